@@ -1,0 +1,19 @@
+"""What happens around training: metrics, pictures, checkpoints, progress, interruption."""
+
+from gan_lab.callbacks.checkpoint import Checkpoint, list_checkpoints, load_newest
+from gan_lab.callbacks.interrupt import StopOnSignal
+from gan_lab.callbacks.metrics import MetricsFile, ReadMetrics
+from gan_lab.callbacks.progress import ProgressBar
+from gan_lab.callbacks.samples import SampleGrid, save_grid
+
+__all__ = [
+    "Checkpoint",
+    "MetricsFile",
+    "ProgressBar",
+    "ReadMetrics",
+    "SampleGrid",
+    "StopOnSignal",
+    "list_checkpoints",
+    "load_newest",
+    "save_grid",
+]

@@ -1,0 +1,107 @@
+"""Checkpoints: written atomically with a checksum, only from a finite state; read back only when intact."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from gan_lab.files import checksum_path, is_intact, write_with_checksum
+from gan_lab.training import GAN, Diverged
+from gan_lab.types import UserError
+
+FOLDER = "checkpoints"
+
+
+class Checkpoint(pl.Callback):
+    """Write checkpoints/step_<N>.ckpt every `every` generator steps and when training ends or is interrupted.
+
+    The newest `keep` stay. `extra` returns what else to store (plain containers). `resume_from` is a loaded checkpoint.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        every: int,
+        keep: int,
+        extra: Callable[[], dict[str, Any]],
+        resume_from: dict[str, Any] | None,
+    ) -> None:
+        self.folder = run_dir / FOLDER
+        self.every = every
+        self.keep = keep
+        self.extra = extra
+        self.resume_from = resume_from
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Load the state to resume from: here the optimizers exist and everything is on its device."""
+        assert isinstance(pl_module, GAN)
+        if self.resume_from is not None:
+            pl_module.load_run_state(self.resume_from)
+            self.resume_from = None
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Save where asked."""
+        assert isinstance(pl_module, GAN)
+        if pl_module.generator_steps % self.every == 0:
+            self.save(pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the last state, or the one at which the run was asked to stop."""
+        assert isinstance(pl_module, GAN)
+        if not self._path(pl_module.generator_steps).exists():
+            self.save(pl_module)
+
+    def save(self, gan: GAN) -> None:
+        """Write a checkpoint of the current state. Raises Diverged rather than store one that is not finite."""
+        gan.check_finite()
+        state = gan.run_state() | self.extra()
+        if name := _not_finite(state):
+            raise Diverged(f"not finite at generator step {gan.generator_steps}: {name}")
+        write_with_checksum(self._path(gan.generator_steps), lambda path: torch.save(state, path))
+        for path in list_checkpoints(self.folder.parent)[self.keep :]:
+            path.unlink()
+            checksum_path(path).unlink(missing_ok=True)
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step_{step}.ckpt"
+
+
+def list_checkpoints(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run, newest first."""
+    found = {path: re.fullmatch(r"step_(\d+)\.ckpt", path.name) for path in (run_dir / FOLDER).glob("step_*.ckpt")}
+    steps = {path: int(match[1]) for path, match in found.items() if match}
+    return sorted(steps, key=lambda path: steps[path], reverse=True)
+
+
+def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any]:
+    """The newest intact checkpoint, on the CPU. One that is truncated or altered is passed over, and `warn` is told.
+
+    Raises UserError when none is left.
+    """
+    paths = list_checkpoints(run_dir)
+    for path in paths:
+        if is_intact(path):
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return state
+        warn(f"{path} is damaged (its checksum differs); falling back to the checkpoint before it")
+    told = f"none of its {len(paths)} checkpoints is intact" if paths else "it has no checkpoint"
+    raise UserError(f"resume={run_dir}: {told}; start the run again without resume")
+
+
+def _not_finite(state: Any, name: str = "") -> str | None:
+    """The path of the first tensor in nested containers that holds a non-finite number."""
+    if isinstance(state, torch.Tensor):
+        return name if state.is_floating_point() and not bool(torch.isfinite(state).all()) else None
+    items: Iterable[tuple[Any, Any]]
+    if isinstance(state, dict):
+        items = state.items()
+    elif isinstance(state, list | tuple):
+        items = enumerate(state)
+    else:
+        return None
+    return next((found for key, value in items if (found := _not_finite(value, f"{name}.{key}".lstrip(".")))), None)

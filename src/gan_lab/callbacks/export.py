@@ -1,0 +1,33 @@
+"""The sampling generator as a file that other programs read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from gan_lab.files import atomic_path, write_atomically
+from gan_lab.training import GAN
+from gan_lab.types import DataSpec
+
+WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
+
+
+def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run_dir: Path) -> Path:
+    """Write EMA weights and BN buffers as safetensors, and as JSON what is needed to use them. Returns the weights."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in gan.ema.average.state_dict().items()}
+    with atomic_path(run_dir / WEIGHTS) as path:
+        save_file(tensors, path)
+    description = {
+        "architecture": architecture,
+        "latent": {"dim": gan.recipe.latent_dim, "distribution": "standard normal"},
+        "data": {"name": spec.name, "kind": spec.kind, "shape": spec.shape},
+        "pixels": "round(128 x + 127.5) clamped to [0, 255]" if spec.kind == "images" else None,
+        "batch_norm_statistics": "running",
+        "ema_decay": gan.recipe.ema_decay,
+        "generator_steps": gan.generator_steps,
+    }
+    write_atomically(run_dir / DESCRIPTION, json.dumps(description, indent=2) + "\n")
+    return run_dir / WEIGHTS

@@ -1,0 +1,82 @@
+"""The one place where numbers leave the device."""
+
+from __future__ import annotations
+
+import json
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import Logger
+
+from gan_lab.files import write_atomically
+from gan_lab.training import GAN
+
+
+class ReadMetrics(pl.Callback):
+    """Every `log_every` generator steps, and after the last: look for divergence, hand the metrics to the loggers.
+
+    `last` holds the newest values: critic_loss, penalty, generator_loss, gradient_norm (k, the largest seen in the
+    last critic step), learning_rate, critic_learning_rate.
+    """
+
+    def __init__(self, last: dict[str, float] | None = None) -> None:
+        self.last = last or {}
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Raises Diverged."""
+        assert isinstance(pl_module, GAN)
+        step = pl_module.generator_steps
+        if not pl_module.recipe.is_logged(step):
+            return
+        pl_module.check_finite()
+        values = torch.stack([value.float() for value in pl_module.metrics.values()]).tolist()
+        self.last = dict(zip(pl_module.metrics, values, strict=True))
+        for name, optimizer in zip(("learning_rate", "critic_learning_rate"), trainer.optimizers, strict=True):
+            self.last[name] = optimizer.param_groups[0]["lr"]
+        for logger in trainer.loggers:
+            logger.log_metrics(self.last, step)
+
+
+class MetricsFile(Logger):
+    """`metrics.jsonl` in the run directory: one JSON object {"generator_step", metric: value, ...} a line.
+
+    Append-only. `keep_until(step)` drops what a killed run wrote after the checkpoint it resumes from, and a torn
+    last line, so that every step stands once.
+    """
+
+    def __init__(self, save_dir: str) -> None:
+        super().__init__()
+        self.path = Path(save_dir) / "metrics.jsonl"
+
+    @property
+    def name(self) -> str:
+        """Part of Lightning's interface."""
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        """Part of Lightning's interface."""
+        return ""
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: config.yaml and record.json hold them."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append one line and push it to the operating system, which keeps it when the process is killed."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"generator_step": step, **metrics}) + os.linesep)
+
+    def keep_until(self, step: int) -> None:
+        """Keep the lines of generator steps 1..step."""
+        kept = []
+        for line in self.path.read_text().splitlines() if self.path.exists() else []:
+            try:
+                if json.loads(line)["generator_step"] <= step:
+                    kept.append(line + "\n")
+            except ValueError:
+                continue  # torn by a kill
+        write_atomically(self.path, "".join(kept))

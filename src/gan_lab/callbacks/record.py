@@ -1,0 +1,100 @@
+"""What of a run goes into its record."""
+
+from __future__ import annotations
+
+import resource
+import secrets
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+
+from gan_lab import provenance, records
+from gan_lab.data import LoadedData
+from gan_lab.training import GAN
+
+
+class Seconds:
+    """Training time over all parts of a run; call it for the time so far."""
+
+    def __init__(self, before: float) -> None:
+        self.before = before
+        self.began = time.monotonic()
+
+    def __call__(self) -> float:
+        return self.before + time.monotonic() - self.began
+
+
+def start_record(config: dict[str, Any], run_dir: Path, data: LoadedData, gan: GAN) -> records.RunRecord:
+    """Write the record of a run that begins: everything that is known before the first step."""
+    hydra = HydraConfig.get()
+    record = records.RunRecord(run_dir, {})
+    record.update(
+        schema=records.SCHEMA,
+        status="running",
+        reason=None,
+        run_id=secrets.token_hex(4),
+        created=datetime.now(UTC).isoformat(timespec="microseconds"),
+        config=config,
+        config_hash=records.config_hash(config),
+        choices={key: value for key, value in hydra.runtime.choices.items() if not key.startswith("hydra/")},
+        command=[sys.argv[0], *hydra.overrides.task],
+        git=provenance.git_state(),
+        packages=provenance.package_versions(),
+        hardware=provenance.hardware(),
+        precision=config["trainer"]["precision"],
+        seed=config["seed"],
+        dataset={
+            "name": data.spec.name,
+            "splits": {name: len(split) for name, split in data.splits.items()},
+            "content_hash": data.content_hash,
+            "label_histogram": data.label_histogram,
+        },
+        extractor=None,
+        parameters={"generator": count_parameters(gan.generator), "critic": count_parameters(gan.critic)},
+        generator_steps=0,
+        critic_steps=0,
+        resumed_from_step=0,
+        images_seen=0,
+        seconds=0.0,
+        images_per_second=None,
+        peak_memory_bytes=None,
+        last_metrics={},
+        scores={},
+    )
+    return record
+
+
+def end_record(
+    record: records.RunRecord, status: str, reason: str | None, gan: GAN, seconds: float, last_metrics: dict[str, float]
+) -> None:
+    """Write how a run, or a part of it, ended."""
+    images = gan.critic_steps * gan.recipe.batch_size
+    on_gpu = gan.device.type == "cuda"
+    device = torch.cuda.get_device_name(gan.device) if on_gpu else gan.device.type
+    record.update(
+        status=status,
+        reason=reason,
+        hardware=record["hardware"] | {"device": device},
+        generator_steps=gan.generator_steps,
+        critic_steps=gan.critic_steps,
+        images_seen=images,
+        seconds=seconds,
+        images_per_second=images / seconds,
+        peak_memory_bytes=torch.cuda.max_memory_allocated(gan.device) if on_gpu else _peak_resident_bytes(),
+        last_metrics=last_metrics,
+    )
+
+
+def count_parameters(module: torch.nn.Module) -> int:
+    """Trainable values."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def _peak_resident_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,83 @@
+"""What every entry point shares: errors of the user are one line, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException, HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf.errors import OmegaConfBaseException
+
+from gan_lab import records
+from gan_lab.config import TrainConfig, suggestion
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to stop by a signal; its checkpoint is written. Ends a sweep as well."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.exit_code = 128 + signal_number
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call a Hydra entry point; print errors of the user as one line and exit with 1.
+
+    Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is to add it with
+    `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
+    """
+    wants_tracebacks = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        main()
+    except Interrupted as stop:
+        sys.exit(stop.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (HydraException, OmegaConfBaseException) as error:
+        if wants_tracebacks:
+            raise
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def refuse(error: Exception, run_dir: Path) -> CompactHydraException:
+    """Turn an error of the user that came before training into Hydra's, for `raise refuse(...) from None`.
+
+    A single run leaves nothing behind. A job of a sweep leaves its record, status failed, and says why at once:
+    Hydra itself reports only the first failed job of a sweep.
+    """
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        print(f"error: {hydra.job.override_dirname}: {error}", file=sys.stderr)
+        content = {
+            "schema": records.SCHEMA,
+            "choices": dict(hydra.runtime.choices),
+            "command": list(hydra.overrides.task),
+        }
+        records.RunRecord(run_dir, content).update(status="failed", reason=str(error))
+    elif run_dir.is_dir() and not any(run_dir.iterdir()):
+        run_dir.rmdir()  # Hydra made it; nothing happened in it
+    return CompactHydraException(str(error))
+
+
+def _one_line(error: Exception) -> str:
+    message = str(error)
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={choice}: there is no such option{suggestion(choice, error.options)}"
+    if found := re.search(
+        r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|TrainConfig)", message
+    ):
+        key = found[1] or found[2]
+        return f"{key}: there is no such field{suggestion(key, [item.name for item in fields(TrainConfig)])}"
+    message += f"\n{error.__cause__ or ''}"  # Hydra says which override, OmegaConf what is wrong with it
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return "; ".join(line for line in lines if not line.startswith(("full_key:", "object_type=")))

@@ -1,0 +1,231 @@
+"""The configuration: its schema and the checks that run before torch is imported."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from gan_lab import signature
+from gan_lab.types import UserError
+
+Group = dict[str, Any]
+META_KEYS = frozenset({"_target_", "_partial_", "recipe", "accepts"})  # of an option's YAML, not passed to its target
+
+
+@dataclass
+class TrainConfig:
+    """The fields of `train.py`. Their values and explanations stand in conf/train.yaml.
+
+    A group holds its chosen option: a `_target_` and the parameters that the target takes.
+    """
+
+    loss: Group = field(default_factory=dict)
+    penalty: Group = field(default_factory=dict)
+    optimizer: Group = field(default_factory=dict)
+    optimizer_critic: Group = field(default_factory=dict)
+    schedule: Group = field(default_factory=dict)
+    architecture: Group = field(default_factory=dict)
+    dataset: Group = field(default_factory=dict)
+    trainer: Group = field(default_factory=dict)
+    logger: Group = field(default_factory=dict)
+    seed: int = MISSING
+    n_critic: int = MISSING
+    max_generator_steps: int = MISSING
+    batch_size: int = MISSING
+    generator_batch_size: int = MISSING
+    ema_decay: float = MISSING
+    log_every: int = MISSING
+    sample_every: int = MISSING
+    checkpoint_every: int = MISSING
+    keep_checkpoints: int = MISSING
+    data_cache: str = MISSING
+    run_dir: str = MISSING
+    resume: str | None = None
+
+
+GROUPS = tuple(item.name for item in fields(TrainConfig) if item.type == "Group")
+
+
+def register() -> None:
+    """Tell Hydra the schema and the resolvers. Called once by every entry point."""
+    schema = OmegaConf.structured(TrainConfig)
+    for group in GROUPS:  # open, so that `optimizer_critic.lr=1` needs no `+`; `check` holds the keys to the target
+        OmegaConf.set_struct(schema[group], False)
+    ConfigStore.instance().store(name="schema", node=schema)
+    OmegaConf.register_new_resolver(
+        "first", lambda *values: next((v for v in values if v is not None), None), replace=True
+    )
+
+
+# Ranges ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Range:
+    """An interval for a number; `words` is how a message says it."""
+
+    words: str
+    holds: Callable[[float], bool]
+
+
+def _at_least_one(value: float) -> bool:
+    return value >= 1
+
+
+def _not_negative(value: float) -> bool:
+    return value >= 0
+
+
+def _below_one(value: float) -> bool:
+    return 0 <= value < 1
+
+
+AT_LEAST_ONE = Range("at least 1", _at_least_one)
+NOT_NEGATIVE = Range("at least 0", _not_negative)
+DECAY = Range("at least 0 and below 1", _below_one)
+RANGES = {
+    "seed": NOT_NEGATIVE,
+    "n_critic": AT_LEAST_ONE,
+    "max_generator_steps": AT_LEAST_ONE,
+    "batch_size": AT_LEAST_ONE,
+    "generator_batch_size": AT_LEAST_ONE,
+    "ema_decay": DECAY,
+    "log_every": AT_LEAST_ONE,
+    "sample_every": AT_LEAST_ONE,
+    "checkpoint_every": AT_LEAST_ONE,
+    "keep_checkpoints": AT_LEAST_ONE,
+    "penalty.weight": NOT_NEGATIVE,
+    "penalty.target": NOT_NEGATIVE,
+    "optimizer.lr": NOT_NEGATIVE,
+    "optimizer_critic.lr": NOT_NEGATIVE,
+    "architecture.channels": AT_LEAST_ONE,
+}
+
+
+# Checks ---------------------------------------------------------------------------------------------------------------
+
+
+def check(config: DictConfig) -> None:
+    """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises UserError."""
+    known = {item.name for item in fields(TrainConfig)}
+    for key in map(str, config):
+        if key not in known:
+            raise UserError(f"{key}: there is no such field{suggestion(key, known)}")
+    for group in GROUPS:
+        _check_group(group, config[group])
+    merged = merged_critic_optimizer(config)
+    _check_keys("optimizer_critic", merged)
+    for path, allowed in RANGES.items():
+        value = OmegaConf.select(config, path)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise UserError(f"{path}={value}: must be a number, {allowed.words}")
+        if not allowed.holds(value):
+            raise UserError(f"{path}={value}: must be {allowed.words}")
+    _check_pairs(config)
+
+
+def _check_group(group: str, node: Mapping[str, Any]) -> None:
+    if group == "logger":  # a group of loggers: one target for each key
+        for name, logger in node.items():
+            if not isinstance(logger, Mapping):
+                raise UserError(
+                    f"logger.{name}: there is no such logger; choose logger=csv, tensorboard, wandb, many or none"
+                )
+            _check_keys(f"logger.{name}", logger)
+    elif group != "optimizer_critic":  # may be a part of an option; checked merged
+        _check_keys(group, node)
+
+
+def _check_keys(path: str, node: Mapping[str, Any]) -> None:
+    target = node.get("_target_")
+    if target is None:
+        raise UserError(f"{path}: no option is chosen; `python train.py --help` lists them")
+    allowed = signature.parameters(str(target)) | META_KEYS
+    for key in node:
+        if key not in allowed:
+            raise UserError(f"{path}.{key}: {target} takes no {key!r}{suggestion(str(key), allowed - META_KEYS)}")
+
+
+def _check_pairs(config: DictConfig) -> None:
+    kind = OmegaConf.select(config, "dataset.recipe.kind")
+    accepted = config.architecture.get("accepts") or [kind]
+    if kind is not None and kind not in accepted:
+        raise UserError(
+            f"architecture and dataset do not fit: {config.architecture._target_} takes {' and '.join(accepted)}, "
+            f"dataset {config.dataset.get('name')} holds {kind}; add architecture=mlp"
+        )
+    if "root" in config.dataset and not config.dataset.root:
+        raise UserError("dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images")
+
+
+def merged_critic_optimizer(config: DictConfig) -> DictConfig:
+    """The critic's optimizer: `optimizer`, overridden by the fields of `optimizer_critic`.
+
+    An `optimizer_critic` with a `_target_` of its own (`optimizer@optimizer_critic=adashift`) replaces it whole.
+    """
+    if "_target_" in config.optimizer_critic:
+        return config.optimizer_critic
+    merged = OmegaConf.merge(config.optimizer, config.optimizer_critic)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def plain_config(node: DictConfig) -> dict[str, Any]:
+    """The config, or a node of it, as dicts and lists with every interpolation resolved."""
+    content = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+def suggestion(key: str, known: Iterable[str]) -> str:
+    """ "; did you mean 'weight'?" and the list of what there is."""
+    names = sorted(known)
+    close = difflib.get_close_matches(key, names, n=1)
+    return (f"; did you mean {close[0]!r}?" if close else "") + f" (there are: {', '.join(names)})"
+
+
+# Resume ---------------------------------------------------------------------------------------------------------------
+
+CONFIG_FILE = "config.yaml"
+_MAY_CHANGE_ON_RESUME = ("resume", "run_dir", "trainer", "logger", "evaluation", "max_generator_steps", "hydra")
+
+
+def resumed(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
+    """The config of the run in `config.resume`, with the few things that a resume may change taken from `config`.
+
+    overrides: what was typed. Allowed are trainer (not its precision), logger and a larger max_generator_steps;
+    any other override must repeat the saved value. Raises UserError naming the field that differs.
+    """
+    folder = Path(str(config.resume))
+    if not (folder / CONFIG_FILE).is_file():
+        raise UserError(
+            f"resume={folder} is no run directory: it has no {CONFIG_FILE}; name a folder that train.py made"
+        )
+    saved = OmegaConf.load(folder / CONFIG_FILE)
+    assert isinstance(saved, DictConfig)
+    result = saved.copy()
+    for override in overrides:
+        key = re.split(r"[=@:]", override.lstrip("+~"))[0]
+        root = key.split(".")[0]
+        if root not in _MAY_CHANGE_ON_RESUME and OmegaConf.select(config, key) != OmegaConf.select(saved, key):
+            raise UserError(f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away")
+        if root in ("trainer", "logger"):
+            result[root] = config[root]
+        if root == "max_generator_steps":
+            if config.max_generator_steps < saved.max_generator_steps:
+                raise UserError(f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}")
+            result.max_generator_steps = config.max_generator_steps
+    if result.trainer.precision != saved.trainer.precision:
+        raise UserError(f"trainer.precision: a resumed run keeps its precision, {saved.trainer.precision}")
+    result.resume, result.run_dir = str(folder), str(folder)
+    return result

@@ -1,0 +1,52 @@
+"""What the training step asks of a loss."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from gan_lab.types import UserError
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """A pair of objectives, for the critic and for the generator.
+
+    real, fake: the critic's logits on real and on generated samples, of shape (n, outputs); the two batches may differ
+    in size. labels: (n,) int64, the classes of the real samples. targets: (n,) int64, the classes the fake samples are
+    meant to have. Expectations are means over the batch; every loss is minimised.
+    """
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether `critic` reads labels; a loss that does not ignores them."""
+
+    @property
+    def needs_targets(self) -> bool:
+        """Whether `critic` or `generator` reads targets; a loss that does not ignores them."""
+
+    def outputs(self, num_classes: int) -> int:
+        """The number of logits the critic must have for data of `num_classes` classes."""
+
+    def score(self, logits: Tensor) -> Tensor:
+        """(n, outputs) -> (n,): the scalar f whose gradient penalties measure, large on real samples."""
+
+    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+        """J_D, 0-d."""
+
+    def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
+        """J_G, 0-d."""
+
+
+def single_logit(logits: Tensor) -> Tensor:
+    """The score of a critic with one output: (n, 1) or (n,) -> (n,), in float32 or wider.
+
+    Raises UserError for any other shape: a mean over K logits would train without a complaint.
+    """
+    if logits.ndim == 2 and logits.shape[1] == 1:
+        logits = logits.squeeze(1)
+    if logits.ndim != 1:
+        raise UserError(f"this loss reads one logit per sample, not {tuple(logits.shape)}: give the critic 1 output")
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -1,0 +1,70 @@
+"""The mu-Fisher GAN (thesis Table 2-1): an integral probability metric under a second-moment constraint."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gan_lab.losses.contract import single_logit
+from gan_lab.types import UserError
+
+
+def fisher(rho: float = 1e-6) -> FisherLoss:
+    """sup E_r[f] - E_g[f] subject to (E_r[f^2] + E_g[f^2]) / 2 = 1. rho > 0: see FisherLoss; 1e-6 in the paper."""
+    return FisherLoss(rho)
+
+
+class FisherLoss(nn.Module):
+    """The augmented Lagrangian of Fisher GAN (Mroueh and Sercu 2017, eq. 9), to be minimised by the critic:
+
+        J_D = -(E_r[f] - E_g[f] + lambda (1 - Omega) - rho/2 (Omega - 1)^2),  Omega = (E_r[f^2] + E_g[f^2]) / 2
+        J_G = -E_g[f]
+
+    After each value lambda moves by gradient descent: lambda <- lambda - rho (1 - Omega), from 0. It is the buffer
+    `multiplier`; like batch norm's statistics it moves in training mode only, at every call of `critic`.
+
+    In one fake value t of n, J_D is neither monotone nor convex: its second derivative is
+    (lambda + rho (Omega - 1)) / n + rho t^2 / n^2, negative near t = 0 while lambda < rho (1 - Omega), as at the start.
+    """
+
+    name = "fisher"
+    increasing: ClassVar[bool] = False
+    convex: ClassVar[bool] = False
+    strictly_convex: ClassVar[bool] = False
+    member: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
+    needs_targets: ClassVar[bool] = False
+    multiplier: Tensor
+
+    def __init__(self, rho: float = 1e-6) -> None:
+        super().__init__()
+        if not (math.isfinite(rho) and rho > 0):
+            raise UserError(f"loss.rho={rho} is out of range: it must be a positive number, as 1e-6")
+        self.rho = rho
+        # float64: near 0.5 a step of rho = 1e-6 is below float32's resolution while Omega is within 3% of 1
+        self.register_buffer("multiplier", torch.zeros((), dtype=torch.float64))
+
+    def outputs(self, num_classes: int) -> int:
+        """One logit, whatever the data."""
+        return 1
+
+    def score(self, logits: Tensor) -> Tensor:
+        """f itself: (n, 1) or (n,) -> (n,). Raises UserError for any other shape."""
+        return single_logit(logits)
+
+    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+        """J_D, 0-d; in training mode also the step of the multiplier."""
+        real, fake = self.score(real), self.score(fake)
+        excess = (real.square().mean() + fake.square().mean()) / 2 - 1
+        multiplier = self.multiplier.to(excess.dtype, copy=True)  # a copy: the graph keeps it while the buffer moves
+        if self.training:
+            with torch.no_grad():
+                self.multiplier += self.rho * excess
+        return fake.mean() - real.mean() + multiplier * excess + self.rho / 2 * excess.square()
+
+    def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
+        """-E[fake], 0-d."""
+        return -self.score(fake).mean()

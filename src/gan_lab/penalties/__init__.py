@@ -1,0 +1,19 @@
+"""What keeps the critic Lipschitz: gradient penalties, and constraints on its parameters.
+
+The classes are the targets of conf/penalty; anything with the methods of `Penalty` can be trained.
+"""
+
+from gan_lab.penalties.base import Penalty, gradient_norms
+from gan_lab.penalties.constraints import NoPenalty, SpectralNorm, WeightClipping
+from gan_lab.penalties.gradient import GradientPenalty
+from gan_lab.penalties.maxgp import MaxGradientPenalty
+
+__all__ = [
+    "GradientPenalty",
+    "MaxGradientPenalty",
+    "NoPenalty",
+    "Penalty",
+    "SpectralNorm",
+    "WeightClipping",
+    "gradient_norms",
+]

@@ -1,0 +1,75 @@
+"""What the training step asks of a penalty, and the gradient norm that all of them share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gan_lab.penalties.regions import interpolates
+from gan_lab.types import UserError
+
+Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from its own sample alone
+
+
+def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = False) -> Tensor:
+    """||grad_x f(x)|| at every point: (n, *sample) -> (n,), in float32 or wider.
+
+    create_graph: let the norms carry gradient to the critic's parameters; where a gradient is zero, so is that of its
+    norm. The critic may run under autocast; the norm does not. Raises UserError unless there is one score per point.
+    """
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        scores = critic_score(points)
+        if scores.shape != points.shape[:1]:
+            raise UserError(f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: it must give one each")
+        with torch.autocast(points.device.type, enabled=False):
+            (gradient,) = torch.autograd.grad(scores.sum(), points, create_graph=create_graph)
+            wide = torch.promote_types(gradient.dtype, torch.float32)
+            return torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=wide)
+
+
+class Penalty(nn.Module):
+    """What keeps the critic Lipschitz: a term of its loss, or a constraint on its parameters.
+
+    last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device of the samples, NaN
+    before the first; not part of the state.
+    measures_norm: whether a call sets last_norm; where not, ask `observe` now and then.
+    """
+
+    measures_norm: ClassVar[bool] = False
+    last_norm: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("last_norm", torch.tensor(math.nan), persistent=False)
+
+    def wrap(self, critic: nn.Module) -> nn.Module:
+        """The critic to train, made before its optimizer. Raises UserError for a critic that cannot be penalised."""
+        return critic
+
+    def forward(
+        self, critic_score: Score, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The term to add to the critic's loss, 0-d: zero here, without a look at the critic.
+
+        real, fake: samples of shape (n, *sample), used as constants. generator: draws what is random; the default one
+        if None. Gradient flows to the critic's parameters only.
+        """
+        return real.new_zeros(())
+
+    def after_step(self, critic: nn.Module) -> None:
+        """Called after every optimizer step of the critic."""
+
+    def observe(
+        self, critic_score: Score, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+    ) -> None:
+        """Set last_norm from the interpolates of a batch, without a gradient for the parameters.
+
+        The forward pass is an ordinary one: put a critic with dropout, spectral or batch norm in eval mode meanwhile,
+        or how often one looks changes the run.
+        """
+        self.last_norm = gradient_norms(critic_score, interpolates(real, fake, generator)).max()

@@ -1,0 +1,67 @@
+"""No penalty, and constraints on the critic's parameters: none of them measures a gradient, see Penalty.observe."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan_lab.penalties.base import Penalty
+from gan_lab.types import UserError
+
+
+class NoPenalty(Penalty):
+    """The critic as it is."""
+
+
+class WeightClipping(Penalty):
+    """Every parameter clamped to [-clip, clip] after each critic step (WGAN, Arjovsky et al. 2017: 0.01).
+
+    Raises UserError unless clip > 0.
+    """
+
+    def __init__(self, clip: float = 0.01) -> None:
+        super().__init__()
+        if not (math.isfinite(clip) and clip > 0):
+            raise UserError(f"penalty.clip={clip} is out of range: it must be a positive number, as 0.01")
+        self.clip = clip
+
+    @torch.no_grad()
+    def after_step(self, critic: nn.Module) -> None:
+        """Clamp in place."""
+        parameters: list[Tensor] = list(critic.parameters())
+        torch._foreach_clamp_min_(parameters, -self.clip)
+        torch._foreach_clamp_max_(parameters, self.clip)
+
+
+class SpectralNorm(Penalty):
+    """W / sigma(W) in every convolution and linear layer (2-14), Miyato et al. 2018.
+
+    sigma: the largest singular value of W as a matrix (outputs, inputs * kernel), estimated by n_power_iterations more
+    steps of the power method in every forward pass in training mode. Raises UserError unless n_power_iterations >= 1.
+    """
+
+    def __init__(self, n_power_iterations: int = 1) -> None:
+        super().__init__()
+        if not isinstance(n_power_iterations, int) or n_power_iterations < 1:
+            raise UserError(
+                f"penalty.n_power_iterations={n_power_iterations} is out of range: it must be an integer >= 1"
+            )
+        self.n_power_iterations = n_power_iterations
+
+    def wrap(self, critic: nn.Module) -> nn.Module:
+        """The critic, parametrised in place: deepcopy and state_dict work, torch does not let such modules pickle.
+
+        Raises UserError for a critic without such layers, or with a weight that is parametrised already.
+        """
+        layers = [module for module in critic.modules() if isinstance(module, nn.modules.conv._ConvNd | nn.Linear)]
+        if not layers:
+            raise UserError("penalty=spectral found no convolution or linear layer in the critic: take penalty=maxgp")
+        if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
+            raise UserError("penalty=spectral on a critic with weight or spectral norm: build the critic without it")
+        for layer in layers:
+            spectral_norm(layer, n_power_iterations=self.n_power_iterations)
+        return critic

@@ -1,0 +1,72 @@
+"""Penalties of the gradient at every point: WGAN-GP, WGAN-LP, DRAGAN, R1 and zero-centred ones are settings of one."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gan_lab.penalties.base import Penalty, Score, gradient_norms
+from gan_lab.penalties.regions import REGIONS
+from gan_lab.types import UserError
+
+
+class PointPenalty(Penalty):
+    """A penalty of the gradient norms at the points of a region, which the subclass reduces to one number.
+
+    weight: lambda >= 0. target: c >= 0. region: a name of `regions.REGIONS`. Raises UserError for anything else.
+    """
+
+    measures_norm = True
+
+    def __init__(self, weight: float, target: float, region: str) -> None:
+        super().__init__()
+        for name, value in (("weight", weight), ("target", target)):
+            if not (math.isfinite(value) and value >= 0):
+                raise UserError(f"penalty.{name}={value} is out of range: it must be a number >= 0")
+        if region not in REGIONS:
+            raise UserError(f"penalty.region={region} is unknown: choose one of {', '.join(REGIONS)}")
+        self.weight = weight
+        self.target = target
+        self.region = region
+
+    def points(self, real: Tensor, fake: Tensor, generator: torch.Generator | None) -> Tensor:
+        """The points of the region for this batch, (n, *sample)."""
+        return REGIONS[self.region](real, fake, generator)
+
+    def wrap(self, critic: nn.Module) -> nn.Module:
+        """The critic itself. Raises UserError where batch norm makes f(x) depend on the batch around x."""
+        mixing = [name for name, m in critic.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        if mixing and self.weight > 0:
+            raise UserError(
+                f"a gradient penalty needs one gradient per sample, and the critic's batch norm ({mixing[0]}) mixes "
+                "samples: build the critic without batch norm, or take penalty=spectral, clip or none"
+            )
+        return critic
+
+
+class GradientPenalty(PointPenalty):
+    """weight * E[(||grad f(x)|| - target)^2], x in a region; one_sided: weight * E[max(0, ||grad f(x)|| - target)^2].
+
+    gp: (2-12), Gulrajani et al. 2017, weight 10, target 1. lp: (2-13), one_sided, Petzka et al. 2018. (The thesis
+    writes rho/2 for weight.) dragan: region perturbed, weight 10, target 1, Kodali et al. 2017. r1: region real,
+    target 0, weight 10 without a 1/2 as in the program of Mescheder et al. 2018; their paper writes gamma/2.
+    """
+
+    def __init__(
+        self, weight: float = 10.0, target: float = 1.0, region: str = "interpolates", one_sided: bool = False
+    ) -> None:
+        super().__init__(weight, target, region)
+        self.one_sided = one_sided
+
+    def forward(
+        self, critic_score: Score, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The penalty, 0-d; see Penalty.forward."""
+        norms = gradient_norms(critic_score, self.points(real, fake, generator), create_graph=True)
+        self.last_norm = norms.detach().max()
+        excess = norms - self.target
+        if self.one_sided:
+            excess = excess.relu()
+        return self.weight * excess.square().mean()

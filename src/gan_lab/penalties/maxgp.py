@@ -1,0 +1,54 @@
+"""The penalty of the thesis: the largest gradient norm stands for the Lipschitz constant (2-17)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_lab.penalties.base import Score, gradient_norms
+from gan_lab.penalties.gradient import PointPenalty
+from gan_lab.types import UserError
+
+
+class MaxGradientPenalty(PointPenalty):
+    """weight * (max_x ||grad f(x)|| - target)^2 over the points x of a region and of the memory S_max (thesis 2.5.4).
+
+    Only the point of the maximum carries gradient, so all are scored in a first-order pass and the second-order graph
+    is built for that one alone: the gradient of the full graph for a fraction of its work. (A critic with dropout
+    draws anew for the second pass.) At equal norms one point is chosen.
+
+    memory: size of S_max, the points of largest norm so far, scored again with every batch; the first batches fill it.
+    It is part of the state. Raises UserError for a weight, target or memory below 0 and an unknown region.
+    """
+
+    s_max: Tensor
+
+    def __init__(self, weight: float, target: float = 0.0, memory: int = 0, region: str = "interpolates") -> None:
+        super().__init__(weight, target, region)
+        if not isinstance(memory, int) or memory < 0:
+            raise UserError(f"penalty.memory={memory} is out of range: it must be an integer >= 0")
+        self.memory = memory
+        self.register_buffer("s_max", torch.empty(0))  # the shape of a sample is known at the first call
+
+    def forward(
+        self, critic_score: Score, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The penalty, 0-d; see Penalty.forward. Moves S_max."""
+        points = self.points(real, fake, generator).detach()
+        if len(self.s_max):
+            points = torch.cat([points, self.s_max])
+        norms = gradient_norms(critic_score, points)
+        largest = norms.topk(min(max(1, self.memory), len(points))).indices
+        if self.memory:
+            self.s_max = points[largest]
+        norm = gradient_norms(critic_score, points[largest[:1]], create_graph=True).squeeze()
+        self.last_norm = norm.detach()
+        return self.weight * (norm - self.target).square()  # several devices: the maximum over all of them goes here
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        saved = state_dict.get(prefix + "s_max")
+        if saved is not None and len(saved) <= self.memory:  # else the shapes differ, and torch says so
+            self.s_max = torch.empty_like(saved, device=self.s_max.device)
+        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -1,0 +1,117 @@
+"""`record.json`: what a run was and what came of it. Torch-free."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+from gan_lab.files import write_atomically
+from gan_lab.types import UserError
+
+SCHEMA = 1
+STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
+FILE_NAME = "record.json"
+
+
+class Content(TypedDict, total=False):
+    """The fields of a record. Counts and times are over all parts of a resumed run."""
+
+    schema: int  # version of this table
+    status: str  # one of STATUSES
+    reason: str | None  # why it is neither running nor finished
+    run_id: str  # survives a resume
+    created: str  # UTC time of the first start
+    config: dict[str, Any]  # resolved
+    config_hash: str  # of what identifies a sweep cell
+    choices: dict[str, str]  # group: option
+    command: list[str]
+    git: dict[str, Any]  # sha, dirty
+    packages: dict[str, str]
+    hardware: dict[str, Any]  # processor, cores, device
+    precision: str
+    seed: int
+    dataset: dict[str, Any]  # name, splits {split: size}, content_hash, label_histogram
+    extractor: dict[str, Any] | None  # of the scores; None before there is one
+    parameters: dict[str, int]  # generator, critic: trainable values
+    generator_steps: int
+    critic_steps: int
+    resumed_from_step: int
+    images_seen: int  # real images
+    seconds: float  # of training
+    images_per_second: float | None  # real images
+    peak_memory_bytes: int | None  # of the last part of the run; on the accelerator where there is one
+    last_metrics: dict[str, float]
+    scores: dict[str, dict[str, Any]]  # protocol: value, std, n_samples, step
+
+
+# What may differ between two runs of one sweep cell: places, cadences and loggers ...
+_NOT_IDENTITY = {"run_dir", "resume", "logger", "data_cache", "keep_checkpoints"}
+_NOT_IDENTITY |= {"checkpoint_every", "sample_every", "evaluate_every", "log_every"}
+# ... and where the data stand (their content hash is recorded).
+_NOT_IDENTITY_OF_DATASET = {"root", "download"}
+
+
+class RunRecord:
+    """A record on disk that is rewritten whole, atomically, with every update."""
+
+    def __init__(self, run_dir: Path, content: dict[str, Any]) -> None:
+        self.path = run_dir / FILE_NAME
+        self.content = content
+
+    def update(self, **fields: Any) -> None:
+        """Set fields and write. Raises KeyError for a field that the schema does not have."""
+        unknown = fields.keys() - Content.__annotations__.keys()
+        if unknown:
+            raise KeyError(f"record.json has no field {sorted(unknown)}")
+        if fields.get("status", "running") not in STATUSES:
+            raise KeyError(f"no status {fields['status']!r}; there are {STATUSES}")
+        self.content.update(fields)
+        write_atomically(self.path, json.dumps(_plain(self.content), indent=2, allow_nan=False) + "\n")
+
+    def __getitem__(self, field: str) -> Any:
+        return self.content[field]
+
+
+def read(run_dir: Path) -> RunRecord:
+    """The record of a run directory. Raises UserError where there is none or it cannot be read."""
+    path = run_dir / FILE_NAME
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{run_dir} is no run directory: it has no {FILE_NAME}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})") from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise UserError(f"{path} does not have schema {SCHEMA}: it was written by another version of gan_lab")
+    return RunRecord(run_dir, content)
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved config that determines the result (what a sweep cell is)."""
+    kept = {key: value for key, value in config.items() if key not in _NOT_IDENTITY}
+    if isinstance(trainer := kept.get("trainer"), Mapping):
+        kept["trainer"] = {"precision": trainer.get("precision")}
+    if isinstance(dataset := kept.get("dataset"), Mapping):
+        kept["dataset"] = {key: value for key, value in dataset.items() if key not in _NOT_IDENTITY_OF_DATASET}
+    return kept
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 (first 16 hex digits) of `identity(config)` in canonical JSON."""
+    text = json.dumps(identity(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """The value with non-finite floats as strings: JSON has none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,169 @@
+"""One training run from a checked config to its record."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.errors import CompactHydraException
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from gan_lab import callbacks, records
+from gan_lab.callbacks.export import export_generator
+from gan_lab.callbacks.record import Seconds, count_parameters, end_record, start_record
+from gan_lab.cli import Interrupted
+from gan_lab.config import CONFIG_FILE, plain_config
+from gan_lab.data import LoadedData, load
+from gan_lab.data.module import ResidentDataModule
+from gan_lab.data.resident import to_float
+from gan_lab.files import write_atomically
+from gan_lab.training import GAN, Diverged, build
+from gan_lab.types import UserError
+
+
+def train(config: DictConfig, run_dir: Path) -> None:
+    """Train, or resume, the run that `config` describes in `run_dir`.
+
+    Raises UserError before anything is written where the config cannot run here; CompactHydraException when the run
+    diverges; Interrupted when it was asked to stop. The record says which.
+    """
+    console = Console()
+    plain = plain_config(config)
+    quiet_lightning()
+    build.trainer(config, [], [], str(run_dir))  # refuses a device that is not there, before data are read
+    resume_from, record = None, None
+    if config.resume is not None:
+        record = records.read(run_dir)
+        resume_from = callbacks.load_newest(
+            run_dir, lambda message: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
+        )
+        _check_same_run(run_dir, plain, resume_from)
+        if record["status"] == "finished" and resume_from["generator_steps"] >= config.max_generator_steps:
+            more = f"add max_generator_steps={2 * config.max_generator_steps} to train on"
+            raise UserError(f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}")
+    elif (run_dir / records.FILE_NAME).exists():
+        raise UserError(
+            f"run_dir={run_dir} already holds a run: continue it with resume={run_dir}, or name another folder"
+        )
+
+    data = load(build.make("dataset", config.dataset), Path(config.data_cache))
+    gan = build.gan(config, data.spec)
+    done = resume_from["generator_steps"] if resume_from else 0
+    feed = ResidentDataModule(
+        data, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps
+    )
+
+    if record is None:
+        write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
+        record = start_record(plain, run_dir, data, gan)
+    else:
+        if record["dataset"]["content_hash"] != data.content_hash:
+            raise UserError(f"resume={run_dir}: the data at dataset.root have changed since this run began")
+        record.update(status="running", reason=None, resumed_from_step=done)
+    _print_start(console, config, run_dir, data, gan, done)
+    seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
+
+    def extra() -> dict[str, Any]:
+        return {"seconds": seconds(), "identity": records.identity(plain), "last_metrics": reader.last}
+
+    reader = callbacks.ReadMetrics(resume_from["last_metrics"] if resume_from else None)
+    samples = callbacks.SampleGrid(run_dir, config.sample_every, data.spec, _some_real(data))
+    stop = callbacks.StopOnSignal()
+    checkpoint = callbacks.Checkpoint(run_dir, config.checkpoint_every, config.keep_checkpoints, extra, resume_from)
+    progress = callbacks.ProgressBar(reader, config.n_critic * config.batch_size, config.max_generator_steps, console)
+    try:
+        loggers = build.loggers(config, str(run_dir), record["run_id"])
+        for logger in loggers:
+            if isinstance(logger, callbacks.MetricsFile):
+                logger.keep_until(done)
+        acting = [reader, samples, checkpoint, progress, stop]
+        build.trainer(config, acting, loggers, str(run_dir)).fit(gan, feed)
+        if stop.received is not None and gan.generator_steps < config.max_generator_steps:
+            raise Interrupted(stop.received)
+        if samples.newest is None:  # a run killed after its last step: nothing was left to train
+            samples.draw(gan)
+        exported = export_generator(gan, plain["architecture"], data.spec, run_dir)
+        end_record(record, "finished", None, gan, seconds(), reader.last)
+    except Diverged as error:
+        newest = next(iter(callbacks.list_checkpoints(run_dir)), None)
+        kept = f"last good checkpoint: {newest}" if newest else "no checkpoint was written before"
+        end_record(record, "diverged", str(error), gan, seconds(), reader.last)
+        raise CompactHydraException(f"diverged: {error}; {kept}; record: {record.path}") from None
+    except (KeyboardInterrupt, SystemExit) as error:  # Lightning turns KeyboardInterrupt into SystemExit
+        reason = str(error) if isinstance(error, Interrupted) else "KeyboardInterrupt"
+        end_record(record, "interrupted", reason, gan, seconds(), reader.last)
+        console.print(f"interrupted; continue with: python train.py resume={run_dir}", highlight=False, soft_wrap=True)
+        raise error if isinstance(error, Interrupted) else KeyboardInterrupt from None
+    except BaseException as error:
+        with suppress(Exception):
+            end_record(record, "failed", f"{type(error).__name__}: {error}", gan, seconds(), reader.last)
+        raise
+    finally:
+        if "wandb" in sys.modules:  # only where a logger imported it; else the next job of a sweep writes into this run
+            sys.modules["wandb"].finish()
+    _print_end(console, record, {"samples": samples.newest, "generator": exported, "record": record.path})
+
+
+def _check_same_run(run_dir: Path, config: dict[str, Any], checkpoint: dict[str, Any]) -> None:
+    """Refuse a checkpoint that another config made."""
+    mine, its = records.identity(config), checkpoint["identity"]
+    for key in mine.keys() | its.keys():
+        if key != "max_generator_steps" and mine.get(key) != its.get(key):
+            raise UserError(
+                f"resume={run_dir}: its checkpoint was made with another {key} ({its.get(key)}) than its "
+                f"{CONFIG_FILE} says ({mine.get(key)}); restore that file or start a new run"
+            )
+
+
+def _print_start(console: Console, config: DictConfig, run_dir: Path, data: LoadedData, gan: GAN, done: int) -> None:
+    sizes = ", ".join(f"{len(split.values):,} {name}" for name, split in data.splits.items())
+    shape = "×".join(str(side) for side in data.spec.shape)
+    lines = [
+        f"{data.spec.name}: {sizes}; {shape} {data.spec.kind}, {data.spec.num_classes} classes",
+        *(f"  labels of {name}: {_histogram(counts)}" for name, counts in data.label_histogram.items()),
+        f"parameters: generator {count_parameters(gan.generator):,}, critic {count_parameters(gan.critic):,}",
+        f"run directory: {run_dir}" + (f" (resumed from generator step {done})" if done else ""),
+    ]
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def _histogram(counts: list[int]) -> str:
+    if len(set(counts)) == 1:
+        return f"{counts[0]} in each of {len(counts)} classes"
+    shown = " ".join(map(str, counts[:20])) + (" …" if len(counts) > 20 else "")
+    return f"{shown} (from {min(counts)} to {max(counts)})"
+
+
+def _print_end(console: Console, record: records.RunRecord, paths: dict[str, Path | None]) -> None:
+    table = Table(show_header=False, title="finished")
+    rows = {
+        "generator steps": f"{record['generator_steps']:,} ({record['critic_steps']:,} critic steps)",
+        "time": f"{record['seconds']:.0f} s, {record['images_per_second']:,.0f} real images/s",
+        "critic loss": f"{record['last_metrics']['critic_loss']:.4g}",
+        "generator loss": f"{record['last_metrics']['generator_loss']:.4g}",
+        "k (largest gradient norm)": f"{record['last_metrics']['gradient_norm']:.4g}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console.print(table)
+    for name, path in paths.items():
+        console.print(f"{name + ':':<11}{path}", highlight=False, soft_wrap=True)
+
+
+def _some_real(data: LoadedData) -> torch.Tensor:
+    values = torch.from_numpy(data.splits[next(iter(data.splits))].values[:1024])
+    return to_float(values)
+
+
+def quiet_lightning() -> None:
+    """Silence Lightning's advice on workers, tips, the EMA's eval mode and deprecations of its own."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in ("does not have many workers", "returned `None`", "module.s. in eval mode", "isinstance.treespec"):
+        warnings.filterwarnings("ignore", message=f".*{message}")

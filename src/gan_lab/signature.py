@@ -1,0 +1,103 @@
+"""The parameters of a `_target_`, read from its source. Torch-free: nothing is imported.
+
+A misspelt key must be refused within 0.3 s, before torch is imported, so the signature is parsed, not inspected.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+from pathlib import Path
+
+from gan_lab.types import UserError
+
+
+@functools.cache
+def parameters(target: str) -> frozenset[str]:
+    """Names of the parameters that the function or class `target` ("package.module.name") takes.
+
+    Raises UserError when there is no such target.
+    """
+    node = _find(target)
+    if isinstance(node, ast.FunctionDef):
+        return frozenset(_arguments(node))
+    own_init = next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None)
+    if own_init is not None:
+        return frozenset(_arguments(own_init)) - {"self"}
+    fields = {
+        item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+    }
+    module = target.rpartition(".")[0]
+    for base in node.bases:  # a dataclass inherits the fields of its bases, as far as these are of the same package
+        origin = _origin(module, base.id) if isinstance(base, ast.Name) else None
+        if origin is not None and origin.split(".")[0] == module.split(".")[0]:
+            fields |= parameters(origin)
+    return frozenset(fields)
+
+
+def _arguments(function: ast.FunctionDef) -> list[str]:
+    return [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+
+
+def _find(target: str) -> ast.FunctionDef | ast.ClassDef:
+    module, _, name = target.rpartition(".")
+    for _ in range(8):  # re-exports to follow
+        for node in _module_body(module):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+                return node
+        origin = _origin(module, name)
+        if origin is None:
+            break
+        module, _, name = origin.rpartition(".")
+    raise UserError(f"_target_: {target}: there is no such class or function")
+
+
+def _origin(module: str, name: str) -> str | None:
+    """Where `module` gets `name` from: itself, or the source of its `from ... import`."""
+    for node in _module_body(module):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return f"{module}.{name}"
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return f"{_absolute(node, module)}.{alias.name}"
+    return None
+
+
+def _absolute(node: ast.ImportFrom, module: str) -> str:
+    if not node.level:
+        return node.module or ""
+    path = _path(module)
+    package = module.split(".") if path is not None and path.name == "__init__.py" else module.split(".")[:-1]
+    base = package[: len(package) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)
+
+
+@functools.cache
+def _module_body(module: str) -> tuple[ast.stmt, ...]:
+    """The statements of a module, those of `if` and `try` blocks at its top level included."""
+    path = _path(module)
+    if path is None:
+        return ()
+    statements = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    nested = [item for node in statements if isinstance(node, ast.If | ast.Try) for item in node.body]
+    return (*statements, *nested)
+
+
+@functools.cache
+def _path(module: str) -> Path | None:
+    """The file of a module. Only the top-level package is looked up; a parent package is never imported."""
+    first, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(first)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    for root in spec.submodule_search_locations:
+        stem = Path(root, *rest)
+        for path in (stem / "__init__.py", stem.with_suffix(".py")):
+            if path.is_file():
+                return path
+    return None

@@ -1,0 +1,96 @@
+"""From a config and the facts of the data to objects: the only place that joins the two."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig
+from torch import nn
+
+from gan_lab import signature
+from gan_lab.config import META_KEYS, merged_critic_optimizer, plain_config
+from gan_lab.losses.targets import NoTargets
+from gan_lab.training.gan import GAN, OptimizerFactory, Recipe
+from gan_lab.training.randomness import fold
+from gan_lab.types import DataSpec, UserError
+
+
+def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
+    """Call a config node's `_target_` with its fields and facts that no config holds.
+
+    What the target refuses (ValueError, TypeError) becomes a UserError that names the group.
+    """
+    fields = {key: value for key, value in plain_config(node).items() if key == "_target_" or key not in META_KEYS}
+    try:
+        return instantiate(fields, *facts, _convert_="all", **named_facts)
+    except (InstantiationException, MisconfigurationException) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, ValueError | TypeError | MisconfigurationException):
+            raise UserError(f"{group}: {' '.join(str(cause).split())}") from None
+        raise
+
+
+def gan(config: DictConfig, spec: DataSpec) -> GAN:
+    """The module that a config describes, for data of `spec`; its weights depend on the seed alone."""
+    loss = make("loss", config.loss)
+    architecture = make("architecture", config.architecture)
+    torch.manual_seed(fold(config.seed, "initial weights"))
+    return GAN(
+        generator=architecture.generator(spec),
+        critic=architecture.critic(spec, loss.outputs(spec.num_classes)),
+        loss=loss,
+        penalty=make("penalty", config.penalty),
+        targets=NoTargets(),
+        generator_optimizer=_optimizer("optimizer", config.optimizer),
+        critic_optimizer=_optimizer("optimizer_critic", merged_critic_optimizer(config)),
+        schedule=make("schedule", config.schedule),
+        recipe=Recipe(
+            seed=config.seed,
+            n_critic=config.n_critic,
+            batch_size=config.batch_size,
+            generator_batch_size=config.generator_batch_size,
+            max_generator_steps=config.max_generator_steps,
+            latent_dim=architecture.latent_dim,
+            ema_decay=config.ema_decay,
+            log_every=config.log_every,
+        ),
+    )
+
+
+def _optimizer(group: str, node: DictConfig) -> OptimizerFactory:
+    make(group, node, [nn.Parameter(torch.zeros(1))])  # refuse wrong fields now, not when training starts
+    return functools.partial(make, group, node)
+
+
+def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:
+    """Lightning's Trainer: one epoch over the steps still to do; checkpoints, bar and metrics are ours."""
+    return make(
+        "trainer",
+        config.trainer,
+        callbacks=callbacks,
+        logger=loggers or False,
+        default_root_dir=run_dir,
+        max_epochs=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:
+    """The chosen loggers, writing into the run directory. W&B continues the run `run_id` after a resume."""
+    made = []
+    for name, node in config.logger.items():
+        facts = {"save_dir": run_dir}
+        if "id" in signature.parameters(node["_target_"]):
+            facts |= {"id": run_id, "resume": "allow"}
+        made.append(make(f"logger.{name}", node, **facts))
+    return made

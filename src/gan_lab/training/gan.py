@@ -1,0 +1,213 @@
+"""Algorithm 1 of every GAN here: n_critic critic steps, then one generator step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+
+from gan_lab.architectures import frozen_statistics
+from gan_lab.losses import Loss
+from gan_lab.losses.targets import Targets
+from gan_lab.penalties import Penalty
+from gan_lab.training.ema import ExponentialMovingAverage
+from gan_lab.training.randomness import fold, generator_for
+
+OptimizerFactory = Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
+Schedule = Callable[[int, int], float]
+
+
+class Diverged(RuntimeError):
+    """A loss, a gradient or a parameter is not finite."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of a training run. Batch sizes are global: over all devices.
+
+    critic batch: `batch_size` real and as many fake samples; generator batch: `generator_batch_size` fake ones.
+    """
+
+    seed: int
+    n_critic: int
+    batch_size: int
+    generator_batch_size: int
+    max_generator_steps: int
+    latent_dim: int
+    ema_decay: float
+    log_every: int
+
+    def is_logged(self, generator_steps: int) -> bool:
+        """Whether metrics are read after so many generator steps: every `log_every` and after the last."""
+        return generator_steps % self.log_every == 0 or generator_steps == self.max_generator_steps
+
+
+class GAN(pl.LightningModule):
+    """Generator against critic. One `training_step` is one generator iteration.
+
+    A batch is (real, labels) of shapes (n_critic, batch_size, *sample) and (n_critic, batch_size). Everything else
+    that is random in a step comes from (seed, generator step), so a run resumes exactly.
+
+    `metrics` holds 0-d tensors on the device after every step; nothing here waits for the device.
+    """
+
+    finite: Tensor  # 0-d: whether every loss and gradient so far was
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        critic: nn.Module,
+        loss: Loss,
+        penalty: Penalty,
+        targets: Targets,
+        generator_optimizer: OptimizerFactory,
+        critic_optimizer: OptimizerFactory,
+        schedule: Schedule,
+        recipe: Recipe,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.generator = generator
+        self.critic = penalty.wrap(critic)
+        self.loss = loss
+        self.penalty = penalty
+        self.targets = targets
+        self.ema = ExponentialMovingAverage(generator, recipe.ema_decay)
+        self.schedule = schedule
+        self.recipe = recipe
+        self._critic_mixes_samples = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules())
+        self._factories = (generator_optimizer, critic_optimizer)
+        self.generator_steps = 0  # done
+        self.critic_steps = 0
+        self.metrics: dict[str, Tensor] = {}
+        self.register_buffer("finite", torch.ones((), dtype=torch.bool), persistent=False)
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """The generator's optimizer, then the critic's."""
+        modules = (self.generator, self.critic)
+        optimizers = [make(module.parameters()) for make, module in zip(self._factories, modules, strict=True)]
+        self._base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+        return optimizers
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """n_critic critic steps on fresh real and fake batches, one generator step, one step of the EMA."""
+        real, labels = batch
+        generator_optimizer, critic_optimizer = self.trainer.optimizers
+        self._set_learning_rates(generator_optimizer, critic_optimizer)
+        rng = generator_for(self.recipe.seed, "step", self.generator_steps, self.device)
+        torch.manual_seed(fold(self.recipe.seed, "global", self.generator_steps))  # dropout and input noise
+        with self._autocast():
+            for i in range(self.recipe.n_critic):
+                self._critic_step(real[i], labels[i], critic_optimizer, rng)
+            self._generator_step(generator_optimizer, rng)
+            if not self.penalty.measures_norm and self.recipe.is_logged(self.generator_steps + 1):
+                self._observe_norm(real[-1], rng)
+        self.ema.update(self.generator)
+        self.metrics["gradient_norm"] = self.penalty.last_norm
+        self.generator_steps += 1
+        self.critic_steps += self.recipe.n_critic
+
+    def _critic_step(
+        self, real: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, rng: torch.Generator
+    ) -> None:
+        fake, drawn = self._fake(real, rng)
+        real_logits, fake_logits = self._logits(real, fake)
+        loss = self.loss.critic(real_logits, fake_logits, labels, self.targets.of(fake_logits, drawn))
+        penalty = self.penalty(self.score, real, fake, rng)
+        self._descend(loss + penalty, self.critic, optimizer)
+        self.penalty.after_step(self.critic)
+        self.metrics.update(critic_loss=loss.detach(), penalty=penalty.detach())
+
+    def _generator_step(self, optimizer: torch.optim.Optimizer, rng: torch.Generator) -> None:
+        z, drawn = self.latent(self.recipe.generator_batch_size, rng)
+        logits = self.critic(self.generator(z))
+        loss = self.loss.generator(logits, self.targets.of(logits, drawn))
+        self._descend(loss, self.generator, optimizer)
+        self.metrics["generator_loss"] = loss.detach()
+
+    def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
+        """Measure k for the log; in eval mode, so that how often it is logged changes nothing (spectral norm)."""
+        self.critic.eval()
+        self.penalty.observe(self.score, real, self._fake(real, rng)[0], rng)
+        self.critic.train()
+
+    def _fake(self, real: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """As many fake samples: batch statistics, but the running ones move only in generator steps [code]."""
+        z, drawn = self.latent(len(real), rng)
+        with torch.no_grad(), frozen_statistics(self.generator):
+            return self.generator(z).to(real.dtype), drawn
+
+    def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """The critic on both: in one pass, or apart where batch normalisation would mix them."""
+        if self._critic_mixes_samples:
+            return self.critic(real), self.critic(fake)
+        real_logits, fake_logits = self.critic(torch.cat([real, fake])).split(len(real))
+        return real_logits, fake_logits
+
+    def _descend(self, loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """One optimizer step on `module` alone."""
+        optimizer.zero_grad(set_to_none=True)
+        parameters = list(module.parameters())
+        self.manual_backward(loss, inputs=parameters)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        self.finite &= torch.isfinite(loss.detach()) & torch.isfinite(norm)
+        optimizer.step()
+
+    def score(self, samples: Tensor) -> Tensor:
+        """(n, *sample) -> (n,): what penalties differentiate."""
+        return self.loss.score(self.critic(samples))
+
+    def latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """The generator's input, z ~ N(0, I) of shape (size, latent_dim), and the classes drawn with it, if any."""
+        z = torch.randn(size, self.recipe.latent_dim, generator=rng, device=self.device)
+        return self.targets.draw(z, rng)
+
+    @contextmanager
+    def _autocast(self) -> Iterator[None]:
+        """The precision plugin's autocast without its cache of cast weights.
+
+        The cache lives until the outermost autocast ends, that is for the whole training_step: it would serve weights
+        from before the optimizer steps, and copies made under no_grad to passes that need a gradient.
+        """
+        device = self.device.type
+        enabled, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+        with torch.autocast(device, dtype=dtype, enabled=enabled, cache_enabled=False):
+            yield
+
+    def _set_learning_rates(self, *optimizers: torch.optim.Optimizer) -> None:
+        factor = self.schedule(self.generator_steps, self.recipe.max_generator_steps)
+        for optimizer, rates in zip(optimizers, self._base_rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+
+    def check_finite(self) -> None:
+        """Raise Diverged unless all losses and gradients so far and all parameters are finite. Waits for the device."""
+        parameters = [p for module in (self.generator, self.critic) for p in module.parameters()]
+        if bool(self.finite) and math.isfinite(torch.nn.utils.get_total_norm(parameters).item()):
+            return
+        values = ", ".join(f"{name} {value.item():g}" for name, value in self.metrics.items())
+        raise Diverged(
+            f"not finite at generator step {self.generator_steps} or up to {self.recipe.log_every} before ({values})"
+        )
+
+    def run_state(self) -> dict[str, Any]:
+        """Everything that decides how the run goes on, in plain containers and tensors."""
+        return {
+            "generator_steps": self.generator_steps,
+            "critic_steps": self.critic_steps,
+            "module": self.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.trainer.optimizers],
+        }
+
+    def load_run_state(self, state: dict[str, Any]) -> None:
+        """Continue from `run_state`. Call it once the optimizers exist (Lightning's on_train_start)."""
+        self.load_state_dict(state["module"])
+        for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.generator_steps, self.critic_steps = state["generator_steps"], state["critic_steps"]

@@ -1,0 +1,32 @@
+"""Train one GAN: `python train.py loss=exp penalty=maxgp`; `--help` shows every group and field."""
+
+import os
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from gan_lab import cli, config
+from gan_lab.types import UserError
+
+config.register()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+def main(cfg: DictConfig) -> None:
+    """Compose, check, import torch, run."""
+    run_dir = Path(os.path.relpath(HydraConfig.get().runtime.output_dir))
+    try:
+        if cfg.resume is not None:
+            cfg = config.resumed(cfg, HydraConfig.get().overrides.task)
+        config.check(cfg)
+        from gan_lab import run  # torch: 3 s
+
+        run.train(cfg, run_dir)
+    except UserError as error:
+        raise cli.refuse(error, run_dir) from None
+
+
+if __name__ == "__main__":
+    cli.run(main)
