@@ -103,7 +103,7 @@ class BareLoop:
             module.to(self.device) for module in (gan.generator, gan.critic, gan.ema.average)
         )
         self.cfg = cfg
-        settings = {key: value for key, value in cfg.optimizer.items() if key != "_target_"}
+        settings = {key: value for key, value in config.plain_config(cfg.optimizer).items() if key != "_target_"}
         self.d_optimizer = torch.optim.Adam(self.critic.parameters(), **settings)
         self.g_optimizer = torch.optim.Adam(self.generator.parameters(), **settings)
 

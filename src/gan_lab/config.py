@@ -108,6 +108,7 @@ RANGES = {
     "optimizer_critic.lr": NOT_NEGATIVE,
     "architecture.channels": AT_LEAST_ONE,
 }
+PRECISIONS = ("32-true", "bf16-mixed")
 
 
 # Checks ---------------------------------------------------------------------------------------------------------------
@@ -131,6 +132,10 @@ def check(config: DictConfig) -> None:
             raise UserError(f"{path}={value}: must be a number, {allowed.words}")
         if not allowed.holds(value):
             raise UserError(f"{path}={value}: must be {allowed.words}")
+    if config.trainer.get("precision") not in PRECISIONS:
+        raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {' or '.join(PRECISIONS)}")
+    if config.trainer.get("devices", 1) != 1:
+        raise UserError(f"trainer.devices={config.trainer.devices}: one device is what this version trains on; set 1")
     _check_pairs(config)
 
 

@@ -22,7 +22,7 @@ from gan_lab.cli import Interrupted
 from gan_lab.config import CONFIG_FILE, plain_config
 from gan_lab.data import LoadedData, load
 from gan_lab.data.module import ResidentDataModule
-from gan_lab.data.resident import to_float
+from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
 from gan_lab.training import GAN, Diverged, build
 from gan_lab.types import UserError
@@ -123,10 +123,8 @@ def _check_same_run(run_dir: Path, config: dict[str, Any], checkpoint: dict[str,
 
 
 def _print_start(console: Console, config: DictConfig, run_dir: Path, data: LoadedData, gan: GAN, done: int) -> None:
-    sizes = ", ".join(f"{len(split.values):,} {name}" for name, split in data.splits.items())
-    shape = "×".join(str(side) for side in data.spec.shape)
     lines = [
-        f"{data.spec.name}: {sizes}; {shape} {data.spec.kind}, {data.spec.num_classes} classes",
+        data.summary(),
         *(f"  labels of {name}: {_histogram(counts)}" for name, counts in data.label_histogram.items()),
         f"parameters: generator {count_parameters(gan.generator):,}, critic {count_parameters(gan.critic):,}",
         f"run directory: {run_dir}" + (f" (resumed from generator step {done})" if done else ""),
@@ -135,10 +133,8 @@ def _print_start(console: Console, config: DictConfig, run_dir: Path, data: Load
 
 
 def _histogram(counts: list[int]) -> str:
-    if len(set(counts)) == 1:
-        return f"{counts[0]} in each of {len(counts)} classes"
-    shown = " ".join(map(str, counts[:20])) + (" …" if len(counts) > 20 else "")
-    return f"{shown} (from {min(counts)} to {max(counts)})"
+    shown = " ".join(map(str, counts[:20]))
+    return shown if len(counts) <= 20 else f"{shown} … ({len(counts)} classes, in full in record.json)"
 
 
 def _print_end(console: Console, record: records.RunRecord, paths: dict[str, Path | None]) -> None:
@@ -158,8 +154,8 @@ def _print_end(console: Console, record: records.RunRecord, paths: dict[str, Pat
 
 
 def _some_real(data: LoadedData) -> torch.Tensor:
-    values = torch.from_numpy(data.splits[next(iter(data.splits))].values[:1024])
-    return to_float(values)
+    train = ResidentData.place(data, "cpu")
+    return train.gather(torch.arange(min(1024, len(train))))[0]
 
 
 def quiet_lightning() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -61,7 +62,7 @@ class Checkpoint(pl.Callback):
         gan.check_finite()
         state = gan.run_state() | self.extra()
         if name := _not_finite(state):
-            raise Diverged(f"not finite at generator step {gan.generator_steps}: {name}")
+            raise Diverged(f"{name} is not finite at generator step {gan.generator_steps}")
         write_with_checksum(self._path(gan.generator_steps), lambda path: torch.save(state, path))
         for path in list_checkpoints(self.folder.parent)[self.keep :]:
             path.unlink()
@@ -81,12 +82,17 @@ def list_checkpoints(run_dir: Path) -> list[Path]:
 def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any]:
     """The newest intact checkpoint, on the CPU. One that is truncated or altered is passed over, and `warn` is told.
 
-    Raises UserError when none is left.
+    Raises UserError when none is left, and for a file that holds more than plain containers and tensors.
     """
     paths = list_checkpoints(run_dir)
     for path in paths:
         if is_intact(path):
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            try:
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            except (pickle.UnpicklingError, RuntimeError) as error:
+                raise UserError(
+                    f"{path} is intact but no checkpoint of gan_lab ({str(error).splitlines()[0]})"
+                ) from None
             return state
         warn(f"{path} is damaged (its checksum differs); falling back to the checkpoint before it")
     told = f"none of its {len(paths)} checkpoints is intact" if paths else "it has no checkpoint"

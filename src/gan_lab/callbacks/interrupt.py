@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -11,15 +12,17 @@ import lightning.pytorch as pl
 
 
 class StopOnSignal(pl.Callback):
-    """The first SIGINT or SIGTERM asks training to stop after the current generator step; a second one, at once.
+    """The first SIGINT or SIGTERM asks training to stop after the current generator step; another one, at once.
 
-    `received` is the first signal's number, or None.
+    Within two seconds a repetition counts as the same request: process managers and terminals often send it to the
+    process and to its group. `received` is the first signal's number, or None.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._received_at = 0.0
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the place of the handlers that Lightning has just set, which would end the run before its checkpoint.
 
         Lightning puts the original ones back when fit ends.
@@ -29,9 +32,10 @@ class StopOnSignal(pl.Callback):
                 signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is None:
+            self.received, self._received_at = number, time.monotonic()
+        elif time.monotonic() - self._received_at > 2:
             raise KeyboardInterrupt
-        self.received = number
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Ask Lightning to stop."""

@@ -25,14 +25,14 @@ from gan_lab.types import DataSpec, UserError
 def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
     """Call a config node's `_target_` with its fields and facts that no config holds.
 
-    What the target refuses (ValueError, TypeError) becomes a UserError that names the group.
+    What the target refuses (ValueError, TypeError), or needs and cannot import, becomes a UserError with the group.
     """
     fields = {key: value for key, value in plain_config(node).items() if key == "_target_" or key not in META_KEYS}
     try:
         return instantiate(fields, *facts, _convert_="all", **named_facts)
     except (InstantiationException, MisconfigurationException) as error:
         cause = error.__cause__ or error
-        if isinstance(cause, ValueError | TypeError | MisconfigurationException):
+        if isinstance(cause, ValueError | TypeError | ImportError | MisconfigurationException):
             raise UserError(f"{group}: {' '.join(str(cause).split())}") from None
         raise
 
@@ -42,9 +42,10 @@ def gan(config: DictConfig, spec: DataSpec) -> GAN:
     loss = make("loss", config.loss)
     architecture = make("architecture", config.architecture)
     torch.manual_seed(fold(config.seed, "initial weights"))
+    layout = torch.channels_last if spec.kind == "images" else torch.contiguous_format  # faster convolutions
     return GAN(
-        generator=architecture.generator(spec),
-        critic=architecture.critic(spec, loss.outputs(spec.num_classes)),
+        generator=architecture.generator(spec).to(memory_format=layout),
+        critic=architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout),
         loss=loss,
         penalty=make("penalty", config.penalty),
         targets=NoTargets(),
@@ -71,18 +72,22 @@ def _optimizer(group: str, node: DictConfig) -> OptimizerFactory:
 
 def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:
     """Lightning's Trainer: one epoch over the steps still to do; checkpoints, bar and metrics are ours."""
-    return make(
-        "trainer",
-        config.trainer,
-        callbacks=callbacks,
-        logger=loggers or False,
-        default_root_dir=run_dir,
-        max_epochs=1,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
+    try:
+        return make(
+            "trainer",
+            config.trainer,
+            callbacks=callbacks,
+            logger=loggers or False,
+            default_root_dir=run_dir,
+            max_epochs=1,
+            log_every_n_steps=1,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except UserError as error:
+        raise UserError(f"{error} (trainer=auto takes what this machine has)") from None
 
 
 def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:

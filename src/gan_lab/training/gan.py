@@ -192,9 +192,7 @@ class GAN(pl.LightningModule):
         if bool(self.finite) and math.isfinite(torch.nn.utils.get_total_norm(parameters).item()):
             return
         values = ", ".join(f"{name} {value.item():g}" for name, value in self.metrics.items())
-        raise Diverged(
-            f"not finite at generator step {self.generator_steps} or up to {self.recipe.log_every} before ({values})"
-        )
+        raise Diverged(f"a loss, gradient or parameter is not finite by step {self.generator_steps} ({values})")
 
     def run_state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on, in plain containers and tensors."""

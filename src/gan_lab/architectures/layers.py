@@ -1,0 +1,98 @@
+"""Layers that the architectures share. Source: thesis Table 2-3 and the author's programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Layer = TypeVar("Layer", bound=nn.Conv2d | nn.Linear)
+
+
+def he_uniform(layer: Layer) -> Layer:
+    """Weight ~ U(±sqrt(6 / fan_in)), bias 0, in place; returns the layer."""
+    nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def glorot_uniform(layer: Layer) -> Layer:
+    """Weight ~ U(±sqrt(6 / (fan_in + fan_out))), bias 0, in place; returns the layer."""
+    nn.init.xavier_uniform_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class PooledConv2d(nn.Conv2d):
+    """3×3 convolution (padding 1), then the mean of each 2×2 square: (n, in, H, W) -> (n, out, H/2, W/2), H and W even.
+
+    A mean of shifted convolutions is the convolution with the mean of the shifted kernels: one 4×4 convolution of
+    stride 2, with 4/9 of the multiplications. Equal to the two steps up to rounding, in every derivative too.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, _sum_of_shifts(self.weight) / 4, self.bias, stride=2, padding=1)
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """Every pixel doubled in both directions, then a 3×3 convolution (padding 1): (n, in, H, W) -> (n, out, 2H, 2W).
+
+    Computed as the transpose of `PooledConv2d`'s convolution, with 4/9 of the multiplications of the two steps.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = _sum_of_shifts(self.weight).flip(2, 3).transpose(0, 1)
+        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+
+
+def _sum_of_shifts(kernel: Tensor) -> Tensor:
+    """(out, in, 3, 3) -> (out, in, 4, 4): the kernel added up at the four positions it has in a 4×4 square."""
+    rows = F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))
+    return F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation of (n, C, H, W) with eps 1e-3 and running statistics that move by 0.01 [code].
+
+    In training mode every pass normalises by its own batch; the running statistics, which eval mode uses, move
+    only outside `frozen_statistics`. (0.01 is torch's `momentum`; TensorFlow calls the same thing decay 0.99.)
+    """
+
+    statistics_frozen: bool = False
+
+    def __init__(self, num_features: int, eps: float = 1e-3, momentum: float = 0.01) -> None:
+        super().__init__(num_features, eps=eps, momentum=momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and self.statistics_frozen:
+            # momentum=0 is no substitute: 0 · nan would spoil the running statistics.
+            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return super().forward(x)
+
+
+@contextmanager
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Inside, training-mode passes of `module` leave running statistics and `num_batches_tracked` as they are.
+
+    For the generator in critic steps: only generator steps move its statistics [code]. May be nested.
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, BatchNorm2d)]
+    before = [layer.statistics_frozen for layer in layers]
+    try:
+        for layer in layers:
+            layer.statistics_frozen = True
+        yield
+    finally:
+        for layer, frozen in zip(layers, before, strict=True):
+            layer.statistics_frozen = frozen

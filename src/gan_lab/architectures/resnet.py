@@ -1,0 +1,146 @@
+"""The ResNet of Table 2-3 (that of WGAN-GP), for square images with a power-of-two side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_lab.architectures.layers import BatchNorm2d, PooledConv2d, UpsampledConv2d, glorot_uniform, he_uniform
+from gan_lab.types import DataSpec, UserError
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """Residual generator and critic, all layers `channels` wide.
+
+    For images of side S = 2^k >= 8 with any number of channels: the generator has log2(S/4) up blocks; the critic
+    max(1, log2(S/8)) down blocks and two flat ones, so its last maps are 8×8, and 4×4 for S = 8.
+    At 3×32×32 and 128 channels: 1,204,483 and (one output) 1,053,825 parameters.
+
+    Initial weights come from torch's global generator [code]: 3×3 convolutions of the blocks He-uniform; 1×1, output
+    and linear layers Glorot-uniform; biases 0.
+
+    Errors: UserError for a size that is no whole number >= 1 and for samples of another shape.
+    Source: thesis Table 2-3; Gulrajani et al. 2017 (arXiv:1704.00028), appendix.
+    """
+
+    channels: int = 128
+    latent_dim: int = 128
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "latent_dim"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"architecture.{name}={value}: use a whole number of at least 1")
+
+    def generator(self, spec: DataSpec) -> nn.Module:
+        """z (n, latent_dim) -> images (n, *spec.shape) in [-1, 1]."""
+        image_channels, side = _square_image(spec)
+        return ResNetGenerator(self.latent_dim, self.channels, image_channels, side)
+
+    def critic(self, spec: DataSpec, outputs: int) -> nn.Module:
+        """Images (n, *spec.shape) -> (n, outputs), unbounded."""
+        image_channels, side = _square_image(spec)
+        return ResNetCritic(image_channels, side, self.channels, outputs)
+
+
+def _square_image(spec: DataSpec) -> tuple[int, int]:
+    """(image channels, side), or a UserError."""
+    if spec.kind == "images" and len(spec.shape) == 3:
+        channels, height, width = spec.shape
+        if height == width and height >= 8 and height.bit_count() == 1:
+            return channels, height
+    shape = "×".join(map(str, spec.shape))
+    raise UserError(
+        f"architecture=resnet draws square images with a side of 8, 16, 32, 64, ..., and {spec.name} has {spec.kind} "
+        f"of shape {shape}: use architecture=mlp"
+    )
+
+
+class ResNetGenerator(nn.Module):
+    """Linear to (channels, 4, 4); up blocks; BN, ReLU, conv3, tanh. (n, latent_dim) -> (n, *image) in [-1, 1]."""
+
+    def __init__(self, latent_dim: int, channels: int, image_channels: int, side: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.linear = glorot_uniform(nn.Linear(latent_dim, channels * 4 * 4))
+        ups = (side // 4).bit_length() - 1
+        self.blocks = nn.Sequential(*(UpBlock(channels) for _ in range(ups)))
+        self.norm = BatchNorm2d(channels)
+        self.output = glorot_uniform(nn.Conv2d(channels, image_channels, 3, padding=1))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.linear(z).unflatten(1, (self.channels, 4, 4))
+        return torch.tanh(self.output(F.relu(self.norm(self.blocks(x)))))
+
+
+class ResNetCritic(nn.Module):
+    """Down blocks; two flat blocks; ReLU, mean over the map, linear. No normalisation. (n, *image) -> (n, outputs)."""
+
+    def __init__(self, image_channels: int, side: int, channels: int, outputs: int) -> None:
+        super().__init__()
+        downs = max(1, (side // 8).bit_length() - 1)
+        self.blocks = nn.Sequential(
+            DownBlock(image_channels, channels, activate_input=False),
+            *(DownBlock(channels, channels) for _ in range(downs - 1)),
+            FlatBlock(channels),
+            FlatBlock(channels),
+        )
+        self.output = glorot_uniform(nn.Linear(channels, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(F.relu(self.blocks(x)).mean((2, 3)))
+
+
+class UpBlock(nn.Module):
+    """BN, ReLU, nearest ×2, conv3, BN, ReLU, conv3, beside nearest ×2, conv1: (n, C, H, W) -> (n, C, 2H, 2W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm1 = BatchNorm2d(channels)
+        self.conv1 = he_uniform(UpsampledConv2d(channels, channels))
+        self.norm2 = BatchNorm2d(channels)
+        self.conv2 = he_uniform(nn.Conv2d(channels, channels, 3, padding=1))
+        self.shortcut = glorot_uniform(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(F.relu(self.norm1(x)))
+        h = self.conv2(F.relu(self.norm2(h)))
+        # A 1×1 convolution commutes with copying pixels: done first, on a quarter of them.
+        return h + F.interpolate(self.shortcut(x), scale_factor=2, mode="nearest")
+
+
+class DownBlock(nn.Module):
+    """ReLU, conv3, ReLU, conv3, mean 2×2, beside conv1, mean 2×2: (n, in, H, W) -> (n, out, H/2, W/2).
+
+    The critic's first block sees the image itself: `activate_input=False` leaves out the first ReLU, and the
+    convolution that widens comes first.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, activate_input: bool = True) -> None:
+        super().__init__()
+        self.activate_input = activate_input
+        self.conv1 = he_uniform(nn.Conv2d(in_channels, out_channels, 3, padding=1))
+        self.conv2 = he_uniform(PooledConv2d(out_channels, out_channels))
+        self.shortcut = glorot_uniform(nn.Conv2d(in_channels, out_channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(F.relu(x) if self.activate_input else x)
+        h = self.conv2(F.relu(h))
+        # Table 2-3 pools first in the first block only; a 1×1 convolution commutes with the mean, and costs less after.
+        return h + self.shortcut(F.avg_pool2d(x, 2))
+
+
+class FlatBlock(nn.Module):
+    """ReLU, conv3, ReLU, conv3, beside the identity. The shape stays."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = he_uniform(nn.Conv2d(channels, channels, 3, padding=1))
+        self.conv2 = he_uniform(nn.Conv2d(channels, channels, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.relu(self.conv1(F.relu(x))))

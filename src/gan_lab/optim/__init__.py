@@ -1,0 +1,6 @@
+"""Optimizers that torch lacks, and learning-rate schedules (`gan_lab.optim.schedules`)."""
+
+from gan_lab.optim.adam_spatial import AdamSpatial
+from gan_lab.optim.adashift import AdaShift
+
+__all__ = ["AdaShift", "AdamSpatial"]

@@ -1,0 +1,117 @@
+"""What the optimizers of this room share: checks, the loop over groups, and the arithmetic of their steps.
+
+State is tensors only, in the parameter's dtype and on its device. Every parameter counts its own steps, since one
+without a gradient sits a step out, and what follows from the counts (ring positions, warm-up, bias corrections) is
+tensor arithmetic over the list of parameters. Python never reads a value back: a step waits for nothing and can be
+captured in a CUDA graph (with a tensor for `lr`, if it changes).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gan_lab.types import UserError
+
+State = dict[str, Tensor]
+
+
+class ListOptimizer(Optimizer, ABC):
+    """Groups carry `lr`, `betas`, `eps`, `foreach`; a subclass says what the state is and how tensors move."""
+
+    @abstractmethod
+    def new_state(self, param: Tensor, group: dict[str, Any]) -> State:
+        """The state of one parameter before its first step, without `step`."""
+
+    @abstractmethod
+    def update(self, params: list[Tensor], grads: list[Tensor], states: list[State], group: dict[str, Any]) -> None:
+        """One step, in place, of parameters that share dtype and device."""
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raise UserError for hyperparameters outside their range."""
+        if not group["lr"] >= 0:
+            raise UserError(f"optimizer.lr={group['lr']}: use a number >= 0")
+        if not group["eps"] >= 0:
+            raise UserError(f"optimizer.eps={group['eps']}: use a number >= 0")
+        if len(group["betas"]) != 2 or not 0 <= group["betas"][0] <= 1 or not 0 <= group["betas"][1] < 1:
+            raise UserError(
+                f"optimizer.betas={group['betas']}: use two numbers, the first in [0, 1], the second in [0, 1)"
+            )
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As torch's, with every hyperparameter checked; the constructor comes through here too."""
+        self.check({**self.defaults, **param_group})
+        super().add_param_group(param_group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step. `closure` evaluates the loss again and returns it; it runs with gradients on.
+
+        Errors: UserError for sparse gradients and complex parameters.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for params in _lists(group):
+                states = [self._state_of(param, group) for param in params]
+                self.update(params, [param.grad for param in params], states, group)  # type: ignore[misc]
+        return loss
+
+    def _state_of(self, param: Tensor, group: dict[str, Any]) -> State:
+        if not self.state[param]:
+            step = torch.zeros((), dtype=torch.int64, device=param.device)
+            self.state[param] = {"step": step, **self.new_state(param, group)}
+        return self.state[param]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Called by load_state_dict, which casts all to the parameter's dtype and device but leaves `step` alone."""
+        super().__setstate__(state)
+        for param, values in self.state.items():
+            if "step" in values:
+                values["step"] = values["step"].to(param.device)
+
+
+def _lists(group: dict[str, Any]) -> Iterator[list[Tensor]]:
+    """The parameters that have a gradient: in lists of one dtype and device, or one by one without `foreach`."""
+    lists: dict[Any, list[Tensor]] = {}
+    for i, param in enumerate(group["params"]):
+        if param.grad is None:
+            continue
+        if param.grad.layout != torch.strided:
+            raise UserError("the optimizer takes dense gradients only: build the embedding with sparse=False")
+        if param.is_complex():
+            raise UserError("the optimizer takes real parameters only: pass torch.view_as_real of the complex ones")
+        lists.setdefault((param.dtype, param.device) if group["foreach"] else i, []).append(param)
+    yield from lists.values()
+
+
+def whole(count: Tensor, like: Tensor) -> Tensor:
+    """Counts as floats of `like`'s precision, and at least single: half precision cannot count past 256."""
+    return count.to(torch.promote_types(like.dtype, torch.float32))
+
+
+def bias_correction(beta: float, count: Tensor) -> Tensor:
+    """1 - beta^count for count >= 1, exact to the last digits also where beta^count is close to 1."""
+    return -torch.expm1(count * (math.log(beta) if beta > 0 else -math.inf))
+
+
+def average(moments: list[Tensor], values: list[Tensor], beta: float) -> None:
+    """moment ← beta · moment + (1 - beta) · value."""
+    torch._foreach_mul_(moments, beta)
+    torch._foreach_add_(moments, values, alpha=1 - beta)
+
+
+def descend(params: list[Tensor], means: list[Tensor], seconds: list[Tensor], floors: Tensor, rates: Tensor) -> None:
+    """θ ← θ - rate · m / (sqrt(v) + floor), v one number or one per element; floor and rate (P,): one per parameter."""
+    denominators = torch._foreach_sqrt(seconds)
+    torch._foreach_add_(denominators, floors.to(params[0].dtype).unbind())
+    torch._foreach_div_(denominators, rates.to(params[0].dtype).unbind())
+    torch._foreach_addcdiv_(params, means, denominators, value=-1.0)
