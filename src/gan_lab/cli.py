@@ -41,6 +41,9 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except (HydraException, OmegaConfBaseException) as error:
         if wants_tracebacks:
             raise

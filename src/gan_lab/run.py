@@ -81,6 +81,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
     try:
         loggers = build.loggers(config, str(run_dir), record["run_id"])
         for logger in loggers:
+            logger.log_hyperparams(plain)
             if isinstance(logger, callbacks.MetricsFile):
                 logger.keep_until(done)
         acting = [reader, samples, checkpoint, progress, stop]
@@ -108,7 +109,11 @@ def train(config: DictConfig, run_dir: Path) -> None:
     finally:
         if "wandb" in sys.modules:  # only where a logger imported it; else the next job of a sweep writes into this run
             sys.modules["wandb"].finish()
-    _print_end(console, record, {"samples": samples.newest, "generator": exported, "record": record.path})
+    _print_end(
+        console,
+        record,
+        {"samples": samples.newest, "generator": exported, "checkpoints": checkpoint.folder, "record": record.path},
+    )
 
 
 def _check_same_run(run_dir: Path, config: dict[str, Any], checkpoint: dict[str, Any]) -> None:
@@ -150,7 +155,7 @@ def _print_end(console: Console, record: records.RunRecord, paths: dict[str, Pat
         table.add_row(name, value)
     console.print(table)
     for name, path in paths.items():
-        console.print(f"{name + ':':<11}{path}", highlight=False, soft_wrap=True)
+        console.print(f"{name + ':':<12} {path}", highlight=False, soft_wrap=True)
 
 
 def _some_real(data: LoadedData) -> torch.Tensor:

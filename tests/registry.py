@@ -1,0 +1,56 @@
+"""The registry as tests see it: the option files of conf/. Knows no option by name."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import hydra.utils
+from hydra.errors import InstantiationException
+from omegaconf import OmegaConf
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+META_KEYS = frozenset({"recipe", "accepts"})  # of an option's YAML, for the root config and its checks
+
+
+def options(group: str) -> list[str]:
+    """The options of a config group: the names of its YAML files."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@functools.cache
+def _content(group: str, option: str) -> dict[str, Any]:
+    return OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"))
+
+
+def node(group: str, option: str) -> dict[str, Any]:
+    """An option's YAML without its meta keys, interpolations left as they are."""
+    return {key: deepcopy(value) for key, value in _content(group, option).items() if key not in META_KEYS}
+
+
+def fields(group: str, option: str) -> dict[str, Any]:
+    """What an option's YAML passes to its target."""
+    return {key: value for key, value in node(group, option).items() if not key.startswith("_")}
+
+
+def target(group: str, option: str) -> Any:
+    """The function or class that an option makes its object with."""
+    return hydra.utils.get_object(node(group, option)["_target_"])
+
+
+def defaults(group: str, option: str) -> dict[str, Any]:
+    """The parameters of an option's target and their defaults, `inspect.Parameter.empty` where there is none."""
+    return {name: item.default for name, item in inspect.signature(target(group, option)).parameters.items()}
+
+
+def instantiate(group: str, option: str, *facts: Any, **overrides: Any) -> Any:
+    """The object of an option, made as the program makes it; an error of the target comes out as it was raised."""
+    try:
+        return hydra.utils.instantiate({**node(group, option), **overrides}, *facts, _convert_="all")
+    except InstantiationException as error:
+        if error.__cause__ is None:
+            raise
+        raise error.__cause__ from None
