@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     After a kill or an error the old file, or none, stands at `path`. Two writers may race: the last one wins whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         yield temporary
         _flush(temporary)
@@ -57,7 +58,7 @@ def is_intact(path: Path) -> bool:
     """Whether the file and its checksum exist and agree."""
     try:
         return checksum_path(path).read_text().strip() == sha256_of(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the checksum is no text
         return False
 
 

@@ -46,7 +46,7 @@ class SpectralNorm(Penalty):
 
     def __init__(self, n_power_iterations: int = 1) -> None:
         super().__init__()
-        if not isinstance(n_power_iterations, int) or n_power_iterations < 1:
+        if not isinstance(n_power_iterations, int) or isinstance(n_power_iterations, bool) or n_power_iterations < 1:
             raise UserError(
                 f"penalty.n_power_iterations={n_power_iterations} is out of range: it must be an integer >= 1"
             )

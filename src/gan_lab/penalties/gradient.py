@@ -58,6 +58,8 @@ class GradientPenalty(PointPenalty):
         self, weight: float = 10.0, target: float = 1.0, region: str = "interpolates", one_sided: bool = False
     ) -> None:
         super().__init__(weight, target, region)
+        if not isinstance(one_sided, bool):  # the word "no" is true
+            raise UserError(f"penalty.one_sided={one_sided}: it must be true or false")
         self.one_sided = one_sided
 
     def forward(

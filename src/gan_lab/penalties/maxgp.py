@@ -27,7 +27,7 @@ class MaxGradientPenalty(PointPenalty):
 
     def __init__(self, weight: float, target: float = 0.0, memory: int = 0, region: str = "interpolates") -> None:
         super().__init__(weight, target, region)
-        if not isinstance(memory, int) or memory < 0:
+        if not isinstance(memory, int) or isinstance(memory, bool) or memory < 0:
             raise UserError(f"penalty.memory={memory} is out of range: it must be an integer >= 0")
         self.memory = memory
         self.register_buffer("s_max", torch.empty(0))  # the shape of a sample is known at the first call

@@ -1,0 +1,29 @@
+"""Data sets: `load(Digits(), cache_dir)` decodes a source once; `gan_lab.data.resident` feeds it to training.
+
+Torch-free at import: what needs torch is in `gan_lab.data.resident` and `gan_lab.data.module`.
+"""
+
+from gan_lab.data.cache import load
+from gan_lab.data.cifar10 import CIFAR10
+from gan_lab.data.digits import Digits
+from gan_lab.data.flowers102 import Flowers102
+from gan_lab.data.gaussians import Gaussians
+from gan_lab.data.image_folder import ImageFolder
+from gan_lab.data.mnist import MNIST
+from gan_lab.data.source import Decoded, LoadedData, Source, Split
+from gan_lab.data.tiny_imagenet import TinyImageNet
+
+__all__ = [
+    "CIFAR10",
+    "MNIST",
+    "Decoded",
+    "Digits",
+    "Flowers102",
+    "Gaussians",
+    "ImageFolder",
+    "LoadedData",
+    "Source",
+    "Split",
+    "TinyImageNet",
+    "load",
+]

@@ -1,0 +1,58 @@
+"""scikit-learn's handwritten digits: 1,797 images of 8 x 8 pixels, embedded in the package. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_lab.data.source import Decoded, Source, Split, check_number, content_digest
+from gan_lab.types import UserError
+
+
+@dataclass(frozen=True)
+class Digits(Source):
+    """uint8 (N, 1, 8, 8), ten classes. The pixels 0..16 are scaled by 255/16 and rounded half up.
+
+    seed, test_fraction: within each class a seeded permutation sends round(test_fraction * n) of the n samples
+        to "test", at least one and not all.
+
+    Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI (1998), test part.
+    """
+
+    name: str = "digits"
+    seed: int = 0
+    test_fraction: float = 0.2
+
+    def validate(self) -> None:
+        check_number("seed", self.seed, 0, whole=True)
+        check_number("test_fraction", self.test_fraction, 0, whole=False)
+        if not 0 < self.test_fraction < 1:
+            raise UserError(f"dataset.test_fraction={self.test_fraction}: give a number between 0 and 1")
+
+    def content_key(self) -> str:
+        pixels, labels = _raw()
+        rule = {"digits": "255/16", "seed": self.seed, "test_fraction": self.test_fraction}
+        return content_digest(rule, (pixels.tobytes(), labels.astype("<i8").tobytes()))
+
+    def decode(self) -> Decoded:
+        pixels, labels = _raw()
+        images = np.floor(pixels * (255 / 16) + 0.5).astype(np.uint8)[:, None]
+        is_test = np.zeros(len(labels), dtype=bool)
+        generator = np.random.default_rng(self.seed)
+        for label in range(10):
+            members = generator.permutation(np.flatnonzero(labels == label))
+            count = min(max(round(self.test_fraction * len(members)), 1), len(members) - 1)
+            is_test[members[:count]] = True
+        splits = {
+            "train": Split(images[~is_test], labels[~is_test]),
+            "test": Split(images[is_test], labels[is_test]),
+        }
+        return Decoded(splits, tuple("0123456789"))
+
+
+def _raw() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return bunch.images.astype(np.uint8), bunch.target.astype(np.int64)

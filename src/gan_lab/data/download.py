@@ -1,0 +1,100 @@
+"""Fetching raw files through torchvision, so that a missing network is one line and not minutes of waiting."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from tarfile import TarError
+
+from gan_lab.data.source import one_line
+from gan_lab.types import UserError
+
+PROBE_SECONDS = 10.0
+STALL_SECONDS = 30.0
+_ARCHIVES = frozenset({".gz", ".tgz"})
+
+
+def missing_files(folder: Path, names: Sequence[str]) -> list[str]:
+    """Those of `names` that are not in `folder`."""
+    return [name for name in names if not (folder / name).exists()]
+
+
+def require(folder: Path, names: Sequence[str], remedy: str) -> None:
+    """UserError unless `folder` holds all `names`."""
+    if missing := missing_files(folder, names):
+        raise UserError(f"{folder} has no {missing[0]}: put {', '.join(names)} there, {remedy}")
+
+
+def fetch(folder: Path, names: Sequence[str], download: Callable[[Path], object], inner: str, url: str) -> None:
+    """Make sure that `folder` holds all `names`.
+
+    `download(temporary)` fills `temporary / inner`, whose files then take their places one by one: an interrupted
+    download leaves nothing, and two at once do no harm. `url` is asked first, for at most PROBE_SECONDS.
+
+    Raises UserError with the folder's layout when the files cannot be had.
+    """
+    if not missing_files(folder, names):
+        return
+    remedy = "or set dataset.root=FOLDER to where they are"
+    if problem := _unreachable(url):
+        raise UserError(
+            f"{folder} has no {missing_files(folder, names)[0]} and {url} cannot be reached ({problem}): "
+            f"put {', '.join(names)} there, {remedy}"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary, _socket_timeout():
+            download(Path(temporary))
+            _publish(Path(temporary, inner), folder)
+    except (OSError, RuntimeError, ValueError, EOFError, HTTPException, TarError) as error:
+        raise UserError(
+            f"{folder} cannot be filled from {url} ({one_line(error)}): put {', '.join(names)} there, {remedy}"
+        ) from error
+    require(folder, names, remedy)
+
+
+def _unreachable(url: str) -> str:
+    """Why `url` does not answer, "" when it does. Name look-ups have no time limit of their own: hence the thread."""
+    answer: list[str] = []
+    thread = threading.Thread(target=_probe, args=(url, answer), daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return answer[0] if answer else f"no answer within {PROBE_SECONDS:g} s"
+
+
+def _probe(url: str, answer: list[str]) -> None:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS):
+            answer.append("")
+    except urllib.error.HTTPError as error:
+        answer.append(f"HTTP status {error.code}" if error.code >= 500 else "")  # some servers refuse HEAD
+    except (OSError, HTTPException, ValueError) as error:
+        answer.append(one_line(error))
+
+
+@contextmanager
+def _socket_timeout() -> Iterator[None]:
+    """torchvision opens its connections without a limit: a dead one would hang for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _publish(source: Path, folder: Path) -> None:
+    for path in sorted(source.rglob("*")):
+        target = folder / path.relative_to(source)
+        if path.is_dir():
+            target.mkdir(exist_ok=True)
+        elif path.suffix not in _ARCHIVES:
+            os.replace(path, target)

@@ -1,0 +1,82 @@
+"""Oxford-102 flowers through torchvision, resized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan_lab.data.download import fetch, require
+from gan_lab.data.images import ImageRule
+from gan_lab.data.source import Decoded, Source, content_digest, expand, read_bytes
+from gan_lab.data.tree import decode_tree, list_images, tree_key
+from gan_lab.types import UserError
+
+FILES = ("imagelabels.mat", "setid.mat", "jpg/image_00001.jpg", "jpg/image_08189.jpg")
+URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/setid.mat"
+
+
+@dataclass(frozen=True)
+class Flowers102(Source):
+    """uint8 (N, 3, size, size), 102 classes; train 1,020, val 1,020, test 6,149.
+
+    root: the folder that holds flowers-102 (jpg/image_00001.jpg ..., imagelabels.mat, setid.mat), torchvision's layout.
+    download: let torchvision fetch it where it is missing (345 MB).
+    size, resize: the largest centred square is resized; see `gan_lab.data.images.ImageRule`.
+
+    Source: M.-E. Nilsback, A. Zisserman, "Automated flower classification over a large number of classes" (2008).
+    """
+
+    name: str = "flowers102"
+    root: str | None = "data"
+    download: bool = True
+    size: int = 32
+    resize: str = "box"
+
+    @property
+    def folder(self) -> Path:
+        if not self.root:
+            raise UserError("dataset.root is not set: add dataset.root=FOLDER, which holds flowers-102")
+        return expand(self.root) / "flowers-102"
+
+    @property
+    def rule(self) -> ImageRule:
+        return ImageRule(self.size, self.resize)
+
+    def validate(self) -> None:
+        self.rule.validate()
+        folder = self.folder
+        if not self.download:
+            require(folder, FILES, "or set dataset.root=FOLDER to the folder that holds flowers-102")
+
+    def fetch(self) -> None:
+        if self.download:
+            fetch(self.folder, FILES, _download, "flowers-102", URL)
+
+    def content_key(self) -> str:
+        images = tree_key({"jpg": {"all": list_images(self.folder / "jpg")}}, ("all",), self.rule)
+        return content_digest({"flowers102": images}, (read_bytes(self.folder / name) for name in FILES[:2]))
+
+    def decode(self) -> Decoded:
+        from torchvision.datasets import Flowers102 as TorchvisionFlowers102
+
+        class_names = tuple(TorchvisionFlowers102.classes)
+        tree: dict[str, dict[str, list[str]]] = {}
+        for split in ("train", "val", "test"):
+            try:
+                files = TorchvisionFlowers102(self.folder.parent, split, loader=str)  # (path, label) pairs
+            except RuntimeError as error:
+                labels = self.folder / FILES[0]
+                raise UserError(
+                    f"{labels} or {FILES[1]} is not the original file: remove both and run again"
+                ) from error
+            tree[split] = {name: [] for name in class_names}
+            for index in range(len(files)):
+                path, label = files[index]
+                tree[split][class_names[label]].append(path)
+        return decode_tree(tree, class_names, self.rule, self.name)
+
+
+def _download(folder: Path) -> None:
+    from torchvision.datasets import Flowers102 as TorchvisionFlowers102
+
+    TorchvisionFlowers102(folder, download=True)

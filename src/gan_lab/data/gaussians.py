@@ -1,0 +1,73 @@
+"""Mixtures of Gaussians in the plane. Torch-free."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from gan_lab.data.source import Decoded, Source, Split, check_number, content_digest
+from gan_lab.types import UserError
+
+LAYOUTS = ("ring", "grid")
+
+
+@dataclass(frozen=True)
+class Gaussians(Source):
+    """float32 points (N, 2): equally likely isotropic Gaussians of standard deviation `std`; label: the mode's index.
+
+    layout: "ring" (modes on a circle of radius `radius`, the first at angle 0) or "grid" (modes = k * k, evenly
+        spaced over the square [-radius, radius]^2, row by row).
+    num_samples: of each of the splits "train" and "test", which are drawn independently from `seed`.
+
+    Source of the default ring: L. Metz et al., "Unrolled Generative Adversarial Networks", ICLR 2017, appendix A.
+    """
+
+    name: str = "gaussians"
+    layout: str = "ring"
+    modes: int = 8
+    radius: float = 2.0
+    std: float = 0.02
+    num_samples: int = 20000
+    seed: int = 0
+
+    @property
+    def kind(self) -> Literal["images", "points"]:
+        return "points"
+
+    def validate(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise UserError(f"dataset.layout={self.layout}: choose one of {', '.join(LAYOUTS)}")
+        check_number("modes", self.modes, 1, whole=True)
+        check_number("num_samples", self.num_samples, 1, whole=True)
+        check_number("seed", self.seed, 0, whole=True)
+        check_number("radius", self.radius, 0, whole=False)
+        check_number("std", self.std, 0, whole=False)
+        if self.layout == "grid" and math.isqrt(self.modes) ** 2 != self.modes:
+            raise UserError(f"dataset.modes={self.modes} is no square number: layout=grid needs one, such as 25")
+
+    def centres(self) -> np.ndarray:
+        """The means of the modes, float64 (modes, 2)."""
+        if self.layout == "ring":
+            angles = 2 * np.pi * np.arange(self.modes) / self.modes
+            return self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        side = math.isqrt(self.modes)
+        ticks = np.linspace(-self.radius, self.radius, side) if side > 1 else np.zeros(1)
+        y, x = np.meshgrid(ticks, ticks, indexing="ij")
+        return np.stack([x.ravel(), y.ravel()], axis=1)
+
+    def content_key(self) -> str:
+        rule = asdict(self)
+        del rule["name"]
+        return content_digest({"gaussians": rule}, ())
+
+    def decode(self) -> Decoded:
+        splits = {}
+        for index, split in enumerate(("train", "test")):
+            generator = np.random.default_rng([self.seed, index])
+            labels = generator.integers(self.modes, size=self.num_samples)
+            points = self.centres()[labels] + self.std * generator.standard_normal((self.num_samples, 2))
+            splits[split] = Split(points.astype(np.float32), labels.astype(np.int64))
+        return Decoded(splits, tuple(f"mode {index}" for index in range(self.modes)))

@@ -1,0 +1,128 @@
+"""Image files in folders: root/<split>/<class>/*. Torch-free."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gan_lab.data.images import ImageRule
+from gan_lab.data.source import Decoded, Source, expand
+from gan_lab.data.tree import Tree, decode_tree, list_folder, list_images, tree_key
+from gan_lab.types import UserError
+
+UNLABELLED = "unlabelled"
+
+
+def _default_splits() -> dict[str, str | None]:
+    return {"train": "train", "test": "test"}
+
+
+@dataclass(frozen=True)
+class ImageFolder(Source):
+    """uint8 (N, channels, H, W) from image files (bmp, gif, jpeg, pgm, png, ppm, tiff, webp) in class folders.
+
+    root: the folder that holds the splits.
+    name: the data set's name in records; empty: the name of the folder `root`.
+    splits: split -> folder below `root` ("." is `root` itself, None leaves the split out); "train" is needed.
+    size, resize, channels, greyscale: see `gan_lab.data.images.ImageRule`. Without `resize` all files must have one
+        size. With it, images that are not square are first cropped to the largest centred square.
+
+    The classes are the folders below the splits, sorted by name, the same in every split; files are taken from any
+    depth below them, hidden files and other kinds of file are passed over. Where the images lie directly in the
+    splits, the data has no labels: one class, "unlabelled".
+    """
+
+    name: str = ""
+    root: str | None = None
+    splits: Mapping[str, str | None] = field(default_factory=_default_splits)
+    size: int | None = None
+    resize: str = "none"
+    channels: int = 3
+    greyscale: str = "keep"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or folder_name(self.root))
+
+    @property
+    def rule(self) -> ImageRule:
+        return ImageRule(self.size, self.resize, self.channels, self.greyscale)
+
+    def validate(self) -> None:
+        self.rule.validate()
+        if not isinstance(self.splits, Mapping):
+            raise UserError(
+                f"dataset.splits={self.splits}: name a folder for each split, as dataset.splits.train=FOLDER"
+            )
+        if self.splits.get("train") is None:
+            raise UserError("dataset.splits has no train: add dataset.splits.train=FOLDER, a folder in dataset.root")
+        self._tree()
+
+    def content_key(self) -> str:
+        tree, class_names = self._tree()
+        return tree_key(tree, class_names, self.rule)
+
+    def decode(self) -> Decoded:
+        tree, class_names = self._tree()
+        return decode_tree(tree, class_names, self.rule, self.name)
+
+    def _tree(self) -> tuple[Tree, list[str]]:
+        root = root_folder(self.root, "which holds <split>/<class>/* image files")
+        tree = {
+            name: self._split(root, name, str(folder)) for name, folder in self.splits.items() if folder is not None
+        }
+        class_names = sorted(tree["train"])
+        for split, classes in tree.items():
+            check_same_classes(class_names, classes, split)
+        return tree, class_names
+
+    def _split(self, root: Path, split: str, name: str) -> dict[str, list[str]]:
+        folder = root / name
+        if not folder.is_dir():
+            other = "'.' is the root itself" if split == "train" else "null leaves the split out"
+            raise UserError(
+                f"{root} has no folder {name} (split {split}): "
+                f"name its folder with dataset.splits.{split}=FOLDER ({other})"
+            )
+        folders, loose = list_folder(folder)
+        if not loose:
+            return list_classes(folder)
+        if any(list_images(folder / inner) for inner in folders):
+            raise UserError(f"{folder} holds class folders and loose images ({loose[0]}): move them into the folders")
+        return {UNLABELLED: [os.path.join(folder, image) for image in loose]}
+
+
+def folder_name(root: str | None) -> str:
+    """The name of a folder, "" for None."""
+    return "" if root is None else expand(root).resolve().name
+
+
+def root_folder(root: str | None, content: str) -> Path:
+    """`root` as an existing folder. UserError that says what it must hold otherwise."""
+    if not root:
+        raise UserError(f"dataset.root is not set: add dataset.root=FOLDER, {content}")
+    folder = expand(root)
+    if not folder.is_dir():
+        raise UserError(f"dataset.root={root} is no folder: set dataset.root=FOLDER, {content}")
+    return folder
+
+
+def list_classes(folder: Path) -> dict[str, list[str]]:
+    """The image files of each class folder in `folder`. UserError when there are none or one of them is empty."""
+    classes = {name: list_images(folder / name) for name in list_folder(folder)[0]}
+    if not classes:
+        raise UserError(f"{folder} is empty: it must hold one folder of images for each class, or images")
+    for name, paths in classes.items():
+        if not paths:
+            raise UserError(f"{folder / name} is a class folder without images: fill it or remove it")
+    return classes
+
+
+def check_same_classes(class_names: list[str], classes: Mapping[str, list[str]], split: str) -> None:
+    """UserError when a split has other classes than "train"."""
+    for name in sorted(set(class_names).symmetric_difference(classes)):
+        there, missing = ("train", split) if name in class_names else (split, "train")
+        raise UserError(
+            f"class {name} is in split {there} but not in split {missing}: the splits need the same classes"
+        )

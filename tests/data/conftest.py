@@ -1,0 +1,25 @@
+"""No test of the data room reaches the network: name look-ups and urlopen fail, and are noted."""
+
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def network_attempts(monkeypatch):
+    """The addresses that somebody tried to reach; each try fails as on a machine without a network."""
+    attempts = []
+
+    def refuse_url(request, *args, **kwargs):
+        attempts.append(getattr(request, "full_url", request))
+        raise urllib.error.URLError("[Errno -3] Temporary failure in name resolution")
+
+    def refuse_name(host, *args, **kwargs):
+        attempts.append(host)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse_url)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse_name)
+    return attempts

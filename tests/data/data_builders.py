@@ -1,0 +1,175 @@
+"""Tiny raw data on disk for the tests of the data room, and the dataset options as they stand in conf/dataset."""
+
+import hashlib
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from gan_lab.types import UserError
+from registry import CONF, fields, options, target
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+OPTIONS = {option: yaml.safe_load((CONF / "dataset" / f"{option}.yaml").read_text()) for option in options("dataset")}
+REAL = REPOSITORY.parent / "shared" / "data"
+
+
+def source_of(option, **replaced):
+    """The option's source, with its YAML's fields and some of them replaced."""
+    return target("dataset", option)(**{**fields("dataset", option), **replaced})
+
+
+def user_error(function, *needles):
+    """Call `function`; it must raise a UserError of one line that holds all needles. Returns the line."""
+    with pytest.raises(UserError) as caught:
+        function()
+    message = str(caught.value)
+    assert message.strip()
+    assert "\n" not in message, message
+    for needle in needles:
+        assert str(needle) in message, f"{needle!r} is not in {message!r}"
+    return message
+
+
+def noise(*shape, seed=0):
+    """uint8 noise."""
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def save(path, pixels, **options):
+    """Write pixels (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) as an image file; the format is the suffix's."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(path, **options)
+    return path
+
+
+def save_tree(root, splits=("train", "test"), classes=("cat", "dog"), count=2, size=8, suffix=".png"):
+    """root/<split>/<class>/<index><suffix> of noise, no two alike. Returns {(split, class, index): pixels}."""
+    written, seed = {}, 100
+    for split in splits:
+        for name in classes:
+            for index in range(count):
+                seed += 1
+                pixels = noise(size, size, 3, seed=seed)
+                save(root / split / name / f"{index:03d}{suffix}", pixels)
+                written[split, name, index] = pixels
+    return written
+
+
+def write_idx(path, values):
+    """An IDX file by the letter of its definition: 0, 0, type 8 (unsigned byte), rank, sizes (big-endian), values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = bytes([0, 0, 8, values.ndim]) + b"".join(struct.pack(">I", side) for side in values.shape)
+    path.write_bytes(header + values.astype(np.uint8).tobytes())
+
+
+def make_mnist(root, train=12, test=7, side=28):
+    """root/MNIST/raw with four IDX files. Returns {split: (images, labels)}."""
+    made = {}
+    for split, prefix, count, seed in (("train", "train", train, 1), ("test", "t10k", test, 2)):
+        images = noise(count, side, side, seed=seed)
+        labels = (np.arange(count) * 7 + seed).astype(np.uint8) % 10
+        write_idx(root / "MNIST" / "raw" / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(root / "MNIST" / "raw" / f"{prefix}-labels-idx1-ubyte", labels)
+        made[split] = images, labels
+    return made
+
+
+def md5_of(path):
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def trust_cifar10(root, monkeypatch):
+    """Let torchvision take the files below `root` for the originals."""
+    from torchvision.datasets import CIFAR10
+
+    folder = root / "cifar-10-batches-py"
+    names = [f"data_batch_{index}" for index in range(1, 6)]
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, md5_of(folder / name)] for name in names])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5_of(folder / "test_batch")]])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5_of(folder / "batches.meta")})
+
+
+def make_cifar10(root, monkeypatch=None, per_batch=4):
+    """root/cifar-10-batches-py in the format of the CIFAR page: rows of 1024 red, 1024 green, 1024 blue bytes."""
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {"train": ([], []), "test": ([], [])}
+    for number, name in enumerate([*(f"data_batch_{index}" for index in range(1, 6)), "test_batch"]):
+        rows = noise(per_batch, 3072, seed=50 + number)
+        labels = [(number * per_batch + index) % 10 for index in range(per_batch)]
+        (folder / name).write_bytes(pickle.dumps({"data": rows, "labels": labels}))
+        split = made["test" if name == "test_batch" else "train"]
+        split[0].append(rows)
+        split[1].extend(labels)
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [f"kind {index}" for index in range(10)]}))
+    if monkeypatch is not None:
+        trust_cifar10(root, monkeypatch)
+    return {split: (np.concatenate(rows), np.array(labels)) for split, (rows, labels) in made.items()}
+
+
+def make_flowers102(root, monkeypatch=None):
+    """root/flowers-102 with one image a class and split, ids shuffled. Returns {split: [(id, label)]}."""
+    from scipy.io import savemat
+    from torchvision.datasets import Flowers102
+
+    folder = root / "flowers-102"
+    ids = np.random.default_rng(3).permutation(np.arange(1, 307))
+    ids[ids == 306] = 8189  # the original's last one
+    labels = np.zeros(8189, dtype=np.uint8)
+    labels[ids - 1] = np.arange(306) % 102 + 1  # 1 to 102, as in the original
+    for number in ids:
+        width, height = (12, 8) if number % 2 else (8, 10)
+        save(folder / "jpg" / f"image_{number:05d}.jpg", noise(height, width, 3, seed=int(number)))
+    parts = {"trnid": ids[:102], "valid": ids[102:204], "tstid": ids[204:]}
+    savemat(folder / "imagelabels.mat", {"labels": labels[None]})
+    savemat(folder / "setid.mat", {key: part[None] for key, part in parts.items()})
+    if monkeypatch is not None:
+        sums = {"label": "imagelabels.mat", "setid": "setid.mat"}
+        originals = {key: (name, md5_of(folder / name)) for key, name in sums.items()}
+        monkeypatch.setattr(Flowers102, "_file_dict", {**Flowers102._file_dict, **originals})
+    names = {"train": "trnid", "val": "valid", "test": "tstid"}
+    return {split: [(int(i), int(labels[i - 1]) - 1) for i in parts[key]] for split, key in names.items()}
+
+
+def make_tiny(root, count=2, size=64, classes=("n01443537", "n02002724", "n07749582")):
+    """The layout of tiny-imagenet-200.zip, PNG content under its names. Returns {(split, wnid, index): pixels}."""
+    made, seed, rows = {}, 700, []
+    for wnid in classes:
+        for index in range(count):
+            seed += 1
+            made["train", wnid, index] = noise(size, size, 3, seed=seed)
+            path = root / "train" / wnid / "images" / f"{wnid}_{index}.JPEG"
+            save(path, made["train", wnid, index], format="png")
+        (root / "train" / wnid / f"{wnid}_boxes.txt").write_text(f"{wnid}_0.JPEG\t0\t0\t62\t62\n")
+    for index in range(count):  # the classes are interleaved, as in the original
+        for wnid in reversed(classes):
+            seed += 1
+            made["val", wnid, index] = noise(size, size, 3, seed=seed)
+            name = f"val_{len(rows):04d}.JPEG"
+            save(root / "val" / "images" / name, made["val", wnid, index], format="png")
+            rows.append(f"{name}\t{wnid}\t0\t32\t44\t62\n")
+    (root / "val" / "val_annotations.txt").write_text("".join(rows))
+    save(root / "test" / "images" / "test_0.JPEG", noise(size, size, 3), format="png")
+    (root / "words.txt").write_text("n01443537\tgoldfish, Carassius auratus\n")
+    return made
+
+
+def prepare(option, root, monkeypatch):
+    """Tiny raw data for an option below `root`, and the fields that make its source read them."""
+    made = {
+        "cifar10": lambda: make_cifar10(root, monkeypatch) and {"root": str(root)},
+        "digits": dict,
+        "flowers102": lambda: make_flowers102(root, monkeypatch) and {"root": str(root), "size": 8},
+        "gaussians": lambda: {"num_samples": 500},
+        "image_folder": lambda: save_tree(root) and {"root": str(root)},
+        "mnist": lambda: make_mnist(root) and {"root": str(root)},
+        "tiny_imagenet": lambda: make_tiny(root) and {"root": str(root)},
+    }
+    assert option in made, f"conf/dataset/{option}.yaml is new: tell data_builders.prepare how to make tiny data for it"
+    return made[option]()
