@@ -26,7 +26,7 @@ from optim_reference import (
 )
 from torch import nn
 
-from gan_lab.optim import AdaShift
+from gan_lab.optim import AdamSpatial, AdaShift
 from gan_lab.types import UserError
 
 WINDOWS = [(1, None), (2, None), (2, 1), (10, None), (10, 1), (10, 3), (10, 9)]
@@ -150,15 +150,14 @@ def test_the_first_applied_moment_is_the_mean_of_gradients_2_to_11(beta1, m, bet
 @pytest.mark.parametrize("n", [1, 2, 10, 30])
 @pytest.mark.parametrize("beta1", [0.0, 0.9])
 def test_nothing_moves_in_the_first_n_steps_and_all_in_the_next(spatial, n, beta1):
-    params = parameters(starts())
+    params = parameters([0 * start for start in starts()])  # at 0 no step is too small to be seen
     optimizer = AdaShift(params, n=n, betas=(beta1, 0.999), spatial=spatial)
     values = gradients(n + 1)
     run(optimizer, values[:n], [1e3] * n)
-    for param, start in zip(params, starts(), strict=True):
-        np.testing.assert_array_equal(param.detach().numpy(), start)
+    assert all((param == 0).all() for param in params)
     run(optimizer, values[n:], [1e-2])
-    for param, start in zip(params, starts(), strict=True):
-        assert (param.detach().numpy() != start).all()
+    for param in params:
+        assert (param != 0).all()
         assert torch.isfinite(param).all()
 
 
@@ -255,7 +254,7 @@ def test_lower_precision_follows_float64(spatial, beta1, dtype):
     rounded once in every step.
     """
     params, exact = parameters(starts(), dtype), [p.detach().double().numpy() for p in parameters(starts(), dtype)]
-    settings = {"n": 2, "betas": (beta1, 0.9), "spatial": spatial}
+    settings = {"n": 2, "betas": (beta1, 0.999), "spatial": spatial}
     run(AdaShift(params, **settings), gradients(20), [0.01] * 20)
     eps = torch.finfo(dtype).eps
     for i, param in enumerate(params):
@@ -265,6 +264,22 @@ def test_lower_precision_follows_float64(spatial, beta1, dtype):
         size = np.abs(exact[i]).max() + 20 * 0.04
         atol = 20 * (0.04 * 40 * eps + size * eps / 2)
         np.testing.assert_allclose(param.detach().double().numpy(), loop.theta, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("kind", [AdaShift, AdamSpatial])
+@pytest.mark.parametrize("beta2", [0.99, 0.999, 0.99999])
+def test_bias_correction_in_float32_does_not_cancel(kind, beta2):
+    """Gradients of size 1 make steps of lr = 1 whatever β2 is, here to ten roundings; 1 - β2^k alone would be off by
+    6e-8 / (1 - β2)."""
+    theta = nn.Parameter(torch.zeros((), dtype=torch.float32))
+    optimizer = kind([theta], lr=1.0, betas=(0.0, beta2), eps=0.0, **({"n": 1} if kind is AdaShift else {}))
+    steps = []
+    for _ in range(4):
+        before = theta.item()
+        theta.grad = torch.ones(())
+        optimizer.step()
+        steps.append(before - theta.item())
+    assert steps[1:] == pytest.approx([1, 1, 1], rel=0, abs=10 * torch.finfo(torch.float32).eps)
 
 
 def test_groups_have_settings_of_their_own():

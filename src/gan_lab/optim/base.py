@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -39,7 +40,12 @@ class ListOptimizer(Optimizer, ABC):
             raise UserError(f"optimizer.lr={group['lr']}: use a number >= 0")
         if not group["eps"] >= 0:
             raise UserError(f"optimizer.eps={group['eps']}: use a number >= 0")
-        if len(group["betas"]) != 2 or not 0 <= group["betas"][0] <= 1 or not 0 <= group["betas"][1] < 1:
+        if (
+            not isinstance(group["betas"], Sequence)
+            or len(group["betas"]) != 2
+            or not 0 <= group["betas"][0] <= 1
+            or not 0 <= group["betas"][1] < 1
+        ):
             raise UserError(
                 f"optimizer.betas={group['betas']}: use two numbers, the first in [0, 1], the second in [0, 1)"
             )
@@ -62,7 +68,8 @@ class ListOptimizer(Optimizer, ABC):
         for group in self.param_groups:
             for params in _lists(group):
                 states = [self._state_of(param, group) for param in params]
-                self.update(params, [param.grad for param in params], states, group)  # type: ignore[misc]
+                with _no_autocast(params[0].device.type):  # its matrix products would be in half precision
+                    self.update(params, [param.grad for param in params], states, group)  # type: ignore[misc]
         return loss
 
     def _state_of(self, param: Tensor, group: dict[str, Any]) -> State:
@@ -91,6 +98,11 @@ def _lists(group: dict[str, Any]) -> Iterator[list[Tensor]]:
             raise UserError("the optimizer takes real parameters only: pass torch.view_as_real of the complex ones")
         lists.setdefault((param.dtype, param.device) if group["foreach"] else i, []).append(param)
     yield from lists.values()
+
+
+def _no_autocast(device_type: str) -> AbstractContextManager[Any]:
+    available = torch.amp.is_autocast_available(device_type)
+    return torch.autocast(device_type, enabled=False) if available else nullcontext()
 
 
 def whole(count: Tensor, like: Tensor) -> Tensor:

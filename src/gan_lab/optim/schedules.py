@@ -38,7 +38,7 @@ class Staircase:
     def __post_init__(self) -> None:
         if not 0 < self.factor <= 1:
             raise UserError(f"schedule.factor={self.factor}: use a number in (0, 1]")
-        if self.every < 1:
+        if not isinstance(self.every, int) or self.every < 1:
             raise UserError(f"schedule.every={self.every}: use a whole number of generator steps, at least 1")
 
     def __call__(self, step: int, max_generator_steps: int) -> float:

@@ -1,0 +1,190 @@
+"""Bad input: one line that names the remedy, exit code 1, nothing left behind; torch is not imported where promised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gan_runs import CHANNELS, Ended, command, record, without_torch
+from PIL import Image
+
+SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16")
+
+
+def is_refusal(ended: Ended, *words: str) -> None:
+    """House rule: two lines, the first of them Hydra's own; no traceback."""
+    lines = [line for line in ended.err.splitlines() if line and not line.startswith("Error executing job with")]
+    assert ended.code == 1, ended
+    assert len(lines) == 1, ended.err
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def experiment(folder: Path, text: str) -> str:
+    """Writes experiment/mine.yaml below a folder of its own; returns the option that shows it to Hydra."""
+    (folder / "extra" / "experiment").mkdir(parents=True)
+    (folder / "extra" / "experiment" / "mine.yaml").write_text("# @package _global_\n" + text)
+    return f"--config-dir={folder / 'extra'}"
+
+
+# Before torch ---------------------------------------------------------------------------------------------------------
+
+BEFORE_TORCH = [
+    (["loss=hing"], ["loss=hing", "hinge"]),
+    (["penalty=maxpg"], ["penalty=maxpg", "maxgp"]),
+    (["experiment=nothing"], ["experiment=nothing", "wgan_gp"]),
+    (["n_critc=5"], ["n_critc", "n_critic"]),
+    (["+n_critc=5"], ["n_critc", "n_critic"]),
+    (["+penalty.wieght=7"], ["penalty.wieght", "weight"]),
+    (["penalty.wieght=7"], ["penalty.wieght", "weight"]),
+    (["optimizer_critic.lrr=7"], ["optimizer_critic.lrr", "lr"]),
+    (["loss.rho=7"], ["loss.rho", "generator"]),
+    (["penalty.weight=-1"], ["penalty.weight=-1", "at least 0"]),
+    (["penalty.weight=heavy"], ["penalty.weight=heavy", "at least 0"]),
+    (["max_generator_steps=0"], ["max_generator_steps=0", "at least 1"]),
+    (["n_critic=0"], ["n_critic=0", "at least 1"]),
+    (["n_critic=abc"], ["n_critic", "abc"]),
+    (["ema_decay=1"], ["ema_decay=1", "below 1"]),
+    (["seed=-1"], ["seed=-1", "at least 0"]),
+    (["trainer.precision=16-mixed"], ["trainer.precision=16-mixed", "32-true", "bf16-mixed"]),
+    (["dataset=image_folder"], ["dataset.root"]),
+    (["dataset=tiny_imagenet"], ["dataset.root"]),
+    (["dataset=gaussians"], ["architecture=mlp"]),
+    (["logger.wandbb=1"], ["logger.wandbb", "wandb"]),
+    (["resume=nowhere"], ["resume=nowhere", "no run directory"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BEFORE_TORCH, ids=[" ".join(a) for a, _ in BEFORE_TORCH])
+def test_is_refused_in_one_line_and_leaves_nothing(arguments, words, place, capsys):
+    is_refusal(command(capsys, *arguments, "run_dir=here/run"), *words)
+    assert not (place / "here/run").exists()
+    assert not (place / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("penalty:\n  wieght: 7\n", ["penalty.wieght", "weight"]),
+        ("n_critc: 5\n", ["n_critc", "n_critic"]),
+        ("optimizer_critic:\n  lrr: 1.0\n", ["optimizer_critic.lrr", "lr"]),
+        ("defaults:\n  - override /loss: hing\n", ["hing", "hinge"]),
+    ],
+    ids=["group", "root", "critic", "choice"],
+)
+def test_a_typo_in_an_experiment_file_is_refused(text, words, place, capsys):
+    option = experiment(place, text)
+    is_refusal(command(capsys, option, "experiment=mine", "run_dir=here"), *words)
+    assert not (place / "here").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["loss=hing"],
+        ["n_critc=5"],
+        ["+penalty.wieght=7"],
+        ["penalty.weight=-1"],
+        ["optimizer_critic.lrr=7"],
+        ["dataset=gaussians"],
+        ["dataset=image_folder"],
+        ["resume=nowhere"],
+    ],
+    ids=" ".join,
+)
+def test_is_refused_without_importing_torch(arguments, tmp_path):
+    ended = without_torch(*arguments, "run_dir=here", cwd=tmp_path)
+    is_refusal(ended)
+    assert "imported" not in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+# What takes a look at the data, the machine or the folder -------------------------------------------------------------
+
+
+def image_folder(root: Path, damage: str = "") -> Path:
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (root / split / name).mkdir(parents=True)
+            for i in range(4):
+                pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(root / split / name / f"{i}.jpg")
+    if damage == "empty":
+        for path in (root / "train/dog").iterdir():
+            path.unlink()
+    if damage == "corrupt":
+        (root / "train/dog/2.jpg").write_bytes((root / "train/dog/2.jpg").read_bytes()[:100])
+    return root
+
+
+def test_an_image_folder_trains(place, capsys):
+    root = image_folder(place / "images")
+    arguments = ["dataset=image_folder", f"dataset.root={root}", *SHORT, "batch_size=4", "run_dir=here"]
+    assert command(capsys, *arguments).code == 0
+    kept = record(place / "here")["dataset"]
+    assert kept["name"] == "images"
+    assert kept["label_histogram"] == {"train": [4, 4], "test": [4, 4]}
+
+
+@pytest.mark.parametrize(("damage", "word"), [("empty", "train/dog"), ("corrupt", "train/dog/2.jpg")])
+def test_a_damaged_image_folder_is_named(damage, word, place, capsys):
+    root = image_folder(place / "images", damage)
+    ended = command(capsys, "dataset=image_folder", f"dataset.root={root}", *SHORT, "batch_size=4", "run_dir=here")
+    is_refusal(ended, word)
+    assert not (place / "here").exists()
+
+
+def test_a_root_that_is_no_folder_is_named(place, capsys):
+    is_refusal(command(capsys, "dataset=image_folder", "dataset.root=no/such", *SHORT, "run_dir=here"), "no/such")
+    assert not (place / "here").exists()
+
+
+def test_a_batch_larger_than_the_data_is_refused(place, capsys):
+    is_refusal(command(capsys, CHANNELS, "batch_size=2000", "run_dir=here"), "batch_size=2000", "1438")
+    assert not (place / "here").exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused(place, capsys):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    is_refusal(command(capsys, *SHORT, "trainer=gpu", "run_dir=here"), "trainer=auto")
+    assert not (place / "here").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "word"),
+    [
+        ("optimizer=adashift optimizer.m=3", "m=3"),
+        ("loss.generator=linaer", "linear"),
+        ("penalty.region=everywhere", "interpolates"),
+        ("schedule=staircase schedule.factor=2", "factor"),
+        ("architecture.latent_dim=0", "latent_dim"),
+    ],
+)
+def test_what_a_part_refuses_is_one_line(override, word, place, capsys):
+    is_refusal(command(capsys, *SHORT, *override.split(), "run_dir=here"), word)
+    assert not (place / "here").exists()
+
+
+def test_a_run_dir_that_holds_a_run_is_not_touched(place, capsys):
+    assert command(capsys, *SHORT, "run_dir=here").code == 0
+    before = {path: path.read_bytes() for path in (place / "here").rglob("*") if path.is_file()}
+    is_refusal(command(capsys, *SHORT, "run_dir=here", "seed=1"), "run_dir=here", "resume=here")
+    assert before == {path: path.read_bytes() for path in (place / "here").rglob("*") if path.is_file()}
+
+
+def test_a_folder_of_other_things_is_no_run(place, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / "notes.txt").write_text("keep me")
+    is_refusal(command(capsys, "resume=mine"), "resume=mine", "no run directory")
+    assert [path.name for path in (place / "mine").iterdir()] == ["notes.txt"]

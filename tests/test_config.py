@@ -1,0 +1,137 @@
+"""The composed config: checked before torch, resolved, merged, resumed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
+
+from gan_runs import compose
+
+from gan_lab import config
+from gan_lab.types import UserError
+from registry import CONF, options
+
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+DATA = ["dataset.root=/somewhere"]
+
+
+@pytest.mark.parametrize(
+    ("group", "option"), [(group, option) for group in GROUPS if group != "hydra" for option in options(group)]
+)
+def test_every_option_composes_and_is_accepted(group, option):
+    overrides = [f"{group}={option}"]
+    content = yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
+    if group == "dataset":
+        overrides += [f"{group}.root=/somewhere"] if "root" in content else []
+        overrides += ["architecture=mlp"] if content["recipe"]["kind"] == "points" else []
+    config.check(compose(*overrides))
+
+
+@pytest.mark.parametrize("option", options("dataset"))
+def test_a_data_set_brings_its_recipe(option):
+    recipe = yaml.safe_load((CONF / "dataset" / f"{option}.yaml").read_text())["recipe"]
+    composed = compose(f"dataset={option}")
+    assert composed.max_generator_steps == recipe["max_generator_steps"]
+    assert composed.architecture.channels == recipe["channels"]
+    assert compose(f"dataset={option}", "max_generator_steps=3").max_generator_steps == 3
+
+
+def test_the_defaults_are_the_recipe_of_the_thesis():
+    composed = compose("dataset=cifar10")
+    assert (composed.n_critic, composed.batch_size, composed.generator_batch_size) == (5, 64, 128)
+    assert (composed.ema_decay, composed.max_generator_steps, composed.architecture.channels) == (0.99, 200_000, 128)
+    assert composed.optimizer.lr == 2e-4
+    assert list(composed.optimizer.betas) == [0.0, 0.9]
+    assert "exponential" in composed.loss._target_
+    assert "MaxGradientPenalty" in composed.penalty._target_
+
+
+def test_every_field_is_named_in_the_yaml_and_the_schema():
+    root = yaml.safe_load((CONF / "train.yaml").read_text())
+    fields = set(config.TrainConfig.__dataclass_fields__)
+    assert set(root) - {"defaults", "hydra"} == fields - set(config.GROUPS)
+    assert set(config.GROUPS) <= set(compose())
+
+
+@pytest.mark.parametrize("path", config.RANGES)
+@pytest.mark.parametrize("value", ["-1", ".nan", ".inf", "true", "[1]", "text"])
+def test_a_number_out_of_range_or_of_another_kind_is_refused(path, value):
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    with pytest.raises((UserError, HydraException, OmegaConfBaseException)) as refused:
+        config.check(compose(f"++{path}={value}"))
+    assert path.split(".")[-1] in str(refused.value) or path.split(".")[-1] in str(refused.value.__cause__)
+
+
+def test_precision_is_one_of_two():
+    for precision in config.PRECISIONS:
+        config.check(compose(f"trainer.precision={precision}"))
+    for precision in ("16-mixed", "64-true", "bf16", "32", "null"):
+        with pytest.raises(UserError, match="bf16-mixed"):
+            config.check(compose(f"trainer.precision={precision}"))
+
+
+def test_points_and_a_convolution_do_not_fit():
+    with pytest.raises(UserError, match="architecture=mlp"):
+        config.check(compose("dataset=gaussians"))
+    config.check(compose("dataset=gaussians", "architecture=mlp"))
+
+
+@pytest.mark.parametrize("option", options("optimizer"))
+def test_the_merged_critic_optimizer(option):
+    merged = config.merged_critic_optimizer(compose(f"optimizer={option}", "optimizer_critic.lr=0.5", "optimizer.lr=1"))
+    content = yaml.safe_load((CONF / "optimizer" / f"{option}.yaml").read_text())
+    assert OmegaConf.to_container(merged) == content | {"lr": 0.5}
+    whole = config.merged_critic_optimizer(compose("optimizer.lr=1", f"optimizer@optimizer_critic={option}"))
+    assert OmegaConf.to_container(whole) == content
+
+
+def test_plain_config_is_resolved_and_plain():
+    plain = config.plain_config(compose("run_dir=here"))
+
+    def walk(value):
+        if isinstance(value, dict):
+            assert type(value) is dict
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list):
+            assert type(value) is list
+            for inner in value:
+                walk(inner)
+        else:
+            assert value is None or isinstance(value, int | float | str)
+            assert "${" not in str(value)
+
+    walk(plain)
+    assert plain["run_dir"] == "here"
+
+
+def test_run_dir_is_the_folder_to_resume_or_a_new_one_with_microseconds():
+    assert compose("resume=there").run_dir == "there"
+    first, second = compose().run_dir, compose().run_dir
+    assert first.startswith("outputs/")
+    assert first != second
+
+
+def test_an_experiment_has_the_last_word_over_the_defaults_and_the_user_over_it():
+    for option in options("experiment"):
+        content = yaml.safe_load((CONF / "experiment" / f"{option}.yaml").read_text())
+        plain = {key: value for key, value in content.items() if isinstance(value, int | float)}
+        composed = compose(f"experiment={option}")
+        assert {key: composed[key] for key in plain} == plain
+        config.check(composed)
+        assert compose(f"experiment={option}", "n_critic=3").n_critic == 3
+
+
+def test_the_suggestion_names_the_nearest_and_lists_all():
+    told = config.suggestion("wieght", {"weight", "target"})
+    assert "'weight'" in told
+    assert "target, weight" in told
+    assert "did you mean" not in config.suggestion("zzz", {"weight"})

@@ -1,0 +1,257 @@
+"""record.json: its fields, its identity, its JSON; and where its numbers come from."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import subprocess
+import sys
+import types
+import typing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
+
+from gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
+
+from gan_lab import config, provenance, records
+from gan_lab.config import plain_config
+from gan_lab.types import UserError
+
+
+@pytest.fixture(autouse=True)
+def _data_cache(monkeypatch, tmp_path_factory):
+    for name, value in environment(tmp_path_factory).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(tmp_path_factory).items():
+            patch.setenv(name, value)
+        return train(tmp_path_factory.mktemp("records") / "run", "max_generator_steps=3", "log_every=2", "seed=7",
+                     "loss=logistic", "n_critic=2")  # fmt: skip
+
+
+def strict(path: Path):
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def fits(value, hint) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is typing.Any:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, one) for one in arguments)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(v, arguments[1]) for v in value.values())
+    if origin is list:
+        return isinstance(value, list) and all(fits(v, arguments[0]) for v in value)
+    if hint in (int, float):
+        return isinstance(value, (int,) if hint is int else (int, float)) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+# Of a run -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", typing.get_type_hints(records.Content))
+def test_every_field_is_there_and_of_its_type(field, run_dir):
+    content = strict(run_dir / "record.json")
+    hint = typing.get_type_hints(records.Content)[field]
+    assert field in content
+    assert fits(content[field], hint), (content[field], hint)
+
+
+def test_there_are_no_other_fields(run_dir):
+    assert set(strict(run_dir / "record.json")) == set(typing.get_type_hints(records.Content))
+
+
+def test_what_a_run_was_and_what_came_of_it(run_dir):
+    content = strict(run_dir / "record.json")
+    assert (content["schema"], content["status"], content["reason"]) == (records.SCHEMA, "finished", None)
+    assert (content["seed"], content["precision"]) == (7, "32-true")
+    assert (content["generator_steps"], content["critic_steps"], content["resumed_from_step"]) == (3, 6, 0)
+    assert content["images_seen"] == 6 * 16
+    assert content["images_per_second"] == pytest.approx(content["images_seen"] / content["seconds"])
+    assert content["choices"]["loss"] == "logistic"
+    assert content["choices"]["penalty"] == "maxgp"
+    assert "loss=logistic" in content["command"]
+    assert datetime.fromisoformat(content["created"]).utcoffset().total_seconds() == 0
+    assert content["config_hash"] == records.config_hash(content["config"])
+    assert content["config"]["architecture"]["channels"] == 8
+    assert "$" not in json.dumps(content["config"])  # resolved
+    assert content["last_metrics"] == {k: v for k, v in metrics(run_dir)[-1].items() if k != "generator_step"}
+    assert content["peak_memory_bytes"] > 1e6
+    assert (content["extractor"], content["scores"]) == (None, {})
+    assert content["packages"]["torch"] == __import__("torch").__version__.split("+")[0]
+    assert content["hardware"]["device"]
+
+
+def test_the_numbers_of_parameters_are_those_of_the_exported_files(run_dir):
+    from safetensors import safe_open
+
+    content = strict(run_dir / "record.json")
+    with safe_open(run_dir / "generator.safetensors", "pt") as file:
+        sizes = {key: math.prod(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    buffers = ("running_mean", "running_var", "num_batches_tracked")
+    assert content["parameters"]["generator"] == sum(n for key, n in sizes.items() if not key.endswith(buffers))
+    channels = 8  # by hand: a down block of 1 channel, two flat blocks, a linear layer
+    down = (9 * 1 * channels + channels) + (9 * channels**2 + channels) + (1 * channels + channels)
+    flat = 2 * (9 * channels**2 + channels)
+    assert content["parameters"]["critic"] == down + 2 * flat + channels + 1
+
+
+def test_the_data_are_identified(run_dir):
+    import numpy as np
+
+    from gan_lab.data import Digits, load
+
+    told = strict(run_dir / "record.json")["dataset"]
+    data = load(Digits(), None)
+    assert told["name"] == "digits"
+    assert told["content_hash"] == data.content_hash
+    assert len(told["content_hash"]) == 64
+    for split, loaded in data.splits.items():
+        assert told["splits"][split] == len(loaded.values)
+        assert told["label_histogram"][split] == [int(np.sum(loaded.labels == k)) for k in range(10)]
+
+
+def test_git_state_is_that_of_the_checkout(run_dir):
+    told = strict(run_dir / "record.json")["git"]
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if head.returncode:
+        assert told == {"sha": None, "dirty": None}
+        return
+    assert len(told["sha"]) == 40
+    assert isinstance(told["dirty"], bool)
+
+
+def test_dirty_means_a_tracked_file_outside_results(tmp_path, monkeypatch):
+    def git(*arguments):
+        who = ["-c", "user.name=t", "-c", "user.email=t@t"]
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "src" / "gan_lab").mkdir(parents=True)
+    (tmp_path / "results").mkdir()
+    for name in ("src/gan_lab/a.py", "results/LOG.md"):
+        (tmp_path / name).write_text("1")
+    monkeypatch.setattr(provenance, "_SOURCE", tmp_path / "src" / "gan_lab")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "one")
+    assert provenance.git_state()["dirty"] is False
+    (tmp_path / "results/LOG.md").write_text("2")
+    (tmp_path / "untracked").write_text("2")
+    assert provenance.git_state()["dirty"] is False
+    (tmp_path / "src/gan_lab/a.py").write_text("2")
+    assert provenance.git_state()["dirty"] is True
+    monkeypatch.setattr(provenance, "_SOURCE", Path("/"))
+    assert provenance.git_state() == {"sha": None, "dirty": None}
+
+
+# Identity -------------------------------------------------------------------------------------------------------------
+
+SAME = ["run_dir=elsewhere", "log_every=3", "sample_every=3", "checkpoint_every=3", "keep_checkpoints=9",
+        "logger=none", "trainer=cpu", "trainer=gpu", "trainer.devices=2", "data_cache=elsewhere"]  # fmt: skip
+OTHER = ["seed=1", "loss=wasserstein", "loss.generator=quadratic", "penalty.weight=3", "penalty=none", "n_critic=1",
+         "optimizer.lr=1", "optimizer_critic.lr=1", "schedule=constant", "batch_size=32", "generator_batch_size=64",
+         "ema_decay=0.5", "max_generator_steps=7", "architecture.channels=16", "trainer.precision=bf16-mixed",
+         "dataset.seed=1"]  # fmt: skip
+
+
+def hash_of(*overrides):
+    return records.config_hash(plain_config(compose(CHANNELS, *SMALL, *overrides)))
+
+
+@pytest.mark.parametrize("override", SAME)
+def test_the_hash_ignores_places_cadences_loggers_and_devices(override):
+    assert hash_of(override) == hash_of()
+
+
+@pytest.mark.parametrize("override", OTHER)
+def test_the_hash_tells_what_determines_the_result(override):
+    assert hash_of(override) != hash_of()
+
+
+def test_the_hash_ignores_where_the_data_stand():
+    folder = ("dataset=image_folder", "dataset.name=mine")
+    assert hash_of(*folder, "dataset.root=/a") == hash_of(*folder, "dataset.root=/b")
+    assert hash_of(*folder, "dataset.root=/a") != hash_of("dataset=image_folder", "dataset.name=his", "dataset.root=/a")
+
+
+def test_every_field_of_the_config_is_either_identity_or_not():
+    """A new field is identity unless somebody decides otherwise."""
+    kept = set(records.identity(plain_config(compose())))
+    left = {
+        "run_dir",
+        "resume",
+        "logger",
+        "data_cache",
+        "keep_checkpoints",
+        "checkpoint_every",
+        "sample_every",
+        "log_every",
+    }
+    assert kept == set(config.TrainConfig.__dataclass_fields__) - left
+
+
+def test_identity_does_not_depend_on_the_order_of_keys_nor_change_its_input():
+    whole = plain_config(compose())
+    before = copy.deepcopy(whole)
+    backwards = dict(reversed(whole.items()))
+    assert records.config_hash(backwards) == records.config_hash(whole)
+    assert whole == before
+
+
+# The file -------------------------------------------------------------------------------------------------------------
+
+
+def test_update_is_atomic(tmp_path, monkeypatch):
+    record = records.RunRecord(tmp_path, {"schema": records.SCHEMA})
+    record.update(status="running")
+    before = record.path.read_bytes()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        record.update(status="finished")
+    assert record.path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_numbers_that_are_not_finite_are_strings(tmp_path):
+    record = records.RunRecord(tmp_path, {})
+    record.update(last_metrics={"a": math.nan, "b": math.inf, "c": 1.0}, scores={"s": {"value": -math.inf}})
+    content = strict(record.path)
+    assert content["last_metrics"] == {"a": "nan", "b": "inf", "c": 1.0}
+    assert content["scores"] == {"s": {"value": "-inf"}}
+
+
+@pytest.mark.parametrize("fields", [{"stauts": "running"}, {"status": "done"}])
+def test_unknown_fields_and_statuses_are_refused(fields, tmp_path):
+    record = records.RunRecord(tmp_path, {})
+    with pytest.raises(KeyError):
+        record.update(**fields)
+    assert not record.path.exists()
+
+
+def test_read_gives_back_what_was_written(run_dir):
+    assert records.read(run_dir).content == strict(run_dir / "record.json")
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema": 999}', '"text"'])
+def test_what_is_no_record_is_refused_in_one_line(text, tmp_path):
+    if text is not None:
+        (tmp_path / "record.json").write_text(text)
+    with pytest.raises(UserError) as refused:
+        records.read(tmp_path)
+    assert str(tmp_path) in str(refused.value)
+    assert "\n" not in str(refused.value)

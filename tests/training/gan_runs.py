@@ -1,0 +1,195 @@
+"""Runs for tests: composed as train.py composes them and trained in this process, or started as a program of its own.
+
+All of them are small: 8 channels, batches of 16.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import logging
+import os
+import runpy
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, flag_override
+
+from gan_lab import config
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = ROOT / "conf"
+CHANNELS = "architecture.channels=8"
+SMALL = ("batch_size=16", "generator_batch_size=16")
+
+
+def environment(factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What every run of the tests has in its environment: one data cache for the session, no network, no spinning."""
+    return {
+        "GAN_LAB_DATA_CACHE": str(factory.getbasetemp() / "data_cache"),
+        "WANDB_MODE": "offline",
+        "OMP_WAIT_POLICY": "passive",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def compose(*overrides: str) -> DictConfig:
+    """The config that train.py composes from these overrides, and Hydra's own set as in a job."""
+    config.register()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        whole = hydra.compose("train", list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(whole)
+    job = copy.deepcopy(whole)
+    with flag_override(job, ["readonly", "struct"], False):
+        del job["hydra"]
+    return job
+
+
+def train(run_dir: Path, *overrides: str, small: bool = True) -> Path:
+    """Train in this process, in `run_dir`. Small batches come first, so `overrides` may replace them."""
+    from gan_lab import run
+
+    sizes = SMALL if small else ()
+    resnet = () if any(o.startswith("architecture=") for o in overrides) else (CHANNELS,)
+    job = compose(f"run_dir={run_dir}", *resnet, *sizes, *overrides)
+    config.check(job)
+    run.train(job, run_dir)
+    return run_dir
+
+
+def resume(run_dir: Path, *overrides: str) -> Path:
+    """Continue in this process, as train.py does."""
+    from gan_lab import run
+
+    typed = [f"resume={run_dir}", *overrides]
+    job = config.resumed(compose(*typed), typed)
+    config.check(job)
+    run.train(job, run_dir)
+    return run_dir
+
+
+def record(run_dir: Path) -> dict[str, Any]:
+    """record.json, read strictly."""
+    return json.loads((run_dir / "record.json").read_text(), parse_constant=_refuse)
+
+
+def metrics(run_dir: Path) -> list[dict[str, Any]]:
+    """metrics.jsonl, read strictly."""
+    return [json.loads(line, parse_constant=_refuse) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def weights(run_dir: Path) -> bytes:
+    """The exported generator, byte for byte."""
+    return (run_dir / "generator.safetensors").read_bytes()
+
+
+def steps_of(run_dir: Path, folder: str, suffix: str) -> list[int]:
+    """The N of folder/step_N.suffix, sorted."""
+    return sorted(int(path.stem.removeprefix("step_")) for path in (run_dir / folder).glob(f"*{suffix}"))
+
+
+def checkpoint(run_dir: Path, step: int) -> dict[str, Any]:
+    """A checkpoint, read as untrusted data."""
+    import torch
+
+    return torch.load(run_dir / "checkpoints" / f"step_{step}.ckpt", weights_only=True)
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """train.py as a program of its own."""
+    command = [sys.executable, str(ROOT / "train.py"), *arguments]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 200) -> Ended:
+    """Wait for it."""
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        pytest.fail(f"still running after {seconds} s\n{out}\n{err}")
+    return Ended(process.returncode, out, err)
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 200) -> None:
+    """Until `path` exists and something is in it."""
+    end = time.monotonic() + seconds
+    while not path.exists() or not path.stat().st_size:
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            pytest.fail(f"{path} did not come\n{process.communicate()}")
+        time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def _as_main(arguments: Sequence[str]) -> Iterator[None]:
+    """What a fresh interpreter would find, put back afterwards."""
+    argv, handlers, level = sys.argv, logging.root.handlers[:], logging.root.level
+    full_error = os.environ.pop("HYDRA_FULL_ERROR", None)
+    sys.argv = [str(ROOT / "train.py"), *arguments]
+    try:
+        yield
+    finally:
+        sys.argv, logging.root.handlers[:] = argv, handlers
+        logging.root.setLevel(level)
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        if full_error is not None:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ended:
+    """train.py from its first line to its exit code, in this process (a start costs seconds)."""
+    capsys.readouterr()
+    with _as_main(arguments):
+        try:
+            runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+            code: Any = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+    captured = capsys.readouterr()
+    return Ended(code, captured.out, captured.err)
+
+
+NO_TORCH = """
+import runpy, sys
+class Refuse:  # importing fails; looking for the source files does not
+    def find_spec(self, name, path=None, target=None):
+        caller = sys._getframe(1)
+        while "importlib._bootstrap" in caller.f_code.co_filename:
+            caller = caller.f_back
+        if name in ("torch", "lightning", "torchvision", "wandb") and caller.f_code.co_name != "find_spec":
+            raise AssertionError(name + " was imported")
+sys.meta_path.insert(0, Refuse())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def without_torch(*arguments: str, cwd: Path) -> Ended:
+    """train.py in an interpreter where importing torch, torchvision, lightning or wandb fails."""
+    line = [sys.executable, "-c", NO_TORCH, str(ROOT / "train.py"), *arguments]
+    done = subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
