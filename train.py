@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> None:
     run_dir = Path(os.path.relpath(HydraConfig.get().runtime.output_dir))
     try:
         if cfg.resume is not None:
-            cfg = config.resumed(cfg, HydraConfig.get().overrides.task)
+            cfg = config.resumed(cfg, HydraConfig.get().overrides.task, run_dir)
         config.check(cfg)
         from gan_lab import run  # torch: 3 s
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
@@ -202,35 +203,49 @@ def suggestion(key: str, known: Iterable[str]) -> str:
 # Resume ---------------------------------------------------------------------------------------------------------------
 
 CONFIG_FILE = "config.yaml"
-_MAY_CHANGE_ON_RESUME = ("resume", "run_dir", "trainer", "logger", "evaluation", "max_generator_steps", "hydra")
 
 
-def resumed(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
+def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> DictConfig:
     """The config of the run in `config.resume`, with the few things that a resume may change taken from `config`.
 
-    overrides: what was typed. Allowed are trainer (not its precision), logger and a larger max_generator_steps;
-    any other override must repeat the saved value. Raises UserError naming the field that differs.
+    overrides: what was typed. Allowed are trainer (not its precision), logger and a larger max_generator_steps; any
+    other override must repeat the saved value. Raises UserError naming the field that differs.
     """
     folder = Path(str(config.resume))
-    if not (folder / CONFIG_FILE).is_file():
-        raise UserError(
-            f"resume={folder} is no run directory: it has no {CONFIG_FILE}; name a folder that train.py made"
-        )
-    saved = OmegaConf.load(folder / CONFIG_FILE)
-    assert isinstance(saved, DictConfig)
+    saved = _saved_config(folder)
+    if folder.resolve() != run_dir.resolve():
+        raise UserError(f"resume={folder}: a run goes on in its own folder; leave -m and run_dir away")
     result = saved.copy()
+    result.resume = str(folder)
     for override in overrides:
-        key = re.split(r"[=@:]", override.lstrip("+~"))[0]
+        key = re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2]
         root = key.split(".")[0]
-        if root not in _MAY_CHANGE_ON_RESUME and OmegaConf.select(config, key) != OmegaConf.select(saved, key):
-            raise UserError(f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away")
+        if root == "resume":
+            continue
         if root in ("trainer", "logger"):
             result[root] = config[root]
-        if root == "max_generator_steps":
+        elif root == "max_generator_steps":
             if config.max_generator_steps < saved.max_generator_steps:
                 raise UserError(f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}")
             result.max_generator_steps = config.max_generator_steps
-    if result.trainer.precision != saved.trainer.precision:
-        raise UserError(f"trainer.precision: a resumed run keeps its precision, {saved.trainer.precision}")
-    result.resume, result.run_dir = str(folder), str(folder)
+        elif root not in saved or OmegaConf.select(config, key) != OmegaConf.select(saved, key):
+            raise UserError(f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away")
+    precision = saved.trainer.precision
+    if result.trainer.get("precision") != precision:
+        raise UserError(f"trainer.precision: a resumed run keeps its precision; add trainer.precision={precision}")
     return result
+
+
+def _saved_config(folder: Path) -> DictConfig:
+    """The config.yaml of a run directory. Raises UserError where it is missing or damaged."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise UserError(f"resume={folder} is no run directory: it has no {CONFIG_FILE}; name a folder of train.py's")
+    try:
+        saved = OmegaConf.load(path)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}); restore it") from None
+    missing = {item.name for item in fields(TrainConfig)} - set(saved if isinstance(saved, DictConfig) else ())
+    if not isinstance(saved, DictConfig) or missing:
+        raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
+    return saved

@@ -70,7 +70,7 @@ class RunRecord:
         if fields.get("status", "running") not in STATUSES:
             raise KeyError(f"no status {fields['status']!r}; there are {STATUSES}")
         self.content.update(fields)
-        write_atomically(self.path, json.dumps(_plain(self.content), indent=2, allow_nan=False) + "\n")
+        write_atomically(self.path, to_json(self.content, indent=2) + "\n")
 
     def __getitem__(self, field: str) -> Any:
         return self.content[field]
@@ -106,8 +106,12 @@ def config_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Strict JSON: a number that is not finite becomes the string "nan", "inf" or "-inf"."""
+    return json.dumps(_plain(value), indent=indent, allow_nan=False)
+
+
 def _plain(value: Any) -> Any:
-    """The value with non-finite floats as strings: JSON has none."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):

@@ -35,7 +35,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
     diverges; Interrupted when it was asked to stop. The record says which.
     """
     console = Console()
-    plain = plain_config(config)
+    plain = plain_config(config) | {"resume": None}  # as it is stored
     quiet_lightning()
     build.trainer(config, [], [], str(run_dir))  # refuses a device that is not there, before data are read
     resume_from, record = None, None
@@ -44,8 +44,9 @@ def train(config: DictConfig, run_dir: Path) -> None:
         resume_from = callbacks.load_newest(
             run_dir, lambda message: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
         )
-        _check_same_run(run_dir, plain, resume_from)
-        if record["status"] == "finished" and resume_from["generator_steps"] >= config.max_generator_steps:
+        if resume_from is not None:
+            _check_same_run(run_dir, plain, resume_from)
+        if record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps:
             more = f"add max_generator_steps={2 * config.max_generator_steps} to train on"
             raise UserError(f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}")
     elif (run_dir / records.FILE_NAME).exists():
@@ -60,13 +61,14 @@ def train(config: DictConfig, run_dir: Path) -> None:
         data, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps
     )
 
+    if record is not None and record["dataset"]["content_hash"] != data.content_hash:
+        raise UserError(f"resume={run_dir}: the data at dataset.root have changed since this run began")
+    write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
     if record is None:
-        write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
         record = start_record(plain, run_dir, data, gan)
     else:
-        if record["dataset"]["content_hash"] != data.content_hash:
-            raise UserError(f"resume={run_dir}: the data at dataset.root have changed since this run began")
-        record.update(status="running", reason=None, resumed_from_step=done)
+        config_now = {"config": plain, "config_hash": records.config_hash(plain)}  # it may have become longer
+        record.update(status="running", reason=None, resumed_from_step=done, **config_now)
     _print_start(console, config, run_dir, data, gan, done)
     seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
 
@@ -166,5 +168,11 @@ def _some_real(data: LoadedData) -> torch.Tensor:
 def quiet_lightning() -> None:
     """Silence Lightning's advice on workers, tips, the EMA's eval mode and deprecations of its own."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for message in ("does not have many workers", "returned `None`", "module.s. in eval mode", "isinstance.treespec"):
+    for message in (
+        "does not have many workers",
+        "returned `None`",
+        "module.s. in eval mode",
+        "isinstance.treespec",
+        "zero length",
+    ):
         warnings.filterwarnings("ignore", message=f".*{message}")

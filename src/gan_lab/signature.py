@@ -19,33 +19,41 @@ def parameters(target: str) -> frozenset[str]:
 
     Raises UserError when there is no such target.
     """
-    node = _find(target)
+    module, node = _find(target)
     if isinstance(node, ast.FunctionDef):
         return frozenset(_arguments(node))
     own_init = next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None)
     if own_init is not None:
         return frozenset(_arguments(own_init)) - {"self"}
-    fields = {
-        item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
-    }
-    module = target.rpartition(".")[0]
-    for base in node.bases:  # a dataclass inherits the fields of its bases, as far as these are of the same package
+    inherited: frozenset[str] = frozenset()
+    for base in node.bases:  # as far as they are of the same package
         origin = _origin(module, base.id) if isinstance(base, ast.Name) else None
         if origin is not None and origin.split(".")[0] == module.split(".")[0]:
-            fields |= parameters(origin)
-    return frozenset(fields)
+            inherited |= parameters(origin)
+    if not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        return inherited
+    return inherited | {item.target.id for item in node.body if _is_field(item)}  # type: ignore[attr-defined]
+
+
+def _is_field(item: ast.stmt) -> bool:
+    """Whether a statement of a dataclass's body makes a parameter of its __init__."""
+    if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
+        return False
+    no_init = item.value is not None and "init=False" in ast.unparse(item.value).replace(" ", "")
+    return "ClassVar" not in ast.unparse(item.annotation) and not no_init
 
 
 def _arguments(function: ast.FunctionDef) -> list[str]:
     return [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
 
 
-def _find(target: str) -> ast.FunctionDef | ast.ClassDef:
+def _find(target: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
+    """The module that defines `target`, and the definition."""
     module, _, name = target.rpartition(".")
     for _ in range(8):  # re-exports to follow
         for node in _module_body(module):
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
-                return node
+                return module, node
         origin = _origin(module, name)
         if origin is None:
             break

@@ -188,3 +188,26 @@ def test_a_folder_of_other_things_is_no_run(place, capsys):
     (place / "mine" / "notes.txt").write_text("keep me")
     is_refusal(command(capsys, "resume=mine"), "resume=mine", "no run directory")
     assert [path.name for path in (place / "mine").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("text", ["- 1\n", "a: [1", "seed: 1\n", ""], ids=["list", "torn", "fields missing", "empty"])
+def test_a_damaged_config_of_a_run_is_named(text, place, capsys):
+    (place / "run").mkdir()
+    (place / "run" / "config.yaml").write_text(text)
+    is_refusal(command(capsys, "resume=run"), "config.yaml")
+
+
+def test_a_run_is_resumed_where_it_is(place, capsys):
+    """run_dir beside resume is refused by name: the run goes on in its own folder."""
+    assert command(capsys, *SHORT, "run_dir=here").code == 0
+    is_refusal(command(capsys, "resume=here", "run_dir=there", "max_generator_steps=3"), "run_dir")
+    assert not (place / "there").exists()
+
+
+def test_a_sweep_over_resume_resumes_or_is_refused_by_name(place, capsys):
+    assert command(capsys, *SHORT, "run_dir=here").code == 0
+    ended = command(capsys, "-m", "resume=here", "max_generator_steps=3", "hydra.sweep.dir=sweep")
+    if ended.code == 0:
+        assert record(place / "here")["generator_steps"] == 3
+    else:
+        assert "resume" in ended.err.split("error: ")[-1]

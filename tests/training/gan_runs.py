@@ -71,7 +71,7 @@ def resume(run_dir: Path, *overrides: str) -> Path:
     from gan_lab import run
 
     typed = [f"resume={run_dir}", *overrides]
-    job = config.resumed(compose(*typed), typed)
+    job = config.resumed(compose(*typed), typed, run_dir)
     config.check(job)
     run.train(job, run_dir)
     return run_dir

@@ -344,7 +344,7 @@ def same(run_dir, straight, at):
 
 
 def test_kill_9_and_resume_in_programs_of_their_own(tmp_path):
-    run_dir, recipe = killed_and_resumed(tmp_path, 30, 8, ("optimizer=adashift", *MEMORY, *SMALL))
+    run_dir, recipe = killed_and_resumed(tmp_path, 60, 8, ("optimizer=adashift", *MEMORY, *SMALL))
     straight = tmp_path / "straight"
     ended = finish(start(*recipe, f"run_dir={straight}", cwd=tmp_path))
     assert ended.code == 0, ended

@@ -16,6 +16,7 @@ from gan_lab.training import GAN, Diverged
 from gan_lab.types import UserError
 
 FOLDER = "checkpoints"
+_KEYS = {"generator_steps", "critic_steps", "module", "optimizers", "identity", "seconds", "last_metrics"}
 
 
 class Checkpoint(pl.Callback):
@@ -79,24 +80,31 @@ def list_checkpoints(run_dir: Path) -> list[Path]:
     return sorted(steps, key=lambda path: steps[path], reverse=True)
 
 
-def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any]:
-    """The newest intact checkpoint, on the CPU. One that is truncated or altered is passed over, and `warn` is told.
+def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
+    """The newest intact checkpoint, on the CPU; None where the run was stopped before its first.
 
-    Raises UserError when none is left, and for a file that holds more than plain containers and tensors.
+    One that is truncated or altered is passed over, and `warn` is told. Raises UserError when all are, and for a file
+    that is no checkpoint of ours; nothing but plain containers and tensors is ever unpickled.
     """
     paths = list_checkpoints(run_dir)
+    if not paths:
+        warn(f"{run_dir} has no checkpoint yet; beginning at generator step 0")
+        return None
     for path in paths:
         if is_intact(path):
-            try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            except (pickle.UnpicklingError, RuntimeError) as error:
-                raise UserError(
-                    f"{path} is intact but no checkpoint of gan_lab ({str(error).splitlines()[0]})"
-                ) from None
-            return state
+            return _load(path)
         warn(f"{path} is damaged (its checksum differs); falling back to the checkpoint before it")
-    told = f"none of its {len(paths)} checkpoints is intact" if paths else "it has no checkpoint"
-    raise UserError(f"resume={run_dir}: {told}; start the run again without resume")
+    raise UserError(f"resume={run_dir}: none of its {len(paths)} checkpoints is intact; start the run again")
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise UserError(f"{path} is no checkpoint of gan_lab ({str(error).splitlines()[0]})") from None
+    if not isinstance(state, dict) or not state.keys() >= _KEYS:
+        raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
+    return state
 
 
 def _not_finite(state: Any, name: str = "") -> str | None:

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 from gan_lab.files import write_atomically
+from gan_lab.records import to_json
 from gan_lab.training import GAN
 
 
@@ -68,7 +69,7 @@ class MetricsFile(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one line and push it to the operating system, which keeps it when the process is killed."""
         with self.path.open("a") as file:
-            file.write(json.dumps({"generator_step": step, **metrics}) + os.linesep)
+            file.write(to_json({"generator_step": step, **metrics}) + os.linesep)
 
     def keep_until(self, step: int) -> None:
         """Keep the lines of generator steps 1..step."""

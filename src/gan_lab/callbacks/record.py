@@ -41,7 +41,7 @@ def start_record(config: dict[str, Any], run_dir: Path, data: LoadedData, gan: G
         created=datetime.now(UTC).isoformat(timespec="microseconds"),
         config=config,
         config_hash=records.config_hash(config),
-        choices={key: value for key, value in hydra.runtime.choices.items() if not key.startswith("hydra/")},
+        choices={key: value for key, value in hydra.runtime.choices.items() if value and not key.startswith("hydra/")},
         command=[sys.argv[0], *hydra.overrides.task],
         git=provenance.git_state(),
         packages=provenance.package_versions(),
