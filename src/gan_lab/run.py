@@ -173,6 +173,7 @@ def quiet_lightning() -> None:
         "returned `None`",
         "module.s. in eval mode",
         "isinstance.treespec",
+        "Total length of",
         "zero length",
     ):
         warnings.filterwarnings("ignore", message=f".*{message}")

@@ -258,9 +258,14 @@ def test_all_checkpoints_truncated_is_refused(stopped):
     is_untouched(lambda: resume(stopped), stopped, str(stopped), "intact")
 
 
-def test_no_checkpoint_is_refused(stopped):
+def test_a_run_stopped_before_its_first_checkpoint_begins_again(stopped, finished, capsys):
     shutil.rmtree(stopped / "checkpoints")
-    is_untouched(lambda: resume(stopped), stopped, str(stopped), "no checkpoint")
+    resume(stopped)
+    assert "no checkpoint" in capsys.readouterr().out
+    assert record(stopped)["resumed_from_step"] == 0
+    assert record(stopped)["generator_steps"] == record(finished)["generator_steps"]
+    assert weights(stopped) == weights(finished)
+    assert metrics(stopped) == metrics(finished)
 
 
 @pytest.mark.parametrize(("before", "after"), [("channels: 8", "channels: 16"), ("latent_dim: 128", "latent_dim: 64")])
