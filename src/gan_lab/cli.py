@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import records
-from gan_lab.config import TrainConfig, suggestion
+from gan_lab.config import CONFIG_FILE, TrainConfig, suggestion
 
 
 class Interrupted(KeyboardInterrupt):
@@ -60,12 +60,9 @@ def refuse(error: Exception, run_dir: Path) -> CompactHydraException:
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN:
         print(f"error: {hydra.job.override_dirname}: {error}", file=sys.stderr)
-        content = {
-            "schema": records.SCHEMA,
-            "choices": dict(hydra.runtime.choices),
-            "command": list(hydra.overrides.task),
-        }
-        records.RunRecord(run_dir, content).update(status="failed", reason=str(error))
+        if not (run_dir / CONFIG_FILE).exists():  # else a run stands there, with a record of its own
+            content = {"schema": records.SCHEMA, "command": list(hydra.overrides.task)}
+            records.RunRecord(run_dir, content).update(status="failed", reason=str(error))
     elif run_dir.is_dir() and not any(run_dir.iterdir()):
         run_dir.rmdir()  # Hydra made it; nothing happened in it
     return CompactHydraException(str(error))

@@ -49,7 +49,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
         if record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps:
             more = f"add max_generator_steps={2 * config.max_generator_steps} to train on"
             raise UserError(f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}")
-    elif (run_dir / records.FILE_NAME).exists():
+    elif (run_dir / CONFIG_FILE).exists():
         raise UserError(
             f"run_dir={run_dir} already holds a run: continue it with resume={run_dir}, or name another folder"
         )
