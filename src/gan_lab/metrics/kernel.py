@@ -1,0 +1,73 @@
+"""Kernel (Inception) Distance: the unbiased squared maximum mean discrepancy of features under a cubic kernel."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_lab.metrics.base import check_integers, exactly
+from gan_lab.metrics.feature_sets import FeatureSets, check_sides
+
+
+class KernelDistanceValue(NamedTuple):
+    """Mean and population standard deviation over subsets, 0-d float64 each; the mean may be below 0."""
+
+    value: Tensor
+    std: Tensor
+
+
+@exactly
+def kernel_distance(
+    real: Tensor, fake: Tensor, subsets: int, subset_size: int, generator: torch.Generator | None = None
+) -> KernelDistanceValue:
+    """MMD² of real (n, d) and fake (m, d) over `subsets` random subsets of each side, drawn without replacement.
+
+    MMD² = Σ_{i≠j} [k(x_i, x_j) + k(y_i, y_j)] / (s (s - 1)) - 2 Σ_ij k(x_i, y_j) / s², k(x, y) = (x·y / d + 1)³.
+    generator: on the CPU, draws the subsets; the default one if None. Source: Bińkowski et al. 2018.
+    Raises UserError for fewer samples than subset_size on a side, subset_size < 2, and features that are not finite.
+    """
+    check_integers(1, subsets=subsets)
+    check_integers(2, subset_size=subset_size)
+    real, fake = check_sides(real, fake, subset_size, "take a smaller subset_size")
+    values = []
+    for _ in range(subsets):
+        x, y = (
+            side[torch.randperm(len(side), generator=generator)[:subset_size].to(side.device)] for side in (real, fake)
+        )
+        values.append(_discrepancy(x, y))
+    every = torch.stack(values)
+    return KernelDistanceValue(every.mean(), every.std(correction=0))
+
+
+class KernelDistance(FeatureSets):
+    """`kernel_distance` of the features of both sides, kept in float32; `compute` draws the same subsets every time.
+
+    Raises UserError unless subsets >= 1, subset_size >= 2 and seed >= 0 are integers, and in `compute` as
+    `kernel_distance` does.
+    """
+
+    def __init__(self, subsets: int = 100, subset_size: int = 1000, seed: int = 0) -> None:
+        super().__init__()
+        check_integers(1, subsets=subsets)
+        check_integers(2, subset_size=subset_size)
+        check_integers(0, seed=seed)
+        self.subsets = subsets
+        self.subset_size = subset_size
+        self.seed = seed
+
+    def compute(self) -> KernelDistanceValue:
+        """The distance for all samples of all processes."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return kernel_distance(*self.sides(), self.subsets, self.subset_size, generator)
+
+
+def _discrepancy(x: Tensor, y: Tensor) -> Tensor:
+    size = len(x)
+    within = _kernel(x, x) + _kernel(y, y)
+    return (within.sum() - within.trace()) / (size * (size - 1)) - 2 * _kernel(x, y).mean()
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** 3

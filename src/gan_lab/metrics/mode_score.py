@@ -1,0 +1,62 @@
+"""Mode Score (4-30), which is the Inception Score in other words (4-31)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from gan_lab.metrics.base import exactly
+from gan_lab.metrics.log_space import check_classes, divergence, expectation, log_marginal
+from gan_lab.metrics.splits import SplitScore, averages, spread
+from gan_lab.types import UserError
+
+
+class ModeScoreValue(NamedTuple):
+    """0-d float64 each."""
+
+    value: Tensor
+    std: Tensor
+
+
+@exactly
+def mode_score(logits: Tensor, train_marginal: Tensor) -> ModeScoreValue:
+    """exp(E KL(C(x) ‖ C̄_train) - KL(mean C ‖ C̄_train)) for logits (n, K), train_marginal (K,), as one split: std is 0.
+
+    Source: thesis (4-30); Che et al. 2017. Raises UserError for no samples, logits without a softmax, a marginal that
+    does not sum to 1 or has another K, and where samples fall into a class that it lacks: both terms are infinite.
+    """
+    return _value(*averages(logits), log_marginal(train_marginal))
+
+
+class ModeScore(SplitScore):
+    """The mean and population standard deviation of `mode_score` over splits, in constant memory.
+
+    train_marginal: (K,), the mean of C over the training set. Raises UserError unless it is a distribution and splits
+    an integer >= 1, and in `compute` as `mode_score` does or where a split has no sample.
+    """
+
+    log_train: Tensor
+
+    def __init__(self, train_marginal: Tensor, splits: int = 1) -> None:
+        log_train = log_marginal(train_marginal)
+        super().__init__(len(log_train), splits)
+        self.register_buffer("log_train", log_train, persistent=False)
+
+    def compute(self) -> ModeScoreValue:
+        """The score of all samples of all processes."""
+        return _value(*self.averages(), self.log_train)
+
+
+def _value(log_q: Tensor, conditional: Tensor, log_train: Tensor) -> ModeScoreValue:
+    check_classes(log_q, log_train)
+    log_train = log_train.to(log_q.device)
+    marginal_divergence = divergence(log_q, log_train)
+    if bool(marginal_divergence.isinf().any()):
+        raise UserError(
+            "train_marginal is 0 for a class that samples fall into, and the Mode Score is inf - inf: take the mean "
+            "softmax of the training set, which is positive"
+        )
+    mean_divergence = -conditional - expectation(log_q, log_train)
+    scores = (mean_divergence - marginal_divergence).exp()
+    return ModeScoreValue(scores.mean(), spread(scores))

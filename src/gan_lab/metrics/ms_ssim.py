@@ -1,0 +1,147 @@
+"""Multi-scale structural similarity of image pairs, and its mean within classes: how much a class repeats itself."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from itertools import combinations
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from gan_lab.metrics.base import Score, check_integers, exactly
+from gan_lab.metrics.smallest import NONE, smallest_of_class
+from gan_lab.metrics.ssim import WEIGHTS, choose_levels, ssim
+from gan_lab.types import UserError
+
+PAIRS = ("disjoint", "all")
+
+
+@exactly
+def ms_ssim(a: Tensor, b: Tensor, levels: int | None = None) -> Tensor:
+    """MS-SSIM of image pairs (n, C, H, W), uint8 or float on the scale 0..255: (n,) float64, at most 1.
+
+    Π_{j<M} cs_j^{w_j} · ssim_M^{w_M}, with the means of `ssim` at each level and a 2x2 mean between levels. A mean
+    below 0 counts as 0: its power would be no number.
+
+    levels: M <= 5 with M <= floor(log2(side)) + 1, None: the most; below 5 the weights are scaled to sum 1
+    (the five published ones sum to 1.0001).
+    Source: Wang et al. 2003. Raises UserError for pairs of different shape and for levels out of range.
+    """
+    if a.shape != b.shape or a.ndim != 4 or 0 in a.shape[1:]:
+        raise UserError(f"images {tuple(a.shape)} and {tuple(b.shape)} make no pairs: give two equal (n, C, H, W)")
+    weights = WEIGHTS[: choose_levels(min(a.shape[2:]), levels)]
+    scale = 1.0 if weights == WEIGHTS else sum(weights)
+    x, y = a.to(torch.float64), b.to(torch.float64)
+    result = torch.ones(len(a), dtype=torch.float64, device=a.device)
+    for level, weight in enumerate(weights):
+        if level:
+            x, y = avg_pool2d(x, 2), avg_pool2d(y, 2)
+        similarity, structure = ssim(x, y)
+        term = similarity if level == len(weights) - 1 else structure
+        result = result * term.clamp(min=0) ** (weight / scale)
+    return result
+
+
+class MSSSIMValue(NamedTuple):
+    """per_class (K,), and over the classes that have a pair its mean and maximum, 0-d; float64, nan without a pair."""
+
+    per_class: Tensor
+    mean: Tensor
+    maximum: Tensor
+
+
+class MSSSIM(Score):
+    """The mean of `ms_ssim` over pairs of images within each class; higher is less diverse.
+
+    Of every class the `images_per_class` images of smallest index are kept, so memory is constant and the result does
+    not depend on the number of processes. pairs: "disjoint", images 0-1, 2-3, ... in that order (10 images, 5 pairs:
+    the published protocol), or "all". image_shape: (C, H, W). variant: the protocol as a word, "msssim_5level_5pairs".
+    Raises UserError for arguments out of range; ranges are those of `ms_ssim`.
+    """
+
+    images: Tensor
+    indices: Tensor
+    seen: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        image_shape: tuple[int, int, int],
+        images_per_class: int = 10,
+        pairs: str = "disjoint",
+        levels: int | None = None,
+    ) -> None:
+        super().__init__()
+        check_integers(1, num_classes=num_classes)
+        check_integers(2, images_per_class=images_per_class)
+        if len(image_shape) != 3:
+            raise UserError(f"image_shape={image_shape} is no image: give (channels, height, width)")
+        check_integers(1, channels=image_shape[0], height=image_shape[1], width=image_shape[2])
+        if pairs not in PAIRS:
+            raise UserError(f"pairs={pairs} is unknown: choose one of {', '.join(PAIRS)}")
+        self.num_classes, self.image_shape, self.pairs = num_classes, tuple(image_shape), pairs
+        self.levels = choose_levels(min(image_shape[1:]), levels)
+        self.images_per_class = images_per_class
+        self.variant = f"msssim_{self.levels}level_{len(_pairs(images_per_class, pairs))}pairs"
+        kept = (num_classes, images_per_class)
+        # unreduced: what is kept of several processes follows from images and indices together
+        self.add_state("images", torch.zeros(*kept, *image_shape, dtype=torch.uint8), dist_reduce_fx=None)
+        self.add_state("indices", torch.full(kept, NONE), dist_reduce_fx=None)
+        self.add_state("seen", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, images: Tensor, labels: Tensor, index: Tensor | None = None) -> None:
+        """Take in uint8 images (n, *image_shape) with int64 labels (n,) in [0, num_classes).
+
+        index: int64 (n,) >= 0, the number of each image among those of all processes; None: counts up in this process.
+        Raises UserError for another shape, dtype or range.
+        """
+        if images.dtype != torch.uint8 or images.shape[1:] != self.image_shape:
+            raise UserError(
+                f"images are {images.dtype} of shape {tuple(images.shape)}: give uint8 (n, "
+                f"{', '.join(str(side) for side in self.image_shape)})"
+            )
+        labels = self._place(labels, self.num_classes, "labels", len(images))
+        if index is None:
+            index = self.seen + torch.arange(len(images), device=self.seen.device)
+        index = self._place(index, NONE, "index", len(images))
+        self.seen = self.seen + len(images)
+        self.images, self.indices = self._smallest(images.to(labels.device), index, labels)
+
+    def compute(self) -> MSSSIMValue:
+        """The similarity within each class. Raises UserError where numbers were out of range."""
+        images, indices = self._smallest()
+        per_class = torch.full((self.num_classes,), torch.nan, dtype=torch.float64, device=images.device)
+        for k, count in enumerate((indices != NONE).sum(1).tolist()):
+            left, right = _pairs(count, self.pairs).to(images.device).T
+            chunks = zip(left.split(64), right.split(64), strict=True)
+            per_class[k] = torch.cat([ms_ssim(images[k, a], images[k, b], self.levels) for a, b in chunks]).mean()
+        known = per_class[~per_class.isnan()]
+        return MSSSIMValue(per_class, known.mean(), known.max() if len(known) else known.mean())
+
+    def _smallest(self, *new: Tensor) -> tuple[Tensor, Tensor]:
+        """What to keep of the images there (once for each process, when synchronised) and of new ones with labels."""
+        places = torch.arange(self.num_classes, device=self.indices.device).repeat_interleave(self.images_per_class)
+        kept = (self.images.flatten(0, -4), self.indices.flatten(), places.repeat(self.indices.numel() // len(places)))
+        images, index, classes = (torch.cat(parts) for parts in zip(kept, *([new] if new else []), strict=True))
+        chosen = smallest_of_class(index, classes, self.num_classes, self.images_per_class)
+        return images[chosen], index[chosen]
+
+    def _wrap_compute(self, compute: Callable[..., MSSSIMValue]) -> Callable[..., MSSSIMValue]:
+        cached = super()._wrap_compute(compute)
+
+        @functools.wraps(compute)
+        def shaped() -> MSSSIMValue:  # torchmetrics squeezes the (1,) of a single class
+            value = cached()
+            return value._replace(per_class=value.per_class.reshape(-1))
+
+        return shaped
+
+
+def _pairs(count: int, kind: str) -> Tensor:
+    """The pairs (p, 2) of `count` images."""
+    if kind == "disjoint":
+        return torch.arange(count - count % 2).reshape(-1, 2)
+    return torch.tensor(list(combinations(range(count), 2)), dtype=torch.int64).reshape(-1, 2)
