@@ -25,7 +25,8 @@ DATA = ["dataset.root=/somewhere"]
     ("group", "option"), [(group, option) for group in GROUPS if group != "hydra" for option in options(group)]
 )
 def test_every_option_composes_and_is_accepted(group, option):
-    overrides = [f"{group}={option}"]
+    at = "@evaluation.extractor.recipe" if group == "classifier" else ""  # a part of evaluation=classifier
+    overrides = [f"{group}{at}={option}"]
     content = yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
     if group == "dataset":
         overrides += [f"{group}.root=/somewhere"] if "root" in content else []

@@ -195,6 +195,9 @@ def test_every_field_of_the_config_is_either_identity_or_not():
     left = {
         "run_dir",
         "resume",
+        "existing_run",
+        "evaluation",
+        "evaluate_every",
         "logger",
         "data_cache",
         "keep_checkpoints",

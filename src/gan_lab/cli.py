@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import records
-from gan_lab.config import CONFIG_FILE, TrainConfig, suggestion
+from gan_lab.config import CONFIG_FILE, suggestion
 
 
 class Interrupted(KeyboardInterrupt):
@@ -27,9 +27,10 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + signal_number
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], schema: type | None = None) -> None:
     """Call a Hydra entry point; print errors of the user as one line and exit with 1.
 
+    schema: the dataclass of the entry point's fields, for advice on a misspelt one.
     Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is to add it with
     `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
     """
@@ -47,17 +48,21 @@ def run(main: Callable[[], None]) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         if wants_tracebacks:
             raise
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {_one_line(error, schema)}", file=sys.stderr)
         sys.exit(1)
 
 
-def refuse(error: Exception, run_dir: Path) -> CompactHydraException:
+def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:
     """Turn an error of the user that came before training into Hydra's, for `raise refuse(...) from None`.
+
+    run_dir: where a run would have been, for an entry point that makes one.
 
     A single run leaves nothing behind. A job of a sweep leaves its record, status failed, and says why at once:
     Hydra itself reports only the first failed job of a sweep.
     """
     hydra = HydraConfig.get()
+    if run_dir is None:
+        return CompactHydraException(str(error))
     if hydra.mode == RunMode.MULTIRUN:
         print(f"error: {hydra.job.override_dirname}: {error}", file=sys.stderr)
         if not (run_dir / CONFIG_FILE).exists():  # else a run stands there, with a record of its own
@@ -68,16 +73,15 @@ def refuse(error: Exception, run_dir: Path) -> CompactHydraException:
     return CompactHydraException(str(error))
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception, schema: type | None) -> str:
     message = str(error)
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice}: there is no such option{suggestion(choice, error.options)}"
-    if found := re.search(
-        r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|TrainConfig)", message
-    ):
+    if found := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message):
         key = found[1] or found[2]
-        return f"{key}: there is no such field{suggestion(key, [item.name for item in fields(TrainConfig)])}"
+        known = suggestion(key, [item.name for item in fields(schema)]) if schema else "; --help lists them"
+        return f"{key}: there is no such field{known}"
     message += f"\n{error.__cause__ or ''}"  # Hydra says which override, OmegaConf what is wrong with it
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return "; ".join(line for line in lines if not line.startswith(("full_key:", "object_type=")))

@@ -35,6 +35,7 @@ class TrainConfig:
     schedule: Group = field(default_factory=dict)
     architecture: Group = field(default_factory=dict)
     dataset: Group = field(default_factory=dict)
+    evaluation: Group = field(default_factory=dict)
     trainer: Group = field(default_factory=dict)
     logger: Group = field(default_factory=dict)
     seed: int = MISSING
@@ -46,21 +47,62 @@ class TrainConfig:
     log_every: int = MISSING
     sample_every: int = MISSING
     checkpoint_every: int = MISSING
+    evaluate_every: int = MISSING
     keep_checkpoints: int = MISSING
     data_cache: str = MISSING
     run_dir: str = MISSING
     resume: str | None = None
+    existing_run: str = MISSING
 
 
-GROUPS = tuple(item.name for item in fields(TrainConfig) if item.type == "Group")
+@dataclass
+class ClassifierConfig:
+    """The fields of `scripts/classifier.py`; see conf/classifier.yaml."""
+
+    classifier: Group = field(default_factory=dict)
+    dataset: Group = field(default_factory=dict)
+    data_cache: str = MISSING
+    device: str = MISSING
+
+
+@dataclass
+class EvaluateConfig:
+    """The fields of `scripts/evaluate.py`; see conf/evaluate.yaml."""
+
+    evaluation: Group = field(default_factory=dict)
+    dataset: Group = field(default_factory=dict)
+    run_dir: str | None = None
+    samples: str | None = None
+    reference: str | None = None
+    self_test: bool = False
+    resize: str = MISSING
+    size: int | None = None
+    data_cache: str = MISSING
+    device: str = MISSING
+    out: str = MISSING
+    name: str | None = None
+
+
+_SCHEMAS = {"schema": TrainConfig, "classifier_schema": ClassifierConfig, "evaluate_schema": EvaluateConfig}
+
+
+def groups(schema: type) -> tuple[str, ...]:
+    """The fields of a schema that hold a chosen option."""
+    return tuple(item.name for item in fields(schema) if item.type == "Group")
+
+
+GROUPS = groups(TrainConfig)
 
 
 def register() -> None:
-    """Tell Hydra the schema and the resolvers. Called once by every entry point."""
-    schema = OmegaConf.structured(TrainConfig)
-    for group in GROUPS:  # open, so that `optimizer_critic.lr=1` needs no `+`; `check` holds the keys to the target
-        OmegaConf.set_struct(schema[group], False)
-    ConfigStore.instance().store(name="schema", node=schema)
+    """Tell Hydra the schemas and the resolvers. Called once by every entry point."""
+    for name, fields_of in _SCHEMAS.items():
+        schema = OmegaConf.structured(fields_of)
+        for group in groups(
+            fields_of
+        ):  # open: `optimizer_critic.lr=1` needs no `+`; checks hold the keys to the target
+            OmegaConf.set_struct(schema[group], False)
+        ConfigStore.instance().store(name=name, node=schema)
     OmegaConf.register_new_resolver(
         "first", lambda *values: next((v for v in values if v is not None), None), replace=True
     )
@@ -102,6 +144,7 @@ RANGES = {
     "log_every": AT_LEAST_ONE,
     "sample_every": AT_LEAST_ONE,
     "checkpoint_every": AT_LEAST_ONE,
+    "evaluate_every": AT_LEAST_ONE,
     "keep_checkpoints": AT_LEAST_ONE,
     "penalty.weight": NOT_NEGATIVE,
     "penalty.target": NOT_NEGATIVE,
@@ -110,6 +153,8 @@ RANGES = {
     "architecture.channels": AT_LEAST_ONE,
 }
 PRECISIONS = ("32-true", "bf16-mixed")
+EXISTING_RUN = ("refuse", "resume")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 # Checks ---------------------------------------------------------------------------------------------------------------
@@ -117,12 +162,7 @@ PRECISIONS = ("32-true", "bf16-mixed")
 
 def check(config: DictConfig) -> None:
     """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises UserError."""
-    known = {item.name for item in fields(TrainConfig)}
-    for key in map(str, config):
-        if key not in known:
-            raise UserError(f"{key}: there is no such field{suggestion(key, known)}")
-    for group in GROUPS:
-        _check_group(group, config[group])
+    check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
     _check_keys("optimizer_critic", merged)
     for path, allowed in RANGES.items():
@@ -135,12 +175,32 @@ def check(config: DictConfig) -> None:
             raise UserError(f"{path}={value}: must be {allowed.words}")
     if config.trainer.get("precision") not in PRECISIONS:
         raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {' or '.join(PRECISIONS)}")
+    if config.existing_run not in EXISTING_RUN:
+        raise UserError(f"existing_run={config.existing_run}: choose {' or '.join(EXISTING_RUN)}")
     if config.trainer.get("devices", 1) != 1:
         raise UserError(f"trainer.devices={config.trainer.devices}: one device is what this version trains on; set 1")
     _check_pairs(config)
 
 
+def check_fields(config: DictConfig, schema: type) -> None:
+    """Refuse a field that the schema does not have and a key that a group's target does not take. Raises UserError."""
+    known = {item.name for item in fields(schema)}
+    for key in map(str, config):
+        if key not in known:
+            raise UserError(f"{key}: there is no such field{suggestion(key, known)}")
+    for group in groups(schema):
+        _check_group(group, config[group])
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is none of DEVICES. Raises UserError."""
+    if device not in DEVICES:
+        raise UserError(f"device={device}: choose {', '.join(DEVICES)}")
+
+
 def _check_group(group: str, node: Mapping[str, Any]) -> None:
+    if group == "evaluation" and not node:
+        return  # evaluation=off
     if group == "logger":  # a group of loggers: one target for each key
         for name, logger in node.items():
             if not isinstance(logger, Mapping):
@@ -160,6 +220,8 @@ def _check_keys(path: str, node: Mapping[str, Any]) -> None:
     for key in node:
         if key not in allowed:
             raise UserError(f"{path}.{key}: {target} takes no {key!r}{suggestion(str(key), allowed - META_KEYS)}")
+        if isinstance(value := node[key], Mapping) and "_target_" in value:
+            _check_keys(f"{path}.{key}", value)
 
 
 def _check_pairs(config: DictConfig) -> None:
@@ -208,11 +270,11 @@ CONFIG_FILE = "config.yaml"
 def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> DictConfig:
     """The config of the run in `config.resume`, with the few things that a resume may change taken from `config`.
 
-    overrides: what was typed. Allowed are trainer (not its precision), logger and a larger max_generator_steps; any
-    other override must repeat the saved value. Raises UserError naming the field that differs.
+    overrides: what was typed. Allowed are trainer (not its precision), logger, evaluation and a larger
+    max_generator_steps; any other override must repeat the saved value. Raises UserError naming the field that differs.
     """
     folder = Path(str(config.resume))
-    saved = _saved_config(folder)
+    saved = saved_config(folder, "resume")
     if folder.resolve() != run_dir.resolve():
         raise UserError(f"resume={folder}: a run goes on in its own folder; leave -m and run_dir away")
     result = saved.copy()
@@ -222,7 +284,7 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
         root = key.split(".")[0]
         if root == "resume":
             continue
-        if root in ("trainer", "logger"):
+        if root in ("trainer", "logger", "evaluation"):
             result[root] = config[root]
         elif root == "max_generator_steps":
             if config.max_generator_steps < saved.max_generator_steps:
@@ -236,11 +298,11 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
     return result
 
 
-def _saved_config(folder: Path) -> DictConfig:
-    """The config.yaml of a run directory. Raises UserError where it is missing or damaged."""
+def saved_config(folder: Path, field: str) -> DictConfig:
+    """The config.yaml of a run directory, named by `field`. Raises UserError where it is missing or damaged."""
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise UserError(f"resume={folder} is no run directory: it has no {CONFIG_FILE}; name a folder of train.py's")
+        raise UserError(f"{field}={folder} is no run directory: it has no {CONFIG_FILE}; name a folder of train.py's")
     try:
         saved = OmegaConf.load(path)
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -15,6 +15,7 @@ from gan_lab.types import UserError
 SCHEMA = 1
 STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
 FILE_NAME = "record.json"
+ALLOWANCES = ("dirty", "unfinished")  # what `check_citable` can be asked to let pass
 
 
 class Content(TypedDict, total=False):
@@ -46,11 +47,13 @@ class Content(TypedDict, total=False):
     peak_memory_bytes: int | None  # of the last part of the run; on the accelerator where there is one
     last_metrics: dict[str, float]
     scores: dict[str, dict[str, Any]]  # protocol: value, std, n_samples, step
+    history: dict[str, list[list[float]]]  # of scores over training: protocol: [generator step, value], ...
 
 
 # What may differ between two runs of one sweep cell: places, cadences and loggers ...
-_NOT_IDENTITY = {"run_dir", "resume", "logger", "data_cache", "keep_checkpoints"}
+_NOT_IDENTITY = {"run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"}
 _NOT_IDENTITY |= {"checkpoint_every", "sample_every", "evaluate_every", "log_every"}
+_NOT_IDENTITY |= {"evaluation"}  # a score's name and entry say how it was made; the generator is the same
 # ... and where the data stand (their content hash is recorded).
 _NOT_IDENTITY_OF_DATASET = {"root", "download"}
 
@@ -79,15 +82,41 @@ class RunRecord:
 def read(run_dir: Path) -> RunRecord:
     """The record of a run directory. Raises UserError where there is none or it cannot be read."""
     path = run_dir / FILE_NAME
+    if not path.exists():
+        raise UserError(f"{run_dir} is no run directory: it has no {FILE_NAME}")
+    return RunRecord(run_dir, read_content(path))
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """The content of a record's file, wherever it stands. Raises UserError where it cannot be read."""
     try:
         content = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{run_dir} is no run directory: it has no {FILE_NAME}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error})") from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise UserError(f"{path} does not have schema {SCHEMA}: it was written by another version of gan_lab")
-    return RunRecord(run_dir, content)
+    return content
+
+
+def check_allowances(allow: Collection[str]) -> None:
+    """Raises UserError for an exception that is none of ALLOWANCES."""
+    if unknown := set(allow) - set(ALLOWANCES):
+        raise UserError(f"allow={', '.join(sorted(unknown))}: choose from {', '.join(ALLOWANCES)}")
+
+
+def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> None:
+    """Refuse a record that no published number may rest on. Raises UserError: what is wrong and how to let it pass.
+
+    allow: exceptions out of ALLOWANCES. "dirty": the code was no commit (git.dirty is true, or git.sha is null);
+    "unfinished": the run neither finished nor diverged (that a run diverged is a result).
+    """
+    check_allowances(allow)
+    git = content.get("git") or {}
+    if "dirty" not in allow and (git.get("sha") is None or git.get("dirty") is not False):
+        state = "outside a git checkout" if git.get("sha") is None else "from a dirty checkout"
+        raise UserError(f"dirty: it ran {state}; run it again from a commit, or add allow=[dirty]")
+    if "unfinished" not in allow and content.get("status") not in ("finished", "diverged"):
+        raise UserError(f"unfinished: its status is {content.get('status')!r}; resume it, or add allow=[unfinished]")
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:

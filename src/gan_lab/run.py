@@ -24,6 +24,7 @@ from gan_lab.data import LoadedData, load
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
+from gan_lab.metrics.protocol import score_text
 from gan_lab.training import GAN, Diverged, build
 from gan_lab.types import UserError
 
@@ -37,7 +38,14 @@ def train(config: DictConfig, run_dir: Path) -> None:
     console = Console()
     plain = plain_config(config) | {"resume": None}  # as it is stored
     quiet_lightning()
-    build.trainer(config, [], [], str(run_dir))  # refuses a device that is not there, before data are read
+    if config.resume is None and config.existing_run == "resume" and _has_run(run_dir):
+        if (ended := _same_run(run_dir, plain)) is not None:
+            console.print(f"{ended} before, passed over: {run_dir}", highlight=False, soft_wrap=True)
+            return
+        config.resume = str(run_dir)
+    device = build.trainer(config, [], [], str(run_dir)).strategy.root_device  # refuses one that is not there
+    if config.evaluation:
+        build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
     resume_from, record = None, None
     if config.resume is not None:
         record = records.read(run_dir)
@@ -56,6 +64,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
 
     data = load(build.make("dataset", config.dataset), Path(config.data_cache))
     gan = build.gan(config, data.spec)
+    evaluator = build.evaluator(config, data, device, console)
     done = resume_from["generator_steps"] if resume_from else 0
     feed = ResidentDataModule(
         data, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps
@@ -65,9 +74,11 @@ def train(config: DictConfig, run_dir: Path) -> None:
         raise UserError(f"resume={run_dir}: the data at dataset.root have changed since this run began")
     write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
     if record is None:
-        record = start_record(plain, run_dir, data, gan)
+        record = start_record(plain, run_dir, data, gan, evaluator)
     else:
         config_now = {"config": plain, "config_hash": records.config_hash(plain)}  # it may have become longer
+        if evaluator is not None:  # or be scored otherwise
+            config_now["extractor"] = evaluator.extractor.identity
         record.update(status="running", reason=None, resumed_from_step=done, **config_now)
     _print_start(console, config, run_dir, data, gan, done)
     seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
@@ -75,7 +86,10 @@ def train(config: DictConfig, run_dir: Path) -> None:
     def extra() -> dict[str, Any]:
         return {"seconds": seconds(), "identity": records.identity(plain), "last_metrics": reader.last}
 
-    reader = callbacks.ReadMetrics(resume_from["last_metrics"] if resume_from else None)
+    evaluate = None if evaluator is None else callbacks.Evaluate(evaluator, config.evaluate_every, record, seconds)
+    reader = callbacks.ReadMetrics(
+        resume_from["last_metrics"] if resume_from else None, *([evaluate.at] if evaluate else [])
+    )
     samples = callbacks.SampleGrid(run_dir, config.sample_every, data.spec, _some_real(data))
     stop = callbacks.StopOnSignal()
     checkpoint = callbacks.Checkpoint(run_dir, config.checkpoint_every, config.keep_checkpoints, extra, resume_from)
@@ -86,13 +100,18 @@ def train(config: DictConfig, run_dir: Path) -> None:
             logger.log_hyperparams(plain)
             if isinstance(logger, callbacks.MetricsFile):
                 logger.keep_until(done)
-        acting = [reader, samples, checkpoint, progress, stop]
+        acting = [*([evaluate] if evaluate else []), reader, samples, checkpoint, progress, stop]
         build.trainer(config, acting, loggers, str(run_dir)).fit(gan, feed)
         if stop.received is not None and gan.generator_steps < config.max_generator_steps:
             raise Interrupted(stop.received)
         if samples.newest is None:  # a run killed after its last step: nothing was left to train
             samples.draw(gan)
         exported = export_generator(gan, plain["architecture"], data.spec, run_dir)
+        if evaluator is not None:
+            with seconds.paused():
+                count = evaluator.protocol.samples
+                console.print(f"scoring {count:,} samples", highlight=False)
+                record.update(scores=record["scores"] | evaluator.scores(gan.to(device), count))
         end_record(record, "finished", None, gan, seconds(), reader.last)
     except Diverged as error:
         newest = next(iter(callbacks.list_checkpoints(run_dir)), None)
@@ -116,6 +135,20 @@ def train(config: DictConfig, run_dir: Path) -> None:
         record,
         {"samples": samples.newest, "generator": exported, "checkpoints": checkpoint.folder, "record": record.path},
     )
+
+
+def _has_run(run_dir: Path) -> bool:
+    return (run_dir / CONFIG_FILE).exists() and (run_dir / records.FILE_NAME).exists()
+
+
+def _same_run(run_dir: Path, config: dict[str, Any]) -> str | None:
+    """How the run in `run_dir` ended, None if it did not. Raises UserError where it is a run of another config."""
+    record = records.read(run_dir)
+    if record["config_hash"] != records.config_hash(config):
+        mine, its = records.identity(config), records.identity(record["config"])
+        differing = sorted(key for key in mine.keys() | its.keys() if mine.get(key) != its.get(key))
+        raise UserError(f"run_dir={run_dir} holds another run (other {', '.join(differing)}): name another folder")
+    return record["status"] if record["status"] in ("finished", "diverged") else None
 
 
 def _check_same_run(run_dir: Path, config: dict[str, Any], checkpoint: dict[str, Any]) -> None:
@@ -155,6 +188,8 @@ def _print_end(console: Console, record: records.RunRecord, paths: dict[str, Pat
     }
     for name, value in rows.items():
         table.add_row(name, value)
+    for name, entry in record["scores"].items():
+        table.add_row(name, score_text(entry))
     console.print(table)
     for name, path in paths.items():
         console.print(f"{name + ':':<12} {path}", highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ import pytest
 from gan_runs import CHANNELS, Ended, command, record, without_torch
 from PIL import Image
 
-SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16")
+SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16", "evaluation=off")
 
 
 def is_refusal(ended: Ended, *words: str) -> None:

@@ -51,7 +51,8 @@ def test_yaml_is_short_and_its_name_is_plain(option):
 @each_option
 def test_recipe(option):
     recipe = OPTIONS[option]["recipe"]
-    assert set(recipe) == {"kind", "channels", "max_generator_steps"}
+    images = {"classifier"} if recipe["kind"] == "images" else set()
+    assert set(recipe) == {"kind", "channels", "max_generator_steps", "evaluate_every"} | images
     assert recipe["kind"] == source_of(option).kind
     assert recipe["kind"] in ("images", "points")
     assert type(recipe["channels"]) is int

@@ -29,7 +29,7 @@ from gan_lab import config
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 CHANNELS = "architecture.channels=8"
-SMALL = ("batch_size=16", "generator_batch_size=16")
+SMALL = ("batch_size=16", "generator_batch_size=16", "evaluation=off")
 
 
 def environment(factory: pytest.TempPathFactory) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What happens around training: metrics, pictures, checkpoints, progress, interruption."""
 
 from gan_lab.callbacks.checkpoint import Checkpoint, list_checkpoints, load_newest
+from gan_lab.callbacks.evaluate import Evaluate
 from gan_lab.callbacks.interrupt import StopOnSignal
 from gan_lab.callbacks.metrics import MetricsFile, ReadMetrics
 from gan_lab.callbacks.progress import ProgressBar
@@ -8,6 +9,7 @@ from gan_lab.callbacks.samples import SampleGrid, save_grid
 
 __all__ = [
     "Checkpoint",
+    "Evaluate",
     "MetricsFile",
     "ProgressBar",
     "ReadMetrics",

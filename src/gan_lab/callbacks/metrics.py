@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,30 @@ from gan_lab.records import to_json
 from gan_lab.training import GAN
 
 
+def _no_scores(step: int) -> dict[str, float]:
+    return {}
+
+
 class ReadMetrics(pl.Callback):
     """Every `log_every` generator steps, and after the last: look for divergence, hand the metrics to the loggers.
 
     `last` holds the newest values: critic_loss, penalty, generator_loss, gradient_norm (k, the largest seen in the
-    last critic step), learning_rate, critic_learning_rate.
+    last critic step), learning_rate, critic_learning_rate. `scores_at(step)` gives scores to log beside them; a step
+    that has some is always logged.
     """
 
-    def __init__(self, last: dict[str, float] | None = None) -> None:
+    def __init__(
+        self, last: dict[str, float] | None = None, scores_at: Callable[[int], dict[str, float]] = _no_scores
+    ) -> None:
         self.last = last or {}
+        self.scores_at = scores_at
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Raises Diverged."""
         assert isinstance(pl_module, GAN)
         step = pl_module.generator_steps
-        if not pl_module.recipe.is_logged(step):
+        scores = self.scores_at(step)
+        if not (scores or pl_module.recipe.is_logged(step)):
             return
         pl_module.check_finite()
         values = torch.stack([value.float() for value in pl_module.metrics.values()]).tolist()
@@ -39,7 +49,7 @@ class ReadMetrics(pl.Callback):
         for name, optimizer in zip(("learning_rate", "critic_learning_rate"), trainer.optimizers, strict=True):
             self.last[name] = optimizer.param_groups[0]["lr"]
         for logger in trainer.loggers:
-            logger.log_metrics(self.last, step)
+            logger.log_metrics(self.last | scores, step)
 
 
 class MetricsFile(Logger):

@@ -6,6 +6,8 @@ import resource
 import secrets
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,11 @@ from hydra.core.hydra_config import HydraConfig
 from gan_lab import provenance, records
 from gan_lab.data import LoadedData
 from gan_lab.training import GAN
+from gan_lab.training.evaluation import Evaluator
 
 
 class Seconds:
-    """Training time over all parts of a run; call it for the time so far."""
+    """Training time over all parts of a run, without what is `paused`; call it for the time so far."""
 
     def __init__(self, before: float) -> None:
         self.before = before
@@ -28,8 +31,19 @@ class Seconds:
     def __call__(self) -> float:
         return self.before + time.monotonic() - self.began
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens inside is not counted."""
+        paused_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self.began += time.monotonic() - paused_at
 
-def start_record(config: dict[str, Any], run_dir: Path, data: LoadedData, gan: GAN) -> records.RunRecord:
+
+def start_record(
+    config: dict[str, Any], run_dir: Path, data: LoadedData, gan: GAN, evaluator: Evaluator | None
+) -> records.RunRecord:
     """Write the record of a run that begins: everything that is known before the first step."""
     hydra = HydraConfig.get()
     record = records.RunRecord(run_dir, {})
@@ -54,7 +68,7 @@ def start_record(config: dict[str, Any], run_dir: Path, data: LoadedData, gan: G
             "content_hash": data.content_hash,
             "label_histogram": data.label_histogram,
         },
-        extractor=None,
+        extractor=evaluator.extractor.identity if evaluator else None,
         parameters={"generator": count_parameters(gan.generator), "critic": count_parameters(gan.critic)},
         generator_steps=0,
         critic_steps=0,
@@ -65,6 +79,7 @@ def start_record(config: dict[str, Any], run_dir: Path, data: LoadedData, gan: G
         peak_memory_bytes=None,
         last_metrics={},
         scores={},
+        history={},
     )
     return record
 

@@ -18,7 +18,7 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-GREYSCALE_RULES = ("keep", "drop", "drop_grey")
+GREYSCALE_RULES = ("keep", "drop", "drop_grey", "refuse")
 _ONE_CHANNEL = frozenset({"1", "L", "LA"})
 _NOT_EIGHT_BIT = frozenset({"F", "I", "I;16", "I;16B", "I;16L", "I;16N"})
 _MODES = {1: "L", 3: "RGB"}
@@ -32,7 +32,8 @@ class ImageRule:
     resize: "none", or a filter that shrinks or enlarges the largest centred square to size x size. "box" is the mean
         over areas, rounded half up (Pillow's BOX is not: it takes the pixels whose centres fall inside).
     size: the side after resizing; with "none", the side that every file must have (None: any, the same for all).
-    greyscale: "keep" all, "drop" files with a single channel, or "drop_grey" also those whose channels are all equal.
+    greyscale: "keep" all, "drop" files with a single channel, "drop_grey" also those whose channels are all equal,
+        or "refuse" files with a single channel where three are asked for.
     sides: when not empty, only square files of one of these sides are accepted.
     """
 
@@ -65,7 +66,9 @@ def decode_image(path: str | Path, rule: ImageRule) -> np.ndarray | None:
             image.load()
             if image.mode in _NOT_EIGHT_BIT:
                 raise UserError(f"{path} has more than 8 bits a channel: convert it to 8 bits")
-            if rule.greyscale != "keep" and image.mode in _ONE_CHANNEL:
+            if image.mode in _ONE_CHANNEL and rule.greyscale == "refuse" and rule.channels == 3:
+                raise UserError(f"{path} is greyscale and {rule.channels} channels are expected: remove it, or convert")
+            if image.mode in _ONE_CHANNEL and rule.greyscale in ("drop", "drop_grey"):
                 return None
             if rule.sides and image.size not in [(side, side) for side in rule.sides]:
                 expected = " or ".join(f"{side}x{side}" for side in rule.sides)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -12,11 +13,14 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
+from rich.console import Console
 from torch import nn
 
 from gan_lab import signature
 from gan_lab.config import META_KEYS, merged_critic_optimizer, plain_config
+from gan_lab.data import LoadedData
 from gan_lab.losses.targets import NoTargets
+from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.gan import GAN, OptimizerFactory, Recipe
 from gan_lab.training.randomness import fold
 from gan_lab.types import DataSpec, UserError
@@ -68,6 +72,24 @@ def gan(config: DictConfig, spec: DataSpec) -> GAN:
 def _optimizer(group: str, node: DictConfig) -> OptimizerFactory:
     make(group, node, [nn.Parameter(torch.zeros(1))])  # refuse wrong fields now, not when training starts
     return functools.partial(make, group, node)
+
+
+def device(name: str) -> torch.device:
+    """auto: a GPU where there is one."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda: this machine has no CUDA device; set device=auto")
+    has_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available())
+    return torch.device("cuda", 0) if has_gpu else torch.device("cpu")
+
+
+def evaluator(config: DictConfig, data: LoadedData, device: torch.device, console: Console) -> Evaluator | None:
+    """What scores the run, with its classifier trained or its weights checked; None for evaluation=off and points."""
+    if not config.evaluation:
+        return None
+    if data.spec.kind != "images":
+        console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}", highlight=False)
+        return None
+    return Evaluator(make("evaluation", config.evaluation), data, Path(config.data_cache), device, console)
 
 
 def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:

@@ -1,0 +1,42 @@
+"""Train the classifier of a data set once: `python scripts/classifier.py dataset=digits`."""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from gan_lab import cli, config
+from gan_lab.types import UserError
+
+config.register()
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="classifier")
+def main(cfg: DictConfig) -> None:
+    """Load the data, train or find the classifier, print its record."""
+    try:
+        config.check_fields(cfg, config.ClassifierConfig)
+        config.check_device(cfg.device)
+        from rich.console import Console
+
+        from gan_lab.data import load
+        from gan_lab.training import build
+        from gan_lab.training.classifier import classifier_of
+        from gan_lab.training.extractors import CLASSIFIERS
+
+        console = Console()
+        recipe = build.make("classifier", cfg.classifier)
+        data = load(build.make("dataset", cfg.dataset), Path(cfg.data_cache))
+        folder = Path(cfg.data_cache) / CLASSIFIERS
+        record = classifier_of(data, recipe, folder, build.device(cfg.device), console).record
+    except UserError as error:
+        raise cli.refuse(error) from None
+    console.print(data.summary(), highlight=False, soft_wrap=True)
+    console.print_json(data={key: record[key] for key in ("architecture", "weights_sha256", "precision", "seconds")})
+    for split, accuracy in record["accuracy"].items():
+        calibration = ", ".join(f"{name} {value:.4f}" for name, value in record["calibration"][split].items())
+        console.print(f"{split}: accuracy {accuracy:.4f}, {calibration}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    cli.run(main, config.ClassifierConfig)

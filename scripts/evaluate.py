@@ -1,0 +1,26 @@
+"""Score a run, a folder of images or the data set itself: `python scripts/evaluate.py run_dir=RUN`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from gan_lab import cli, config
+from gan_lab.types import UserError
+
+config.register()
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
+def main(cfg: DictConfig) -> None:
+    """Check, import torch, score."""
+    try:
+        config.check_fields(cfg, config.EvaluateConfig)
+        config.check_device(cfg.device)
+        from gan_lab import scoring
+
+        scoring.evaluate(cfg)
+    except UserError as error:
+        raise cli.refuse(error) from None
+
+
+if __name__ == "__main__":
+    cli.run(main, config.EvaluateConfig)

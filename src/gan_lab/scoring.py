@@ -1,0 +1,236 @@
+"""Scores of what is already there: a finished run, a folder of images, the data set itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import load_file
+from torch import Tensor
+
+from gan_lab import config as configs
+from gan_lab import provenance, records
+from gan_lab.callbacks.export import WEIGHTS
+from gan_lab.data import LoadedData, load
+from gan_lab.data.images import ImageRule
+from gan_lab.data.tree import decode_tree, list_images
+from gan_lab.files import write_atomically
+from gan_lab.metrics import load_reference
+from gan_lab.metrics.features import Extractor
+from gan_lab.metrics.protocol import (
+    Entry,
+    Protocol,
+    Reference,
+    measure_reference,
+    needs_features,
+    score_samples,
+    score_text,
+)
+from gan_lab.training import build
+from gan_lab.types import UserError
+
+NOISE_SEED = 0  # of the self-test
+ORDER_SEED = 0  # in which given images are dealt to splits and chunks
+
+
+def evaluate(config: DictConfig) -> None:
+    """Do what `scripts/evaluate.py` was asked to. Raises UserError."""
+    asked = [name for name in ("run_dir", "samples", "self_test") if config[name]]
+    if len(asked) != 1:
+        raise UserError("name one thing to score: run_dir=RUN, samples=FOLDER reference=FOLDER, or self_test=true")
+    if not config.evaluation:
+        raise UserError("evaluation=off scores nothing: choose evaluation=classifier, inception or thesis")
+    {"run_dir": score_run, "samples": score_folder, "self_test": self_test}[asked[0]](config, Console())
+
+
+# A finished run -------------------------------------------------------------------------------------------------------
+
+
+def score_run(config: DictConfig, console: Console) -> None:
+    """Score the exported generator of `config.run_dir`, against its own data; the scores join its record."""
+    run_dir = Path(config.run_dir)
+    saved = configs.saved_config(run_dir, "run_dir")
+    configs.check(saved)
+    record = records.read(run_dir)
+    if record["status"] != "finished":
+        raise UserError(f"run_dir={run_dir}: this run is {record['status']}; finish it with train.py resume={run_dir}")
+    for override in HydraConfig.get().overrides.task:
+        if override.startswith("dataset") and not override.startswith("dataset.root="):
+            raise UserError(f"{override}: a run is scored against its own data set; only dataset.root may have moved")
+        if override.startswith("dataset.root="):
+            saved.dataset.root = config.dataset.root
+    config.dataset = saved.dataset
+    build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
+    data = load(build.make("dataset", saved.dataset), Path(config.data_cache))
+    if data.content_hash != record["dataset"]["content_hash"]:
+        raise UserError(f"run_dir={run_dir}: the data at dataset.root have changed since this run was trained")
+    device = build.device(config.device)
+    evaluator = build.evaluator(config, data, device, console)
+    if evaluator is None:
+        raise UserError(f"run_dir={run_dir}: {data.spec.name} holds {data.spec.kind}, and scores are of images")
+    gan = build.gan(saved, data.spec)
+    gan.ema.average.load_state_dict(load_file(run_dir / WEIGHTS))
+    gan.generator_steps = record["generator_steps"]
+    console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
+    scores = evaluator.scores(gan.to(device), evaluator.protocol.samples)
+    record.update(scores=record["scores"] | scores)
+    _print(console, {str(run_dir): scores})
+    console.print(f"record: {record.path}", highlight=False, soft_wrap=True)
+
+
+# A folder of images ---------------------------------------------------------------------------------------------------
+
+
+def score_folder(config: DictConfig, console: Console) -> None:
+    """Score the images of one folder against those of another, or against a file of statistics."""
+    if not config.reference:
+        raise UserError("samples=FOLDER needs reference=FOLDER, or a file of statistics (.npz with mu and sigma)")
+    protocol: Protocol = build.make("evaluation", config.evaluation)
+    for name in ("samples", "reference"):
+        if not Path(config[name]).expanduser().exists():
+            raise UserError(f"{name}={config[name]}: there is no such folder or file")
+    found = len(_files(Path(config.samples).expanduser(), "samples"))
+    protocol.check_count(found, f"samples={config.samples} holds {found} images")
+    statistics = Path(config.reference).expanduser()
+    if statistics.is_file() and set(protocol.scores) != {"is", "fid"} & set(protocol.scores):
+        raise UserError(
+            f"reference={config.reference} holds moments, enough for is and fid: add evaluation.scores=[is,fid], or "
+            "name a folder of images"
+        )
+    data = load(build.make("dataset", config.dataset), Path(config.data_cache))
+    device = build.device(config.device)
+    extractor: Extractor = protocol.extractor.make(data, Path(config.data_cache), device, console)
+    shape = data.spec.shape if extractor.name == "classifier" else None
+    images = _read(config, "samples", shape)
+    if statistics.is_file():
+        reference = _statistics(statistics, extractor, console)
+    else:
+        real = _Batches(_read(config, "reference", images.shape[1:]), protocol, device)
+        batches = (real(batch) for batch in range(-(-real.count // protocol.batch_size)))
+        reference = measure_reference(batches, extractor, needs_features(protocol.scores))
+    scores = score_samples(
+        _Batches(images, protocol, device),
+        extractor,
+        {"reference": reference},
+        reference.marginal,
+        protocol,
+        len(images),
+    )
+    _print(console, {str(config.samples): scores})
+    about = {"samples": Path(config.samples).name, "reference": Path(config.reference).name}
+    _write(console, config, f"{about['samples']}_against_{about['reference']}", about, extractor, scores)
+
+
+class _Batches:
+    """Images (N, C, H, W) as `score_samples` takes them: in a seeded random order, since splits must not be classes."""
+
+    def __init__(self, images: Tensor, protocol: Protocol, device: torch.device) -> None:
+        self.images, self.size, self.device, self.count = images, protocol.batch_size, device, len(images)
+        self.order = torch.randperm(self.count, generator=torch.Generator().manual_seed(ORDER_SEED))
+
+    def __call__(self, batch: int) -> Tensor:
+        return self.images[self.order[batch * self.size : (batch + 1) * self.size]].to(self.device)
+
+
+def _files(folder: Path, name: str) -> list[str]:
+    files = list_images(folder)
+    if not files:
+        raise UserError(f"{name}={folder} holds no image files")
+    return files
+
+
+def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | None) -> Tensor:
+    """All images of a folder, uint8 (N, C, H, W), of `shape` where one is needed."""
+    files = _files(Path(config[name]).expanduser(), name)
+    rule = ImageRule(config.size, config.resize, channels=shape[0] if shape else 3, greyscale="refuse")
+    rule.validate()
+    images = decode_tree({"train": {"all": files}}, ["all"], rule, name).splits["train"].values
+    if shape is not None and images.shape[1:] != tuple(shape):
+        expected = "x".join(map(str, shape))
+        raise UserError(
+            f"{name}={config[name]} holds images of {'x'.join(map(str, images.shape[1:]))}, and {expected} are needed "
+            f"(by the other folder, or by the classifier of dataset={config.dataset.name}): add resize=box "
+            f"size={shape[-1]}, choose the data set that they belong to, or use evaluation=inception"
+        )
+    return torch.from_numpy(images)
+
+
+def _statistics(path: Path, extractor: Extractor, console: Console) -> Reference:
+    """A file of ours, held to the extractor; or one of pytorch-fid, which does not say how it was made."""
+    identity = extractor.identity
+    meta = {"extractor": identity["architecture"], "weights_sha256": identity["weights_sha256"]}
+    with np.load(path, allow_pickle=False) as file:
+        is_ours = "meta" in file.files
+    if not is_ours:
+        console.print(f"warning: {path} does not say how it was made", highlight=False, soft_wrap=True)
+    moments = load_reference(path, meta if is_ours else None)
+    if len(moments.mean) != extractor.num_features:
+        raise UserError(
+            f"{path} has {len(moments.mean)} features and the {extractor.name} extractor {extractor.num_features}: "
+            "choose the evaluation that it was made for"
+        )
+    return Reference(moments, torch.full((extractor.num_classes,), torch.nan, dtype=torch.float64))
+
+
+# The data set itself --------------------------------------------------------------------------------------------------
+
+
+def self_test(config: DictConfig, console: Console) -> None:
+    """Score real images, noise and a single image repeated, to see that the scores rank them as they must."""
+    build.make("evaluation", config.evaluation)
+    data = load(build.make("dataset", config.dataset), Path(config.data_cache))
+    evaluator = build.evaluator(config, data, build.device(config.device), console)
+    if evaluator is None:
+        raise UserError(f"{data.spec.name} holds {data.spec.kind}, and scores are of images: choose another dataset")
+    rows = {name: evaluator.score(_Batches(images, evaluator.protocol, evaluator.device), len(images))
+            for name, images in _known_samples(data).items()}  # fmt: skip
+    _print(console, rows)
+    about = {"dataset": data.spec.name, "content_hash": data.content_hash}
+    _write(console, config, f"self_test_{data.spec.name}_{evaluator.extractor.name}", about, evaluator.extractor, rows)
+
+
+def _known_samples(data: LoadedData) -> dict[str, Tensor]:
+    """Every split; and, as many as the smallest has, uniform noise and one training image again and again."""
+    known = {f"real {name}": torch.from_numpy(split.values) for name, split in data.splits.items()}
+    fewest = min(len(images) for images in known.values())
+    noise = torch.Generator().manual_seed(NOISE_SEED)
+    known["noise"] = torch.randint(256, (fewest, *data.spec.shape), dtype=torch.uint8, generator=noise)
+    known["one image"] = known["real train"][:1].expand(fewest, -1, -1, -1)
+    return known
+
+
+# Shown and kept -------------------------------------------------------------------------------------------------------
+
+
+def _print(console: Console, rows: dict[str, dict[str, Entry]]) -> None:
+    table = Table("scored", "score", "value")
+    for row, scores in rows.items():
+        for name, entry in scores.items():
+            table.add_row(row, name, score_text(entry))
+            row = ""
+        table.add_section()
+    console.print(table)
+
+
+def _write(
+    console: Console, config: DictConfig, name: str, about: dict[str, Any], extractor: Extractor, scores: dict[str, Any]
+) -> None:
+    content = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **about,
+        "extractor": extractor.identity,
+        "scores": scores,
+        "git": provenance.git_state(),
+        "packages": provenance.package_versions(),
+        "hardware": provenance.hardware(),
+    }
+    path = Path(config.out) / f"{config.name or name}.json"
+    write_atomically(path, records.to_json(content, indent=2) + "\n")
+    console.print(f"scores: {path}", highlight=False, soft_wrap=True)
