@@ -83,7 +83,53 @@ class EvaluateConfig:
     name: str | None = None
 
 
-_SCHEMAS = {"schema": TrainConfig, "classifier_schema": ClassifierConfig, "evaluate_schema": EvaluateConfig}
+@dataclass
+class CollectConfig:
+    """The fields of `scripts/collect.py`; see conf/collect.yaml."""
+
+    runs: Any = None
+    out: str = "results/records"
+    allow: list[str] = field(default_factory=list)
+
+
+@dataclass
+class TablesConfig:
+    """The fields of `scripts/tables.py`; see conf/tables.yaml."""
+
+    table: str = "2-2"
+    datasets: list[str] | None = None
+    select: Any = None
+    inception_score: str | None = None
+    frechet_distance: str | None = None
+    records: str = "results/records"
+    allow: list[str] = field(default_factory=list)
+    out: str = "results/tables"
+    name: str | None = None
+
+
+@dataclass
+class FiguresConfig:
+    """The fields of `scripts/figures.py`; see conf/figures.yaml."""
+
+    figure: Any = None
+    datasets: list[str] | None = None
+    select: Any = None
+    curve: str | None = None
+    frechet_distance: str | None = None
+    records: str = "results/records"
+    run_dirs: list[str] = field(default_factory=list)
+    allow: list[str] = field(default_factory=list)
+    out: str = "results/figures"
+
+
+_SCHEMAS = {
+    "schema": TrainConfig,
+    "classifier_schema": ClassifierConfig,
+    "evaluate_schema": EvaluateConfig,
+    "collect_schema": CollectConfig,
+    "tables_schema": TablesConfig,
+    "figures_schema": FiguresConfig,
+}
 
 
 def groups(schema: type) -> tuple[str, ...]:

@@ -131,8 +131,19 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """SHA-256 (first 16 hex digits) of `identity(config)` in canonical JSON."""
-    text = json.dumps(identity(config), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_numbers_alike(identity(config)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _numbers_alike(value: Any) -> Any:
+    """1.0 as 1: which of them was typed is no difference."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(key): _numbers_alike(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers_alike(item) for item in value]
+    return value
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -147,7 +147,7 @@ def score_samples(
         "n_samples": samples,
         "splits": protocol.splits,
         "chunks": protocol.chunks,
-        "extractor": {key: extractor.identity[key] for key in ("name", "weights_sha256")},
+        "extractor": {key: extractor.identity[key] for key in ("name", "architecture", "weights_sha256")},
     }
     return {name: entry | about for name, entry in entries.items()}
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
+from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file, save_file
@@ -137,7 +138,9 @@ def classifier_of(
     if not (is_intact(weights) and description.is_file()):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _train(data, recipe, key, folder, torch.device(device), console)
+            with FileLock(folder / f"{key}.lock"):  # of several runs that need it, one trains and the others wait
+                if not (is_intact(weights) and description.is_file()):
+                    _train(data, recipe, key, folder, torch.device(device), console)
         except OSError as error:
             raise UserError(f"data_cache={folder.parent} cannot be written ({error.strerror or error})") from error
     tensors = load_file(weights)

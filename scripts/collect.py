@@ -1,0 +1,33 @@
+"""Copy the records of finished runs into results/records: `python scripts/collect.py runs=outputs/table_2_2_small`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+from hydra.errors import CompactHydraException
+from omegaconf import DictConfig
+
+from gan_lab import cli, config
+from gan_lab.reporting import collect
+from gan_lab.types import UserError
+
+config.register()
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="collect")
+def main(cfg: DictConfig) -> None:
+    """Find, check, strip, copy; say what was refused and why."""
+    try:
+        config.check_fields(cfg, config.CollectConfig)
+        if cfg.runs is None:
+            raise UserError("runs is not set: add runs=FOLDER, a folder of run directories")
+        folders = [cfg.runs] if isinstance(cfg.runs, str) else list(cfg.runs)
+        written = collect([Path(folder) for folder in folders], Path(cfg.out), cfg.allow)
+    except UserError as error:
+        raise CompactHydraException(str(error)) from None
+    print(f"{len(written)} records in {cfg.out}")
+
+
+if __name__ == "__main__":
+    cli.run(main, config.CollectConfig)

@@ -1,0 +1,58 @@
+"""Draw figures of the thesis: `python scripts/figures.py figure=4-6`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import CompactHydraException
+from omegaconf import DictConfig
+
+from gan_lab import cli, config, reporting
+from gan_lab.types import UserError
+
+FROM_RECORDS = {"2-7", "2-14", "2-15"}
+
+
+config.register()
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="figures")
+def main(cfg: DictConfig) -> None:
+    """Draw each; one that no run is recorded for is passed over, unless nothing else was asked for."""
+    try:
+        config.check_fields(cfg, config.FiguresConfig)
+        draw(config.plain_config(cfg))
+    except UserError as error:
+        raise CompactHydraException(str(error)) from None
+
+
+def draw(cfg: dict[str, Any]) -> None:
+    """Read what the figures need, draw, and print what was written."""
+    if cfg["figure"] is None:
+        raise UserError(f"figure is not set: add figure=NAME or a list (there are: {', '.join(reporting.FIGURES)})")
+    names = [str(name) for name in (cfg["figure"] if isinstance(cfg["figure"], list) else [cfg["figure"]])]
+    found = []
+    if FROM_RECORDS & set(names):
+        found = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
+    request = reporting.Request(
+        found=found,
+        datasets=None if cfg["datasets"] is None else tuple(cfg["datasets"]),
+        run_dirs=tuple(map(Path, cfg["run_dirs"])),
+        curve=cfg["curve"],
+        frechet_distance=cfg["frechet_distance"],
+        allow=tuple(cfg["allow"]),
+    )
+    for name in names:
+        try:
+            for path in reporting.draw(name, Path(cfg["out"]), request):
+                print(f"written: {path}")
+        except reporting.NothingRecorded as error:
+            if len(names) == 1:
+                raise
+            print(f"passed over: {error}")
+
+
+if __name__ == "__main__":
+    cli.run(main, config.FiguresConfig)

@@ -1,0 +1,44 @@
+"""Write a table of the thesis from recorded runs: `python scripts/tables.py table=2-2 datasets=[digits]`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import CompactHydraException
+from omegaconf import DictConfig
+
+from gan_lab import cli, config, reporting
+from gan_lab.files import write_atomically
+from gan_lab.types import UserError
+
+TABLES: dict[str, Callable[..., reporting.Table]] = {"2-2": reporting.table_2_2}
+RENDERERS = {"md": reporting.to_markdown, "csv": reporting.to_csv, "tex": reporting.to_latex}
+
+
+config.register()
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="tables")
+def main(cfg: DictConfig) -> None:
+    """Read, build, write in three formats; print the Markdown."""
+    plain: dict[str, Any] = config.plain_config(cfg)
+    try:
+        config.check_fields(cfg, config.TablesConfig)
+        if cfg.table not in TABLES:
+            raise UserError(f"table={cfg.table}: there is no such table{config.suggestion(cfg.table, TABLES)}")
+        found = reporting.read_records(Path(cfg.records), plain["select"], cfg.allow)
+        table = TABLES[cfg.table](found, plain["datasets"], cfg.inception_score, cfg.frechet_distance)
+    except UserError as error:
+        raise CompactHydraException(str(error)) from None
+    name = cfg.name or "table_" + "_".join([cfg.table.replace("-", "_"), *(plain["datasets"] or [])])
+    for suffix, render in RENDERERS.items():
+        write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(table))
+    print(reporting.to_markdown(table))
+    print(f"written: {Path(cfg.out) / name}.{{{','.join(RENDERERS)}}}")
+
+
+if __name__ == "__main__":
+    cli.run(main, config.TablesConfig)

@@ -1,0 +1,142 @@
+"""Records: from run directories into results/records/, and from there to whoever reports them."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gan_lab import records
+from gan_lab.files import write_atomically
+from gan_lab.types import UserError
+
+Record = dict[str, Any]  # records.Content
+_REQUIRED = ("run_id", "config.seed", "seed", "choices.loss", "choices.penalty", "dataset.name", "dataset.content_hash")
+_PLACES = ("run_dir", "resume", "data_cache", "dataset.root", "evaluation.weights", "evaluation.extractor.weights")
+_ABSENT = object()
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def read_records(folder: Path, select: Mapping[str, Any] | None = None, allow: Collection[str] = ()) -> list[Record]:
+    """The records folder/*.json, checked, in the order of their names.
+
+    select: {dotted field: value, or a list of values}; None stands for records without the field.
+    allow: see records.check_citable. Raises UserError naming the file that may not be used, and where nothing is left.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; collect records into it with scripts/collect.py")
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        record = records.read_content(path)
+        check_record(record, str(path), allow)
+        found.append(record)
+    for name, wanted in (select or {}).items():
+        if found and all(field(record, str(name), _ABSENT) is _ABSENT for record in found):
+            raise UserError(f"select: no record has the field {name!r}; write it with dots, as config.penalty.weight")
+        choices = wanted if isinstance(wanted, list | tuple) else [wanted]
+        there = sorted({str(field(record, str(name))) for record in found})
+        found = [record for record in found if any(_agree(field(record, str(name)), one) for one in choices)]
+        if there and not found:
+            raise UserError(f"select: no record is left with {name}={wanted}; there are: {', '.join(there)}")
+    return found
+
+
+def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] = ()) -> None:
+    """Refuse a record that cannot be reported. Raises UserError that begins with `where`."""
+    if record.get("status") not in records.STATUSES:
+        raise UserError(f"{where}: no status {record.get('status')!r}; there are {', '.join(records.STATUSES)}")
+    try:
+        records.check_citable(record, allow)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    missing = [name for name in _REQUIRED if field(record, name) is None]
+    if missing:
+        raise UserError(f"{where}: it has no {', '.join(missing)}; it is damaged, collect the run again")
+
+
+def field(record: Mapping[str, Any], dotted: str, default: Any = None) -> Any:
+    """record["a"]["b"] for "a.b"; `default` where there is none."""
+    value: Any = record
+    for key in dotted.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return default
+        value = value[key]
+    return value
+
+
+def _agree(value: Any, wanted: Any) -> bool:
+    return value == wanted or (wanted is not None and str(value) == str(wanted))  # a hash may look like a number
+
+
+# Collecting -----------------------------------------------------------------------------------------------------------
+
+
+def collect(
+    runs: Iterable[Path], out: Path, allow: Collection[str] = (), report: Callable[[str], None] = print
+) -> list[Path]:
+    """Copy every citable record below the folders `runs` to `out`, without the places of this machine.
+
+    report: called with one line for each record, written or refused and why. Returns the files written. Raises
+    UserError for a folder without any record, and where all of them were refused.
+    """
+    records.check_allowances(allow)
+    written: list[Path] = []
+    for folder in runs:
+        paths = sorted(folder.rglob(records.FILE_NAME))
+        if not paths:
+            raise UserError(f"{folder}: there is no {records.FILE_NAME} below it; name a folder of run directories")
+        for path in paths:
+            try:
+                record = records.read(path.parent).content
+                check_record(record, str(path), allow)
+            except UserError as error:
+                report(f"refused: {error}")
+                continue
+            written.append(out / file_name(record))
+            write_atomically(written[-1], records.to_json(without_places(record), indent=2) + "\n")
+            report(f"{path} -> {written[-1]}")
+    if not written:
+        raise UserError("every record was refused (reasons above); nothing was collected")
+    return written
+
+
+def file_name(record: Mapping[str, Any]) -> str:
+    """<dataset>_<loss>_<penalty><weight>_seed<seed>_<run_id>.json"""
+    weight = field(record, "config.penalty.weight")
+    choices = record["choices"]
+    penalty = choices["penalty"] + ("" if weight is None else f"{float(weight):g}")
+    stem = f"{record['dataset']['name']}_{choices['loss']}_{penalty}_seed{record['seed']}_{record['run_id']}"
+    return re.sub(r"[^\w.+-]", "-", stem) + ".json"
+
+
+def without_places(record: Record) -> Record:
+    """A copy without the places in its config (_PLACES) and with every other absolute path cut to its last part."""
+    record = copy.deepcopy(record)
+    for name in _PLACES:
+        parent, _, last = f"config.{name}".rpartition(".")
+        if isinstance(group := field(record, parent), dict):
+            group.pop(last, None)
+    command = record.get("command") or []
+    if command and "=" not in command[0]:
+        command[0] = Path(command[0]).name
+    shortened = _shorten(record)
+    assert isinstance(shortened, dict)
+    return shortened
+
+
+# An address stands as it is; an absolute path begins where no word, dot, tilde or slash is before its slash.
+_PLACE = re.compile(r"(?P<address>\w+://\S*)|(?<![\w.~/])~?/(?:[^/\s'\",;:]+/)*(?P<last>[^/\s'\",;:{}\[\]()]+)/*")
+
+
+def _shorten(value: Any) -> Any:
+    if isinstance(value, str):
+        return _PLACE.sub(lambda found: found["address"] or found["last"], value)
+    if isinstance(value, dict):
+        return {key: _shorten(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shorten(item) for item in value]
+    return value

@@ -1,0 +1,44 @@
+"""The figures of the thesis that come from records or from formulas alone: each a PNG and a CSV of what it shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from gan_lab.files import atomic_path, write_atomically
+from gan_lab.reporting import curve_figures, formula_figures, sample_figures
+from gan_lab.reporting.drawing import Drawing, Request
+from gan_lab.types import UserError
+
+FIGURES: dict[str, Callable[[Request], Drawing]] = {
+    "2-7": curve_figures.frechet_curves,
+    "2-13": formula_figures.losses,
+    "2-14": curve_figures.inception_curves_cifar10,
+    "2-15": curve_figures.inception_curves_tiny_imagenet,
+    "2-16": sample_figures.samples_cifar10,
+    "2-17": sample_figures.samples_tiny_imagenet,
+    "2-18": sample_figures.samples_flowers102,
+    "4-6": formula_figures.dropped_modes,
+}
+
+
+def draw(name: str, out: Path, request: Request) -> list[Path]:
+    """Draw figure `name` to out/figure_<name>[_<data sets>].png and .csv; returns both paths.
+
+    Raises UserError for a name that is none of FIGURES, NothingRecorded where no run can be shown.
+    """
+    if name not in FIGURES:
+        raise UserError(f"figure={name}: there is no such figure (there are: {', '.join(FIGURES)})")
+    drawing = FIGURES[name](request)
+    stem = "_".join(["figure", name.replace("-", "_"), *drawing.of])
+    picture, numbers = out / f"{stem}.png", out / f"{stem}.csv"
+    with atomic_path(picture) as path:
+        drawing.figure.savefig(path, format="png", dpi=150)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(drawing.numbers[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(drawing.numbers)
+    write_atomically(numbers, file.getvalue())
+    return [picture, numbers]

@@ -1,0 +1,169 @@
+"""Reading, refusing and collecting records."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from made_up import record, run_dirs, write
+
+from gan_lab import records
+from gan_lab.reporting import collect, read_records
+from gan_lab.reporting.collection import file_name, without_places
+from gan_lab.types import UserError
+
+DIRTY = {"sha": "5" * 40, "dirty": True}
+NO_GIT = {"sha": None, "dirty": None}
+
+
+def test_good_records_are_read_in_the_order_of_their_names(tmp_path):
+    folder = write(tmp_path, record(seed=0), record(seed=1, status="diverged"))
+    assert [one["seed"] for one in read_records(folder)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "words"),
+    [
+        ({"schema": 2}, "schema 1"),
+        ({"status": "done"}, "no status 'done'"),
+        ({"git": DIRTY}, "dirty checkout"),
+        ({"git": NO_GIT}, "outside a git checkout"),
+        ({"git": {"sha": "5" * 40, "dirty": None}}, "dirty checkout"),
+        ({"status": "running"}, "unfinished.*'running'"),
+        ({"status": "interrupted"}, "unfinished"),
+        ({"status": "failed"}, "unfinished"),
+        ({"choices": {"loss": "exp"}}, "has no choices.penalty"),
+        ({"run_id": None}, "has no run_id"),
+        ({"dataset__content_hash": None}, "has no dataset.content_hash"),
+    ],
+)
+def test_what_cannot_be_reported_is_refused_by_name(tmp_path, replaced, words):
+    folder = write(tmp_path, record(), record(seed=1, **replaced))
+    with pytest.raises(UserError, match=f"1.json.*{words}") as caught:
+        read_records(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "1"}'])
+def test_a_damaged_file_is_refused(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(UserError, match=r"x\.json"):
+        read_records(tmp_path)
+
+
+def test_allow_lets_through_what_it_names_and_no_more(tmp_path):
+    folder = write(tmp_path, record(git=DIRTY), record(seed=1, status="running"))
+    with pytest.raises(UserError, match=r"1.json: unfinished"):
+        read_records(folder, allow=["dirty"])
+    assert len(read_records(folder, allow=["dirty", "unfinished"])) == 2
+    with pytest.raises(UserError, match="allow=everything: choose from dirty, unfinished"):
+        read_records(folder, allow=["everything"])
+
+
+def test_a_missing_folder_is_named_and_an_empty_one_has_no_records(tmp_path):
+    assert read_records(tmp_path) == []
+    with pytest.raises(UserError, match="nowhere: there is no such folder"):
+        read_records(tmp_path / "nowhere")
+
+
+def test_select_takes_dotted_fields_values_and_lists(tmp_path):
+    folder = write(tmp_path, *(record(seed=s, config__max_generator_steps=n) for s in (0, 1) for n in (1000, 1500)))
+    assert len(read_records(folder, {"config.max_generator_steps": 1500})) == 2
+    assert len(read_records(folder, {"config.max_generator_steps": 1500.0, "seed": 1})) == 1
+    assert len(read_records(folder, {"seed": [0, 1]})) == 4
+    assert len(read_records(folder, {"git.sha": int("5" * 40)})) == 4  # Hydra reads such a hash as a number
+    with pytest.raises(UserError, match=r"config.max_generator_steps=7; there are: 1000, 1500"):
+        read_records(folder, {"config.max_generator_steps": 7})
+    with pytest.raises(UserError, match="no record has the field 'max_steps'"):
+        read_records(folder, {"max_steps": 7})
+
+
+def test_the_content_type_has_every_field_that_reporting_reads():
+    known = records.Content.__annotations__.keys()
+    assert record().keys() <= known
+    assert "history" in known
+
+
+# Collecting -----------------------------------------------------------------------------------------------------------
+
+
+def test_collect_copies_what_is_citable_and_reports_the_rest(tmp_path):
+    runs = run_dirs(
+        tmp_path / "runs",
+        record(loss="exp", weight=0.1, run_id="aaaa"),
+        record(loss="hinge", weight=1.0, run_id="bbbb", status="diverged"),
+        record(loss="sqrt", run_id="cccc", git=DIRTY),
+        record(loss="sqrt", run_id="dddd", status="interrupted"),
+    )
+    said = []
+    written = collect([runs], tmp_path / "records", report=said.append)
+    assert [path.name for path in written] == [
+        "digits_exp_maxgp0.1_seed0_aaaa.json",
+        "digits_hinge_maxgp1_seed0_bbbb.json",
+    ]
+    assert sorted(path.name for path in (tmp_path / "records").iterdir()) == [path.name for path in written]
+    refused = [line for line in said if line.startswith("refused: ")]
+    assert len(refused) == 2
+    assert "cccc" in refused[0]
+    assert "dirty" in refused[0]
+    assert "dddd" in refused[1]
+    assert "unfinished" in refused[1]
+    assert len(read_records(tmp_path / "records")) == 2
+    assert len(collect([runs], tmp_path / "all", ["dirty", "unfinished"], said.append)) == 4
+
+
+def test_collecting_again_replaces_the_same_files(tmp_path):
+    runs = run_dirs(tmp_path / "runs", record())
+    first, second = (collect([runs], tmp_path / "records", report=list) for _ in range(2))
+    assert first == second
+    assert len(list((tmp_path / "records").iterdir())) == 1
+
+
+def test_collect_says_when_there_is_nothing(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: there is no record.json below it"):
+        collect([tmp_path / "empty"], tmp_path / "out")
+    runs = run_dirs(tmp_path / "runs", record(status="running"))
+    with pytest.raises(UserError, match="every record was refused"):
+        collect([runs], tmp_path / "out", report=list)
+    assert not (tmp_path / "out").exists()
+
+
+def test_collect_removes_the_places_of_the_machine():
+    content = record(
+        reason="the data at '/home/someone/data/x' have changed; see https://example.org/a/b",
+        command=[
+            "/home/someone/gan_lab/train.py",
+            "loss=exp",
+            "dataset.root=/mnt/disk/cifar/",
+            "+x={a:/srv/a.pt,b:[/srv/deep/b.pt]}",
+            "data_cache=~/cache",
+            "run_dir=outputs/relative",
+        ],
+    )
+    content["config"]["logger"] = {"csv": {"save_dir": "/home/someone/logs"}}
+    before = json.dumps(content)
+    found = without_places(content)
+    assert json.dumps(content) == before  # a copy
+    for name in ("run_dir", "resume", "data_cache"):
+        assert name not in found["config"]
+    assert found["config"]["dataset"] == {"_target_": "x", "name": "digits"}
+    assert found["config"]["evaluation"] == {"extractor": {"_target_": "y"}}
+    assert found["config"]["logger"] == {"csv": {"save_dir": "logs"}}
+    assert found["command"] == [
+        "train.py",
+        "loss=exp",
+        "dataset.root=cifar",
+        "+x={a:a.pt,b:[b.pt]}",
+        "data_cache=cache",
+        "run_dir=outputs/relative",
+    ]
+    assert found["reason"] == "the data at 'x' have changed; see https://example.org/a/b"
+    text = json.dumps(found)
+    for place in ("/home", "/mnt", "/srv", "/tmp", "someone"):
+        assert place not in text
+
+
+def test_a_file_name_has_no_weight_where_the_penalty_has_none_and_no_slash():
+    assert file_name(record(penalty="clip", weight=None, run_id="ab")) == "digits_exp_clip_seed0_ab.json"
+    assert file_name(record(dataset="my/set", run_id="ab")) == "my-set_exp_maxgp0.1_seed0_ab.json"
