@@ -26,6 +26,7 @@ from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
 from gan_lab.metrics.protocol import score_text
 from gan_lab.training import GAN, Diverged, build
+from gan_lab.training.evaluation import Evaluator
 from gan_lab.types import UserError
 
 
@@ -107,11 +108,8 @@ def train(config: DictConfig, run_dir: Path) -> None:
         if samples.newest is None:  # a run killed after its last step: nothing was left to train
             samples.draw(gan)
         exported = export_generator(gan, plain["architecture"], data.spec, run_dir)
-        if evaluator is not None:
-            with seconds.paused():
-                count = evaluator.protocol.samples
-                console.print(f"scoring {count:,} samples", highlight=False)
-                record.update(scores=record["scores"] | evaluator.scores(gan.to(device), count))
+        with seconds.paused():
+            record.update(scores=_scores(record, gan.to(device), evaluator, console))
         end_record(record, "finished", None, gan, seconds(), reader.last)
     except Diverged as error:
         newest = next(iter(callbacks.list_checkpoints(run_dir)), None)
@@ -135,6 +133,17 @@ def train(config: DictConfig, run_dir: Path) -> None:
         record,
         {"samples": samples.newest, "generator": exported, "checkpoints": checkpoint.folder, "record": record.path},
     )
+
+
+def _scores(
+    record: records.RunRecord, gan: GAN, evaluator: Evaluator | None, console: Console
+) -> dict[str, dict[str, Any]]:
+    """Those the record has of this very generator (a run that became longer has another), and the evaluator's."""
+    scores = {name: entry for name, entry in record["scores"].items() if entry["step"] == gan.generator_steps}
+    if evaluator is not None:
+        console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
+        scores |= evaluator.scores(gan, evaluator.protocol.samples)
+    return scores
 
 
 def _has_run(run_dir: Path) -> bool:

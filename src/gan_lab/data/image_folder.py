@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_lab.data.images import ImageRule
-from gan_lab.data.source import Decoded, Source, expand
-from gan_lab.data.tree import Tree, decode_tree, list_folder, list_images, tree_key
+from gan_lab.data.source import expand
+from gan_lab.data.tree import Tree, TreeSource, list_folder, list_images
 from gan_lab.types import UserError
 
 UNLABELLED = "unlabelled"
@@ -20,7 +20,7 @@ def _default_splits() -> dict[str, str | None]:
 
 
 @dataclass(frozen=True)
-class ImageFolder(Source):
+class ImageFolder(TreeSource):
     """uint8 (N, channels, H, W) from image files (bmp, gif, jpeg, pgm, png, ppm, tiff, webp) in class folders.
 
     root: the folder that holds the splits.
@@ -50,24 +50,15 @@ class ImageFolder(Source):
         return ImageRule(self.size, self.resize, self.channels, self.greyscale)
 
     def validate(self) -> None:
-        self.rule.validate()
         if not isinstance(self.splits, Mapping):
             raise UserError(
                 f"dataset.splits={self.splits}: name a folder for each split, as dataset.splits.train=FOLDER"
             )
         if self.splits.get("train") is None:
             raise UserError("dataset.splits has no train: add dataset.splits.train=FOLDER, a folder in dataset.root")
-        self._tree()
+        super().validate()
 
-    def content_key(self) -> str:
-        tree, class_names = self._tree()
-        return tree_key(tree, class_names, self.rule)
-
-    def decode(self) -> Decoded:
-        tree, class_names = self._tree()
-        return decode_tree(tree, class_names, self.rule, self.name)
-
-    def _tree(self) -> tuple[Tree, list[str]]:
+    def tree(self) -> tuple[Tree, list[str]]:
         root = root_folder(self.root, "which holds <split>/<class>/* image files")
         tree = {
             name: self._split(root, name, str(folder)) for name, folder in self.splits.items() if folder is not None

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from gan_lab.data.image_folder import check_same_classes, folder_name, list_classes, root_folder
 from gan_lab.data.images import ImageRule
-from gan_lab.data.source import Decoded, Source
-from gan_lab.data.tree import Tree, decode_tree, list_images, tree_key
+from gan_lab.data.tree import Tree, TreeSource, list_images
 from gan_lab.types import UserError
 
 ANNOTATIONS = "val_annotations.txt"
 
 
 @dataclass(frozen=True)
-class TinyImageNet(Source):
+class TinyImageNet(TreeSource):
     """uint8 (N, 3, 32, 32), 200 classes named by their WordNet ids, sorted; splits "train" and "val".
 
     root: the unpacked original tiny-imagenet-200 (64 x 64: train/<wnid>/images/*, val/images/* and
@@ -40,19 +39,7 @@ class TinyImageNet(Source):
     def rule(self) -> ImageRule:
         return ImageRule(size=32, resize="box", greyscale=self.greyscale, sides=(32, 64))
 
-    def validate(self) -> None:
-        self.rule.validate()
-        self._tree()
-
-    def content_key(self) -> str:
-        tree, class_names = self._tree()
-        return tree_key(tree, class_names, self.rule)
-
-    def decode(self) -> Decoded:
-        tree, class_names = self._tree()
-        return decode_tree(tree, class_names, self.rule, self.name)
-
-    def _tree(self) -> tuple[Tree, list[str]]:
+    def tree(self) -> tuple[Tree, list[str]]:
         root = root_folder(self.root, "which holds train/<wnid>/images and val/images (tiny-imagenet-200)")
         for split in ("train", "val"):
             if not (root / split).is_dir():

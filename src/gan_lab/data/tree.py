@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -14,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from gan_lab.data.images import ImageRule, decode_image, extent
-from gan_lab.data.source import Decoded, Split, content_digest, read_bytes
+from gan_lab.data.source import Decoded, Source, Split, content_digest, read_bytes
 from gan_lab.types import UserError
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
@@ -22,6 +23,29 @@ _LARGE = 128 * 128  # pixels; below it threads only contend for the interpreter 
 
 Tree = Mapping[str, Mapping[str, Sequence[str]]]
 """split -> class -> paths of image files, in the order of the samples."""
+
+
+class TreeSource(Source):
+    """A source whose samples are image files in folders. Subclasses say which files and by which rule."""
+
+    @property
+    @abstractmethod
+    def rule(self) -> ImageRule:
+        """How a file becomes an array."""
+
+    @abstractmethod
+    def tree(self) -> tuple[Tree, list[str]]:
+        """The files, and the class names in the order of the labels. UserError for folders that do not fit."""
+
+    def validate(self) -> None:
+        self.rule.validate()
+        self.tree()
+
+    def content_key(self) -> str:
+        return tree_key(*self.tree(), self.rule)
+
+    def decode(self) -> Decoded:
+        return decode_tree(*self.tree(), self.rule, self.name)
 
 
 def list_images(folder: str | Path) -> list[str]:
