@@ -142,7 +142,7 @@ def _scores(
     scores = {name: entry for name, entry in record["scores"].items() if entry["step"] == gan.generator_steps}
     if evaluator is not None:
         console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
-        scores |= evaluator.scores(gan, evaluator.protocol.samples)
+        scores |= evaluator.scores(gan, evaluator.protocol)
     return scores
 
 

@@ -79,7 +79,7 @@ def score_run(config: DictConfig, console: Console) -> None:
     gan.ema.average.load_state_dict(load_file(run_dir / WEIGHTS))
     gan.generator_steps = record["generator_steps"]
     console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
-    scores = evaluator.scores(gan.to(device), evaluator.protocol.samples)
+    scores = evaluator.scores(gan.to(device), evaluator.protocol)
     record.update(scores=record["scores"] | scores)
     _print(console, {str(run_dir): scores})
     console.print(f"record: {record.path}", highlight=False, soft_wrap=True)
@@ -97,7 +97,8 @@ def score_folder(config: DictConfig, console: Console) -> None:
         if not Path(config[name]).expanduser().exists():
             raise UserError(f"{name}={config[name]}: there is no such folder or file")
     found = len(_files(Path(config.samples).expanduser(), "samples"))
-    protocol.check_count(found, f"samples={config.samples} holds {found} images")
+    what = f"samples={config.samples} holds {found} images"
+    protocol.check_count(found, what, splits=protocol.splits, chunks=protocol.chunks)
     statistics = Path(config.reference).expanduser()
     if statistics.is_file() and set(protocol.scores) != {"is", "fid"} & set(protocol.scores):
         raise UserError(
@@ -189,8 +190,15 @@ def self_test(config: DictConfig, console: Console) -> None:
     evaluator = build.evaluator(config, data, build.device(config.device), console)
     if evaluator is None:
         raise UserError(f"{data.spec.name} holds {data.spec.kind}, and scores are of images: choose another dataset")
-    rows = {name: evaluator.score(_Batches(images, evaluator.protocol, evaluator.device), len(images))
-            for name, images in _known_samples(data).items()}  # fmt: skip
+    protocol = evaluator.protocol
+    known = _known_samples(data)
+    for name, images in known.items():
+        what = f"{name} holds {len(images)} images"
+        protocol.check_count(len(images), what, splits=protocol.splits, chunks=protocol.chunks)
+    rows = {
+        name: evaluator.score(_Batches(images, protocol, evaluator.device), protocol, len(images))
+        for name, images in known.items()
+    }
     _print(console, rows)
     about = {"dataset": data.spec.name, "content_hash": data.content_hash}
     _write(console, config, f"self_test_{data.spec.name}_{evaluator.extractor.name}", about, evaluator.extractor, rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -22,6 +23,12 @@ class Classifier(nn.Module):
         self.trunk = trunk
         self.output = nn.Linear(num_features, num_classes)
 
+    def fit_statistics(self, images: Tensor) -> None:
+        """Let the layers that depend on the data, if any, see training images (n, *spec.shape) before training."""
+        for layer in self.trunk.modules():
+            if isinstance(layer, PatchWhitening):
+                layer.fit(images)
+
     @property
     def num_features(self) -> int:
         """d, the number of values that describe an image."""
@@ -38,9 +45,9 @@ class Classifier(nn.Module):
 class ResNetClassifier:
     """A small residual classifier that trains in minutes on a processor.
 
-    conv3 of `width` channels, then stages until the side is 4 (or odd): conv3 + mean 2×2 to twice the channels (at
-    most 8 width), then a residual block of two conv3; every convolution is followed by BN and ReLU.
-    For 3×32×32, width 32 and ten classes: 1,941,994 parameters, 256 features.
+    Patch whitening, then stages until the side is 4 (or odd): conv3 + mean 2×2 to 2, 4, 8, 8, ... times `width`
+    channels, then a residual block of two conv3; every convolution but the whitening is followed by BN and ReLU.
+    For 3×32×32, width 32 and ten classes: 1,953,888 parameters, 256 features.
 
     Errors: UserError for a width below 1 and for samples that are no images.
     """
@@ -54,13 +61,41 @@ class ResNetClassifier:
     def network(self, spec: DataSpec) -> Classifier:
         """A classifier of `spec.num_classes` classes; initial weights from torch's global generator."""
         channels, height, width = image_shape(spec)
-        last = self.width
-        layers: list[nn.Module] = [ConvBlock(nn.Conv2d(channels, last, 3, padding=1, bias=False))]
+        whitening = PatchWhitening(channels)
+        layers: list[nn.Module] = [whitening]
+        last, wider = whitening.out_channels, 2 * self.width
         while min(height, width) >= 8 and height % 2 == 0 and width % 2 == 0:
-            wider = min(2 * last, 8 * self.width)
             layers += [ConvBlock(PooledConv2d(last, wider)), ResidualBlock(wider)]
-            last, height, width = wider, height // 2, width // 2
+            last, wider, height, width = wider, min(2 * wider, 8 * self.width), height // 2, width // 2
         return Classifier(nn.Sequential(*layers), last, spec.num_classes)
+
+
+class PatchWhitening(nn.Module):
+    """A fixed conv3 whose outputs are uncorrelated over the training images, their negatives, a bias, ReLU.
+
+    (n, C, H, W) -> (n, 18 C, H, W). Rows of the kernel: eigenvectors of the covariance of 3×3 patches over the root of
+    their eigenvalue + 0.01, so that training does not wait for the many directions in which pixels vary little.
+    `fit` sets the kernel, zero until then. Source: Page 2019, "How to train your ResNet"; Jordan 2024
+    (arXiv:2404.00498).
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.out_channels = 2 * 9 * channels
+        self.register_buffer("kernel", torch.zeros(self.out_channels, channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(self.out_channels))
+
+    def fit(self, images: Tensor) -> None:
+        """images: float (n, C, H, W) as the network takes them."""
+        patches = images.unfold(2, 3, 1).unfold(3, 3, 1).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2).double()
+        values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+        rows = (vectors / (values + 1e-2).sqrt()).T.reshape(-1, *self.kernel.shape[1:])
+        self.kernel.copy_(torch.cat([rows, -rows]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(F.conv2d(x, self.kernel, self.bias, padding=1))
 
 
 class ConvBlock(nn.Module):

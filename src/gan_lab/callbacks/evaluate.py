@@ -13,7 +13,7 @@ from gan_lab.training.evaluation import Evaluator
 
 
 class Evaluate(pl.Callback):
-    """Score the EMA generator every `every` generator steps with `samples_in_training` samples.
+    """Score the EMA generator every `every` generator steps by the protocol's `in_training`.
 
     The values go into the record's `history` and, as `newest`, to the loggers through `ReadMetrics`. The time they
     take is not training time.
@@ -34,7 +34,7 @@ class Evaluate(pl.Callback):
             return
         pl_module.check_finite()
         with self.seconds.paused():
-            entries = self.evaluator.scores(pl_module, self.evaluator.protocol.samples_in_training)
+            entries = self.evaluator.scores(pl_module, self.evaluator.protocol.in_training)
         values = {name: entry["value"] for name, entry in entries.items()}
         self.newest = step, values
         history = self.record.content.setdefault("history", {})

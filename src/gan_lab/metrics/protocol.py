@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -58,13 +58,19 @@ class Protocol:
         for score in self.scores:
             if score not in _SCORES:
                 raise UserError(f"evaluation.scores: there is no score {score!r}; choose from {', '.join(_SCORES)}")
-        for name in ("samples", "samples_in_training"):
-            self.check_count(getattr(self, name), f"evaluation.{name}={getattr(self, name)}")
+        self.check_count(self.samples, f"evaluation.samples={self.samples}", splits=self.splits, chunks=self.chunks)
+        in_training = f"evaluation.samples_in_training={self.samples_in_training}"
+        self.check_count(self.samples_in_training, in_training, splits=self.splits)
 
-    def check_count(self, samples: int, what: str) -> None:
-        """UserError, beginning with `what`, when so many samples leave a split or a chunk with fewer than two."""
-        for name in ("splits", "chunks"):
-            parts = getattr(self, name)
+    @property
+    def in_training(self) -> Protocol:
+        """The same with `samples_in_training` samples, of which chunks would be too small."""
+        return replace(self, samples=self.samples_in_training, chunks=1)
+
+    @staticmethod
+    def check_count(samples: int, what: str, **parts_of: int) -> None:
+        """UserError, beginning with `what`, when one of so many splits or chunks would have fewer than two samples."""
+        for name, parts in parts_of.items():
             if samples < 2 * parts:
                 raise UserError(
                     f"{what}: too few samples for evaluation.{name}={parts}, which needs at least {2 * parts}; take "

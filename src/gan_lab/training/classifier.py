@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from gan_lab import provenance
 from gan_lab.architectures.classifier import Classifier
 from gan_lab.data import LoadedData
-from gan_lab.files import is_intact, sha256_of, write_atomically, write_with_checksum
+from gan_lab.files import checksum_path, is_intact, sha256_of, write_atomically, write_with_checksum
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import DataSpec, UserError
 
@@ -34,6 +34,7 @@ VERSION = 1
 _EVALUATION_BATCH = 500
 _SECONDS_BETWEEN_CHECKPOINTS = 60
 _CALIBRATION_BINS = 15
+_IMAGES_FOR_STATISTICS = 5000
 
 
 class Network(Protocol):
@@ -75,7 +76,7 @@ class ClassifierRecipe:
     """How C is trained: cross-entropy, SGD with Nesterov momentum and weight decay.
 
     Inputs are uint8 images standardised by the training set's mean and standard deviation per channel. Augmentation:
-    random crops after zero padding by `crop` pixels (of the standardised image), and mirroring where `flip`.
+    random crops after reflection at the borders by `crop` pixels, and mirroring where `flip`.
     precision: "32-true", "bf16-mixed", or "auto": bf16 where the device multiplies it faster than fp32.
     Everything random comes from (seed, epoch); the last partial batch of an epoch is dropped.
 
@@ -176,6 +177,8 @@ def _train(
     mean, std = _pixel_statistics(images)
     torch.manual_seed(fold(recipe.seed, "classifier"))
     network = recipe.network.network(data.spec).to(device).to(memory_format=torch.channels_last)
+    some = torch.randperm(len(labels), generator=generator_for(recipe.seed, "classifier statistics"))
+    network.fit_statistics(_standardise(images[some[:_IMAGES_FOR_STATISTICS].to(device)], mean, std))
     optimizer = torch.optim.SGD(
         network.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.momentum > 0
     )
@@ -215,17 +218,18 @@ def _train(
     seconds = seconds_before + time.monotonic() - began
     network.eval()
     _publish(data, recipe, folder / f"{key}.safetensors", network, mean, std, precision, seconds)
-    checkpoint.unlink(missing_ok=True)
+    for leftover in (checkpoint, checksum_path(checkpoint)):
+        leftover.unlink(missing_ok=True)
 
 
 def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tensor:
-    """A random crop for each image after zero padding, and a mirror image for half of them."""
+    """A random crop for each image after reflection at its borders, and a mirror image for half of them."""
     n, _, height, width = x.shape
     if recipe.crop:
         shifts = torch.randint(2 * recipe.crop + 1, (2, n), generator=rng, device=x.device)
         rows = shifts[0, :, None] + torch.arange(height, device=x.device)
         columns = shifts[1, :, None] + torch.arange(width, device=x.device)
-        padded = F.pad(x, [recipe.crop] * 4).permute(0, 2, 3, 1)  # channels last, the layout of what follows
+        padded = F.pad(x, [recipe.crop] * 4, mode="reflect").permute(0, 2, 3, 1)
         index = torch.arange(n, device=x.device)[:, None, None]
         x = padded[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
     if recipe.flip:

@@ -51,32 +51,30 @@ class Evaluator:
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
         keep = needs_features(protocol.scores)
         self.references = {split: self._reference(split, cache, keep) for split in data.splits}
-        for samples in (protocol.samples, protocol.samples_in_training):
-            check_scores(self.extractor, self.references, self.references["train"].marginal, protocol, samples)
+        for asked in (protocol, protocol.in_training):
+            check_scores(self.extractor, self.references, self.references["train"].marginal, asked, asked.samples)
 
-    def scores(self, gan: GAN, samples: int) -> dict[str, Entry]:
-        """Scores of `samples` images of `gan`'s EMA generator, each with the generator step it belongs to."""
+    def scores(self, gan: GAN, protocol: Protocol) -> dict[str, Entry]:
+        """Scores of `gan`'s EMA generator, each with the generator step it belongs to; the same noise at every step.
+
+        protocol: this evaluator's, or what it is in training.
+        """
         assert gan.device == self.device, (gan.device, self.device)
 
         def sample(batch: int) -> Tensor:
-            """The same noise for every step of a run."""
             rng = generator_for(gan.recipe.seed, "evaluation", batch, self.device)
-            z, _ = gan.latent(self.protocol.batch_size, rng)
+            z, _ = gan.latent(protocol.batch_size, rng)
             return to_uint8(gan.ema(z))
 
         with undisturbed(gan):
-            entries = self.score(sample, samples)
-        facts = {
-            "step": gan.generator_steps,
-            "batch_norm_statistics": "running",
-            "batch_size": self.protocol.batch_size,
-        }
+            entries = self.score(sample, protocol, protocol.samples)
+        facts = {"step": gan.generator_steps, "batch_norm_statistics": "running", "batch_size": protocol.batch_size}
         return {name: entry | facts for name, entry in entries.items()}
 
-    def score(self, sample: Callable[[int], Tensor], samples: int) -> dict[str, Entry]:
-        """Scores of any images; `sample(b)` is their b-th batch."""
+    def score(self, sample: Callable[[int], Tensor], protocol: Protocol, samples: int) -> dict[str, Entry]:
+        """Scores of any `samples` images; `sample(b)` is their b-th batch."""
         marginal = self.references["train"].marginal
-        return score_samples(sample, self.extractor, self.references, marginal, self.protocol, samples)
+        return score_samples(sample, self.extractor, self.references, marginal, protocol, samples)
 
     def real(self, split: str) -> Iterator[Tensor]:
         """The images of a split, in batches."""
