@@ -29,8 +29,9 @@ format: $(INSTALLED) ## let ruff rewrite the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmark: $(INSTALLED) ## gan_lab's training step against a bare PyTorch loop
+benchmark: $(INSTALLED) ## the training step against a bare PyTorch loop; cost and memory of the scores
 	$(BIN)/python scripts/benchmark.py step
+	$(BIN)/python scripts/benchmark_scores.py
 
 table-2-2: $(INSTALLED) ## collect the runs of Table 2-2; its table and figures from results/records
 	for runs in $(wildcard outputs/table_2_2*); do $(BIN)/python scripts/collect.py runs=$$runs || true; done

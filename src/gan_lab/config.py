@@ -331,7 +331,10 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
         if root == "resume":
             continue
         if root in ("trainer", "logger", "evaluation"):
-            result[root] = config[root]
+            if key == root:  # another option
+                result[root] = config[root]
+            else:
+                OmegaConf.update(result, key, OmegaConf.select(config, key), force_add=True)
         elif root == "max_generator_steps":
             if config.max_generator_steps < saved.max_generator_steps:
                 raise UserError(f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}")

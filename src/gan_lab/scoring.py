@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -20,9 +23,10 @@ from gan_lab import provenance, records
 from gan_lab.callbacks.export import WEIGHTS
 from gan_lab.data import LoadedData, load
 from gan_lab.data.images import ImageRule
+from gan_lab.data.source import one_line
 from gan_lab.data.tree import decode_tree, list_images
 from gan_lab.files import write_atomically
-from gan_lab.metrics import load_reference
+from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.features import Extractor
 from gan_lab.metrics.protocol import (
     Entry,
@@ -34,6 +38,7 @@ from gan_lab.metrics.protocol import (
     score_text,
 )
 from gan_lab.training import build
+from gan_lab.training.extractors import OwnClassifier
 from gan_lab.types import UserError
 
 NOISE_SEED = 0  # of the self-test
@@ -71,12 +76,16 @@ def score_run(config: DictConfig, console: Console) -> None:
     data = load(build.make("dataset", saved.dataset), Path(config.data_cache))
     if data.content_hash != record["dataset"]["content_hash"]:
         raise UserError(f"run_dir={run_dir}: the data at dataset.root have changed since this run was trained")
+    gan = build.gan(saved, data.spec)
+    try:
+        gan.ema.average.load_state_dict(load_file(run_dir / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = one_line(error)[:80]
+        raise UserError(f"{run_dir / WEIGHTS} cannot be used ({reason}): restore it, or train the run again") from None
     device = build.device(config.device)
     evaluator = build.evaluator(config, data, device, console)
     if evaluator is None:
         raise UserError(f"run_dir={run_dir}: {data.spec.name} holds {data.spec.kind}, and scores are of images")
-    gan = build.gan(saved, data.spec)
-    gan.ema.average.load_state_dict(load_file(run_dir / WEIGHTS))
     gan.generator_steps = record["generator_steps"]
     console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
     scores = evaluator.scores(gan.to(device), evaluator.protocol)
@@ -106,16 +115,17 @@ def score_folder(config: DictConfig, console: Console) -> None:
             "name a folder of images"
         )
     data = load(build.make("dataset", config.dataset), Path(config.data_cache))
+    shape = data.spec.shape if isinstance(protocol.extractor, OwnClassifier) else None
+    images = _read(config, "samples", shape)
+    given = _statistics(statistics, protocol) if statistics.is_file() else _read(config, "reference", images.shape[1:])
     device = build.device(config.device)
     extractor: Extractor = protocol.extractor.make(data, Path(config.data_cache), device, console)
-    shape = data.spec.shape if extractor.name == "classifier" else None
-    images = _read(config, "samples", shape)
-    if statistics.is_file():
-        reference = _statistics(statistics, extractor, console)
-    else:
-        real = _Batches(_read(config, "reference", images.shape[1:]), protocol, device)
+    if isinstance(given, Tensor):
+        real = _Batches(given, protocol, device)
         batches = (real(batch) for batch in range(-(-real.count // protocol.batch_size)))
         reference = measure_reference(batches, extractor, needs_features(protocol.scores))
+    else:
+        reference = _held_to(given, extractor, console)
     scores = score_samples(
         _Batches(images, protocol, device),
         extractor,
@@ -163,21 +173,45 @@ def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | N
     return torch.from_numpy(images)
 
 
-def _statistics(path: Path, extractor: Extractor, console: Console) -> Reference:
-    """A file of ours, held to the extractor; or one of pytorch-fid, which does not say how it was made."""
-    identity = extractor.identity
-    meta = {"extractor": identity["architecture"], "weights_sha256": identity["weights_sha256"]}
-    with np.load(path, allow_pickle=False) as file:
-        is_ours = "meta" in file.files
-    if not is_ours:
-        console.print(f"warning: {path} does not say how it was made", highlight=False, soft_wrap=True)
-    moments = load_reference(path, meta if is_ours else None)
-    if len(moments.mean) != extractor.num_features:
+@dataclass(frozen=True)
+class _Statistics:
+    """Moments in a file; meta is None in one of pytorch-fid, which does not say how it was made."""
+
+    path: Path
+    moments: Moments
+    meta: dict[str, Any] | None
+
+
+def _statistics(path: Path, protocol: Protocol) -> _Statistics:
+    """Read before anything is trained or passed through; refuses what another architecture made."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            meta = json.loads(file["meta"].tobytes()) if "meta" in file.files else None
+        moments = load_reference(path, None)
+    except UserError:
+        raise
+    except Exception as error:  # numpy raises half a dozen types for what is no such file
+        reason = one_line(error)
         raise UserError(
-            f"{path} has {len(moments.mean)} features and the {extractor.name} extractor {extractor.num_features}: "
-            "choose the evaluation that it was made for"
+            f"reference={path} cannot be read ({reason}): name a folder, or an .npz with mu and sigma"
+        ) from None
+    if meta is not None:
+        load_reference(path, {"extractor": protocol.extractor.architecture})
+    return _Statistics(path, moments, meta)
+
+
+def _held_to(given: _Statistics, extractor: Extractor, console: Console) -> Reference:
+    """The statistics, if they are this extractor's."""
+    if given.meta is None:
+        console.print(f"warning: {given.path} does not say how it was made", highlight=False, soft_wrap=True)
+    else:
+        load_reference(given.path, {"weights_sha256": extractor.identity["weights_sha256"]})
+    if len(given.moments.mean) != extractor.num_features:
+        raise UserError(
+            f"{given.path} has {len(given.moments.mean)} features and the {extractor.name} extractor "
+            f"{extractor.num_features}: choose the evaluation that it was made for"
         )
-    return Reference(moments, torch.full((extractor.num_classes,), torch.nan, dtype=torch.float64))
+    return Reference(given.moments, torch.full((extractor.num_classes,), torch.nan, dtype=torch.float64))
 
 
 # The data set itself --------------------------------------------------------------------------------------------------

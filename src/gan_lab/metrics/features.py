@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gan_lab.files import sha256_of
 from gan_lab.types import UserError
 
+INCEPTION = "Inception 2015-12-05 (torch-fidelity), pool3 and unbiased logits"
 INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 """Of weights-inception-2015-12-05-6726825d.pth (95,628,359 bytes), a release file of torch-fidelity on GitHub."""
 
@@ -75,7 +76,7 @@ class InceptionExtractor(Extractor):
     def __init__(self, weights: str | Path, sha256: str = INCEPTION_SHA256) -> None:
         check_weights(weights, sha256)
         identity = {
-            "architecture": "Inception 2015-12-05 (torch-fidelity), pool3 and unbiased logits",
+            "architecture": INCEPTION,
             "weights_sha256": sha256,
             "resize": "299 x 299, bilinear as TensorFlow 1, no antialias",
         }
@@ -113,8 +114,8 @@ def _inception(path: Path) -> nn.Module:
         return FeatureExtractorInceptionV3(
             "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=os.fspath(path)
         )
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError, AttributeError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(f"{path} does not hold the weights of Inception 2015-12-05 ({reason})") from None
 
 

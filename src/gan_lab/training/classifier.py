@@ -28,7 +28,7 @@ from gan_lab.files import checksum_path, is_intact, sha256_of, write_atomically,
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import DataSpec, UserError
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same recipe would train another network: every cached classifier is trained anew."""
 
 _EVALUATION_BATCH = 500
@@ -76,7 +76,8 @@ class ClassifierRecipe:
     """How C is trained: cross-entropy, SGD with Nesterov momentum and weight decay.
 
     Inputs are uint8 images standardised by the training set's mean and standard deviation per channel. Augmentation:
-    random crops after reflection at the borders by `crop` pixels, and mirroring where `flip`.
+    random crops after padding by `crop` pixels, and mirroring where `flip`. padding: "reflect" (about the border
+    pixels) or "constant" (zeros, the mean colour).
     precision: "32-true", "bf16-mixed", or "auto": bf16 where the device multiplies it faster than fp32.
     Everything random comes from (seed, epoch); the last partial batch of an epoch is dropped.
 
@@ -91,6 +92,7 @@ class ClassifierRecipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     crop: int = 4
+    padding: str = "reflect"
     flip: bool = True
     seed: int = 0
     precision: str = "auto"
@@ -103,6 +105,8 @@ class ClassifierRecipe:
         for name in ("lr", "momentum", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"classifier.{name}={getattr(self, name)}: use a number of at least 0")
+        if self.padding not in ("reflect", "constant"):
+            raise UserError(f"classifier.padding={self.padding}: choose reflect or constant")
         if self.precision not in ("auto", "32-true", "bf16-mixed"):
             raise UserError(f"classifier.precision={self.precision}: choose auto, 32-true or bf16-mixed")
 
@@ -134,13 +138,17 @@ def classifier_of(
     if spec.num_classes < 2:
         raise UserError(f"{spec.name} has no labels to train a classifier on: add evaluation=inception or off")
     network = recipe.network.network(spec)  # refuses what holds no images
+    if recipe.crop >= min(spec.shape[1:]):
+        raise UserError(
+            f"classifier.crop={recipe.crop} leaves nothing of images of {spec.shape[1]}x{spec.shape[2]}: lower it"
+        )
     key = _key(data, recipe)
-    weights, description = folder / f"{key}.safetensors", folder / f"{key}.json"
-    if not (is_intact(weights) and description.is_file()):
+    weights = folder / f"{key}.safetensors"
+    if _record_of(weights) is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / f"{key}.lock"):  # of several runs that need it, one trains and the others wait
-                if not (is_intact(weights) and description.is_file()):
+                if _record_of(weights) is None:
                     _train(data, recipe, key, folder, torch.device(device), console)
         except OSError as error:
             raise UserError(f"data_cache={folder.parent} cannot be written ({error.strerror or error})") from error
@@ -148,7 +156,18 @@ def classifier_of(
     mean, std = tensors.pop("pixel_mean").to(device), tensors.pop("pixel_std").to(device)
     network.load_state_dict(tensors)
     network = network.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    return TrainedClassifier(network, mean, std, json.loads(description.read_text()))
+    record = _record_of(weights)
+    assert record is not None, weights
+    return TrainedClassifier(network, mean, std, record)
+
+
+def _record_of(weights: Path) -> dict[str, Any] | None:
+    """What is known of the classifier at `weights`; None unless both are there and whole."""
+    try:
+        record = json.loads(weights.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return None
+    return record if is_intact(weights) else None
 
 
 def _key(data: LoadedData, recipe: ClassifierRecipe) -> str:
@@ -161,6 +180,11 @@ def _described(recipe: ClassifierRecipe) -> dict[str, Any]:
         "network": _named(recipe.network),
         "schedule": _named(recipe.schedule),
     }
+
+
+def architecture_of(recipe: ClassifierRecipe) -> dict[str, Any]:
+    """How records call the network of a recipe."""
+    return _named(recipe.network)
 
 
 def _named(value: Any) -> dict[str, Any]:
@@ -223,13 +247,13 @@ def _train(
 
 
 def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tensor:
-    """A random crop for each image after reflection at its borders, and a mirror image for half of them."""
+    """A random crop for each image after padding, and a mirror image for half of them."""
     n, _, height, width = x.shape
     if recipe.crop:
         shifts = torch.randint(2 * recipe.crop + 1, (2, n), generator=rng, device=x.device)
         rows = shifts[0, :, None] + torch.arange(height, device=x.device)
         columns = shifts[1, :, None] + torch.arange(width, device=x.device)
-        padded = F.pad(x, [recipe.crop] * 4, mode="reflect").permute(0, 2, 3, 1)
+        padded = F.pad(x, [recipe.crop] * 4, mode=recipe.padding).permute(0, 2, 3, 1)
         index = torch.arange(n, device=x.device)[:, None, None]
         x = padded[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
     if recipe.flip:
@@ -318,7 +342,7 @@ def _publish(
     tensors |= {"pixel_mean": mean.cpu(), "pixel_std": std.cpu()}
     write_with_checksum(path, lambda temporary: save_file(tensors, temporary))
     record = {
-        "architecture": _named(recipe.network),
+        "architecture": architecture_of(recipe),
         "weights_sha256": sha256_of(path),
         "recipe": _described(recipe),
         "data": {"name": data.spec.name, "content_hash": data.content_hash},

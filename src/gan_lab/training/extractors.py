@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 
 from gan_lab.data import LoadedData
 from gan_lab.metrics.features import (
+    INCEPTION,
     INCEPTION_SHA256,
     ClassifierExtractor,
     Extractor,
     InceptionExtractor,
     check_weights,
 )
-from gan_lab.training.classifier import ClassifierRecipe, classifier_of
+from gan_lab.training.classifier import ClassifierRecipe, architecture_of, classifier_of
 
 CLASSIFIERS = "classifiers"  # folder in the data cache
 
@@ -26,6 +28,11 @@ class OwnClassifier:
     """The data set's own classifier, trained by `recipe` when there is none yet."""
 
     recipe: ClassifierRecipe
+
+    @property
+    def architecture(self) -> Any:
+        """How its identity calls it; known before it is made."""
+        return architecture_of(self.recipe)
 
     def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
         """Raises UserError for data without labels."""
@@ -44,6 +51,11 @@ class Inception:
 
     def __post_init__(self) -> None:
         check_weights(self.weights, self.sha256)
+
+    @property
+    def architecture(self) -> Any:
+        """How its identity calls it."""
+        return INCEPTION
 
     def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
         """The same for every data set."""

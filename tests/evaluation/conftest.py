@@ -1,0 +1,45 @@
+"""Makes the helpers of tests/training importable, keeps data caches out of the repository, trains each thing once."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
+
+import evaluation_runs
+import inception_weights
+from gan_runs import environment
+
+
+@pytest.fixture(autouse=True)
+def _data_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name, value in environment(tmp_path_factory).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GAN_LAB_INCEPTION_WEIGHTS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """The data cache that every run of these tests shares."""
+    return Path(environment(tmp_path_factory)["GAN_LAB_DATA_CACHE"])
+
+
+@pytest.fixture(scope="session")
+def digits():
+    from gan_lab.data import Digits, load
+
+    return load(Digits(), None)
+
+
+@pytest.fixture(scope="session")
+def digits_classifier(cache, digits):
+    """The fast preset of the digits, trained once, in the cache that all runs use."""
+    return evaluation_runs.classifier(digits, evaluation_runs.preset("classifier=fast"), cache / "classifiers")
+
+
+@pytest.fixture(scope="session")
+def inception_file(tmp_path_factory):
+    """(path, its SHA-256): seeded random weights in the shape of Inception 2015."""
+    path = tmp_path_factory.mktemp("inception") / "random.pth"
+    return path, inception_weights.write(path)

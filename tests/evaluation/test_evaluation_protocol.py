@@ -1,0 +1,360 @@
+"""A protocol against doing it by hand: all samples in one array, cut where splits and chunks end."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from evaluation_runs import am_score, composed, frechet, inception_score, kernel_distance, mode_score, softmax
+from torch import nn
+
+from gan_lab.metrics import PrecisionRecallDensityCoverage
+from gan_lab.metrics.features import ClassifierExtractor, Extractor, Features
+from gan_lab.metrics.protocol import (
+    Protocol,
+    check_scores,
+    measure_reference,
+    needs_features,
+    score_name,
+    score_samples,
+    score_text,
+)
+from gan_lab.types import UserError
+
+PIXELS, CLASSES = 12, 5
+
+
+class Linear(Extractor):
+    """features: the pixels / 64; logits: linear in them, exact in float32 in whatever batches.
+
+    `passes`: the sizes of the batches it saw.
+    """
+
+    def __init__(self):
+        super().__init__("made", PIXELS, CLASSES, {"architecture": "linear", "weights_sha256": "0" * 64})
+        rng = torch.Generator().manual_seed(5)
+        self.weight = nn.Parameter(torch.randint(-8, 9, (CLASSES, PIXELS), generator=rng) / 8)
+        self.passes = []
+
+    def forward(self, images):
+        assert images.dtype == torch.uint8
+        assert not self.training
+        self.passes.append(len(images))
+        features = images.float().flatten(1) / 64
+        return Features(features, features @ self.weight.T)
+
+
+def pictures(count, seed, low=0):
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randint(low, 256, (count, 3, 2, 2), generator=rng, dtype=torch.uint8)
+
+
+def protocol(scores, samples, splits=1, chunks=1, batch_size=7, **fields):
+    return Protocol(None, scores, samples, samples, splits, chunks, batch_size, **fields)
+
+
+class Drawn:
+    """Batches of one array; the last is filled up with others, which must not count. `asked`: which were drawn."""
+
+    def __init__(self, images, batch_size):
+        self.images, self.batch_size, self.asked = images, batch_size, []
+
+    def __call__(self, batch):
+        self.asked.append(batch)
+        found = self.images[batch * self.batch_size : (batch + 1) * self.batch_size]
+        return torch.cat([found, torch.zeros_like(self.images)[: self.batch_size - len(found)]])
+
+
+def by_hand(extractor, images):
+    with torch.no_grad():
+        features = images.float().flatten(1) / 64
+        return features.double().numpy(), (features @ extractor.weight.T).double().numpy()
+
+
+def parts(values, count):
+    """Sample i belongs to part floor(i · count / n)."""
+    index = [i * count // len(values) for i in range(len(values))]
+    return [values[[i for i, part in enumerate(index) if part == wanted]] for wanted in range(count)]
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return Linear().eval()
+
+
+@pytest.fixture(scope="module")
+def real():
+    return {"train": pictures(90, 1, low=60), "test": pictures(40, 2)}
+
+
+@pytest.fixture(scope="module")
+def references(extractor, real):
+    return {split: measure_reference(images.split(11), extractor, True) for split, images in real.items()}
+
+
+# Names ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("is", "inception", 500_000, 10), "is_inception_500k_10x"),
+        (("fid", "inception", 500_000, 10, "train"), "fid_inception_500k_10x_train"),
+        (("fid", "inception", 50_000, 1, "train"), "fid_inception_50k_train"),
+        (("am", "classifier", 50_000), "am_classifier_50k"),
+        (("fid", "classifier", 10_000, 1, "test"), "fid_classifier_10k_test"),
+        (("is", "classifier", 360, 10), "is_classifier_360_10x"),
+        (("is", "classifier", 1500, 10), "is_classifier_1500_10x"),
+    ],
+)
+def test_names(arguments, name):
+    assert score_name(*arguments) == name
+
+
+CHAPTERS = {
+    "thesis": {"is_inception_500k_10x", "fid_inception_500k_10x_train", "fid_inception_500k_10x_test"},
+    "inception": {"is_inception_50k_10x", "fid_inception_50k_train", "fid_inception_50k_test"},
+    "classifier": {
+        "is_classifier_10k_10x", "am_classifier_10k_10x", "fid_classifier_10k_train", "fid_classifier_10k_test",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", CHAPTERS)
+def test_an_option_means_the_published_protocol(option):
+    node = composed("train", f"evaluation={option}", "evaluation.extractor.weights=none").evaluation \
+        if option != "classifier" else composed("train").evaluation  # fmt: skip
+    name = "classifier" if option == "classifier" else "inception"
+    names = set()
+    for score in node.scores:
+        if score in ("is", "am", "mode"):
+            names.add(score_name(score, name, node.samples, node.splits))
+        else:
+            names |= {score_name(score, name, node.samples, node.chunks, split) for split in ("train", "test")}
+    assert names == CHAPTERS[option]
+
+
+def test_off_is_empty():
+    assert not composed("train", "evaluation=off").evaluation
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"), [((7.6812, 0.0312), "7.681 ± 0.031"), ((3.0, None), "3"), (("inf", None), "inf")]
+)
+def test_text(entry, text):
+    assert score_text({"value": entry[0], "std": entry[1]}) == text
+
+
+# Every score, by hand -------------------------------------------------------------------------------------------------
+
+# samples, splits, chunks, batch size: batches that reach over the ends of splits and chunks, a last partial batch,
+# parts of unequal size, a batch over several chunks, one batch for all, one sample at a time.
+CUTS = [(60, 4, 3, 7), (61, 4, 3, 7), (59, 7, 5, 13), (60, 10, 10, 20), (45, 1, 1, 45), (40, 3, 2, 100), (25, 2, 4, 1)]
+
+
+@pytest.mark.parametrize(("samples", "splits", "chunks", "batch_size"), CUTS)
+def test_scores_are_those_of_the_concatenated_samples(samples, splits, chunks, batch_size, extractor, real, references):
+    images = pictures(samples, 3)
+    drawn = Drawn(images, batch_size)
+    extractor.passes.clear()
+    asked = protocol(("is", "am", "mode", "fid"), samples, splits, chunks, batch_size)
+    marginal = references["train"].marginal
+    found = score_samples(drawn, extractor, references, marginal, asked, samples)
+    assert drawn.asked == list(range(math.ceil(samples / batch_size)))
+    assert sum(extractor.passes) == samples
+    assert max(extractor.passes) <= batch_size
+
+    features, logits = by_hand(extractor, images)
+    train = softmax(by_hand(extractor, real["train"])[1]).mean(0)
+    expected = {
+        "is": [inception_score(part) for part in parts(logits, splits)],
+        "am": [am_score(part, train) for part in parts(logits, splits)],
+        "mode": [mode_score(part, train) for part in parts(logits, splits)],
+    }
+    names = set()
+    for score, values in expected.items():
+        name = score_name(score, "made", samples, splits)
+        names.add(name)
+        assert found[name]["value"] == pytest.approx(np.mean(values), rel=1e-9)
+        if splits == 1:
+            assert found[name]["std"] is None
+        else:
+            assert found[name]["std"] == pytest.approx(np.std(values), rel=1e-6)
+    for split in real:
+        reference, _ = by_hand(extractor, real[split])
+        values = [frechet(part, reference) for part in parts(features, chunks)]
+        name = score_name("fid", "made", samples, chunks, split)
+        names.add(name)
+        assert found[name]["value"] == pytest.approx(np.mean(values), rel=1e-6)
+        if chunks == 1:
+            assert found[name]["std"] is None
+        else:
+            assert found[name]["std"] == pytest.approx(np.std(values), rel=1e-5)
+    assert set(found) == names
+    for entry in found.values():
+        assert (entry["n_samples"], entry["splits"], entry["chunks"]) == (samples, splits, chunks)
+        assert entry["extractor"] == {"name": "made", "architecture": "linear", "weights_sha256": "0" * 64}
+
+
+def test_is_is_the_product_of_its_recorded_terms(extractor, references):
+    """(4-26), for one split: log IS = H(mean C) - E H(C(x)); AM = KL + E H(C(x))."""
+    images = pictures(30, 4)
+    asked = protocol(("is", "am"), 30)
+    found = score_samples(Drawn(images, 7), extractor, references, references["train"].marginal, asked, 30)
+    entry = found["is_made_30"]
+    assert math.log(entry["value"]) == pytest.approx(entry["marginal_entropy"] - entry["conditional_entropy"])
+    entry = found["am_made_30"]
+    assert entry["value"] == pytest.approx(entry["marginal_divergence"] + entry["conditional_entropy"])
+
+
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_kid_and_prdc(chunks, extractor, real, references):
+    """With subsets as large as both sides, KID has one value whatever is drawn."""
+    samples, size = 40 * chunks, 40
+    images = pictures(samples, 5)
+    one = {"test": references["test"]}
+    asked = protocol(("kid", "prdc"), samples, chunks=chunks, kid_subset_size=size)
+    found = score_samples(Drawn(images, 7), extractor, one, references["train"].marginal, asked, samples)
+    reference, _ = by_hand(extractor, real["test"])
+    cut = parts(by_hand(extractor, images)[0], chunks)
+    values = [kernel_distance(reference, part) for part in cut]
+    kid = found[score_name("kid", "made", samples, chunks, "test")]
+    assert kid["value"] == pytest.approx(np.mean(values), rel=1e-8)
+    assert kid["std_over_subsets"] == pytest.approx(0, abs=1e-12)
+    expected = []
+    for part in cut:
+        metric = PrecisionRecallDensityCoverage()
+        metric.update(torch.from_numpy(reference).float(), real=True)
+        metric.update(torch.from_numpy(part).float())
+        expected.append(metric.compute()._asdict())
+    for term in ("precision", "recall", "density", "coverage"):
+        entry = found[score_name(term, "made", samples, chunks, "test")]
+        assert entry["value"] == pytest.approx(np.mean([float(value[term]) for value in expected]))
+    assert len(found) == 5
+
+
+def test_a_reference_is_that_of_the_concatenated_images(extractor, real):
+    features, logits = by_hand(extractor, real["test"])
+    kept = measure_reference(real["test"].split(9), extractor, True)
+    lean = measure_reference(real["test"].split(40), extractor, False)
+    assert lean.features is None
+    assert torch.equal(kept.features.double(), torch.from_numpy(features))
+    for found in (kept, lean):
+        assert found.moments.n == 40
+        np.testing.assert_allclose(found.moments.mean, features.mean(0), rtol=1e-12)
+        np.testing.assert_allclose(found.moments.covariance, np.cov(features.T), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.marginal, softmax(logits).mean(0), rtol=1e-9)
+
+
+def test_kid_alone_asks_for_features():
+    assert needs_features(["is", "kid"])
+    assert needs_features(["prdc"])
+    assert not needs_features(["is", "am", "mode", "fid"])
+
+
+def test_am_compares_with_the_training_marginal_it_is_given(extractor, references):
+    images = pictures(30, 4)
+    uniform = torch.full((CLASSES,), 1 / CLASSES, dtype=torch.float64)
+    found = score_samples(Drawn(images, 7), extractor, references, uniform, protocol(("am",), 30), 30)
+    assert found["am_made_30"]["value"] == pytest.approx(am_score(by_hand(extractor, images)[1], uniform), rel=1e-9)
+
+
+# Ranking --------------------------------------------------------------------------------------------------------------
+
+
+def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
+    trained = digits_classifier
+    identity = {"architecture": "x", "weights_sha256": "y"}
+    extractor = ClassifierExtractor(trained.network, trained.mean, trained.std, identity)
+    splits = {name: torch.from_numpy(split.values) for name, split in digits.splits.items()}
+    references = {name: measure_reference(images.split(100), extractor, False) for name, images in splits.items()}
+    test = splits["test"]
+    rng = torch.Generator().manual_seed(0)
+    shuffled = test[torch.randperm(len(test), generator=rng)]
+    samples = {
+        "copy": shuffled,
+        "noise": torch.randint(256, test.shape, dtype=torch.uint8, generator=rng),
+        "one": test[:1].expand_as(test),
+    }
+    asked = protocol(("is", "am", "fid"), len(test), splits=3, batch_size=100)
+    marginal = references["train"].marginal
+    found = {
+        name: score_samples(Drawn(images.contiguous(), 100), extractor, references, marginal, asked, len(test))
+        for name, images in samples.items()
+    }
+
+    def values(score, split=None, parts=1):
+        wanted = score_name(score, "classifier", len(test), parts, split)
+        return {name: row[wanted]["value"] for name, row in found.items()}
+
+    inception, am = values("is", parts=3), values("am", parts=3)
+    fid_test, fid_train = values("fid", "test"), values("fid", "train")
+    assert 9 < inception["copy"] <= 10
+    assert inception["copy"] > inception["noise"] > 1
+    assert inception["one"] == pytest.approx(1, abs=1e-6)
+    assert am["copy"] < 0.2
+    assert am["copy"] < am["noise"]
+    assert am["copy"] < am["one"]
+    assert fid_test["copy"] < 1e-6 * fid_test["noise"]
+    for bad in ("noise", "one"):
+        assert 10 * fid_train["copy"] < fid_train[bad]
+        assert 10 * fid_test["copy"] < fid_test[bad]
+
+
+# Refusals -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"scores": ("is", "fidd")}, ["evaluation.scores", "fidd", "prdc"]),
+        ({"scores": ()}, ["evaluation.scores", "evaluation=off"]),
+        ({"samples": 15}, ["evaluation.samples=15", "evaluation.splits=10"]),
+        ({"samples_in_training": 19}, ["evaluation.samples_in_training=19", "evaluation.splits=10"]),
+        ({"samples": 100, "chunks": 60}, ["evaluation.samples=100", "evaluation.chunks=60"]),
+        ({"splits": 0}, ["evaluation.splits=0"]),
+        ({"chunks": 2.0}, ["evaluation.chunks=2.0"]),
+        ({"batch_size": True}, ["evaluation.batch_size=True"]),
+        ({"samples": -1}, ["evaluation.samples=-1"]),
+        ({"kid_subset_size": 0}, ["evaluation.kid_subset_size=0"]),
+    ],
+    ids=str,
+)
+def test_a_protocol_that_cannot_be_is_refused(fields, words):
+    with pytest.raises(UserError) as refused:
+        Protocol(**{"extractor": None, **fields})
+    for word in words:
+        assert word in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_advice_is_accepted():
+    with pytest.raises(UserError, match=r"set evaluation\.splits=7$"):
+        Protocol(None, samples=15, samples_in_training=15)
+    Protocol(None, samples=15, samples_in_training=15, splits=7)
+
+
+@pytest.mark.parametrize(
+    ("splits", "samples", "words"),
+    [
+        (("train",), 30, ["evaluation.kid_subset_size=41", "a chunk of the samples", "30"]),
+        (("train", "test"), 60, ["evaluation.kid_subset_size=41", "test", "40"]),
+    ],
+)
+def test_kid_of_too_few_is_refused_before_a_sample_is_drawn(splits, samples, words, extractor, references):
+    asked = protocol(("kid",), 100, kid_subset_size=41)
+    marginal = references["train"].marginal
+    kept = {split: references[split] for split in splits}
+    drawn = Drawn(pictures(samples, 3), 7)
+    for check in (
+        lambda: check_scores(extractor, kept, marginal, asked, samples),
+        lambda: score_samples(drawn, extractor, kept, marginal, asked, samples),
+    ):
+        with pytest.raises(UserError) as refused:
+            check()
+        for word in words:
+            assert word in str(refused.value)
+    assert drawn.asked == []
+    check_scores(extractor, {"train": references["train"]}, marginal, asked, 60)

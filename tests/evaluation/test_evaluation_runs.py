@@ -1,0 +1,399 @@
+"""Scores over training and after it: they change nothing, repeat exactly, and stand once in what a run leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from evaluation_runs import SMALL_RUN, assert_refused, script, silent
+from gan_runs import checkpoint, compose, metrics, record, resume, train, weights
+from omegaconf import OmegaConf
+from torch import nn
+
+from gan_lab import callbacks, config
+from gan_lab.metrics.features import Extractor, Features
+from gan_lab.metrics.protocol import Protocol
+from gan_lab.training.ema import ExponentialMovingAverage
+from gan_lab.training.evaluation import Evaluator
+
+OFF = tuple("evaluation=off" if o == "evaluation=classifier" else o for o in SMALL_RUN if "evaluation." not in o)
+ASKED = [o for o in SMALL_RUN if o.startswith("evaluation")]
+FINAL = {"is_classifier_60_2x", "am_classifier_60_2x", "fid_classifier_60_train", "fid_classifier_60_test"}
+IN_TRAINING = {name.replace("60", "40") for name in FINAL}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, cache, digits_classifier):
+    """run(*overrides): a small run of the digits that is scored, made once for each set of overrides."""
+    made = {}
+
+    def run(*overrides, base=SMALL_RUN):
+        key = (base, overrides)
+        if key not in made:
+            folder = tmp_path_factory.mktemp("runs") / "run"
+            made[key] = train(folder, *base, f"data_cache={cache}", *overrides, small=False)
+        return made[key]
+
+    return run
+
+
+@pytest.fixture
+def kill_after(monkeypatch):
+    """kill_after(n): the next run ends abruptly once n generator steps are done, scored and logged."""
+
+    def arm(step):
+        original = callbacks.ProgressBar.on_train_batch_end
+
+        def hook(self, trainer: pl.Trainer, module: pl.LightningModule, *rest):
+            original(self, trainer, module, *rest)
+            if module.generator_steps == step:
+                monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", original)
+                raise Stop
+
+        monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", hook)
+
+    return arm
+
+
+class Stop(Exception):
+    """What these tests end a run with, as a kill would."""
+
+
+def without_scores(lines):
+    return [{key: value for key, value in line.items() if "_classifier_" not in key} for line in lines]
+
+
+# They change nothing --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [(), ("penalty=spectral",), ("trainer.precision=bf16-mixed",)], ids=str)
+def test_a_run_is_the_same_whether_and_how_often_it_is_scored(more, runs):
+    scored, unscored = runs(*more), runs(*more, base=OFF)
+    often = runs("evaluate_every=1", *more)
+    assert weights(scored) == weights(unscored) == weights(often)
+    assert record(scored)["config_hash"] == record(unscored)["config_hash"] == record(often)["config_hash"]
+    logged = {line["generator_step"]: line for line in without_scores(metrics(often))}
+    for line in without_scores(metrics(scored)) + metrics(unscored):
+        assert logged[line["generator_step"]] == line
+    assert checkpoint(scored, 4)["module"].keys() == checkpoint(unscored, 4)["module"].keys()
+
+
+def test_a_run_that_is_not_scored_says_so(runs):
+    kept = record(runs(base=OFF))
+    assert (kept["scores"], kept["history"], kept["extractor"]) == ({}, {}, None)
+
+
+def test_scoring_leaves_no_files(runs):
+    def names(folder):
+        return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+    assert names(runs()) == names(runs(base=OFF))
+
+
+# What is left of them -------------------------------------------------------------------------------------------------
+
+
+def test_history_and_metrics_hold_the_same_scores_each_step_once(runs, digits_classifier):
+    run = runs()
+    kept, lines = record(run), metrics(run)
+    assert [line["generator_step"] for line in lines] == [2, 3, 4]
+    assert set(kept["history"]) == IN_TRAINING
+    assert set(kept["scores"]) == FINAL
+    for name, points in kept["history"].items():
+        assert [step for step, _ in points] == [2, 4]
+        assert points == [[line["generator_step"], line[name]] for line in lines if name in line]
+    for entry in kept["scores"].values():
+        assert (entry["step"], entry["n_samples"], entry["splits"], entry["chunks"]) == (4, 60, 2, 1)
+        assert entry["batch_size"] == 25
+        assert entry["batch_norm_statistics"] == "running"
+        assert entry["extractor"]["name"] == "classifier"
+        assert entry["extractor"]["weights_sha256"] == digits_classifier.record["weights_sha256"]
+    identity = kept["extractor"]
+    assert identity["weights_sha256"] == digits_classifier.record["weights_sha256"]
+    assert identity["architecture"] == digits_classifier.record["architecture"]
+    assert identity["accuracy"] == digits_classifier.record["accuracy"]
+    assert kept["status"] == "finished"
+
+
+def test_the_noise_is_the_same_for_every_evaluation(runs, monkeypatch, tmp_path, cache):
+    drawn = []
+    original = ExponentialMovingAverage.forward
+
+    def watched(self, z):
+        drawn.append(z.clone())
+        return original(self, z)
+
+    monkeypatch.setattr(ExponentialMovingAverage, "forward", watched)
+    train(tmp_path / "run", *SMALL_RUN, f"data_cache={cache}", small=False)
+    batches = [z for z in drawn if len(z) == 25]
+    assert len(batches) == 2 + 2 + 3
+    for first, later in [(0, 2), (0, 4), (1, 3), (1, 5)]:
+        assert torch.equal(batches[first], batches[later])
+    assert not torch.equal(batches[0], batches[1])
+    assert not torch.equal(batches[4], batches[6])
+
+
+def test_the_last_evaluation_and_the_final_one_agree(runs):
+    """Asked for the same number of samples, both score the same images."""
+    kept = record(runs("evaluation.samples=40"))
+    assert set(kept["scores"]) == IN_TRAINING
+    for name, entry in kept["scores"].items():
+        assert kept["history"][name][-1] == [4, entry["value"]]
+
+
+def test_a_resumed_run_has_every_score_once(runs, tmp_path, cache, kill_after):
+    """Killed after step 4 was scored, with the checkpoint of step 3: step 4 is scored again."""
+    more = ("max_generator_steps=6", "checkpoint_every=3")
+    straight = runs(*more)
+    kill_after(4)
+    with pytest.raises(Stop):
+        train(tmp_path / "killed", *SMALL_RUN, *more, f"data_cache={cache}", small=False)
+    assert [step for step, _ in record(tmp_path / "killed")["history"]["is_classifier_40_2x"]] == [2, 4]
+    resume(tmp_path / "killed")
+    assert record(tmp_path / "killed")["resumed_from_step"] == 3
+    assert metrics(tmp_path / "killed") == metrics(straight)
+    for field in ("history", "scores"):
+        assert record(tmp_path / "killed")[field] == record(straight)[field]
+    assert [step for step, _ in record(straight)["history"]["is_classifier_40_2x"]] == [2, 4, 6]
+    assert weights(tmp_path / "killed") == weights(straight)
+
+
+def test_a_run_that_became_longer_has_the_scores_of_its_last_generator(tmp_path, cache, digits_classifier):
+    run = train(tmp_path / "run", *SMALL_RUN, "max_generator_steps=2", f"data_cache={cache}", small=False)
+    assert {entry["step"] for entry in record(run)["scores"].values()} == {2}
+    resume(run, "max_generator_steps=4")
+    assert {entry["step"] for entry in record(run)["scores"].values()} == {4}
+    assert [step for step, _ in record(run)["history"]["is_classifier_40_2x"]] == [2, 4]
+
+
+@pytest.mark.parametrize("override", ["evaluation.splits=5", "evaluation.samples=200"])
+def test_one_field_of_the_evaluation_changes_on_resume_and_the_rest_stays(override, tmp_path):
+    """Else a run of another evaluation than the default would silently be scored by the default one."""
+    typed = (
+        "evaluation=inception",
+        "evaluation.extractor.weights=w.pth",
+        "evaluation.samples=100",
+        "evaluation.splits=2",
+    )
+    saved = config.plain_config(compose(f"run_dir={tmp_path}", *typed))
+    OmegaConf.save(OmegaConf.create(saved), tmp_path / "config.yaml")
+    asked = [f"resume={tmp_path}", override]
+    found = config.plain_config(config.resumed(compose(*asked), asked, tmp_path))["evaluation"]
+    field, value = override.removeprefix("evaluation.").split("=")
+    assert found == saved["evaluation"] | {field: int(value)}
+
+
+def test_a_classifier_chosen_on_resume_is_that_of_the_runs_data(tmp_path):
+    """Its epochs, crops and flips come from the data set of the run, not from the default one."""
+    saved = config.plain_config(compose(f"run_dir={tmp_path}", "dataset=cifar10", "evaluation=off"))
+    OmegaConf.save(OmegaConf.create(saved), tmp_path / "config.yaml")
+    asked = [f"resume={tmp_path}", "evaluation=classifier"]
+    found = config.plain_config(config.resumed(compose(*asked), asked, tmp_path))["evaluation"]
+    assert found == config.plain_config(compose("dataset=cifar10"))["evaluation"]
+
+
+def test_points_have_no_scores_and_say_so(tmp_path, cache, capsys):
+    more = (
+        "dataset=gaussians",
+        "architecture=mlp",
+        "max_generator_steps=2",
+        "batch_size=16",
+        "generator_batch_size=16",
+    )
+    run = train(tmp_path / "run", *more, f"data_cache={cache}", small=False)
+    assert "no scores" in capsys.readouterr().out
+    kept = record(run)
+    assert (kept["status"], kept["scores"], kept["history"], kept["extractor"]) == ("finished", {}, {}, None)
+
+
+# scripts/evaluate.py run_dir=RUN --------------------------------------------------------------------------------------
+
+
+def evaluated(capsys, run, *arguments):
+    ended = script(capsys, "evaluate", f"run_dir={run}", *arguments)
+    assert ended.code == 0, ended
+    return record(run)
+
+
+def test_scored_afterwards_exactly_as_by_the_run(tmp_path, cache, capsys, digits_classifier):
+    run = train(tmp_path / "run", *SMALL_RUN, f"data_cache={cache}", small=False)
+    before = record(run)
+    content = json.loads((run / "record.json").read_text())
+    (run / "record.json").write_text(json.dumps(content | {"scores": {}}))
+    after = evaluated(capsys, run, *ASKED)
+    assert after["scores"] == before["scores"]
+    assert after == before | {"scores": after["scores"]}
+
+
+def test_another_protocol_joins_the_record(tmp_path, cache, capsys, digits_classifier):
+    unscored = train(tmp_path / "run", *OFF, f"data_cache={cache}", small=False)
+    first = evaluated(capsys, unscored, *ASKED)["scores"]
+    assert set(first) == FINAL
+    second = evaluated(capsys, unscored, *ASKED, "evaluation.samples=50", "evaluation.scores=[is]")["scores"]
+    assert set(second) == FINAL | {"is_classifier_50_2x"}
+    assert {name: second[name] for name in FINAL} == first
+
+
+# The references' cache ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes an extractor that counts its passes; `digest` is what it calls the hash of its weights."""
+
+    digest: str = "0" * 64
+    architecture: str = "mean"
+    passes: list = dataclasses.field(default_factory=list)
+
+    def make(self, data, cache, device, console):
+        return Means(self)
+
+
+class Means(Extractor):
+    def __init__(self, maker):
+        identity = {"architecture": maker.architecture, "weights_sha256": maker.digest}
+        super().__init__("made", 8, 8, identity)
+        self.passes = maker.passes
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, images):
+        self.passes.append(len(images))
+        features = images.float().mean((1, 2)) / 64
+        return Features(features, features)
+
+
+def evaluator(maker, data, folder, **fields):
+    asked = Protocol(maker, ("is", "am", "fid"), 20, 20, 2, 1, 100)
+    return Evaluator(dataclasses.replace(asked, **fields), data, folder, torch.device("cpu"), silent())
+
+
+def references(folder):
+    return sorted((folder / "references").glob("*.npz"))
+
+
+def equal(a, b):
+    return all(
+        torch.equal(a.references[split].marginal, b.references[split].marginal)
+        and torch.equal(a.references[split].moments.mean, b.references[split].moments.mean)
+        and torch.equal(a.references[split].moments.covariance, b.references[split].moments.covariance)
+        and a.references[split].moments.n == b.references[split].moments.n
+        for split in a.references
+    )
+
+
+def test_references_are_measured_once(tmp_path, digits):
+    maker = Maker()
+    first = evaluator(maker, digits, tmp_path)
+    assert set(first.references) == {"train", "test"}
+    assert sum(maker.passes) == sum(len(split) for split in digits.splits.values())
+    assert len(references(tmp_path)) == 2
+    maker.passes.clear()
+    second = evaluator(maker, digits, tmp_path, samples=40, splits=4)
+    assert maker.passes == []
+    assert equal(first, second)
+    pixels = digits.splits["test"].values.astype(np.float64).mean((1, 2)) / 64
+    np.testing.assert_allclose(second.references["test"].moments.mean, pixels.mean(0), rtol=1e-6)
+    assert second.references["test"].moments.n == len(pixels)
+
+
+@pytest.mark.parametrize("keep", [0, 100, 1000])
+def test_a_damaged_reference_is_measured_again(keep, tmp_path, digits):
+    maker = Maker()
+    first = evaluator(maker, digits, tmp_path)
+    for path in references(tmp_path):
+        path.write_bytes(path.read_bytes()[:keep])
+    maker.passes.clear()
+    second = evaluator(maker, digits, tmp_path)
+    assert sum(maker.passes) == sum(len(split) for split in digits.splits.values())
+    assert equal(first, second)
+    maker.passes.clear()
+    evaluator(maker, digits, tmp_path)
+    assert maker.passes == []
+
+
+def test_an_altered_reference_is_measured_again(tmp_path, digits):
+    maker = Maker()
+    first = evaluator(maker, digits, tmp_path)
+    for path in references(tmp_path):
+        content = bytearray(path.read_bytes())
+        content[300] ^= 1  # in mu
+        path.write_bytes(content)
+    assert equal(first, evaluator(maker, digits, tmp_path))
+
+
+@pytest.mark.parametrize("other", [{"digest": "1" * 64}, {"architecture": "another"}], ids=str)
+def test_another_extractor_is_a_miss(other, tmp_path, digits):
+    evaluator(Maker(), digits, tmp_path)
+    maker = Maker(**other)
+    evaluator(maker, digits, tmp_path)
+    assert sum(maker.passes) == sum(len(split) for split in digits.splits.values())
+    assert len(references(tmp_path)) == 4
+
+
+def test_other_data_are_a_miss(tmp_path, digits):
+    maker = Maker()
+    evaluator(maker, digits, tmp_path)
+    maker.passes.clear()
+    evaluator(maker, dataclasses.replace(digits, content_hash="f" * 64), tmp_path)
+    assert sum(maker.passes) == sum(len(split) for split in digits.splits.values())
+
+
+def test_a_reference_is_never_taken_for_another(tmp_path, digits):
+    """A file that was renamed: what it was made from stands in it."""
+    maker = Maker()
+    first = evaluator(maker, digits, tmp_path)
+    one, two = references(tmp_path)
+    content = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(content)
+    maker.passes.clear()
+    assert equal(first, evaluator(maker, digits, tmp_path))
+    assert maker.passes
+
+
+def test_kid_passes_the_real_images_again(tmp_path, digits):
+    """Features are never kept on disk."""
+    maker = Maker()
+    asked = {"scores": ("kid",), "kid_subset_size": 10}
+    evaluator(maker, digits, tmp_path, **asked)
+    maker.passes.clear()
+    made = evaluator(maker, digits, tmp_path, **asked)
+    assert made.references["test"].features.shape == (len(digits.splits["test"]), 8)
+    assert maker.passes
+
+
+# existing_run=resume --------------------------------------------------------------------------------------------------
+
+
+def trained(capsys, run, cache, *arguments):
+    return script(
+        capsys, "train", "architecture.channels=8", *SMALL_RUN, f"data_cache={cache}", f"run_dir={run}", *arguments
+    )
+
+
+def test_existing_run_passes_over_goes_on_and_refuses(tmp_path, cache, capsys, kill_after, runs, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    kill_after(3)
+    with pytest.raises(Stop):
+        trained(capsys, run, cache, "existing_run=resume", "checkpoint_every=2")
+    assert record(run)["status"] == "failed"
+    assert_refused(trained(capsys, run, cache, "checkpoint_every=2"), "run_dir=", "resume=")
+    assert trained(capsys, run, cache, "existing_run=resume", "checkpoint_every=2").code == 0
+    done = record(run)
+    assert (done["status"], done["resumed_from_step"]) == ("finished", 2)
+    straight = runs()
+    assert weights(run) == weights(straight)
+    assert done["scores"] == record(straight)["scores"]
+    assert done["history"] == record(straight)["history"]
+    ended = trained(capsys, run, cache, "existing_run=resume")
+    assert ended.code == 0, ended
+    assert "passed over" in ended.out
+    assert record(run) == done
+    assert_refused(trained(capsys, run, cache, "existing_run=resume", "penalty.weight=7"), "penalty", "another run")
+    assert record(run) == done
