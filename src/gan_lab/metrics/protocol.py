@@ -217,11 +217,15 @@ class _Chunkwise:
     """A score of features against one reference: one value for each chunk, or several of them."""
 
     def __init__(self, setting: _Setting, score: str, split: str, make: Callable[[], Metric]) -> None:
-        self.name = lambda part: setting.name(part, setting.protocol.chunks, split)
+        self.setting = setting
         self.score = score
+        self.split = split
         self.make = make
         self.metric: Metric | None = None
         self.values: list[dict[str, float]] = []
+
+    def name(self, part: str) -> str:
+        return self.setting.name(part, self.setting.protocol.chunks, self.split)
 
     def update(self, features: Tensor, logits: Tensor, split: Tensor) -> None:
         if self.metric is None:
@@ -275,7 +279,7 @@ def _frechet(setting: _Setting) -> list[_Chunkwise]:
         return distance.to(_device(setting.extractor))
 
     return [
-        _Chunkwise(setting, "fid", split, lambda reference=reference: make(reference))  # type: ignore[misc]
+        _Chunkwise(setting, "fid", split, functools.partial(make, reference))
         for split, reference in setting.references.items()
     ]
 
@@ -304,10 +308,7 @@ def _against_features(setting: _Setting, metric: Callable[[], Metric]) -> list[t
         made.update(reference.features, real=True)
         return made
 
-    return [
-        (split, lambda reference=reference: make(reference))  # type: ignore[misc]
-        for split, reference in setting.references.items()
-    ]
+    return [(split, functools.partial(make, reference)) for split, reference in setting.references.items()]
 
 
 _SCORES: dict[str, Callable[[_Setting], Sequence[_Splitwise | _Chunkwise]]] = {
