@@ -55,7 +55,11 @@ def record(
         "git": {"sha": "5" * 40, "dirty": False},
         "seed": seed,
         "dataset": {"name": dataset, "splits": {"train": 1437, "test": 360}, "content_hash": HASHES.get(dataset, "ee")},
-        "extractor": {"name": "classifier", "architecture": "SmallCNN", "weights_sha256": WEIGHTS},
+        "extractor": {
+            "name": "classifier",
+            "architecture": {"name": "SmallCNN", "width": 8},
+            "weights_sha256": WEIGHTS,
+        },
         "scores": {},
         "history": {SMALL_FID: [], "is_classifier_2k_10x": []},
     }

@@ -89,7 +89,7 @@ def test_a_finished_run_without_a_score_is_named():
         ("config.architecture.channels", 32, 128),
         ("dataset.content_hash", "aa", "bb"),
         (f"scores.{FID}.extractor.weights_sha256", WEIGHTS, "cd"),
-        (f"scores.{IS}.extractor.architecture", "SmallCNN", "DenseNet"),
+        (f"scores.{IS}.extractor.architecture", {"name": "SmallCNN"}, {"name": "DenseNet"}),
         ("config.n_critic", 5, 1),
         ("config.optimizer.lr", 2e-4, 1e-3),
         ("config.optimizer_critic.lr", None, 4e-4),
@@ -241,10 +241,11 @@ def test_a_bare_is_or_fid_never_heads_a_score_of_ours(table):
 
 def test_markdown_carries_protocol_extractor_and_code(table):
     text = to_markdown(table)
+    made = f"extractor classifier, architecture SmallCNN (width 8), weights {WEIGHTS[:12]}"
+    assert f"{IS}: {made}; 10,000 samples in 10 parts" in text
     assert (
-        f"{IS}: extractor classifier, architecture SmallCNN, weights {WEIGHTS[:12]}; 10,000 samples in 10 parts" in text
+        f"{FID}: extractor classifier, architecture SmallCNN (width 8), weights {WEIGHTS[:12]}; 10,000 samples." in text
     )
-    assert f"{FID}: extractor classifier, architecture SmallCNN, weights {WEIGHTS[:12]}; 10,000 samples." in text
     assert "Code: 555555555." in text
     assert published.SOURCE in text
 

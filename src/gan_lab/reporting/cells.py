@@ -148,11 +148,19 @@ def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
     return Protocol(
         score=name,
         extractor=str(extractor.get("name")),
-        architecture=str(extractor.get("architecture")),
+        architecture=_in_words(extractor.get("architecture")),
         weights_sha256=str(extractor.get("weights_sha256")),
         n_samples=int(score["n_samples"]),
         parts=int(score.get("chunks" if name.startswith("fid_") else "splits") or 1),
     )
+
+
+def _in_words(architecture: Any) -> str:
+    """ "ResNetClassifier (width 32)" of {"name": "ResNetClassifier", "width": 32}; a text stays as it is."""
+    if not isinstance(architecture, Mapping):
+        return str(architecture)
+    fields = ", ".join(f"{name} {value}" for name, value in architecture.items() if name != "name")
+    return f"{architecture['name']}" + (f" ({fields})" if fields else "")
 
 
 # Comparable runs ------------------------------------------------------------------------------------------------------
