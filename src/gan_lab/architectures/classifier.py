@@ -35,6 +35,7 @@ class Classifier(nn.Module):
         return self.output.in_features
 
     def features(self, x: Tensor) -> Tensor:
+        """(n, C, H, W), standardised -> (n, num_features): what FID and its like compare."""
         return self.trunk(x).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:

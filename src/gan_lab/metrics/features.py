@@ -59,9 +59,14 @@ class ClassifierExtractor(Extractor):
         self.register_buffer("std", std)
 
     def forward(self, images: Tensor) -> Features:
-        x = (images.float() - self.mean[:, None, None]) / self.std[:, None, None]
+        x = standardise(images, self.mean, self.std)
         features = self.network.features(x.contiguous(memory_format=torch.channels_last))
         return Features(features, self.network.output(features))
+
+
+def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """(x - mean) / std per channel: uint8 (n, C, H, W), mean and std (C,) of the pixels -> float32 (n, C, H, W)."""
+    return (images.float() - mean[:, None, None]) / std[:, None, None]
 
 
 class InceptionExtractor(Extractor):

@@ -25,6 +25,7 @@ from gan_lab import provenance
 from gan_lab.architectures.classifier import Classifier
 from gan_lab.data import LoadedData
 from gan_lab.files import checksum_path, is_intact, sha256_of, write_atomically, write_with_checksum
+from gan_lab.metrics.features import standardise
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import DataSpec, UserError
 
@@ -40,7 +41,8 @@ _IMAGES_FOR_STATISTICS = 5000
 class Network(Protocol):
     """What makes a classifier: a frozen dataclass of `gan_lab.architectures`."""
 
-    def network(self, spec: DataSpec) -> Classifier: ...
+    def network(self, spec: DataSpec) -> Classifier:
+        """A classifier of `spec.num_classes` classes, its weights from torch's global generator."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def _train(
     torch.manual_seed(fold(recipe.seed, "classifier"))
     network = recipe.network.network(data.spec).to(device).to(memory_format=torch.channels_last)
     some = torch.randperm(len(labels), generator=generator_for(recipe.seed, "classifier statistics"))
-    network.fit_statistics(_standardise(images[some[:_IMAGES_FOR_STATISTICS].to(device)], mean, std))
+    network.fit_statistics(standardise(images[some[:_IMAGES_FOR_STATISTICS].to(device)], mean, std))
     optimizer = torch.optim.SGD(
         network.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.momentum > 0
     )
@@ -226,7 +228,7 @@ def _train(
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * factor
                 rows = order[step * batch_size : (step + 1) * batch_size]
-                x = _augment(_standardise(images[rows], mean, std), recipe, rng)
+                x = _augment(standardise(images[rows], mean, std), recipe, rng)
                 with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
                     loss = F.cross_entropy(network(x), labels[rows])
                 optimizer.zero_grad(set_to_none=True)
@@ -260,10 +262,6 @@ def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tenso
         mirrored = torch.rand(n, generator=rng, device=x.device) < 0.5
         x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def _standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    return (images.float() - mean[:, None, None]) / std[:, None, None]
 
 
 def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -361,7 +359,7 @@ def _publish(
 @torch.no_grad()
 def _log_probabilities(network: nn.Module, images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """float64 (N, K)."""
-    batches = [_standardise(batch, mean, std) for batch in images.split(_EVALUATION_BATCH)]
+    batches = [standardise(batch, mean, std) for batch in images.split(_EVALUATION_BATCH)]
     layout = torch.channels_last
     return torch.cat([network(batch.contiguous(memory_format=layout)).double().log_softmax(1) for batch in batches])
 
