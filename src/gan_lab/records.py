@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -131,31 +131,28 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """SHA-256 (first 16 hex digits) of `identity(config)` in canonical JSON."""
-    text = json.dumps(_numbers_alike(identity(config)), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_mapped(identity(config), _number), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _numbers_alike(value: Any) -> Any:
+def _number(value: Any) -> Any:
     """1.0 as 1: which of them was typed is no difference."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, Mapping):
-        return {str(key): _numbers_alike(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_numbers_alike(item) for item in value]
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """Strict JSON: a number that is not finite becomes the string "nan", "inf" or "-inf"."""
-    return json.dumps(_plain(value), indent=indent, allow_nan=False)
+    return json.dumps(_mapped(value, _strict), indent=indent, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+def _strict(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """`change` of every leaf of nested mappings and lists."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _mapped(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+        return [_mapped(item, change) for item in value]
+    return change(value)
