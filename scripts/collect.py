@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import hydra
-from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from gan_lab import cli, config
@@ -25,7 +24,7 @@ def main(cfg: DictConfig) -> None:
         folders = [cfg.runs] if isinstance(cfg.runs, str) else list(cfg.runs)
         written = collect([Path(folder) for folder in folders], Path(cfg.out), cfg.allow)
     except UserError as error:
-        raise CompactHydraException(str(error)) from None
+        raise cli.refuse(error) from None
     print(f"{len(written)} records in {cfg.out}")
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from gan_lab import cli, config, reporting
@@ -25,7 +24,7 @@ def main(cfg: DictConfig) -> None:
         config.check_fields(cfg, config.FiguresConfig)
         draw(config.plain_config(cfg))
     except UserError as error:
-        raise CompactHydraException(str(error)) from None
+        raise cli.refuse(error) from None
 
 
 def draw(cfg: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from gan_lab import cli, config, reporting
@@ -32,7 +31,7 @@ def main(cfg: DictConfig) -> None:
         found = reporting.read_records(Path(cfg.records), plain["select"], cfg.allow)
         table = TABLES[cfg.table](found, plain["datasets"], cfg.inception_score, cfg.frechet_distance)
     except UserError as error:
-        raise CompactHydraException(str(error)) from None
+        raise cli.refuse(error) from None
     name = cfg.name or "table_" + "_".join([cfg.table.replace("-", "_"), *(plain["datasets"] or [])])
     for suffix, render in RENDERERS.items():
         write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(table))

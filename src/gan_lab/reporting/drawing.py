@@ -59,9 +59,11 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def plain_axes(axes: Axes) -> None:
+    """A faint grid and no frame above and to the right."""
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def label(key: str) -> str:
+    """How legends call the loss `key` of Table 2-2: its formula."""
     return published.TABLE_2_2[key].text

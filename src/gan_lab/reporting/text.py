@@ -123,6 +123,7 @@ def _protocol(protocol: Protocol) -> str:
 
 
 def published_rows(dataset: str) -> list[list[str]]:
+    """Objective, published IS and published FID of a data set of the thesis, a line each."""
     return [
         [line.text, _published(line.inception_score.get(dataset)), _published(line.frechet_distance.get(dataset))]
         for line in published.TABLE_2_2.values()
@@ -139,8 +140,10 @@ def _spread(score: Score | None) -> str:
 
 
 def weight_text(value: float | None) -> str:
+    """A penalty weight as tables and legends print it."""
     return "none" if value is None else f"{value:g}"
 
 
 def run_ids(runs: Sequence[Record]) -> str:
+    """The ids of runs, separated by spaces."""
     return " ".join(str(record["run_id"]) for record in runs)
