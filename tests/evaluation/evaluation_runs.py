@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import runpy
-import sys
 from pathlib import Path
 from typing import Any
 
 import hydra
 import numpy as np
 import pytest
-from gan_runs import CONF, ROOT, Ended
+from gan_runs import CONF, Ended, command
 from omegaconf import DictConfig
 from PIL import Image
 from rich.console import Console
@@ -60,24 +57,7 @@ def classifier(data: Any, recipe: Any, folder: Path, device: str = "cpu") -> Any
 
 def script(capsys: pytest.CaptureFixture[str], name: str, *arguments: str) -> Ended:
     """scripts/<name>.py, or train.py, from its first line to its exit code, in this process."""
-    path = ROOT / f"{name}.py" if name == "train" else ROOT / "scripts" / f"{name}.py"
-    argv, handlers, level = sys.argv, logging.root.handlers[:], logging.root.level
-    full_error = os.environ.pop("HYDRA_FULL_ERROR", None)
-    capsys.readouterr()
-    sys.argv = [str(path), *arguments]
-    try:
-        runpy.run_path(str(path), run_name="__main__")
-        code: Any = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv, logging.root.handlers[:] = argv, handlers
-        logging.root.setLevel(level)
-        os.environ.pop("HYDRA_FULL_ERROR", None)
-        if full_error is not None:
-            os.environ["HYDRA_FULL_ERROR"] = full_error
-    captured = capsys.readouterr()
-    return Ended(code, captured.out, captured.err)
+    return command(capsys, *arguments, program="train.py" if name == "train" else f"scripts/{name}.py")
 
 
 def assert_refused(ended: Ended, *words: str) -> None:

@@ -145,11 +145,11 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 200) -
 
 
 @contextlib.contextmanager
-def _as_main(arguments: Sequence[str]) -> Iterator[None]:
+def _as_main(program: Path, arguments: Sequence[str]) -> Iterator[None]:
     """What a fresh interpreter would find, put back afterwards."""
     argv, handlers, level = sys.argv, logging.root.handlers[:], logging.root.level
     full_error = os.environ.pop("HYDRA_FULL_ERROR", None)
-    sys.argv = [str(ROOT / "train.py"), *arguments]
+    sys.argv = [str(program), *arguments]
     try:
         yield
     finally:
@@ -160,12 +160,13 @@ def _as_main(arguments: Sequence[str]) -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ended:
-    """train.py from its first line to its exit code, in this process (a start costs seconds)."""
+def command(capsys: pytest.CaptureFixture[str], *arguments: str, program: str = "train.py") -> Ended:
+    """A program from its first line to its exit code, in this process (a start costs seconds)."""
+    path = ROOT / program
     capsys.readouterr()
-    with _as_main(arguments):
+    with _as_main(path, arguments):
         try:
-            runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+            runpy.run_path(str(path), run_name="__main__")
             code: Any = 0
         except SystemExit as stop:
             code = stop.code or 0
