@@ -15,8 +15,8 @@ class Loss(Protocol):
     """A pair of objectives, for the critic and for the generator.
 
     real, fake: the critic's logits on real and on generated samples, of shape (n, outputs); the two batches may differ
-    in size. labels: (n,) int64, the classes of the real samples. targets: (n,) int64, the classes the fake samples are
-    meant to have. Expectations are means over the batch; every loss is minimised.
+    in size. labels: (n,) int64, the classes of the real samples, -1 where unknown. targets: (n,) int64, the classes the
+    fake samples are meant to have. Expectations are means over the batch; every loss is minimised.
     """
 
     @property
@@ -26,6 +26,10 @@ class Loss(Protocol):
     @property
     def needs_targets(self) -> bool:
         """Whether `critic` or `generator` reads targets; a loss that does not ignores them."""
+
+    @property
+    def has_score(self) -> bool:
+        """Whether there is a `score`; without one no gradient penalty fits."""
 
     def outputs(self, num_classes: int) -> int:
         """The number of logits the critic must have for data of `num_classes` classes."""
@@ -38,6 +42,14 @@ class Loss(Protocol):
 
     def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
         """J_G, 0-d."""
+
+
+@runtime_checkable
+class ClassLoss(Loss, Protocol):
+    """A loss whose critic tells classes apart: label losses, and what targets and pictures by class need."""
+
+    def classes(self, logits: Tensor) -> Tensor:
+        """(n, outputs) -> (n, K): the class logits, in float32 or wider."""
 
 
 def single_logit(logits: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ class FisherLoss(nn.Module):
     member: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
     needs_targets: ClassVar[bool] = False
+    has_score: ClassVar[bool] = True
     multiplier: Tensor
 
     def __init__(self, rho: float = 1e-6) -> None:

@@ -38,6 +38,7 @@ class ScalarLoss:
 
     needs_labels: ClassVar[bool] = False
     needs_targets: ClassVar[bool] = False
+    has_score: ClassVar[bool] = True
 
     def outputs(self, num_classes: int) -> int:
         """One logit, whatever the data."""

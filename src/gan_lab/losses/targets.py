@@ -2,31 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
 class Targets(Protocol):
-    """How label losses get their targets; the training module calls `draw` before and `of` after the critic."""
+    """How label losses get their targets; the training module calls `draw` before and `of` after the critic.
+
+    num_classes: K. conditions: how many numbers the generator's input has after z.
+    """
+
+    @property
+    def num_classes(self) -> int: ...
+
+    @property
+    def conditions(self) -> int: ...
 
     def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """From z (n, latent) to the generator's input (n, latent + extra) and the drawn classes (n,), or None."""
+        """From z (n, latent) to the generator's input (n, latent + conditions) and the drawn classes (n,), or None."""
         ...
 
-    def of(self, logits: Tensor, drawn: Tensor | None) -> Tensor | None:
-        """The targets (n,) of generated samples with critic logits (n, outputs), without gradient, or None."""
+    def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
+        """The targets, int64 (n,), of generated samples with class logits (n, K), without gradient."""
         ...
 
 
+@dataclass(frozen=True)
 class NoTargets:
     """For losses with `needs_targets` False: the generator's input is z itself."""
+
+    num_classes: int
+    conditions: int = 0
 
     def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """(z, None)."""
         return z, None
 
-    def of(self, logits: Tensor, drawn: Tensor | None) -> Tensor | None:
-        """None."""
-        return None
+    def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
+        """Never asked."""
+        raise AssertionError("labels=none has no targets")
+
+
+@dataclass(frozen=True)
+class Dynamic(NoTargets):
+    """The class that the critic itself finds likeliest in this pass (4-23); the generator's input is z itself."""
+
+    def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
+        """argmax_k l_k."""
+        return classes.detach().argmax(1)
+
+
+@dataclass(frozen=True)
+class Predefined:
+    """Drawn uniformly beforehand: the generator's input is z and the one-hot class (100 -> 110 in thesis 4.B)."""
+
+    num_classes: int
+
+    @property
+    def conditions(self) -> int:
+        """K."""
+        return self.num_classes
+
+    def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """([z, u(y)], y) with y ~ U{0, ..., K-1}."""
+        drawn = torch.randint(self.num_classes, (len(z),), generator=generator, device=z.device)
+        return torch.cat([z, F.one_hot(drawn, self.num_classes).to(z.dtype)], 1), drawn
+
+    def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
+        """y."""
+        assert drawn is not None, "the classes that `draw` returned"
+        return drawn

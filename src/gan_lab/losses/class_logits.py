@@ -1,0 +1,144 @@
+"""Objectives of critics that also tell the K classes apart; label.py has the models that are made of them.
+
+f is the critic's belief in real against fake, D_r = sigmoid(f) and D_f = 1 - D_r; C(x) = softmax of the class logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan_lab.losses.adversarial import minus_log_sigmoid, softplus
+from gan_lab.types import UserError
+
+UNLABELLED = -1  # the label of a real sample whose class is not known
+
+
+@dataclass(frozen=True)
+class LabelLoss:
+    """A two-class game on f and cross-entropies on C; its models differ in five settings alone.
+
+        J_D = E_real[-log D_r + classify_real H(u(y), C)]
+            + E_fake[-log D_f + classify_fake H(u(t), C) + confuse_fake H(1/K, C)]
+        J_G = E_fake[-log D_r + classify_generated H(u(t), C)]
+
+    y: the labels of real samples; an unlabelled one (UNLABELLED) takes the class its logits make likeliest (4-33).
+    t: the targets of generated samples. u: one-hot of length K.
+
+    The logits of a sample: l_1 .. l_K, then a real logit where own_real_logit, then a fake logit where
+    learned_fake_logit. f = (the real logit, or log Σ exp l_k) - (the fake logit, or 0). With the log-sum-exp, D_r C_k
+    is the k-th probability of a softmax over K+1 classes.
+    """
+
+    name: str
+    own_real_logit: bool
+    learned_fake_logit: bool
+    classify_real: float = 1.0
+    classify_fake: float = 0.0
+    confuse_fake: float = 0.0
+    classify_generated: float = 0.0
+
+    needs_labels: ClassVar[bool] = True
+    has_score: ClassVar[bool] = True
+
+    @property
+    def needs_targets(self) -> bool:
+        """Whether a term has t."""
+        return self.classify_fake > 0 or self.classify_generated > 0
+
+    def outputs(self, num_classes: int) -> int:
+        """K, and one more for each logit that is not a class's. Raises UserError for data without classes."""
+        return check_classes(num_classes) + self.own_real_logit + self.learned_fake_logit
+
+    def classes(self, logits: Tensor) -> Tensor:
+        """(n, outputs) -> (n, K): the class logits, in float32 or wider."""
+        return widened(logits)[:, : logits.shape[1] - self.own_real_logit - self.learned_fake_logit]
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """(n, outputs) -> (n, K): log(D_r C_k), the classes' part of the K+1 probabilities D(x)."""
+        return F.logsigmoid(self.score(logits))[:, None] + self.classes(logits).log_softmax(1)
+
+    def score(self, logits: Tensor) -> Tensor:
+        """(n, outputs) -> (n,): f."""
+        classes, wide = self.classes(logits), widened(logits)
+        real = wide[:, classes.shape[1]] if self.own_real_logit else classes.logsumexp(1)
+        return real - wide[:, -1] if self.learned_fake_logit else real
+
+    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+        """J_D, 0-d."""
+        real_classes, fake_classes = self.classes(real), self.classes(fake)
+        loss = minus_log_sigmoid(self.score(real)).mean() + softplus(self.score(fake)).mean()
+        loss = loss + self.classify_real * F.cross_entropy(real_classes, _known(labels, real_classes))
+        if self.classify_fake:
+            loss = loss + self.classify_fake * F.cross_entropy(fake_classes, given(targets))
+        if self.confuse_fake:
+            loss = loss - self.confuse_fake * F.log_softmax(fake_classes, 1).mean()
+        return loss
+
+    def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
+        """J_G, 0-d."""
+        loss = minus_log_sigmoid(self.score(fake)).mean()
+        if self.classify_generated:
+            loss = loss + self.classify_generated * F.cross_entropy(self.classes(fake), given(targets))
+        return loss
+
+
+@dataclass(frozen=True)
+class JointLabelLoss(LabelLoss):
+    """LabelGAN and AM-GAN as written in (4-3), (4-4), (4-17), (4-18): cross-entropies over one softmax of K+1 classes.
+
+        J_D = E_real[H(v(y), D)] + E_fake[H(v(K+1), D)]
+        J_G = E_fake[H(v(t), D)], or without targets E_fake[-log Σ_{k<=K} D_k]
+
+    v: one-hot of length K+1. By Lemma 4.2 (4-19) the same functions as LabelLoss with weights 1.
+    """
+
+    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+        """J_D, 0-d."""
+        classes = self.classes(real)
+        is_fake = torch.full((len(fake),), classes.shape[1], device=fake.device)
+        joint = F.cross_entropy(self._joint(real), _known(labels, classes))
+        return joint + F.cross_entropy(self._joint(fake), is_fake)
+
+    def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
+        """J_G, 0-d."""
+        joint = self._joint(fake)
+        if self.needs_targets:
+            return F.cross_entropy(joint, given(targets))
+        return -joint.log_softmax(1)[:, :-1].logsumexp(1).mean()
+
+    def _joint(self, logits: Tensor) -> Tensor:
+        """(n, outputs) -> (n, K+1), the fake logit last."""
+        return widened(logits) if self.learned_fake_logit else F.pad(widened(logits), (0, 1))
+
+
+def check_classes(num_classes: int) -> int:
+    """num_classes itself. Raises UserError below 2."""
+    if num_classes < 2:
+        raise UserError(
+            f"a label loss needs at least 2 classes and the data have {num_classes}: set dataset.num_classes=K for K "
+            "classes to be found without labels, or take loss=gan"
+        )
+    return num_classes
+
+
+def widened(logits: Tensor) -> Tensor:
+    """In float32 or wider, whatever autocast made of them."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def given(classes: Tensor | None) -> Tensor:
+    """The labels or targets. Raises UserError for None."""
+    if classes is None:
+        raise UserError("a label loss got no classes: pass labels to `critic`, and targets where needs_targets says so")
+    return classes
+
+
+def _known(labels: Tensor | None, classes: Tensor) -> Tensor:
+    """The labels, and for unlabelled samples the likeliest class, without gradient."""
+    labels = given(labels)
+    return torch.where(labels == UNLABELLED, classes.detach().argmax(1), labels)

@@ -1,0 +1,81 @@
+"""The models of chapter 4 and its rivals: which terms each has (see LabelLoss); C is the critic's classifier.
+
+learned_fake_logit: the critic has one more output for "fake"; else the logit of fake is 0, as in the author's program.
+generator_classifier_weight: of H(u(t), C) in J_G, 1 in the thesis; 0.1 is its remedy for a collapsed AC-GAN (4.7.2).
+"""
+
+from __future__ import annotations
+
+import math
+
+from gan_lab.losses.class_logits import JointLabelLoss, LabelLoss
+from gan_lab.losses.unlabelled import CatLoss
+from gan_lab.types import UserError
+
+
+def gan_star(classifier_weight: float = 0.1, learned_fake_logit: bool = False) -> LabelLoss:
+    """GAN*: GAN whose critic also learns to classify, with `classifier_weight` 0.1 [code]; J_G has no class term."""
+    weight = _weight("classifier_weight", classifier_weight)
+    return LabelLoss("gan_star", True, _flag("learned_fake_logit", learned_fake_logit), classify_real=weight)
+
+
+def ac_gan(
+    original: bool = False, generator_classifier_weight: float = 1.0, learned_fake_logit: bool = False
+) -> LabelLoss:
+    """AC-GAN (4-7) to (4-11): GAN and a classifier of real samples that generated ones are fitted to.
+
+    original: with the term H(u(t), C) on generated samples in J_D, of Odena et al. 2017, which the thesis leaves out.
+    """
+    return LabelLoss(
+        name="ac_gan",
+        own_real_logit=True,
+        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
+        classify_fake=1.0 if _flag("original", original) else 0.0,
+        classify_generated=_weight("generator_classifier_weight", generator_classifier_weight),
+    )
+
+
+def ac_gan_plus(generator_classifier_weight: float = 1.0, learned_fake_logit: bool = False) -> LabelLoss:
+    """AC-GAN+ (4-24): AC-GAN whose classifier learns to be unsure of generated samples, H(1/K, C) in J_D."""
+    return LabelLoss(
+        name="ac_gan_plus",
+        own_real_logit=True,
+        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
+        confuse_fake=1.0,
+        classify_generated=_weight("generator_classifier_weight", generator_classifier_weight),
+    )
+
+
+def label_gan(learned_fake_logit: bool = False, joint: bool = False) -> LabelLoss:
+    """LabelGAN (4-3), (4-4), Salimans et al. 2016: K classes and "fake"; the generator aims at any of the K.
+
+    joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
+    """
+    kind = JointLabelLoss if _flag("joint", joint) else LabelLoss
+    return kind("label_gan", False, _flag("learned_fake_logit", learned_fake_logit))
+
+
+def am_gan(learned_fake_logit: bool = False, joint: bool = False) -> LabelLoss:
+    """AM-GAN (4-17), (4-18): LabelGAN whose generator aims at one class for each sample.
+
+    joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
+    """
+    kind = JointLabelLoss if _flag("joint", joint) else LabelLoss
+    return kind("am_gan", False, _flag("learned_fake_logit", learned_fake_logit), classify_generated=1.0)
+
+
+def cat_gan() -> CatLoss:
+    """CatGAN: see CatLoss."""
+    return CatLoss()
+
+
+def _weight(name: str, value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise UserError(f"loss.{name}={value} is out of range: it must be a positive number")
+    return value
+
+
+def _flag(name: str, value: bool) -> bool:
+    if not isinstance(value, bool):  # the word "no" is true
+        raise UserError(f"loss.{name}={value}: it must be true or false")
+    return value

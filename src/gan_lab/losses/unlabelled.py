@@ -1,0 +1,122 @@
+"""Objectives that find classes without labels: CatGAN, and the guidance (4-34) for any loss with classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan_lab.losses.class_logits import UNLABELLED, LabelLoss, check_classes, given, widened
+from gan_lab.types import UserError
+
+
+@dataclass(frozen=True)
+class CatLoss:
+    """CatGAN (Springenberg 2016): real samples sure and of all classes, fake ones unsure.
+
+        J_D = E_real[H(C)] - H(E_real[C]) - E_fake[H(C)] + E_labelled[H(u(y), C)]
+        J_G = E_fake[H(C)] - H(E_fake[C])
+
+    It has no real-fake score, so no gradient penalty. Without labels the classes are found, not named.
+    """
+
+    name: str = "cat_gan"
+    needs_labels: ClassVar[bool] = True
+    needs_targets: ClassVar[bool] = False
+    has_score: ClassVar[bool] = False
+
+    def outputs(self, num_classes: int) -> int:
+        """K. Raises UserError for data without classes."""
+        return check_classes(num_classes)
+
+    def classes(self, logits: Tensor) -> Tensor:
+        """The logits themselves, in float32 or wider."""
+        return widened(logits)
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """(n, K): log C."""
+        return self.classes(logits).log_softmax(1)
+
+    def score(self, logits: Tensor) -> Tensor:
+        """Raises UserError."""
+        raise UserError("loss=cat_gan has no real-fake score that a penalty could measure: take penalty=none")
+
+    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+        """J_D, 0-d."""
+        labels = given(labels)
+        classes = self.classes(real)
+        known = F.cross_entropy(classes, labels, ignore_index=UNLABELLED, reduction="sum")
+        known = known / (labels != UNLABELLED).sum().clamp(min=1)
+        return _sure_and_even(classes) - _entropy(self.classes(fake).log_softmax(1)).mean() + known
+
+    def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
+        """J_G, 0-d."""
+        return _sure_and_even(self.classes(fake))
+
+
+@dataclass(frozen=True)
+class GuidedLoss:
+    """`loss` with H(p_ref, R(E_unlabelled[D(x)])) added to J_D (4-34): which share of the data each class shall have.
+
+    reference: p_ref, K positive numbers that sum to 1. R divides the first K of K+1 probabilities by their sum. A batch
+    without an unlabelled sample adds nothing.
+    """
+
+    loss: LabelLoss | CatLoss
+    reference: tuple[float, ...]
+    needs_labels: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        """That of `loss`."""
+        return self.loss.name
+
+    @property
+    def needs_targets(self) -> bool:
+        """Whether `loss` does."""
+        return self.loss.needs_targets
+
+    @property
+    def has_score(self) -> bool:
+        """Whether `loss` has."""
+        return self.loss.has_score
+
+    def outputs(self, num_classes: int) -> int:
+        """As many as `loss` has."""
+        assert num_classes == len(self.reference), (num_classes, self.reference)
+        return self.loss.outputs(num_classes)
+
+    def classes(self, logits: Tensor) -> Tensor:
+        """(n, outputs) -> (n, K): the class logits."""
+        return self.loss.classes(logits)
+
+    def score(self, logits: Tensor) -> Tensor:
+        """(n, outputs) -> (n,): f. Raises UserError where `loss` has none."""
+        return self.loss.score(logits)
+
+    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+        """J_D with its new term, 0-d."""
+        unlabelled = given(labels) == UNLABELLED
+        any_unlabelled = unlabelled.any()
+        masked = (~unlabelled & any_unlabelled)[:, None]  # without any, the mean of all, times 0: finite gradients
+        mean = self.loss.log_probabilities(real).masked_fill(masked, -torch.inf).logsumexp(0)
+        guidance = -(mean.new_tensor(self.reference) * mean.log_softmax(0)).sum()
+        return self.loss.critic(real, fake, labels, targets) + any_unlabelled * guidance
+
+    def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
+        """J_G, 0-d."""
+        return self.loss.generator(fake, targets)
+
+
+def _entropy(log_p: Tensor) -> Tensor:
+    """(..., K) -> (...): H(p), p > 0."""
+    return -(log_p.exp() * log_p).sum(-1)
+
+
+def _sure_and_even(classes: Tensor) -> Tensor:
+    """E[H(C)] - H(E[C]), 0-d: what CatGAN minimises on real samples, and its generator on its own."""
+    log_p = classes.log_softmax(1)
+    return _entropy(log_p).mean() - _entropy(log_p.logsumexp(0).log_softmax(0))
