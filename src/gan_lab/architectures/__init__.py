@@ -1,14 +1,24 @@
 """Generators and critics. An architecture is a frozen dataclass of its own fields with
 
-latent_dim: int                                  the generator's input is z of shape (n, latent_dim)
-generator(spec: DataSpec) -> nn.Module           z -> samples (n, *spec.shape)
+latent_dim: int                                  z has shape (n, latent_dim)
+generator(spec: DataSpec, conditions: int = 0) -> nn.Module     (n, latent_dim + conditions) -> samples (n, *spec.shape)
 critic(spec: DataSpec, outputs: int) -> nn.Module    samples -> (n, outputs)
 
 The facts of the data come with the call, so one architecture serves every data set that it accepts.
 """
 
-from gan_lab.architectures.layers import BatchNorm2d, frozen_statistics
+from gan_lab.architectures.dcgan import DCGAN
+from gan_lab.architectures.layers import BatchNorm2d, frozen_statistics, normalises_by_batch
 from gan_lab.architectures.mlp import MLP
 from gan_lab.architectures.resnet import ResNet
+from gan_lab.architectures.weight_norm import initialise_from_data
 
-__all__ = ["MLP", "BatchNorm2d", "ResNet", "frozen_statistics"]
+__all__ = [
+    "DCGAN",
+    "MLP",
+    "BatchNorm2d",
+    "ResNet",
+    "frozen_statistics",
+    "initialise_from_data",
+    "normalises_by_batch",
+]

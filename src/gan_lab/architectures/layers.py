@@ -9,6 +9,8 @@ from typing import TypeVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_lab.types import DataSpec, UserError
+
 Layer = TypeVar("Layer", bound=nn.Conv2d | nn.Linear)
 
 
@@ -96,3 +98,31 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     finally:
         for layer, frozen in zip(layers, before, strict=True):
             layer.statistics_frozen = frozen
+
+
+def normalises_by_batch(module: nn.Module) -> bool:
+    """Whether an output depends on the samples beside it even in eval mode: batch norm without running statistics."""
+    return any(
+        isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_mean is None for layer in module.modules()
+    )
+
+
+def check_whole_numbers(architecture: object, *names: str) -> None:
+    """Raises UserError for the first of these fields that is no whole number >= 1."""
+    for name in names:
+        value = getattr(architecture, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise UserError(f"architecture.{name}={value}: use a whole number of at least 1")
+
+
+def square_image(spec: DataSpec, architecture: str) -> tuple[int, int]:
+    """(image channels, side). Raises UserError unless the samples are square images with a side of 8, 16, 32, ..."""
+    if spec.kind == "images" and len(spec.shape) == 3:
+        channels, height, width = spec.shape
+        if height == width and height >= 8 and height.bit_count() == 1:
+            return channels, height
+    shape = "×".join(map(str, spec.shape))
+    raise UserError(
+        f"architecture={architecture} draws square images with a side of 8, 16, 32, 64, ..., and {spec.name} has "
+        f"{spec.kind} of shape {shape}: use architecture=mlp"
+    )

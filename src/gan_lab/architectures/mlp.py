@@ -8,7 +8,7 @@ from math import sqrt
 
 from torch import nn
 
-from gan_lab.architectures.layers import glorot_uniform
+from gan_lab.architectures.layers import check_whole_numbers, glorot_uniform
 from gan_lab.types import DataSpec, UserError
 
 
@@ -48,17 +48,16 @@ class MLP:
     latent_dim: int = 128
 
     def __post_init__(self) -> None:
-        for name in ("depth", "width", "latent_dim"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"architecture.{name}={value}: use a whole number of at least 1")
+        check_whole_numbers(self, "depth", "width", "latent_dim")
         if self.activation not in ACTIVATIONS:
             raise UserError(f"architecture.activation={self.activation}: choose one of {', '.join(ACTIVATIONS)}")
 
-    def generator(self, spec: DataSpec) -> nn.Module:
-        """z (n, latent_dim) -> samples (n, *spec.shape); images in [-1, 1]."""
+    def generator(self, spec: DataSpec, conditions: int = 0) -> nn.Module:
+        """(n, latent_dim + conditions) -> samples (n, *spec.shape); images in [-1, 1]."""
         squash = [nn.Tanh()] if spec.kind == "images" else []
-        return nn.Sequential(*self._layers(self.latent_dim, spec.size), *squash, nn.Unflatten(1, spec.shape))
+        return nn.Sequential(
+            *self._layers(self.latent_dim + conditions, spec.size), *squash, nn.Unflatten(1, spec.shape)
+        )
 
     def critic(self, spec: DataSpec, outputs: int) -> nn.Module:
         """Samples (n, *spec.shape) -> (n, outputs), unbounded."""

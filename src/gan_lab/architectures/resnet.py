@@ -8,8 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lab.architectures.layers import BatchNorm2d, PooledConv2d, UpsampledConv2d, glorot_uniform, he_uniform
-from gan_lab.types import DataSpec, UserError
+from gan_lab.architectures.layers import (
+    BatchNorm2d,
+    PooledConv2d,
+    UpsampledConv2d,
+    check_whole_numbers,
+    glorot_uniform,
+    he_uniform,
+    square_image,
+)
+from gan_lab.types import DataSpec
 
 
 @dataclass(frozen=True)
@@ -31,42 +39,26 @@ class ResNet:
     latent_dim: int = 128
 
     def __post_init__(self) -> None:
-        for name in ("channels", "latent_dim"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"architecture.{name}={value}: use a whole number of at least 1")
+        check_whole_numbers(self, "channels", "latent_dim")
 
-    def generator(self, spec: DataSpec) -> nn.Module:
-        """z (n, latent_dim) -> images (n, *spec.shape) in [-1, 1]."""
-        image_channels, side = _square_image(spec)
-        return ResNetGenerator(self.latent_dim, self.channels, image_channels, side)
+    def generator(self, spec: DataSpec, conditions: int = 0) -> nn.Module:
+        """(n, latent_dim + conditions) -> images (n, *spec.shape) in [-1, 1]."""
+        image_channels, side = square_image(spec, "resnet")
+        return ResNetGenerator(self.latent_dim + conditions, self.channels, image_channels, side)
 
     def critic(self, spec: DataSpec, outputs: int) -> nn.Module:
         """Images (n, *spec.shape) -> (n, outputs), unbounded."""
-        image_channels, side = _square_image(spec)
+        image_channels, side = square_image(spec, "resnet")
         return ResNetCritic(image_channels, side, self.channels, outputs)
 
 
-def _square_image(spec: DataSpec) -> tuple[int, int]:
-    """(image channels, side), or a UserError."""
-    if spec.kind == "images" and len(spec.shape) == 3:
-        channels, height, width = spec.shape
-        if height == width and height >= 8 and height.bit_count() == 1:
-            return channels, height
-    shape = "×".join(map(str, spec.shape))
-    raise UserError(
-        f"architecture=resnet draws square images with a side of 8, 16, 32, 64, ..., and {spec.name} has {spec.kind} "
-        f"of shape {shape}: use architecture=mlp"
-    )
-
-
 class ResNetGenerator(nn.Module):
-    """Linear to (channels, 4, 4); up blocks; BN, ReLU, conv3, tanh. (n, latent_dim) -> (n, *image) in [-1, 1]."""
+    """Linear to (channels, 4, 4); up blocks; BN, ReLU, conv3, tanh. (n, inputs) -> (n, *image) in [-1, 1]."""
 
-    def __init__(self, latent_dim: int, channels: int, image_channels: int, side: int) -> None:
+    def __init__(self, inputs: int, channels: int, image_channels: int, side: int) -> None:
         super().__init__()
         self.channels = channels
-        self.linear = glorot_uniform(nn.Linear(latent_dim, channels * 4 * 4))
+        self.linear = glorot_uniform(nn.Linear(inputs, channels * 4 * 4))
         ups = (side // 4).bit_length() - 1
         self.blocks = nn.Sequential(*(UpBlock(channels) for _ in range(ups)))
         self.norm = BatchNorm2d(channels)

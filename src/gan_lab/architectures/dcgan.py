@@ -1,0 +1,107 @@
+"""The DCGAN of chapter 4 (thesis 4.B), for square images with a power-of-two side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gan_lab.architectures.layers import check_whole_numbers, square_image
+from gan_lab.architectures.weight_norm import weight_normalised
+from gan_lab.types import DataSpec, UserError
+
+
+@dataclass(frozen=True)
+class DCGAN:
+    """Convolutional generator and critic; weight normalisation in every layer, batch normalisation in all but the last.
+
+    For images of side S = 2^k >= 8 there are log2(S/4) stages between 4×4 and S×S. Generator: linear to 4×4, then
+    3×3 transposed convolutions of stride 2, generator_channels wide at S×S and twice as wide a stage earlier (768, 384,
+    192, 96 for 32 pixels); one of stride 1, tanh. Critic: Gaussian noise on its input; 3×3 convolutions, stride 1 and
+    critic_channels wide at S×S, then stride 2 and twice as wide a stage (64, 128, 256, 512); mean over the 4×4 map,
+    linear. In this order a layer is: convolution, batch norm, leaky ReLU (slope 0.2), and in the critic dropout.
+
+    extra_layer: one more 3×3 convolution of the critic at 4×4, for predefined labels. noise: standard deviation.
+    critic_batch_norm: false makes each sample's score its own, which gradient penalties need.
+    Batch norm has no running statistics: sampling, too, normalises by its batch, of the training's size [code].
+
+    Initial weights come from torch's global generator, v ~ N(0, 0.05²); `initialise_from_data` sets the scales [code].
+    The thesis lists a layer's parts without their order; batch norm before the activation is DCGAN's (Radford 2015).
+
+    Errors: UserError for a number out of range and for samples of another shape.
+    """
+
+    generator_channels: int = 96
+    critic_channels: int = 64
+    latent_dim: int = 100
+    extra_layer: bool = False
+    critic_batch_norm: bool = True
+    noise: float = 0.1
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_whole_numbers(self, "generator_channels", "critic_channels", "latent_dim")
+        for name in ("extra_layer", "critic_batch_norm"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise UserError(f"architecture.{name}={value}: it must be true or false")
+        if not (math.isfinite(self.noise) and self.noise >= 0):
+            raise UserError(f"architecture.noise={self.noise}: use a number of at least 0")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"architecture.dropout={self.dropout}: use a number in [0, 1)")
+
+    def generator(self, spec: DataSpec, conditions: int = 0) -> nn.Module:
+        """(n, latent_dim + conditions) -> images (n, *spec.shape) in [-1, 1]."""
+        image_channels, side = square_image(spec, "dcgan")
+        stages = _stages(side)
+        width = self.generator_channels * 2**stages
+        layers: list[nn.Module] = [
+            weight_normalised(nn.Linear(self.latent_dim + conditions, width * 4 * 4)),
+            nn.Unflatten(1, (width, 4, 4)),
+            *_activated(width, batch_norm=True),
+        ]
+        for _ in range(stages):
+            layers.append(weight_normalised(nn.ConvTranspose2d(width, width // 2, 3, 2, padding=1, output_padding=1)))
+            width //= 2
+            layers += _activated(width, batch_norm=True)
+        return nn.Sequential(
+            *layers, weight_normalised(nn.ConvTranspose2d(width, image_channels, 3, padding=1)), nn.Tanh()
+        )
+
+    def critic(self, spec: DataSpec, outputs: int) -> nn.Module:
+        """Images (n, *spec.shape) -> (n, outputs), unbounded."""
+        image_channels, side = square_image(spec, "dcgan")
+        width = self.critic_channels
+        layers: list[nn.Module] = [GaussianNoise(self.noise), *self._convolution(image_channels, width, stride=1)]
+        for _ in range(_stages(side)):
+            layers += self._convolution(width, 2 * width, stride=2)
+            width *= 2
+        if self.extra_layer:
+            layers += self._convolution(width, width, stride=1)
+        pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(self.dropout)]
+        return nn.Sequential(*layers, *pooled, weight_normalised(nn.Linear(width, outputs)))
+
+    def _convolution(self, inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+        convolution = weight_normalised(nn.Conv2d(inputs, outputs, 3, stride, padding=1))
+        return [convolution, *_activated(outputs, self.critic_batch_norm), nn.Dropout(self.dropout)]
+
+
+class GaussianNoise(nn.Module):
+    """x + std · ε, ε ~ N(0, I) from torch's global generator, in training mode; x itself in eval mode."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.std * torch.randn_like(x) if self.training and self.std else x
+
+
+def _activated(channels: int, batch_norm: bool) -> list[nn.Module]:
+    norm = [nn.BatchNorm2d(channels, track_running_stats=False)] if batch_norm else []
+    return [*norm, nn.LeakyReLU(0.2)]
+
+
+def _stages(side: int) -> int:
+    return (side // 4).bit_length() - 1
