@@ -28,14 +28,13 @@ from gan_lab.data.tree import decode_tree, list_images
 from gan_lab.files import write_atomically
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.features import Extractor
+from gan_lab.metrics.meters import Entry, score_text
 from gan_lab.metrics.protocol import (
-    Entry,
     Protocol,
     Reference,
     measure_reference,
     needs_features,
     score_samples,
-    score_text,
 )
 from gan_lab.training import build
 from gan_lab.training.extractors import OwnClassifier
@@ -76,7 +75,7 @@ def score_run(config: DictConfig, console: Console) -> None:
     data = load(build.make("dataset", saved.dataset), Path(config.data_cache))
     if data.content_hash != record["dataset"]["content_hash"]:
         raise UserError(f"run_dir={run_dir}: the data at dataset.root have changed since this run was trained")
-    gan = build.gan(saved, data.spec)
+    gan = build.gan(saved, build.training_data(saved, data).spec)
     try:
         gan.ema.average.load_state_dict(load_file(run_dir / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:

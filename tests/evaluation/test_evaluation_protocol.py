@@ -12,14 +12,13 @@ from torch import nn
 
 from gan_lab.metrics import PrecisionRecallDensityCoverage
 from gan_lab.metrics.features import ClassifierExtractor, Extractor, Features
+from gan_lab.metrics.meters import score_name, score_text
 from gan_lab.metrics.protocol import (
     Protocol,
     check_scores,
     measure_reference,
     needs_features,
-    score_name,
     score_samples,
-    score_text,
 )
 from gan_lab.types import UserError
 

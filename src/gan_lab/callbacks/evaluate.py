@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from gan_lab.callbacks.record import Seconds
+from gan_lab.metrics.meters import TERMS
 from gan_lab.records import RunRecord
 from gan_lab.training import GAN
 from gan_lab.training.evaluation import Evaluator
@@ -15,8 +16,8 @@ from gan_lab.training.evaluation import Evaluator
 class Evaluate(pl.Callback):
     """Score the EMA generator every `every` generator steps by the protocol's `in_training`.
 
-    The values go into the record's `history` and, as `newest`, to the loggers through `ReadMetrics`. The time they
-    take is not training time.
+    The values, and the terms of IS and AM Score as "<score>.<term>", go into the record's `history` and, as `newest`,
+    to the loggers through `ReadMetrics`. The time they take is not training time.
     """
 
     def __init__(self, evaluator: Evaluator, every: int, record: RunRecord, seconds: Seconds) -> None:
@@ -36,6 +37,7 @@ class Evaluate(pl.Callback):
         with self.seconds.paused():
             entries = self.evaluator.scores(pl_module, self.evaluator.protocol.in_training)
         values = {name: entry["value"] for name, entry in entries.items()}
+        values |= {f"{name}.{term}": entry[term] for name, entry in entries.items() for term in TERMS if term in entry}
         self.newest = step, values
         history = self.record.content.setdefault("history", {})
         for name, value in values.items():

@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from gan_lab import provenance, records
 from gan_lab.data import LoadedData
+from gan_lab.data.labelled import count_labelled
 from gan_lab.training import GAN
 from gan_lab.training.evaluation import Evaluator
 
@@ -42,9 +43,17 @@ class Seconds:
 
 
 def start_record(
-    config: dict[str, Any], run_dir: Path, data: LoadedData, gan: GAN, evaluator: Evaluator | None
+    config: dict[str, Any],
+    run_dir: Path,
+    data: LoadedData,
+    fed: LoadedData,
+    gan: GAN,
+    evaluator: Evaluator | None,
 ) -> records.RunRecord:
-    """Write the record of a run that begins: everything that is known before the first step."""
+    """Write the record of a run that begins: everything that is known before the first step.
+
+    fed: what training sees of the data.
+    """
     hydra = HydraConfig.get()
     record = records.RunRecord(run_dir, {})
     record.update(
@@ -67,6 +76,8 @@ def start_record(
             "splits": {name: len(split) for name, split in data.splits.items()},
             "content_hash": data.content_hash,
             "label_histogram": data.label_histogram,
+            "labelled": count_labelled(fed),
+            "num_classes": fed.spec.num_classes,
         },
         extractor=evaluator.extractor.identity if evaluator else None,
         parameters={"generator": count_parameters(gan.generator), "critic": count_parameters(gan.critic)},

@@ -1,6 +1,7 @@
 """Scores of generated samples, as torchmetrics.Metric and as functions of logits, features or images."""
 
 from gan_lab.metrics.am_score import AMScore, AMScoreValue, am_score
+from gan_lab.metrics.class_histogram import ClassHistogram, ClassHistogramValue
 from gan_lab.metrics.frechet import (
     FrechetDistance,
     Moments,
@@ -20,6 +21,8 @@ __all__ = [
     "MSSSIM",
     "AMScore",
     "AMScoreValue",
+    "ClassHistogram",
+    "ClassHistogramValue",
     "FrechetDistance",
     "InceptionScore",
     "InceptionScoreValue",

@@ -18,8 +18,8 @@ from gan_lab.data import LoadedData
 from gan_lab.data.resident import to_uint8
 from gan_lab.metrics import load_reference, save_reference
 from gan_lab.metrics.features import Extractor, undisturbed
+from gan_lab.metrics.meters import Entry
 from gan_lab.metrics.protocol import (
-    Entry,
     Protocol,
     Reference,
     check_scores,
@@ -63,12 +63,15 @@ class Evaluator:
 
         def sample(batch: int) -> Tensor:
             rng = generator_for(gan.recipe.seed, "evaluation", batch, self.device)
-            z, _ = gan.latent(protocol.batch_size, rng)
-            return to_uint8(gan.ema(z))
+            return to_uint8(gan.sample(protocol.batch_size, rng)[0])
 
         with undisturbed(gan):
             entries = self.score(sample, protocol, protocol.samples)
-        facts = {"step": gan.generator_steps, "batch_norm_statistics": "running", "batch_size": protocol.batch_size}
+        facts = {
+            "step": gan.generator_steps,
+            "batch_norm_statistics": gan.batch_norm_statistics,
+            "batch_size": protocol.batch_size,
+        }
         return {name: entry | facts for name, entry in entries.items()}
 
     def score(self, sample: Callable[[int], Tensor], protocol: Protocol, samples: int) -> dict[str, Entry]:

@@ -1,0 +1,59 @@
+"""Which classes a classifier sees in samples, and how sure it is of each sample."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_lab.metrics.base import Score, check_integers
+from gan_lab.metrics.log_space import entropy, log_probabilities
+from gan_lab.types import UserError
+
+
+class ClassHistogramValue(NamedTuple):
+    """value: E H(C(x)), 0-d float64, in nats. histogram: (K,) int64, samples by argmax C(x). per_class: (K,) float64,
+    E H(C(x)) of these samples, nan where there is none."""
+
+    value: Tensor
+    histogram: Tensor
+    per_class: Tensor
+
+
+class ClassHistogram(Score):
+    """Mean entropy per sample (thesis 4.7.2), with the histogram of likeliest classes; constant memory.
+
+    Raises UserError unless num_classes is an integer >= 1, and in `compute` without a sample.
+    """
+
+    counts: Tensor
+    entropies: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        check_integers(1, num_classes=num_classes)
+        self.num_classes = num_classes
+        self.add_state("counts", torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("entropies", torch.zeros(num_classes, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor) -> None:
+        """Take in logits (n, num_classes). Raises UserError for another shape."""
+        log_p = log_probabilities(logits)
+        if log_p.shape[1] != self.num_classes:
+            raise UserError(
+                f"logits have {log_p.shape[1]} classes and the histogram {self.num_classes}: give num_classes of the "
+                "classifier's"
+            )
+        likeliest = log_p.argmax(1)
+        self.counts = self.counts.index_add(0, likeliest, torch.ones_like(likeliest))
+        self.entropies = self.entropies.index_add(0, likeliest, entropy(log_p))
+
+    def compute(self) -> ClassHistogramValue:
+        """Of all samples of all processes."""
+        if not bool(self.counts.any()):
+            raise UserError("no samples: give logits of at least one")
+        if not bool(self.entropies.isfinite().all()):
+            raise UserError("some logits have no softmax (NaN, +inf, or -inf alone): look for a diverged network")
+        per_class = torch.where(self.counts > 0, self.entropies / self.counts, torch.nan)
+        return ClassHistogramValue(self.entropies.sum() / self.counts.sum(), self.counts, per_class)
