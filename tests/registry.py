@@ -13,7 +13,7 @@ from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-META_KEYS = frozenset({"recipe", "accepts"})  # of an option's YAML, for the root config and its checks
+META_KEYS = frozenset({"recipe", "accepts", "traits"})  # of an option's YAML, for the root config and its checks
 
 
 def options(group: str) -> list[str]:

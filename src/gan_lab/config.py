@@ -18,7 +18,8 @@ from gan_lab import signature
 from gan_lab.types import UserError
 
 Group = dict[str, Any]
-META_KEYS = frozenset({"_target_", "_partial_", "recipe", "accepts"})  # of an option's YAML, not passed to its target
+META_KEYS = frozenset({"_target_", "_partial_", "recipe", "accepts", "traits"})  # of an option's YAML, not passed on
+META_KEYS |= {"labelled_fraction", "num_classes", "reference_distribution"}  # of dataset, for training alone
 
 
 @dataclass
@@ -29,6 +30,7 @@ class TrainConfig:
     """
 
     loss: Group = field(default_factory=dict)
+    labels: Group = field(default_factory=dict)
     penalty: Group = field(default_factory=dict)
     optimizer: Group = field(default_factory=dict)
     optimizer_critic: Group = field(default_factory=dict)
@@ -101,6 +103,9 @@ class TablesConfig:
     select: Any = None
     inception_score: str | None = None
     frechet_distance: str | None = None
+    am_score: str | None = None
+    entropy: str | None = None
+    ms_ssim: str | None = None
     records: str = "results/records"
     allow: list[str] = field(default_factory=list)
     out: str = "results/tables"
@@ -114,10 +119,11 @@ class FiguresConfig:
     figure: Any = None
     datasets: list[str] | None = None
     select: Any = None
-    curve: str | None = None
+    curve: Any = None
     frechet_distance: str | None = None
     records: str = "results/records"
     run_dirs: list[str] = field(default_factory=list)
+    statistics: list[str] | None = None
     allow: list[str] = field(default_factory=list)
     out: str = "results/figures"
 
@@ -177,9 +183,19 @@ def _below_one(value: float) -> bool:
     return 0 <= value < 1
 
 
+def _fraction(value: float) -> bool:
+    return 0 <= value <= 1
+
+
+def _at_least_two(value: float) -> bool:
+    return value >= 2 and int(value) == value
+
+
 AT_LEAST_ONE = Range("at least 1", _at_least_one)
 NOT_NEGATIVE = Range("at least 0", _not_negative)
 DECAY = Range("at least 0 and below 1", _below_one)
+FRACTION = Range("between 0 and 1", _fraction)
+AT_LEAST_TWO = Range("a whole number of at least 2", _at_least_two)
 RANGES = {
     "seed": NOT_NEGATIVE,
     "n_critic": AT_LEAST_ONE,
@@ -197,9 +213,12 @@ RANGES = {
     "optimizer.lr": NOT_NEGATIVE,
     "optimizer_critic.lr": NOT_NEGATIVE,
     "architecture.channels": AT_LEAST_ONE,
+    "dataset.labelled_fraction": FRACTION,
+    "dataset.num_classes": AT_LEAST_TWO,
 }
 PRECISIONS = ("32-true", "bf16-mixed")
 EXISTING_RUN = ("refuse", "resume")
+REFERENCES = (None, "uniform", "data")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -223,6 +242,10 @@ def check(config: DictConfig) -> None:
         raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {' or '.join(PRECISIONS)}")
     if config.existing_run not in EXISTING_RUN:
         raise UserError(f"existing_run={config.existing_run}: choose {' or '.join(EXISTING_RUN)}")
+    if config.dataset.reference_distribution not in REFERENCES:
+        raise UserError(
+            f"dataset.reference_distribution={config.dataset.reference_distribution}: choose uniform or data"
+        )
     if config.trainer.get("devices", 1) != 1:
         raise UserError(f"trainer.devices={config.trainer.devices}: one device is what this version trains on; set 1")
     _check_pairs(config)
@@ -278,8 +301,37 @@ def _check_pairs(config: DictConfig) -> None:
             f"architecture and dataset do not fit: {config.architecture._target_} takes {' and '.join(accepted)}, "
             f"dataset {config.dataset.get('name')} holds {kind}; add architecture=mlp"
         )
+    _check_labels(config)
     if "root" in config.dataset and not config.dataset.root:
         raise UserError("dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images")
+
+
+def _check_labels(config: DictConfig) -> None:
+    """Whether loss, labels, penalty and the critic's batch norm can work together; by the `traits` of the options."""
+    loss, labels = config.loss.get("traits") or {}, config.labels.get("traits") or {}
+    if loss.get("targets") and not labels.get("targets"):
+        raise UserError(
+            f"loss and labels do not fit: {config.loss._target_} aims every generated sample at a class; add "
+            "labels=dynamic (the critic's own label) or labels=predefined (drawn with z)"
+        )
+    if labels.get("targets") and not loss.get("targets"):
+        raise UserError(
+            f"loss and labels do not fit: {config.loss._target_} has no term for the classes of generated samples, so "
+            f"{config.labels._target_} has nothing to give; add labels=none (its column of Table 4-1 with predefined "
+            "labels is architecture.extra_layer=true)"
+        )
+    if config.penalty.get("weight"):
+        if not loss.get("score", True):
+            raise UserError(
+                f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose gradient "
+                f"{config.penalty._target_} could measure; add penalty=none"
+            )
+        if config.architecture.get("critic_batch_norm"):
+            raise UserError(
+                f"architecture and penalty do not fit: {config.penalty._target_} needs one gradient per sample, and "
+                "the critic's batch norm mixes samples; add penalty=none, architecture.critic_batch_norm=false or "
+                "architecture=resnet"
+            )
 
 
 def merged_critic_optimizer(config: DictConfig) -> DictConfig:

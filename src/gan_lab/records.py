@@ -35,7 +35,9 @@ class Content(TypedDict, total=False):
     hardware: dict[str, Any]  # processor, cores, device
     precision: str
     seed: int
-    dataset: dict[str, Any]  # name, splits {split: size}, content_hash, label_histogram
+    dataset: dict[
+        str, Any
+    ]  # name, splits {split: size}, content_hash, label_histogram; labelled, num_classes as trained
     extractor: dict[str, Any] | None  # of the scores; None before there is one
     parameters: dict[str, int]  # generator, critic: trainable values
     generator_steps: int
@@ -54,8 +56,10 @@ class Content(TypedDict, total=False):
 _NOT_IDENTITY = {"run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"}
 _NOT_IDENTITY |= {"checkpoint_every", "sample_every", "evaluate_every", "log_every"}
 _NOT_IDENTITY |= {"evaluation"}  # a score's name and entry say how it was made; the generator is the same
-# ... and where the data stand (their content hash is recorded).
-_NOT_IDENTITY_OF_DATASET = {"root", "download"}
+# ... and where the data stand (their content hash is recorded); what their recipe decides stands in other fields.
+_NOT_IDENTITY_OF_DATASET = {"root", "download", "recipe"}
+# A field that says what was so before there was the field does not make another cell.
+_DEFAULTS_OF_DATASET = {"labelled_fraction": 1, "num_classes": None, "reference_distribution": None}
 
 
 class RunRecord:
@@ -125,7 +129,12 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(trainer := kept.get("trainer"), Mapping):
         kept["trainer"] = {"precision": trainer.get("precision")}
     if isinstance(dataset := kept.get("dataset"), Mapping):
-        kept["dataset"] = {key: value for key, value in dataset.items() if key not in _NOT_IDENTITY_OF_DATASET}
+        kept["dataset"] = {
+            key: value
+            for key, value in dataset.items()
+            if key not in _NOT_IDENTITY_OF_DATASET
+            and not (key in _DEFAULTS_OF_DATASET and value == _DEFAULTS_OF_DATASET[key])
+        }
     return kept
 
 

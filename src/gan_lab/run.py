@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import warnings
 from contextlib import suppress
@@ -21,10 +22,11 @@ from gan_lab.callbacks.record import Seconds, count_parameters, end_record, star
 from gan_lab.cli import Interrupted
 from gan_lab.config import CONFIG_FILE, plain_config
 from gan_lab.data import LoadedData, load
+from gan_lab.data.labelled import count_labelled
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
-from gan_lab.metrics.protocol import score_text
+from gan_lab.metrics.meters import score_text
 from gan_lab.training import GAN, Diverged, build
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.types import UserError
@@ -64,24 +66,25 @@ def train(config: DictConfig, run_dir: Path) -> None:
         )
 
     data = load(build.make("dataset", config.dataset), Path(config.data_cache))
-    gan = build.gan(config, data.spec)
+    if record is not None:
+        _check_same_data(run_dir, record, data)
+    fed = build.training_data(config, data)
+    gan = build.gan(config, fed.spec, data)
     evaluator = build.evaluator(config, data, device, console)
     done = resume_from["generator_steps"] if resume_from else 0
     feed = ResidentDataModule(
-        data, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps
+        fed, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps
     )
 
-    if record is not None and record["dataset"]["content_hash"] != data.content_hash:
-        raise UserError(f"resume={run_dir}: the data at dataset.root have changed since this run began")
     write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
     if record is None:
-        record = start_record(plain, run_dir, data, gan, evaluator)
+        record = start_record(plain, run_dir, data, fed, gan, evaluator)
     else:
         config_now = {"config": plain, "config_hash": records.config_hash(plain)}  # it may have become longer
         if evaluator is not None:  # or be scored otherwise
             config_now["extractor"] = evaluator.extractor.identity
         record.update(status="running", reason=None, resumed_from_step=done, **config_now)
-    _print_start(console, config, run_dir, data, gan, done)
+    _print_start(console, config, run_dir, data, fed, gan, done)
     seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
 
     def extra() -> dict[str, Any]:
@@ -160,6 +163,15 @@ def _same_run(run_dir: Path, config: dict[str, Any]) -> str | None:
     return record["status"] if record["status"] in ("finished", "diverged") else None
 
 
+def _check_same_data(run_dir: Path, record: records.RunRecord, data: LoadedData) -> None:
+    """Refuse to go on with other data than a run began with."""
+    was = record["dataset"]
+    if was["content_hash"] != data.content_hash:
+        before, now = len(was["label_histogram"]["train"]), data.spec.num_classes
+        classes = f" (of {before} classes, now of {now})" if before != now else ""
+        raise UserError(f"resume={run_dir}: the data at dataset.root have changed since this run began{classes}")
+
+
 def _check_same_run(run_dir: Path, config: dict[str, Any], checkpoint: dict[str, Any]) -> None:
     """Refuse a checkpoint that another config made."""
     mine, its = records.identity(config), checkpoint["identity"]
@@ -171,14 +183,24 @@ def _check_same_run(run_dir: Path, config: dict[str, Any], checkpoint: dict[str,
             )
 
 
-def _print_start(console: Console, config: DictConfig, run_dir: Path, data: LoadedData, gan: GAN, done: int) -> None:
+def _print_start(
+    console: Console, config: DictConfig, run_dir: Path, data: LoadedData, fed: LoadedData, gan: GAN, done: int
+) -> None:
+    labelled = count_labelled(fed)
     lines = [
         data.summary(),
         *(f"  labels of {name}: {_histogram(counts)}" for name, counts in data.label_histogram.items()),
+        *([] if labelled == len(fed.splits["train"]) else [_labels_used(gan, fed, labelled)]),
         f"parameters: generator {count_parameters(gan.generator):,}, critic {count_parameters(gan.critic):,}",
         f"run directory: {run_dir}" + (f" (resumed from generator step {done})" if done else ""),
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def _labels_used(gan: GAN, fed: LoadedData, labelled: int) -> str:
+    if not gan.loss.needs_labels:
+        return "  warning: this loss reads no labels, so dataset.labelled_fraction has no effect"
+    return f"  labels used: {labelled:,} of {len(fed.splits['train']):,}, {fed.spec.num_classes} classes"
 
 
 def _histogram(counts: list[int]) -> str:
@@ -193,8 +215,9 @@ def _print_end(console: Console, record: records.RunRecord, paths: dict[str, Pat
         "time": f"{record['seconds']:.0f} s, {record['images_per_second']:,.0f} real images/s",
         "critic loss": f"{record['last_metrics']['critic_loss']:.4g}",
         "generator loss": f"{record['last_metrics']['generator_loss']:.4g}",
-        "k (largest gradient norm)": f"{record['last_metrics']['gradient_norm']:.4g}",
     }
+    if not math.isnan(k := record["last_metrics"]["gradient_norm"]):
+        rows["k (largest gradient norm)"] = f"{k:.4g}"
     for name, value in rows.items():
         table.add_row(name, value)
     for name, entry in record["scores"].items():

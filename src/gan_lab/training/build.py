@@ -17,9 +17,13 @@ from rich.console import Console
 from torch import nn
 
 from gan_lab import signature
+from gan_lab.architectures import initialise_from_data
 from gan_lab.config import META_KEYS, merged_critic_optimizer, plain_config
 from gan_lab.data import LoadedData
-from gan_lab.losses.targets import NoTargets
+from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
+from gan_lab.data.resident import ResidentData, ResidentLoader
+from gan_lab.losses import ClassLoss, GuidedLoss, LabelLoss
+from gan_lab.losses.class_logits import check_classes
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.gan import GAN, OptimizerFactory, Recipe
 from gan_lab.training.randomness import fold
@@ -41,18 +45,39 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
         raise
 
 
-def gan(config: DictConfig, spec: DataSpec) -> GAN:
-    """The module that a config describes, for data of `spec`; its weights depend on the seed alone."""
+def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
+    """What training sees of `data`: its images, K classes, and as many labels as `dataset.labelled_fraction` leaves."""
+    dataset = config.dataset
+    return partly_labelled(data, dataset.labelled_fraction, dataset.num_classes, config.seed)
+
+
+def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None) -> GAN:
+    """The module that a config describes, for `training_data` of `spec`.
+
+    Its weights depend on the seed alone, and those of weight-normalised layers on the first batch. data: whole; without
+    it such layers are not scaled and no reference distribution is set: for a module whose weights will be loaded.
+    """
     loss = make("loss", config.loss)
+    fed = None if data is None else training_data(config, data)
+    if data is not None and (reference := _reference(config, loss, data)) is not None:
+        loss = GuidedLoss(loss, reference)
+    targets = make("labels", config.labels, spec.num_classes)
     architecture = make("architecture", config.architecture)
     torch.manual_seed(fold(config.seed, "initial weights"))
     layout = torch.channels_last if spec.kind == "images" else torch.contiguous_format  # faster convolutions
+    generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
+    critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
+    if fed is not None:
+        z = torch.randn(config.generator_batch_size, architecture.latent_dim)
+        initialise_from_data(generator, targets.draw(z, torch.default_generator)[0])
+        first = ResidentLoader(ResidentData.place(fed, "cpu"), config.batch_size, 1, config.seed, stop=1)
+        initialise_from_data(critic, next(iter(first))[0][0])
     return GAN(
-        generator=architecture.generator(spec).to(memory_format=layout),
-        critic=architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout),
+        generator=generator,
+        critic=critic,
         loss=loss,
         penalty=make("penalty", config.penalty),
-        targets=NoTargets(),
+        targets=targets,
         generator_optimizer=_optimizer("optimizer", config.optimizer),
         critic_optimizer=_optimizer("optimizer_critic", merged_critic_optimizer(config)),
         schedule=make("schedule", config.schedule),
@@ -67,6 +92,26 @@ def gan(config: DictConfig, spec: DataSpec) -> GAN:
             log_every=config.log_every,
         ),
     )
+
+
+def _reference(config: DictConfig, loss: Any, data: LoadedData) -> tuple[float, ...] | None:
+    """p_ref of (4-34), if it is used: as asked, and uniform where no label guides the classes of a LabelLoss."""
+    fed = training_data(config, data)
+    asked = config.dataset.reference_distribution
+    if asked is None and count_labelled(fed) == 0 and isinstance(loss, LabelLoss):
+        asked = "uniform"
+    if asked is None or not isinstance(loss, ClassLoss):
+        return None
+    classes = check_classes(fed.spec.num_classes)
+    if asked == "uniform":
+        return (1 / classes,) * classes
+    shares = class_shares(data)
+    if len(shares) != classes or min(shares) == 0:
+        raise UserError(
+            f"dataset.reference_distribution=data: {data.spec.name} has labels of {sum(map(bool, shares))} classes and "
+            f"{classes} are trained; set dataset.reference_distribution=uniform"
+        )
+    return shares
 
 
 def _optimizer(group: str, node: DictConfig) -> OptimizerFactory:

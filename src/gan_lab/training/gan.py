@@ -12,8 +12,8 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
-from gan_lab.architectures import frozen_statistics
-from gan_lab.losses import Loss
+from gan_lab.architectures import frozen_statistics, normalises_by_batch
+from gan_lab.losses import ClassLoss, Loss
 from gan_lab.losses.targets import Targets
 from gan_lab.penalties import Penalty
 from gan_lab.training.ema import ExponentialMovingAverage
@@ -82,6 +82,7 @@ class GAN(pl.LightningModule):
         self.schedule = schedule
         self.recipe = recipe
         self._critic_mixes_samples = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules())
+        self._sees_norm = not self._critic_mixes_samples and loss.has_score and not penalty.measures_norm
         self._factories = (generator_optimizer, critic_optimizer)
         self.generator_steps = 0  # done
         self.critic_steps = 0
@@ -106,7 +107,7 @@ class GAN(pl.LightningModule):
             for i in range(self.recipe.n_critic):
                 self._critic_step(real[i], labels[i], critic_optimizer, rng)
             self._generator_step(generator_optimizer, rng)
-            if not self.penalty.measures_norm and self.recipe.is_logged(self.generator_steps + 1):
+            if self._sees_norm and self.recipe.is_logged(self.generator_steps + 1):
                 self._observe_norm(real[-1], rng)
         self.ema.update(self.generator)
         self.metrics["gradient_norm"] = self.penalty.last_norm
@@ -118,7 +119,7 @@ class GAN(pl.LightningModule):
     ) -> None:
         fake, drawn = self._fake(real, rng)
         real_logits, fake_logits = self._logits(real, fake)
-        loss = self.loss.critic(real_logits, fake_logits, labels, self.targets.of(fake_logits, drawn))
+        loss = self.loss.critic(real_logits, fake_logits, labels, self._aims(fake_logits, drawn))
         penalty = self.penalty(self.score, real, fake, rng)
         self._descend(loss + penalty, self.critic, optimizer)
         self.penalty.after_step(self.critic)
@@ -127,7 +128,7 @@ class GAN(pl.LightningModule):
     def _generator_step(self, optimizer: torch.optim.Optimizer, rng: torch.Generator) -> None:
         z, drawn = self.latent(self.recipe.generator_batch_size, rng)
         logits = self.critic(self.generator(z))
-        loss = self.loss.generator(logits, self.targets.of(logits, drawn))
+        loss = self.loss.generator(logits, self._aims(logits, drawn))
         self._descend(loss, self.generator, optimizer)
         self.metrics["generator_loss"] = loss.detach()
 
@@ -150,6 +151,13 @@ class GAN(pl.LightningModule):
         real_logits, fake_logits = self.critic(torch.cat([real, fake])).split(len(real))
         return real_logits, fake_logits
 
+    def _aims(self, logits: Tensor, drawn: Tensor | None) -> Tensor | None:
+        """The classes (n,) that generated samples are meant to have, where the loss asks."""
+        if not self.loss.needs_targets:
+            return None
+        assert isinstance(self.loss, ClassLoss)
+        return self.targets.of(self.loss.classes(logits), drawn)
+
     def _descend(self, loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """One optimizer step on `module` alone."""
         optimizer.zero_grad(set_to_none=True)
@@ -167,6 +175,26 @@ class GAN(pl.LightningModule):
         """The generator's input, z ~ N(0, I) of shape (size, latent_dim), and the classes drawn with it, if any."""
         z = torch.randn(size, self.recipe.latent_dim, generator=rng, device=self.device)
         return self.targets.draw(z, rng)
+
+    @property
+    def sampling_batch_size(self) -> int | None:
+        """For a generator that samples with batch statistics, how many samples share them: as many as in training."""
+        return self.recipe.generator_batch_size if normalises_by_batch(self.generator) else None
+
+    @property
+    def batch_norm_statistics(self) -> str:
+        """Which statistics the sampling generator normalises by: "running", or "of batches of 100 samples"."""
+        return f"of batches of {self.sampling_batch_size} samples" if self.sampling_batch_size else "running"
+
+    def sample(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """`count` samples of the EMA generator, and the classes drawn with them, if any.
+
+        With batch statistics whole batches are drawn, so that no sample depends on `count`.
+        """
+        size = self.sampling_batch_size or count
+        z, drawn = self.latent(-(-count // size) * size, rng)
+        samples = torch.cat([self.ema(part) for part in z.split(size)])
+        return samples[:count], None if drawn is None else drawn[:count]
 
     @contextmanager
     def _autocast(self) -> Iterator[None]:

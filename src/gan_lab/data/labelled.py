@@ -1,0 +1,53 @@
+"""Semi-supervised data: which training labels a label loss may see. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gan_lab.data.source import LoadedData, Split
+from gan_lab.types import UserError
+
+UNLABELLED = -1  # as gan_lab.losses.UNLABELLED
+_PURPOSE = 0x1ABE1  # keeps these permutations apart from other streams of the same seed
+
+
+def partly_labelled(data: LoadedData, fraction: float, num_classes: int | None, seed: int) -> LoadedData:
+    """`data` with the labels of some training samples replaced by UNLABELLED, and `num_classes` as its K.
+
+    fraction: in [0, 1], of the labels that stay: round(fraction · n) of the n samples of every class, at least one
+    unless fraction is 0, chosen by (seed, class). num_classes: K where no label stays, or where the data have none
+    (one class); null: as many as the data have. Raises UserError where labels of another number of classes would stay.
+    """
+    labels = data.splits["train"].labels
+    classes = data.spec.num_classes
+    if classes == 1 and num_classes is not None:  # a data set without labels
+        fraction = 0.0
+    if num_classes is not None and num_classes != classes and fraction > 0:
+        raise UserError(
+            f"dataset.num_classes={num_classes}: the labels of {data.spec.name} are of {classes} classes; leave "
+            "num_classes away, or add dataset.labelled_fraction=0 to find classes without labels"
+        )
+    kept = np.full_like(labels, UNLABELLED)
+    for label in range(classes if fraction > 0 else 0):
+        members = np.flatnonzero(labels == label)
+        order = np.random.default_rng([seed, label, _PURPOSE]).permutation(members)
+        chosen = order[: max(1, round(fraction * len(members)))]
+        kept[chosen] = label
+    k = num_classes or classes
+    names = data.spec.class_names if k == classes else tuple(map(str, range(k)))
+    spec = replace(data.spec, num_classes=k, class_names=names)
+    train = Split(data.splits["train"].values, kept)
+    return replace(data, spec=spec, splits={**data.splits, "train": train})
+
+
+def count_labelled(data: LoadedData) -> int:
+    """How many training samples have a label."""
+    return int((data.splits["train"].labels != UNLABELLED).sum())
+
+
+def class_shares(data: LoadedData) -> tuple[float, ...]:
+    """The share of each class among the training samples of a data set with all its labels; they sum to 1."""
+    counts = np.bincount(data.splits["train"].labels, minlength=data.spec.num_classes)
+    return tuple((counts / counts.sum()).tolist())
