@@ -94,7 +94,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
     reader = callbacks.ReadMetrics(
         resume_from["last_metrics"] if resume_from else None, *([evaluate.at] if evaluate else [])
     )
-    samples = callbacks.SampleGrid(run_dir, config.sample_every, data.spec, _some_real(data))
+    samples = callbacks.SampleGrid(run_dir, config.sample_every, fed.spec, _some_real(data))
     stop = callbacks.StopOnSignal()
     checkpoint = callbacks.Checkpoint(run_dir, config.checkpoint_every, config.keep_checkpoints, extra, resume_from)
     progress = callbacks.ProgressBar(reader, config.n_critic * config.batch_size, config.max_generator_steps, console)
@@ -110,7 +110,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
             raise Interrupted(stop.received)
         if samples.newest is None:  # a run killed after its last step: nothing was left to train
             samples.draw(gan)
-        exported = export_generator(gan, plain["architecture"], data.spec, run_dir)
+        exported = export_generator(gan, plain["architecture"], fed.spec, run_dir)
         with seconds.paused():
             record.update(scores=_scores(record, gan.to(device), evaluator, console))
         end_record(record, "finished", None, gan, seconds(), reader.last)

@@ -14,18 +14,16 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from gan_lab import config as configs
 from gan_lab import provenance, records
-from gan_lab.callbacks.export import WEIGHTS
+from gan_lab.callbacks import save_grid
 from gan_lab.data import LoadedData, load
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line
 from gan_lab.data.tree import decode_tree, list_images
-from gan_lab.files import write_atomically
+from gan_lab.data_statistics import COLUMNS, data_statistics
+from gan_lab.files import atomic_path, write_atomically
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.features import Extractor
 from gan_lab.metrics.meters import Entry, score_text
@@ -36,7 +34,9 @@ from gan_lab.metrics.protocol import (
     needs_features,
     score_samples,
 )
+from gan_lab.saved import load_generator, open_run
 from gan_lab.training import build
+from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.extractors import OwnClassifier
 from gan_lab.types import UserError
 
@@ -46,12 +46,16 @@ ORDER_SEED = 0  # in which given images are dealt to splits and chunks
 
 def evaluate(config: DictConfig) -> None:
     """Do what `scripts/evaluate.py` was asked to. Raises UserError."""
-    asked = [name for name in ("run_dir", "samples", "self_test") if config[name]]
+    tasks = {"run_dir": score_run, "samples": score_folder, "self_test": self_test, "data_statistics": real_images}
+    asked = [name for name in tasks if config[name]]
     if len(asked) != 1:
-        raise UserError("name one thing to score: run_dir=RUN, samples=FOLDER reference=FOLDER, or self_test=true")
+        raise UserError(
+            "name one thing to score: run_dir=RUN, samples=FOLDER reference=FOLDER, self_test=true or "
+            "data_statistics=true"
+        )
     if not config.evaluation:
         raise UserError("evaluation=off scores nothing: choose evaluation=classifier, inception or thesis")
-    {"run_dir": score_run, "samples": score_folder, "self_test": self_test}[asked[0]](config, Console())
+    tasks[asked[0]](config, Console())
 
 
 # A finished run -------------------------------------------------------------------------------------------------------
@@ -60,11 +64,8 @@ def evaluate(config: DictConfig) -> None:
 def score_run(config: DictConfig, console: Console) -> None:
     """Score the exported generator of `config.run_dir`, against its own data; the scores join its record."""
     run_dir = Path(config.run_dir)
-    saved = configs.saved_config(run_dir, "run_dir")
-    configs.check(saved)
-    record = records.read(run_dir)
-    if record["status"] != "finished":
-        raise UserError(f"run_dir={run_dir}: this run is {record['status']}; finish it with train.py resume={run_dir}")
+    run = open_run(run_dir)
+    saved, record = run.config, run.record
     for override in HydraConfig.get().overrides.task:
         if override.startswith("dataset") and not override.startswith("dataset.root="):
             raise UserError(f"{override}: a run is scored against its own data set; only dataset.root may have moved")
@@ -76,16 +77,11 @@ def score_run(config: DictConfig, console: Console) -> None:
     if data.content_hash != record["dataset"]["content_hash"]:
         raise UserError(f"run_dir={run_dir}: the data at dataset.root have changed since this run was trained")
     gan = build.gan(saved, build.training_data(saved, data).spec)
-    try:
-        gan.ema.average.load_state_dict(load_file(run_dir / WEIGHTS))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = one_line(error)[:80]
-        raise UserError(f"{run_dir / WEIGHTS} cannot be used ({reason}): restore it, or train the run again") from None
+    load_generator(gan, run)
     device = build.device(config.device)
     evaluator = build.evaluator(config, data, device, console)
     if evaluator is None:
         raise UserError(f"run_dir={run_dir}: {data.spec.name} holds {data.spec.kind}, and scores are of images")
-    gan.generator_steps = record["generator_steps"]
     console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
     scores = evaluator.scores(gan.to(device), evaluator.protocol)
     record.update(scores=record["scores"] | scores)
@@ -134,8 +130,9 @@ def score_folder(config: DictConfig, console: Console) -> None:
         len(images),
     )
     _print(console, {str(config.samples): scores})
-    about = {"samples": Path(config.samples).name, "reference": Path(config.reference).name}
-    _write(console, config, f"{about['samples']}_against_{about['reference']}", about, extractor, scores)
+    about: dict[str, Any] = {"samples": Path(config.samples).name, "reference": Path(config.reference).name}
+    about |= {"scores": scores}
+    _write(console, config, f"{about['samples']}_against_{about['reference']}", about, extractor)
 
 
 class _Batches:
@@ -218,12 +215,8 @@ def _held_to(given: _Statistics, extractor: Extractor, console: Console) -> Refe
 
 def self_test(config: DictConfig, console: Console) -> None:
     """Score real images, noise and a single image repeated, to see that the scores rank them as they must."""
-    build.make("evaluation", config.evaluation)
-    data = load(build.make("dataset", config.dataset), Path(config.data_cache))
-    evaluator = build.evaluator(config, data, build.device(config.device), console)
-    if evaluator is None:
-        raise UserError(f"{data.spec.name} holds {data.spec.kind}, and scores are of images: choose another dataset")
-    protocol = evaluator.protocol
+    evaluator = _of_dataset(config, console)
+    data, protocol = evaluator.data, evaluator.protocol
     known = _known_samples(data)
     for name, images in known.items():
         what = f"{name} holds {len(images)} images"
@@ -233,8 +226,31 @@ def self_test(config: DictConfig, console: Console) -> None:
         for name, images in known.items()
     }
     _print(console, rows)
-    about = {"dataset": data.spec.name, "content_hash": data.content_hash}
-    _write(console, config, f"self_test_{data.spec.name}_{evaluator.extractor.name}", about, evaluator.extractor, rows)
+    about = {"dataset": data.spec.name, "content_hash": data.content_hash, "scores": rows}
+    _write(console, config, f"self_test_{data.spec.name}_{evaluator.extractor.name}", about, evaluator.extractor)
+
+
+def real_images(config: DictConfig, console: Console) -> None:
+    """Write what the extractor says of the training images (Figure 4-4), and a picture of some of them (Figure 4-5)."""
+    evaluator = _of_dataset(config, console)
+    statistics, images = data_statistics(evaluator, "train")
+    data = evaluator.data
+    stem = f"data_statistics_{data.spec.name}_{evaluator.extractor.name}"
+    about = {"dataset": data.spec.name, "content_hash": data.content_hash, **statistics}
+    path = _write(console, config, stem, about, evaluator.extractor).with_suffix(".png")
+    with atomic_path(path) as place:
+        save_grid(images, place, COLUMNS)
+    console.print(f"images by entropy, three levels: {path}", highlight=False, soft_wrap=True)
+
+
+def _of_dataset(config: DictConfig, console: Console) -> Evaluator:
+    """The evaluator of `config.dataset`. Raises UserError where it cannot be scored."""
+    build.make("evaluation", config.evaluation)
+    data = load(build.make("dataset", config.dataset), Path(config.data_cache))
+    evaluator = build.evaluator(config, data, build.device(config.device), console)
+    if evaluator is None:
+        raise UserError(f"{data.spec.name} holds {data.spec.kind}, and scores are of images: choose another dataset")
+    return evaluator
 
 
 def _known_samples(data: LoadedData) -> dict[str, Tensor]:
@@ -260,18 +276,16 @@ def _print(console: Console, rows: dict[str, dict[str, Entry]]) -> None:
     console.print(table)
 
 
-def _write(
-    console: Console, config: DictConfig, name: str, about: dict[str, Any], extractor: Extractor, scores: dict[str, Any]
-) -> None:
+def _write(console: Console, config: DictConfig, name: str, about: dict[str, Any], extractor: Extractor) -> Path:
     content = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **about,
         "extractor": extractor.identity,
-        "scores": scores,
         "git": provenance.git_state(),
         "packages": provenance.package_versions(),
         "hardware": provenance.hardware(),
     }
     path = Path(config.out) / f"{config.name or name}.json"
     write_atomically(path, records.to_json(content, indent=2) + "\n")
-    console.print(f"scores: {path}", highlight=False, soft_wrap=True)
+    console.print(f"written: {path}", highlight=False, soft_wrap=True)
+    return path

@@ -24,7 +24,7 @@ def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run
         "architecture": architecture,
         "latent": {"dim": gan.recipe.latent_dim, "distribution": "standard normal"},
         "conditions": gan.targets.conditions,  # the generator's input is z and so many numbers, a one-hot class
-        "data": {"name": spec.name, "kind": spec.kind, "shape": spec.shape},
+        "data": {"name": spec.name, "kind": spec.kind, "shape": spec.shape, "class_names": spec.class_names},
         "pixels": "round(128 x + 127.5) clamped to [0, 255]" if spec.kind == "images" else None,
         "batch_norm_statistics": gan.batch_norm_statistics,
         "ema_decay": gan.recipe.ema_decay,

@@ -68,10 +68,11 @@ class ProgressBar(pl.Callback):
         left = int(seconds_per_step * (self.total - step))
         eta = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
         last = self.metrics.last
-        k = last["gradient_norm"]  # nan where the critic's batch norm or its loss leaves none to measure
+        norm = last["gradient_norm"]  # nan where the critic's batch norm or its loss leaves none to measure
+        k = "" if math.isnan(norm) else f"k {norm:.3g}  "
         return (
             f"critic {last['critic_loss']:.3g}  generator {last['generator_loss']:.3g}  "
-            f"{'' if math.isnan(k) else f'k {k:.3g}  '}{self.images_per_step / seconds_per_step:,.0f} images/s  ETA {eta}"
+            f"{k}{self.images_per_step / seconds_per_step:,.0f} images/s  ETA {eta}"
         )
 
 

@@ -1,0 +1,25 @@
+"""Draw samples of a finished run: `python scripts/sample.py run_dir=RUN class=3 n=64`."""
+
+import hydra
+from omegaconf import DictConfig
+
+from gan_lab import cli, config
+from gan_lab.types import UserError
+
+config.register()
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="sample")
+def main(cfg: DictConfig) -> None:
+    """Check, import torch, draw."""
+    try:
+        config.check_device(cfg.device)
+        from gan_lab import samples
+
+        samples.sample(cfg)
+    except UserError as error:
+        raise cli.refuse(error) from None
+
+
+if __name__ == "__main__":
+    cli.run(main)

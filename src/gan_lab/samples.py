@@ -1,0 +1,117 @@
+"""Pictures of a finished run: any number of samples, of one class, or between two."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from PIL import Image
+from rich.console import Console
+from torch import Tensor
+
+from gan_lab.callbacks import save_grid
+from gan_lab.callbacks.export import DESCRIPTION
+from gan_lab.data.resident import to_uint8
+from gan_lab.files import atomic_path
+from gan_lab.metrics.features import undisturbed
+from gan_lab.saved import SavedRun, load_critic, load_generator, open_run
+from gan_lab.training import GAN, build, sampling
+from gan_lab.training.randomness import generator_for
+from gan_lab.types import DataSpec, UserError
+
+
+def sample(config: DictConfig) -> None:
+    """Do what `scripts/sample.py` was asked to. Raises UserError."""
+    if config.run_dir is None:
+        raise UserError("run_dir is not set: add run_dir=RUN, the folder of a finished run")
+    for name, least in (("n", 1), ("steps", 2), ("seed", 0)):
+        if isinstance(config[name], bool) or not isinstance(config[name], int) or config[name] < least:
+            raise UserError(f"{name}={config[name]}: use a whole number of at least {least}")
+    if config["class"] is not None and config.between is not None:
+        raise UserError("class and between: name one of them")
+    run = open_run(Path(config.run_dir))
+    spec = _spec(run)
+    if spec.kind != "images":
+        raise UserError(f"run_dir={run.folder}: {spec.name} holds {spec.kind}, and samples are drawn as images")
+    gan = build.gan(run.config, spec)
+    load_generator(gan, run)
+    console = Console()
+    samples, stem, columns = _drawn(config, run, spec, gan, console)
+    path = Path(config.out) if config.out else run.folder / "samples" / f"{stem}_seed{config.seed}.png"
+    with atomic_path(path) as place:
+        save_grid(samples, place, columns)
+    console.print(f"grid: {path}", highlight=False, soft_wrap=True)
+    if config.images:
+        _write_images(samples, Path(config.images), stem)
+        console.print(f"images: {len(samples)} in {config.images}", highlight=False, soft_wrap=True)
+
+
+def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console: Console) -> tuple[Tensor, str, int]:
+    """The samples (n, C, H, W), the name of their file, and how many make a row."""
+    device = build.device(config.device)
+    rng = generator_for(config.seed, "scripts/sample.py", device=device)
+    if config["class"] is None and config.between is None:
+        with undisturbed(gan.to(device)):
+            return gan.sample(config.n, rng)[0].float().cpu(), f"n{config.n}", 8
+    if not sampling.knows_classes(gan):
+        raise UserError(
+            f"run_dir={run.folder}: its samples have no classes (loss={run.record['choices']['loss']}, labels=none); "
+            "leave class and between away"
+        )
+    if gan.targets.conditions:
+        said = "drawn with them (labels=predefined)"
+    else:
+        load_critic(gan, run)
+        said = "by the critic's own label: samples are drawn without a class and sorted"
+    gan.to(device)
+    if config.between is not None:
+        ends = list(config.between) if not isinstance(config.between, str | int) else []
+        if len(ends) != 2:
+            raise UserError(f"between={config.between}: name two classes, as between=[3,5]")
+        first, second = (_class(which, spec, "between") for which in ends)
+        lines = sampling.between(gan, first, second, config.n, config.steps, rng)
+        names = f"{spec.class_names[first]} and {spec.class_names[second]}"
+        console.print(f"between {names}; classes {said}", highlight=False, soft_wrap=True)
+        return lines.flatten(0, 1), f"between_{first}_{second}_n{config.n}", config.steps
+    which = _class(config["class"], spec, "class")
+    (samples,) = sampling.by_class(gan, [which], config.n, rng)
+    console.print(
+        f"class {spec.class_names[which]}: {len(samples)} samples, the class {said}", highlight=False, soft_wrap=True
+    )
+    if len(samples) < config.n:
+        console.print(
+            f"warning: it came up only {len(samples)} times; asked were {config.n}", highlight=False, soft_wrap=True
+        )
+    if not len(samples):
+        raise UserError(f"class={config['class']}: this generator does not draw that class")
+    return samples, f"class_{which}_n{config.n}", 8
+
+
+def _class(asked: Any, spec: DataSpec, field: str) -> int:
+    """The number of a class that was named, or numbered."""
+    if str(asked) in spec.class_names:
+        return spec.class_names.index(str(asked))
+    if isinstance(asked, int) and not isinstance(asked, bool) and 0 <= asked < spec.num_classes:
+        return asked
+    names = ", ".join(spec.class_names[:20]) + (", …" if spec.num_classes > 20 else "")
+    raise UserError(f"{field}={asked}: there is no such class (0 to {spec.num_classes - 1}: {names})")
+
+
+def _spec(run: SavedRun) -> DataSpec:
+    """The facts of the data that the run was trained on, from its own files."""
+    path = run.folder / DESCRIPTION
+    try:
+        data = json.loads(path.read_text())["data"]
+        names = tuple(map(str, data["class_names"]))
+        return DataSpec(str(data["name"]), data["kind"], tuple(data["shape"]), len(names), names)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): train the run again with this version") from None
+
+
+def _write_images(samples: Tensor, folder: Path, stem: str) -> None:
+    """Every sample as a PNG of its own, as scripts/evaluate.py reads them."""
+    for number, image in enumerate(to_uint8(samples).permute(0, 2, 3, 1).numpy()):
+        with atomic_path(folder / f"{stem}_{number:06}.png") as path:
+            Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(path, format="png")

@@ -1,0 +1,71 @@
+"""A run that has ended, as its directory holds it: config, record, weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from gan_lab import config as configs
+from gan_lab import records
+from gan_lab.callbacks import load_newest
+from gan_lab.callbacks.export import WEIGHTS
+from gan_lab.data.source import one_line
+from gan_lab.training import GAN
+from gan_lab.types import UserError
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A finished run. config: as it was trained, checked anew."""
+
+    folder: Path
+    config: DictConfig
+    record: records.RunRecord
+
+
+def open_run(folder: Path) -> SavedRun:
+    """Raises UserError where `folder` is no run directory, is damaged, or its run did not finish."""
+    config = configs.saved_config(folder, "run_dir")
+    configs.check(config)
+    record = records.read(folder)
+    if record["status"] != "finished":
+        raise UserError(f"run_dir={folder}: this run is {record['status']}; finish it with train.py resume={folder}")
+    return SavedRun(folder, config, record)
+
+
+def load_generator(gan: GAN, run: SavedRun) -> None:
+    """Give `gan` the run's EMA generator. Raises UserError where its file cannot be used."""
+    try:
+        gan.ema.average.load_state_dict(load_file(run.folder / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = one_line(error)[:80]
+        raise UserError(
+            f"{run.folder / WEIGHTS} cannot be used ({reason}): restore it, or train the run again"
+        ) from None
+    gan.generator_steps = run.record["generator_steps"]
+
+
+def load_critic(gan: GAN, run: SavedRun) -> None:
+    """Give `gan` the run's critic from its last checkpoint. Raises UserError where there is none of the last step."""
+
+    def refuse(message: str) -> None:
+        raise UserError(
+            f"the critic's labels are needed, and {message}: restore the checkpoint, or train the run again"
+        )
+
+    state = load_newest(run.folder, refuse)
+    assert state is not None, "refused above"
+    if state["generator_steps"] != run.record["generator_steps"]:
+        refuse(f"{run.folder} has no checkpoint of its last step, {run.record['generator_steps']}")
+    critic = {key.removeprefix("critic."): value for key, value in state["module"].items() if key.startswith("critic.")}
+    try:
+        gan.critic.load_state_dict(critic)
+    except RuntimeError as error:
+        reason = one_line(error)[:120]
+        raise UserError(
+            f"{run.folder}: the checkpoint's critic is not that of its config.yaml ({reason}): restore it"
+        ) from None
