@@ -3,9 +3,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SMALL := select={choices.experiment:table_2_2_small}
+SMALL_4_1 := select={choices.experiment:[table_4_1_small,table_4_1_no_targets_small]}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format benchmark table-2-2 table-2-2-run table-2-2-small clean
+.PHONY: help demo test test-slow lint format benchmark table-2-2 table-2-2-run table-2-2-small \
+	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,15 +45,49 @@ table-2-2-run: $(INSTALLED) ## train Table 2-2: 75 runs of 200,000 steps, and 72
 	-$(BIN)/python train.py experiment=table_2_2_wgan_gp
 	-$(if $(TINY_IMAGENET),$(BIN)/python train.py experiment=table_2_2 dataset=tiny_imagenet dataset.root=$(TINY_IMAGENET))
 
+# Two sweeps side by side, a thread each; killed together.
+define SIDE_BY_SIDE
+@OMP_NUM_THREADS=1 $(BIN)/python train.py $(1) & first=$$!; \
+OMP_NUM_THREADS=1 $(BIN)/python train.py $(2) & second=$$!; \
+trap 'kill $$first $$second; wait' INT TERM; \
+wait $$first; one=$$?; wait $$second; two=$$?; \
+if [ $$one$$two != 00 ]; then echo "some jobs did not finish (above); the table shows those that did"; fi
+endef
+
 table-2-2-small: $(INSTALLED) ## Table 2-2 on the embedded digits, in small: train 24 runs, then its table and figures
-	@OMP_NUM_THREADS=1 $(BIN)/python train.py experiment=table_2_2_small seed=0 & first=$$!; \
-	OMP_NUM_THREADS=1 $(BIN)/python train.py experiment=table_2_2_small seed=1 & second=$$!; \
-	trap 'kill $$first $$second; wait' INT TERM; \
-	wait $$first; one=$$?; wait $$second; two=$$?; \
-	if [ $$one$$two != 00 ]; then echo "some jobs did not finish (above); the table shows those that did"; fi
+	$(call SIDE_BY_SIDE,experiment=table_2_2_small seed=0,experiment=table_2_2_small seed=1)
 	$(BIN)/python scripts/collect.py runs=outputs/table_2_2_small
 	$(BIN)/python scripts/tables.py table=2-2 datasets=[digits] name=table_2_2_small $(SMALL)
 	$(BIN)/python scripts/figures.py figure=[2-7,2-14] datasets=[digits] $(SMALL)
+
+table-4-1: $(INSTALLED) ## collect the runs of Table 4-1; its table and figures from results/records
+	for runs in $(wildcard outputs/table_4_1*); do $(BIN)/python scripts/collect.py runs=$$runs || true; done
+	$(BIN)/python scripts/tables.py table=4-1
+	$(BIN)/python scripts/figures.py figure=[4-3,4-7,4-8]
+
+table-4-1-run: $(INSTALLED) ## train Table 4-1: 45 runs of 1,000,000 steps and their scores; GPUs and the Inception weights
+	-$(BIN)/python train.py experiment=table_4_1
+	-$(BIN)/python train.py experiment=table_4_1_no_targets
+	-$(BIN)/python train.py experiment=table_4_1_ac_gan_original
+	-$(BIN)/python train.py experiment=table_4_1_ac_gan_weight
+	for run in outputs/table_4_1/cifar10_*; do $(BIN)/python scripts/evaluate.py run_dir=$$run evaluation=inception; done
+
+table-4-1-small: $(INSTALLED) ## Table 4-1 on the embedded digits, in small: train 24 runs, then tables 4-1, 4-2 and figures
+	$(call SIDE_BY_SIDE,experiment=table_4_1_small,experiment=table_4_1_no_targets_small)
+	$(BIN)/python scripts/collect.py runs=outputs/table_4_1_small
+	$(BIN)/python scripts/tables.py table=4-1 datasets=[digits] name=table_4_1_small $(SMALL_4_1)
+	$(BIN)/python scripts/tables.py table=4-2 datasets=[digits] name=table_4_2_small $(SMALL_4_1)
+	$(BIN)/python scripts/figures.py figure=[4-3,4-7,4-8] datasets=[digits] $(SMALL_4_1)
+
+table-4-2: $(INSTALLED) ## Table 4-2 (MS-SSIM within classes) from results/records
+	$(BIN)/python scripts/tables.py table=4-2
+
+table-4-3: $(INSTALLED) ## collect the runs of Table 4-3; the table beside related work
+	for runs in $(wildcard outputs/table_4_3*); do $(BIN)/python scripts/collect.py runs=$$runs || true; done
+	$(BIN)/python scripts/tables.py table=4-3
+
+table-4-3-run: $(INSTALLED) ## train the AM-GAN of Table 4-3: 3 runs of 1,000,000 steps with the wide critic
+	-$(BIN)/python train.py experiment=table_4_3
 
 clean: ## remove the installation and caches; runs and data stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

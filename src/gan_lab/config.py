@@ -77,6 +77,7 @@ class EvaluateConfig:
     samples: str | None = None
     reference: str | None = None
     self_test: bool = False
+    data_statistics: bool = False
     resize: str = MISSING
     size: int | None = None
     data_cache: str = MISSING
