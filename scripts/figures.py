@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from gan_lab import cli, config, reporting
 from gan_lab.types import UserError
 
-FROM_RECORDS = {"2-7", "2-14", "2-15"}
+FROM_RECORDS = {"2-7", "2-14", "2-15", "4-3", "4-7", "4-8"}
 
 
 config.register()
@@ -31,7 +31,7 @@ def draw(cfg: dict[str, Any]) -> None:
     """Read what the figures need, draw, and print what was written."""
     if cfg["figure"] is None:
         raise UserError(f"figure is not set: add figure=NAME or a list (there are: {', '.join(reporting.FIGURES)})")
-    names = [str(name) for name in (cfg["figure"] if isinstance(cfg["figure"], list) else [cfg["figure"]])]
+    names = _listed(cfg["figure"])
     found = []
     if FROM_RECORDS & set(names):
         found = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
@@ -39,8 +39,9 @@ def draw(cfg: dict[str, Any]) -> None:
         found=found,
         datasets=None if cfg["datasets"] is None else tuple(cfg["datasets"]),
         run_dirs=tuple(map(Path, cfg["run_dirs"])),
-        curve=cfg["curve"],
+        curves=tuple(_listed(cfg["curve"])),
         frechet_distance=cfg["frechet_distance"],
+        statistics=tuple(map(Path, cfg["statistics"] or [])),
         allow=tuple(cfg["allow"]),
     )
     for name in names:
@@ -51,6 +52,11 @@ def draw(cfg: dict[str, Any]) -> None:
             if len(names) == 1:
                 raise
             print(f"passed over: {error}")
+
+
+def _listed(value: Any) -> list[str]:
+    """One or a list of names, or none."""
+    return [] if value is None else [str(one) for one in (value if isinstance(value, list) else [value])]
 
 
 if __name__ == "__main__":

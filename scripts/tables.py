@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from gan_lab import cli, config, reporting
 from gan_lab.files import write_atomically
 from gan_lab.types import UserError
 
-TABLES: dict[str, Callable[..., reporting.Table]] = {"2-2": reporting.table_2_2}
 RENDERERS = {"md": reporting.to_markdown, "csv": reporting.to_csv, "tex": reporting.to_latex}
 
 
@@ -26,16 +24,20 @@ def main(cfg: DictConfig) -> None:
     plain: dict[str, Any] = config.plain_config(cfg)
     try:
         config.check_fields(cfg, config.TablesConfig)
-        if cfg.table not in TABLES:
-            raise UserError(f"table={cfg.table}: there is no such table{config.suggestion(cfg.table, TABLES)}")
+        if cfg.table not in reporting.TABLES:
+            raise UserError(
+                f"table={cfg.table}: there is no such table{config.suggestion(cfg.table, reporting.TABLES)}"
+            )
+        design = reporting.TABLES[cfg.table]
         found = reporting.read_records(Path(cfg.records), plain["select"], cfg.allow)
-        table = TABLES[cfg.table](found, plain["datasets"], cfg.inception_score, cfg.frechet_distance)
+        asked = {kind.option: plain[kind.option] for kind in design.kinds}
+        sheet = reporting.sheet(reporting.table(design, found, plain["datasets"], asked))
     except UserError as error:
         raise cli.refuse(error) from None
     name = cfg.name or "table_" + "_".join([cfg.table.replace("-", "_"), *(plain["datasets"] or [])])
     for suffix, render in RENDERERS.items():
-        write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(table))
-    print(reporting.to_markdown(table))
+        write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(sheet))
+    print(reporting.to_markdown(sheet))
     print(f"written: {Path(cfg.out) / name}.{{{','.join(RENDERERS)}}}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from made_up import record, run_dirs, write
+from made_up import labelled, record, run_dirs, write
 
 from gan_lab import records
 from gan_lab.reporting import collect, read_records
@@ -167,3 +167,31 @@ def test_collect_removes_the_places_of_the_machine():
 def test_a_file_name_has_no_weight_where_the_penalty_has_none_and_no_slash():
     assert file_name(record(penalty="clip", weight=None, run_id="ab")) == "digits_exp_clip_seed0_ab.json"
     assert file_name(record(dataset="my/set", run_id="ab")) == "my-set_exp_maxgp0.1_seed0_ab.json"
+
+
+def test_a_file_name_of_a_label_model_says_its_cell():
+    names = [
+        file_name(one)
+        for one in (
+            labelled("am_gan", "dynamic", run_id="ab"),
+            labelled("am_gan", "predefined", seed=1, run_id="ab"),
+            labelled("gan", "dynamic", run_id="ab"),
+            labelled("gan", "predefined", run_id="ab"),
+            labelled("ac_gan", "dynamic", original=True, run_id="ab"),
+            labelled("ac_gan", "predefined", generator_classifier_weight=0.1, run_id="ab"),
+        )
+    ]
+    assert names == [
+        "digits_am_gan_none_dynamic_seed0_ab.json",
+        "digits_am_gan_none_predefined_extra-layer_seed1_ab.json",
+        "digits_gan_none_seed0_ab.json",
+        "digits_gan_none_extra-layer_seed0_ab.json",
+        "digits_ac_gan_none_original_dynamic_seed0_ab.json",
+        "digits_ac_gan_none_classifier0.1_predefined_extra-layer_seed0_ab.json",
+    ]
+
+
+def test_names_of_chapter_2_stay_with_the_fields_of_chapter_4():
+    content = record(run_id="ab")
+    content["choices"]["labels"] = "none"
+    assert file_name(content) == file_name(record(run_id="ab")) == "digits_exp_maxgp0.1_seed0_ab.json"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 
 import numpy as np
 import pytest
-from made_up import SMALL_FID, record, run_dirs
+from made_up import SMALL_AM, SMALL_FID, SMALL_IS, labelled, record, run_dirs
 from PIL import Image
 
 from gan_lab.reporting import FIGURES, NothingRecorded, Request, draw, mode_dropping, objectives
+from gan_lab.reporting.statistics_figures import _share_below
 from gan_lab.types import UserError
 from registry import fields, target
 
@@ -30,9 +32,10 @@ def drawn(name, out, **request):
 
 
 def test_an_unknown_figure_lists_the_known_ones(tmp_path):
-    with pytest.raises(UserError, match=r"figure=4-7: there is no such figure.*4-6"):
-        draw("4-7", tmp_path, Request())
-    assert set(FIGURES) == {"2-7", "2-13", "2-14", "2-15", "2-16", "2-17", "2-18", "4-6"}
+    with pytest.raises(UserError, match=r"figure=4-5: there is no such figure.*4-6"):
+        draw("4-5", tmp_path, Request())
+    of_chapter_2 = ["2-7", "2-13", "2-14", "2-15", "2-16", "2-17", "2-18"]
+    assert list(FIGURES) == [*of_chapter_2, "4-3", "4-4", *(f"4-{n}" for n in range(6, 19))]
 
 
 # 2-13 -----------------------------------------------------------------------------------------------------------------
@@ -165,7 +168,7 @@ def test_curves_of_two_protocols_need_a_choice(tmp_path):
     found[0]["history"]["fid_inception_5k_train"] = [[500, 9.0], [1000, 8.0]]
     with pytest.raises(UserError, match=f"curve={SMALL_FID}"):
         draw("2-7", tmp_path, Request(found=found))
-    _, numbers = drawn("2-7", tmp_path, found=found, curve="fid_inception_5k_train")
+    _, numbers = drawn("2-7", tmp_path, found=found, curves=("fid_inception_5k_train",))
     assert [float(row["mean"]) for row in numbers] == [9.0, 8.0]
 
 
@@ -216,3 +219,176 @@ def test_sample_grids_refuse_what_cannot_stand_side_by_side(tmp_path):
     with pytest.raises(UserError, match="unfinished"):
         draw("2-17", tmp_path, Request(run_dirs=running))
     drawn("2-17", tmp_path / "out", run_dirs=running, allow=("unfinished",))
+
+
+# Chapter 4: curves ----------------------------------------------------------------------------------------------------
+
+
+def label_models():
+    found = [labelled("am_gan", seed=seed, inception_score=8.0 + seed, am=0.5) for seed in (0, 1)]
+    found += [labelled("gan"), labelled("gan", "predefined"), labelled("ac_gan", original=True)]
+    return [*found, labelled("label_gan", status="diverged")]
+
+
+@pytest.mark.parametrize(
+    ("name", "quantities"),
+    [
+        ("4-3", [SMALL_IS, f"{SMALL_IS}.marginal_entropy", f"{SMALL_IS}.conditional_entropy"]),
+        ("4-7", [SMALL_AM, f"{SMALL_AM}.marginal_divergence", f"{SMALL_AM}.conditional_entropy"]),
+        ("4-8", [SMALL_IS, SMALL_AM]),
+    ],
+)
+def test_curves_of_label_models_are_those_of_the_dynamic_column(name, quantities, tmp_path):
+    picture, found = drawn(name, tmp_path, found=label_models(), datasets=("digits",))
+    assert picture.name == f"figure_{name.replace('-', '_')}_digits.png"
+    assert list(dict.fromkeys(row["score"] for row in found)) == quantities
+    models = {(row["model"], row["labels"], row["seeds"]) for row in found}
+    assert models == {
+        ("AM-GAN", "dynamic", "2"),
+        ("GAN", "dynamic", "1"),
+        ("AC-GAN (with the original term)", "dynamic", "1"),
+    }
+    assert len(found) == len(quantities) * 3 * 2
+
+
+def test_a_curve_is_mean_least_and_greatest_of_its_seeds(tmp_path):
+    _, found = drawn("4-3", tmp_path, found=label_models(), datasets=("digits",))
+    last = {row["score"]: row for row in found if row["model"] == "AM-GAN" and row["step"] == "1000"}
+    for name, expected in ((SMALL_IS, (8.5, 8.0, 9.0)), (f"{SMALL_IS}.marginal_entropy", (2.5, 2.0, 3.0))):
+        assert tuple(float(last[name][key]) for key in ("mean", "min", "max")) == expected
+
+
+def test_terms_in_the_history_are_not_taken_for_scores(tmp_path):
+    found = label_models()
+    assert f"{SMALL_IS}.marginal_entropy" in found[0]["history"]
+    drawn("4-8", tmp_path, found=found, datasets=("digits",))  # one score of each kind: nothing to choose
+
+
+def test_two_protocols_of_a_figure_of_two_scores_are_chosen_by_their_beginnings(tmp_path):
+    found = label_models()
+    for one in found:
+        one["history"]["am_classifier_5k_10x"] = [[1000, 7.0]]
+    with pytest.raises(UserError, match=r"curve=am_classifier_2k_10x"):
+        draw("4-8", tmp_path, Request(found=found, datasets=("digits",)))
+    _, rows_of = drawn("4-8", tmp_path, found=found, datasets=("digits",), curves=("am_classifier_5k_10x",))
+    assert {row["score"] for row in rows_of} == {SMALL_IS, "am_classifier_5k_10x"}
+    with pytest.raises(UserError, match="curve=xyz: no figure shows such a score"):
+        draw("4-8", tmp_path, Request(found=found, datasets=("digits",), curves=("xyz",)))
+
+
+def test_label_curves_need_runs_that_differ_in_nothing_else(tmp_path):
+    with pytest.raises(NothingRecorded, match="4-8: no scored run of cifar10"):
+        draw("4-8", tmp_path, Request(found=label_models()))
+    with pytest.raises(UserError, match="n_critic"):
+        draw("4-8", tmp_path, Request(found=[labelled(), labelled("gan", config__n_critic=5)], datasets=("digits",)))
+    with pytest.raises(UserError, match="are the same cell"):
+        draw("4-8", tmp_path, Request(found=[labelled(), labelled(run_id="twin")], datasets=("digits",)))
+
+
+# 4-4 ------------------------------------------------------------------------------------------------------------------
+
+
+def statistics(folder, name, **replaced):
+    """Two classes, three bins, and a classifier of four classes."""
+    content = {
+        "dataset": "digits",
+        "content_hash": "d1",
+        "extractor": {"name": name, "weights_sha256": "ab"},
+        "split": "train",
+        "class_names": ["cat", "dog"],
+        "marginal": [0.1, 0.2, 0.3, 0.4],
+        "entropies": {"edges": [0.0, 0.5, 1.0, 1.5], "histograms": [[3, 1, 0], [0, 2, 2]]},
+        "mean_entropy": [0.25, 1.0],
+        "share_below_0.05": [0.5, 0.0],
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(content | replaced))
+    return path
+
+
+def test_figure_4_4_shows_what_the_files_say(tmp_path):
+    files = tuple(statistics(tmp_path, name) for name in ("inception", "classifier"))
+    picture, found = drawn("4-4", tmp_path / "out", statistics=files)
+    assert picture.name == "figure_4_4_digits.png"
+    assert len(found) == 2 * (4 + 2 * (2 + 3))
+    mine = [row for row in found if row["extractor"] == "inception"]
+    assert [float(row["value"]) for row in mine if row["quantity"].startswith("mean C(x)")] == [0.1, 0.2, 0.3, 0.4]
+    images = [row for row in mine if row["quantity"] == "images" and row["class"] == "dog"]
+    assert [(row["bin_low"], row["bin_high"], row["value"]) for row in images] == [
+        ("0.0", "0.5", "0"),
+        ("0.5", "1.0", "2"),
+        ("1.0", "1.5", "2"),
+    ]
+    assert [row["value"] for row in mine if row["quantity"] == "mean H(C(x))"] == ["0.25", "1.0"]
+    own = statistics(tmp_path, "own", dataset="cifar10")
+    assert drawn("4-4", tmp_path / "own_out", statistics=(own,))[0].name == "figure_4_4.png"
+
+
+def test_the_share_of_all_images_weighs_classes_by_their_size():
+    one = {"entropies": {"histograms": [[3, 1, 0], [0, 6, 6]]}, "share_below_0.05": [0.5, 0.25]}
+    assert _share_below(one) == pytest.approx((0.5 * 4 + 0.25 * 12) / 16)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "words"),
+    [
+        ({"marginal": None}, "it has no marginal"),
+        ({"share_below_0.05": None}, "it has no share_below_0.05"),
+        ({"extractor": {}}, "it has no extractor.name"),
+        ({"mean_entropy": [1.0]}, "not of 2 classes and 3 bins"),
+        ({"entropies": {"edges": [0.0, 1.0], "histograms": [[3, 1, 0], [0, 2, 2]]}}, "not of 2 classes and 1 bins"),
+    ],
+)
+def test_damaged_statistics_are_refused_by_name(replaced, words, tmp_path):
+    with pytest.raises(UserError, match=rf"x\.json: .*{words}"):
+        draw("4-4", tmp_path, Request(statistics=(statistics(tmp_path, "x", **replaced),)))
+
+
+def test_statistics_that_are_missing_or_of_other_images_are_refused(tmp_path):
+    with pytest.raises(UserError, match="add statistics="):
+        draw("4-4", tmp_path, Request())
+    with pytest.raises(UserError, match=r"none\.json cannot be read"):
+        draw("4-4", tmp_path, Request(statistics=(tmp_path / "none.json",)))
+    files = (statistics(tmp_path, "a"), statistics(tmp_path, "b", content_hash="other"))
+    with pytest.raises(UserError, match="different images"):
+        draw("4-4", tmp_path, Request(statistics=files))
+
+
+# 4-9 to 4-18 ----------------------------------------------------------------------------------------------------------
+
+OWN = {
+    "4-9": ("am_gan", "dynamic"), "4-10": ("am_gan", "predefined"), "4-11": ("ac_gan", "dynamic"),
+    "4-12": ("ac_gan", "predefined"), "4-13": ("ac_gan_plus", "dynamic"), "4-14": ("ac_gan_plus", "predefined"),
+    "4-15": ("label_gan", "dynamic"), "4-16": ("label_gan", "predefined"), "4-17": ("gan", "dynamic"),
+    "4-18": ("gan", "predefined"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_sample_grids_are_of_their_own_model(name, tmp_path):
+    found = sampled(tmp_path / "runs", *(labelled(*OWN[name], seed=seed) for seed in (0, 1)))
+    _, numbers = drawn(name, tmp_path / "out", run_dirs=found)
+    assert {(row["loss"], row["labels"], row["samples"]) for row in numbers} == {(*OWN[name], "step_1000.png")}
+    other = next(one for one in OWN if one != name)
+    with pytest.raises(UserError, match=f"figure {other} shows .*: add it to figure={name}$"):
+        draw(other, tmp_path / "out", Request(run_dirs=found))
+
+
+def test_a_model_without_a_figure_is_refused(tmp_path):
+    found = sampled(tmp_path / "runs", labelled("gan_star"))
+    with pytest.raises(UserError, match="loss=gan_star in the dynamic column: no figure of chapter 4 shows that model"):
+        draw("4-17", tmp_path, Request(run_dirs=found))
+
+
+def test_the_grid_of_classes_comes_before_later_samples(tmp_path):
+    found = sampled(tmp_path / "runs", labelled())
+    for step in (9, 100):
+        Image.new("RGB", (8, 8)).save(found[0] / "samples" / f"classes_{step}.png")
+    _, numbers = drawn("4-9", tmp_path / "out", run_dirs=found)
+    assert [(row["samples"], row["step"]) for row in numbers] == [("classes_100.png", "100")]
+
+
+def test_chapter_2_does_not_take_the_grid_of_classes(tmp_path):
+    found = sampled(tmp_path / "runs", record())
+    Image.new("RGB", (8, 8)).save(found[0] / "samples" / "classes_2000.png")
+    assert drawn("2-16", tmp_path / "out", run_dirs=found)[1][0]["step"] == "1000"

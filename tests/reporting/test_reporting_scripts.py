@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import product
 from math import prod
 
 import pytest
 from gan_runs import NO_TORCH, ROOT, Ended, compose
 from hydra.core.hydra_config import HydraConfig
-from made_up import record, run_dirs
+from made_up import SMALL_AM, SMALL_IS, labelled, record, run_dirs, write
+from omegaconf import OmegaConf
 
-from gan_lab.reporting import published
+from gan_lab.reporting import TABLES, table
+from gan_lab.reporting.published_objectives import CHANNELS, GENERATOR_STEPS, LINES, TABLE_2_2
+from registry import options
 
 
 def script(name, *arguments, cwd):
@@ -49,7 +53,9 @@ def test_from_runs_to_table_and_figures(tmp_path):
         ("collect", ["runs=.", "allow=[drity]"], "choose from dirty, unfinished"),
         ("collect", ["run=."], "run: there is no such field; did you mean 'runs'?"),
         ("tables", ["+tabel=2-2"], "tabel: there is no such field; did you mean 'table'?"),
+        ("tables", ["table=4-4"], "there is no such table"),
         ("figures", [], "figure is not set"),
+        ("figures", ["figure=4-4"], "add statistics=[FILE.json,...]"),
     ],
 )
 def test_bad_input_is_one_line(name, arguments, words, tmp_path):
@@ -96,16 +102,63 @@ def test_the_small_sweep_is_small_and_every_cell_has_a_folder_of_its_own():
 
 
 def test_the_sweeps_are_the_lines_of_the_table():
-    losses = {line.loss for line in published.TABLE_2_2.values()}
+    losses = {line.loss for line in TABLE_2_2.lines}
     job, hydra = sweep("table_2_2", "dataset=cifar10", "loss=exp", "penalty.weight=10", "seed=2")
     assert set(hydra.sweeper.params.loss.split(",")) == losses
-    assert set(hydra.sweeper.params.dataset.split(",")) == set(published.DATASETS)
+    assert set(hydra.sweeper.params.dataset.split(",")) == set(TABLE_2_2.datasets)
     assert hydra.sweep.subdir == "cifar10_exp_maxgp10_seed2"
-    assert job.max_generator_steps == published.MAX_GENERATOR_STEPS
-    assert job.architecture.channels == published.CHANNELS
+    assert job.max_generator_steps == GENERATOR_STEPS.thesis
+    assert job.architecture.channels == CHANNELS.thesis
     job, hydra = sweep("table_2_2_wgan_gp", "seed=1")
-    line = published.TABLE_2_2["wgan_gp"]
+    line = LINES["wgan_gp"]
     choices = hydra.runtime.choices
     assert (choices.loss, choices.penalty, choices.dataset) == (line.loss, line.penalty, "cifar10")
-    assert job.penalty.weight == line.weight
+    assert job.penalty.weight == line.where["config.penalty.weight"]
     assert hydra.sweep.subdir == "cifar10_wasserstein_gp10.0_seed1"
+
+
+def test_tables_and_figures_of_chapter_4(tmp_path):
+    models = [labelled(loss, seed=seed) for loss in ("gan", "am_gan", "label_gan") for seed in (0, 1)]
+    write(tmp_path / "results" / "records", *models)
+    for number in ("4-1", "4-2", "4-3"):
+        written = script("tables", f"table={number}", "datasets=[digits]", cwd=tmp_path)
+        assert written.code == 0, written.err
+        stem = f"table_{number.replace('-', '_')}_digits"
+        assert (tmp_path / "results" / "tables" / f"{stem}.md").read_text() in written.out
+    drawn = script("figures", "figure=[4-3,4-8]", "datasets=[digits]", f"curve=[{SMALL_IS},{SMALL_AM}]", cwd=tmp_path)
+    assert drawn.code == 0, drawn.err
+    assert sorted(p.name for p in (tmp_path / "results" / "figures").glob("*.png")) == [
+        "figure_4_3_digits.png",
+        "figure_4_8_digits.png",
+    ]
+
+
+def of_sweep(experiment):
+    """A made-up record for each cell of a sweep, with the config and the choices that train.py would record."""
+    params = {name: values for name, values in sweep(experiment)[1].sweeper.params.items() if name != "seed"}
+    for values in product(*(str(several).split(",") for several in params.values())):
+        job, hydra = sweep(experiment, *map("=".join, zip(params, values, strict=True)), "seed=0")
+        content = labelled(run_id="-".join([experiment, *values]), dataset=job.dataset.name)
+        content["config"] = OmegaConf.to_container(job, resolve=True)
+        content["choices"] = dict(hydra.runtime.choices)
+        yield content
+
+
+@pytest.mark.parametrize("is_small", [False, True])
+def test_the_sweeps_of_chapter_4_are_the_lines_of_its_tables_and_comparable(is_small):
+    names = [
+        name for name in options("experiment") if name.startswith("table_4_") and name.endswith("_small") == is_small
+    ]
+    found = [content for name in names for content in of_sweep(name)]
+    dataset = "digits" if is_small else "cifar10"
+    (part,) = table(TABLES["4-1"], found, [dataset]).parts
+    shown = {(cell.line.key, cell.line.labels) for cell in part.cells if cell.chosen}
+    variants = {("ac_gan_weak", "dynamic"), ("ac_gan_weak", "predefined")}
+    variants |= {("ac_gan_original", "dynamic"), ("ac_gan_original", "predefined")}
+    lines = {(line.key, line.labels) for line in TABLES["4-1"].lines}
+    assert shown == (lines - variants if is_small else {line for line in lines if line != ("ac_gan_weak", "dynamic")})
+    assert ("generator steps (thesis: 1,000,000)" in part.small_scale) == is_small
+    (wide,) = table(TABLES["4-3"], found, [dataset]).parts
+    assert [cell.line.text for cell in wide.cells if cell.chosen] == (
+        [] if is_small else ["AM-GAN (192 critic channels)"]
+    )

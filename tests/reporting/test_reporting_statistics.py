@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from gan_lab.reporting.statistics import estimate
+from gan_lab.reporting.statistics import difference, estimate
 from gan_lab.reporting.text import interval, number
 
 
@@ -35,6 +35,59 @@ def test_one_seed_has_no_interval_and_says_so():
 def test_no_seed_is_an_error():
     with pytest.raises(ValueError, match="at least one"):
         estimate([])
+
+
+def test_values_that_are_not_finite_have_no_interval():
+    found = estimate([1.0, math.inf])
+    assert found.mean == math.inf
+    assert math.isnan(found.half_width)
+    assert interval(found) == "inf (not finite: no interval)"
+
+
+# Welch ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_a_difference_is_welchs():
+    first, second = [20.4, 24.2, 15.4, 21.4, 20.2], [20.2, 16.9, 18.5]
+    found = difference(first, second)
+    a = sum((x - 20.32) ** 2 for x in first) / 4 / 5
+    b = sum((x - 55.6 / 3) ** 2 for x in second) / 2 / 3
+    assert found.mean == pytest.approx(20.32 - 55.6 / 3)
+    assert found.n == 3
+    freedom = (a + b) ** 2 / (a**2 / 4 + b**2 / 2)
+    assert found.half_width == pytest.approx(_student(0.975, freedom) * math.sqrt(a + b), rel=1e-9)
+
+
+def test_welch_against_scipys_test():
+    stats = pytest.importorskip("scipy.stats")
+    first, second = [9.0, 9.3, 8.8, 9.9], [8.1, 7.0, 8.4]
+    low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    found = difference(first, second)
+    assert (found.mean - found.half_width, found.mean + found.half_width) == pytest.approx((low, high), rel=1e-9)
+
+
+def test_welch_with_one_varying_group_has_its_freedom():
+    found = difference([1.0, 3.0], [5.0, 5.0, 5.0])  # a = 1, ν = 1
+    assert (found.mean, found.n) == (-3.0, 2)
+    assert found.half_width == pytest.approx(12.7062, rel=1e-5)
+
+
+def test_differences_without_an_interval():
+    assert difference([1.0], [2.0, 3.0]).half_width is None
+    assert difference([1.0, 1.0], [2.0, 2.0]).half_width == 0.0
+    assert math.isnan(difference([1.0, math.inf], [2.0, 3.0]).half_width)
+    with pytest.raises(ValueError, match="either side"):
+        difference([], [1.0])
+
+
+def _student(p, freedom):
+    """The quantile by mpmath's incomplete beta and bisection."""
+    import mpmath
+
+    def distribution(t):
+        return 1 - mpmath.betainc(freedom / 2, 0.5, 0, freedom / (freedom + t * t), regularized=True) / 2
+
+    return float(mpmath.findroot(lambda t: distribution(t) - p, (1, 20), solver="anderson"))
 
 
 def test_another_confidence():

@@ -9,10 +9,18 @@ import re
 import pytest
 from made_up import FID, IS, WEIGHTS, record
 
-from gan_lab.reporting import published, table_2_2, to_csv, to_latex, to_markdown
+from gan_lab.reporting import TABLES, render, sheet
+from gan_lab.reporting import table as table_of
+from gan_lab.reporting.published_objectives import LINES
 from gan_lab.types import UserError
 
-LINES = published.TABLE_2_2
+
+def table_2_2(found, datasets=None, **asked):
+    return table_of(TABLES["2-2"], found, datasets, asked)
+
+
+def to_markdown(table):
+    return render.to_markdown(sheet(table))
 
 
 def cell(found, loss="exp", dataset="digits"):
@@ -30,11 +38,11 @@ def test_the_weight_of_the_least_mean_fid_is_shown_with_its_grid():
     one = cell(found)
     assert one.chosen.weight == 1.0
     assert [weight.weight for weight in one.searched] == [0.1, 1.0, 10.0]
-    assert one.frechet_distance.estimate.mean == 2.5
-    assert one.frechet_distance.estimate.n == 2
-    assert one.frechet_distance.estimate.half_width == pytest.approx(12.7062 * 0.5, rel=1e-5)
-    assert one.inception_score.spread == pytest.approx(0.3)
-    assert one.frechet_distance.spread is None  # one chunk has no ±
+    assert one.scores["fid"].estimate.mean == 2.5
+    assert one.scores["fid"].estimate.n == 2
+    assert one.scores["fid"].estimate.half_width == pytest.approx(12.7062 * 0.5, rel=1e-5)
+    assert one.scores["is"].spread == pytest.approx(0.3)
+    assert one.scores["fid"].spread is None  # one chunk has no ±
 
 
 def test_a_weight_with_fewer_seeds_may_not_win():
@@ -65,7 +73,7 @@ def test_a_weight_whose_fid_is_not_finite_may_not_win():
 
 def test_wgan_gp_is_its_own_line():
     found = [record("wasserstein", 10, penalty="gp", fid=4.0), record("wasserstein", 1, penalty="gp", fid=1.0)]
-    assert cell(found, "wgan_gp").frechet_distance.estimate.mean == 4.0
+    assert cell(found, "wgan_gp").scores["fid"].estimate.mean == 4.0
     assert cell(found, "wasserstein").searched == ()
 
 
@@ -128,13 +136,13 @@ def test_what_is_no_part_of_a_cell_may_differ():
     two["config"] |= {"run_dir": "x", "existing_run": "resume", "a_later_field": 3, "evaluate_every": 7}
     two["config"]["penalty"]["weight"] = 0.10
     two["config"]["max_generator_steps"] = 1000.0  # the same number
-    assert cell([one, two]).frechet_distance.estimate.n == 2
+    assert cell([one, two]).scores["fid"].estimate.n == 2
 
 
 def test_data_sets_are_apart():
     found = [record(fid=2.0), record(dataset="cifar10", fid=9.0, config__architecture__channels=128)]
-    assert cell(found).frechet_distance.estimate.mean == 2.0
-    assert cell(found, dataset="cifar10").frechet_distance.estimate.mean == 9.0
+    assert cell(found).scores["fid"].estimate.mean == 2.0
+    assert cell(found, dataset="cifar10").scores["fid"].estimate.mean == 9.0
 
 
 def test_two_scores_of_one_kind_need_a_choice():
@@ -143,7 +151,7 @@ def test_two_scores_of_one_kind_need_a_choice():
     with pytest.raises(UserError, match=f"{IS} and is_inception_50k_10x.*inception_score={IS}"):
         table_2_2([content], ["digits"])
     (part,) = table_2_2([content], ["digits"], inception_score="is_inception_50k_10x").parts
-    assert part.inception_score.score == "is_inception_50k_10x"
+    assert part.protocols["is"].score == "is_inception_50k_10x"
     with pytest.raises(UserError, match="frechet_distance=fid_x_train: the runs have no such score"):
         table_2_2([content], ["digits"], inception_score=IS, frechet_distance="fid_x_train")
 
@@ -247,11 +255,11 @@ def test_markdown_carries_protocol_extractor_and_code(table):
         f"{FID}: extractor classifier, architecture SmallCNN (width 8), weights {WEIGHTS[:12]}; 10,000 samples." in text
     )
     assert "Code: 555555555." in text
-    assert published.SOURCE in text
+    assert "Published: Zhou 2020, Table 2-2 (WGAN-GP: section 2.6.5); its ± is" in text
 
 
 def test_csv_can_be_read_back_unrounded(table):
-    rows = list(csv.DictReader(io.StringIO(to_csv(table))))
+    rows = list(csv.DictReader(io.StringIO(render.to_csv(sheet(table)))))
     assert len(rows) == 7 + 7 + 6
     exp = rows[1]
     assert (exp["dataset"], exp["loss"], exp["penalty"], exp["status"]) == ("digits", "exp", "maxgp", "scored")
@@ -266,12 +274,12 @@ def test_csv_can_be_read_back_unrounded(table):
     assert {row["status"] for row in rows[14:]} == {"published"}
     for row in rows[7:14]:
         line = LINES["wgan_gp" if row["penalty"] == "gp" else row["loss"]]
-        assert float(row["is_published"]) == line.inception_score["cifar10"].value
-        assert float(row["fid_published_std"]) == line.frechet_distance["cifar10"].std
+        assert float(row["is_published"]) == line.published["is"]["cifar10"].value
+        assert float(row["fid_published_std"]) == line.published["fid"]["cifar10"].std
 
 
 def test_latex_has_booktabs_balanced_cells_and_no_bare_specials(table):
-    text = to_latex(table)
+    text = render.to_latex(sheet(table))
     tables = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, flags=re.DOTALL)
     assert len(tables) == 3
     for one in tables:
@@ -288,11 +296,11 @@ def test_latex_has_booktabs_balanced_cells_and_no_bare_specials(table):
 
 
 def test_published_numbers_are_those_of_the_thesis():
-    assert {name: (line.inception_score["cifar10"].value, line.frechet_distance["cifar10"].value) for name, line in
+    assert {name: (line.published["is"]["cifar10"].value, line.published["fid"]["cifar10"].value) for name, line in
             LINES.items()} == {
         "wasserstein": (7.68, 18.35), "exp": (8.03, 15.64), "logistic": (7.95, 16.47), "sqrt": (7.97, 16.03),
         "quadratic": (7.97, 15.90), "hinge": (7.91, 16.52), "wgan_gp": (7.71, 18.86),
     }  # fmt: skip
-    tiny = [(line.inception_score["tiny_imagenet"].value, line.frechet_distance["tiny_imagenet"].value)
+    tiny = [(line.published["is"]["tiny_imagenet"].value, line.published["fid"]["tiny_imagenet"].value)
             for name, line in LINES.items() if name != "wgan_gp"]  # fmt: skip
     assert tiny == [(8.66, 16.47), (8.67, 14.90), (8.70, 15.05), (8.82, 15.11), (8.53, 15.72), (8.63, 15.75)]

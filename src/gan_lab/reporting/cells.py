@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gan_lab import records
 from gan_lab.reporting.collection import Record, field
-from gan_lab.reporting.published import ALIASES, Line
+from gan_lab.reporting.published import ALIASES, Kind, Line
 from gan_lab.reporting.statistics import Estimate, estimate
 from gan_lab.types import UserError
 
-# What may differ between the cells of a table (a line's own loss and penalty are compared within the line), and what
-# says how a run was scored: that is compared as the score's name and its extractor.
-_FREE = {"seed", "loss", "penalty", "evaluation", "existing_run"}
 _EXTRACTOR = ("name", "architecture", "weights_sha256")
 
 
@@ -34,8 +31,10 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Score:
-    """A score of a cell. spread: mean over seeds of the published kind of ± (None where there is none)."""
+    """A score of a cell. values: of the seeds. spread: mean over seeds of the published kind of ± (None where there is
+    none)."""
 
+    values: tuple[float, ...]
     estimate: Estimate
     spread: float | None
 
@@ -47,19 +46,18 @@ class Weight:
     weight: float | None
     scored: tuple[Record, ...]
     diverged: tuple[Record, ...]
-    frechet_distance: float  # mean over seeds; nan where no run was scored
+    mean: float  # over seeds, of the score that chooses the weight; nan without one
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A line of a table on one data set. chosen is None where no run can be shown."""
+    """A line of a table on one data set. chosen is None where no run can be shown. scores: by Kind.key."""
 
     line: Line
     searched: tuple[Weight, ...]
     unscored: tuple[Record, ...]  # finished, or allowed unfinished, without the score
     chosen: Weight | None
-    inception_score: Score | None
-    frechet_distance: Score | None
+    scores: Mapping[str, Score | None]
 
 
 def runs_of(found: Sequence[Record], dataset: str) -> list[Record]:
@@ -74,38 +72,57 @@ def canonical(dataset: str) -> str:
 
 def belongs(record: Record, line: Line) -> bool:
     """Whether a run is one of a table line's."""
-    choices, weight = record["choices"], field(record, "config.penalty.weight")
-    return (choices["loss"], choices["penalty"]) == (line.loss, line.penalty) and line.weight in (None, weight)
+    choices = record["choices"]
+    return (
+        (choices["loss"], choices["penalty"]) == (line.loss, line.penalty)
+        and all(field(record, name) == value for name, value in line.where.items())
+        and not any(field(record, name) == value for name, value in line.unless.items())
+        and line.labels in (None, labels_column(record))
+    )
 
 
-def cell(line: Line, runs: Sequence[Record], inception_score: str | None, frechet_distance: str | None) -> Cell:
-    """The cell of a line; λ is the weight of the least mean FID among those with the most scored seeds.
+def labels_column(record: Record) -> str:
+    """The column of Table 4-1 that a run is of: "predefined" or "dynamic".
 
-    inception_score, frechet_distance: the names of the scores; None where no run has one. Raises UserError where two
-    runs are the same cell and seed.
+    A loss without targets stands in both: its predefined column is the network with the extra critic layer.
+    """
+    labels = record["choices"].get("labels", "none")
+    extra_layer = field(record, "config.architecture.extra_layer") is True
+    return "predefined" if labels == "predefined" or (labels == "none" and extra_layer) else "dynamic"
+
+
+def cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None], chosen_by: str | None) -> Cell:
+    """The cell of a line; λ is the weight of the least mean of a score among those with the most scored seeds.
+
+    names: of the scores by Kind.key; None where no run has one. chosen_by: the key of the score that chooses λ, without
+    which no run counts as scored; None: there is one weight, and a run with any of the scores counts. Raises UserError
+    where two runs are the same cell and seed.
     """
     mine = [record for record in runs if belongs(record, line)]
+    deciding = list(names.values()) if chosen_by is None else [names[chosen_by]]
     by_weight: dict[float | None, list[Record]] = {}
     for record in mine:
         weight = field(record, "config.penalty.weight")
         by_weight.setdefault(None if weight is None else float(weight), []).append(record)
     searched = []
     for weight in sorted(by_weight, key=lambda value: -math.inf if value is None else value):
-        _check_seeds(line, weight, by_weight[weight])
+        check_seeds(line, weight, by_weight[weight])
         diverged = tuple(record for record in by_weight[weight] if record["status"] == "diverged")
-        scored = tuple(record for record in by_weight[weight] if _is_scored(record, frechet_distance))
-        values = [score_value(record, frechet_distance) for record in scored if frechet_distance is not None]
+        scored = tuple(record for record in by_weight[weight] if _has_score(record, deciding))
+        name = None if chosen_by is None else names[chosen_by]
+        values = [score_value(record, name) for record in scored] if name is not None else []
         searched.append(Weight(weight, scored, diverged, sum(values) / len(values) if values else math.nan))
     most = max((len(one.scored) for one in searched), default=0)
-    candidates = [one for one in searched if len(one.scored) == most and math.isfinite(one.frechet_distance)]
-    chosen = min(candidates, key=lambda one: one.frechet_distance, default=None)
+    candidates = [one for one in searched if one.scored and len(one.scored) == most]
+    if chosen_by is not None:
+        candidates = [one for one in candidates if math.isfinite(one.mean)]
+    chosen = min(candidates, key=lambda one: one.mean, default=None)
     return Cell(
         line=line,
         searched=tuple(searched),
-        unscored=tuple(r for r in mine if r["status"] != "diverged" and not _is_scored(r, frechet_distance)),
+        unscored=tuple(r for r in mine if r["status"] != "diverged" and not _has_score(r, deciding)),
         chosen=chosen,
-        inception_score=_score(chosen, inception_score),
-        frechet_distance=_score(chosen, frechet_distance),
+        scores={key: _score(chosen, name) for key, name in names.items()},
     )
 
 
@@ -114,19 +131,18 @@ def score_value(record: Record, name: str) -> float:
     return float(record["scores"][name]["value"])
 
 
-def score_name(
-    runs: Sequence[Record], prefix: str, suffix: str, asked: str | None, among: str, option: str
-) -> str | None:
-    """The one score `<prefix>...<suffix>` that the runs have in `among` ("scores" or "history"); None without any.
+def score_name(runs: Sequence[Record], kind: Kind, asked: str | None, among: str, option: str) -> str | None:
+    """The one score of a kind that the runs have in `among` ("scores" or "history"); None without any.
 
-    Raises UserError where they have several and none was asked for: scores of two protocols are two scores.
+    A name with a dot is a term of a score and no score. Raises UserError where they have several and none was asked
+    for: scores of two protocols are two scores.
     """
     names = {
         name
         for record in runs
         if record["status"] != "diverged"
         for name in record.get(among) or {}
-        if name.startswith(prefix) and name.endswith(suffix)
+        if name.startswith(kind.prefix) and name.endswith(kind.suffix) and "." not in name
     }
     if asked is not None and names:
         if asked not in names:
@@ -140,7 +156,7 @@ def score_name(
 
 def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
     """How the score `name` of these (comparable) runs was taken."""
-    record = next((record for record in runs if _is_scored(record, name)), None)
+    record = next((record for record in runs if _has_score(record, [name])), None)
     if record is None or name is None:
         return None
     score = record["scores"][name]
@@ -166,31 +182,40 @@ def _in_words(architecture: Any) -> str:
 # Comparable runs ------------------------------------------------------------------------------------------------------
 
 
-def check_comparable(runs: Sequence[Record], lines: Sequence[Line], extractors: Sequence[str]) -> None:
-    """Refuse runs of one data set that differ in more than loss, penalty weight and seed: they are no table.
+def check_comparable(
+    runs: Sequence[Record], lines: Sequence[Line], extractors: Sequence[str], may_differ: Collection[str]
+) -> None:
+    """Refuse runs of one data set that differ in more than may_differ (Design.may_differ): they are no table.
 
     Compared are the data's content hash, what stands in the fields `extractors` ("scores.<name>.extractor", or
     "extractor" of the scores over training) where a run has them, and the identity of the config (records.identity);
-    the fields of loss and penalty within each line. A field of the root that one config lacks is left out: it came
-    with a later version. Raises UserError that names the two values and how to select one.
+    the fields of may_differ but seed and penalty weight within each line, and the network within each column of
+    labels. How a run was scored is compared as the score's name and its extractor. A field of the root that one config
+    lacks is left out: it came with a later version. Raises UserError that names the two values and how to select one.
     """
     _check_same(runs, ["dataset.content_hash"])
     for dotted in extractors:
         scored = [record for record in runs if field(record, dotted) is not None]
         _check_same(scored, [f"{dotted}.{key}" for key in _EXTRACTOR])
-    _check_same_config(runs, _FREE)
+    _check_same_config(runs, {f"config.{name}" for name in may_differ})
+    roots = {key for record in runs for key in record["config"]}
+    for column in dict.fromkeys(line.labels for line in lines if line.labels is not None):
+        mine = [record for record in runs if labels_column(record) == column]
+        _check_same_config(mine, {f"config.{key}" for key in roots - {"architecture"}})
+    differing = {name.split(".")[0] for name in may_differ}
     for line in lines:
         mine = [record for record in runs if belongs(record, line)]
-        everything_else = {key for record in mine for key in record["config"]} - {"loss", "penalty"}
-        _check_same_config(mine, everything_else, ignore={"config.penalty.weight"})
+        free = {f"config.{key}" for key in roots if key not in differing or key == "seed"}
+        _check_same_config(mine, free | {"config.penalty.weight"})
 
 
-def _check_same_config(runs: Sequence[Record], free: set[str], ignore: frozenset[str] | set[str] = frozenset()) -> None:
+def _check_same_config(runs: Sequence[Record], free: Collection[str]) -> None:
+    """free: what is not compared, a field of the root ("config.loss") or below it ("config.penalty.weight")."""
     configs = [records.identity(record["config"]) for record in runs]
-    for key in sorted({key for config in configs for key in config} - free):
+    for key in sorted({key for config in configs for key in config if f"config.{key}" not in free}):
         having = [record for record, config in zip(runs, configs, strict=True) if key in config]
         flat = [_flat(records.identity(record["config"])[key], f"config.{key}") for record in having]
-        _check_same(having, sorted({name for one in flat for name in one} - ignore))
+        _check_same(having, sorted({name for one in flat for name in one} - set(free)))
 
 
 def _check_same(runs: Sequence[Record], names: Sequence[str]) -> None:
@@ -215,28 +240,32 @@ def _flat(value: Any, path: str) -> set[str]:
     return {path}
 
 
-def _check_seeds(line: Line, weight: float | None, runs: Sequence[Record]) -> None:
+def check_seeds(line: Line, weight: float | None, runs: Sequence[Record]) -> None:
+    """Refuse two runs of one seed in a cell. Raises UserError that names both."""
+    which = f"penalty weight {weight}" if line.labels is None else f"{line.labels} labels"
     seen: dict[int, Record] = {}
     for record in runs:
         twin = seen.setdefault(record["seed"], record)
         if twin is not record:
             raise UserError(
-                f"{line.text}, penalty weight {weight}, seed {record['seed']}: runs {twin['run_id']} and "
+                f"{line.text}, {which}, seed {record['seed']}: runs {twin['run_id']} and "
                 f"{record['run_id']} are the same cell; delete one record, or select by run_id or git.sha"
             )
 
 
-def _is_scored(record: Record, name: str | None) -> bool:
-    return record["status"] != "diverged" and name is not None and name in (record.get("scores") or {})
+def _has_score(record: Record, names: Collection[str | None]) -> bool:
+    return record["status"] != "diverged" and any(name in (record.get("scores") or {}) for name in names)
 
 
 def _score(chosen: Weight | None, name: str | None) -> Score | None:
-    runs = [record for record in chosen.scored if _is_scored(record, name)] if chosen else []
+    runs = [record for record in chosen.scored if _has_score(record, [name])] if chosen else []
     if name is None or not runs:
         return None
     spreads = [record["scores"][name].get("std") for record in runs]
     has_spread = all(spread is not None for spread in spreads)
+    values = tuple(score_value(record, name) for record in runs)
     return Score(
-        estimate([score_value(record, name) for record in runs]),
+        values,
+        estimate(values),
         sum(map(float, spreads)) / len(spreads) if has_spread else None,
     )

@@ -105,11 +105,22 @@ def collect(
 
 
 def file_name(record: Mapping[str, Any]) -> str:
-    """<dataset>_<loss>_<penalty><weight>_seed<seed>_<run_id>.json"""
+    """<dataset>_<loss>_<penalty><weight>[_<variant>][_<labels>][_extra-layer]_seed<seed>_<run_id>.json
+
+    variant: AC-GAN's "original", or "classifier<weight>" where the generator's weight of it is not 1.
+    """
     weight = field(record, "config.penalty.weight")
     choices = record["choices"]
-    penalty = choices["penalty"] + ("" if weight is None else f"{float(weight):g}")
-    stem = f"{record['dataset']['name']}_{choices['loss']}_{penalty}_seed{record['seed']}_{record['run_id']}"
+    parts = [record["dataset"]["name"], choices["loss"], choices["penalty"] + ("" if weight is None else f"{weight:g}")]
+    if field(record, "config.loss.original") is True:
+        parts.append("original")
+    if (of_classifier := field(record, "config.loss.generator_classifier_weight", 1)) != 1:
+        parts.append(f"classifier{of_classifier:g}")
+    if choices.get("labels", "none") != "none":
+        parts.append(choices["labels"])
+    if field(record, "config.architecture.extra_layer") is True:
+        parts.append("extra-layer")
+    stem = "_".join([*parts, f"seed{record['seed']}", record["run_id"]])
     return re.sub(r"[^\w.+-]", "-", stem) + ".json"
 
 

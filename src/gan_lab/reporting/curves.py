@@ -1,4 +1,4 @@
-"""Scores over training, one curve for each line of Table 2-2."""
+"""Scores over training, one curve for each line of a table."""
 
 from __future__ import annotations
 
@@ -8,43 +8,79 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_lab.reporting import published
-from gan_lab.reporting.cells import Weight, cell, check_comparable, runs_of, score_name
+from gan_lab.reporting.cells import Weight, belongs, cell, check_comparable, check_seeds, runs_of, score_name
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.published import Line
+from gan_lab.reporting.published import Design, Kind, Line
+from gan_lab.reporting.published_objectives import FRECHET_DISTANCE
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """What a panel shows: a kind of score, or a term of it, and what its axis says (None: the score's name)."""
+
+    kind: Kind
+    term: str | None = None
+    words: str | None = None
+
+
+@dataclass(frozen=True)
 class Curve:
-    """A score of a table line over training: mean, least and greatest over seeds. Arrays of shape (steps,)."""
+    """A quantity of a table line over training: mean, least and greatest over seeds. Arrays of shape (steps,).
+
+    name: of the score, or <score>.<term>.
+    """
 
     line: Line
     weight: Weight
-    score: str
+    name: str
     steps: Array
     mean: Array
     low: Array
     high: Array
 
+    @property
+    def score(self) -> str:
+        """The name of the score, whatever its term."""
+        return self.name.split(".")[0]
+
 
 def curves(
-    found: Sequence[Record], dataset: str, prefix: str, suffix: str, asked: str | None, frechet_distance: str | None
+    design: Design,
+    lines: Sequence[Line],
+    found: Sequence[Record],
+    dataset: str,
+    quantity: Quantity,
+    asked: str | None,
+    frechet_distance: str | None,
 ) -> list[Curve]:
-    """The curves of one data set, at the penalty weight that the table shows (cells.cell).
+    """The curves of some lines of a design on one data set, at the penalty weight that the table shows (cells.cell).
 
-    prefix, suffix: of the score in the records' history; asked: its whole name, where they have several.
-    frechet_distance: the final score that chooses the weight, where they have several. Only steps at which every seed
-    was scored are kept.
+    asked: the whole name of the score in the records' history, where they have several. frechet_distance: the final
+    score that chooses the weight, where they have several; without a choice of weights every run with a history is
+    shown. Only steps at which every seed was scored are kept.
     """
-    lines = list(published.TABLE_2_2.values())
-    runs = runs_of(found, dataset)
-    check_comparable(runs, lines, ["extractor"])
-    fid = score_name(runs, "fid_", "_train", frechet_distance, "scores", "frechet_distance")
-    name = score_name(runs, prefix, suffix, asked, "history", "curve")
-    chosen = [(line, cell(line, runs, None, fid).chosen) for line in lines]
-    return [one for line, weight in chosen if weight and name if (one := _curve(line, weight, name))]
+    runs = [record for record in runs_of(found, dataset) if any(belongs(record, line) for line in lines)]
+    check_comparable(runs, lines, ["extractor"], design.may_differ)
+    name = score_name(runs, quantity.kind, asked, "history", "curve")
+    if name is None:
+        return []
+    if design.chosen_by is None:
+        shown = [(line, _with_history(line, runs, name)) for line in lines]
+    else:
+        fid = score_name(runs, FRECHET_DISTANCE, frechet_distance, "scores", FRECHET_DISTANCE.option)
+        shown = [(line, cell(line, runs, {"fid": fid}, "fid").chosen) for line in lines]
+    whole = name if quantity.term is None else f"{name}.{quantity.term}"
+    return [one for line, weight in shown if weight and (one := _curve(line, weight, whole))]
+
+
+def _with_history(line: Line, runs: Sequence[Record], name: str) -> Weight | None:
+    mine = [record for record in runs if belongs(record, line)]
+    check_seeds(line, None, mine)
+    diverged = tuple(record for record in mine if record["status"] == "diverged")
+    scored = tuple(r for r in mine if r["status"] != "diverged" and (r.get("history") or {}).get(name))
+    return Weight(None, scored, diverged, np.nan) if scored else None
 
 
 def _curve(line: Line, weight: Weight, name: str) -> Curve | None:
@@ -56,7 +92,7 @@ def _curve(line: Line, weight: Weight, name: str) -> Curve | None:
     return Curve(
         line=line,
         weight=weight,
-        score=name,
+        name=name,
         steps=np.array(steps, dtype=float),
         mean=values.mean(axis=0),
         low=values.min(axis=0),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_lab.reporting import published
 from gan_lab.reporting.collection import Record
+from gan_lab.reporting.published import Kind
+from gan_lab.reporting.published_objectives import LINES
 from gan_lab.types import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +24,16 @@ COLOURS = {  # Okabe and Ito's, which colour-blind readers tell apart
     "quadratic": "#CC79A7",
     "hinge": "#E69F00",
     "wgan_gp": "#000000",
+    "gan": "#000000",
+    "gan_star": "#56B4E9",
+    "ac_gan": "#E69F00",
+    "ac_gan_weak": "#E69F00",
+    "ac_gan_original": "#E69F00",
+    "ac_gan_plus": "#009E73",
+    "label_gan": "#0072B2",
+    "am_gan": "#D55E00",
 }
+DASHES = {"wgan_gp": "--", "ac_gan_weak": "--", "ac_gan_original": ":"}  # beside a line of the same colour, or meaning
 
 
 class NothingRecorded(UserError):
@@ -37,9 +47,14 @@ class Request:
     found: Sequence[Record] = ()
     datasets: tuple[str, ...] | None = None
     run_dirs: tuple[Path, ...] = ()
-    curve: str | None = None
+    curves: tuple[str, ...] = ()
     frechet_distance: str | None = None
+    statistics: tuple[Path, ...] = ()
     allow: tuple[str, ...] = ()
+
+    def curve(self, kind: Kind) -> str | None:
+        """The asked name of a kind of score over training."""
+        return next((name for name in self.curves if name.startswith(kind.prefix)), None)
 
 
 @dataclass(frozen=True)
@@ -66,4 +81,4 @@ def plain_axes(axes: Axes) -> None:
 
 def label(key: str) -> str:
     """How legends call the loss `key` of Table 2-2: its formula."""
-    return published.TABLE_2_2[key].text
+    return LINES[key].text

@@ -1,4 +1,4 @@
-"""The figures of the thesis that come from records or from formulas alone: each a PNG and a CSV of what it shows."""
+"""The figures of the thesis from records, samples, statistics and formulas: each a PNG and a CSV of what it shows."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gan_lab.files import atomic_path, write_atomically
-from gan_lab.reporting import curve_figures, formula_figures, sample_figures
+from gan_lab.reporting import curve_figures, formula_figures, sample_figures, statistics_figures
 from gan_lab.reporting.drawing import Drawing, Request
 from gan_lab.types import UserError
 
-FIGURES: dict[str, Callable[[Request], Drawing]] = {
-    "2-7": curve_figures.frechet_curves,
+
+def _chapter_and_number(name: str) -> tuple[int, ...]:
+    return tuple(map(int, name.split("-")))
+
+
+_OTHERS: dict[str, Callable[[Request], Drawing]] = {
     "2-13": formula_figures.losses,
-    "2-14": curve_figures.inception_curves_cifar10,
-    "2-15": curve_figures.inception_curves_tiny_imagenet,
-    "2-16": sample_figures.samples_cifar10,
-    "2-17": sample_figures.samples_tiny_imagenet,
-    "2-18": sample_figures.samples_flowers102,
+    "4-4": statistics_figures.entropies,
     "4-6": formula_figures.dropped_modes,
 }
+_ALL = curve_figures.FIGURES | sample_figures.FIGURES | _OTHERS
+FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_chapter_and_number)}
 
 
 def draw(name: str, out: Path, request: Request) -> list[Path]:

@@ -1,82 +1,119 @@
-"""Published numbers, to be printed beside ours and never tuned to.
+"""What a table of the thesis is: its lines, its scores, and its numbers, printed beside ours and never tuned to.
 
-Source: Zhou 2020 (doctoral thesis, SJTU), Table 2-2 and section 2.6.5. Their ± is the standard deviation over 10 chunks
-of 50,000 samples, for IS and for FID; it says nothing of training seeds.
+Source of every number: Zhou 2020 (doctoral thesis, SJTU). The numbers stand in published_objectives.py (chapter 2) and
+published_labels.py (chapter 4).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-SOURCE = "Zhou 2020, Table 2-2 (WGAN-GP: section 2.6.5)"
-PLUS_MINUS = "standard deviation over 10 chunks of 50,000 samples of one run"
-EXTRACTOR = "inception"
-CHANNELS = 128
-MAX_GENERATOR_STEPS = 200_000
 DATASETS = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny-ImageNet"}
 ALIASES = {"tiny-imagenet-200": "tiny_imagenet"}  # the folder of the original archive names its data set
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published score: value ± std, std over chunks of samples."""
+    """A published score: value ± std, std over parts of the samples of one run; None where the thesis gives none."""
 
     value: float
-    std: float
+    std: float | None = None
+    decimals: int = 2
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of score that a table shows.
+
+    key: how columns of the CSV begin. title: how the thesis heads it. prefix, suffix: of the names of its scores.
+    option: names one of several. extractor, samples, architecture: the thesis's, the first two as they stand in a
+    score's name, the last a part of the name of the extractor's network; None where they are not compared. has_spread:
+    whether it has a ± within one run.
+    """
+
+    key: str
+    title: str
+    prefix: str
+    suffix: str
+    option: str
+    higher_is_better: bool = False
+    has_spread: bool = True
+    extractor: str | None = None
+    samples: str | None = None
+    architecture: str | None = None
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of Table 2-2: which runs belong to it, how it is written, and what was published.
+    """A line of a table: which runs belong to it, how it is written, and what was published.
 
-    weight: the only penalty weight of the line; None: chosen from those that were tried.
-    inception_score, frechet_distance: published, by data set.
+    loss, penalty: the choices of its runs; loss is None where a line has published numbers only. where, unless: what
+    the dotted fields of a record must hold and must not hold. labels: the column of Table 4-1 that its runs are of
+    (cells.labels_column); None: any. published: by Kind.key and data set.
     """
 
     key: str
     text: str
     latex: str
-    loss: str
+    loss: str | None
     penalty: str
-    weight: float | None
-    inception_score: dict[str, Published]
-    frechet_distance: dict[str, Published]
+    published: Mapping[str, Mapping[str, Published]]
+    where: Mapping[str, Any] = field(default_factory=dict)
+    unless: Mapping[str, Any] = field(default_factory=dict)
+    labels: str | None = None
+
+    def is_published(self, dataset: str) -> bool:
+        """Whether the thesis has a number of this line on a data set."""
+        return any(dataset in numbers for numbers in self.published.values())
 
 
-def _line(
-    loss: str, text: str, latex: str, cifar10: tuple[float, ...], tiny_imagenet: tuple[float, ...]
-) -> tuple[str, Line]:
-    """A MaxGP line; the numbers are IS, its ±, FID, its ±."""
-    numbers = {"cifar10": cifar10, "tiny_imagenet": tiny_imagenet}
-    return loss, Line(
-        key=loss,
-        text=text,
-        latex=latex,
-        loss=loss,
-        penalty="maxgp",
-        weight=None,
-        inception_score={name: Published(*row[:2]) for name, row in numbers.items()},
-        frechet_distance={name: Published(*row[2:]) for name, row in numbers.items()},
-    )
+@dataclass(frozen=True)
+class Scale:
+    """A field of a record that says how large a run is, in words, and the thesis's value."""
+
+    words: str
+    field: str
+    thesis: int
 
 
-TABLE_2_2: dict[str, Line] = dict(
-    [
-        _line("wasserstein", "x", "$x$", (7.68, 0.03, 18.35, 0.12), (8.66, 0.04, 16.47, 0.04)),
-        _line("exp", "exp(x)", r"$\exp(x)$", (8.03, 0.03, 15.64, 0.07), (8.67, 0.04, 14.90, 0.07)),
-        _line("logistic", "-log σ(-x)", r"$-\log\sigma(-x)$", (7.95, 0.04, 16.47, 0.11), (8.70, 0.04, 15.05, 0.07)),
-        _line("sqrt", "x+sqrt(x²+1)", r"$x+\sqrt{x^2+1}$", (7.97, 0.03, 16.03, 0.09), (8.82, 0.03, 15.11, 0.06)),
-        _line("quadratic", "(x+1)²", "$(x+1)^2$", (7.97, 0.04, 15.90, 0.09), (8.53, 0.04, 15.72, 0.11)),
-        _line("hinge", "max(0, x+1)", r"$\max(0, x+1)$", (7.91, 0.04, 16.52, 0.12), (8.63, 0.04, 15.75, 0.06)),
-    ]
-)
-TABLE_2_2["wgan_gp"] = Line(
-    key="wgan_gp",
-    text="WGAN-GP",
-    latex="WGAN-GP",
-    loss="wasserstein",
-    penalty="gp",
-    weight=10.0,
-    inception_score={"cifar10": Published(7.71, 0.03)},
-    frechet_distance={"cifar10": Published(18.86, 0.13)},
-)
+@dataclass(frozen=True)
+class Order:
+    """Two models that the thesis puts in order: `better` has the better IS and AM Score."""
+
+    better: str  # Line.key
+    worse: str
+
+
+@dataclass(frozen=True)
+class Design:
+    """A table of the thesis before anything was run.
+
+    heads: of the columns that say what a line is (Line.text, Line.labels). chosen_by: the kind of score whose least
+    mean chooses the penalty weight; None: no weight was searched. may_differ: the fields of the config that may differ
+    between its runs ("loss", "architecture.extra_layer"); within a line only seed and penalty weight may. parts: what
+    the published ± is over. source: of the published numbers and their ±, a sentence. reading: how ours are to be read.
+    """
+
+    number: str
+    title: str
+    heads: tuple[str, ...]
+    lines: tuple[Line, ...]
+    kinds: tuple[Kind, ...]
+    chosen_by: str | None
+    may_differ: frozenset[str]
+    parts: str
+    source: str
+    reading: str
+    scale: tuple[Scale, ...]
+    orders: tuple[Order, ...] = ()
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that the thesis has the table of."""
+        return [name for name in DATASETS if any(line.is_published(name) for line in self.lines)]
+
+    def kind(self, key: str) -> Kind:
+        """The kind of score of a key."""
+        return next(kind for kind in self.kinds if kind.key == key)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n training seeds and the half width of its interval; None where one seed gives no interval."""
+    """A mean over n training seeds and the half width of its interval; None where one seed gives no interval.
+
+    Of a difference of two means, n is the number of seeds of the smaller group.
+    """
 
     mean: float
     half_width: float | None
@@ -19,13 +22,43 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """mean ± t_{(1+confidence)/2, n-1} s/√n, Student's interval for independent normal values; s has n-1 below."""
+    """mean ± t_{(1+confidence)/2, n-1} s/√n, Student's interval for independent normal values; s has n-1 below.
+
+    nan is the half width of values that are not all finite.
+    """
     if not values:
         raise ValueError("an estimate needs at least one value")
     n = len(values)
     mean = float(np.mean(values))
     if n == 1:
         return Estimate(mean, None, 1)
+    return Estimate(mean, _quantile(n - 1, confidence) * _deviation(values) / sqrt(n), n)
+
+
+def difference(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """mean(first) - mean(second) and Welch's interval, which lets the two have different variances.
+
+    The half width is t_{(1+confidence)/2, ν} √(a + b) with a = s²/n of the first, b = s²/m of the second and Welch and
+    Satterthwaite's ν = (a + b)² / (a²/(n-1) + b²/(m-1)); 0 where neither varies.
+    """
+    if not first or not second:
+        raise ValueError("a difference needs at least one value on either side")
+    n = min(len(first), len(second))
+    mean = float(np.mean(first)) - float(np.mean(second))
+    if n == 1:
+        return Estimate(mean, None, 1)
+    a, b = (_deviation(values) ** 2 / len(values) for values in (first, second))
+    if a + b == 0:
+        return Estimate(mean, 0.0, n)
+    freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
+    return Estimate(mean, _quantile(freedom, confidence) * sqrt(a + b), n)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) if np.isfinite(values).all() else nan
+
+
+def _quantile(freedom: float, confidence: float) -> float:
     from scipy.special import stdtrit  # Student's quantile; scipy.stats takes half a second to import
 
-    return Estimate(mean, float(stdtrit(n - 1, (1 + confidence) / 2) * np.std(values, ddof=1) / sqrt(n)), n)
+    return float(stdtrit(freedom, (1 + confidence) / 2))

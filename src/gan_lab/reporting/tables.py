@@ -1,11 +1,11 @@
-"""Table 2-2 from records: ours and the published numbers side by side, as data; render.py writes it."""
+"""Tables of the thesis from records: ours beside the published numbers, as data; sheets.py puts them in words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gan_lab.reporting import published
 from gan_lab.reporting.cells import (
     Cell,
     Protocol,
@@ -18,7 +18,12 @@ from gan_lab.reporting.cells import (
     score_name,
 )
 from gan_lab.reporting.collection import Record, field
+from gan_lab.reporting.published import DATASETS, Design
+from gan_lab.reporting.published_labels import TABLE_4_1, TABLE_4_2, TABLE_4_3
+from gan_lab.reporting.published_objectives import TABLE_2_2
 from gan_lab.types import UserError
+
+TABLES = {design.number: design for design in (TABLE_2_2, TABLE_4_1, TABLE_4_2, TABLE_4_3)}
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Part:
 
     is_published: whether the thesis has this data set, so that its numbers stand beside ours.
     small_scale: in what the runs are smaller than the thesis's; empty where they are not, or where there are none.
-    data: name, sizes and hash; code: the commits that the runs ran from.
+    data: name, sizes and hash; code: the commits that the runs ran from. protocols: by Kind.key.
     """
 
     dataset: str
@@ -37,8 +42,7 @@ class Part:
     data: str
     data_content_hash: str
     code: str
-    inception_score: Protocol | None
-    frechet_distance: Protocol | None
+    protocols: Mapping[str, Protocol | None]
     cells: tuple[Cell, ...]
 
 
@@ -47,71 +51,95 @@ class Table:
     """A table of the thesis. published_apart: data sets whose published numbers stand under a heading of their own,
     because `parts` has data sets that were not published."""
 
-    title: str
+    design: Design
     parts: tuple[Part, ...]
     published_apart: tuple[str, ...]
 
 
-def table_2_2(
+def table(
+    design: Design,
     found: Sequence[Record],
     datasets: Sequence[str] | None = None,
-    inception_score: str | None = None,
-    frechet_distance: str | None = None,
+    asked: Mapping[str, str | None] | None = None,
 ) -> Table:
-    """IS and FID of six objectives with MaxGP, and of WGAN-GP.
+    """A table of the thesis from the records that belong to it.
 
-    datasets: those to show; None: the thesis's two and every other one that has runs. inception_score,
-    frechet_distance: the names of the scores, where the runs have several. Raises UserError where runs of a data set
-    differ in more than loss, penalty weight and seed (cells.check_comparable).
+    datasets: those to show; None: the thesis's and every other one that has runs. asked: {Kind.option: the name of a
+    score}, where the runs have several. Raises UserError where runs of a data set differ in more than the design lets
+    them (cells.check_comparable).
     """
-    lines = list(published.TABLE_2_2.values())
-    mine = [record for record in found if any(belongs(record, line) for line in lines)]
+    mine = [record for record in found if any(belongs(record, line) for line in design.lines)]
     if datasets is None:
-        others = sorted({canonical(record["dataset"]["name"]) for record in mine} - set(published.DATASETS))
-        datasets = [*published.DATASETS, *others]
+        others = sorted({canonical(record["dataset"]["name"]) for record in mine} - set(design.datasets))
+        datasets = [*design.datasets, *others]
     names = list(dict.fromkeys(canonical(name) for name in datasets))
     if not names:
         raise UserError("datasets is empty: name at least one, for example datasets=[digits]")
-    parts = tuple(part(name, runs_of(mine, name), inception_score, frechet_distance) for name in names)
+    parts = tuple(part(design, name, runs_of(mine, name), asked or {}) for name in names)
     unpublished = any(not one.is_published for one in parts)
-    apart = tuple(name for name in published.DATASETS if unpublished and name not in names)
-    return Table("Table 2-2: objectives on unsupervised image generation", parts, apart)
+    apart = tuple(name for name in design.datasets if unpublished and name not in names)
+    return Table(design, parts, apart)
 
 
-def part(dataset: str, runs: Sequence[Record], inception_score: str | None, frechet_distance: str | None) -> Part:
+def part(design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[str, str | None]) -> Part:
     """The table of one data set from its runs."""
-    lines = list(published.TABLE_2_2.values())
-    is_name = score_name(runs, "is_", "", inception_score, "scores", "inception_score")
-    fid_name = score_name(runs, "fid_", "_train", frechet_distance, "scores", "frechet_distance")
-    check_comparable(runs, lines, [f"scores.{name}.extractor" for name in (is_name, fid_name)])
+    names = {kind.key: score_name(runs, kind, asked.get(kind.option), "scores", kind.option) for kind in design.kinds}
+    scored = [f"scores.{name}.extractor" for name in names.values()]
+    check_comparable(runs, design.lines, scored, design.may_differ)
+    lines = [line for line in design.lines if line.loss is not None or line.is_published(dataset)]
     return Part(
         dataset=dataset,
-        title=published.DATASETS.get(dataset, dataset),
-        is_published=dataset in published.DATASETS,
-        small_scale=small_scale(runs, is_name or fid_name),
+        title=DATASETS.get(dataset, dataset),
+        is_published=dataset in design.datasets,
+        small_scale=small_scale(design, runs, names),
         data=_data(runs),
         data_content_hash=runs[0]["dataset"]["content_hash"] if runs else "",
         code=", ".join(sorted({_code(record) for record in runs})),
-        inception_score=protocol(runs, is_name),
-        frechet_distance=protocol(runs, fid_name),
-        cells=tuple(cell(line, runs, is_name, fid_name) for line in lines),
+        protocols={key: protocol(runs, name) for key, name in names.items()},
+        cells=tuple(cell(line, runs, names, design.chosen_by) for line in lines),
     )
 
 
-def small_scale(runs: Sequence[Record], score: str | None) -> str:
-    """In what comparable runs differ from the thesis's scale, as "1,000 generator steps (thesis: 200,000), ..."."""
+def small_scale(design: Design, runs: Sequence[Record], names: Mapping[str, str | None]) -> str:
+    """In what comparable runs differ from the thesis's scale, as "1,000 generator steps (thesis: 200,000), ...".
+
+    names: of the scores shown, by Kind.key: extractor and number of samples are read from them.
+    """
     if not runs:
         return ""
-    config = runs[0]["config"]
-    extractor = score.split("_")[1] if score else None  # <score>_<extractor>_...
-    found = {
-        "generator steps": (config.get("max_generator_steps"), published.MAX_GENERATOR_STEPS),
-        "channels": (field(runs[0], "config.architecture.channels"), published.CHANNELS),
-    }
-    different = [f"{a:,} {name} (thesis: {b:,})" for name, (a, b) in found.items() if a is not None and a != b]
-    if extractor not in (None, published.EXTRACTOR):
-        different.append(f"extractor {extractor} (thesis: {published.EXTRACTOR})")
+    sizes = [(scale, field(runs[0], scale.field)) for scale in design.scale]
+    different = [
+        f"{ours:,} {scale.words} (thesis: {scale.thesis:,})"
+        for scale, ours in sizes
+        if ours is not None and ours != scale.thesis
+    ]
+    shown = {kind: names[kind.key] for kind in design.kinds if names.get(kind.key) is not None}
+    facts: dict[tuple[str, str, str], list[str]] = {}  # (of what, ours, the thesis's): titles of the scores
+    for kind, name in shown.items():
+        extractor, samples = _how(name or "")
+        network = next((one for record in runs if (one := _network(record, name or ""))), None)
+        if kind.extractor is not None and extractor != kind.extractor:
+            facts.setdefault(("extractor", extractor, kind.extractor), []).append(kind.title)
+        elif kind.architecture is not None and network is not None and kind.architecture not in network:
+            facts.setdefault(("network", network, kind.architecture), []).append(kind.title)
+        if kind.samples is not None and samples != kind.samples:
+            facts.setdefault(("samples", samples, kind.samples), []).append(kind.title)
+    for (what, ours, thesis), titles in facts.items():
+        of = "" if len(titles) == len(shown) else f" of {' and '.join(titles)}"
+        different.append(f"{what}{of} {ours} (thesis: {thesis})")
     return ", ".join(different)
+
+
+def _network(record: Record, name: str) -> str | None:
+    """The extractor's network: of a score after training, else of those over training."""
+    after = field(record, f"scores.{name}.extractor.architecture.name")
+    return after or field(record, "extractor.architecture.name")
+
+
+def _how(name: str) -> tuple[str, str]:
+    """Extractor and samples of a score's name, <score>[_<more>]_<extractor>_<samples>[_...]."""
+    found = re.search(r"_([^_]+)_(\d+k?)(?:_|$)", name)
+    return (found[1], found[2]) if found else ("unknown", "unknown")
 
 
 def _data(runs: Sequence[Record]) -> str:

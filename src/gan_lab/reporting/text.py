@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gan_lab.reporting import published
 from gan_lab.reporting.cells import Cell, Protocol, Score, Weight
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.published import Published
+from gan_lab.reporting.published import Design, Published
 from gan_lab.reporting.statistics import Estimate
-from gan_lab.reporting.tables import Part, Table
+from gan_lab.reporting.tables import Part
 
 NO_RUN = "no run"
+NOTHING = "–"
 
 
 def number(value: float, beside: float | None = None) -> str:
@@ -29,6 +29,8 @@ def interval(value: Estimate) -> str:
     """ "8.03 ± 0.12", or that one seed gives no interval."""
     if value.half_width is None:
         return f"{number(value.mean)} (1 seed: no interval)"
+    if not math.isfinite(value.half_width):
+        return f"{number(value.mean)} (not finite: no interval)"
     return f"{number(value.mean)} ± {number(value.half_width, beside=value.mean)}"
 
 
@@ -37,11 +39,11 @@ def grid(searched: Sequence[Weight]) -> str:
     return "{" + ", ".join(weight_text(one.weight) for one in searched) + "}" if searched else ""
 
 
-def notes(cell: Cell) -> str:
+def notes(design: Design, cell: Cell) -> str:
     """What a reader must know of the runs that the cell does not show."""
     found = []
     gone = [one for one in cell.searched if one.diverged]
-    whole = [one for one in gone if not one.scored]
+    whole = [one for one in gone if not one.scored] if design.chosen_by else []
     if whole:
         found.append(
             f"{len(whole)} of {len(cell.searched)} weights diverged ("
@@ -49,69 +51,36 @@ def notes(cell: Cell) -> str:
             + ")"
         )
     for one in gone:
-        if one.scored:
+        if one not in whole:
             count = f"{len(one.diverged)} of {len(one.diverged) + len(one.scored)}"
-            found.append(f"λ = {weight_text(one.weight)}: {count} seeds diverged ({run_ids(one.diverged)})")
+            which = f"λ = {weight_text(one.weight)}: " if design.chosen_by else ""
+            found.append(f"{which}{count} seeds diverged ({run_ids(one.diverged)})")
     if cell.chosen:
         short = [one for one in cell.searched if 0 < len(one.scored) < len(cell.chosen.scored)]
         found += [
             f"λ = {weight_text(one.weight)} has {len(one.scored)} of {len(cell.chosen.scored)} seeds and may not win"
             for one in short
         ]
-        if cell.inception_score and cell.inception_score.estimate.n != len(cell.chosen.scored):
-            found.append(f"IS of {cell.inception_score.estimate.n} seeds")
+        for kind in design.kinds:
+            score = cell.scores[kind.key]
+            if score and score.estimate.n != len(cell.chosen.scored):
+                found.append(f"{kind.title} of {score.estimate.n} seeds")
     if cell.unscored:
         found.append(f"without a score: {run_ids(cell.unscored)}")
     return "; ".join(found)
 
 
-def rows(part: Part) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of one data set. A score's column carries its whole name, never a bare IS or FID."""
-    header = ["objective", "λ", "λ searched", "seeds"]
-    for title, protocol in (("IS", part.inception_score), ("FID", part.frechet_distance)):
-        name = protocol.score if protocol else title
-        header += [f"{name} ± 95% over seeds", f"{name}: ± over chunks"]
-        header += [f"published {title}"] if part.is_published else []
-    header += ["runs", "notes"]
-    return header, [_row(part, cell) for cell in part.cells]
-
-
-def _row(part: Part, cell: Cell) -> list[str]:
-    line, chosen = cell.line, cell.chosen
-    empty = NO_RUN if not cell.searched else "diverged" if all(one.diverged for one in cell.searched) else "no score"
-    found = [line.text, weight_text(chosen.weight) if chosen else "", grid(cell.searched)]
-    found.append(str(len(chosen.scored)) if chosen else "")
-    for score, numbers in (
-        (cell.inception_score, line.inception_score),
-        (cell.frechet_distance, line.frechet_distance),
-    ):
-        found += [interval(score.estimate) if score else empty, _spread(score)]
-        found += [_published(numbers.get(part.dataset))] if part.is_published else []
-    return [*found, run_ids(chosen.scored) if chosen else "", notes(cell)]
-
-
-def headings(part: Part) -> list[str]:
+def headings(design: Design, part: Part) -> list[str]:
     """What stands above the table of a data set: scale, data, protocols, code."""
     lines = []
     if part.small_scale:
         lines.append(f"Small-scale runs, not comparable with the published numbers: {part.small_scale}.")
     if part.data:
         lines.append(f"Data: {part.data}. Code: {part.code}.")
-    for protocol in (part.inception_score, part.frechet_distance):
-        if protocol:
-            lines.append(_protocol(protocol))
+    lines += [_protocol(protocol) for protocol in part.protocols.values() if protocol]
     if any(cell.searched for cell in part.cells):
-        lines.append(
-            "λ is the weight of the least mean FID over seeds against the train split, as the thesis chose it. "
-            "± 95% over seeds: Student's interval of the mean over training seeds, given that λ; ± over chunks: the "
-            "published kind, within one run, mean over seeds."
-        )
+        lines.append(design.reading)
     return lines
-
-
-def published_heading(table: Table) -> str:
-    """What the published numbers are, wherever they stand."""
-    return f"Published: {published.SOURCE}; its ± is the {published.PLUS_MINUS}."
 
 
 def _protocol(protocol: Protocol) -> str:
@@ -122,21 +91,16 @@ def _protocol(protocol: Protocol) -> str:
     )
 
 
-def published_rows(dataset: str) -> list[list[str]]:
-    """Objective, published IS and published FID of a data set of the thesis, a line each."""
-    return [
-        [line.text, _published(line.inception_score.get(dataset)), _published(line.frechet_distance.get(dataset))]
-        for line in published.TABLE_2_2.values()
-        if dataset in line.inception_score
-    ]
+def published_text(value: Published | None) -> str:
+    """ "8.03 ± 0.03" with the decimals of the thesis, "0.35" where it gives no ±."""
+    if value is None:
+        return NOTHING
+    return " ± ".join(f"{one:.{value.decimals}f}" for one in (value.value, value.std) if one is not None)
 
 
-def _published(value: Published | None) -> str:
-    return f"{value.value:.2f} ± {value.std:.2f}" if value else "–"
-
-
-def _spread(score: Score | None) -> str:
-    return number(score.spread) if score and score.spread is not None else "–"
+def spread_text(score: Score | None) -> str:
+    """The published kind of ± of a score of ours."""
+    return number(score.spread) if score and score.spread is not None else NOTHING
 
 
 def weight_text(value: float | None) -> str:

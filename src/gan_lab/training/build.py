@@ -22,7 +22,7 @@ from gan_lab.config import META_KEYS, merged_critic_optimizer, plain_config
 from gan_lab.data import LoadedData
 from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
-from gan_lab.losses import ClassLoss, GuidedLoss, LabelLoss
+from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss
 from gan_lab.losses.class_logits import check_classes
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.gan import GAN, OptimizerFactory, Recipe
@@ -58,16 +58,16 @@ def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None) -> G
     it such layers are not scaled and no reference distribution is set: for a module whose weights will be loaded.
     """
     loss = make("loss", config.loss)
-    fed = None if data is None else training_data(config, data)
-    if data is not None and (reference := _reference(config, loss, data)) is not None:
-        loss = GuidedLoss(loss, reference)
+    if data is not None:
+        fed = training_data(config, data)
+        loss = _guided(loss, config.dataset.reference_distribution, data, fed)
     targets = make("labels", config.labels, spec.num_classes)
     architecture = make("architecture", config.architecture)
     torch.manual_seed(fold(config.seed, "initial weights"))
     layout = torch.channels_last if spec.kind == "images" else torch.contiguous_format  # faster convolutions
     generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
     critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
-    if fed is not None:
+    if data is not None:
         z = torch.randn(config.generator_batch_size, architecture.latent_dim)
         initialise_from_data(generator, targets.draw(z, torch.default_generator)[0])
         first = ResidentLoader(ResidentData.place(fed, "cpu"), config.batch_size, 1, config.seed, stop=1)
@@ -94,24 +94,22 @@ def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None) -> G
     )
 
 
-def _reference(config: DictConfig, loss: Any, data: LoadedData) -> tuple[float, ...] | None:
-    """p_ref of (4-34), if it is used: as asked, and uniform where no label guides the classes of a LabelLoss."""
-    fed = training_data(config, data)
-    asked = config.dataset.reference_distribution
+def _guided(loss: Loss, asked: str | None, data: LoadedData, fed: LoadedData) -> Loss:
+    """The loss with (4-34): as asked, and uniform where no label guides the classes of a LabelLoss."""
     if asked is None and count_labelled(fed) == 0 and isinstance(loss, LabelLoss):
         asked = "uniform"
-    if asked is None or not isinstance(loss, ClassLoss):
-        return None
+    if asked is None or not isinstance(loss, LabelLoss | CatLoss):
+        return loss
     classes = check_classes(fed.spec.num_classes)
     if asked == "uniform":
-        return (1 / classes,) * classes
+        return GuidedLoss(loss, (1 / classes,) * classes)
     shares = class_shares(data)
     if len(shares) != classes or min(shares) == 0:
         raise UserError(
             f"dataset.reference_distribution=data: {data.spec.name} has labels of {sum(map(bool, shares))} classes and "
             f"{classes} are trained; set dataset.reference_distribution=uniform"
         )
-    return shares
+    return GuidedLoss(loss, shares)
 
 
 def _optimizer(group: str, node: DictConfig) -> OptimizerFactory:
