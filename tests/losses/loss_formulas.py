@@ -1,14 +1,18 @@
-"""The formulas of science.md §1, written a second time: mpmath at 60 digits, as naively as they are printed.
+"""The formulas of science.md §1 and §6, written a second time, as naively as they are printed.
 
-f(x) on fake is s, on real r. Every entry: phi(s), varphi(r), psi(s) and their derivatives, worked out by hand.
+§1 with mpmath at 60 digits: f(x) on fake is s, on real r. Every entry: phi(s), varphi(r), psi(s) and their derivatives,
+worked out by hand. §6, the losses with classes, with numpy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 from mpmath import exp, log1p, mp, mpf, sqrt
+from scipy.special import entr, log_softmax
 
 mp.dps = 60
 
@@ -83,4 +87,145 @@ PSI = {  # choices of the field `generator`; quadratic aims at 1, the default of
     "quadratic": square_about(1),
     "nonsaturating": MINUS_LOG_SIGMOID,
     "minimax": LOG_ONE_MINUS_SIGMOID,
+}
+
+
+# Losses with classes: thesis 4.2 to 4.5 and 4.A -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A critic's logits on real and fake samples, (n, outputs), their classes, and a loss's settings.
+
+    The logits of a sample: the K classes'; the real one in two-class models; the fake one where it is learned, else 0.
+    """
+
+    num_classes: int
+    real: np.ndarray
+    fake: np.ndarray
+    labels: np.ndarray
+    targets: np.ndarray
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def completed(self) -> Batch:
+        """The same with the class (4-23) of its logits for every sample without a label."""
+        likeliest = self.real[:, : self.num_classes].argmax(1)
+        labels = np.where(self.labels < 0, likeliest, self.labels)
+        return Batch(self.num_classes, self.real, self.fake, labels, self.targets, self.settings)
+
+    def two_classes(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """log [D_r, D_f] (n, 2) and log C (n, K): GAN and an auxiliary classifier, 4.2.2."""
+        real = logits[:, self.num_classes]
+        return log_softmax(np.stack([real, self.fake_logit(logits)], 1), 1), self.log_c(logits)
+
+    def log_d(self, logits: np.ndarray) -> np.ndarray:
+        """log [D_1, ..., D_K+1] (n, K+1): LabelGAN and AM-GAN, 4.2.1."""
+        return log_softmax(np.concatenate([logits[:, : self.num_classes], self.fake_logit(logits)[:, None]], 1), 1)
+
+    def log_c(self, logits: np.ndarray) -> np.ndarray:
+        """log C (n, K)."""
+        return log_softmax(logits[:, : self.num_classes], 1)
+
+    def fake_logit(self, logits: np.ndarray) -> np.ndarray:
+        """(n,)"""
+        return logits[:, -1] if self.settings.get("learned_fake_logit") else np.zeros(len(logits))
+
+
+def cross_entropy(p_hat: np.ndarray, log_p: np.ndarray) -> float:
+    """E[H(p_hat, p)] over rows, H = -sum p_hat log p."""
+    return float(np.mean([-np.dot(row, log_row) for row, log_row in zip(p_hat, log_p, strict=True)]))
+
+
+def vectors(classes: np.ndarray, length: int) -> np.ndarray:
+    """v(y) or u(y) of each class, (n, length)."""
+    return np.eye(length)[classes]
+
+
+def constant(row: list[float], like: np.ndarray) -> np.ndarray:
+    return np.tile(row, (len(like), 1))
+
+
+def gan_terms(batch: Batch) -> tuple[float, float]:
+    """(4-2) and (4-1): (4-9) + (4-10), and (4-7)."""
+    real, fake = batch.two_classes(batch.real)[0], batch.two_classes(batch.fake)[0]
+    critic = cross_entropy(constant([1, 0], real), real) + cross_entropy(constant([0, 1], fake), fake)
+    return critic, cross_entropy(constant([1, 0], fake), fake)
+
+
+def classifier_terms(batch: Batch) -> tuple[float, float]:
+    """(4-11) on real samples and (4-8) on fake ones."""
+    real, fake, k = batch.log_c(batch.real), batch.log_c(batch.fake), batch.num_classes
+    return cross_entropy(vectors(batch.labels, k), real), cross_entropy(vectors(batch.targets, k), fake)
+
+
+def gan_star(batch: Batch) -> tuple[float, float]:
+    """GAN, and a classifier trained on real samples with a weight."""
+    critic, generator = gan_terms(batch)
+    return critic + batch.settings["classifier_weight"] * classifier_terms(batch)[0], generator
+
+
+def ac_gan(batch: Batch) -> tuple[float, float]:
+    """(4-7) to (4-11), and the term of the footnote of 4.2.2 where `original`."""
+    (critic, generator), (on_real, on_fake) = gan_terms(batch), classifier_terms(batch)
+    critic += on_real + (on_fake if batch.settings.get("original") else 0)
+    return critic, generator + batch.settings["generator_classifier_weight"] * on_fake
+
+
+def ac_gan_plus(batch: Batch) -> tuple[float, float]:
+    """AC-GAN and (4-24)."""
+    critic, generator = ac_gan(batch)
+    log_c = batch.log_c(batch.fake)
+    uniform = constant([1 / batch.num_classes] * batch.num_classes, log_c)
+    return critic + cross_entropy(uniform, log_c), generator
+
+
+def label_gan(batch: Batch) -> tuple[float, float]:
+    """(4-4) and (4-3), -E log sum_i<=K D_i."""
+    real, fake, k = batch.log_d(batch.real), batch.log_d(batch.fake), batch.num_classes
+    critic = cross_entropy(vectors(batch.labels, k + 1), real) - float(np.mean(fake[:, k]))
+    return critic, -float(np.mean([np.logaddexp.reduce(row[:k]) for row in fake]))
+
+
+def am_gan(batch: Batch) -> tuple[float, float]:
+    """(4-18) and (4-17)."""
+    real, fake, k = batch.log_d(batch.real), batch.log_d(batch.fake), batch.num_classes
+    critic = cross_entropy(vectors(batch.labels, k + 1), real)
+    critic += cross_entropy(constant([0] * k + [1], fake), fake)
+    return critic, cross_entropy(vectors(batch.targets, k + 1), fake)
+
+
+def cat_gan(batch: Batch) -> tuple[float, float]:
+    """E_real H(C) - H(E_real C) - E_fake H(C) + E_labelled H(u(y), C); E_fake H(C) - H(E_fake C)."""
+    real, fake = (np.exp(batch.log_c(logits)) for logits in (batch.real, batch.fake))
+    sure, even = (lambda p: float(entr(p).sum(1).mean())), (lambda p: float(entr(p.mean(0)).sum()))
+    known = batch.labels >= 0
+    critic = sure(real) - even(real) - sure(fake)
+    if known.any():
+        critic += cross_entropy(vectors(batch.labels[known], batch.num_classes), batch.log_c(batch.real)[known])
+    return critic, sure(fake) - even(fake)
+
+
+def guidance(option: str, batch: Batch, reference: np.ndarray) -> float:
+    """(4-34): H(p_ref, R(E_unlabelled[D])), 0 without an unlabelled sample; D of two-class models is [D_r C, D_f]."""
+    unlabelled = batch.real[batch.labels < 0]
+    if not len(unlabelled):
+        return 0.0
+    if option in ("label_gan", "am_gan"):
+        d = np.exp(batch.log_d(unlabelled))[:, : batch.num_classes]
+    elif option == "cat_gan":
+        d = np.exp(batch.log_c(unlabelled))
+    else:
+        two, log_c = batch.two_classes(unlabelled)
+        d = np.exp(two[:, :1]) * np.exp(log_c)
+    mean = d.mean(0)
+    return cross_entropy(reference[None], np.log(mean / mean.sum())[None])
+
+
+CLASS_FORMULAS: dict[str, Callable[[Batch], tuple[float, float]]] = {
+    "gan_star": gan_star,
+    "ac_gan": ac_gan,
+    "ac_gan_plus": ac_gan_plus,
+    "label_gan": label_gan,
+    "am_gan": am_gan,
+    "cat_gan": cat_gan,
 }

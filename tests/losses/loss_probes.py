@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.optimize import brentq, minimize
 from torch import Tensor, nn
 
 from gan_lab.losses import ScalarLoss
-from registry import instantiate, options
+from registry import fields, instantiate, options
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -22,9 +23,23 @@ def loss(option: str, **overrides: Any) -> Any:
     return made.eval() if isinstance(made, nn.Module) else made
 
 
-ONE_LOGIT = [option for option in options("loss") if loss(option).outputs(10) == 1]
-SCALAR = [option for option in options("loss") if isinstance(loss(option), ScalarLoss)]
+ALIASES = {"gan": "nonsaturating"}  # an option by its name in a table, and the one that it is
+OWN = [option for option in options("loss") if option not in ALIASES]
+ONE_LOGIT = [option for option in OWN if loss(option).outputs(10) == 1]
+WITH_CLASSES = [option for option in OWN if loss(option).outputs(10) > 1]
+SCALAR = [option for option in OWN if isinstance(loss(option), ScalarLoss)]
 MEMBERS = [option for option in ONE_LOGIT if loss(option).member]
+
+
+def variants() -> list[tuple[str, dict[str, Any]]]:
+    """Every loss with classes with each of its flags off and on, and its weights moved off their defaults."""
+    result = []
+    for option in WITH_CLASSES:
+        flags = [name for name, value in fields("loss", option).items() if isinstance(value, bool)]
+        weights = {name: 0.37 for name, value in fields("loss", option).items() if isinstance(value, float)}
+        for values in product((False, True), repeat=len(flags)):
+            result.append((option, {**dict(zip(flags, values, strict=True)), **weights}))
+    return result
 
 
 def column(*values: float, dtype: torch.dtype = torch.float64) -> Tensor:

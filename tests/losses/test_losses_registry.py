@@ -10,17 +10,19 @@ from copy import deepcopy
 
 import pytest
 import torch
-from loss_probes import ONE_LOGIT, SCALAR, column, loss, on_fake, on_real, slope
+from loss_probes import ALIASES, ONE_LOGIT, OWN, SCALAR, WITH_CLASSES, column, loss, on_fake, on_real, slope
+from omegaconf import OmegaConf
 from torch import nn
 
 import gan_lab.losses
-from gan_lab.losses import Loss, combine, scale, shift
+from gan_lab.losses import ClassLoss, Loss, combine, scale, shift
 from gan_lab.types import UserError
-from registry import CONF, defaults, fields, instantiate, options, target
+from registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("loss")
 TABLE_2_2 = {"wasserstein", "exp", "logistic", "sqrt", "quadratic", "hinge"}
-STABLE = TABLE_2_2 | {"vanilla", "nonsaturating", "least_squares", "fisher"}
+TABLE_4_1 = {"gan", "gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan"}
+STABLE = TABLE_2_2 | TABLE_4_1 | {"vanilla", "nonsaturating", "least_squares", "fisher", "cat_gan"}
 
 
 def test_names_other_programs_rely_on_are_options():
@@ -53,7 +55,12 @@ def test_every_exported_factory_is_an_option():
 
 
 def test_each_option_has_a_factory_of_its_own():
-    assert len({target("loss", option) for option in ALL}) == len(ALL)
+    assert len({target("loss", option) for option in OWN}) == len(OWN)
+
+
+@pytest.mark.parametrize("option", ALIASES)
+def test_an_alias_is_its_original(option):
+    assert node("loss", option) == node("loss", ALIASES[option])
 
 
 @pytest.mark.parametrize("option", ALL)
@@ -65,9 +72,23 @@ def test_an_option_meets_the_contract(option):
     assert isinstance(made.needs_targets, bool)
 
 
-@pytest.mark.parametrize("option", ONE_LOGIT)
+@pytest.mark.parametrize("option", ALL)
+def test_the_traits_that_the_checks_of_a_config_read_are_those_of_the_loss(option):
+    """`targets` is false and `score` true where a file leaves them away."""
+    traits = OmegaConf.load(CONF / "loss" / f"{option}.yaml").get("traits", {})
+    made = instantiate("loss", option)
+    assert {"targets": made.needs_targets, "score": made.has_score} == {"targets": False, "score": True, **traits}
+
+
+@pytest.mark.parametrize("option", OWN)
 def test_a_loss_is_named_after_its_option(option):
     assert loss(option).name == option
+
+
+@pytest.mark.parametrize("option", OWN)
+def test_losses_with_classes_are_those_that_read_labels(option):
+    """Pictures by class and targets ask for `classes`; see contract.ClassLoss."""
+    assert isinstance(loss(option), ClassLoss) == loss(option).needs_labels == (option in WITH_CLASSES)
 
 
 @pytest.mark.parametrize("option", ONE_LOGIT)
@@ -153,10 +174,10 @@ def test_losses_made_of_losses_survive_pickle():
     assert (copy.name, copy.member, copy.strictly_convex) == (made.name, made.member, made.strictly_convex)
 
 
-@pytest.mark.parametrize("option", SCALAR)
-def test_a_scalar_loss_cannot_be_changed(option):
+@pytest.mark.parametrize("option", SCALAR + WITH_CLASSES)
+def test_a_loss_cannot_be_changed(option):
     with pytest.raises(AttributeError):
-        loss(option).member = True
+        loss(option).name = "another"
 
 
 @pytest.mark.parametrize("option", ALL)
@@ -178,6 +199,7 @@ def test_a_loss_with_a_state_round_trips_through_a_checkpoint(option):
 
 
 NUMBERS = [(option, name) for option in ALL for name, value in fields("loss", option).items() if type(value) is float]
+FLAGS = [(option, name) for option in ALL for name, value in fields("loss", option).items() if type(value) is bool]
 WORDS = [(option, name) for option in ALL for name, value in fields("loss", option).items() if type(value) is str]
 
 
@@ -195,6 +217,14 @@ POSITIVE = [(option, field) for option, field in NUMBERS if option != "least_squ
 @pytest.mark.parametrize("value", [0.0, -1.0])
 def test_a_number_out_of_range_is_refused_by_name(option, field, value):
     with pytest.raises(UserError, match=rf"loss\.{field}={value}"):
+        instantiate("loss", option, **{field: value})
+
+
+@pytest.mark.parametrize(("option", "field"), FLAGS)
+@pytest.mark.parametrize("value", ["no", "false", "", 0, 1, None])
+def test_a_flag_is_true_or_false(option, field, value):
+    """The word "no" is true in Python."""
+    with pytest.raises(UserError, match=rf"loss\.{field}={value}.*true or false"):
         instantiate("loss", option, **{field: value})
 
 

@@ -102,6 +102,7 @@ CASES: dict[str, Case] = {
     **{f"InceptionScore{k}": v for k, v in of_logits(lambda **s: room.InceptionScore(K, **s)).items()},
     **{f"AMScore{k}": v for k, v in of_logits(lambda **s: room.AMScore(TRAIN, **s)).items()},
     **{f"ModeScore{k}": v for k, v in of_logits(lambda **s: room.ModeScore(TRAIN, **s)).items()},
+    "ClassHistogram": Case(lambda: room.ClassHistogram(K), (Stream({"logits": LOGITS}),), "logits"),
     "FrechetDistance": of_features(lambda: room.FrechetDistance(D)),
     "FrechetDistance to a reference": of_features(
         lambda: room.FrechetDistance(D, reference=room.moments(REAL)), real=False
@@ -112,7 +113,7 @@ CASES: dict[str, Case] = {
     "MSSSIM of all pairs": of_images("all"),
 }
 EVERY = list(CASES)
-STREAMING = [name for name in EVERY if name.startswith(("Inception", "AM", "Mode", "Frechet"))]
+STREAMING = [name for name in EVERY if name.startswith(("Inception", "AM", "Mode", "Class", "Frechet"))]
 OF_LOGITS = [name for name in EVERY if CASES[name].values == "logits"]
 OF_FEATURES = [name for name in EVERY if CASES[name].values == "features"]
 OF_IMAGES = [name for name in EVERY if CASES[name].values == "images"]

@@ -29,10 +29,12 @@ def state_bytes(metric) -> int:
 @pytest.mark.parametrize("name", EVERY)
 class TestEvery:
     def test_results_are_float64(self, name):
+        """And numbers of samples int64."""
         result = CASES[name].feed(CASES[name].make()).compute()
-        parts = (result,) if isinstance(result, torch.Tensor) else result
-        assert all(isinstance(part, torch.Tensor) and part.dtype == torch.float64 for part in parts)
-        assert not any(part.requires_grad for part in parts)
+        parts = {"value": result} if isinstance(result, torch.Tensor) else result._asdict()
+        dtypes = {field: torch.int64 if field == "histogram" else torch.float64 for field in parts}
+        assert {field: part.dtype for field, part in parts.items()} == dtypes
+        assert not any(part.requires_grad for part in parts.values())
 
     def test_batches_do_not_matter(self, name):
         """1e-12: sums in another order, 200 numbers of order 1."""

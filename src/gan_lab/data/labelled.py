@@ -35,7 +35,7 @@ def partly_labelled(data: LoadedData, fraction: float, num_classes: int | None, 
         order = np.random.default_rng([seed, label, _PURPOSE]).permutation(members)
         chosen = order[: max(1, round(fraction * len(members)))]
         kept[chosen] = label
-    k = num_classes or classes
+    k = classes if num_classes is None else num_classes
     names = data.spec.class_names if k == classes else tuple(map(str, range(k)))
     spec = replace(data.spec, num_classes=k, class_names=names)
     train = Split(data.splits["train"].values, kept)

@@ -24,7 +24,7 @@ class Split:
     """Samples and labels of one split.
 
     values: uint8 (N, C, H, W) images, or float32 (N, D) points.
-    labels: int64 (N,), 0 <= label < num_classes.
+    labels: int64 (N,), 0 <= label < num_classes; -1 where training shall not know it (gan_lab.data.labelled).
     """
 
     values: np.ndarray
@@ -82,9 +82,10 @@ class LoadedData:
 
     @property
     def label_histogram(self) -> dict[str, list[int]]:
-        """For each split, the number of samples of each class."""
+        """For each split, the number of samples of each class; unlabelled ones are in none."""
         classes = self.spec.num_classes
-        return {name: np.bincount(split.labels, minlength=classes).tolist() for name, split in self.splits.items()}
+        counts = {name: split.labels[split.labels >= 0] for name, split in self.splits.items()}
+        return {name: np.bincount(labels, minlength=classes).tolist() for name, labels in counts.items()}
 
     def summary(self) -> str:
         """One line for the terminal: name, sample shape, and per split the size and how even the classes are."""

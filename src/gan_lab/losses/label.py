@@ -70,7 +70,7 @@ def cat_gan() -> CatLoss:
 
 
 def _weight(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
         raise UserError(f"loss.{name}={value} is out of range: it must be a positive number")
     return value
 

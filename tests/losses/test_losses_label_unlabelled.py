@@ -1,0 +1,241 @@
+"""Samples without labels: (4-33), the guidance of (4-34), and CatGAN at distributions worked out by hand."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loss_formulas import CLASS_FORMULAS, guidance
+from loss_probes import EPS, loss, variants
+from test_losses_label_values import gradients, name_of, random_batch, size, tensors, values
+
+import gan_lab.data.labelled
+from gan_lab.losses import UNLABELLED, ClassLoss, GuidedLoss
+from gan_lab.types import UserError
+
+VARIANTS = variants()
+DYNAMIC = [(option, flags) for option, flags in VARIANTS if option != "cat_gan"]
+few = settings(derandomize=True, deadline=None, max_examples=12)
+seeds, masks = st.integers(0, 10**6), st.lists(st.booleans(), min_size=5, max_size=5)
+every_variant = pytest.mark.parametrize(("option", "flags"), VARIANTS, ids=name_of)
+MASKS = {"none": [False] * 5, "some": [True, False, False, True, False], "all": [True] * 5}
+
+
+def unlabelled(batch, mask):
+    """The batch with -1 for the labels where the mask is set."""
+    return replace(batch, labels=np.where(mask, -1, batch.labels))
+
+
+def test_the_two_rooms_agree_on_the_mark():
+    assert UNLABELLED == gan_lab.data.labelled.UNLABELLED == -1
+
+
+# (4-33) ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
+@few
+@given(st.integers(2, 7), seeds, masks)
+def test_an_unlabelled_sample_takes_the_class_of_its_logits(option, flags, num_classes, seed, mask):
+    """Value and gradient are those of the label argmax_k l_k: nothing flows through the choice."""
+    made = loss(option, **flags)
+    batch = unlabelled(random_batch(made, num_classes, seed, flags=flags), mask)
+    assert values(made, batch)[0] == values(made, batch.completed())[0]
+    expected = CLASS_FORMULAS[option](batch.completed())[0]
+    assert values(made, batch)[0] == pytest.approx(expected, rel=0, abs=32 * EPS * size(batch))
+    for one, other in zip(gradients(made, batch), gradients(made, batch.completed()), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
+def test_the_class_is_one_of_the_k(option, flags):
+    """Where the logits of real or fake are the largest: those are no classes."""
+    made = loss(option, **flags)
+    batch = unlabelled(random_batch(made, 3, seed=1, flags=flags), MASKS["all"])
+    real = batch.real.copy()
+    real[:, 3:] = 40
+    batch = replace(batch, real=real)
+    assert values(made, batch)[0] == values(made, batch.completed())[0]
+
+
+@pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
+def test_the_callers_labels_are_left_alone(option, flags):
+    made = loss(option, **flags)
+    real, fake, labels, targets = tensors(unlabelled(random_batch(made, 4, seed=2), MASKS["some"]))
+    before = labels.clone()
+    made.critic(real, fake, labels, targets)
+    assert torch.equal(labels, before)
+
+
+# (4-34) ---------------------------------------------------------------------------------------------------------------
+
+
+def guided(option, flags, num_classes: int, seed: int) -> GuidedLoss:
+    return GuidedLoss(loss(option, **flags), tuple(np.random.default_rng(seed).dirichlet(np.full(num_classes, 3.0))))
+
+
+@every_variant
+@few
+@given(st.integers(2, 7), seeds, masks)
+def test_guidance(option, flags, num_classes, seed, mask):
+    made = guided(option, flags, num_classes, seed)
+    batch = unlabelled(random_batch(made, num_classes, seed, flags=flags), mask)
+    known = batch if option == "cat_gan" else batch.completed()
+    expected = CLASS_FORMULAS[option](known)[0] + guidance(option, batch, np.array(made.reference))
+    assert values(made, batch)[0] == pytest.approx(expected, rel=0, abs=64 * EPS * size(batch))
+
+
+@every_variant
+@pytest.mark.parametrize("mask", MASKS)
+def test_the_gradient_of_the_guidance(option, flags, mask):
+    """Against central differences of numpy; labelled samples and fake ones get nothing of it."""
+    made, h = guided(option, flags, 3, seed=3), 1e-4
+    batch = unlabelled(random_batch(made, 3, seed=3, flags=flags), MASKS[mask])
+    with_it, without = gradients(made, batch), gradients(made.loss, batch)
+    assert np.array_equal(with_it[1], without[1])
+    assert np.array_equal(with_it[2], without[2])
+    added = with_it[0] - without[0]
+    assert np.isfinite(added).all()
+    assert not added[np.logical_not(MASKS[mask])].any()
+    assert added.any() == (mask != "none")
+    for place in np.ndindex(added.shape):
+        step = np.zeros_like(added)
+        step[place] = h
+        ahead, behind = (
+            guidance(option, replace(batch, real=batch.real + sign * step), np.array(made.reference))
+            for sign in (1, -1)
+        )
+        assert added[place] == pytest.approx((ahead - behind) / (2 * h), rel=0, abs=h**2 + 16 * EPS * 20 / h)
+
+
+@every_variant
+def test_nothing_is_added_without_an_unlabelled_sample(option, flags):
+    """To the last bit, and also where the mean of the probabilities would be 0 in floating point."""
+    made = guided(option, flags, 3, seed=4)
+    for scale in (2.0, 1e4):
+        batch = random_batch(made, 3, seed=4, scale=scale)
+        assert values(made, batch) == values(made.loss, batch)
+        assert all(map(np.array_equal, gradients(made, batch), gradients(made.loss, batch)))
+
+
+@every_variant
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("seed", range(4))
+def test_guidance_of_extreme_logits(option, flags, mask, seed):
+    """-1e4, 0 and 1e4 in float32: finite values and gradients."""
+    made, rng = guided(option, flags, 3, seed), np.random.default_rng(seed)
+    batch = unlabelled(random_batch(made, 3, seed), MASKS[mask])
+    real, fake = (rng.choice([-1e4, 0.0, 1e4], size=x.shape) for x in (batch.real, batch.fake))
+    real, fake, labels, targets = tensors(replace(batch, real=real, fake=fake), torch.float32)
+    value = made.critic(real, fake, labels, targets)
+    assert value.dtype == torch.float32
+    assert value.isfinite()
+    value.backward()
+    assert real.grad.isfinite().all()
+    assert fake.grad.isfinite().all()
+
+
+@every_variant
+def test_guidance_in_half_precision(option, flags):
+    made = guided(option, flags, 4, seed=5)
+    real, fake, labels, targets = tensors(unlabelled(random_batch(made, 4, seed=5), MASKS["some"]), torch.bfloat16)
+    value = made.critic(real, fake, labels, targets)
+    assert value.dtype == torch.float32
+    assert torch.equal(value, made.critic(real.float(), fake.float(), labels, targets))
+
+
+def test_guidance_by_hand():
+    """Two unlabelled samples, D = (2, 3, 1)/6 and (1, 2, 1)/4: mean (7, 12, 5)/24, R = (7, 12)/19.
+
+    p_ref = (1/4, 3/4): H = 1/4 log 19/7 + 3/4 log 19/12. The third sample has a label and does not count. CatGAN's mean
+    is that of C = (2, 3)/5 and (1, 2)/3: (11, 19)/30.
+    """
+    real = torch.tensor([[2.0, 3.0], [1.0, 2.0], [11.0, 1.0]], dtype=torch.float64).log()
+    fake, labels, targets = real[:1], torch.tensor([-1, -1, 0]), torch.tensor([0])
+    for option, r in (("label_gan", (7 / 19, 12 / 19)), ("am_gan", (7 / 19, 12 / 19)), ("cat_gan", (11 / 30, 19 / 30))):
+        base = loss(option)
+        found = GuidedLoss(base, (0.25, 0.75)).critic(real, fake, labels, targets)
+        found = found - base.critic(real, fake, labels, targets)
+        assert found.item() == pytest.approx(-0.25 * log(r[0]) - 0.75 * log(r[1]), rel=1e-13, abs=0), option
+
+
+@every_variant
+def test_the_rest_is_the_loss_itself(option, flags):
+    made = guided(option, flags, 4, seed=6)
+    base = made.loss
+    logits, targets = torch.randn(3, base.outputs(4)), torch.tensor([0, 1, 2])
+    assert isinstance(made, ClassLoss)
+    assert made.name == option
+    assert (made.needs_labels, made.needs_targets, made.has_score) == (True, base.needs_targets, base.has_score)
+    assert made.outputs(4) == base.outputs(4)
+    assert torch.equal(made.classes(logits), base.classes(logits))
+    assert torch.equal(made.generator(logits, targets), base.generator(logits, targets))
+    if base.has_score:
+        assert torch.equal(made.score(logits), base.score(logits))
+    else:
+        with pytest.raises(UserError, match="penalty=none"):
+            made.score(logits)
+    assert pickle.loads(pickle.dumps(made)) == made
+    with pytest.raises(AssertionError):
+        made.outputs(5)
+    with pytest.raises(UserError, match="got no classes"):
+        made.critic(logits, logits, None, targets)
+
+
+# CatGAN ---------------------------------------------------------------------------------------------------------------
+
+
+def rows(*classes, num_classes: int = 4) -> torch.Tensor:
+    """Logits (n, K) in float64: None is uniform, a number is one-hot (by underflow)."""
+    sure = 1e4 * torch.eye(num_classes, dtype=torch.float64)
+    return torch.stack([torch.zeros(num_classes, dtype=torch.float64) if c is None else sure[c] for c in classes])
+
+
+# one of two samples sure, the other not: E H(C) = 1/2; E C = (5, 1, 1, 1)/8, whose H is 3 log 2 - 5/8 log 5
+HALF = 1 / 2 - (3 / 2 - 5 / 8 * log(5) / log(4))
+# real, fake, labels -> J_D, J_G in units of log 4; H of uniform is 1, of one-hot 0
+CAT = {
+    "undecided": ([None, None], [None, None], [-1, -1], -1, 0),
+    "undecided, one of two labelled": ([None, None], [None, None], [-1, 3], -1 + 1, 0),
+    "the critic's best": ([0, 1, 2, 3], [None], [-1] * 4, -2, 0),
+    "the critic's best, labels right": ([0, 1, 2, 3], [None], [0, 1, 2, 3], -2, 0),
+    "the generator's best": ([None], [0, 1, 2, 3], [-1], 0, -1),
+    "collapsed onto one class": ([0, 1, 2, 3], [2, 2, 2], [-1] * 4, -1, 0),
+    "two of four classes": ([1, 3], [0, 0, 1, 1], [1, -1], -0.5, -0.5),
+    "half of them sure": ([0, None], [None, 1], [-1, -1], HALF - 1 / 2, HALF),
+}
+
+
+@pytest.mark.parametrize("name", CAT)
+def test_cat_gan_by_hand(name):
+    real, fake, labels, critic, generator = CAT[name]
+    made, x, s = loss("cat_gan"), rows(*real), rows(*fake)
+    assert made.critic(x, s, torch.tensor(labels)).item() == pytest.approx(critic * log(4), rel=0, abs=1e-14)
+    assert made.generator(s).item() == pytest.approx(generator * log(4), rel=0, abs=1e-14)
+
+
+def test_cat_gan_counts_the_labelled_samples_alone():
+    """One labelled sample among three: H(u(1), C) = log 4 - log 3 with C = (1, 3)/4, not a third of it."""
+    real = torch.tensor([[1.0, 3.0]] * 3, dtype=torch.float64).log()
+    made, fake = loss("cat_gan"), torch.zeros(1, 2, dtype=torch.float64)
+    nothing = made.critic(real, fake, torch.tensor([-1, -1, -1])).item()
+    for labels, expected in (([-1, 1, -1], log(4 / 3)), ([0, 1, -1], (log(4) + log(4 / 3)) / 2)):
+        added = made.critic(real, fake, torch.tensor(labels)).item() - nothing
+        assert added == pytest.approx(expected, rel=0, abs=1e-14)
+
+
+@few
+@given(st.integers(2, 6), seeds)
+def test_cat_gan_does_not_name_classes_without_labels(num_classes, seed):
+    """Renaming the classes changes nothing."""
+    made = loss("cat_gan")
+    batch = unlabelled(random_batch(made, num_classes, seed), MASKS["all"])
+    order = np.random.default_rng(seed).permutation(num_classes)
+    renamed = replace(batch, real=batch.real[:, order], fake=batch.fake[:, order])
+    assert values(made, renamed) == pytest.approx(values(made, batch), rel=0, abs=32 * EPS * size(batch))
