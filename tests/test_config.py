@@ -11,14 +11,13 @@ from omegaconf import OmegaConf
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
 
-from gan_runs import compose
+from gan_runs import compose, fitting
 
 from gan_lab import config
 from gan_lab.types import UserError
 from registry import CONF, options
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
-DATA = ["dataset.root=/somewhere"]
 
 
 @pytest.mark.parametrize(
@@ -26,12 +25,7 @@ DATA = ["dataset.root=/somewhere"]
 )
 def test_every_option_composes_and_is_accepted(group, option):
     at = "@evaluation.extractor.recipe" if group == "classifier" else ""  # a part of evaluation=classifier
-    overrides = [f"{group}{at}={option}"]
-    content = yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
-    if group == "dataset":
-        overrides += [f"{group}.root=/somewhere"] if "root" in content else []
-        overrides += ["architecture=mlp"] if content["recipe"]["kind"] == "points" else []
-    config.check(compose(*overrides))
+    config.check(compose(f"{group}{at}={option}", *fitting(group, option)))
 
 
 @pytest.mark.parametrize("option", options("dataset"))
@@ -56,7 +50,8 @@ def test_the_defaults_are_the_recipe_of_the_thesis():
 def test_every_field_is_named_in_the_yaml_and_the_schema():
     root = yaml.safe_load((CONF / "train.yaml").read_text())
     fields = set(config.TrainConfig.__dataclass_fields__)
-    assert set(root) - {"defaults", "hydra"} == fields - set(config.GROUPS)
+    assert set(root) - {"defaults", "hydra", "dataset"} == fields - set(config.GROUPS)
+    assert set(root["dataset"]) <= config.META_KEYS  # of training: the data set's own class does not take them
     assert set(config.GROUPS) <= set(compose())
 
 

@@ -117,6 +117,7 @@ CHAPTERS = {
     "inception": {"is_inception_50k_10x", "fid_inception_50k_train", "fid_inception_50k_test"},
     "classifier": {
         "is_classifier_10k_10x", "am_classifier_10k_10x", "fid_classifier_10k_train", "fid_classifier_10k_test",
+        "entropy_classifier_10k", "msssim_classifier_10k",
     },
 }  # fmt: skip
 
@@ -130,6 +131,8 @@ def test_an_option_means_the_published_protocol(option):
     for score in node.scores:
         if score in ("is", "am", "mode"):
             names.add(score_name(score, name, node.samples, node.splits))
+        elif score in ("entropy", "msssim"):
+            names.add(score_name(score, name, node.samples))
         else:
             names |= {score_name(score, name, node.samples, node.chunks, split) for split in ("train", "test")}
     assert names == CHAPTERS[option]

@@ -24,7 +24,10 @@ from gan_lab.training.evaluation import Evaluator
 OFF = tuple("evaluation=off" if o == "evaluation=classifier" else o for o in SMALL_RUN if "evaluation." not in o)
 ASKED = [o for o in SMALL_RUN if o.startswith("evaluation")]
 FINAL = {"is_classifier_60_2x", "am_classifier_60_2x", "fid_classifier_60_train", "fid_classifier_60_test"}
+FINAL |= {"entropy_classifier_60", "msssim_4level_5pairs_classifier_60"}
 IN_TRAINING = {name.replace("60", "40") for name in FINAL}
+TERMS = {f"is_classifier_40_2x.{term}" for term in ("marginal_entropy", "conditional_entropy")}
+TERMS |= {f"am_classifier_40_2x.{term}" for term in ("marginal_divergence", "conditional_entropy")}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,7 @@ def test_history_and_metrics_hold_the_same_scores_each_step_once(runs, digits_cl
     run = runs()
     kept, lines = record(run), metrics(run)
     assert [line["generator_step"] for line in lines] == [2, 3, 4]
-    assert set(kept["history"]) == IN_TRAINING
+    assert set(kept["history"]) == IN_TRAINING | TERMS
     assert set(kept["scores"]) == FINAL
     for name, points in kept["history"].items():
         assert [step for step, _ in points] == [2, 4]
@@ -144,6 +147,9 @@ def test_the_last_evaluation_and_the_final_one_agree(runs):
     assert set(kept["scores"]) == IN_TRAINING
     for name, entry in kept["scores"].items():
         assert kept["history"][name][-1] == [4, entry["value"]]
+    for name, points in ((name, kept["history"][name]) for name in TERMS):
+        score, term = name.split(".")
+        assert points[-1] == [4, kept["scores"][score][term]]
 
 
 def test_a_resumed_run_has_every_score_once(runs, tmp_path, cache, kill_after):

@@ -21,14 +21,17 @@ from typing import Any
 
 import hydra
 import pytest
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, flag_override
 
 from gan_lab import config
+from registry import options
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 CHANNELS = "architecture.channels=8"
+DCGAN = ("architecture=dcgan", "architecture.generator_channels=4", "architecture.critic_channels=4")
 SMALL = ("batch_size=16", "generator_batch_size=16", "evaluation=off")
 
 
@@ -52,6 +55,32 @@ def compose(*overrides: str) -> DictConfig:
     with flag_override(job, ["readonly", "struct"], False):
         del job["hydra"]
     return job
+
+
+def content(group: str, option: str) -> dict[str, Any]:
+    """An option's YAML."""
+    return yaml.safe_load((CONF / group / f"{option}.yaml").read_text())
+
+
+def traits(group: str, option: str) -> dict[str, Any]:
+    """What an option's YAML says of its object, for the check of the config."""
+    return content(group, option).get("traits") or {}
+
+
+def fitting(group: str, option: str) -> list[str]:
+    """What has to stand beside an option that does not fit the defaults of train.py."""
+    about, beside = content(group, option), []
+    if group == "dataset":
+        beside += ["dataset.root=/somewhere"] if "root" in about else []
+        beside += ["architecture=mlp"] if about["recipe"]["kind"] == "points" else []
+    if group == "architecture":
+        beside += ["penalty=none"] if about.get("critic_batch_norm") else []
+    if group == "labels" and traits(group, option).get("targets"):
+        beside += [f"loss={next(loss for loss in options('loss') if traits('loss', loss).get('targets'))}"]
+    if group == "loss":
+        beside += ["labels=dynamic"] if traits(group, option).get("targets") else []
+        beside += [] if traits(group, option).get("score", True) else ["penalty=none"]
+    return beside
 
 
 def train(run_dir: Path, *overrides: str, small: bool = True) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from gan_runs import fitting
 from hydra import compose, initialize_config_dir
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -21,7 +22,7 @@ from registry import CONF, node, options
 READS_A_VALUE = {"aten::_local_scalar_dense", "aten::is_nonzero", "aten::item", "aten::equal"}
 # torch's NAdam reads its own step counter, which torch keeps on the host; ours keep theirs on the device.
 OURS = [option for option in options("optimizer") if node("optimizer", option)["_target_"].startswith("gan_lab.")]
-CHOICES = [(group, option) for group in ("loss", "penalty") for option in options(group)]
+CHOICES = [(group, option) for group in ("loss", "penalty", "labels") for option in options(group)]
 CHOICES += [("optimizer", option) for option in OURS]
 
 
@@ -67,7 +68,7 @@ def watched_fit(overrides: list[str], folder: Path) -> Recorder:
 @pytest.mark.parametrize(("group", "option"), CHOICES)
 def test_a_step_reads_nothing_back(group: str, option: str, tmp_path: Path) -> None:
     extra = ["penalty.memory=4"] if option == "maxgp" else []
-    recorder = watched_fit([f"{group}={option}", "log_every=1", *extra], tmp_path)
+    recorder = watched_fit([f"{group}={option}", *fitting(group, option), "log_every=1", *extra], tmp_path)
     assert {"aten::mm", "aten::addmm"} & recorder.names, "the recorder saw no network: it does not watch the step"
     assert not recorder.names & READS_A_VALUE
     assert not recorder.moved

@@ -332,13 +332,16 @@ def test_the_run_sees_the_batches_of_the_loader(tmp_path, monkeypatch):
 class LabelLoss:
     """K logits; notes what it is given."""
 
-    needs_labels = needs_targets = True
+    needs_labels = needs_targets = has_score = True
 
     def __init__(self):
         self.critic_calls, self.generator_calls = [], []
 
     def outputs(self, num_classes):
         return num_classes
+
+    def classes(self, logits):
+        return logits
 
     def score(self, logits):
         return logits.logsumexp(1)
