@@ -321,7 +321,7 @@ def _check_labels(config: DictConfig) -> None:
             f"{config.labels._target_} has nothing to give; add labels=none (its column of Table 4-1 with predefined "
             "labels is architecture.extra_layer=true)"
         )
-    if config.penalty.get("weight"):
+    if "weight" in config.penalty:  # it measures gradients, at weight 0 too
         if not loss.get("score", True):
             raise UserError(
                 f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose gradient "

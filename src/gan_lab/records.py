@@ -126,6 +126,8 @@ def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> No
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that determines the result (what a sweep cell is)."""
     kept = {key: value for key, value in config.items() if key not in _NOT_IDENTITY}
+    if isinstance(labels := kept.get("labels"), Mapping) and not (labels.get("traits") or {}).get("targets"):
+        del kept["labels"]  # labels=none: what was so before there was the group
     if isinstance(trainer := kept.get("trainer"), Mapping):
         kept["trainer"] = {"precision": trainer.get("precision")}
     if isinstance(dataset := kept.get("dataset"), Mapping):

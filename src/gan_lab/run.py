@@ -186,21 +186,29 @@ def _check_same_run(run_dir: Path, config: dict[str, Any], checkpoint: dict[str,
 def _print_start(
     console: Console, config: DictConfig, run_dir: Path, data: LoadedData, fed: LoadedData, gan: GAN, done: int
 ) -> None:
-    labelled = count_labelled(fed)
     lines = [
         data.summary(),
         *(f"  labels of {name}: {_histogram(counts)}" for name, counts in data.label_histogram.items()),
-        *([] if labelled == len(fed.splits["train"]) else [_labels_used(gan, fed, labelled)]),
+        *_labels_used(config, gan, fed),
         f"parameters: generator {count_parameters(gan.generator):,}, critic {count_parameters(gan.critic):,}",
         f"run directory: {run_dir}" + (f" (resumed from generator step {done})" if done else ""),
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
 
-def _labels_used(gan: GAN, fed: LoadedData, labelled: int) -> str:
-    if not gan.loss.needs_labels:
-        return "  warning: this loss reads no labels, so dataset.labelled_fraction has no effect"
-    return f"  labels used: {labelled:,} of {len(fed.splits['train']):,}, {fed.spec.num_classes} classes"
+def _labels_used(config: DictConfig, gan: GAN, fed: LoadedData) -> list[str]:
+    """What a person should know of fields that not every loss reads."""
+    labelled, samples = count_labelled(fed), len(fed.splits["train"])
+    if gan.loss.needs_labels:
+        return (
+            []
+            if labelled == samples
+            else [f"  labels used: {labelled:,} of {samples:,}, {fed.spec.num_classes} classes"]
+        )
+    idle = {"labelled_fraction": labelled < samples, "reference_distribution": config.dataset.reference_distribution}
+    return [
+        f"  warning: this loss reads no labels: dataset.{name} has no effect" for name, is_set in idle.items() if is_set
+    ]
 
 
 def _histogram(counts: list[int]) -> str:

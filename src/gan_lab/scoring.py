@@ -13,7 +13,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from torch import Tensor
 
 from gan_lab import provenance, records
@@ -267,7 +267,7 @@ def _known_samples(data: LoadedData) -> dict[str, Tensor]:
 
 
 def _print(console: Console, rows: dict[str, dict[str, Entry]]) -> None:
-    table = Table("scored", "score", "value")
+    table = Table("scored", Column("score", no_wrap=True), Column("value", no_wrap=True))
     for row, scores in rows.items():
         for name, entry in scores.items():
             table.add_row(row, name, score_text(entry))

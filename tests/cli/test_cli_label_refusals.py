@@ -168,7 +168,7 @@ def test_a_scalar_loss_needs_no_classes_and_says_what_has_no_effect(place, capsy
     assert command(capsys, *SHORT, *data, "loss=gan", "penalty=none", "run_dir=one").code == 0
     ended = command(capsys, *SHORT, "loss=gan", "penalty=none", "dataset.labelled_fraction=0.1", "run_dir=two")
     assert ended.code == 0
-    assert "warning: this loss reads no labels, so dataset.labelled_fraction has no effect" in ended.out
+    assert "warning: this loss reads no labels: dataset.labelled_fraction has no effect" in ended.out
 
 
 @pytest.mark.parametrize("changed", ["labels=predefined", "dataset.labelled_fraction=0.5", "loss.joint=true"])

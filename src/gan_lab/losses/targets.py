@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -70,7 +69,8 @@ class Predefined:
     def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """([z, u(y)], y) with y ~ U{0, ..., K-1}."""
         drawn = torch.randint(self.num_classes, (len(z),), generator=generator, device=z.device)
-        return torch.cat([z, F.one_hot(drawn, self.num_classes).to(z.dtype)], 1), drawn
+        one_hot = drawn[:, None] == torch.arange(self.num_classes, device=z.device)  # F.one_hot reads values back
+        return torch.cat([z, one_hot.to(z.dtype)], 1), drawn
 
     def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
         """y."""

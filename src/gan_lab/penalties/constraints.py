@@ -61,7 +61,10 @@ class SpectralNorm(Penalty):
         if not layers:
             raise UserError("penalty=spectral found no convolution or linear layer in the critic: take penalty=maxgp")
         if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
-            raise UserError("penalty=spectral on a critic with weight or spectral norm: build the critic without it")
+            raise UserError(
+                "penalty=spectral on a critic that has weight or spectral norm: take penalty=none or "
+                "architecture=resnet"
+            )
         for layer in layers:
             spectral_norm(layer, n_power_iterations=self.n_power_iterations)
         return critic

@@ -48,7 +48,8 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
 def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
     """What training sees of `data`: its images, K classes, and as many labels as `dataset.labelled_fraction` leaves."""
     dataset = config.dataset
-    return partly_labelled(data, dataset.labelled_fraction, dataset.num_classes, config.seed)
+    num_classes = None if dataset.num_classes is None else int(dataset.num_classes)  # 10.0 is a whole number
+    return partly_labelled(data, dataset.labelled_fraction, num_classes, config.seed)
 
 
 def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None) -> GAN:

@@ -192,9 +192,9 @@ class GAN(pl.LightningModule):
         With batch statistics whole batches are drawn, so that no sample depends on `count`.
         """
         size = self.sampling_batch_size or count
-        z, drawn = self.latent(-(-count // size) * size, rng)
-        samples = torch.cat([self.ema(part) for part in z.split(size)])
-        return samples[:count], None if drawn is None else drawn[:count]
+        inputs, drawn = zip(*(self.latent(size, rng) for _ in range(-(-count // size))), strict=True)
+        samples = torch.cat([self.ema(z) for z in inputs])[:count]
+        return samples, None if drawn[0] is None else torch.cat(drawn)[:count]
 
     @contextmanager
     def _autocast(self) -> Iterator[None]:

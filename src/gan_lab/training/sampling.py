@@ -26,8 +26,10 @@ def by_class(gan: GAN, classes: Sequence[int], each: int, rng: torch.Generator) 
 
     A sample's class is the one that was drawn with it (predefined labels), else argmax_k l_k of the critic's class
     logits in eval mode. Batches are drawn as in training, of all classes, and sorted: a class that does not come up
-    in MOST_BATCHES of them has fewer. Raises UserError where samples have no classes.
+    in MOST_BATCHES of them has fewer. Raises UserError where samples have no classes, and for no class or no sample.
     """
+    if not classes or each < 1:
+        raise UserError(f"{each} samples of each of {len(classes)} classes: ask for at least one of one")
     found: dict[int, list[Tensor]] = {which: [] for which in classes}
     with undisturbed(gan):
         for _ in range(MOST_BATCHES):
@@ -46,8 +48,10 @@ def between(gan: GAN, first: int, second: int, rows: int, steps: int, rng: torch
 
     Every row begins at an input whose sample is of class `first` and ends at one of class `second` (classes as in
     `by_class`). With batch statistics a row is drawn in a batch filled up with random inputs. Raises UserError where
-    samples have no classes, or one of the two does not come up in MOST_BATCHES batches.
+    samples have no classes, one of the two does not come up in MOST_BATCHES batches, or both are the same.
     """
+    if first == second:
+        raise UserError(f"between {first} and {second}: name two different classes")
     size = gan.sampling_batch_size or BATCH
     if steps > size:
         raise UserError(f"steps={steps} is more than the {size} samples of a batch: set steps={size} or less")
