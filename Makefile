@@ -2,8 +2,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-SMALL := select={choices.experiment:table_2_2_small}
-SMALL_4_1 := select={choices.experiment:[table_4_1_small,table_4_1_no_targets_small]}
+SMALL := 'select={choices.experiment:table_2_2_small}'
+SMALL_4_1 := 'select={choices.experiment:[table_4_1_small,table_4_1_no_targets_small]}'
+
+# Figures 4-9 to 4-18 and the run that each shows.
+GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac_gan_predefined \
+	4-13:ac_gan_plus_dynamic 4-14:ac_gan_plus_predefined \
+	4-15:label_gan_extra_layer_False 4-16:label_gan_extra_layer_True \
+	4-17:gan_extra_layer_False 4-18:gan_extra_layer_True
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint format benchmark table-2-2 table-2-2-run table-2-2-small \
@@ -78,6 +84,8 @@ table-4-1-small: $(INSTALLED) ## Table 4-1 on the embedded digits, in small: tra
 	$(BIN)/python scripts/tables.py table=4-1 datasets=[digits] name=table_4_1_small $(SMALL_4_1)
 	$(BIN)/python scripts/tables.py table=4-2 datasets=[digits] name=table_4_2_small $(SMALL_4_1)
 	$(BIN)/python scripts/figures.py figure=[4-3,4-7,4-8] datasets=[digits] $(SMALL_4_1)
+	for pair in $(GRIDS_4); do $(BIN)/python scripts/figures.py figure=$${pair%%:*} \
+		run_dirs=[outputs/table_4_1_small/digits_$${pair#*:}_seed0]; done
 
 table-4-2: $(INSTALLED) ## Table 4-2 (MS-SSIM within classes) from results/records
 	$(BIN)/python scripts/tables.py table=4-2

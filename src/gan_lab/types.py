@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
+UNLABELLED = -1  # the label of a real sample whose class is not known
+
 
 class UserError(ValueError):
     """The user's input cannot be used. The message is one line: what is wrong and what to type instead.

@@ -6,26 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import CHANNELS, Ended, command, record, without_torch
+from gan_runs import CHANNELS, command, is_refusal, record, without_torch
 from PIL import Image
 
 SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16", "evaluation=off")
-
-
-def is_refusal(ended: Ended, *words: str) -> None:
-    """House rule: two lines, the first of them Hydra's own; no traceback."""
-    lines = [line for line in ended.err.splitlines() if line and not line.startswith("Error executing job with")]
-    assert ended.code == 1, ended
-    assert len(lines) == 1, ended.err
-    assert lines[0].startswith("error: ")
-    for word in words:
-        assert word in lines[0]
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def experiment(folder: Path, text: str) -> str:

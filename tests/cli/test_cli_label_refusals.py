@@ -6,27 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import DCGAN, SMALL, Ended, command, record, without_torch
+from gan_runs import DCGAN, SMALL, command, is_refusal, record, without_torch
 from PIL import Image
 
 AM_GAN = ("loss=am_gan", "labels=dynamic", "penalty=none")
 SHORT = (*SMALL, "n_critic=1", "max_generator_steps=2", "batch_size=4", *DCGAN)
-
-
-def is_refusal(ended: Ended, *words: str) -> None:
-    """Two lines, the first of them Hydra's own; no traceback."""
-    lines = [line for line in ended.err.splitlines() if line and not line.startswith("Error executing job with")]
-    assert ended.code == 1, ended
-    assert len(lines) == 1, ended.err
-    assert lines[0].startswith("error: ")
-    for word in words:
-        assert word in lines[0], (word, lines[0])
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def image_folder(root: Path, *classes: str) -> str:

@@ -60,16 +60,6 @@ def script(capsys: pytest.CaptureFixture[str], name: str, *arguments: str) -> En
     return command(capsys, *arguments, program="train.py" if name == "train" else f"scripts/{name}.py")
 
 
-def assert_refused(ended: Ended, *words: str) -> None:
-    """One line that begins with error: and holds the words; exit code 1."""
-    lines = [line for line in ended.err.splitlines() if line and not line.startswith("Error executing job with")]
-    assert ended.code == 1, ended
-    assert len(lines) == 1, ended.err
-    assert lines[0].startswith("error: ")
-    for word in words:
-        assert word in lines[0], (word, lines[0])
-
-
 def save_images(folder: Path, pixels: np.ndarray) -> Path:
     """uint8 (N, C, H, W) as PNG files."""
     folder.mkdir(parents=True)

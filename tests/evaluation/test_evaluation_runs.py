@@ -6,16 +6,15 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
-import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import SMALL_RUN, assert_refused, script, silent
-from gan_runs import checkpoint, compose, metrics, record, resume, train, weights
+from evaluation_runs import SMALL_RUN, script, silent
+from gan_runs import Killed, checkpoint, compose, is_refusal, kill_after, metrics, record, resume, train, weights
 from omegaconf import OmegaConf
 from torch import nn
 
-from gan_lab import callbacks, config
+from gan_lab import config
 from gan_lab.metrics.features import Extractor, Features
 from gan_lab.metrics.protocol import Protocol
 from gan_lab.training.ema import ExponentialMovingAverage
@@ -43,28 +42,6 @@ def runs(tmp_path_factory, cache, digits_classifier):
         return made[key]
 
     return run
-
-
-@pytest.fixture
-def kill_after(monkeypatch):
-    """kill_after(n): the next run ends abruptly once n generator steps are done, scored and logged."""
-
-    def arm(step):
-        original = callbacks.ProgressBar.on_train_batch_end
-
-        def hook(self, trainer: pl.Trainer, module: pl.LightningModule, *rest):
-            original(self, trainer, module, *rest)
-            if module.generator_steps == step:
-                monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", original)
-                raise Stop
-
-        monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", hook)
-
-    return arm
-
-
-class Stop(Exception):
-    """What these tests end a run with, as a kill would."""
 
 
 def without_scores(lines):
@@ -152,12 +129,12 @@ def test_the_last_evaluation_and_the_final_one_agree(runs):
         assert points[-1] == [4, kept["scores"][score][term]]
 
 
-def test_a_resumed_run_has_every_score_once(runs, tmp_path, cache, kill_after):
+def test_a_resumed_run_has_every_score_once(runs, tmp_path, cache, monkeypatch):
     """Killed after step 4 was scored, with the checkpoint of step 3: step 4 is scored again."""
     more = ("max_generator_steps=6", "checkpoint_every=3")
     straight = runs(*more)
-    kill_after(4)
-    with pytest.raises(Stop):
+    kill_after(monkeypatch, 4)
+    with pytest.raises(Killed):
         train(tmp_path / "killed", *SMALL_RUN, *more, f"data_cache={cache}", small=False)
     assert [step for step, _ in record(tmp_path / "killed")["history"]["is_classifier_40_2x"]] == [2, 4]
     resume(tmp_path / "killed")
@@ -382,14 +359,14 @@ def trained(capsys, run, cache, *arguments):
     )
 
 
-def test_existing_run_passes_over_goes_on_and_refuses(tmp_path, cache, capsys, kill_after, runs, monkeypatch):
+def test_existing_run_passes_over_goes_on_and_refuses(tmp_path, cache, capsys, runs, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
-    kill_after(3)
-    with pytest.raises(Stop):
+    kill_after(monkeypatch, 3)
+    with pytest.raises(Killed):
         trained(capsys, run, cache, "existing_run=resume", "checkpoint_every=2")
     assert record(run)["status"] == "failed"
-    assert_refused(trained(capsys, run, cache, "checkpoint_every=2"), "run_dir=", "resume=")
+    is_refusal(trained(capsys, run, cache, "checkpoint_every=2"), "run_dir=", "resume=")
     assert trained(capsys, run, cache, "existing_run=resume", "checkpoint_every=2").code == 0
     done = record(run)
     assert (done["status"], done["resumed_from_step"]) == ("finished", 2)
@@ -401,5 +378,5 @@ def test_existing_run_passes_over_goes_on_and_refuses(tmp_path, cache, capsys, k
     assert ended.code == 0, ended
     assert "passed over" in ended.out
     assert record(run) == done
-    assert_refused(trained(capsys, run, cache, "existing_run=resume", "penalty.weight=7"), "penalty", "another run")
+    is_refusal(trained(capsys, run, cache, "existing_run=resume", "penalty.weight=7"), "penalty", "another run")
     assert record(run) == done

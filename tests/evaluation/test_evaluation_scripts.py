@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import SMALL_RUN, am_score, assert_refused, frechet, inception_score, save_images, script, softmax
-from gan_runs import record, train
+from evaluation_runs import SMALL_RUN, am_score, frechet, inception_score, save_images, script, softmax
+from gan_runs import is_refusal, record, train
 from inception_weights import images
 from PIL import Image
 from safetensors.torch import save_file
@@ -197,7 +197,7 @@ ASKED_WRONGLY = [
     ("arguments", "words"), ASKED_WRONGLY, ids=[" ".join(a) or "nothing" for a, _ in ASKED_WRONGLY]
 )
 def test_what_is_asked_wrongly_is_refused(arguments, words, capsys, place):
-    assert_refused(evaluate(capsys, *arguments, "data_cache=fresh"), *words)
+    is_refusal(evaluate(capsys, *arguments, "data_cache=fresh"), *words)
     assert not (place / "outputs").exists()
     assert classifiers(place / "fresh") == []
 
@@ -217,7 +217,7 @@ def test_missing_weights_are_refused_before_anything(command, option, capsys, pl
     save_images(place / "folder", grey(3))
     given = (f"evaluation={option}", "evaluation.extractor.weights=not/there.pth", "data_cache=fresh")
     words = ("not/there.pth", "weights-inception-2015-12-05-6726825d.pth", "evaluation=classifier")
-    assert_refused(script(capsys, *command, *given), *words)
+    is_refusal(script(capsys, *command, *given), *words)
     assert not (place / "fresh").exists(), "no data were read"
     assert not (place / "run").exists()
 
@@ -227,21 +227,21 @@ def test_another_hash_is_refused_before_anything(command, inception_file, capsys
     save_images(place / "folder", grey(3))
     path, digest = inception_file
     given = ("evaluation=inception", f"evaluation.extractor.weights={path}", "data_cache=fresh")
-    assert_refused(script(capsys, *command, *given), "SHA-256", digest[:8], "6726825d0af5f729")
+    is_refusal(script(capsys, *command, *given), "SHA-256", digest[:8], "6726825d0af5f729")
     assert not (place / "fresh").exists(), "no data were read"
     assert not (place / "run").exists()
 
 
 def test_the_weights_may_be_named_by_the_environment(capsys, place, monkeypatch):
     monkeypatch.setenv("GAN_LAB_INCEPTION_WEIGHTS", "some/where.pth")
-    assert_refused(evaluate(capsys, "self_test=true", "evaluation=inception"), "some/where.pth")
+    is_refusal(evaluate(capsys, "self_test=true", "evaluation=inception"), "some/where.pth")
 
 
 def test_a_finished_run_by_missing_weights(tmp_path, cache, digits_classifier, capsys):
     run = train(tmp_path / "run", *SMALL_RUN, "max_generator_steps=1", f"data_cache={cache}", small=False)
     before = record(run)
     ended = evaluate(capsys, f"run_dir={run}", "evaluation=inception", "evaluation.extractor.weights=none.pth")
-    assert_refused(ended, "none.pth", "evaluation=classifier")
+    is_refusal(ended, "none.pth", "evaluation=classifier")
     assert record(run) == before
 
 
@@ -289,7 +289,7 @@ FOLDERS = [
 def test_a_folder_that_cannot_be_scored_is_refused(make, words, place, folders, digits_classifier, capsys):
     make(place / "made")
     ended = evaluate(capsys, "samples=made", f"reference={folders / 'train'}", "out=kept")
-    assert_refused(ended, *words)
+    is_refusal(ended, *words)
     assert not (place / "kept").exists()
 
 
@@ -302,14 +302,14 @@ def test_it_is_refused_before_a_classifier_is_trained(make, words, side, place, 
     sides = {"samples": folders / "train", "reference": folders / "train"} | {side: "made"}
     named = [f"{name}={folder}" for name, folder in sides.items()]
     ended = evaluate(capsys, *named, "data_cache=fresh", QUICK, "out=kept")
-    assert_refused(ended)
+    is_refusal(ended)
     assert "training the classifier" not in ended.out
     assert classifiers(place / "fresh") == []
 
 
 def test_kid_of_a_folder_too_small_is_refused(folders, digits_classifier, capsys):
     asked = (f"samples={folders / 'train'}", f"reference={folders / 'test'}", "evaluation.scores=[kid]")
-    assert_refused(evaluate(capsys, *asked), "evaluation.kid_subset_size=1000", "100")
+    is_refusal(evaluate(capsys, *asked), "evaluation.kid_subset_size=1000", "100")
 
 
 INCEPTION_FOLDERS = ["greyscale", "mixed", "one greyscale among colours", "sizes of the two"]
@@ -332,7 +332,7 @@ def test_inception_refuses_greyscale_and_mixed_sizes(case, place, inception_file
     weights = ("evaluation=inception", f"evaluation.extractor.weights={path}", f"evaluation.extractor.sha256={digest}")
     ended = evaluate(capsys, "samples=made", "reference=good", *weights)
     words = {"greyscale": ["greyscale"], "one greyscale among colours": ["greyscale", "0007.png"]}
-    assert_refused(ended, *words.get(case, ["20", "16"]))
+    is_refusal(ended, *words.get(case, ["20", "16"]))
 
 
 # Bad input: statistics ------------------------------------------------------------------------------------------------
@@ -392,7 +392,7 @@ def test_statistics_of_another_protocol_are_refused(make, words, statistics, fol
     ended = evaluate(
         capsys, f"samples={folders / 'train'}", "reference=made.npz", "evaluation.scores=[is,fid]", "out=kept"
     )
-    assert_refused(ended, "made.npz", *words)
+    is_refusal(ended, "made.npz", *words)
     assert not (place / "kept").exists()
 
 
@@ -401,7 +401,7 @@ def test_moments_are_not_enough_for_other_scores(scores, folders, capsys, place)
     with (place / "made.npz").open("wb") as file:
         np.savez(file, mu=np.zeros(64), sigma=np.eye(64))
     asked = (f"samples={folders / 'train'}", "reference=made.npz", f"evaluation.scores={scores}", "data_cache=fresh")
-    assert_refused(evaluate(capsys, *asked, QUICK), "made.npz", "is", "fid")
+    is_refusal(evaluate(capsys, *asked, QUICK), "made.npz", "is", "fid")
     assert classifiers(place / "fresh") == []
 
 
@@ -410,7 +410,7 @@ def test_statistics_of_another_extractor_are_refused_before_training(folders, st
     another_extractor(place / "made.npz", statistics, None)
     asked = (f"samples={folders / 'train'}", "reference=made.npz", "evaluation.scores=[is,fid]", "data_cache=fresh")
     ended = evaluate(capsys, *asked, QUICK)
-    assert_refused(ended, "made.npz")
+    is_refusal(ended, "made.npz")
     assert classifiers(place / "fresh") == []
 
 
@@ -419,7 +419,7 @@ def test_the_classifiers_statistics_are_refused_by_inception(statistics, incepti
     path, digest = inception_file
     weights = ("evaluation=inception", f"evaluation.extractor.weights={path}", f"evaluation.extractor.sha256={digest}")
     ended = evaluate(capsys, "samples=made", f"reference={statistics}", *weights)
-    assert_refused(ended, statistics.name, "extractor")
+    is_refusal(ended, statistics.name, "extractor")
 
 
 # Bad input: runs ------------------------------------------------------------------------------------------------------
@@ -472,12 +472,12 @@ RUNS = [
 @pytest.mark.parametrize(("damage", "words"), RUNS, ids=[damage.__name__ for damage, _ in RUNS])
 def test_a_run_that_cannot_be_scored_is_refused(damage, words, run, capsys):
     damage(run)
-    assert_refused(evaluate(capsys, f"run_dir={run}"), *words)
+    is_refusal(evaluate(capsys, f"run_dir={run}"), *words)
 
 
 @pytest.mark.parametrize("override", ["dataset=mnist", "dataset.seed=3", "dataset.test_fraction=0.5"])
 def test_a_run_is_scored_against_its_own_data(override, run, capsys):
-    assert_refused(evaluate(capsys, f"run_dir={run}", override), "dataset")
+    is_refusal(evaluate(capsys, f"run_dir={run}", override), "dataset")
 
 
 # Bad input: training --------------------------------------------------------------------------------------------------
@@ -488,10 +488,10 @@ def test_unlabelled_images_are_refused_with_a_way_out(place, capsys):
         save_images(place / "data" / split / "all", grey(20))
     given = ("dataset=image_folder", "dataset.root=data", "dataset.channels=1", "data_cache=fresh", "run_dir=run")
     ended = script(capsys, "train", *given, "batch_size=4", "generator_batch_size=4", "architecture.channels=8")
-    assert_refused(ended, "no labels", "evaluation=inception", "off")
+    is_refusal(ended, "no labels", "evaluation=inception", "off")
     assert not (place / "run").exists()
     ended = script(capsys, "classifier", *given[:-1])
-    assert_refused(ended, "no labels")
+    is_refusal(ended, "no labels")
     assert not (place / "fresh/classifiers").exists()
 
 
@@ -509,7 +509,7 @@ TRAINING = [
 
 @pytest.mark.parametrize(("arguments", "words"), TRAINING, ids=[" ".join(a) for a, _ in TRAINING])
 def test_training_refuses_it_before_data_are_read(arguments, words, place, capsys):
-    assert_refused(script(capsys, "train", *arguments, "data_cache=fresh", "run_dir=run"), *words)
+    is_refusal(script(capsys, "train", *arguments, "data_cache=fresh", "run_dir=run"), *words)
     assert not (place / "run").exists()
     assert not (place / "fresh").exists()
 
@@ -517,7 +517,7 @@ def test_training_refuses_it_before_data_are_read(arguments, words, place, capsy
 def test_kid_of_too_few_is_refused_before_training(place, cache, digits_classifier, capsys):
     """Also before the digits' 359 test images are compared with subsets of 1,000."""
     ended = script(capsys, "train", "evaluation.scores=[kid]", f"data_cache={cache}", "run_dir=run")
-    assert_refused(ended, "evaluation.kid_subset_size=1000", "evaluation.scores")
+    is_refusal(ended, "evaluation.kid_subset_size=1000", "evaluation.scores")
     assert not (place / "run").exists()
 
 
@@ -534,5 +534,5 @@ CLASSIFIER = [
 
 @pytest.mark.parametrize(("arguments", "words"), CLASSIFIER, ids=[" ".join(a) for a, _ in CLASSIFIER])
 def test_the_classifiers_script_refuses_it(arguments, words, place, capsys):
-    assert_refused(script(capsys, "classifier", *arguments, "data_cache=fresh"), *words)
+    is_refusal(script(capsys, "classifier", *arguments, "data_cache=fresh"), *words)
     assert classifiers(place / "fresh") == []

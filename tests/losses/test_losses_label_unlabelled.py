@@ -15,8 +15,7 @@ from loss_formulas import CLASS_FORMULAS, guidance
 from loss_probes import EPS, loss, variants
 from test_losses_label_values import gradients, name_of, random_batch, size, tensors, values
 
-import gan_lab.data.labelled
-from gan_lab.losses import UNLABELLED, ClassLoss, GuidedLoss
+from gan_lab.losses import ClassLoss, GuidedLoss
 from gan_lab.types import UserError
 
 VARIANTS = variants()
@@ -30,10 +29,6 @@ MASKS = {"none": [False] * 5, "some": [True, False, False, True, False], "all": 
 def unlabelled(batch, mask):
     """The batch with -1 for the labels where the mask is set."""
     return replace(batch, labels=np.where(mask, -1, batch.labels))
-
-
-def test_the_two_rooms_agree_on_the_mark():
-    assert UNLABELLED == gan_lab.data.labelled.UNLABELLED == -1
 
 
 # (4-33) ---------------------------------------------------------------------------------------------------------------

@@ -223,3 +223,32 @@ def without_torch(*arguments: str, cwd: Path) -> Ended:
     line = [sys.executable, "-c", NO_TORCH, str(ROOT / "train.py"), *arguments]
     done = subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def is_refusal(ended: Ended, *words: str) -> None:
+    """House rule: two lines, the first of them Hydra's own, the second with these words; exit code 1, no traceback."""
+    lines = [line for line in ended.err.splitlines() if line and not line.startswith("Error executing job with")]
+    assert ended.code == 1, ended
+    assert len(lines) == 1, ended.err
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0], (word, lines[0])
+
+
+class Killed(Exception):
+    """What `kill_after` ends a run with, as a kill would."""
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """The next run in this process ends abruptly once `step` steps are done, scored and logged, with no clean-up."""
+    from gan_lab import callbacks
+
+    original = callbacks.ProgressBar.on_train_batch_end
+
+    def hook(self: Any, trainer: Any, module: Any, *rest: Any) -> None:
+        original(self, trainer, module, *rest)
+        if module.generator_steps == step:
+            monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", original)
+            raise Killed
+
+    monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", hook)

@@ -8,16 +8,29 @@ import math
 from itertools import product
 from pathlib import Path
 
-import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gan_runs import DCGAN, checkpoint, compose, content, metrics, record, resume, steps_of, train, traits, weights
+from gan_runs import (
+    DCGAN,
+    Killed,
+    checkpoint,
+    compose,
+    content,
+    kill_after,
+    metrics,
+    record,
+    resume,
+    steps_of,
+    train,
+    traits,
+    weights,
+)
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from gan_lab import callbacks, config
+from gan_lab import config
 from gan_lab.data import Digits, load
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.losses import ClassLoss, GuidedLoss
@@ -509,42 +522,20 @@ def test_how_often_pictures_are_drawn_changes_nothing(runs):
 # Again, and resumed ---------------------------------------------------------------------------------------------------
 
 
-class Stop(Exception):
-    """What these tests end a run with, as a kill would."""
-
-
-@pytest.fixture
-def kill_after(monkeypatch):
-    """kill_after(n): the next run ends abruptly once n generator steps are done and logged, with no clean-up."""
-
-    def arm(step: int) -> None:
-        original = callbacks.ProgressBar.on_train_batch_end
-
-        def hook(self, trainer: pl.Trainer, module: pl.LightningModule, *rest):
-            original(self, trainer, module, *rest)
-            if module.generator_steps == step:
-                monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", original)
-                raise Stop
-
-        monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", hook)
-
-    return arm
-
-
 @pytest.mark.parametrize(
     ("labels", "more"),
     [("dynamic", ()), ("predefined", ()), ("dynamic", ("dataset.labelled_fraction=0.1",))],
     ids=["dynamic", "predefined", "partly labelled"],
 )
-def test_a_run_that_died_resumes_exactly_and_the_same_seed_gives_the_same_bytes(labels, more, tmp_path, kill_after):
+def test_a_run_that_died_resumes_exactly_and_the_same_seed_gives_the_same_bytes(labels, more, tmp_path, monkeypatch):
     """With dropout and noise on; 8 steps at once, and 6 of which the last 2 are lost with the checkpoint of step 4."""
     recipe = ("experiment=am_gan", f"labels={labels}", *DCGAN, "batch_size=16", "generator_batch_size=16",
               "max_generator_steps=8", "checkpoint_every=4", "log_every=1", "sample_every=4", *more)  # fmt: skip
     straight = train(tmp_path / "straight", *recipe)
     kept = record(straight)
     assert (kept["config"]["architecture"]["noise"], kept["config"]["architecture"]["dropout"]) == (0.1, 0.3)
-    kill_after(6)
-    with pytest.raises(Stop):
+    kill_after(monkeypatch, 6)
+    with pytest.raises(Killed):
         train(tmp_path / "killed", *recipe)
     first = metrics(tmp_path / "killed")
     assert first == metrics(straight)[:6]  # the same seed

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from gan_lab.data.source import LoadedData, Split
-from gan_lab.types import UserError
+from gan_lab.types import UNLABELLED, UserError
 
-UNLABELLED = -1  # as gan_lab.losses.UNLABELLED
 _PURPOSE = 0x1ABE1  # keeps these permutations apart from other streams of the same seed
 
 

@@ -13,9 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_lab.losses.adversarial import minus_log_sigmoid, softplus
-from gan_lab.types import UserError
-
-UNLABELLED = -1  # the label of a real sample whose class is not known
+from gan_lab.types import UNLABELLED, UserError
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_lab.losses.class_logits import UNLABELLED, LabelLoss, check_classes, given, widened
-from gan_lab.types import UserError
+from gan_lab.losses.class_logits import LabelLoss, check_classes, given, widened
+from gan_lab.types import UNLABELLED, UserError
 
 
 @dataclass(frozen=True)
