@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan_lab.architectures.layers import check_whole_numbers, square_image
+from gan_lab.architectures.layers import BatchNorm2d, check_whole_numbers, square_image
 from gan_lab.architectures.weight_norm import weight_normalised
 from gan_lab.types import DataSpec, UserError
 
@@ -99,7 +99,7 @@ class GaussianNoise(nn.Module):
 
 
 def _activated(channels: int, batch_norm: bool) -> list[nn.Module]:
-    norm = [nn.BatchNorm2d(channels, track_running_stats=False)] if batch_norm else []
+    norm = [BatchNorm2d(channels, eps=1e-5, track_running_stats=False)] if batch_norm else []
     return [*norm, nn.LeakyReLU(0.2)]
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_lab import parallel
 from gan_lab.types import DataSpec, UserError
 
 Layer = TypeVar("Layer", bound=nn.Conv2d | nn.Linear)
@@ -73,14 +75,33 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     statistics_frozen: bool = False
 
-    def __init__(self, num_features: int, eps: float = 1e-3, momentum: float = 0.01) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum)
+    def __init__(
+        self, num_features: int, eps: float = 1e-3, momentum: float = 0.01, track_running_stats: bool = True
+    ) -> None:
+        super().__init__(num_features, eps=eps, momentum=momentum, track_running_stats=track_running_stats)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training and parallel.world_size() > 1:
+            return self._over_processes(x)
         if self.training and self.statistics_frozen:
             # momentum=0 is no substitute: 0 · nan would spoil the running statistics.
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         return super().forward(x)
+
+    def _over_processes(self, x: Tensor) -> Tensor:
+        """By the statistics of the global batch: torch's SyncBatchNorm refuses the CPU and has no second derivative."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        mean = parallel.mean(wide.mean((0, 2, 3)))
+        centred = wide - mean[:, None, None]
+        variance = parallel.mean(centred.square().mean((0, 2, 3)))
+        if self.running_mean is not None and self.running_var is not None and not self.statistics_frozen:
+            count = parallel.world_size() * x.numel() // x.shape[1]
+            assert self.momentum is not None and self.num_batches_tracked is not None
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            self.running_var.lerp_(variance.detach() * (count / (count - 1)), self.momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from gan_lab import parallel
 from gan_lab.losses.contract import single_logit
 from gan_lab.types import UserError
 
@@ -59,7 +60,7 @@ class FisherLoss(nn.Module):
     def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
         """J_D, 0-d; in training mode also the step of the multiplier."""
         real, fake = self.score(real), self.score(fake)
-        excess = (real.square().mean() + fake.square().mean()) / 2 - 1
+        excess = parallel.mean((real.square().mean() + fake.square().mean()) / 2) - 1
         multiplier = self.multiplier.to(excess.dtype, copy=True)  # a copy: the graph keeps it while the buffer moves
         if self.training:
             with torch.no_grad():

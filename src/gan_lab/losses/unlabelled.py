@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_lab import parallel
 from gan_lab.losses.class_logits import LabelLoss, check_classes, given, widened
 from gan_lab.types import UNLABELLED, UserError
 
@@ -49,7 +50,7 @@ class CatLoss:
         labels = given(labels)
         classes = self.classes(real)
         known = F.cross_entropy(classes, labels, ignore_index=UNLABELLED, reduction="sum")
-        known = known / (labels != UNLABELLED).sum().clamp(min=1)
+        known = known / parallel.mean((labels != UNLABELLED).sum().to(known.dtype)).clamp(min=1 / parallel.world_size())
         return _sure_and_even(classes) - _entropy(self.classes(fake).log_softmax(1)).mean() + known
 
     def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
@@ -100,15 +101,21 @@ class GuidedLoss:
     def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
         """J_D with its new term, 0-d."""
         unlabelled = given(labels) == UNLABELLED
-        any_unlabelled = unlabelled.any()
+        any_unlabelled = parallel.largest(unlabelled.any().float()) > 0
         masked = (~unlabelled & any_unlabelled)[:, None]  # without any, the mean of all, times 0: finite gradients
-        mean = self.loss.log_probabilities(real).masked_fill(masked, -torch.inf).logsumexp(0)
+        mean = _log_total(self.loss.log_probabilities(real), ~masked)
         guidance = -(mean.new_tensor(self.reference) * mean.log_softmax(0)).sum()
         return self.loss.critic(real, fake, labels, targets) + any_unlabelled * guidance
 
     def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
         """J_G, 0-d."""
         return self.loss.generator(fake, targets)
+
+
+def _log_total(log_p: Tensor, counts: Tensor) -> Tensor:
+    """(n, K), (n, 1) -> (K,): log Σ p over the samples of all processes that count; at least one does."""
+    top = parallel.largest(log_p.detach().masked_fill(~counts, -torch.inf).amax(0))
+    return parallel.total(((log_p - top).exp() * counts).sum(0)).log() + top
 
 
 def _entropy(log_p: Tensor) -> Tensor:
@@ -119,4 +126,5 @@ def _entropy(log_p: Tensor) -> Tensor:
 def _sure_and_even(classes: Tensor) -> Tensor:
     """E[H(C)] - H(E[C]), 0-d: what CatGAN minimises on real samples, and its generator on its own."""
     log_p = classes.log_softmax(1)
-    return _entropy(log_p).mean() - _entropy(log_p.logsumexp(0).log_softmax(0))
+    even = _log_total(log_p, log_p.new_ones((), dtype=torch.bool))
+    return _entropy(log_p).mean() - _entropy(even.log_softmax(0))

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from gan_lab import parallel
 from gan_lab.penalties.regions import interpolates
 from gan_lab.types import UserError
 
@@ -73,3 +74,4 @@ class Penalty(nn.Module):
         or how often one looks changes the run.
         """
         self.last_norm = gradient_norms(critic_score, interpolates(real, fake, generator)).max()
+        self.last_norm = parallel.largest(self.last_norm)

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from gan_lab import parallel
 from gan_lab.penalties.base import Penalty, Score, gradient_norms
 from gan_lab.penalties.regions import REGIONS
 from gan_lab.types import UserError
@@ -67,7 +68,7 @@ class GradientPenalty(PointPenalty):
     ) -> Tensor:
         """The penalty, 0-d; see Penalty.forward."""
         norms = gradient_norms(critic_score, self.points(real, fake, generator), create_graph=True)
-        self.last_norm = norms.detach().max()
+        self.last_norm = parallel.largest(norms.max())
         excess = norms - self.target
         if self.one_sided:
             excess = excess.relu()

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_lab import parallel
 from gan_lab.penalties.base import Score, gradient_norms
 from gan_lab.penalties.gradient import PointPenalty
 from gan_lab.types import UserError
@@ -17,7 +18,8 @@ class MaxGradientPenalty(PointPenalty):
 
     Only the point of the maximum carries gradient, so all are scored in a first-order pass and the second-order graph
     is built for that one alone: the gradient of the full graph for a fraction of its work. (A critic with dropout
-    draws anew for the second pass.) At equal norms one point is chosen.
+    draws anew for the second pass.) At equal norms one point is chosen. On several processes the maximum and S_max are
+    those of the global batch, and only the process that holds the point gives gradient.
 
     memory: size of S_max, the points of largest norm so far, scored again with every batch; the first batches fill it.
     It is part of the state. Raises UserError for a weight, target or memory below 0 and an unknown region.
@@ -37,15 +39,24 @@ class MaxGradientPenalty(PointPenalty):
     ) -> Tensor:
         """The penalty, 0-d; see Penalty.forward. Moves S_max."""
         points = self.points(real, fake, generator).detach()
+        own = len(points)
         if len(self.s_max):
             points = torch.cat([points, self.s_max])
         norms = gradient_norms(critic_score, points)
-        largest = norms.topk(min(max(1, self.memory), len(points))).indices
+        norm = gradient_norms(critic_score, points.index_select(0, norms.argmax()[None]), create_graph=True).squeeze()
         if self.memory:
-            self.s_max = points[largest]
-        norm = gradient_norms(critic_score, points[largest[:1]], create_graph=True).squeeze()
-        self.last_norm = norm.detach()
-        return self.weight * (norm - self.target).square()  # several devices: the maximum over all of them goes here
+            self._remember(points, norms, own)
+        self.last_norm = parallel.largest(norm)
+        holds_it = (norm.detach() == self.last_norm).to(norm.dtype)
+        holders = parallel.total(holds_it)  # more than one where the point is in S_max, which all processes have
+        return self.weight * (norm - self.target).square() * (parallel.world_size() * holds_it / holders)
+
+    def _remember(self, points: Tensor, norms: Tensor, own: int) -> None:
+        """S_max of all processes: the points of largest norm among their first `own` ones and S_max itself."""
+        best = norms[:own].topk(min(self.memory, own)).indices
+        candidates = torch.cat([parallel.gathered(points[best]), points[own:]])
+        scores = torch.cat([parallel.gathered(norms[best]), norms[own:]])
+        self.s_max = candidates[scores.topk(min(self.memory, len(candidates))).indices]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         saved = state_dict.get(prefix + "s_max")

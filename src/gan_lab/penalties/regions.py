@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gan_lab import parallel
 from gan_lab.types import UserError
 
 Region = Callable[[Tensor, Tensor, torch.Generator | None], Tensor]
@@ -38,14 +39,15 @@ def perturbed(real: Tensor, fake: Tensor, generator: torch.Generator | None = No
     """
     delta = _uniform(tuple(real.shape), real, generator)
     u = _uniform((len(real),), real, generator)
-    return real + u * delta * (real.std(correction=0) / 2)
+    variance = parallel.mean((real - parallel.mean(real.mean())).square().mean())
+    return real + u * delta * (variance.sqrt() / 2)
 
 
 REGIONS: dict[str, Region] = {"interpolates": interpolates, "real": on_real, "fake": on_fake, "perturbed": perturbed}
 
 
 def _uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """U(0, 1) in the dtype of `like` and on its device, with trailing 1s to broadcast against it."""
-    shape = shape + (1,) * (like.ndim - len(shape))
+    """U(0, 1) in the dtype of `like` and on its device, with trailing 1s to broadcast against it: the process's share."""
+    shape = (shape[0] * parallel.world_size(), *shape[1:]) + (1,) * (like.ndim - len(shape))
     device = like.device if generator is None else generator.device
-    return torch.rand(shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
+    return parallel.share(torch.rand(shape, generator=generator, dtype=like.dtype, device=device)).to(like.device)

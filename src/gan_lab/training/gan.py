@@ -12,6 +12,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
+from gan_lab import parallel
 from gan_lab.architectures import frozen_statistics, normalises_by_batch
 from gan_lab.losses import ClassLoss, Loss
 from gan_lab.losses.targets import Targets
@@ -102,7 +103,8 @@ class GAN(pl.LightningModule):
         generator_optimizer, critic_optimizer = self.trainer.optimizers
         self._set_learning_rates(generator_optimizer, critic_optimizer)
         rng = generator_for(self.recipe.seed, "step", self.generator_steps, self.device)
-        torch.manual_seed(fold(self.recipe.seed, "global", self.generator_steps))  # dropout and input noise
+        own = f"global of rank {parallel.rank()}" if parallel.rank() else "global"  # dropout and input noise
+        torch.manual_seed(fold(self.recipe.seed, own, self.generator_steps))
         with self._autocast():
             for i in range(self.recipe.n_critic):
                 self._critic_step(real[i], labels[i], critic_optimizer, rng)
@@ -126,7 +128,7 @@ class GAN(pl.LightningModule):
         self.metrics.update(critic_loss=loss.detach(), penalty=penalty.detach())
 
     def _generator_step(self, optimizer: torch.optim.Optimizer, rng: torch.Generator) -> None:
-        z, drawn = self.latent(self.recipe.generator_batch_size, rng)
+        z, drawn = self._share_of_latent(self.recipe.generator_batch_size, rng)
         logits = self.critic(self.generator(z))
         loss = self.loss.generator(logits, self._aims(logits, drawn))
         self._descend(loss, self.generator, optimizer)
@@ -140,7 +142,7 @@ class GAN(pl.LightningModule):
 
     def _fake(self, real: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """As many fake samples: batch statistics, but the running ones move only in generator steps [code]."""
-        z, drawn = self.latent(len(real), rng)
+        z, drawn = self._share_of_latent(len(real) * parallel.world_size(), rng)
         with torch.no_grad(), frozen_statistics(self.generator):
             return self.generator(z).to(real.dtype), drawn
 
@@ -163,6 +165,7 @@ class GAN(pl.LightningModule):
         optimizer.zero_grad(set_to_none=True)
         parameters = list(module.parameters())
         self.manual_backward(loss, inputs=parameters)
+        parallel.average_gradients(parameters)
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         self.finite &= torch.isfinite(loss.detach()) & torch.isfinite(norm)
         optimizer.step()
@@ -175,6 +178,11 @@ class GAN(pl.LightningModule):
         """The generator's input, z ~ N(0, I) of shape (size, latent_dim), and the classes drawn with it, if any."""
         z = torch.randn(size, self.recipe.latent_dim, generator=rng, device=self.device)
         return self.targets.draw(z, rng)
+
+    def _share_of_latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """This process's part of `latent` for a global batch of `size`."""
+        z, drawn = self.latent(size, rng)
+        return parallel.share(z), None if drawn is None else parallel.share(drawn)
 
     @property
     def sampling_batch_size(self) -> int | None:

@@ -1,0 +1,104 @@
+"""One of several gloo processes: `python parallel_worker.py RANK WORLD RENDEZVOUS OUT` trains every case a few steps.
+
+Writes {case: {"parameters": {name: tensor}, "holders": [...]}} with torch.save. WORLD 1 is the process to compare with.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
+
+STEPS = 5
+RESNET = ("architecture=resnet", "architecture.channels=8")
+DCGAN = (
+    *("architecture=dcgan", "architecture.generator_channels=4", "architecture.critic_channels=4", "penalty=none"),
+    *("architecture.noise=0", "architecture.dropout=0"),
+)
+FOUND_CLASSES = ("dataset.labelled_fraction=0.3", "dataset.reference_distribution=uniform")
+CASES: dict[str, tuple[str, ...]] = {
+    "wasserstein + gp": (*RESNET, "loss=wasserstein", "penalty=gp"),
+    "exp + maxgp": (*RESNET, "loss=exp", "penalty=maxgp"),
+    "exp + maxgp, S_max": (*RESNET, "loss=exp", "penalty=maxgp", "penalty.memory=6"),
+    "dragan": (*RESNET, "loss=nonsaturating", "penalty=dragan"),
+    "fisher": (*RESNET, "loss=fisher", "loss.rho=0.1", "penalty=none"),
+    "spectral": (*RESNET, "loss=hinge", "penalty=spectral"),
+    "am_gan on resnet": (*RESNET, "loss=am_gan", "labels=dynamic", "penalty=maxgp"),
+    "am_gan on dcgan": (*DCGAN, "loss=am_gan", "labels=dynamic"),
+    "ac_gan_plus, predefined": (*DCGAN, "loss=ac_gan_plus", "labels=predefined"),
+    "am_gan, partly labelled": (*DCGAN, "loss=am_gan", "labels=dynamic", *FOUND_CLASSES),
+    "cat_gan, partly labelled": (*DCGAN, "loss=cat_gan", "dataset.labelled_fraction=0.3"),
+}
+COMMON = ("dataset=digits", "n_critic=2", "batch_size=16", "generator_batch_size=24", "seed=3", "optimizer.lr=1e-3")
+
+
+def made(overrides: tuple[str, ...]) -> tuple[Any, Any, Any]:
+    """Config, data and module, as they are before there are several processes."""
+    from gan_runs import compose
+
+    from gan_lab import config
+    from gan_lab.data import Digits, load
+    from gan_lab.training import build
+
+    cfg = compose(*COMMON, *overrides, "evaluation=off")
+    config.check(cfg)
+    data = load(Digits(), Path(cfg.data_cache))
+    fed = build.training_data(cfg, data)
+    return cfg, fed, build.gan(cfg, fed.spec, data)
+
+
+def train(cfg: Any, fed: Any, gan: Any, rank: int, world: int, steps: int, dtype: torch.dtype) -> dict[str, Any]:
+    """`steps` generator steps without Lightning's Trainer, of which the step itself needs two things."""
+    from gan_lab.data.resident import ResidentData, ResidentLoader
+
+    gan.to(dtype)
+    torch.set_default_dtype(dtype)  # of z
+
+    def backward(loss: torch.Tensor, optimizer: object, **where: Any) -> None:
+        loss.backward(**where)
+
+    gan.trainer = SimpleNamespace(  # type: ignore[assignment]
+        optimizers=gan.configure_optimizers(), strategy=SimpleNamespace(backward=backward)
+    )
+    gan.train()
+    loader = ResidentLoader(
+        ResidentData.place(fed, "cpu"), cfg.batch_size, cfg.n_critic, cfg.seed, steps, rank=rank, world_size=world
+    )
+    norms, local = [], []
+    for step, (real, labels) in enumerate(loader):
+        gan.training_step((real.to(dtype), labels), step)
+        norms.append(float(gan.metrics["gradient_norm"]))
+        local.append(float(gan.metrics["penalty"]))
+    return {
+        "state": {name: value.clone() for name, value in gan.state_dict().items()},
+        "gradients": {name: p.grad.clone() for name, p in gan.named_parameters() if p.grad is not None},
+        "norms": norms,
+        "penalties": local,
+    }
+
+
+def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
+    torch.set_num_threads(1)
+    started = {name: (made(overrides), made(overrides)) for name, overrides in CASES.items()}
+    if world > 1:
+        torch.distributed.init_process_group(
+            "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world, timeout=timedelta(seconds=60)
+        )
+    results = {}
+    for name, (first, second) in started.items():
+        results[name] = train(*first, rank, world, STEPS, torch.float64)
+        results[f"{name}, one step in float32"] = train(*second, rank, world, 1, torch.float32)
+    torch.save(results, out)
+    if world > 1:
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
