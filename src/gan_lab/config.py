@@ -247,9 +247,30 @@ def check(config: DictConfig) -> None:
         raise UserError(
             f"dataset.reference_distribution={config.dataset.reference_distribution}: choose uniform or data"
         )
-    if config.trainer.get("devices", 1) != 1:
-        raise UserError(f"trainer.devices={config.trainer.devices}: one device is what this version trains on; set 1")
+    _check_trainer(config)
     _check_pairs(config)
+
+
+def _check_trainer(config: DictConfig) -> None:
+    """Devices and how batches are shared by them; what this machine has is looked at later."""
+    trainer = config.trainer
+    devices, nodes, strategy = (
+        trainer.get(name, other) for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
+    )
+    for name, value in (("devices", devices), ("num_nodes", nodes)):
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise UserError(f"trainer.{name}={value}: use a whole number of at least 1")
+    if strategy is not None and not isinstance(strategy, Mapping):
+        raise UserError(
+            f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its own strategy"
+        )
+    if strategy is None and (devices, nodes) != (1, 1):
+        raise UserError(f"trainer.devices={devices}: add trainer=ddp to train on several devices")
+    for name in ("batch_size", "generator_batch_size") if devices != "auto" else ():
+        if config[name] % (devices * nodes):
+            raise UserError(
+                f"{name}={config[name]} cannot be shared by {devices * nodes} devices: set a multiple of that number"
+            )
 
 
 def check_fields(config: DictConfig, schema: type) -> None:

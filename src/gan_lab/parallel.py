@@ -8,11 +8,11 @@ stands for means over samples. What is not one (a maximum, a function of a mean,
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 def world_size() -> int:
@@ -32,7 +32,7 @@ def share(rows: Tensor) -> Tensor:
 
 def total(value: Tensor) -> Tensor:
     """The sum over processes, with gradient."""
-    return all_reduce(value.contiguous()) if world_size() > 1 else value
+    return _Total.apply(value) if world_size() > 1 else value
 
 
 def mean(value: Tensor) -> Tensor:
@@ -57,6 +57,25 @@ def gathered(rows: Tensor) -> Tensor:
     parts = [torch.empty_like(rows) for _ in range(world_size())]
     dist.all_gather(parts, rows.contiguous())
     return torch.cat(parts)
+
+
+def lost_another(error: BaseException) -> bool:
+    """Whether an error says that another process is gone, as gloo and NCCL report it."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
+
+class _Total(torch.autograd.Function):
+    """y = Σ_p x_p in every process, so dL/dx_p = Σ_q dL_q/dy, where L is the sum of all processes' losses."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        value = value.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(value)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _Total.apply(gradient)
 
 
 @torch.no_grad()

@@ -63,11 +63,13 @@ _DEFAULTS_OF_DATASET = {"labelled_fraction": 1, "num_classes": None, "reference_
 
 
 class RunRecord:
-    """A record on disk that is rewritten whole, atomically, with every update."""
+    """A record on disk that is rewritten whole, atomically, with every update; only in memory where `writes` is False:
+    of the processes of a run one writes."""
 
-    def __init__(self, run_dir: Path, content: dict[str, Any]) -> None:
+    def __init__(self, run_dir: Path, content: dict[str, Any], writes: bool = True) -> None:
         self.path = run_dir / FILE_NAME
         self.content = content
+        self.writes = writes
 
     def update(self, **fields: Any) -> None:
         """Set fields and write. Raises KeyError for a field that the schema does not have."""
@@ -77,18 +79,19 @@ class RunRecord:
         if fields.get("status", "running") not in STATUSES:
             raise KeyError(f"no status {fields['status']!r}; there are {STATUSES}")
         self.content.update(fields)
-        write_atomically(self.path, to_json(self.content, indent=2) + "\n")
+        if self.writes:
+            write_atomically(self.path, to_json(self.content, indent=2) + "\n")
 
     def __getitem__(self, field: str) -> Any:
         return self.content[field]
 
 
-def read(run_dir: Path) -> RunRecord:
-    """The record of a run directory. Raises UserError where there is none or it cannot be read."""
+def read(run_dir: Path, writes: bool = True) -> RunRecord:
+    """The record of a run directory; `writes` as in RunRecord. Raises UserError where it is missing or damaged."""
     path = run_dir / FILE_NAME
     if not path.exists():
         raise UserError(f"{run_dir} is no run directory: it has no {FILE_NAME}")
-    return RunRecord(run_dir, read_content(path))
+    return RunRecord(run_dir, read_content(path), writes)
 
 
 def read_content(path: Path) -> dict[str, Any]:

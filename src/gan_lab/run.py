@@ -10,13 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from gan_lab import callbacks, records
+from gan_lab import callbacks, parallel, records
 from gan_lab.callbacks.export import export_generator
 from gan_lab.callbacks.record import Seconds, count_parameters, end_record, start_record
 from gan_lab.cli import Interrupted
@@ -38,7 +41,10 @@ def train(config: DictConfig, run_dir: Path) -> None:
     Raises UserError before anything is written where the config cannot run here; CompactHydraException when the run
     diverges; Interrupted when it was asked to stop. The record says which.
     """
-    console = Console()
+    first = build.trainer(config, [], [], str(run_dir))  # refuses devices that are not there
+    writes, device = first.is_global_zero, first.strategy.root_device
+    _check_start(config, first)
+    console = Console(quiet=not writes)
     plain = plain_config(config) | {"resume": None}  # as it is stored
     quiet_lightning()
     if config.resume is None and config.existing_run == "resume" and _has_run(run_dir):
@@ -46,21 +52,20 @@ def train(config: DictConfig, run_dir: Path) -> None:
             console.print(f"{ended} before, passed over: {run_dir}", highlight=False, soft_wrap=True)
             return
         config.resume = str(run_dir)
-    device = build.trainer(config, [], [], str(run_dir)).strategy.root_device  # refuses one that is not there
     if config.evaluation:
         build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
     resume_from, record = None, None
     if config.resume is not None:
-        record = records.read(run_dir)
+        record = records.read(run_dir, writes)
         resume_from = callbacks.load_newest(
             run_dir, lambda message: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
         )
         if resume_from is not None:
             _check_same_run(run_dir, plain, resume_from)
-        if record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps:
+        if writes and record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps:
             more = f"add max_generator_steps={2 * config.max_generator_steps} to train on"
             raise UserError(f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}")
-    elif (run_dir / CONFIG_FILE).exists():
+    elif writes and (run_dir / CONFIG_FILE).exists():
         raise UserError(
             f"run_dir={run_dir} already holds a run: continue it with resume={run_dir}, or name another folder"
         )
@@ -76,9 +81,10 @@ def train(config: DictConfig, run_dir: Path) -> None:
         fed, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps
     )
 
-    write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
+    if writes:
+        write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
     if record is None:
-        record = start_record(plain, run_dir, data, fed, gan, evaluator)
+        record = start_record(plain, run_dir, data, fed, gan, evaluator, writes)
     else:
         config_now = {"config": plain, "config_hash": records.config_hash(plain)}  # it may have become longer
         if evaluator is not None:  # or be scored otherwise
@@ -99,18 +105,21 @@ def train(config: DictConfig, run_dir: Path) -> None:
     checkpoint = callbacks.Checkpoint(run_dir, config.checkpoint_every, config.keep_checkpoints, extra, resume_from)
     progress = callbacks.ProgressBar(reader, config.n_critic * config.batch_size, config.max_generator_steps, console)
     try:
-        loggers = build.loggers(config, str(run_dir), record["run_id"])
+        loggers = build.loggers(config, str(run_dir), record["run_id"]) if writes else []
         for logger in loggers:
             logger.log_hyperparams(plain)
             if isinstance(logger, callbacks.MetricsFile):
                 logger.keep_until(done)
-        acting = [*([evaluate] if evaluate else []), reader, samples, checkpoint, progress, stop]
+        seen = [samples, progress] if writes else []
+        acting = [*([evaluate] if evaluate else []), reader, *seen, checkpoint, stop]
         build.trainer(config, acting, loggers, str(run_dir)).fit(gan, feed)
         if stop.received is not None and gan.generator_steps < config.max_generator_steps:
             raise Interrupted(stop.received)
-        if samples.newest is None:  # a run killed after its last step: nothing was left to train
-            samples.draw(gan)
-        exported = export_generator(gan, plain["architecture"], fed.spec, run_dir)
+        exported = None
+        if writes:
+            if samples.newest is None:  # a run killed after its last step: nothing was left to train
+                samples.draw(gan)
+            exported = export_generator(gan, plain["architecture"], fed.spec, run_dir)
         with seconds.paused():
             record.update(scores=_scores(record, gan.to(device), evaluator, console))
         end_record(record, "finished", None, gan, seconds(), reader.last)
@@ -118,15 +127,24 @@ def train(config: DictConfig, run_dir: Path) -> None:
         newest = next(iter(callbacks.list_checkpoints(run_dir)), None)
         kept = f"last good checkpoint: {newest}" if newest else "no checkpoint was written before"
         end_record(record, "diverged", str(error), gan, seconds(), reader.last)
+        if not writes:  # the first process says so
+            return
         raise CompactHydraException(f"diverged: {error}; {kept}; record: {record.path}") from None
     except (KeyboardInterrupt, SystemExit) as error:  # Lightning turns KeyboardInterrupt into SystemExit
         reason = str(error) if isinstance(error, Interrupted) else "KeyboardInterrupt"
         end_record(record, "interrupted", reason, gan, seconds(), reader.last)
         console.print(f"interrupted; continue with: python train.py resume={run_dir}", highlight=False, soft_wrap=True)
+        if not writes:
+            return
         raise error if isinstance(error, Interrupted) else KeyboardInterrupt from None
     except BaseException as error:
+        lost = parallel.lost_another(error)
+        reason = "another process of this run ended" if lost else f"{type(error).__name__}: {error}"
         with suppress(Exception):
-            end_record(record, "failed", f"{type(error).__name__}: {error}", gan, seconds(), reader.last)
+            end_record(record, "failed", reason, gan, seconds(), reader.last)
+        if lost:
+            more = f"look above for its error; continue with: python train.py resume={run_dir}"
+            raise CompactHydraException(f"{reason}; {more}; record: {record.path}") from None
         raise
     finally:
         if "wandb" in sys.modules:  # only where a logger imported it; else the next job of a sweep writes into this run
@@ -147,6 +165,22 @@ def _scores(
         console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
         scores |= evaluator.scores(gan, evaluator.protocol)
     return scores
+
+
+def _check_start(config: DictConfig, trainer: pl.Trainer) -> None:
+    """Refuse several processes that would not find each other, or would run a whole sweep each."""
+    if trainer.world_size == 1:
+        return
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    external = environment is not None and environment.creates_processes_externally
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN and not external:
+        raise UserError(
+            "a job on several devices starts its processes by running the command again, and in a multirun that is the "
+            "whole sweep: start the jobs one by one, without -m"
+        )
+    if external and config.resume is None and not any(o.startswith("run_dir=") for o in hydra.overrides.task):
+        raise UserError("processes started by torchrun or srun need one folder for all of them: add run_dir=FOLDER")
 
 
 def _has_run(run_dir: Path) -> bool:
@@ -242,7 +276,8 @@ def _some_real(data: LoadedData) -> torch.Tensor:
 
 def quiet_lightning() -> None:
     """Silence Lightning's advice on workers, tips, the EMA's eval mode and deprecations of its own."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for room in ("pytorch", "fabric"):
+        logging.getLogger(f"lightning.{room}").setLevel(logging.WARNING)
     for message in (
         "does not have many workers",
         "returned `None`",

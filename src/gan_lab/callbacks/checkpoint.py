@@ -23,6 +23,7 @@ class Checkpoint(pl.Callback):
     """Write checkpoints/step_<N>.ckpt every `every` generator steps and when training ends or is interrupted.
 
     The newest `keep` stay. `extra` returns what else to store (plain containers). `resume_from` is a loaded checkpoint.
+    Of several processes only the first writes: they all hold the same state.
     """
 
     def __init__(
@@ -49,13 +50,13 @@ class Checkpoint(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Save where asked."""
         assert isinstance(pl_module, GAN)
-        if pl_module.generator_steps % self.every == 0:
+        if trainer.is_global_zero and pl_module.generator_steps % self.every == 0:
             self.save(pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the last state, or the one at which the run was asked to stop."""
         assert isinstance(pl_module, GAN)
-        if not self._path(pl_module.generator_steps).exists():
+        if trainer.is_global_zero and not self._path(pl_module.generator_steps).exists():
             self.save(pl_module)
 
     def save(self, gan: GAN) -> None:

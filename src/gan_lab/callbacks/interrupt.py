@@ -9,6 +9,10 @@ from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
+
+from gan_lab import parallel
+from gan_lab.training import GAN
 
 
 class StopOnSignal(pl.Callback):
@@ -20,6 +24,7 @@ class StopOnSignal(pl.Callback):
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.agreed: int | None = None
         self._received_at = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -38,6 +43,12 @@ class StopOnSignal(pl.Callback):
             raise KeyboardInterrupt
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Ask Lightning to stop."""
-        if self.received is not None:
+        """Ask Lightning to stop; several processes agree on the step, where metrics are read."""
+        assert isinstance(pl_module, GAN)
+        if parallel.world_size() > 1 and pl_module.recipe.is_logged(pl_module.generator_steps):
+            self.agreed = int(parallel.largest(torch.tensor(float(self.received or 0), device=pl_module.device)))
+        elif parallel.world_size() == 1:
+            self.agreed = self.received
+        if self.agreed:
+            self.received = self.agreed
             trainer.should_stop = True

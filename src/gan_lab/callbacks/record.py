@@ -49,13 +49,14 @@ def start_record(
     fed: LoadedData,
     gan: GAN,
     evaluator: Evaluator | None,
+    writes: bool,
 ) -> records.RunRecord:
     """Write the record of a run that begins: everything that is known before the first step.
 
-    fed: what training sees of the data.
+    fed: what training sees of the data. writes: see RunRecord.
     """
     hydra = HydraConfig.get()
-    record = records.RunRecord(run_dir, {})
+    record = records.RunRecord(run_dir, {}, writes)
     record.update(
         schema=records.SCHEMA,
         status="running",

@@ -122,7 +122,8 @@ class _Chunkwise:
         self.metric.update(batch.features)
 
     def end_chunk(self) -> None:
-        assert self.metric is not None
+        if self.metric is None:  # other processes have the samples of this chunk
+            self.metric = self.make()
         value = self.metric.compute()
         parts = {self.score: value} if isinstance(value, Tensor) else value._asdict()
         self.values.append({name: part.item() for name, part in parts.items()})

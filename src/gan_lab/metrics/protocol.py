@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_lab import parallel
 from gan_lab.metrics.features import Extractor, undisturbed
 from gan_lab.metrics.frechet import FrechetDistance, Moments
-from gan_lab.metrics.meters import SCORES, Batch, Entry, Setting, device_of, meters_of
+from gan_lab.metrics.meters import SCORES, Batch, Entry, Meter, Setting, device_of, meters_of
 from gan_lab.types import UserError
 
 
@@ -127,17 +128,21 @@ def score_samples(
 
     sample(b): the b-th batch of `protocol.batch_size` uint8 images; the last may be longer than what is used of it.
     references: by split, what FID, KID and PRDC compare with. train_marginal: (K,), what AM and Mode Score do.
-    Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule.
+    Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule. Several processes take the
+    batches in turn; all of them return the scores of all samples.
     """
     meters = meters_of(Setting(extractor, references, train_marginal, protocol, samples))
     ends = [math.ceil((chunk + 1) * samples / protocol.chunks) for chunk in range(protocol.chunks)]
-    position = 0
+    first, processes = parallel.rank(), parallel.world_size()
     with undisturbed(extractor):
-        for batch in range(math.ceil(samples / protocol.batch_size)):
-            images = sample(batch)[: samples - position]
+        for batch in range(first, max(math.ceil(samples / protocol.batch_size), first + 1), processes):
+            position = batch * protocol.batch_size
+            images = sample(batch)[: max(0, samples - position)]
             features, logits = extractor(images)
             start = 0
             while start < len(images):  # a batch may reach over the end of a chunk
+                while ends[0] <= position:  # which other processes may have filled
+                    _end_chunk(ends, meters)
                 stop = min(len(images), start + ends[0] - position)
                 index = torch.arange(position, position + stop - start, device=logits.device)
                 split = index * protocol.splits // samples
@@ -146,10 +151,8 @@ def score_samples(
                     meter.update(part)
                 position += stop - start
                 start = stop
-                if position == ends[0]:
-                    ends.pop(0)
-                    for meter in meters:
-                        meter.end_chunk()
+        while ends:
+            _end_chunk(ends, meters)
         entries: dict[str, Entry] = {}
         for meter in meters:
             entries |= meter.entries()
@@ -160,6 +163,12 @@ def score_samples(
         "extractor": {key: extractor.identity[key] for key in ("name", "architecture", "weights_sha256")},
     }
     return {name: entry | about for name, entry in entries.items()}
+
+
+def _end_chunk(ends: list[int], meters: Sequence[Meter]) -> None:
+    ends.pop(0)
+    for meter in meters:
+        meter.end_chunk()
 
 
 def check_scores(

@@ -47,7 +47,7 @@ REGIONS: dict[str, Region] = {"interpolates": interpolates, "real": on_real, "fa
 
 
 def _uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """U(0, 1) in the dtype of `like` and on its device, with trailing 1s to broadcast against it: the process's share."""
+    """U(0, 1) in the dtype of `like` and on its device, with trailing 1s to broadcast against it; a process's share."""
     shape = (shape[0] * parallel.world_size(), *shape[1:]) + (1,) * (like.ndim - len(shape))
     device = like.device if generator is None else generator.device
     return parallel.share(torch.rand(shape, generator=generator, dtype=like.dtype, device=device)).to(like.device)

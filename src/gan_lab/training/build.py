@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def evaluator(config: DictConfig, data: LoadedData, device: torch.device, consol
 def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:
     """Lightning's Trainer: one epoch over the steps still to do; checkpoints, bar and metrics are ours."""
     try:
-        return make(
+        made: pl.Trainer = make(
             "trainer",
             config.trainer,
             callbacks=callbacks,
@@ -154,6 +155,15 @@ def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logg
         )
     except UserError as error:
         raise UserError(f"{error} (trainer=auto takes what this machine has)") from None
+    for name in ("batch_size", "generator_batch_size"):
+        if config[name] % made.world_size:
+            raise UserError(
+                f"{name}={config[name]} cannot be shared by {made.world_size} devices: set a multiple of it"
+            )
+    cores = os.cpu_count() or 1
+    if made.strategy.root_device.type == "cpu" and made.num_devices > cores:
+        raise UserError(f"trainer.devices={made.num_devices}: this machine has {cores} cores; set {cores} or less")
+    return made
 
 
 def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:

@@ -125,14 +125,14 @@ class GAN(pl.LightningModule):
         penalty = self.penalty(self.score, real, fake, rng)
         self._descend(loss + penalty, self.critic, optimizer)
         self.penalty.after_step(self.critic)
-        self.metrics.update(critic_loss=loss.detach(), penalty=penalty.detach())
+        self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
     def _generator_step(self, optimizer: torch.optim.Optimizer, rng: torch.Generator) -> None:
         z, drawn = self._share_of_latent(self.recipe.generator_batch_size, rng)
         logits = self.critic(self.generator(z))
         loss = self.loss.generator(logits, self._aims(logits, drawn))
         self._descend(loss, self.generator, optimizer)
-        self.metrics["generator_loss"] = loss.detach()
+        self.metrics["generator_loss"] = _of_all(loss)
 
     def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
         """Measure k for the log; in eval mode, so that how often it is logged changes nothing (spectral norm)."""
@@ -167,7 +167,7 @@ class GAN(pl.LightningModule):
         self.manual_backward(loss, inputs=parameters)
         parallel.average_gradients(parameters)
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        self.finite &= torch.isfinite(loss.detach()) & torch.isfinite(norm)
+        self.finite &= torch.isfinite(_of_all(loss)) & torch.isfinite(norm)  # the same in every process
         optimizer.step()
 
     def score(self, samples: Tensor) -> Tensor:
@@ -245,3 +245,8 @@ class GAN(pl.LightningModule):
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.generator_steps, self.critic_steps = state["generator_steps"], state["critic_steps"]
+
+
+def _of_all(value: Tensor) -> Tensor:
+    """The mean over processes, without gradient."""
+    return parallel.mean(value.detach())
