@@ -1,6 +1,6 @@
 """One of several gloo processes: `python parallel_worker.py RANK WORLD RENDEZVOUS OUT` trains every case a few steps.
 
-Writes {case: {"parameters": {name: tensor}, "holders": [...]}} with torch.save. WORLD 1 is the process to compare with.
+Writes {case: what `train` returns} with torch.save. WORLD 1 is the process to compare with.
 """
 
 from __future__ import annotations
@@ -70,16 +70,23 @@ def train(cfg: Any, fed: Any, gan: Any, rank: int, world: int, steps: int, dtype
     loader = ResidentLoader(
         ResidentData.place(fed, "cpu"), cfg.batch_size, cfg.n_critic, cfg.seed, steps, rank=rank, world_size=world
     )
-    norms, local = [], []
+    metrics, own = [], []
+    penalise = gan.penalty.forward
+
+    def spy(*arguments: Any) -> torch.Tensor:
+        value = penalise(*arguments)
+        own.append(float(value))
+        return value
+
+    gan.penalty.forward = spy
     for step, (real, labels) in enumerate(loader):
         gan.training_step((real.to(dtype), labels), step)
-        norms.append(float(gan.metrics["gradient_norm"]))
-        local.append(float(gan.metrics["penalty"]))
+        metrics.append({name: float(value) for name, value in gan.metrics.items()})
     return {
         "state": {name: value.clone() for name, value in gan.state_dict().items()},
-        "gradients": {name: p.grad.clone() for name, p in gan.named_parameters() if p.grad is not None},
-        "norms": norms,
-        "penalties": local,
+        "gradient": torch.cat([p.grad.flatten() for p in gan.parameters() if p.grad is not None]),
+        "metrics": metrics,
+        "own penalties": own,  # this process's, critic step by critic step
     }
 
 

@@ -96,7 +96,8 @@ class BatchNorm2d(nn.BatchNorm2d):
         variance = parallel.mean(centred.square().mean((0, 2, 3)))
         if self.running_mean is not None and self.running_var is not None and not self.statistics_frozen:
             count = parallel.world_size() * x.numel() // x.shape[1]
-            assert self.momentum is not None and self.num_batches_tracked is not None
+            assert self.momentum is not None
+            assert self.num_batches_tracked is not None
             self.running_mean.lerp_(mean.detach(), self.momentum)
             self.running_var.lerp_(variance.detach() * (count / (count - 1)), self.momentum)
             self.num_batches_tracked += 1
