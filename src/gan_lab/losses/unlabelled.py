@@ -114,8 +114,9 @@ class GuidedLoss:
 
 def _log_total(log_p: Tensor, counts: Tensor) -> Tensor:
     """(n, K), (n, 1) -> (K,): log Σ p over the samples of all processes that count; at least one does."""
-    top = parallel.largest(log_p.detach().masked_fill(~counts, -torch.inf).amax(0))
-    return parallel.total(((log_p - top).exp() * counts).sum(0)).log() + top
+    counted = log_p.masked_fill(~counts, -torch.inf)
+    top = parallel.largest(counted.amax(0))
+    return parallel.total((counted - top).exp().sum(0)).log() + top
 
 
 def _entropy(log_p: Tensor) -> Tensor:
