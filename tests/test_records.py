@@ -193,6 +193,7 @@ def test_every_field_of_the_config_is_either_identity_or_not():
     """A new field is identity unless somebody decides otherwise."""
     kept = set(records.identity(plain_config(compose())))
     left = {
+        "labels",  # none: what there was before the group
         "run_dir",
         "resume",
         "existing_run",

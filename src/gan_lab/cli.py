@@ -18,6 +18,8 @@ from omegaconf.errors import OmegaConfBaseException
 from gan_lab import records
 from gan_lab.config import CONFIG_FILE, suggestion
 
+_ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
+
 
 class Interrupted(KeyboardInterrupt):
     """The run was asked to stop by a signal; its checkpoint is written. Ends a sweep as well."""
@@ -34,8 +36,10 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
     Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is to add it with
     `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
     """
-    wants_tracebacks = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    wants_tracebacks = os.environ.get("HYDRA_FULL_ERROR") == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    if not wants_tracebacks:
+        os.environ[_ONE_LINE] = "1"
     try:
         main()
     except Interrupted as stop:
@@ -50,6 +54,8 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
             raise
         print(f"error: {_one_line(error, schema)}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        os.environ.pop(_ONE_LINE, None)
 
 
 def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import warnings
 from contextlib import suppress
@@ -15,6 +16,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
+from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +34,7 @@ from gan_lab.files import write_atomically
 from gan_lab.metrics.meters import score_text
 from gan_lab.training import GAN, Diverged, build
 from gan_lab.training.evaluation import Evaluator
+from gan_lab.training.strategy import first_process
 from gan_lab.types import UserError
 
 
@@ -41,12 +44,12 @@ def train(config: DictConfig, run_dir: Path) -> None:
     Raises UserError before anything is written where the config cannot run here; CompactHydraException when the run
     diverges; Interrupted when it was asked to stop. The record says which.
     """
+    quiet_lightning()
     first = build.trainer(config, [], [], str(run_dir))  # refuses devices that are not there
     writes, device = first.is_global_zero, first.strategy.root_device
     _check_start(config, first)
     console = Console(quiet=not writes)
     plain = plain_config(config) | {"resume": None}  # as it is stored
-    quiet_lightning()
     if config.resume is None and config.existing_run == "resume" and _has_run(run_dir):
         if (ended := _same_run(run_dir, plain)) is not None:
             console.print(f"{ended} before, passed over: {run_dir}", highlight=False, soft_wrap=True)
@@ -110,9 +113,10 @@ def train(config: DictConfig, run_dir: Path) -> None:
             logger.log_hyperparams(plain)
             if isinstance(logger, callbacks.MetricsFile):
                 logger.keep_until(done)
-        seen = [samples, progress] if writes else []
-        acting = [*([evaluate] if evaluate else []), reader, *seen, checkpoint, stop]
-        build.trainer(config, acting, loggers, str(run_dir)).fit(gan, feed)
+        seen = [samples, checkpoint, progress] if writes else [checkpoint]
+        acting = [*([evaluate] if evaluate else []), reader, *seen, stop]
+        with first_process():
+            build.trainer(config, acting, loggers, str(run_dir)).fit(gan, feed)
         if stop.received is not None and gan.generator_steps < config.max_generator_steps:
             raise Interrupted(stop.received)
         exported = None
@@ -169,10 +173,21 @@ def _scores(
 
 def _check_start(config: DictConfig, trainer: pl.Trainer) -> None:
     """Refuse several processes that would not find each other, or would run a whole sweep each."""
-    if trainer.world_size == 1:
-        return
+    started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else trainer.world_size
+    if started != trainer.world_size:
+        raise UserError(
+            f"torchrun started {started} processes and this run has {trainer.world_size}: use trainer=ddp with "
+            "trainer.devices as many as --nproc-per-node, and trainer.num_nodes as --nnodes"
+        )
+    if trainer.world_size == 1 or getattr(trainer.strategy, "started_by", None) is not None:
+        return  # the first process has been through this
     environment = getattr(trainer.strategy, "cluster_environment", None)
     external = environment is not None and environment.creates_processes_externally
+    if environment is not None and external:
+        try:
+            environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
+        except ValueError as error:
+            raise UserError(f"trainer: {error}") from None
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN and not external:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Two gloo processes take the same steps as one with the whole batch, whatever is not a mean over samples included."""
+"""Two gloo processes take the steps of one with the whole batch: every objective that is not a mean over samples."""
 
 from __future__ import annotations
 

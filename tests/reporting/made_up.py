@@ -148,7 +148,10 @@ def labelled(
     content["choices"] |= {"labels": labels, "architecture": "dcgan"}
     content["config"] |= {
         "loss": of_loss,
-        "labels": {"_target_": f"gan_lab.losses.targets.{'NoTargets' if labels == 'none' else labels.title()}"},
+        "labels": {
+            "_target_": f"gan_lab.losses.targets.{'NoTargets' if labels == 'none' else labels.title()}",
+            "traits": {"targets": has_targets},
+        },
         "architecture": {
             "_target_": "gan_lab.architectures.DCGAN",
             "generator_channels": 48,

@@ -50,21 +50,22 @@ class Checkpoint(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Save where asked."""
         assert isinstance(pl_module, GAN)
-        if trainer.is_global_zero and pl_module.generator_steps % self.every == 0:
-            self.save(pl_module)
+        if pl_module.generator_steps % self.every == 0:
+            self.save(pl_module, trainer.is_global_zero)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the last state, or the one at which the run was asked to stop."""
         assert isinstance(pl_module, GAN)
-        if trainer.is_global_zero and not self._path(pl_module.generator_steps).exists():
-            self.save(pl_module)
+        self.save(pl_module, trainer.is_global_zero and not self._path(pl_module.generator_steps).exists())
 
-    def save(self, gan: GAN) -> None:
-        """Write a checkpoint of the current state. Raises Diverged rather than store one that is not finite."""
+    def save(self, gan: GAN, writes: bool = True) -> None:
+        """Write a checkpoint of the current state. Raises Diverged, in every process, for one that is not finite."""
         gan.check_finite()
         state = gan.run_state() | self.extra()
         if name := _not_finite(state):
             raise Diverged(f"{name} is not finite at generator step {gan.generator_steps}")
+        if not writes:
+            return
         write_with_checksum(self._path(gan.generator_steps), lambda path: torch.save(state, path))
         for path in list_checkpoints(self.folder.parent)[self.keep :]:
             path.unlink()

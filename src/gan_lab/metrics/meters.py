@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from gan_lab import parallel
 from gan_lab.metrics.am_score import AMScore
 from gan_lab.metrics.class_histogram import ClassHistogram
 from gan_lab.metrics.features import Extractor
@@ -269,7 +270,8 @@ def _manifold(setting: Setting) -> list[_Chunkwise]:
 def _against_features(setting: Setting, metric: Callable[[], Metric]) -> list[tuple[str, Callable[[], Metric]]]:
     def make(reference: Reference) -> Metric:
         made = metric().to(device_of(setting.extractor))
-        made.update(reference.features, real=True)
+        if parallel.rank() == 0:  # the processes' states are put together
+            made.update(reference.features, real=True)
         return made
 
     return [(split, functools.partial(make, reference)) for split, reference in setting.references.items()]

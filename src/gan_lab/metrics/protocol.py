@@ -128,18 +128,24 @@ def score_samples(
 
     sample(b): the b-th batch of `protocol.batch_size` uint8 images; the last may be longer than what is used of it.
     references: by split, what FID, KID and PRDC compare with. train_marginal: (K,), what AM and Mode Score do.
-    Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule. Several processes take the
-    batches in turn; all of them return the scores of all samples.
+    Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule. Of several processes each
+    takes batches that follow one another, so that together the samples keep their order (KID's subsets depend on it);
+    all of them return the scores of all samples.
     """
     meters = meters_of(Setting(extractor, references, train_marginal, protocol, samples))
     ends = [math.ceil((chunk + 1) * samples / protocol.chunks) for chunk in range(protocol.chunks)]
-    first, processes = parallel.rank(), parallel.world_size()
+    batches = math.ceil(samples / protocol.batch_size)
+    begin, end = (rank * batches // parallel.world_size() for rank in (parallel.rank(), parallel.rank() + 1))
     with undisturbed(extractor):
-        for batch in range(first, max(math.ceil(samples / protocol.batch_size), first + 1), processes):
+        for batch in range(begin, max(end, begin + 1)):
             position = batch * protocol.batch_size
-            images = sample(batch)[: max(0, samples - position)]
+            images = sample(batch)[: samples - position if begin < end else 0]
             features, logits = extractor(images)
             start = 0
+            if not len(images):  # this process has no batch; some meters learn the size of images from their first
+                index = torch.zeros(0, dtype=torch.int64, device=logits.device)
+                for meter in meters:
+                    meter.update(Batch(images, features, logits, index, index))
             while start < len(images):  # a batch may reach over the end of a chunk
                 while ends[0] <= position:  # which other processes may have filled
                     _end_chunk(ends, meters)

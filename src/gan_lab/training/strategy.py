@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from lightning.pytorch.strategies import DDPStrategy
+
+_FIRST_PROCESS = "GAN_LAB_FIRST_PROCESS"  # its process id, inherited by those it starts
+_GRACE_SECONDS = 10.0  # for the error message of a collective operation that the first process left
 
 
 class SharedStep(DDPStrategy):
@@ -10,7 +20,42 @@ class SharedStep(DDPStrategy):
 
     The wrapper would average after each backward pass of a module that has several of them with different losses, and
     does not see the second-order passes of penalties as its own.
+
+    started_by: the first process's id, in a process that it started itself; None in the first one and where torchrun or
+    srun started all. Such a process ends with the first one, also while it waits for it at the rendezvous.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        first = int(os.environ.get(_FIRST_PROCESS, os.getpid()))
+        self.started_by = None if first == os.getpid() else first
+
+    def setup_environment(self) -> None:
+        """Meet the other processes."""
+        if self.started_by is not None:
+            threading.Thread(target=_end_with, args=(self.started_by,), daemon=True).start()
+        super().setup_environment()
 
     def configure_ddp(self) -> None:
         """Leave the module as it is."""
+
+
+@contextmanager
+def first_process() -> Iterator[None]:
+    """Inside, the processes that this one starts learn its id; nothing in a process that was started so."""
+    if _FIRST_PROCESS in os.environ:
+        yield
+        return
+    os.environ[_FIRST_PROCESS] = str(os.getpid())
+    try:
+        yield
+    finally:
+        del os.environ[_FIRST_PROCESS]
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    time.sleep(_GRACE_SECONDS)
+    print("error: the first process of this run ended; its record says how far it came", file=sys.stderr, flush=True)
+    os._exit(1)
