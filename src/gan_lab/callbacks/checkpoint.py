@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from gan_lab.data.source import one_line
 from gan_lab.files import checksum_path, is_intact, write_with_checksum
 from gan_lab.training import GAN, Diverged
+from gan_lab.training.state import save_state
 from gan_lab.types import UserError
 
 FOLDER = "checkpoints"
@@ -64,7 +65,7 @@ class Checkpoint(pl.Callback):
         state = gan.run_state() | self.extra()
         if name := _not_finite(state):
             raise Diverged(f"{name} is not finite at generator step {gan.generator_steps}")
-        write_with_checksum(self._path(gan.generator_steps), lambda path: torch.save(state, path))
+        write_with_checksum(self._path(gan.generator_steps), lambda path: save_state(state, path))
         for path in list_checkpoints(self.folder.parent)[self.keep :]:
             path.unlink()
             checksum_path(path).unlink(missing_ok=True)
@@ -100,8 +101,8 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any] | 
 def _load(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise UserError(f"{path} is no checkpoint of gan_lab ({str(error).splitlines()[0]})") from None
+    except Exception as error:  # a crafted file can raise anything; nothing in it was called
+        raise UserError(f"{path} is no checkpoint of gan_lab ({one_line(error)[:120]})") from None
     if not isinstance(state, dict) or not state.keys() >= _KEYS:
         raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
     return state
