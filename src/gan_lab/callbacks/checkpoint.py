@@ -17,7 +17,15 @@ from gan_lab.training.state import save_state
 from gan_lab.types import UserError
 
 FOLDER = "checkpoints"
-_KEYS = {"generator_steps", "critic_steps", "module", "optimizers", "identity", "seconds", "last_metrics"}
+_FIELDS: dict[str, type] = {
+    "generator_steps": int,
+    "critic_steps": int,
+    "module": dict,
+    "optimizers": list,
+    "identity": dict,
+    "seconds": float,
+    "last_metrics": dict,
+}
 
 
 class Checkpoint(pl.Callback):
@@ -44,7 +52,11 @@ class Checkpoint(pl.Callback):
         """Load the state to resume from: here the optimizers exist and everything is on its device."""
         assert isinstance(pl_module, GAN)
         if self.resume_from is not None:
-            pl_module.load_run_state(self.resume_from)
+            try:
+                pl_module.load_run_state(self.resume_from)
+            except Exception as error:  # of torch's loaders, whatever they make of it
+                path = self._path(self.resume_from["generator_steps"])
+                raise UserError(f"{path} is not of the run in its folder ({one_line(error)[:120]})") from None
             self.resume_from = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
@@ -103,7 +115,7 @@ def _load(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a crafted file can raise anything; nothing in it was called
         raise UserError(f"{path} is no checkpoint of gan_lab ({one_line(error)[:120]})") from None
-    if not isinstance(state, dict) or not state.keys() >= _KEYS:
+    if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in _FIELDS.items()):
         raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
     return state
 
