@@ -53,7 +53,7 @@ def until(condition, process: subprocess.Popen[str], seconds: float = 120) -> bo
 
 @dataclass(frozen=True)
 class Straight:
-    """The run that nobody disturbed. seconds: from its config.yaml to its end; seconds_before: from folder to config."""
+    """The run that nobody disturbed. seconds: from config.yaml to its end; seconds_before: from its folder to that."""
 
     folder: Path
     seconds: float
