@@ -51,6 +51,8 @@ class Checkpoint(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Load the state to resume from: here the optimizers exist and everything is on its device."""
         assert isinstance(pl_module, GAN)
+        for half in self.folder.glob(".step_*.tmp"):  # what a killed part of this run was writing
+            half.unlink(missing_ok=True)
         if self.resume_from is not None:
             try:
                 pl_module.load_run_state(self.resume_from)
