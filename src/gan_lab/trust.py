@@ -15,6 +15,8 @@ from gan_lab import signature
 from gan_lab.types import UserError
 
 TRUSTED_PACKAGES = "GAN_LAB_TRUSTED_PACKAGES"
+OWN = tuple(name.strip() for name in os.environ.get(TRUSTED_PACKAGES, "").split(",") if name.strip())
+"""What the user trusts, read before Hydra acts on a config: its hydra.job.env_set comes too late."""
 _CLASSIFIER = ("gan_lab.training.classifier", "gan_lab.architectures")
 _TRAINER = ("lightning.pytorch.Trainer", "lightning.pytorch.trainer.trainer.Trainer")  # the name and what it stands for
 ALLOWED = {
@@ -56,8 +58,7 @@ def check(path: str, node: Any) -> None:
 
 def _check_target(path: str, target: Any) -> None:
     group = path.split(".")[0].split("[")[0]
-    own = [name.strip() for name in os.environ.get(TRUSTED_PACKAGES, "").split(",") if name.strip()]
-    allowed = (*ALLOWED[group], *own)
+    allowed = (*ALLOWED[group], *OWN)
     if not (_is_public(target) and _is_within(target, allowed) and _is_within(signature.definition(target), allowed)):
         raise UserError(
             f"{path}._target_={target}: a config may not name it; {group} takes what is in "

@@ -9,9 +9,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 
 from gan_runs import environment
 
+from gan_lab import trust
+
 
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name, value in environment(tmp_path_factory).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("GAN_LAB_TRUSTED_PACKAGES", raising=False)
+    monkeypatch.setattr(trust, "OWN", ())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -230,34 +230,42 @@ def own(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("target", ["own_module.mine", "own_package.mine", "own_package.deep.mine"])
-@pytest.mark.parametrize("trusted", ["{}", "another, {} "])
-def test_a_package_of_ones_own_is_trusted_by_the_environment(target, trusted, own, tmp_path, monkeypatch):
+def test_a_package_of_ones_own_is_taken_once_it_is_trusted(target, own, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="GAN_LAB_TRUSTED_PACKAGES"):
         train(tmp_path / "run", f"loss._target_={target}", "max_generator_steps=1")
     assert not any(name.startswith("own_") for name in sys.modules)  # refused without importing it
-    monkeypatch.setenv("GAN_LAB_TRUSTED_PACKAGES", trusted.format(target.split(".")[0]))
+    monkeypatch.setattr(trust, "OWN", ("another", target.split(".")[0]))
     train(tmp_path / "run", f"loss._target_={target}", "max_generator_steps=1")
     assert (tmp_path / "run/generator.safetensors").exists()
 
 
+def test_the_environment_says_what_is_trusted(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAN_LAB_TRUSTED_PACKAGES", "one, two.three ,")
+    program = "from gan_lab import trust; print(trust.OWN)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "('one', 'two.three')"
+
+
 def test_a_trusted_package_does_not_lend_what_it_imported(own, tmp_path, monkeypatch):
     (tmp_path / "own_package/__init__.py").write_text("import os\nfrom torch.utils.collect_env import run\n")
-    monkeypatch.setenv("GAN_LAB_TRUSTED_PACKAGES", "own_package")
+    monkeypatch.setattr(trust, "OWN", ("own_package",))
     for target in ("own_package.run", "own_package.os.system"):
         with pytest.raises(UserError):
             trust.check("loss", {"_target_": target})
 
 
-def test_a_config_cannot_trust_for_the_user(run, spring, capsys, monkeypatch):
-    monkeypatch.delenv("GAN_LAB_TRUSTED_PACKAGES", raising=False)
-
-    def change(content):
-        content["loss"] = {"_target_": RUNS_A_SHELL, "command": f"touch {spring}"}
-        content["hydra"] = {"job": {"env_set": {"GAN_LAB_TRUSTED_PACKAGES": "torch"}}}
-
-    alter(run, change)
-    assert command(capsys, f"resume={run}").code == 1
-    assert "GAN_LAB_TRUSTED_PACKAGES" not in os.environ
+def test_an_experiment_cannot_trust_for_the_user(tmp_path, spring, monkeypatch, capsys):
+    """Hydra sets such variables before the program's own code begins."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "extra/experiment").mkdir(parents=True)
+    text = f"""# @package _global_
+hydra: {{job: {{env_set: {{GAN_LAB_TRUSTED_PACKAGES: torch}}}}}}
+loss: {{generator: {{_target_: {RUNS_A_SHELL}, command: touch {spring}}}}}
+"""
+    (tmp_path / "extra/experiment/theirs.yaml").write_text(text)
+    ended = command(capsys, f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here")
+    assert ended.code == 1
+    assert "may not name it" in ended.err
 
 
 # The file -------------------------------------------------------------------------------------------------------------
