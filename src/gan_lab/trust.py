@@ -30,7 +30,7 @@ ALLOWED = {
     "dataset": ("gan_lab.data",),
     "evaluation": ("gan_lab.metrics.protocol", "gan_lab.training.extractors", *_CLASSIFIER),
     "classifier": _CLASSIFIER,
-    "trainer": _TRAINER,
+    "trainer": (*_TRAINER, "gan_lab.training.strategy"),
     "logger": ("gan_lab.callbacks", "lightning.pytorch.loggers"),
 }
 """Packages, modules or single objects, for each group and whatever is nested in it."""
