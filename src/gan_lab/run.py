@@ -84,8 +84,6 @@ def train(config: DictConfig, run_dir: Path) -> None:
         fed, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps
     )
 
-    if writes:
-        write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
     if record is None:
         record = start_record(plain, run_dir, data, fed, gan, evaluator, writes)
     else:
@@ -93,6 +91,9 @@ def train(config: DictConfig, run_dir: Path) -> None:
         if evaluator is not None:  # or be scored otherwise
             config_now["extractor"] = evaluator.extractor.identity
         record.update(status="running", reason=None, resumed_from_step=done, **config_now)
+    # last, because it makes the folder a run: what is killed before can be started again, what is killed after resumed
+    if writes:
+        write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
     _print_start(console, config, run_dir, data, fed, gan, done)
     seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
 
