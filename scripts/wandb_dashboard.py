@@ -25,6 +25,8 @@ def main(cfg: DictConfig) -> None:
     """Build, validate, write; send where asked."""
     try:
         config.check_fields(cfg, config.WandbDashboardConfig)
+        if cfg.runs is None:
+            raise UserError("runs is not set: add runs=FOLDER, a folder of finished runs, as runs=outputs")
         names = score_names(Path(cfg.runs))
         entity = _entity(cfg.entity) if cfg.send else cfg.entity or ""
         workspace = dashboard(entity, cfg.project, cfg.name, *names)

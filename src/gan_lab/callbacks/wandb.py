@@ -73,7 +73,14 @@ class WandbLogger(Logger):
             raise UserError(f"logger.wandb.offline={offline}: use true or false")
         if not offline:
             check_login("logger.wandb.offline=true")
-        self.about = {"dir": save_dir, "id": id, "project": project, "entity": entity, "group": group, "tags": tags}
+        self.about: dict[str, Any] = {
+            "dir": str(Path(save_dir).resolve()),  # W&B writes in a process of its own
+            "id": id,
+            "project": project,
+            "entity": entity,
+            "group": group,
+            "tags": tags,
+        }
         self.about |= {"name": name or "/".join(Path(save_dir).parts[-2:]), "mode": "offline" if offline else None}
         self.row: dict[str, Any] = {}
         self.step = 0
@@ -95,8 +102,10 @@ class WandbLogger(Logger):
         if self._run is None:
             import wandb
 
+            # W&B's own 15 s would be lost by a kill, and the steps before the checkpoint among them do not come again.
+            settings = wandb.Settings(quiet=True, x_transaction_log_flush_interval=1.0)
             try:
-                self._run = wandb.init(**self.about, resume="allow", settings=wandb.Settings(quiet=True))
+                self._run = wandb.init(**self.about, resume="allow", settings=settings)
             except (wandb.Error, TimeoutError) as error:
                 raise UserError(
                     f"logger.wandb: {' '.join(str(error).split())}; or add logger.wandb.offline=true"
@@ -188,7 +197,7 @@ class WandbRun(pl.Callback):
 
         run, run_dir = self.logger.run, self.record.path.parent
         scores = content["scores"]
-        columns = ["score", "value", "std", "n_samples", STEP]
+        columns: list[str | int] = ["score", "value", "std", "n_samples", STEP]
         rows = [
             [name, *(entry.get(key) for key in ("value", "std", "n_samples", "step"))] for name, entry in scores.items()
         ]
