@@ -40,13 +40,13 @@ def train(config: DictConfig, run_dir: Path) -> None:
     Raises UserError before anything is written where the config cannot run here; CompactHydraException when the run
     diverges; Interrupted when it was asked to stop. The record says which.
     """
+    quiet_lightning()
     first = build.trainer(config, [], [], str(run_dir))  # refuses devices that are not there
     writes, device = first.is_global_zero, first.strategy.root_device
     _check_start(config, first)
     console = Console(quiet=not writes)
     callbacks.group_by_sweep(config)
     plain = plain_config(config) | {"resume": None}  # as it is stored
-    quiet_lightning()
     if config.resume is None and config.existing_run == "resume" and _has_run(run_dir):
         if (ended := _same_run(run_dir, plain)) is not None:
             console.print(f"{ended} before, passed over: {run_dir}", highlight=False, soft_wrap=True)

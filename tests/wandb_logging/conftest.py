@@ -20,3 +20,9 @@ def home(tmp_path_factory: pytest.TempPathFactory):
         for name in ("WANDB_API_KEY", "WANDB_DATA_DIR", "WANDB_DIR", "NETRC", "XDG_DATA_HOME"):
             patch.delenv(name, raising=False)
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def _service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that a test starts have W&B processes of their own, as outside: that of this process is not theirs."""
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)

@@ -70,7 +70,7 @@ class WandbLogger(Logger):
     ) -> None:
         super().__init__()
         if not isinstance(offline, bool):
-            raise UserError(f"logger.wandb.offline={offline}: use true or false")
+            raise UserError(f"offline={offline}: use true or false")
         if not offline:
             check_login("logger.wandb.offline=true")
         self.about: dict[str, Any] = {
@@ -106,10 +106,10 @@ class WandbLogger(Logger):
             settings = wandb.Settings(quiet=True, x_transaction_log_flush_interval=1.0)
             try:
                 self._run = wandb.init(**self.about, resume="allow", settings=settings)
-            except (wandb.Error, TimeoutError) as error:
-                raise UserError(
-                    f"logger.wandb: {' '.join(str(error).split())}; or add logger.wandb.offline=true"
-                ) from None
+            except Exception as error:  # W&B's have no class in common
+                remedy = "logger=csv" if self.about["mode"] == "offline" else "logger.wandb.offline=true"
+                said = " ".join(str(error).split()) or type(error).__name__
+                raise UserError(f"logger.wandb: {said}; to do without, set {remedy}") from None
             self._run.define_metric(STEP)
             self._run.define_metric("*", step_metric=STEP)
         return self._run
