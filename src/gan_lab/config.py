@@ -129,6 +129,18 @@ class FiguresConfig:
     out: str = "results/figures"
 
 
+@dataclass
+class WandbDashboardConfig:
+    """The fields of `scripts/wandb_dashboard.py`; see conf/wandb_dashboard.yaml."""
+
+    runs: str | None = None
+    entity: str | None = None
+    project: str = "gan_lab"
+    name: str = "gan_lab"
+    out: str = MISSING
+    send: bool = False
+
+
 _SCHEMAS = {
     "schema": TrainConfig,
     "classifier_schema": ClassifierConfig,
@@ -136,6 +148,7 @@ _SCHEMAS = {
     "collect_schema": CollectConfig,
     "tables_schema": TablesConfig,
     "figures_schema": FiguresConfig,
+    "wandb_dashboard_schema": WandbDashboardConfig,
 }
 
 

@@ -175,6 +175,6 @@ def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:
     for name, node in config.logger.items():
         facts = {"save_dir": run_dir}
         if "id" in signature.parameters(node["_target_"]):
-            facts |= {"id": run_id, "resume": "allow"}
+            facts["id"] = run_id
         made.append(make(f"logger.{name}", node, **facts))
     return made
