@@ -12,7 +12,7 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 	4-17:gan_extra_layer_False 4-18:gan_extra_layer_True
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format benchmark table-2-2 table-2-2-run table-2-2-small \
+.PHONY: help demo test test-slow lint audit format benchmark table-2-2 table-2-2-run table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run clean
 
 help: ## this list
@@ -32,6 +32,11 @@ lint: $(INSTALLED) ## ruff (format and check), mypy, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(INSTALLED) ## bandit over the code, pip-audit over constraints.txt (asks pypi.org for known vulnerabilities)
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src scripts train.py
+	@$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt || { echo "audit: not passed. \
+	Either a package above is vulnerable, or one was not found or pypi.org not reached: then NOTHING was audited" >&2; exit 1; }
 
 format: $(INSTALLED) ## let ruff rewrite the code
 	$(BIN)/ruff format .

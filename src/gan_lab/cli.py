@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from gan_lab import records
 from gan_lab.config import CONFIG_FILE, suggestion
 
 _ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -53,6 +55,13 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
         if wants_tracebacks:
             raise
         print(f"error: {_one_line(error, schema)}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if wants_tracebacks or error.errno not in _NO_PLACE:
+            raise
+        where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+        advice = "make room or choose another folder; a run that had begun goes on with resume=RUN_DIR"
+        print(f"error: {where} ({error.strerror}): {advice}", file=sys.stderr)
         sys.exit(1)
     finally:
         os.environ.pop(_ONE_LINE, None)

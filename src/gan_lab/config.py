@@ -14,11 +14,11 @@ import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from gan_lab import signature
+from gan_lab import signature, trust
 from gan_lab.types import UserError
 
 Group = dict[str, Any]
-META_KEYS = frozenset({"_target_", "_partial_", "recipe", "accepts", "traits"})  # of an option's YAML, not passed on
+META_KEYS = frozenset({"_target_", "recipe", "accepts", "traits"})  # of an option's YAML, not passed on
 META_KEYS |= {"labelled_fraction", "num_classes", "reference_distribution"}  # of dataset, for training alone
 
 
@@ -129,6 +129,18 @@ class FiguresConfig:
     out: str = "results/figures"
 
 
+@dataclass
+class WandbDashboardConfig:
+    """The fields of `scripts/wandb_dashboard.py`; see conf/wandb_dashboard.yaml."""
+
+    runs: str | None = None
+    entity: str | None = None
+    project: str = "gan_lab"
+    name: str = "gan_lab"
+    out: str = MISSING
+    send: bool = False
+
+
 _SCHEMAS = {
     "schema": TrainConfig,
     "classifier_schema": ClassifierConfig,
@@ -136,6 +148,7 @@ _SCHEMAS = {
     "collect_schema": CollectConfig,
     "tables_schema": TablesConfig,
     "figures_schema": FiguresConfig,
+    "wandb_dashboard_schema": WandbDashboardConfig,
 }
 
 
@@ -281,6 +294,7 @@ def check_fields(config: DictConfig, schema: type) -> None:
         if key not in known:
             raise UserError(f"{key}: there is no such field{suggestion(key, known)}")
     for group in groups(schema):
+        trust.check(group, plain_config(config[group]))
         _check_group(group, config[group])
 
 
@@ -434,4 +448,14 @@ def saved_config(folder: Path, field: str) -> DictConfig:
     missing = {item.name for item in fields(TrainConfig)} - set(saved if isinstance(saved, DictConfig) else ())
     if not isinstance(saved, DictConfig) or missing:
         raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
+    if found := _interpolation(OmegaConf.to_container(saved, resolve=False)):
+        raise UserError(f"{path} holds {found}, which train.py never writes: it was altered; restore it")
     return saved
+
+
+def _interpolation(value: Any) -> str | None:
+    """The first string with "${" in nested containers: it would read this machine's environment into the records."""
+    if isinstance(value, str):
+        return value if "${" in value else None
+    items = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return next((found for item in items if (found := _interpolation(item))), None)

@@ -23,6 +23,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _flush(temporary)
         os.replace(temporary, path)
         _flush(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)  # whoever is told should know the file
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -39,7 +43,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_with_checksum(path: Path, write: Callable[[Path], None]) -> None:
+def write_with_checksum(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write(temporary)` make the file, then publish it beside `<name>.sha256`.
 
     The checksum is published first, so a file that stands at `path` always has one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
+import subprocess  # nosec B404 # for git, below
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,11 @@ def _processor() -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    command = ["git", *arguments]  # constants of this module, no shell; git is found as the user's shell finds it
     try:
-        done = subprocess.run(["git", *arguments], cwd=_SOURCE, capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run(  # nosec B603
+            command, cwd=_SOURCE, capture_output=True, text=True, check=True, timeout=20
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -49,6 +48,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
     writes, device = first.is_global_zero, first.strategy.root_device
     _check_start(config, first)
     console = Console(quiet=not writes)
+    callbacks.group_by_sweep(config)
     plain = plain_config(config) | {"resume": None}  # as it is stored
     if config.resume is None and config.existing_run == "resume" and _has_run(run_dir):
         if (ended := _same_run(run_dir, plain)) is not None:
@@ -57,6 +57,8 @@ def train(config: DictConfig, run_dir: Path) -> None:
         config.resume = str(run_dir)
     if config.evaluation:
         build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
+    if writes:
+        build.loggers(config, str(run_dir), "")  # refuses one that could not log here
     resume_from, record = None, None
     if config.resume is not None:
         record = records.read(run_dir, writes)
@@ -84,8 +86,6 @@ def train(config: DictConfig, run_dir: Path) -> None:
         fed, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps
     )
 
-    if writes:
-        write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
     if record is None:
         record = start_record(plain, run_dir, data, fed, gan, evaluator, writes)
     else:
@@ -93,6 +93,9 @@ def train(config: DictConfig, run_dir: Path) -> None:
         if evaluator is not None:  # or be scored otherwise
             config_now["extractor"] = evaluator.extractor.identity
         record.update(status="running", reason=None, resumed_from_step=done, **config_now)
+    # last, because it makes the folder a run: what is killed before can be started again, what is killed after resumed
+    if writes:
+        write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
     _print_start(console, config, run_dir, data, fed, gan, done)
     seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
 
@@ -107,14 +110,17 @@ def train(config: DictConfig, run_dir: Path) -> None:
     stop = callbacks.StopOnSignal()
     checkpoint = callbacks.Checkpoint(run_dir, config.checkpoint_every, config.keep_checkpoints, extra, resume_from)
     progress = callbacks.ProgressBar(reader, config.n_critic * config.batch_size, config.max_generator_steps, console)
+    watching: list[callbacks.WandbRun] = []
     try:
         loggers = build.loggers(config, str(run_dir), record["run_id"]) if writes else []
         for logger in loggers:
             logger.log_hyperparams(plain)
             if isinstance(logger, callbacks.MetricsFile):
                 logger.keep_until(done)
+            if isinstance(logger, callbacks.WandbLogger):
+                watching.append(callbacks.WandbRun(logger, record, samples))
         seen = [samples, checkpoint, progress] if writes else [checkpoint]
-        acting = [*([evaluate] if evaluate else []), reader, *seen, stop]
+        acting = [*([evaluate] if evaluate else []), reader, *seen, stop, *watching]
         with first_process():
             build.trainer(config, acting, loggers, str(run_dir)).fit(gan, feed)
         if stop.received is not None and gan.generator_steps < config.max_generator_steps:
@@ -151,8 +157,8 @@ def train(config: DictConfig, run_dir: Path) -> None:
             raise CompactHydraException(f"{reason}; {more}; record: {record.path}") from None
         raise
     finally:
-        if "wandb" in sys.modules:  # only where a logger imported it; else the next job of a sweep writes into this run
-            sys.modules["wandb"].finish()
+        for watcher in watching:
+            watcher.close()
     _print_end(
         console,
         record,

@@ -35,6 +35,12 @@ def parameters(target: str) -> frozenset[str]:
     return inherited | {item.target.id for item in node.body if _is_field(item)}  # type: ignore[attr-defined]
 
 
+def definition(target: str) -> str:
+    """ "package.module.name" of what `target` stands for, its re-exports followed. Raises UserError as `parameters`."""
+    module, node = _find(target)
+    return f"{module}.{node.name}"
+
+
 def _is_field(item: ast.stmt) -> bool:
     """Whether a statement of a dataclass's body makes a parameter of its __init__."""
     if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
@@ -101,8 +107,11 @@ def _path(module: str) -> Path | None:
         spec = importlib.util.find_spec(first)
     except (ImportError, ValueError):
         return None
-    if spec is None or not spec.submodule_search_locations:
+    if spec is None:
         return None
+    if spec.submodule_search_locations is None:  # a module of one file
+        origin = Path(spec.origin or "")
+        return origin if not rest and origin.suffix == ".py" else None
     for root in spec.submodule_search_locations:
         stem = Path(root, *rest)
         for path in (stem / "__init__.py", stem.with_suffix(".py")):

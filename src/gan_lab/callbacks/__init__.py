@@ -6,6 +6,7 @@ from gan_lab.callbacks.interrupt import StopOnSignal
 from gan_lab.callbacks.metrics import MetricsFile, ReadMetrics
 from gan_lab.callbacks.progress import ProgressBar
 from gan_lab.callbacks.samples import SampleGrid, save_grid
+from gan_lab.callbacks.wandb import WandbLogger, WandbRun, group_by_sweep
 
 __all__ = [
     "Checkpoint",
@@ -15,6 +16,9 @@ __all__ = [
     "ReadMetrics",
     "SampleGrid",
     "StopOnSignal",
+    "WandbLogger",
+    "WandbRun",
+    "group_by_sweep",
     "list_checkpoints",
     "load_newest",
     "save_grid",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,12 +10,22 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from gan_lab.data.source import one_line
 from gan_lab.files import checksum_path, is_intact, write_with_checksum
 from gan_lab.training import GAN, Diverged
+from gan_lab.training.state import save_state
 from gan_lab.types import UserError
 
 FOLDER = "checkpoints"
-_KEYS = {"generator_steps", "critic_steps", "module", "optimizers", "identity", "seconds", "last_metrics"}
+_FIELDS: dict[str, type] = {
+    "generator_steps": int,
+    "critic_steps": int,
+    "module": dict,
+    "optimizers": list,
+    "identity": dict,
+    "seconds": float,
+    "last_metrics": dict,
+}
 
 
 class Checkpoint(pl.Callback):
@@ -43,8 +52,14 @@ class Checkpoint(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Load the state to resume from: here the optimizers exist and everything is on its device."""
         assert isinstance(pl_module, GAN)
+        for half in self.folder.glob(".step_*.tmp"):  # what a killed part of this run was writing
+            half.unlink(missing_ok=True)
         if self.resume_from is not None:
-            pl_module.load_run_state(self.resume_from)
+            try:
+                pl_module.load_run_state(self.resume_from)
+            except Exception as error:  # of torch's loaders, whatever they make of it
+                path = self._path(self.resume_from["generator_steps"])
+                raise UserError(f"{path} is not of the run in its folder ({one_line(error)[:120]})") from None
             self.resume_from = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
@@ -66,7 +81,7 @@ class Checkpoint(pl.Callback):
             raise Diverged(f"{name} is not finite at generator step {gan.generator_steps}")
         if not writes:
             return
-        write_with_checksum(self._path(gan.generator_steps), lambda path: torch.save(state, path))
+        write_with_checksum(self._path(gan.generator_steps), lambda path: save_state(state, path))
         for path in list_checkpoints(self.folder.parent)[self.keep :]:
             path.unlink()
             checksum_path(path).unlink(missing_ok=True)
@@ -102,9 +117,9 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any] | 
 def _load(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise UserError(f"{path} is no checkpoint of gan_lab ({str(error).splitlines()[0]})") from None
-    if not isinstance(state, dict) or not state.keys() >= _KEYS:
+    except Exception as error:  # a crafted file can raise anything; nothing in it was called
+        raise UserError(f"{path} is no checkpoint of gan_lab ({one_line(error)[:120]})") from None
+    if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in _FIELDS.items()):
         raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
     return state
 

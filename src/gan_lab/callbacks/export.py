@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
-from gan_lab.files import atomic_path, write_atomically
+from gan_lab.files import write_atomically
 from gan_lab.training import GAN
 from gan_lab.types import DataSpec
 
@@ -18,8 +18,7 @@ WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
 def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run_dir: Path) -> Path:
     """Write EMA weights and BN buffers as safetensors, and as JSON what is needed to use them. Returns the weights."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in gan.ema.average.state_dict().items()}
-    with atomic_path(run_dir / WEIGHTS) as path:
-        save_file(tensors, path)
+    write_atomically(run_dir / WEIGHTS, save(tensors))  # save_file would hide a full disk in an error of its own
     description = {
         "architecture": architecture,
         "latent": {"dim": gan.recipe.latent_dim, "distribution": "standard normal"},

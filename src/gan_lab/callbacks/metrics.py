@@ -59,9 +59,11 @@ class MetricsFile(Logger):
     last line, so that every step stands once.
     """
 
+    FILE_NAME = "metrics.jsonl"
+
     def __init__(self, save_dir: str) -> None:
         super().__init__()
-        self.path = Path(save_dir) / "metrics.jsonl"
+        self.path = Path(save_dir) / self.FILE_NAME
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from gan_lab import signature
+from gan_lab import signature, trust
 from gan_lab.architectures import initialise_from_data
 from gan_lab.config import META_KEYS, merged_critic_optimizer, plain_config
 from gan_lab.data import LoadedData
@@ -34,9 +34,12 @@ from gan_lab.types import DataSpec, UserError
 def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
     """Call a config node's `_target_` with its fields and facts that no config holds.
 
-    What the target refuses (ValueError, TypeError), or needs and cannot import, becomes a UserError with the group.
+    What the target refuses (ValueError, TypeError), or needs and cannot import, becomes a UserError with the group, and
+    so does a target that a config may not name (gan_lab.trust). Nothing else in the house calls what a config names.
     """
-    fields = {key: value for key, value in plain_config(node).items() if key == "_target_" or key not in META_KEYS}
+    plain = plain_config(node)
+    trust.check(group, plain)
+    fields = {key: value for key, value in plain.items() if key == "_target_" or key not in META_KEYS}
     try:
         return instantiate(fields, *facts, _convert_="all", **named_facts)
     except (InstantiationException, MisconfigurationException) as error:
@@ -172,6 +175,6 @@ def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:
     for name, node in config.logger.items():
         facts = {"save_dir": run_dir}
         if "id" in signature.parameters(node["_target_"]):
-            facts |= {"id": run_id, "resume": "allow"}
+            facts["id"] = run_id
         made.append(make(f"logger.{name}", node, **facts))
     return made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,15 +17,18 @@ import torch.nn.functional as F
 from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from gan_lab import provenance
 from gan_lab.architectures.classifier import Classifier
 from gan_lab.data import LoadedData
+from gan_lab.data.source import one_line
 from gan_lab.files import checksum_path, is_intact, sha256_of, write_atomically, write_with_checksum
 from gan_lab.metrics.features import standardise
 from gan_lab.training.randomness import fold, generator_for
+from gan_lab.training.state import save_state
 from gan_lab.types import DataSpec, UserError
 
 VERSION = 2
@@ -154,9 +156,12 @@ def classifier_of(
                     _train(data, recipe, key, folder, torch.device(device), console)
         except OSError as error:
             raise UserError(f"data_cache={folder.parent} cannot be written ({error.strerror or error})") from error
-    tensors = load_file(weights)
-    mean, std = tensors.pop("pixel_mean").to(device), tensors.pop("pixel_std").to(device)
-    network.load_state_dict(tensors)
+    try:
+        tensors = load_file(weights)
+        mean, std = tensors.pop("pixel_mean").to(device), tensors.pop("pixel_std").to(device)
+        network.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise UserError(f"{weights} does not hold the classifier ({one_line(error)[:120]}): remove it") from None
     network = network.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
     record = _record_of(weights)
     assert record is not None, weights
@@ -287,7 +292,7 @@ def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epoc
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    write_with_checksum(path, lambda temporary: torch.save(state, temporary))
+    write_with_checksum(path, lambda temporary: save_state(state, temporary))
 
 
 def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
@@ -296,7 +301,7 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
         return 0, 0.0
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError):
+    except Exception:  # a crafted file can raise anything; nothing in it was called
         return 0, 0.0
     network.load_state_dict(state["network"])
     optimizer.load_state_dict(state["optimizer"])
@@ -338,7 +343,7 @@ def _publish(
         }
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     tensors |= {"pixel_mean": mean.cpu(), "pixel_std": std.cpu()}
-    write_with_checksum(path, lambda temporary: save_file(tensors, temporary))
+    write_with_checksum(path, lambda temporary: temporary.write_bytes(save(tensors)))
     record = {
         "architecture": architecture_of(recipe),
         "weights_sha256": sha256_of(path),

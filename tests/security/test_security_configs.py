@@ -1,0 +1,318 @@
+"""A config may be somebody else's: what it may name is refused before anything is called, wherever it stands."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import hydra
+import pytest
+import yaml
+from gan_runs import CHANNELS, CONF, SMALL, command, compose, train, without_torch
+from omegaconf import OmegaConf
+
+from gan_lab import config, trust
+from gan_lab.types import UserError
+from registry import options
+
+GROUPS = config.GROUPS
+RUNS_A_SHELL = "torch.utils.collect_env.run"  # a function of a package that everybody has: run(command)
+PATH = {"_target_": "pathlib.Path", "_args_": ["{}"]}
+RUN_BY_HYDRA = [  # its own list of what is forbidden does not hold them
+    {"_target_": RUNS_A_SHELL, "command": "touch {}"},
+    {"_target_": "lightning.pytorch.cli.instantiate_class", "args": "touch {}", "init": {"class_path": "os.system"}},
+    {"_target_": "gan_lab.files.write_atomically", "path": PATH, "content": "harm"},
+    {"_target_": "builtins.open", "file": "{}", "mode": "w"},
+    {"_target_": "pathlib.Path.touch", "_args_": [PATH]},
+]
+HARMFUL = [
+    *RUN_BY_HYDRA,
+    {"_target_": "os.system", "command": "touch {}"},
+    {"_target_": "subprocess.Popen", "args": ["touch", "{}"]},
+    {"_target_": "builtins.eval", "_args_": ["open('{}', 'w')"]},
+    {"_target_": "torch.load", "f": "{}", "weights_only": False},
+    {"_target_": "gan_lab.files.os.system", "command": "touch {}"},
+    {"_target_": "gan_lab.provenance.subprocess.Popen", "args": ["touch", "{}"]},
+    {"_target_": "gan_lab.training.build.make", "group": "loss", "node": {"_target_": "os.system"}},
+    {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.system", "command": "touch {}"}},
+]
+IDS = [node["_target_"] for node in HARMFUL]
+
+
+def aimed(node, place):
+    """The node with {} filled in."""
+    if isinstance(node, dict):
+        return {key: aimed(value, place) for key, value in node.items()}
+    if isinstance(node, list):
+        return [aimed(value, place) for value in node]
+    return node.format(place) if isinstance(node, str) else node
+
+
+@pytest.fixture(scope="module")
+def composed():
+    """A config that trains, as plain containers."""
+    return config.plain_config(compose(CHANNELS, *SMALL))
+
+
+@pytest.fixture
+def spring(tmp_path):
+    """A path that nothing may make."""
+    path = tmp_path / "sprung"
+    yield path
+    assert not path.exists()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A run of two steps."""
+    from gan_runs import environment
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(tmp_path_factory).items():
+            patch.setenv(name, value)
+        return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=2")
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of it, to be altered."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def alter(run: Path, change) -> None:
+    content = yaml.safe_load((run / "config.yaml").read_text())
+    change(content)
+    (run / "config.yaml").write_text(yaml.safe_dump(content))
+
+
+def nested(content, group, node):
+    """Beside what the group has: Hydra would make this first, as an argument."""
+    content[group] = dict(content[group] or {}) | {"extra": [{"deeper": node}]}
+
+
+def whole(content, group, node):
+    content[group] = {"x": node} if group == "logger" else node
+
+
+PLACES = [
+    pytest.param(change, group, id=f"{change.__name__}-{group}") for change in (whole, nested) for group in GROUPS
+]
+
+
+# What must be refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("node", RUN_BY_HYDRA, ids=IDS[: len(RUN_BY_HYDRA)])
+def test_the_examples_do_harm_when_hydra_is_asked(node, tmp_path):
+    """Otherwise the tests below would show nothing."""
+    hydra.utils.instantiate(aimed(node, tmp_path / "sprung"))
+    assert (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("node", HARMFUL, ids=IDS)
+@pytest.mark.parametrize(("change", "group"), PLACES)
+def test_the_check_refuses_it_in_every_group_and_depth(change, group, node, composed, spring):
+    content = dict(composed)
+    change(content, group, aimed(node, spring))
+    with pytest.raises(UserError) as refused:
+        config.check(OmegaConf.create(content))
+    assert str(refused.value).startswith(group)
+    assert node["_target_"] in str(refused.value) or "_args_" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("node", HARMFUL, ids=IDS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_build_refuses_it_unchecked(group, node, spring):
+    from gan_lab.training import build
+
+    with pytest.raises(UserError, match=group):
+        build.make(group, OmegaConf.create({"x": [aimed(node, spring)]}))
+
+
+@pytest.mark.parametrize(
+    "program", ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"]
+)
+@pytest.mark.parametrize("group", ["loss", "dataset", "evaluation"])
+@pytest.mark.parametrize("change", [whole, nested])
+def test_a_run_directory_of_somebody_else_is_refused(program, group, change, run, spring, capsys):
+    alter(run, lambda content: change(content, group, {"_target_": RUNS_A_SHELL, "command": f"touch {spring}"}))
+    path, *arguments = program.format(run).split()
+    ended = command(capsys, *arguments, program=path)
+    assert ended.code == 1
+    assert f"{RUNS_A_SHELL}: a config may not name it" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_an_experiment_of_somebody_else_is_refused(tmp_path, spring, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "extra/experiment").mkdir(parents=True)
+    text = f"# @package _global_\nloss: {{generator: {{_target_: {RUNS_A_SHELL}, command: touch {spring}}}}}\n"
+    (tmp_path / "extra/experiment/theirs.yaml").write_text(text)
+    ended = command(capsys, f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here")
+    assert ended.code == 1
+    assert f"loss.generator._target_={RUNS_A_SHELL}: a config may not name it" in ended.err
+    assert not (tmp_path / "here").exists()
+
+
+@pytest.mark.parametrize("key", ["_partial_", "_args_", "_recursive_", "_convert_", "_anything_"])
+@pytest.mark.parametrize(("change", "group"), PLACES)
+def test_other_instructions_to_hydra_are_refused(change, group, key, composed):
+    content = dict(composed)
+    change(content, group, {key: True})
+    with pytest.raises(UserError, match=key):
+        config.check(OmegaConf.create(content))
+
+
+@pytest.mark.parametrize("target", [None, 1, ["os.system"], "", ".", "gan_lab", "gan_lab.losses._private", "x" * 999])
+def test_what_is_no_name_is_refused(target):
+    with pytest.raises(UserError):
+        trust.check("loss", {"_target_": target})
+
+
+@pytest.mark.parametrize(
+    ("group", "target"),
+    [
+        ("loss", "torch.optim.Adam"),
+        ("loss", "gan_lab.losses_of_somebody_else.exp"),
+        ("optimizer", "gan_lab.losses.exponential"),
+        ("trainer", "lightning.pytorch.LightningModule"),
+        ("penalty", "gan_lab.training.classifier.classifier_of"),
+    ],
+)
+def test_a_group_takes_only_what_is_meant_for_it(group, target):
+    with pytest.raises(UserError, match=f"{group}._target_={target}: .*{trust.ALLOWED[group][0]}"):
+        trust.check(group, {"_target_": target})
+
+
+# What must not be refused ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group in trust.ALLOWED
+                                               if (CONF / group).is_dir() for option in options(group)])  # fmt: skip
+def test_every_option_is_allowed(group, option):
+    trust.check(group, yaml.safe_load((CONF / group / f"{option}.yaml").read_text()) | {"defaults": []})
+
+
+def test_every_group_with_targets_has_a_rule():
+    with_targets = {path.parent.name for path in CONF.glob("*/*.yaml") if "_target_" in path.read_text()}
+    assert with_targets - {"experiment", "hydra"} <= set(trust.ALLOWED)
+
+
+def test_a_run_directory_that_nobody_altered_is_taken(run, capsys):
+    ended = command(capsys, f"run_dir={run}", "n=4", program="scripts/sample.py")
+    assert ended.code == 0, ended
+
+
+# Code of one's own ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A loss in a module of one file and in a package, both importable."""
+    text = textwrap.dedent("""
+        from gan_lab import losses
+
+        def mine(generator: str = "linear"):
+            return losses.wasserstein()
+    """)
+    (tmp_path / "own_module.py").write_text(text)
+    (tmp_path / "own_package").mkdir()
+    (tmp_path / "own_package/__init__.py").write_text("from .deep import mine\n")
+    (tmp_path / "own_package/deep.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in [name for name in sys.modules if name.startswith("own_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("target", ["own_module.mine", "own_package.mine", "own_package.deep.mine"])
+def test_a_package_of_ones_own_is_taken_once_it_is_trusted(target, own, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="GAN_LAB_TRUSTED_PACKAGES"):
+        train(tmp_path / "run", f"loss._target_={target}", "max_generator_steps=1")
+    assert not any(name.startswith("own_") for name in sys.modules)  # refused without importing it
+    monkeypatch.setattr(trust, "OWN", ("another", target.split(".")[0]))
+    train(tmp_path / "run", f"loss._target_={target}", "max_generator_steps=1")
+    assert (tmp_path / "run/generator.safetensors").exists()
+
+
+def test_the_environment_says_what_is_trusted(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAN_LAB_TRUSTED_PACKAGES", "one, two.three ,")
+    program = "from gan_lab import trust; print(trust.OWN)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "('one', 'two.three')"
+
+
+def test_a_trusted_package_does_not_lend_what_it_imported(own, tmp_path, monkeypatch):
+    (tmp_path / "own_package/__init__.py").write_text("import os\nfrom torch.utils.collect_env import run\n")
+    monkeypatch.setattr(trust, "OWN", ("own_package",))
+    for target in ("own_package.run", "own_package.os.system"):
+        with pytest.raises(UserError):
+            trust.check("loss", {"_target_": target})
+
+
+def test_an_experiment_cannot_trust_for_the_user(tmp_path, spring, monkeypatch, capsys):
+    """Hydra sets such variables before the program's own code begins."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "extra/experiment").mkdir(parents=True)
+    text = f"""# @package _global_
+hydra: {{job: {{env_set: {{GAN_LAB_TRUSTED_PACKAGES: torch}}}}}}
+loss: {{generator: {{_target_: {RUNS_A_SHELL}, command: touch {spring}}}}}
+"""
+    (tmp_path / "extra/experiment/theirs.yaml").write_text(text)
+    ended = command(capsys, f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here")
+    assert ended.code == 1
+    assert "may not name it" in ended.err
+
+
+# The file -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.system", "!!python/name:os.system", "!!python/object/new:open"]
+)
+def test_yaml_of_python_objects_is_refused(tag, run, spring, capsys):
+    with (run / "config.yaml").open("a") as file:
+        file.write(f"\nextra: {tag} ['touch {spring}']\n")
+    ended = command(capsys, f"resume={run}")
+    assert ended.code == 1
+    assert "config.yaml cannot be read" in ended.err
+    assert "Traceback" not in ended.err
+
+
+SECRET = "a-secret-of-this-machine"
+
+
+@pytest.mark.parametrize(
+    "text", ["${oc.env:MY_TOKEN}", "x-${oc.env:MY_TOKEN}", "${oc.decode:${oc.env:MY_TOKEN}}", "${seed}"]
+)
+@pytest.mark.parametrize("program", ["train.py max_generator_steps=3 resume={}", "scripts/evaluate.py run_dir={}"])
+@pytest.mark.parametrize("where", ["value", "list", "key"])
+def test_an_interpolation_in_a_saved_config_reads_nothing_of_this_machine(
+    where, program, text, run, capsys, monkeypatch
+):
+    monkeypatch.setenv("MY_TOKEN", SECRET)
+
+    def change(content):
+        if where == "key":
+            content["dataset"]["recipe"] = {text: 1}
+        else:
+            content["dataset"]["name"] = text if where == "value" else [{"deeper": text}]
+
+    alter(run, change)
+    path, *arguments = program.format(run).split()
+    ended = command(capsys, *arguments, program=path)
+    assert ended.code == 1
+    assert "it was altered" in ended.err
+    assert SECRET not in ended.out + ended.err
+    assert not any(SECRET in path.read_text(errors="ignore") for path in run.rglob("*") if path.is_file())
+
+
+def test_a_harmful_config_is_refused_before_torch(run, tmp_path):
+    alter(run, lambda content: content["loss"].update({"_target_": RUNS_A_SHELL}))
+    ended = without_torch(f"resume={run}", cwd=tmp_path)
+    assert ended.code == 1
+    assert "may not name it" in ended.err

@@ -1,0 +1,28 @@
+"""Makes the helpers of tests/training importable; keeps data caches and what W&B would put into a home elsewhere."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
+
+from gan_runs import environment
+
+
+@pytest.fixture(autouse=True, scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory):
+    """The home of every run here: empty, with nobody logged in to W&B."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**environment(tmp_path_factory), "HOME": str(folder)}.items():
+            patch.setenv(name, value)
+        for name in ("WANDB_API_KEY", "WANDB_DATA_DIR", "WANDB_DIR", "NETRC", "XDG_DATA_HOME"):
+            patch.delenv(name, raising=False)
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that a test starts have W&B processes of their own, as outside: that of this process is not theirs."""
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)
