@@ -1,0 +1,114 @@
+"""One cell of a sweep in a process of its own: what the launchers of `hydra_plugins` send there. Torch-free."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import run_job, setup_globals
+from hydra.errors import CompactHydraException
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from gan_lab import config
+
+LOG = "output.log"
+
+
+@dataclass
+class Job:
+    """One cell of a sweep, ready to be sent to another process. Calling it there trains; `Outcome` is what comes back.
+
+    parent: the process that must be alive, on this machine; None where the cell outlives its sweep (Slurm).
+    """
+
+    number: int
+    overrides: list[str]
+    sweep: DictConfig  # its config
+    context: HydraContext
+    task: TaskFunction
+    singletons: dict[Any, Any]
+    folder: str  # working directory
+    parent: int | None
+
+    def __call__(self) -> tuple[bool, str]:
+        """(whether it succeeded, why not). Output goes to output.log in the cell's directory. Raises nothing."""
+        os.chdir(self.folder)
+        setup_globals()
+        Singleton.set_state(self.singletons)
+        config.register()  # resolvers are no singletons
+        composed = self.composed()
+        run_dir = cell_dir(composed)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        if self.parent is not None:
+            _end_with(self.parent)
+            _write_to(run_dir / LOG)
+        try:
+            result = run_job(
+                hydra_context=self.context,
+                task_function=self.task,
+                config=composed,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
+            _ = result.return_value  # raises the job's error
+        except CompactHydraException as error:
+            return False, str(error)
+        except KeyboardInterrupt as stop:
+            return False, f"interrupted: {stop or 'KeyboardInterrupt'}"
+        except BaseException as error:
+            traceback.print_exc()
+            return False, f"{type(error).__name__}: {error}; traceback in {run_dir / LOG}"
+        return True, ""
+
+    def composed(self) -> DictConfig:
+        """The cell's own config."""
+        composed = self.context.config_loader.load_sweep_config(self.sweep, list(self.overrides))
+        with open_dict(composed):
+            composed.hydra.job.id = str(self.number)
+            composed.hydra.job.num = self.number
+        return composed
+
+
+def cell_dir(composed: DictConfig) -> Path:
+    """The run directory of a cell, as Hydra's run_job makes it."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(composed)
+    try:
+        return Path(str(composed.hydra.sweep.dir)) / str(composed.hydra.sweep.subdir)
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def _write_to(path: Path) -> None:
+    """Everything that this process prints goes to the end of `path`."""
+    with path.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _end_with(parent: int) -> None:
+    """SIGTERM to this process when its sweep's process is gone: it stops after its step, with a checkpoint."""
+
+    def watch() -> None:
+        while _is_alive(parent):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
