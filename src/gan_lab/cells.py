@@ -7,10 +7,12 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import run_job, setup_globals
@@ -71,21 +73,31 @@ class Job:
 
     def composed(self) -> DictConfig:
         """The cell's own config."""
-        composed = self.context.config_loader.load_sweep_config(self.sweep, list(self.overrides))
-        with open_dict(composed):
-            composed.hydra.job.id = str(self.number)
-            composed.hydra.job.num = self.number
-        return composed
+        return compose_cell(self.context.config_loader, self.sweep, self.overrides, self.number)
 
 
-def cell_dir(composed: DictConfig) -> Path:
-    """The run directory of a cell, as Hydra's run_job makes it."""
+def compose_cell(loader: ConfigLoader, sweep: DictConfig, overrides: Sequence[str], number: int) -> DictConfig:
+    """The config of a cell, as Hydra's own launchers compose it."""
+    composed = loader.load_sweep_config(sweep, list(overrides))
+    with open_dict(composed):
+        composed.hydra.job.id = str(number)
+        composed.hydra.job.num = number
+    return composed
+
+
+def place(composed: DictConfig) -> tuple[Path, str]:
+    """The sweep's directory and the cell's name in it, as Hydra's run_job resolves them."""
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(composed)
     try:
-        return Path(str(composed.hydra.sweep.dir)) / str(composed.hydra.sweep.subdir)
+        return Path(str(composed.hydra.sweep.dir)), str(composed.hydra.sweep.subdir)
     finally:
         HydraConfig.instance().cfg = before
+
+
+def cell_dir(composed: DictConfig) -> Path:
+    """The run directory of a cell."""
+    return Path(*place(composed))
 
 
 def _write_to(path: Path) -> None:

@@ -15,7 +15,7 @@ from hydra.errors import CompactHydraException, HydraException, MissingConfigExc
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_lab import records
+from gan_lab import records, sweep_callback
 from gan_lab.config import CONFIG_FILE, suggestion
 
 
@@ -50,6 +50,8 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
             raise
         print(f"error: {_one_line(error, schema)}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        sweep_callback.tell_ending()
 
 
 def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:

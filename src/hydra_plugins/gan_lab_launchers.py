@@ -7,7 +7,10 @@ imports what it finds there at every start.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -130,3 +133,126 @@ class JoblibLauncher(CellLauncher):
 
 def _exit_codes(error: Exception) -> str:
     return str(error).rpartition("exit codes of the workers are")[2].strip(" {}.\n") or "no exit code"
+
+
+class SubmititLauncher(CellLauncher):
+    """Cells as jobs of Slurm, or of submitit's local executor. A Slurm job outlives the process that began the sweep."""
+
+    def __init__(
+        self,
+        cluster: str,
+        folder: str,
+        timeout_min: int,
+        cpus_per_task: int,
+        gpus_per_node: int,
+        tasks_per_node: int,
+        nodes: int,
+        mem_gb: float | None,
+        name: str,
+        slurm: dict[str, Any],
+    ) -> None:
+        """cluster: slurm or local. slurm: what else submitit passes on (partition, account, array_parallelism, ...)."""
+        self.cluster, self.folder = cluster, folder
+        self.resources = {
+            "timeout_min": timeout_min,
+            "cpus_per_task": cpus_per_task,
+            "gpus_per_node": gpus_per_node,
+            "tasks_per_node": tasks_per_node,
+            "nodes": nodes,
+            "mem_gb": mem_gb,
+            "name": name,
+        }
+        self.slurm = dict(slurm)
+        self.cells_end_with_sweep = cluster == "local"
+
+    def check(self) -> None:
+        """See CellLauncher."""
+        _need("submitit", "submitit", "sweeps")
+        if self.cluster not in ("slurm", "local"):
+            raise CompactHydraException(f"hydra.launcher.cluster={self.cluster}: choose slurm or local")
+        if self.cluster == "slurm" and shutil.which("srun") is None:
+            raise CompactHydraException(
+                "hydra/launcher=submitit_slurm: there is no srun on this machine; start the sweep where Slurm's "
+                "commands are, or add hydra/launcher=joblib"
+            )
+        for field in ("timeout_min", "cpus_per_task", "tasks_per_node", "nodes"):
+            _whole(field, self.resources[field])
+        _whole("gpus_per_node", self.resources["gpus_per_node"], "at least 0", least=0)
+
+    def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
+        """See CellLauncher."""
+        import submitit
+
+        executor = submitit.AutoExecutor(folder=self.folder, cluster=self.cluster)
+        resources = {key: value for key, value in self.resources.items() if value is not None}
+        executor.update_parameters(**resources, **{f"slurm_{key}": value for key, value in self.slurm.items()})
+        sent = executor.map_array(_call, jobs)
+        print(f"{len(jobs)} jobs sent to {self.cluster}: {', '.join(job.job_id for job in sent)}", flush=True)
+        results: dict[int, JobReturn] = {}
+        while len(results) < len(jobs):
+            for i, handle in enumerate(sent):
+                if i not in results and handle.done():
+                    results[i] = self._ended(jobs[i], handle, tell)
+            time.sleep(1 if self.cluster == "local" else 10)
+        return [results[i] for i in range(len(jobs))]
+
+    def _ended(self, job: Job, handle: Any, tell: Callable[..., JobReturn]) -> JobReturn:
+        try:
+            return tell(job, handle.results()[0])  # of the first task, which writes the record
+        except Exception as error:  # submitit has several for a job that left no result
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            why = f"its process ended without a result (job {handle.job_id}, {handle.state}: {first})"
+            return tell(job, None, why)
+
+
+def _call(job: Job) -> tuple[bool, str]:
+    return job()
+
+
+class RayLauncher(CellLauncher):
+    """Cells as tasks of a Ray cluster: one that is there (`address`), else one on this machine for this sweep."""
+
+    def __init__(self, address: str | None, cpus_per_cell: float, gpus_per_cell: float, num_cpus: int | None) -> None:
+        """num_cpus: cores that a cluster on this machine may use; all of them where it is None."""
+        self.address, self.cpus, self.gpus, self.num_cpus = address, cpus_per_cell, gpus_per_cell, num_cpus
+        self.cells_end_with_sweep = address is None
+
+    def check(self) -> None:
+        """See CellLauncher."""
+        _need("ray", "ray", "ray")
+        if self.num_cpus is not None:
+            _whole("num_cpus", self.num_cpus)
+        for field, value in {"cpus_per_cell": self.cpus, "gpus_per_cell": self.gpus}.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise CompactHydraException(f"hydra.launcher.{field}={value}: must be a number, at least 0")
+        if self.address is None and self.cpus > (there := self.num_cpus or os.cpu_count() or 1):
+            raise CompactHydraException(f"hydra.launcher.cpus_per_cell={self.cpus}: must be at most {there}, the cores")
+
+    def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
+        """See CellLauncher."""
+        import ray
+
+        here = {"num_cpus": self.num_cpus, "include_dashboard": False} if self.address is None else {}
+        ray.init(address=self.address or "local", log_to_driver=False, logging_level="ERROR", **here)
+        try:
+            run = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_calls=1, max_retries=0)(_call)
+            waiting = {run.remote(job): job for job in jobs}
+            results: dict[int, JobReturn] = {}
+            while waiting:
+                (ended, *_), _rest = ray.wait(list(waiting), num_returns=1)
+                job = waiting.pop(ended)
+                try:
+                    results[job.number] = tell(job, ray.get(ended))
+                except ray.exceptions.RayError as error:
+                    why = f"its process was killed ({type(error).__name__})"
+                    results[job.number] = tell(job, None, why)
+            return [results[job.number] for job in jobs]
+        finally:
+            ray.shutdown()
+
+
+def _need(module: str, package: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise CompactHydraException(
+            f"this launcher needs the package {package}: pip install --constraint constraints.txt '.[{extra}]'"
+        )
