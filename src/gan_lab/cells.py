@@ -27,7 +27,7 @@ LOG = "output.log"
 
 @dataclass
 class Job:
-    """One cell of a sweep, ready to be sent to another process. Calling it there trains; `Outcome` is what comes back.
+    """One cell of a sweep, ready to be sent to another process. Calling it there trains.
 
     parent: the process that must be alive, on this machine; None where the cell outlives its sweep (Slurm).
     """
@@ -43,6 +43,18 @@ class Job:
 
     def __call__(self) -> tuple[bool, str]:
         """(whether it succeeded, why not). Output goes to output.log in the cell's directory. Raises nothing."""
+        try:
+            self._run()
+        except CompactHydraException as error:
+            return False, str(error)
+        except KeyboardInterrupt as stop:
+            return False, f"interrupted: {stop or 'KeyboardInterrupt'}"
+        except BaseException as error:
+            traceback.print_exc()
+            return False, f"{type(error).__name__}: {error}; its traceback is in its {LOG}"
+        return True, ""
+
+    def _run(self) -> None:
         os.chdir(self.folder)
         setup_globals()
         Singleton.set_state(self.singletons)
@@ -50,26 +62,17 @@ class Job:
         composed = self.composed()
         run_dir = cell_dir(composed)
         run_dir.mkdir(parents=True, exist_ok=True)
+        _write_to(run_dir / LOG)
         if self.parent is not None:
             _end_with(self.parent)
-            _write_to(run_dir / LOG)
-        try:
-            result = run_job(
-                hydra_context=self.context,
-                task_function=self.task,
-                config=composed,
-                job_dir_key="hydra.sweep.dir",
-                job_subdir_key="hydra.sweep.subdir",
-            )
-            _ = result.return_value  # raises the job's error
-        except CompactHydraException as error:
-            return False, str(error)
-        except KeyboardInterrupt as stop:
-            return False, f"interrupted: {stop or 'KeyboardInterrupt'}"
-        except BaseException as error:
-            traceback.print_exc()
-            return False, f"{type(error).__name__}: {error}; traceback in {run_dir / LOG}"
-        return True, ""
+        result = run_job(
+            hydra_context=self.context,
+            task_function=self.task,
+            config=composed,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+        _ = result.return_value  # raises the job's error
 
     def composed(self) -> DictConfig:
         """The cell's own config."""

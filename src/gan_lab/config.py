@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -250,6 +251,20 @@ def check(config: DictConfig) -> None:
     if config.trainer.get("devices", 1) != 1:
         raise UserError(f"trainer.devices={config.trainer.devices}: one device is what this version trains on; set 1")
     _check_pairs(config)
+
+
+def check_devices_of_job(config: DictConfig, launcher: str, overrides: Iterable[str], run_dir: Path) -> None:
+    """Refuse several devices in a job of a sweep, unless its launcher starts a process for each. Raises UserError.
+
+    Lightning would start the other processes with this one's command line, which is the whole sweep's.
+    """
+    if config.trainer.get("devices", 1) in (1, "1") or launcher == "submitit_slurm":
+        return
+    alone = shlex.join([*overrides, "hydra.mode=RUN", f"run_dir={run_dir}"])
+    raise UserError(
+        f"trainer.devices={config.trainer.devices}: a job of a sweep cannot use several devices here; run each cell "
+        f"by itself (python train.py {alone}), or add hydra/launcher=submitit_slurm"
+    )
 
 
 def check_fields(config: DictConfig, schema: type) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import setup_globals
 from hydra.experimental.callback import Callback
@@ -18,7 +17,7 @@ from omegaconf import DictConfig
 from gan_lab import sweeps
 from gan_lab.cells import compose_cell, place
 
-_begun: list[tuple[Path, dict[str, list[str]]]] = []  # of this process
+_begun: list[tuple[Path, dict[str, list[str]], Path]] = []  # of this process
 
 
 class SweepCallback(Callback):
@@ -37,13 +36,15 @@ class SweepCallback(Callback):
             for number, overrides in enumerate(BasicSweeper.split_arguments(parsed, None)[0]):
                 sweep_dir, subdir = place(compose_cell(loader, config, overrides, number))
                 cells[subdir] = [override for override in overrides if not override.startswith("hydra")]
-            sweeps.note_cells(sweep_dir, cells)
-            _begun.append((sweep_dir, cells))
+            _begun.append((sweep_dir, cells, sweeps.note_cells(sweep_dir, cells)))
 
 
 def tell_ending() -> None:
     """Print what became of the sweep that this process has run, if it has."""
     while _begun:
-        sweep_dir, planned = _begun.pop()
+        sweep_dir, planned, noted = _begun.pop()
         cells = [sweeps.read_cell(sweep_dir / subdir, typed, time.time()) for subdir, typed in planned.items()]
+        if all(cell.state == "waiting" for cell in cells):
+            sweeps.forget(noted)  # it was refused before its first job
+            continue
         print("\n".join(sweeps.ending(sweep_dir, cells)), flush=True)

@@ -42,14 +42,22 @@ class Cell:
     score: str | None = None
 
 
-# What a call is about to run -------------------------------------------------------------------------------------------
+# What a call is about to run ------------------------------------------------------------------------------------------
 
 
-def note_cells(sweep_dir: Path, cells: Mapping[str, Sequence[str]]) -> None:
-    """Leave in the sweep's directory what {sub-directory: overrides} it is going to run."""
+def note_cells(sweep_dir: Path, cells: Mapping[str, Sequence[str]]) -> Path:
+    """Leave in the sweep's directory what {sub-directory: overrides} it is going to run. Returns the file."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}.json"
     content = {"cells": {subdir: list(overrides) for subdir, overrides in cells.items()}}
     write_atomically(sweep_dir / CELLS / name, json.dumps(content, indent=1) + "\n")
+    return sweep_dir / CELLS / name
+
+
+def forget(noted: Path) -> None:
+    """Take back what `note_cells` wrote."""
+    noted.unlink(missing_ok=True)
+    with suppress(OSError):  # not empty
+        noted.parent.rmdir()
 
 
 def note_lost(run_dir: Path, overrides: Sequence[str], reason: str) -> None:
@@ -135,7 +143,9 @@ def ending(sweep_dir: Path, cells: Sequence[Cell]) -> list[str]:
     for cell in cells:
         if cell.state != "finished":
             what = " ".join(telling(cell, cells)) or "as asked"
-            lines.append(f"  {cell.state:<11} {cell.run_dir.name}  {what}" + (f": {cell.reason}" if cell.reason else ""))
+            lines.append(
+                f"  {cell.state:<11} {cell.run_dir.name}  {what}" + (f": {cell.reason}" if cell.reason else "")
+            )
     if any(cell.state in MISSING for cell in cells):
         lines.append("the same command runs what is missing (with existing_run=resume, into the same hydra.sweep.dir)")
     return lines

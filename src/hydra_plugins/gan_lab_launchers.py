@@ -1,7 +1,7 @@
 """Hydra's launchers of a sweep: joblib, submitit and Ray. Every cell is a process of its own, and a lost one is told.
 
-Why not the packages hydra-{joblib,submitit,ray}-launcher: they end a sweep with the first worker that is killed, and the
-last cannot be installed beside cloudpickle 3. Hydra accepts launchers only from the namespace `hydra_plugins`, and
+Why not the packages hydra-{joblib,submitit,ray}-launcher: they end a sweep with the first worker that is killed, and
+the last cannot be installed beside cloudpickle 3. Hydra accepts launchers only from the namespace `hydra_plugins`, and
 imports what it finds there at every start.
 """
 
@@ -26,6 +26,7 @@ from omegaconf import DictConfig
 
 from gan_lab import sweeps
 from gan_lab.cells import Job, cell_dir
+
 
 class CellLauncher(Launcher):
     """What the launchers share: make the jobs, let `run_all` run them, note those whose process was lost."""
@@ -63,7 +64,7 @@ class CellLauncher(Launcher):
                 sweeps.note_lost(cell_dir(job.composed()), _typed(job), lost)
                 outcome = (False, lost)
             ok, why = outcome
-            print(f"[{self.told}/{len(jobs)}] {' '.join(_typed(job))}: {'done' if ok else why}", flush=True)
+            print(f"[{self.told}/{len(jobs)}] {_told(job, jobs)}: {'done' if ok else why}", flush=True)
             result = JobReturn(overrides=job.overrides)
             result.status = JobStatus.COMPLETED if ok else JobStatus.FAILED
             result.return_value = None if ok else CompactHydraException(why)
@@ -81,6 +82,12 @@ class CellLauncher(Launcher):
 
 def _typed(job: Job) -> list[str]:
     return [override for override in job.overrides if not override.startswith("hydra")]
+
+
+def _told(job: Job, jobs: list[Job]) -> str:
+    """Those overrides that not all jobs share."""
+    shared = set.intersection(*(set(_typed(each)) for each in jobs)) if len(jobs) > 1 else set()
+    return " ".join(typed for typed in _typed(job) if typed not in shared)
 
 
 def _whole(name: str, value: Any, words: str = "at least 1", least: int = 1) -> None:
@@ -136,7 +143,7 @@ def _exit_codes(error: Exception) -> str:
 
 
 class SubmititLauncher(CellLauncher):
-    """Cells as jobs of Slurm, or of submitit's local executor. A Slurm job outlives the process that began the sweep."""
+    """Cells as jobs of Slurm, or of submitit's local executor. A Slurm job outlives the process that sent it."""
 
     def __init__(
         self,
