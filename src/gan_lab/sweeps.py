@@ -134,7 +134,7 @@ def summary(cells: Iterable[Cell]) -> str:
     """ "12 cells: 10 finished, 1 diverged, 1 interrupted"."""
     counts = Counter(cell.state for cell in cells)
     parts = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    return f"{counts.total()} cells: {parts}"
+    return f"{counts.total()} cell{'s' if counts.total() != 1 else ''}: {parts}"
 
 
 def ending(sweep_dir: Path, cells: Sequence[Cell]) -> list[str]:
