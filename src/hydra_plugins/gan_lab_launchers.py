@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import time
 from abc import abstractmethod
@@ -139,7 +140,9 @@ class JoblibLauncher(CellLauncher):
 
 
 def _exit_codes(error: Exception) -> str:
-    return str(error).rpartition("exit codes of the workers are")[2].strip(" {}.\n") or "no exit code"
+    """ "SIGKILL(-9)" out of loky's message."""
+    found = re.search(r"exit codes of the workers are \{([^}]*)\}", str(error))
+    return found[1] if found else "no exit code"
 
 
 class SubmititLauncher(CellLauncher):

@@ -28,7 +28,7 @@ def start(place: Path, *overrides: str, threads: str | None = "1") -> subprocess
 def sweep(place: Path, *overrides: str, threads: str | None = "1") -> tuple[int, str, str]:
     """Exit code, output, errors of a whole sweep."""
     process = start(place, *overrides, threads=threads)
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 

@@ -18,6 +18,7 @@ LAUNCHERS = {
     "submitit_local": [],
     "ray": ["hydra.launcher.num_cpus=2"],
 }
+pytestmark = pytest.mark.timeout(1800)  # seconds on an idle machine, many minutes on a busy one
 NEEDS = {"submitit_local": "submitit", "ray": "ray"}
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
@@ -53,11 +54,11 @@ def test_twelve_cells_one_diverging_one_killed_and_the_second_call_runs_what_is_
     first = start(tmp_path, *line)
     wait_for(lambda: any((cell / "checkpoints").glob("*.ckpt")), first)
     os.kill(process_of(cell), signal.SIGKILL)
-    out, err = first.communicate(timeout=280)
+    out, err = first.communicate(timeout=900)
     assert first.returncode == 1
     assert "Traceback" not in err
     assert statuses(tmp_path) == ["diverged", "finished", "finished", "interrupted", *["finished"] * 8]
-    assert "SIGKILL" in record(cell)["reason"]
+    assert record(cell)["reason"] == "its process was killed (SIGKILL(-9))"
     listed = out[out.index("sweep: 12 cells") :].splitlines()
     assert listed[0] == "sweep: 12 cells: 10 finished, 1 diverged, 1 interrupted"
     assert "not finite" in listed[1]
