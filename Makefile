@@ -33,10 +33,10 @@ lint: $(INSTALLED) ## ruff (format and check), mypy, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-audit: $(INSTALLED) ## bandit over the code, pip-audit over constraints.txt (asks pypi.org for known vulnerabilities)
+audit: $(INSTALLED) ## bandit over the code, pip-audit over constraints.txt (asks the package index for known vulnerabilities)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src scripts train.py
 	@$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt || { echo "audit: not passed. \
-	Either a package above is vulnerable, or one was not found or pypi.org not reached: then NOTHING was audited" >&2; exit 1; }
+	Either a package above is vulnerable, or one was not found or the index not reached: then NOTHING was audited" >&2; exit 1; }
 
 format: $(INSTALLED) ## let ruff rewrite the code
 	$(BIN)/ruff format .

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_lab import cli, config
@@ -21,6 +22,9 @@ def main(cfg: DictConfig) -> None:
         if cfg.resume is not None:
             cfg = config.resumed(cfg, HydraConfig.get().overrides.task, run_dir)
         config.check(cfg)
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            choices, overrides = HydraConfig.get().runtime.choices, HydraConfig.get().overrides.task
+            config.check_devices_of_job(cfg, choices["hydra/launcher"], overrides, run_dir)
         from gan_lab import run  # torch: 3 s
 
         run.train(cfg, run_dir)

@@ -16,7 +16,7 @@ from hydra.errors import CompactHydraException, HydraException, MissingConfigExc
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_lab import records
+from gan_lab import records, sweep_callback
 from gan_lab.config import CONFIG_FILE, suggestion
 
 _ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
@@ -65,6 +65,7 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
         sys.exit(1)
     finally:
         os.environ.pop(_ONE_LINE, None)
+        sweep_callback.tell_ending()
 
 
 def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -285,6 +286,26 @@ def _check_trainer(config: DictConfig) -> None:
             raise UserError(
                 f"{name}={config[name]} cannot be shared by {devices * nodes} devices: set a multiple of that number"
             )
+
+
+def uses_several_devices(config: DictConfig) -> bool:
+    """Whether a run may be of more than one process; `auto` may be any number."""
+    trainer = config.trainer
+    return trainer.get("strategy") is not None and (trainer.get("devices"), trainer.get("num_nodes", 1)) != (1, 1)
+
+
+def check_devices_of_job(config: DictConfig, launcher: str, overrides: Iterable[str], run_dir: Path) -> None:
+    """Refuse several devices in a job that runs in the process of its sweep. Raises UserError.
+
+    Lightning would start the other processes with this one's command line, which is the whole sweep's.
+    """
+    if launcher == "basic" and uses_several_devices(config):
+        alone = shlex.join([*overrides, f"run_dir={run_dir}"])
+        raise UserError(
+            f"trainer.devices={config.trainer.devices}: several devices need a process for each cell: add "
+            f"hydra/launcher=joblib hydra.launcher.n_jobs=1 to the sweep, or run this cell by itself: "
+            f"python train.py {alone}"
+        )
 
 
 def check_fields(config: DictConfig, schema: type) -> None:

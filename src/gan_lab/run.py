@@ -178,7 +178,7 @@ def _scores(
 
 
 def _check_start(config: DictConfig, trainer: pl.Trainer) -> None:
-    """Refuse several processes that would not find each other, or would run a whole sweep each."""
+    """Refuse several processes that would not find each other."""
     started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else trainer.world_size
     if started != trainer.world_size:
         raise UserError(
@@ -195,12 +195,8 @@ def _check_start(config: DictConfig, trainer: pl.Trainer) -> None:
         except ValueError as error:
             raise UserError(f"trainer: {error}") from None
     hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN and not external:
-        raise UserError(
-            "a job on several devices starts its processes by running the command again, and in a multirun that is the "
-            "whole sweep: start the jobs one by one, without -m"
-        )
-    if external and config.resume is None and not any(o.startswith("run_dir=") for o in hydra.overrides.task):
+    own_folder = hydra.mode == RunMode.RUN and not any(o.startswith("run_dir=") for o in hydra.overrides.task)
+    if external and config.resume is None and own_folder:
         raise UserError("processes started by torchrun or srun need one folder for all of them: add run_dir=FOLDER")
 
 

@@ -193,15 +193,6 @@ def test_a_gpu_that_is_not_there(devices, place, capsys):
     assert not list(place.iterdir())
 
 
-def test_a_multirun_of_several_devices_is_refused_with_a_way_out(place, capsys):
-    """Every job leaves its record, as refused jobs of a sweep do; none starts a process."""
-    ended = command(capsys, *SHORT, *DDP, "trainer.devices=2", "seed=0,1", "hydra.sweep.dir=sweep", "-m")
-    assert ended.code == 1
-    assert "one by one, without -m" in ended.err
-    assert "Traceback" not in ended.err
-    assert not list(place.rglob("config.yaml"))
-
-
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}
 TORCHRUN |= {"GROUP_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
 SRUN = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1", "SLURM_PROCID": "0"}

@@ -1,0 +1,76 @@
+"""What the cells of a sweep are doing: `python scripts/status.py outputs/table_2_2_small every=5`."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from gan_lab.reporting.sweep_status import status_table
+from gan_lab.sweeps import read_cells
+from gan_lab.types import UserError
+
+USAGE = """usage: python scripts/status.py SWEEP_DIR [every=SECONDS]
+
+One row for each cell: status, generator step, training time, time left, score or reason.
+every=SECONDS: show it again and again until Ctrl-C, or until no cell is running or waiting."""
+
+
+def main(arguments: list[str]) -> None:
+    """Show the table once, or live."""
+    folder, every = parsed(arguments)
+    console = Console()
+    if every is None:
+        console.print(table(folder)[0])
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            shown, over = table(folder)
+            live.update(shown, refresh=True)
+            if over:
+                return
+            time.sleep(every)
+
+
+def table(folder: Path) -> tuple[Table, bool]:
+    """The table now, and whether nothing more will change."""
+    cells = read_cells(folder)
+    return status_table(str(folder), cells), not any(cell.state in ("running", "silent", "waiting") for cell in cells)
+
+
+def parsed(arguments: list[str]) -> tuple[Path, float | None]:
+    """The folder and the seconds between two tables. Raises UserError."""
+    folders = [argument for argument in arguments if "=" not in argument or Path(argument).is_dir()]
+    fields = [argument for argument in arguments if argument not in folders]
+    if len(folders) != 1:
+        raise UserError(f"name one folder, not {len(folders)}: python scripts/status.py SWEEP_DIR [every=SECONDS]")
+    every = None
+    for field in fields:
+        name, _, value = field.partition("=")
+        if name != "every":
+            raise UserError(f"{name}: there is no such field (there are: every)")
+        try:
+            every = float(value)
+        except ValueError:
+            every = math.nan
+        if not 0 < every < math.inf:
+            raise UserError(f"every={value}: must be a number of seconds above 0")
+    return Path(folders[0]), every
+
+
+if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(USAGE)
+        sys.exit(0)
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

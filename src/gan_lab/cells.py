@@ -1,0 +1,150 @@
+"""One cell of a sweep in a process of its own: what the launchers of `hydra_plugins` send there. Torch-free."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import run_job, setup_globals
+from hydra.errors import CompactHydraException
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from gan_lab import config, records, sweeps
+
+LOG = "output.log"
+
+
+@dataclass
+class Job:
+    """One cell of a sweep, ready to be sent to another process. Calling it there trains.
+
+    parent: the process that must be alive, on this machine; None where the cell outlives its sweep (Slurm).
+    """
+
+    number: int
+    overrides: list[str]
+    sweep: DictConfig  # its config
+    context: HydraContext
+    task: TaskFunction
+    singletons: dict[Any, Any]
+    folder: str  # working directory
+    parent: int | None
+    script: str | None  # what starts a cell of several devices; None where Slurm has started a process for each
+
+    def __call__(self) -> tuple[bool, str]:
+        """(whether it succeeded, why not). Output goes to output.log in the cell's directory. Raises nothing."""
+        try:
+            self._run()
+        except CompactHydraException as error:
+            return False, str(error)
+        except KeyboardInterrupt as stop:
+            return False, f"interrupted: {stop or 'KeyboardInterrupt'}"
+        except BaseException as error:
+            traceback.print_exc()
+            return False, f"{type(error).__name__}: {error}; its traceback is in its {LOG}"
+        return True, ""
+
+    def _run(self) -> None:
+        os.chdir(self.folder)
+        setup_globals()
+        Singleton.set_state(self.singletons)
+        config.register()  # resolvers are no singletons
+        composed = self.composed()
+        run_dir = cell_dir(composed)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        _write_to(run_dir / LOG)
+        if self.script is not None and config.uses_several_devices(composed):
+            self._run_script(self.script, run_dir)
+            return
+        if self.parent is not None:
+            _end_with(self.parent)
+        result = run_job(
+            hydra_context=self.context,
+            task_function=self.task,
+            config=composed,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+        _ = result.return_value  # raises the job's error
+
+    def _run_script(self, script: str, run_dir: Path) -> None:
+        """The cell as a single run: Lightning starts its other processes with the same command line."""
+        command = [sys.executable, script, *self.overrides, "hydra.mode=RUN", f"run_dir={run_dir}"]
+        with subprocess.Popen(command) as process:
+            while process.poll() is None:
+                if self.parent is not None and not _is_alive(self.parent):
+                    process.terminate()
+                time.sleep(0.2)
+        if process.returncode != 0:
+            lines = (run_dir / LOG).read_text(errors="replace").splitlines()
+            said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+            why = said[-1] if said else f"its process ended with {process.returncode}; see its {LOG}"
+            sweeps.note_lost(run_dir, self.overrides, why)
+            raise CompactHydraException(records.read(run_dir)["reason"])
+
+    def composed(self) -> DictConfig:
+        """The cell's own config."""
+        return compose_cell(self.context.config_loader, self.sweep, self.overrides, self.number)
+
+
+def compose_cell(loader: ConfigLoader, sweep: DictConfig, overrides: Sequence[str], number: int) -> DictConfig:
+    """The config of a cell, as Hydra's own launchers compose it."""
+    composed = loader.load_sweep_config(sweep, list(overrides))
+    with open_dict(composed):
+        composed.hydra.job.id = str(number)
+        composed.hydra.job.num = number
+    return composed
+
+
+def place(composed: DictConfig) -> tuple[Path, str]:
+    """The sweep's directory and the cell's name in it, as Hydra's run_job resolves them."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(composed)
+    try:
+        return Path(str(composed.hydra.sweep.dir)), str(composed.hydra.sweep.subdir)
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def cell_dir(composed: DictConfig) -> Path:
+    """The run directory of a cell."""
+    return Path(*place(composed))
+
+
+def _write_to(path: Path) -> None:
+    """Everything that this process prints goes to the end of `path`."""
+    with path.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _end_with(parent: int) -> None:
+    """SIGTERM to this process when its sweep's process is gone: it stops after its step, with a checkpoint."""
+
+    def watch() -> None:
+        while _is_alive(parent):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

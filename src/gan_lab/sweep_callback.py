@@ -1,0 +1,50 @@
+"""Hydra's callback at the beginning of a sweep, and the list at its end. Torch-free."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import setup_globals
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from gan_lab import sweeps
+from gan_lab.cells import compose_cell, place
+
+_begun: list[tuple[Path, dict[str, list[str]], Path]] = []  # of this process
+
+
+class SweepCallback(Callback):
+    """Notes the cells of a sweep before its first job starts, whatever the launcher."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Part of Hydra's interface. A sweep that cannot be composed is left to Hydra's own message."""
+        loader = GlobalHydra.instance().config_loader()
+        typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+        typed += list(config.hydra.overrides.task)
+        setup_globals()
+        _ = config.hydra.sweep.dir  # its time of day is now settled, for the cells and for the launcher
+        with suppress(Exception):
+            parsed = OverridesParser.create(config_loader=loader).parse_overrides(typed)
+            cells = {}
+            for number, overrides in enumerate(BasicSweeper.split_arguments(parsed, None)[0]):
+                sweep_dir, subdir = place(compose_cell(loader, config, overrides, number))
+                cells[subdir] = [override for override in overrides if not override.startswith("hydra")]
+            _begun.append((sweep_dir, cells, sweeps.note_cells(sweep_dir, cells)))
+
+
+def tell_ending() -> None:
+    """Print what became of the sweep that this process has run, if it has."""
+    while _begun:
+        sweep_dir, planned, noted = _begun.pop()
+        cells = [sweeps.read_cell(sweep_dir / subdir, typed, time.time()) for subdir, typed in planned.items()]
+        if all(cell.state == "waiting" for cell in cells):
+            sweeps.forget(noted)  # it was refused before its first job
+            continue
+        print("\n".join(sweeps.ending(sweep_dir, cells)), flush=True)

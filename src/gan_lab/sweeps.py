@@ -1,0 +1,217 @@
+"""A sweep's directory: which cells it has and what became of each. Torch-free.
+
+Hydra tells nobody of a sweep which of its jobs failed but the first; the records in its directory do.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gan_lab import records
+from gan_lab.files import write_atomically
+from gan_lab.types import UserError
+
+CELLS = ".cells"  # in the sweep's directory: a file for each call, what its cells were
+STATES = ("finished", "running", "silent", "waiting", "diverged", "failed", "interrupted")
+MISSING = ("silent", "waiting", "failed", "interrupted")  # what existing_run=resume would run
+_SILENT_SECONDS = 120.0  # at least
+_SILENT_INTERVALS = 20.0  # of the time between two lines of metrics.jsonl
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep, as its directory shows it."""
+
+    run_dir: Path
+    overrides: tuple[str, ...]
+    state: str  # one of STATES; "silent": said to be running, but nothing was written for long
+    reason: str | None = None
+    step: int = 0
+    max_step: int | None = None
+    seconds: float | None = None  # of training
+    eta: float | None = None  # seconds; of a running cell
+    score: str | None = None
+
+
+# What a call is about to run ------------------------------------------------------------------------------------------
+
+
+def note_cells(sweep_dir: Path, cells: Mapping[str, Sequence[str]]) -> Path:
+    """Leave in the sweep's directory what {sub-directory: overrides} it is going to run. Returns the file."""
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}.json"
+    content = {"cells": {subdir: list(overrides) for subdir, overrides in cells.items()}}
+    write_atomically(sweep_dir / CELLS / name, json.dumps(content, indent=1) + "\n")
+    return sweep_dir / CELLS / name
+
+
+def forget(noted: Path) -> None:
+    """Take back what `note_cells` wrote."""
+    noted.unlink(missing_ok=True)
+    with suppress(OSError):  # not empty
+        noted.parent.rmdir()
+
+
+def note_lost(run_dir: Path, overrides: Sequence[str], reason: str) -> None:
+    """Write into the record of a cell whose process ended without a word that it was interrupted, and how."""
+    if (run_dir / records.FILE_NAME).exists():
+        record = records.read(run_dir)
+        if record["status"] != "running":
+            return
+    else:  # before it had a record
+        record = records.RunRecord(run_dir, {"schema": records.SCHEMA, "command": list(overrides)})
+    record.update(status="interrupted", reason=reason)
+
+
+# What became of it ----------------------------------------------------------------------------------------------------
+
+
+def read_cells(sweep_dir: Path, now: float | None = None) -> list[Cell]:
+    """Every cell below a directory, in the order of their names: those with a record, and those that wait for one.
+
+    now: seconds since the epoch. Raises UserError where there is no cell.
+    """
+    now = time.time() if now is None else now
+    if not sweep_dir.is_dir():
+        raise UserError(f"{sweep_dir}: there is no such folder; name the directory of a sweep (hydra.sweep.dir)")
+    planned = _planned(sweep_dir)
+    places = planned.keys() | {path.parent for path in sweep_dir.rglob(records.FILE_NAME)}
+    if not places:
+        raise UserError(f"{sweep_dir}: there is no {records.FILE_NAME} below it; name the directory of a sweep")
+    return [read_cell(place, planned.get(place), now) for place in sorted(places, key=_natural)]
+
+
+def read_cell(run_dir: Path, overrides: Sequence[str] | None, now: float) -> Cell:
+    """The cell in `run_dir`. overrides: what it was asked for, None where only its record says."""
+    path = run_dir / records.FILE_NAME
+    if not path.exists():
+        return Cell(run_dir, tuple(overrides or ()), "waiting")
+    try:
+        record = records.read_content(path)
+    except UserError as error:
+        return Cell(run_dir, tuple(overrides or ()), "failed", str(error))
+    command = [str(part) for part in record.get("command") or [] if "=" in str(part)]
+    config = record.get("config") or {}
+    state, step, seconds, eta = record.get("status"), record.get("generator_steps") or 0, record.get("seconds"), None
+    reason = record.get("reason")
+    if state not in records.STATUSES:
+        state, reason = "failed", f"no status {state!r}"
+    if state == "running":
+        logged = _last_step(run_dir / "metrics.jsonl")
+        done, began = record.get("resumed_from_step") or 0, _changed(run_dir / "config.yaml")
+        step = max(done, logged)
+        elapsed = max(0.0, _changed(run_dir / "metrics.jsonl") - began)
+        seconds = elapsed + (seconds or 0.0)
+        per_step = elapsed / (step - done) if step > done else None
+        silent = now - max(_changed(run_dir / name) for name in _SIGNS)
+        interval = (per_step or 0.0) * config.get("log_every", 1)
+        if silent > max(_SILENT_SECONDS, _SILENT_INTERVALS * interval):
+            state, reason = "silent", f"nothing written for {duration(silent)}: its process may be gone"
+        elif per_step is not None and "max_generator_steps" in config:
+            eta = per_step * (config["max_generator_steps"] - step)
+    return Cell(
+        run_dir,
+        tuple(overrides if overrides is not None else command),
+        str(state),
+        reason,
+        step,
+        config.get("max_generator_steps"),
+        seconds,
+        eta,
+        _headline(record),
+    )
+
+
+def summary(cells: Iterable[Cell]) -> str:
+    """ "12 cells: 10 finished, 1 diverged, 1 interrupted"."""
+    counts = Counter(cell.state for cell in cells)
+    parts = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    return f"{counts.total()} cell{'s' if counts.total() != 1 else ''}: {parts}"
+
+
+def ending(sweep_dir: Path, cells: Sequence[Cell]) -> list[str]:
+    """What to say at the end of a sweep: counts, the reason of every cell that is not finished, what to do."""
+    lines = [f"{sweep_dir}: {summary(cells)}"]
+    for cell in cells:
+        if cell.state != "finished":
+            what = " ".join(telling(cell, cells)) or "as asked"
+            lines.append(
+                f"  {cell.state:<11} {cell.run_dir.name}  {what}" + (f": {cell.reason}" if cell.reason else "")
+            )
+    if any(cell.state in MISSING for cell in cells):
+        lines.append("the same command runs what is missing (with existing_run=resume, into the same hydra.sweep.dir)")
+    return lines
+
+
+def telling(cell: Cell, cells: Sequence[Cell]) -> list[str]:
+    """Those of a cell's overrides that not all the cells share."""
+    shared = set.intersection(*(set(each.overrides) for each in cells)) if len(cells) > 1 else set()
+    return [override for override in cell.overrides if override not in shared]
+
+
+def duration(seconds: float) -> str:
+    """ "45 s", "12 min", "3:05 h"."""
+    whole = int(max(0.0, seconds))
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02} h"
+
+
+_SIGNS = ("metrics.jsonl", records.FILE_NAME, "config.yaml", "checkpoints", "samples", "output.log")
+
+
+def _planned(sweep_dir: Path) -> dict[Path, list[str]]:
+    """What all calls together were going to run; the newest one decides what a cell is."""
+    planned: dict[Path, list[str]] = {}
+    for path in sorted((sweep_dir / CELLS).glob("*.json")):
+        with suppress(OSError, ValueError):
+            for subdir, overrides in json.loads(path.read_text())["cells"].items():
+                planned[sweep_dir / subdir] = [str(override) for override in overrides]
+    return planned
+
+
+def _last_step(path: Path) -> int:
+    """The generator step of the last whole line of metrics.jsonl; 0 where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 65536))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return 0
+    for line in reversed(lines):
+        with suppress(ValueError, KeyError, TypeError):
+            return int(json.loads(line)["generator_step"])
+    return 0
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _headline(record: Mapping[str, Any]) -> str | None:
+    """One score: the FID where there is one, of the end or else the newest on the way."""
+    scores = {name: entry["value"] for name, entry in (record.get("scores") or {}).items()}
+    for name, points in (record.get("history") or {}).items() if not scores else ():
+        if points and "." not in name:
+            scores[name] = points[-1][1]
+    name = min(scores, key=lambda name: (not name.startswith("fid"), not name.startswith("is")), default=None)
+    if name is None:
+        return None
+    value = scores[name]
+    return f"{name} {value:.4g}" if isinstance(value, int | float) else f"{name} {value}"
+
+
+def _natural(path: Path) -> list[tuple[int, int | str]]:
+    """Sorts 2 before 10."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in path.parts]

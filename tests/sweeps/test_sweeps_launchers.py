@@ -1,0 +1,86 @@
+"""Every launcher: one cell that diverges or is killed does not stop the others, and is listed with its reason."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+
+import joblib
+import pytest
+from gan_runs import record
+from sweep_runs import process_of, start, statuses, sweep, wait_for
+
+LAUNCHERS = {
+    "basic": [],
+    "joblib": ["hydra.launcher.n_jobs=2"],
+    "submitit_local": [],
+    "ray": ["hydra.launcher.num_cpus=2"],
+}
+pytestmark = pytest.mark.timeout(1800)  # seconds on an idle machine, many minutes on a busy one
+NEEDS = {"submitit_local": "submitit", "ray": "ray"}
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+
+
+def skip_without(launcher: str) -> None:
+    if importlib.util.find_spec(package := NEEDS.get(launcher, "hydra")) is None:
+        pytest.skip(f"the package {package} is not installed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_four_cells_of_which_one_diverges(launcher, tmp_path):
+    skip_without(launcher)
+    code, out, err = sweep(
+        tmp_path, f"hydra/launcher={launcher}", *LAUNCHERS[launcher], "optimizer.lr=1e-4,1e9", "seed=0,1"
+    )
+    assert code == 1
+    assert "Traceback" not in err
+    assert statuses(tmp_path) == ["finished", "finished", "diverged", "diverged"]
+    listed = out[out.index("sweep: 4 cells") :].splitlines()
+    assert listed[0] == "sweep: 4 cells: 2 finished, 2 diverged"
+    assert [line.split()[:2] for line in listed[1:3]] == [["diverged", "2"], ["diverged", "3"]]
+    assert all("not finite" in line for line in listed[1:3])
+
+
+@on_linux
+@pytest.mark.slow
+def test_twelve_cells_one_diverging_one_killed_and_the_second_call_runs_what_is_missing(tmp_path):
+    rates = ",".join(["1e9", *(f"{n}e-5" for n in range(1, 12))])
+    line = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"optimizer.lr={rates}", "existing_run=resume",
+            "max_generator_steps=60", "checkpoint_every=5")  # fmt: skip
+    cell = tmp_path / "sweep/3"
+    first = start(tmp_path, *line)
+    wait_for(lambda: any((cell / "checkpoints").glob("*.ckpt")), first)
+    os.kill(process_of(cell), signal.SIGKILL)
+    out, err = first.communicate(timeout=900)
+    assert first.returncode == 1
+    assert "Traceback" not in err
+    assert statuses(tmp_path) == ["diverged", "finished", "finished", "interrupted", *["finished"] * 8]
+    assert record(cell)["reason"] == "its process was killed (SIGKILL(-9))"
+    listed = out[out.index("sweep: 12 cells") :].splitlines()
+    assert listed[0] == "sweep: 12 cells: 10 finished, 1 diverged, 1 interrupted"
+    assert "not finite" in listed[1]
+    assert listed[2].split()[:2] == ["interrupted", "3"]
+    assert "SIGKILL" in listed[2]
+
+    others = [tmp_path / "sweep" / str(n) / "record.json" for n in range(12) if n != 3]
+    before = [path.stat().st_mtime_ns for path in others]
+    code, out, err = sweep(tmp_path, *line)
+    assert code == 0, err
+    assert [path.stat().st_mtime_ns for path in others] == before
+    assert record(cell)["status"] == "finished"
+    assert record(cell)["resumed_from_step"] > 0
+    assert "sweep: 12 cells: 11 finished, 1 diverged" in out
+
+
+@pytest.mark.slow
+def test_the_threads_of_the_machine_are_divided(tmp_path):
+    code, out, _ = sweep(tmp_path, "hydra/launcher=joblib", "hydra.launcher.n_jobs=1", "seed=0,1", threads=None)
+    assert code == 0
+    assert f"2 cells, 1 at a time, {joblib.cpu_count()} threads each" in out
+    code, out, _ = sweep(tmp_path, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={2 * joblib.cpu_count()}",
+                         "seed=0,1", "existing_run=resume", threads=None)  # fmt: skip
+    assert code == 0
+    assert ", 1 threads each" in out

@@ -1,0 +1,163 @@
+"""What a sweep's directory says of its cells, by records made up for it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gan_runs import ROOT
+from rich.console import Console
+
+from gan_lab import records, sweeps
+from gan_lab.reporting.sweep_status import COLOURS, status_table, total
+from gan_lab.types import UserError
+
+NOW = 1_700_000_000.0
+
+
+def made_up(run_dir: Path, status: str, *, logged: int = 0, age: float = 5.0, took: float = 100.0, **fields) -> Path:
+    """A run of 1,000 steps that began `took` seconds before its newest line, which is `age` seconds old."""
+    run_dir.mkdir(parents=True)
+    config = {"max_generator_steps": 1000, "log_every": 10}
+    content = {"schema": records.SCHEMA, "status": status, "reason": None, "command": ["train.py", "seed=0"]}
+    content |= {"config": config, "generator_steps": 0, "resumed_from_step": 0, "seconds": 0.0} | fields
+    (run_dir / "record.json").write_text(json.dumps(content))
+    (run_dir / "config.yaml").write_text("")
+    lines = [json.dumps({"generator_step": step}) for step in range(10, logged + 1, 10)]
+    (run_dir / "metrics.jsonl").write_text("\n".join(lines) + '\n{"generator_st')  # the last one torn
+    for name in ("record.json", "config.yaml"):
+        os.utime(run_dir / name, (NOW - age - took,) * 2)
+    os.utime(run_dir / "metrics.jsonl", (NOW - age,) * 2)
+    return run_dir
+
+
+def test_a_running_cell_tells_step_and_time_left(tmp_path):
+    cell = sweeps.read_cell(made_up(tmp_path / "0", "running", logged=250), None, NOW)
+    assert (cell.state, cell.step, cell.max_step, cell.overrides) == ("running", 250, 1000, ("seed=0",))
+    assert cell.seconds == pytest.approx(100)
+    assert cell.eta == pytest.approx(300)  # 0.4 s a step, 750 to go
+
+
+def test_after_a_resume_only_the_new_steps_tell_the_speed(tmp_path):
+    made_up(tmp_path / "0", "running", logged=250, resumed_from_step=200, seconds=30.0)
+    cell = sweeps.read_cell(tmp_path / "0", None, NOW)
+    assert cell.seconds == pytest.approx(130)
+    assert cell.eta == pytest.approx(1500)  # 2 s a step
+
+
+@pytest.mark.parametrize(("took", "age", "state"), [
+    (100, 119, "running"), (100, 721, "silent"), (10_000, 721, "running"), (10_000, 8_100, "silent"),
+    (100, -3600, "running"),  # a clock that jumped back
+])  # fmt: skip
+def test_silence_is_told_by_the_pace_of_the_run(took, age, state, tmp_path):
+    """0.4 or 40 s a step, a line every 10 steps: 20 lines late is silent, and never under two minutes."""
+    cell = sweeps.read_cell(made_up(tmp_path / "0", "running", logged=250, took=took, age=age), None, NOW)
+    assert cell.state == state
+    assert (state == "silent") == ("nothing written for" in (cell.reason or ""))
+
+
+def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
+    made_up(tmp_path / "10", "finished", generator_steps=1000, seconds=50.0, scores={"fid_x": {"value": 3.14159}})
+    made_up(tmp_path / "2", "failed", reason="no such file")
+    sweeps.note_cells(tmp_path, {str(n): [f"seed={n}", "loss=exp"] for n in (1, 2, 10)})
+    cells = sweeps.read_cells(tmp_path, NOW)
+    assert [(cell.run_dir.name, cell.state) for cell in cells] == [
+        ("1", "waiting"),
+        ("2", "failed"),
+        ("10", "finished"),
+    ]
+    assert sweeps.telling(cells[0], cells) == ["seed=1"]
+    assert cells[2].score == "fid_x 3.142"
+    assert sweeps.summary(cells) == "3 cells: 1 finished, 1 waiting, 1 failed"
+    ending = sweeps.ending(tmp_path, cells)
+    assert "failed" in ending[2]
+    assert ending[2].endswith("seed=2: no such file")
+    assert "existing_run=resume" in ending[-1]
+
+
+def test_nothing_is_advised_where_nothing_is_missing(tmp_path):
+    made_up(tmp_path / "0", "finished")
+    made_up(tmp_path / "1", "diverged", reason="not finite")
+    assert len(sweeps.ending(tmp_path, sweeps.read_cells(tmp_path, NOW))) == 2
+
+
+def test_a_lost_cell_is_noted_once_and_an_ended_one_stays_as_it_is(tmp_path):
+    made_up(tmp_path / "0", "running")
+    made_up(tmp_path / "1", "finished")
+    for name in "012":
+        sweeps.note_lost(tmp_path / name, ["seed=7"], "killed")
+    found = [records.read(tmp_path / name).content for name in "012"]
+    assert [(content["status"], content["reason"]) for content in found] == [
+        ("interrupted", "killed"), ("finished", None), ("interrupted", "killed"),
+    ]  # fmt: skip
+    assert found[2]["command"] == ["seed=7"]
+
+
+def test_a_damaged_record_is_a_failed_cell(tmp_path):
+    made_up(tmp_path / "0", "finished")
+    (tmp_path / "0/record.json").write_text('{"schema": 1, ')
+    (cell,) = sweeps.read_cells(tmp_path, NOW)
+    assert cell.state == "failed"
+    assert "cannot be read" in cell.reason
+
+
+def test_the_time_left_of_a_sweep(tmp_path):
+    """Two at a time: 300 and 300 s to go, and two more of 400 s each: 1,400 s of work, 700 s."""
+    for name in "01":
+        made_up(tmp_path / name, "running", logged=250)
+    made_up(tmp_path / "2", "finished", seconds=400.0)
+    sweeps.note_cells(tmp_path, {name: [] for name in "01234"})
+    assert total(sweeps.read_cells(tmp_path, NOW)).endswith("about 11 min left")
+
+
+def test_every_state_has_a_colour_and_a_row(tmp_path):
+    assert set(COLOURS) == set(sweeps.STATES)
+    cells = [sweeps.Cell(tmp_path / f"c{state}", (), state, reason=f"why {state} [x]") for state in sweeps.STATES]
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(status_table("s", cells))
+    text = console.export_text()
+    assert all(f"why {state} [x]" in text for state in sweeps.STATES)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(-5, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (11_100, "3:05 h")]
+)
+def test_durations(seconds, said):
+    assert sweeps.duration(seconds) == said
+
+
+def status(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(ROOT / "scripts/status.py"), *arguments]
+    return subprocess.run(line, cwd=place, text=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ([], ["name one folder", "SWEEP_DIR"]),
+    (["a", "b"], ["name one folder"]), (["nowhere"], ["nowhere", "no such folder"]),
+    (["."], ["no record.json"]), ([".", "every=0"], ["every=0", "above 0"]), ([".", "every=soon"], ["every=soon"]),
+    ([".", "evry=1"], ["evry", "every"]),
+])  # fmt: skip
+def test_bad_input_of_status(arguments, words, tmp_path):
+    ended = status(tmp_path, *arguments)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert all(word in line for word in ["error: ", *words])
+
+
+def test_status_shows_the_table_and_a_live_one_ends_with_the_sweep(tmp_path):
+    made_up(tmp_path / "sweep/0", "diverged", reason="not finite")
+    for arguments in (["sweep"], ["sweep", "every=0.1"]):
+        ended = status(tmp_path, *arguments)
+        assert ended.returncode == 0, ended.stderr
+        assert "diverged" in ended.stdout
+        assert "1 cell: 1 diverged" in ended.stdout
+
+
+def test_reading_a_folder_that_is_no_sweep(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        sweeps.read_cells(tmp_path / "nowhere")
