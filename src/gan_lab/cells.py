@@ -92,7 +92,7 @@ class Job:
             lines = (run_dir / LOG).read_text(errors="replace").splitlines()
             said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
             why = said[-1] if said else f"its process ended with {process.returncode}; see its {LOG}"
-            sweeps.note_lost(run_dir, self.overrides, why)
+            sweeps.note_lost(run_dir, self.overrides, why, "failed" if said else "interrupted")
             raise CompactHydraException(records.read(run_dir)["reason"])
 
     def composed(self) -> DictConfig:

@@ -38,7 +38,8 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
     Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is to add it with
     `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
     """
-    wants_tracebacks = os.environ.get("HYDRA_FULL_ERROR") == "1" and _ONE_LINE not in os.environ
+    found = os.environ.get("HYDRA_FULL_ERROR")
+    wants_tracebacks = found == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"
     if not wants_tracebacks:
         os.environ[_ONE_LINE] = "1"
@@ -64,7 +65,9 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
         print(f"error: {where} ({error.strerror}): {advice}", file=sys.stderr)
         sys.exit(1)
     finally:
-        os.environ.pop(_ONE_LINE, None)
+        if not wants_tracebacks:
+            del os.environ[_ONE_LINE], os.environ["HYDRA_FULL_ERROR"]
+            os.environ |= {} if found is None else {"HYDRA_FULL_ERROR": found}
         sweep_callback.tell_ending()
 
 

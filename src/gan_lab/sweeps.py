@@ -60,15 +60,15 @@ def forget(noted: Path) -> None:
         noted.parent.rmdir()
 
 
-def note_lost(run_dir: Path, overrides: Sequence[str], reason: str) -> None:
-    """Write into the record of a cell whose process ended without a word that it was interrupted, and how."""
+def note_lost(run_dir: Path, overrides: Sequence[str], reason: str, status: str = "interrupted") -> None:
+    """Write into the record of a cell whose process ended without doing so itself how it ended."""
     if (run_dir / records.FILE_NAME).exists():
         record = records.read(run_dir)
         if record["status"] != "running":
             return
     else:  # before it had a record
         record = records.RunRecord(run_dir, {"schema": records.SCHEMA, "command": list(overrides)})
-    record.update(status="interrupted", reason=reason)
+    record.update(status=status, reason=reason)
 
 
 # What became of it ----------------------------------------------------------------------------------------------------
