@@ -67,7 +67,7 @@ class Job:
         run_dir.mkdir(parents=True, exist_ok=True)
         _write_to(run_dir / LOG)
         if self.script is not None and config.uses_several_devices(composed):
-            self._run_script(self.script, run_dir)
+            self._run_script(self.script, composed, run_dir)
             return
         if self.parent is not None:
             _end_with(self.parent)
@@ -80,9 +80,10 @@ class Job:
         )
         _ = result.return_value  # raises the job's error
 
-    def _run_script(self, script: str, run_dir: Path) -> None:
+    def _run_script(self, script: str, composed: DictConfig, run_dir: Path) -> None:
         """The cell as a single run: Lightning starts its other processes with the same command line."""
-        command = [sys.executable, script, *self.overrides, "hydra.mode=RUN", f"run_dir={run_dir}"]
+        groups = [f"{field}={group}" for field, group in config.logger_groups(composed, run_dir.parent).items()]
+        command = [sys.executable, script, *self.overrides, *groups, "hydra.mode=RUN", f"run_dir={run_dir}"]
         with subprocess.Popen(command) as process:
             while process.poll() is None:
                 if self.parent is not None and not _is_alive(self.parent):

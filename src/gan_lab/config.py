@@ -288,6 +288,15 @@ def _check_trainer(config: DictConfig) -> None:
             )
 
 
+def logger_groups(config: DictConfig, sweep_dir: Path) -> dict[str, str]:
+    """{field: group} of the loggers that have groups and were given none: a sweep's runs are one, named as its folder.
+
+    It stands in the run's config.yaml then, so that a job that is resumed alone stays in its group.
+    """
+    nodes = config.logger.items()
+    return {f"logger.{name}.group": sweep_dir.name for name, node in nodes if node.get("group", "") is None}
+
+
 def uses_several_devices(config: DictConfig) -> bool:
     """Whether a run may be of more than one process; `auto` may be any number."""
     trainer = config.trainer

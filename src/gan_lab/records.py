@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
@@ -70,6 +71,7 @@ class RunRecord:
         self.path = run_dir / FILE_NAME
         self.content = content
         self.writes = writes
+        self.lock = threading.Lock()  # a thread tells of a lost process
 
     def update(self, **fields: Any) -> None:
         """Set fields and write. Raises KeyError for a field that the schema does not have."""
@@ -78,9 +80,10 @@ class RunRecord:
             raise KeyError(f"record.json has no field {sorted(unknown)}")
         if fields.get("status", "running") not in STATUSES:
             raise KeyError(f"no status {fields['status']!r}; there are {STATUSES}")
-        self.content.update(fields)
-        if self.writes:
-            write_atomically(self.path, to_json(self.content, indent=2) + "\n")
+        with self.lock:
+            self.content.update(fields)
+            if self.writes:
+                write_atomically(self.path, to_json(self.content, indent=2) + "\n")
 
     def __getitem__(self, field: str) -> Any:
         return self.content[field]

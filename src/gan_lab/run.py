@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ from gan_lab import callbacks, parallel, records
 from gan_lab.callbacks.export import export_generator
 from gan_lab.callbacks.record import Seconds, count_parameters, end_record, start_record
 from gan_lab.cli import Interrupted
-from gan_lab.config import CONFIG_FILE, plain_config
+from gan_lab.config import CONFIG_FILE, logger_groups, plain_config
 from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import count_labelled
 from gan_lab.data.module import ResidentDataModule
@@ -33,7 +34,7 @@ from gan_lab.files import write_atomically
 from gan_lab.metrics.meters import score_text
 from gan_lab.training import GAN, Diverged, build
 from gan_lab.training.evaluation import Evaluator
-from gan_lab.training.strategy import first_process
+from gan_lab.training.strategy import SharedStep, first_process
 from gan_lab.types import UserError
 
 
@@ -48,7 +49,9 @@ def train(config: DictConfig, run_dir: Path) -> None:
     writes, device = first.is_global_zero, first.strategy.root_device
     _check_start(config, first)
     console = Console(quiet=not writes)
-    callbacks.group_by_sweep(config)
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        for field, group in logger_groups(config, Path(HydraConfig.get().sweep.dir)).items():
+            OmegaConf.update(config, field, group)
     plain = plain_config(config) | {"resume": None}  # as it is stored
     if config.resume is None and config.existing_run == "resume" and _has_run(run_dir):
         if (ended := _same_run(run_dir, plain)) is not None:
@@ -111,6 +114,15 @@ def train(config: DictConfig, run_dir: Path) -> None:
     checkpoint = callbacks.Checkpoint(run_dir, config.checkpoint_every, config.keep_checkpoints, extra, resume_from)
     progress = callbacks.ProgressBar(reader, config.n_critic * config.batch_size, config.max_generator_steps, console)
     watching: list[callbacks.WandbRun] = []
+
+    def lost_process(what: str) -> None:
+        if record["status"] == "running":
+            record.update(status="failed", reason=f"another process of this run ended: {what}")
+            print(
+                f"error: {record['reason']}; continue with: python train.py resume={run_dir}; record: {record.path}",
+                file=sys.stderr, flush=True,
+            )  # fmt: skip
+
     try:
         loggers = build.loggers(config, str(run_dir), record["run_id"]) if writes else []
         for logger in loggers:
@@ -122,7 +134,10 @@ def train(config: DictConfig, run_dir: Path) -> None:
         seen = [samples, checkpoint, progress] if writes else [checkpoint]
         acting = [*([evaluate] if evaluate else []), reader, *seen, stop, *watching]
         with first_process():
-            build.trainer(config, acting, loggers, str(run_dir)).fit(gan, feed)
+            trainer = build.trainer(config, acting, loggers, str(run_dir))
+            if isinstance(trainer.strategy, SharedStep):
+                trainer.strategy.on_lost = lost_process
+            trainer.fit(gan, feed)
         if stop.received is not None and gan.generator_steps < config.max_generator_steps:
             raise Interrupted(stop.received)
         exported = None

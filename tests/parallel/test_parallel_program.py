@@ -198,6 +198,28 @@ def test_a_killed_process_ends_the_job(which, tmp_path):
     assert [line["generator_step"] for line in metrics(tmp_path / "run")] == list(range(1, 61))
 
 
+def test_a_process_killed_while_the_first_one_does_not_wait_for_it(tmp_path):
+    """It scores: Lightning kills it within five seconds, but what happened has been said and recorded."""
+    scored = ("evaluation=classifier", "evaluation.scores=[is]", "evaluation.samples=1000000", "max_generator_steps=4")
+    with started(*LONG, *scored, *TWO, "run_dir=run", cwd=tmp_path) as process:
+        second = second_of(process)
+        wait_for(tmp_path / "run/generator.safetensors", process)
+        time.sleep(2)
+        os.kill(second, signal.SIGKILL)
+        process.wait(MINUTE)
+        assert_no_orphans(process)
+        ended = finish(process, MINUTE)
+    assert ended.code != 0
+    kept = record(tmp_path / "run")
+    assert (kept["status"], kept["reason"]) == (
+        "failed",
+        "another process of this run ended: process 1 ended with SIGKILL",
+    )
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("error:")]
+    assert kept["reason"] in line
+    assert "resume=run" in line
+
+
 @pytest.mark.parametrize("which", ["first", "second"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_ends_before_they_have_met(number, which, tmp_path):

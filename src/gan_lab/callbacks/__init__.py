@@ -6,7 +6,7 @@ from gan_lab.callbacks.interrupt import StopOnSignal
 from gan_lab.callbacks.metrics import MetricsFile, ReadMetrics
 from gan_lab.callbacks.progress import ProgressBar
 from gan_lab.callbacks.samples import SampleGrid, save_grid
-from gan_lab.callbacks.wandb import WandbLogger, WandbRun, group_by_sweep
+from gan_lab.callbacks.wandb import WandbLogger, WandbRun
 
 __all__ = [
     "Checkpoint",
@@ -18,7 +18,6 @@ __all__ = [
     "StopOnSignal",
     "WandbLogger",
     "WandbRun",
-    "group_by_sweep",
     "list_checkpoints",
     "load_newest",
     "save_grid",

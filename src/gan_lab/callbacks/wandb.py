@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig
 
 from gan_lab.callbacks.export import DESCRIPTION, WEIGHTS
 from gan_lab.callbacks.metrics import MetricsFile
@@ -30,19 +27,6 @@ GRIDS = {"samples": "step", "samples_by_class": "classes"}  # key on W&B: how th
 FINAL = "final/"  # before the names of scores after training; those over training have none
 _ABOUT = ("choices", "config_hash", "git", "packages", "parameters")  # of the record, beside the config
 _EXIT_CODES = {"finished": 0, "interrupted": 130}
-
-
-def group_by_sweep(config: DictConfig) -> None:
-    """Give the runs of a multirun one group on W&B, the name of the sweep's folder, where none is asked for.
-
-    It stands in the run's config.yaml then, so that a job that is resumed alone stays in its group.
-    """
-    hydra = HydraConfig.get()
-    if hydra.mode != RunMode.MULTIRUN:
-        return
-    for node in config.logger.values():
-        if "group" in node and node.group is None:
-            node.group = Path(hydra.sweep.dir).name
 
 
 class WandbLogger(Logger):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess  # nosec B404 # a type
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lightning.pytorch.strategies import DDPStrategy
 
 _FIRST_PROCESS = "GAN_LAB_FIRST_PROCESS"  # its process id, inherited by those it starts
+_NOTICED_SECONDS = 0.5  # in which a failing collective operation tells the first process by itself
 _GRACE_SECONDS = 10.0  # for the error message of a collective operation that the first process left
 
 
@@ -23,10 +26,14 @@ class SharedStep(DDPStrategy):
 
     started_by: the first process's id, in a process that it started itself; None in the first one and where torchrun or
     srun started all. Such a process ends with the first one, also while it waits for it at the rendezvous.
+
+    on_lost: called once, in a thread of the first process, with what became of one that it started and that ended with
+    an error. Within five seconds Lightning kills the first process then, without a word.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.on_lost: Callable[[str], None] = print
         first = int(os.environ.get(_FIRST_PROCESS, os.getpid()))
         self.started_by = None if first == os.getpid() else first
 
@@ -34,6 +41,8 @@ class SharedStep(DDPStrategy):
         """Meet the other processes."""
         if self.started_by is not None:
             threading.Thread(target=_end_with, args=(self.started_by,), daemon=True).start()
+        elif started := getattr(self.launcher, "procs", ()):
+            threading.Thread(target=_watch, args=(list(started), self.on_lost), daemon=True).start()
         super().setup_environment()
 
     def configure_ddp(self) -> None:
@@ -51,6 +60,18 @@ def first_process() -> Iterator[None]:
         yield
     finally:
         del os.environ[_FIRST_PROCESS]
+
+
+def _watch(started: list[subprocess.Popen[bytes]], on_lost: Callable[[str], None]) -> None:
+    codes: list[int | None] = [None]
+    while not any(codes) and any(code is None for code in codes):
+        time.sleep(0.1)
+        codes = [process.poll() for process in started]
+    for number, code in enumerate(codes, 1):
+        if code:
+            time.sleep(_NOTICED_SECONDS)
+            on_lost(f"process {number} ended with {signal.Signals(-code).name if code < 0 else code}")
+            return
 
 
 def _end_with(parent: int) -> None:
