@@ -9,6 +9,7 @@ import sys
 
 import joblib
 import pytest
+import yaml
 from gan_runs import record
 from sweep_runs import process_of, start, statuses, sweep, wait_for
 
@@ -73,6 +74,28 @@ def test_twelve_cells_one_diverging_one_killed_and_the_second_call_runs_what_is_
     assert record(cell)["status"] == "finished"
     assert record(cell)["resumed_from_step"] > 0
     assert "sweep: 12 cells: 11 finished, 1 diverged" in out
+
+
+@pytest.mark.slow
+def test_cells_of_two_devices_are_runs_of_their_own(tmp_path):
+    """One finishes, one is refused by its devices: both are told as any other cell."""
+    line = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1", "trainer=ddp", "trainer.accelerator=cpu",
+            "trainer.devices=2", "generator_batch_size=8,15", "logger=wandb", "existing_run=resume")  # fmt: skip
+    code, out, err = sweep(tmp_path, *line)
+    assert code == 1
+    assert "Traceback" not in err
+    assert statuses(tmp_path) == ["finished", "failed"]
+    whole = yaml.safe_load((tmp_path / "sweep/0/config.yaml").read_text())
+    assert whole["trainer"]["devices"] == 2
+    assert whole["logger"]["wandb"]["group"] == "sweep"
+    assert record(tmp_path / "sweep/0")["generator_steps"] == 3
+    listed = out[out.index("sweep: 2 cells") :].splitlines()
+    assert listed[0] == "sweep: 2 cells: 1 finished, 1 failed"
+    assert "generator_batch_size=15 cannot be shared by 2 devices" in listed[1]
+    before = (tmp_path / "sweep/0/record.json").stat().st_mtime_ns
+    _, out, _ = sweep(tmp_path, *line)
+    assert (tmp_path / "sweep/0/record.json").stat().st_mtime_ns == before
+    assert "sweep: 2 cells: 1 finished, 1 failed" in out
 
 
 @pytest.mark.slow
