@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404 # for a cell, below
 import sys
 import threading
 import time
@@ -84,7 +84,7 @@ class Job:
         """The cell as a single run: Lightning starts its other processes with the same command line."""
         groups = [f"{field}={group}" for field, group in config.logger_groups(composed, run_dir.parent).items()]
         command = [sys.executable, script, *self.overrides, *groups, "hydra.mode=RUN", f"run_dir={run_dir}"]
-        with subprocess.Popen(command) as process:
+        with subprocess.Popen(command) as process:  # nosec B603 # this program again, with what the user typed; no shell
             while process.poll() is None:
                 if self.parent is not None and not _is_alive(self.parent):
                     process.terminate()
