@@ -17,9 +17,9 @@ FORBIDDEN_CALLS = {
     "yaml.load", "yaml.load_all", "yaml.full_load", "yaml.full_load_all", "yaml.unsafe_load", "yaml.unsafe_load_all",
     "torch.hub.load", "torch.hub.load_state_dict_from_url", "torch.jit.load", "torch.package.PackageImporter",
     "hydra.utils.call", "hydra.utils.get_class", "hydra.utils.get_method", "hydra.utils.get_object",
-    "importlib.import_module", "runpy.run_path", "runpy.run_module",
+    "importlib.import_module", "runpy.run_path", "runpy.run_module", "joblib.load",
 }  # fmt: skip
-FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "telnetlib"}
+FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "telnetlib"}
 NEEDED_ARGUMENTS = {"torch.load": ("weights_only", True), "numpy.load": ("allow_pickle", False)}
 ONLY_IN = {"hydra.utils.instantiate": "src/gan_lab/training/build.py"}  # its `make` checks first
 
@@ -100,7 +100,7 @@ def test_the_source_holds_none_of_it(path):
         "import yaml\nyaml.load(text, yaml.SafeLoader)",
         "from yaml import unsafe_load\nunsafe_load(text)",
         "import pickle",
-        "from joblib import load",
+        "from joblib import load\nload(path)",
         "import torch\ntorch.load(path)",
         "import torch\ntorch.load(path, weights_only=False)",
         "import torch\ntorch.load(path, weights_only=flag)",
