@@ -132,7 +132,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
             if isinstance(logger, callbacks.WandbLogger):
                 watching.append(callbacks.WandbRun(logger, record, samples))
         seen = [samples, checkpoint, progress] if writes else [checkpoint]
-        acting = [*([evaluate] if evaluate else []), reader, *seen, stop, *watching]
+        acting = [seconds, *([evaluate] if evaluate else []), reader, *seen, stop, *watching]
         with first_process():
             trainer = build.trainer(config, acting, loggers, str(run_dir))
             if isinstance(trainer.strategy, SharedStep):

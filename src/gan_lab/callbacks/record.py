@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 
@@ -22,15 +23,20 @@ from gan_lab.training import GAN
 from gan_lab.training.evaluation import Evaluator
 
 
-class Seconds:
-    """Training time over all parts of a run, without what is `paused`; call it for the time so far."""
+class Seconds(pl.Callback):
+    """Training time over all parts of a run, from the first step on and without what is `paused`; call it for the time
+    so far. What comes before, as the start of other processes, is not counted."""
 
     def __init__(self, before: float) -> None:
         self.before = before
-        self.began = time.monotonic()
+        self.began: float | None = None
 
     def __call__(self) -> float:
-        return self.before + time.monotonic() - self.began
+        return self.before + (0.0 if self.began is None else time.monotonic() - self.began)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The first step of this part comes next."""
+        self.began = time.monotonic()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -39,7 +45,8 @@ class Seconds:
         try:
             yield
         finally:
-            self.began += time.monotonic() - paused_at
+            if self.began is not None:
+                self.began += time.monotonic() - paused_at
 
 
 def start_record(
@@ -111,7 +118,7 @@ def end_record(
         critic_steps=gan.critic_steps,
         images_seen=images,
         seconds=seconds,
-        images_per_second=images / seconds,
+        images_per_second=images / seconds if seconds else None,
         peak_memory_bytes=torch.cuda.max_memory_allocated(gan.device) if on_gpu else _peak_resident_bytes(),
         last_metrics=last_metrics,
     )
