@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -82,8 +81,8 @@ def list_checkpoints(run_dir: Path) -> list[Path]:
     return sorted(steps, key=lambda path: steps[path], reverse=True)
 
 
-def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
-    """The newest intact checkpoint, on the CPU; None where the run was stopped before its first.
+def load_newest(run_dir: Path, warn: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
+    """The newest intact checkpoint and its state, on the CPU; None where the run was stopped before its first.
 
     One that is truncated or altered is passed over, and `warn` is told. Raises UserError when all are, and for a file
     that is no checkpoint of ours; nothing but plain containers and tensors is ever unpickled.
@@ -94,7 +93,7 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any] | 
         return None
     for path in paths:
         if is_intact(path):
-            return _load(path)
+            return path, _load(path)
         warn(f"{path} is damaged (its checksum differs); falling back to the checkpoint before it")
     raise UserError(f"resume={run_dir}: none of its {len(paths)} checkpoints is intact; start the run again")
 
@@ -102,8 +101,9 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any] | 
 def _load(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise UserError(f"{path} is no checkpoint of gan_lab ({str(error).splitlines()[0]})") from None
+    except Exception as error:  # torch raises half a dozen types for what is no such file
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(f"{path} is no checkpoint of gan_lab ({reason}): restore it, or remove it") from None
     if not isinstance(state, dict) or not state.keys() >= _KEYS:
         raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
     return state
