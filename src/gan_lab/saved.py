@@ -18,6 +18,8 @@ from gan_lab.training import GAN
 from gan_lab.training.state import state_for
 from gan_lab.types import UserError
 
+_NEEDED = {"status", "generator_steps", "choices", "dataset", "scores"}  # of a record
+
 
 @dataclass(frozen=True)
 class SavedRun:
@@ -33,6 +35,8 @@ def open_run(folder: Path) -> SavedRun:
     config = configs.saved_config(folder, "run_dir")
     configs.check(config)
     record = records.read(folder)
+    if missing := _NEEDED - record.content.keys():
+        raise UserError(f"{record.path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
     if record["status"] != "finished":
         raise UserError(f"run_dir={folder}: this run is {record['status']}; finish it with train.py resume={folder}")
     return SavedRun(folder, config, record)
