@@ -59,6 +59,7 @@ def test_other_shapes_are_named_and_nothing_is_loaded():
         ({k: v for k, v in network().state_dict().items() if k != "0.bias"}, "0.bias is missing in the file and 4 by"),
         ({}, "0.weight is missing in the file and 4x3 by config.yaml, and 8 more"),
         ({"0.weight": [1, 2]}, "no tensors by name"),
+        ({0: torch.zeros(4, 3)}, "no tensors by name"),
         ([torch.zeros(3)], "no tensors by name"),
         (None, "no tensors by name"),
     ],

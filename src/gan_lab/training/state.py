@@ -17,7 +17,8 @@ def state_for(module: nn.Module, saved: Any, file: Path, part: str = "") -> dict
     Raises UserError, which names `file` and the first difference, unless they have the names and shapes of the
     module's. An empty tensor of the module (S_max before the first batch) takes any shape.
     """
-    if not isinstance(saved, Mapping) or not all(isinstance(value, Tensor) for value in saved.values()):
+    named = isinstance(saved, Mapping) and all(isinstance(name, str) for name in saved)
+    if not named or not all(isinstance(value, Tensor) for value in saved.values()):
         raise UserError(f"{file} holds no tensors by name: restore it, or train a new run")
     state = {name.removeprefix(part): value for name, value in saved.items() if name.startswith(part)}
     needed = module.state_dict()
