@@ -48,7 +48,8 @@ def load_generator(gan: GAN, run: SavedRun) -> None:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be read ({one_line(error)}): restore it, or train the run again") from None
+        reason = one_line(error)[:80]
+        raise UserError(f"{path} cannot be used ({reason}): restore it, or train the run again") from None
     gan.ema.average.load_state_dict(state_for(gan.ema.average, tensors, path))
     gan.generator_steps = run.record["generator_steps"]
 
