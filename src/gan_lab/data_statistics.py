@@ -25,7 +25,8 @@ def data_statistics(evaluator: Evaluator, split: str) -> tuple[dict[str, Any], T
     """Figures 4-4 and 4-5 as numbers, and the pictures of 4-5 as (n, C, H, W) in [-1, 1], rows of COLUMNS.
 
     marginal: mean C(x), the extractor's K probabilities. entropies: H(C(x)) in nats, a histogram for each class of the
-    data. levels: how many images have an H(C(x)) in each of LEVELS; the first of each are in the picture.
+    data. levels: how many images have an H(C(x)) in each of LEVELS, the last with its end. The picture shows of each as
+    many as it has room for, evenly spread over them, in their order.
     """
     labels = torch.from_numpy(evaluator.data.splits[split].labels)
     images = torch.from_numpy(evaluator.data.splits[split].values)
@@ -55,7 +56,8 @@ def data_statistics(evaluator: Evaluator, split: str) -> tuple[dict[str, Any], T
     chosen = []
     levels = []
     for low, high in LEVELS:
-        within = torch.nonzero((entropies >= low * top) & (entropies < high * top)).flatten()
+        below = entropies < high * top if high < 1 else True  # C(x) without any preference is of the last level
+        within = torch.nonzero((entropies >= low * top) & below).flatten()
         levels.append({"from": low * top, "to": high * top, "images": len(within)})
         scattered = within[torch.linspace(0, max(0, len(within) - 1), min(len(within), COLUMNS * ROWS)).long()]
         chosen.append(filled_up([to_float(images[scattered])], COLUMNS * ROWS))

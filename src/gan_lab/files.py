@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gan_lab.types import UserError
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -29,6 +31,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def asked_path(field: str, path: Path) -> Iterator[Path]:
+    """`atomic_path` of a path that the user named with `field`: UserError where nothing can be written there."""
+    try:
+        with atomic_path(path) as temporary:
+            yield temporary
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{field}={path} cannot be written ({reason}): name another place") from None
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

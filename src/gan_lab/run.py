@@ -34,6 +34,7 @@ from gan_lab.files import write_atomically
 from gan_lab.metrics.meters import score_text
 from gan_lab.training import GAN, Diverged, build
 from gan_lab.training.evaluation import Evaluator
+from gan_lab.training.state import state_for
 from gan_lab.training.strategy import SharedStep, first_process
 from gan_lab.types import UserError
 
@@ -62,13 +63,14 @@ def train(config: DictConfig, run_dir: Path) -> None:
         build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
     if writes:
         build.loggers(config, str(run_dir), "")  # refuses one that could not log here
-    resume_from, record = None, None
+    resume_from, resume_file, record = None, None, None
     if config.resume is not None:
         record = records.read(run_dir, writes)
-        resume_from = callbacks.load_newest(
+        found = callbacks.load_newest(
             run_dir, lambda message: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
         )
-        if resume_from is not None:
+        if found is not None:
+            resume_file, resume_from = found
             _check_same_run(run_dir, plain, resume_from)
         if writes and record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps:
             more = f"add max_generator_steps={2 * config.max_generator_steps} to train on"
@@ -83,6 +85,8 @@ def train(config: DictConfig, run_dir: Path) -> None:
         _check_same_data(run_dir, record, data)
     fed = build.training_data(config, data)
     gan = build.gan(config, fed.spec, data)
+    if resume_from and resume_file:
+        state_for(gan, resume_from["module"], resume_file)  # refuses other networks before anything is written
     evaluator = build.evaluator(config, data, device, console)
     done = resume_from["generator_steps"] if resume_from else 0
     feed = ResidentDataModule(

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from PIL import Image
 from rich.console import Console
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from gan_lab.callbacks import save_grid
 from gan_lab.callbacks.export import DESCRIPTION
 from gan_lab.data.resident import to_uint8
-from gan_lab.files import atomic_path
+from gan_lab.files import asked_path
 from gan_lab.metrics.features import undisturbed
 from gan_lab.saved import SavedRun, load_critic, load_generator, open_run
 from gan_lab.training import GAN, build, sampling
@@ -31,7 +31,7 @@ def sample(config: DictConfig) -> None:
             raise UserError(f"{name}={config[name]}: use a whole number of at least {least}")
     if config["class"] is not None and config.between is not None:
         raise UserError("class and between: name one of them")
-    run = open_run(Path(config.run_dir))
+    run = open_run(Path(str(config.run_dir)))
     spec = _spec(run)
     if spec.kind != "images":
         raise UserError(f"run_dir={run.folder}: {spec.name} holds {spec.kind}, and samples are drawn as images")
@@ -39,12 +39,12 @@ def sample(config: DictConfig) -> None:
     load_generator(gan, run)
     console = Console()
     samples, stem, columns = _drawn(config, run, spec, gan, console)
-    path = Path(config.out) if config.out else run.folder / "samples" / f"{stem}_seed{config.seed}.png"
-    with atomic_path(path) as place:
+    path = Path(str(config.out)) if config.out is not None else run.folder / "samples" / f"{stem}_seed{config.seed}.png"
+    with asked_path("out", path) as place:
         save_grid(samples, place, columns)
     console.print(f"grid: {path}", highlight=False, soft_wrap=True)
-    if config.images:
-        _write_images(samples, Path(config.images), stem)
+    if config.images is not None:
+        _write_images(samples, Path(str(config.images)), stem)
         console.print(f"images: {len(samples)} in {config.images}", highlight=False, soft_wrap=True)
 
 
@@ -67,7 +67,7 @@ def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console:
         said = "by the critic's own label: samples are drawn without a class and sorted"
     gan.to(device)
     if config.between is not None:
-        ends = list(config.between) if not isinstance(config.between, str | int) else []
+        ends = list(config.between) if isinstance(config.between, ListConfig) else []
         if len(ends) != 2:
             raise UserError(f"between={config.between}: name two classes, as between=[3,5]")
         first, second = (_class(which, spec, "between") for which in ends)
@@ -105,7 +105,7 @@ def _spec(run: SavedRun) -> DataSpec:
     try:
         data = json.loads(path.read_text())["data"]
         names = tuple(map(str, data["class_names"]))
-        return DataSpec(str(data["name"]), data["kind"], tuple(data["shape"]), len(names), names)
+        return DataSpec(str(data["name"]), data["kind"], tuple(map(int, data["shape"])), len(names), names)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}): train the run again with this version") from None
 
@@ -113,5 +113,5 @@ def _spec(run: SavedRun) -> DataSpec:
 def _write_images(samples: Tensor, folder: Path, stem: str) -> None:
     """Every sample as a PNG of its own, as scripts/evaluate.py reads them."""
     for number, image in enumerate(to_uint8(samples).permute(0, 2, 3, 1).numpy()):
-        with atomic_path(folder / f"{stem}_{number:06}.png") as path:
+        with asked_path("images", folder / f"{stem}_{number:06}.png") as path:
             Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(path, format="png")

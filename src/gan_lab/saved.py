@@ -15,7 +15,10 @@ from gan_lab.callbacks import load_newest
 from gan_lab.callbacks.export import WEIGHTS
 from gan_lab.data.source import one_line
 from gan_lab.training import GAN
+from gan_lab.training.state import state_for
 from gan_lab.types import UserError
+
+_NEEDED = {"status", "generator_steps", "choices", "dataset", "scores"}  # of a record
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ def open_run(folder: Path) -> SavedRun:
     config = configs.saved_config(folder, "run_dir")
     configs.check(config)
     record = records.read(folder)
+    if missing := _NEEDED - record.content.keys():
+        raise UserError(f"{record.path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
     if record["status"] != "finished":
         raise UserError(f"run_dir={folder}: this run is {record['status']}; finish it with train.py resume={folder}")
     return SavedRun(folder, config, record)
@@ -39,13 +44,13 @@ def open_run(folder: Path) -> SavedRun:
 
 def load_generator(gan: GAN, run: SavedRun) -> None:
     """Give `gan` the run's EMA generator. Raises UserError where its file cannot be used."""
+    path = run.folder / WEIGHTS
     try:
-        gan.ema.average.load_state_dict(load_file(run.folder / WEIGHTS))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
         reason = one_line(error)[:80]
-        raise UserError(
-            f"{run.folder / WEIGHTS} cannot be used ({reason}): restore it, or train the run again"
-        ) from None
+        raise UserError(f"{path} cannot be used ({reason}): restore it, or train the run again") from None
+    gan.ema.average.load_state_dict(state_for(gan.ema.average, tensors, path))
     gan.generator_steps = run.record["generator_steps"]
 
 
@@ -57,15 +62,9 @@ def load_critic(gan: GAN, run: SavedRun) -> None:
             f"the critic's labels are needed, and {message}: restore the checkpoint, or train the run again"
         )
 
-    state = load_newest(run.folder, refuse)
-    assert state is not None, "refused above"
+    newest = load_newest(run.folder, refuse)
+    assert newest is not None, "refused above"
+    path, state = newest
     if state["generator_steps"] != run.record["generator_steps"]:
         refuse(f"{run.folder} has no checkpoint of its last step, {run.record['generator_steps']}")
-    critic = {key.removeprefix("critic."): value for key, value in state["module"].items() if key.startswith("critic.")}
-    try:
-        gan.critic.load_state_dict(critic)
-    except RuntimeError as error:
-        reason = one_line(error)[:120]
-        raise UserError(
-            f"{run.folder}: the checkpoint's critic is not that of its config.yaml ({reason}): restore it"
-        ) from None
+    gan.critic.load_state_dict(state_for(gan.critic, state["module"], path, "critic."))

@@ -23,7 +23,7 @@ from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line
 from gan_lab.data.tree import decode_tree, list_images
 from gan_lab.data_statistics import COLUMNS, data_statistics
-from gan_lab.files import atomic_path, write_atomically
+from gan_lab.files import asked_path
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.features import Extractor
 from gan_lab.metrics.meters import Entry, score_text
@@ -238,7 +238,7 @@ def real_images(config: DictConfig, console: Console) -> None:
     stem = f"data_statistics_{data.spec.name}_{evaluator.extractor.name}"
     about = {"dataset": data.spec.name, "content_hash": data.content_hash, **statistics}
     path = _write(console, config, stem, about, evaluator.extractor).with_suffix(".png")
-    with atomic_path(path) as place:
+    with asked_path("out", path) as place:
         save_grid(images, place, COLUMNS)
     console.print(f"images by entropy, three levels: {path}", highlight=False, soft_wrap=True)
 
@@ -286,6 +286,7 @@ def _write(console: Console, config: DictConfig, name: str, about: dict[str, Any
         "hardware": provenance.hardware(),
     }
     path = Path(config.out) / f"{config.name or name}.json"
-    write_atomically(path, records.to_json(content, indent=2) + "\n")
+    with asked_path("out", path) as place:
+        place.write_text(records.to_json(content, indent=2) + "\n")
     console.print(f"written: {path}", highlight=False, soft_wrap=True)
     return path

@@ -71,21 +71,26 @@ def test_a_typo_in_an_experiment_file_is_refused(text, words, place, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "argument",
     [
-        ["loss=hing"],
-        ["n_critc=5"],
-        ["+penalty.wieght=7"],
-        ["penalty.weight=-1"],
-        ["optimizer_critic.lrr=7"],
-        ["dataset=gaussians"],
-        ["dataset=image_folder"],
-        ["resume=nowhere"],
+        "loss=hing",
+        "n_critc=5",
+        "+penalty.wieght=7",
+        "penalty.weight=-1",
+        "optimizer_critic.lrr=7",
+        "dataset=gaussians",
+        "dataset=image_folder",
+        "resume=nowhere",
+        "loss=am_gan",
+        "loss=cat_gan",
+        "architecture=dcgan",
+        "dataset.labelled_fraction=1.5",
+        "dataset.num_classes=1",
+        "dataset.reference_distribution=unifrom",
     ],
-    ids=" ".join,
 )
-def test_is_refused_without_importing_torch(arguments, tmp_path):
-    ended = without_torch(*arguments, "run_dir=here", cwd=tmp_path)
+def test_is_refused_without_importing_torch(argument, tmp_path):
+    ended = without_torch(argument, "run_dir=here", cwd=tmp_path)
     is_refusal(ended)
     assert "imported" not in ended.err
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import DCGAN, SMALL, command, is_refusal, record, without_torch
+from gan_runs import DCGAN, SMALL, command, is_refusal, record
 from PIL import Image
 
 AM_GAN = ("loss=am_gan", "labels=dynamic", "penalty=none")
@@ -59,25 +59,6 @@ BEFORE_TORCH = [
 def test_is_refused_in_one_line_and_leaves_nothing(arguments, words, place, capsys):
     is_refusal(command(capsys, *arguments, "run_dir=here"), *words)
     assert not (place / "here").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("loss=am_gan",),
-        ("loss=cat_gan",),
-        ("architecture=dcgan",),
-        ("dataset.labelled_fraction=1.5",),
-        ("dataset.num_classes=1",),
-        ("dataset.reference_distribution=unifrom",),
-    ],
-    ids=" ".join,
-)
-def test_is_refused_without_importing_torch(arguments, tmp_path):
-    ended = without_torch(*arguments, "run_dir=here", cwd=tmp_path)
-    is_refusal(ended)
-    assert "imported" not in ended.err
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_line_is_as_long_as_it_needs_to_be_and_has_no_torch_in_it(place, capsys):

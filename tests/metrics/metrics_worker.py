@@ -1,13 +1,13 @@
-"""One of two gloo processes: `python metrics_worker.py RANK RENDEZVOUS OUT` writes every case's result as JSON."""
+"""One of two gloo processes: `python metrics_worker.py RANK WORLD RENDEZVOUS OUT` saves every case's result."""
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import torch
+
+import gloo
 
 # name -> for each rank the part (start, stop) of every stream that it gets, in the order of the ranks
 SHARES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
@@ -19,36 +19,31 @@ BETWEEN = "a result asked for half-way"
 SIDES = "real on one rank, fake on the other"
 
 
-def main(rank: int, rendezvous: str, out: Path) -> None:
+def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
     from metrics_cases import CASES, flat  # here, so that the parent can read the names above without the rest
 
     rooms = sorted({".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("gan_lab")})
     packages = sorted({name.split(".")[0] for name in sys.modules})
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2, timeout=timedelta(seconds=30)
-    )
     results: dict[str, object] = {"rooms": rooms, "packages": packages}
-    try:
-        for name, case in CASES.items():
-            results[name] = found = {}
-            for share, parts in SHARES.items():
-                metric = case.feed(case.make(), *parts[rank], batch=11)
-                found[share] = flat(metric.compute())
-            (start, stop), metric = SHARES["unequal shards"][rank], case.make()
-            middle = (start + stop) / 2
-            case.feed(metric, start, middle, batch=11).compute()
-            found[BETWEEN] = flat(case.feed(metric, middle, stop, batch=11).compute())
-            if len(case.streams) == 2:
-                metric = case.make()
-                for arguments in case.streams[rank].batches(11):
-                    metric.update(**arguments)
-                found[SIDES] = flat(metric.compute())
-    finally:
-        out.write_text(json.dumps(results))
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+    with gloo.joined(rank, world, rendezvous, seconds=30):
+        try:
+            for name, case in CASES.items():
+                results[name] = found = {}
+                for share, parts in SHARES.items():
+                    metric = case.feed(case.make(), *parts[rank], batch=11)
+                    found[share] = flat(metric.compute())
+                (start, stop), metric = SHARES["unequal shards"][rank], case.make()
+                middle = (start + stop) / 2
+                case.feed(metric, start, middle, batch=11).compute()
+                found[BETWEEN] = flat(case.feed(metric, middle, stop, batch=11).compute())
+                if len(case.streams) == 2:
+                    metric = case.make()
+                    for arguments in case.streams[rank].batches(11):
+                        metric.update(**arguments)
+                    found[SIDES] = flat(metric.compute())
+        finally:
+            torch.save(results, out)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    main(*gloo.arguments())

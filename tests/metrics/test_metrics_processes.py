@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +9,16 @@ import pytest
 from metrics_cases import CASES, CLASSES, EVERY
 from metrics_worker import BETWEEN, SHARES, SIDES
 
+import gloo
+
 WORKER = Path(__file__).with_name("metrics_worker.py")
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> list[dict]:
     """What either rank computed. One start of two processes for all tests of this file."""
-    folder = tmp_path_factory.mktemp("ranks")
-    outs = [folder / f"{rank}.json" for rank in range(2)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), str(rank), str(folder / "rendezvous"), str(out)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank, out in enumerate(outs)
-    ]
-    try:
-        said = [process.communicate(timeout=100)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert all(out.exists() for out in outs), "\n".join(said)
-    return [{**json.loads(out.read_text()), "said": text} for out, text in zip(outs, said, strict=True)]
+    found, said = gloo.results(WORKER, tmp_path_factory.mktemp("ranks"), gloo.TWO, seconds=100)
+    return [{**result, "said": text} for result, text in zip(found, said, strict=True)]
 
 
 def test_every_metric_class_has_a_case():

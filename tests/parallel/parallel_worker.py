@@ -6,12 +6,13 @@ Writes {case: what `train` returns} with torch.save. WORLD 1 is the process to c
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
+
+import gloo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 
@@ -91,21 +92,14 @@ def train(cfg: Any, fed: Any, gan: Any, rank: int, world: int, steps: int, dtype
 
 
 def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
-    torch.set_num_threads(1)
     started = {name: (made(overrides), made(overrides)) for name, overrides in CASES.items()}
-    if world > 1:
-        torch.distributed.init_process_group(
-            "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world, timeout=timedelta(seconds=60)
-        )
     results = {}
-    for name, (first, second) in started.items():
-        results[name] = train(*first, rank, world, STEPS, torch.float64)
-        results[f"{name}, one step in float32"] = train(*second, rank, world, 1, torch.float32)
-    torch.save(results, out)
-    if world > 1:
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+    with gloo.joined(rank, world, rendezvous):
+        for name, (first, second) in started.items():
+            results[name] = train(*first, rank, world, STEPS, torch.float64)
+            results[f"{name}, one step in float32"] = train(*second, rank, world, 1, torch.float32)
+        torch.save(results, out)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
+    main(*gloo.arguments())

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+import gloo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 
@@ -88,17 +89,10 @@ def trained(labels: str, rank: int, world: int) -> dict[str, Any]:
 
 
 def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
-    torch.set_num_threads(1)
-    if world > 1:
-        torch.distributed.init_process_group(
-            "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world, timeout=timedelta(seconds=60)
-        )
-    results = {"scores": scored(), "trained": {labels: trained(labels, rank, world) for labels in LABELS}}
-    torch.save(results, out)
-    if world > 1:
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+    with gloo.joined(rank, world, rendezvous):
+        results = {"scores": scored(), "trained": {labels: trained(labels, rank, world) for labels in LABELS}}
+        torch.save(results, out)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
+    main(*gloo.arguments())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,10 @@ from gan_runs import CHANNELS, command, is_refusal
 from sharded_worker import COUNTS, EVERY_SCORE, LABELS
 from torch import nn
 
+import gloo
 from gan_lab import parallel
 
 WORKER = Path(__file__).with_name("sharded_worker.py")
-ROOT = Path(__file__).resolve().parents[2]
 SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16", "evaluation=off")
 DDP = ("trainer=ddp", "trainer.accelerator=cpu")
 CORES = os.cpu_count() or 1
@@ -82,26 +80,9 @@ def test_which_errors_say_that_another_process_is_gone(error, is_lost):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> list[dict]:
     """What one process makes of every case of the worker, and each of two."""
-    folder = tmp_path_factory.mktemp("sharded")
-    outs = [folder / "alone.pt", folder / "first.pt", folder / "second.pt"]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), str(rank), str(world), str(folder / "rendezvous"), str(out)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])},
-        )
-        for (rank, world), out in zip(((0, 1), (0, 2), (1, 2)), outs, strict=True)
-    ]
-    try:
-        said = [process.communicate(timeout=250)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert all(out.exists() for out in outs), "\n".join(said)
+    found, said = gloo.results(WORKER, tmp_path_factory.mktemp("sharded"))
     assert said == ["", "", ""]
-    return [torch.load(out) for out in outs]
+    return found
 
 
 @pytest.mark.parametrize("case", COUNTS)

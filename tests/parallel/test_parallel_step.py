@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from parallel_worker import CASES
 
+import gloo
+
 WORKER = Path(__file__).with_name("parallel_worker.py")
-ROOT = Path(__file__).resolve().parents[2]
 FLOAT32 = [f"{name}, one step in float32" for name in CASES]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> list[dict]:
     """What one process made of every case, and each of two."""
-    folder = tmp_path_factory.mktemp("processes")
-    outs = [folder / "alone.pt", folder / "first.pt", folder / "second.pt"]
-    places = ((0, 1), (0, 2), (1, 2))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), str(rank), str(world), str(folder / "rendezvous"), str(out)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])},
-        )
-        for (rank, world), out in zip(places, outs, strict=True)
-    ]
-    try:
-        said = [process.communicate(timeout=250)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert all(out.exists() for out in outs), "\n".join(said)
-    return [torch.load(out) for out in outs]
+    return gloo.results(WORKER, tmp_path_factory.mktemp("processes"))[0]
 
 
 def difference(one: dict, two: dict) -> float:

@@ -15,8 +15,10 @@ from gan_runs import (
     CHANNELS,
     SMALL,
     checkpoint,
+    command,
     compose,
     finish,
+    is_refusal,
     metrics,
     record,
     resume,
@@ -276,6 +278,11 @@ def test_a_checkpoint_of_another_architecture_is_refused(before, after, stopped)
     is_untouched(lambda: resume(stopped), stopped, "architecture", "config.yaml")
 
 
+def signed(path):
+    """The checksum that makes a written file an intact one."""
+    path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+
+
 class Malice:
     """Runs a command when it is unpickled."""
 
@@ -290,7 +297,7 @@ class Malice:
 def test_a_malicious_checkpoint_is_refused_and_not_run(protocol, stopped, tmp_path):
     path = stopped / "checkpoints/step_9.ckpt"
     torch.save({"generator_steps": Malice(tmp_path / "pwned")}, path, pickle_protocol=protocol)
-    path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+    signed(path)
     is_untouched(lambda: resume(stopped), stopped, "step_9.ckpt")
     assert not (tmp_path / "pwned").exists()
 
@@ -299,8 +306,72 @@ def test_a_malicious_checkpoint_is_refused_and_not_run(protocol, stopped, tmp_pa
 def test_a_checkpoint_of_something_else_is_refused(state, stopped):
     path = stopped / "checkpoints/step_9.ckpt"
     torch.save(state, path)
-    path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+    signed(path)
     is_untouched(lambda: resume(stopped), stopped, "step_9.ckpt")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello world", b'{"a": 1}', bytes(100), b"PK\x03\x04" + bytes(30)])
+def test_a_file_that_is_no_checkpoint_is_refused(content, stopped):
+    path = stopped / "checkpoints/step_9.ckpt"
+    path.write_bytes(content)
+    signed(path)
+    is_untouched(lambda: resume(stopped), stopped, "step_9.ckpt", "no checkpoint of gan_lab")
+
+
+def cut(module):
+    """Seven outputs in place of one."""
+    module["critic.output.weight"], module["critic.output.bias"] = torch.zeros(7, 8), torch.zeros(7)
+
+
+def without(module):
+    del module["ema.average.norm.bias"]
+
+
+def beside(module):
+    module["critic.extra"] = torch.zeros(3)
+
+
+def emptied(module):
+    for name in list(module):
+        del module[name]
+
+
+OTHER_NETWORKS = [
+    (cut, ["critic.output.weight is 7x8 in the file and 1x8 by config.yaml", "and 1 more"]),
+    (without, ["ema.average.norm.bias is missing in the file and 8 by config.yaml"]),
+    (beside, ["critic.extra is 3 in the file and missing by config.yaml"]),
+    (emptied, ["generator.", "is missing in the file"]),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), OTHER_NETWORKS, ids=[change.__name__ for change, _ in OTHER_NETWORKS])
+@pytest.mark.parametrize("status", ["interrupted", "running"])
+def test_a_checkpoint_of_other_networks_is_refused(change, words, status, stopped, capsys):
+    """Its config is that of the run: only the tensors say that it is another's. The record stays as it was."""
+    (stopped / "record.json").write_text(json.dumps(record(stopped) | {"status": status}))
+    path = stopped / "checkpoints/step_3.ckpt"
+    state = torch.load(path, weights_only=True)
+    change(state["module"])
+    torch.save(state, path)
+    signed(path)
+    words = ["checkpoints/step_3.ckpt", *words, "restore the file and config.yaml"]
+    is_untouched(lambda: resume(stopped), stopped, *words)
+    before = record(stopped)
+    is_refusal(command(capsys, f"resume={stopped}"), *words)
+    assert record(stopped) == before
+    assert before["status"] == status
+
+
+def test_the_checkpoint_before_one_of_other_networks_goes_on(stopped, finished):
+    """What the line says: with the exchanged file restored, or removed, the run ends as it would have."""
+    path = stopped / "checkpoints/step_3.ckpt"
+    torch.save({**torch.load(path, weights_only=True), "module": {}}, path)
+    signed(path)
+    is_untouched(lambda: resume(stopped), stopped, "step_3.ckpt")
+    path.unlink()
+    resume(stopped)
+    assert record(stopped)["resumed_from_step"] == 2
+    assert weights(stopped) == weights(finished)
 
 
 def test_data_that_changed_are_refused(stopped):

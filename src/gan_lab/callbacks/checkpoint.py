@@ -97,8 +97,8 @@ def list_checkpoints(run_dir: Path) -> list[Path]:
     return sorted(steps, key=lambda path: steps[path], reverse=True)
 
 
-def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
-    """The newest intact checkpoint, on the CPU; None where the run was stopped before its first.
+def load_newest(run_dir: Path, warn: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
+    """The newest intact checkpoint and its state, on the CPU; None where the run was stopped before its first.
 
     One that is truncated or altered is passed over, and `warn` is told. Raises UserError when all are, and for a file
     that is no checkpoint of ours; nothing but plain containers and tensors is ever unpickled.
@@ -109,7 +109,7 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> dict[str, Any] | 
         return None
     for path in paths:
         if is_intact(path):
-            return _load(path)
+            return path, _load(path)
         warn(f"{path} is damaged (its checksum differs); falling back to the checkpoint before it")
     raise UserError(f"resume={run_dir}: none of its {len(paths)} checkpoints is intact; start the run again")
 
@@ -118,7 +118,9 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a crafted file can raise anything; nothing in it was called
-        raise UserError(f"{path} is no checkpoint of gan_lab ({one_line(error)[:120]})") from None
+        raise UserError(
+            f"{path} is no checkpoint of gan_lab ({one_line(error)[:120]}): restore it, or remove it"
+        ) from None
     if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in _FIELDS.items()):
         raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
     return state
