@@ -108,6 +108,20 @@ def read_content(path: Path) -> dict[str, Any]:
     return content
 
 
+def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str, Any]) -> None:
+    """Raises UserError where a checkpoint, whose run had the identity `its`, was made by another config than its run's.
+
+    A run may have become longer since.
+    """
+    mine = identity(config)
+    for key in sorted(mine.keys() | its.keys()):
+        if key != "max_generator_steps" and mine.get(key) != its.get(key):
+            raise UserError(
+                f"{checkpoint} was made with another {key} ({its.get(key)}) than its run's config.yaml says "
+                f"({mine.get(key)}): restore the file that was exchanged, or train a new run"
+            )
+
+
 def check_allowances(allow: Collection[str]) -> None:
     """Raises UserError for an exception that is none of ALLOWANCES."""
     if unknown := set(allow) - set(ALLOWANCES):

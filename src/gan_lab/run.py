@@ -71,7 +71,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
         )
         if found is not None:
             resume_file, resume_from = found
-            _check_same_run(run_dir, plain, resume_from)
+            records.check_same_run(resume_file, plain, resume_from["identity"])
         if writes and record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps:
             more = f"add max_generator_steps={2 * config.max_generator_steps} to train on"
             raise UserError(f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}")
@@ -240,17 +240,6 @@ def _check_same_data(run_dir: Path, record: records.RunRecord, data: LoadedData)
         before, now = len(was["label_histogram"]["train"]), data.spec.num_classes
         classes = f" (of {before} classes, now of {now})" if before != now else ""
         raise UserError(f"resume={run_dir}: the data at dataset.root have changed since this run began{classes}")
-
-
-def _check_same_run(run_dir: Path, config: dict[str, Any], checkpoint: dict[str, Any]) -> None:
-    """Refuse a checkpoint that another config made."""
-    mine, its = records.identity(config), checkpoint["identity"]
-    for key in mine.keys() | its.keys():
-        if key != "max_generator_steps" and mine.get(key) != its.get(key):
-            raise UserError(
-                f"resume={run_dir}: its checkpoint was made with another {key} ({its.get(key)}) than its "
-                f"{CONFIG_FILE} says ({mine.get(key)}); restore that file or start a new run"
-            )
 
 
 def _print_start(

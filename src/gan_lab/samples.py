@@ -74,7 +74,7 @@ def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console:
         lines = sampling.between(gan, first, second, config.n, config.steps, rng)
         names = f"{spec.class_names[first]} and {spec.class_names[second]}"
         console.print(f"between {names}; classes {said}", highlight=False, soft_wrap=True)
-        return lines.flatten(0, 1), f"between_{first}_{second}_n{config.n}", config.steps
+        return lines.flatten(0, 1), f"between_{first}_{second}_n{config.n}_steps{config.steps}", config.steps
     which = _class(config["class"], spec, "class")
     (samples,) = sampling.by_class(gan, [which], config.n, rng)
     console.print(

@@ -38,7 +38,8 @@ def open_run(folder: Path) -> SavedRun:
     if missing := _NEEDED - record.content.keys():
         raise UserError(f"{record.path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
     if record["status"] != "finished":
-        raise UserError(f"run_dir={folder}: this run is {record['status']}; finish it with train.py resume={folder}")
+        remedy = "train another" if record["status"] == "diverged" else f"finish it with train.py resume={folder}"
+        raise UserError(f"run_dir={folder}: this run is {record['status']}; {remedy}")
     return SavedRun(folder, config, record)
 
 
@@ -67,4 +68,5 @@ def load_critic(gan: GAN, run: SavedRun) -> None:
     path, state = newest
     if state["generator_steps"] != run.record["generator_steps"]:
         refuse(f"{run.folder} has no checkpoint of its last step, {run.record['generator_steps']}")
+    records.check_same_run(path, configs.plain_config(run.config), state["identity"])
     gan.critic.load_state_dict(state_for(gan.critic, state["module"], path, "critic."))

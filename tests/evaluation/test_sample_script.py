@@ -279,7 +279,7 @@ ASKED = {
     "n64_seed0.png": ("plain", []),
     "n9_seed2.png": ("drawn", ["n=9", "seed=2"]),
     "class_3_n6_seed0.png": ("drawn", ["class=3", "n=6"]),
-    "between_3_5_n2_seed7.png": ("drawn", ["between=[3,5]", "n=2", "steps=4", "seed=7"]),
+    "between_3_5_n2_steps4_seed7.png": ("drawn", ["between=[3,5]", "n=2", "steps=4", "seed=7"]),
 }
 
 
@@ -443,6 +443,7 @@ DAMAGED = {
         ["record.json"],
     ),
     **{status: (ended(status), [status, "train.py resume="]) for status in ("running", "interrupted", "failed")},
+    "diverged": (ended("diverged"), ["diverged", "train another"]),
     "weights missing": (unlink(W), [W, "cannot be used", "restore it"]),
     "weights torn": (cut(W), [W, "cannot be used", "restore it"]),
     "weights short": (cut(W, -100), [W, "cannot be used", "restore it"]),
@@ -482,18 +483,28 @@ def of_the_step_before(run):
     last(run).unlink()
 
 
-def no_classes(run):
-    path = last(run)
-    state = torch.load(path, weights_only=True)
-    state["module"]["critic.output.weight"] = torch.zeros(7, 4)
-    torch.save(state, path)
-    path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+def exchanged(change):
+    def act(run):
+        path = last(run)
+        state = torch.load(path, weights_only=True)
+        change(state)
+        torch.save(state, path)
+        path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+
+    return act
+
+
+no_classes = exchanged(lambda state: state["module"].update({"critic.output.weight": torch.zeros(7, 4)}))
 
 
 CHECKPOINTS = {
     "none": (no_checkpoints, ["no checkpoint", "the critic's labels are needed", "restore"]),
     "of the step before": (of_the_step_before, ["its last step, 2", "restore"]),
     "torn": (lambda run: cut(last(run).relative_to(run))(run), ["step_2.ckpt is damaged", "restore"]),
+    "of another run": (
+        exchanged(lambda state: state["identity"].update(seed=7)),
+        ["step_2.ckpt", "another seed (7)", "(0)", "restore"],
+    ),
     "of another network": (no_classes, ["step_2.ckpt", "critic.output.weight is 7x4 in the file and 10x4", "restore"]),
 }
 
