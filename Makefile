@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+EVERY_CORE := hydra/launcher=joblib
 SMALL := 'select={choices.experiment:table_2_2_small}'
 SMALL_4_1 := 'select={choices.experiment:[table_4_1_small,table_4_1_no_targets_small]}'
 
@@ -22,7 +23,7 @@ demo: $(INSTALLED) ## install into .venv, then train the default GAN on the embe
 	$(BIN)/python train.py
 
 test: $(INSTALLED) ## the tests of every commit (minutes)
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(INSTALLED) ## the tests that take longer, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m "slow or gpu"
@@ -56,17 +57,8 @@ table-2-2-run: $(INSTALLED) ## train Table 2-2: 75 runs of 200,000 steps, and 72
 	-$(BIN)/python train.py experiment=table_2_2_wgan_gp
 	-$(if $(TINY_IMAGENET),$(BIN)/python train.py experiment=table_2_2 dataset=tiny_imagenet dataset.root=$(TINY_IMAGENET))
 
-# Two sweeps side by side, a thread each; killed together.
-define SIDE_BY_SIDE
-@OMP_NUM_THREADS=1 $(BIN)/python train.py $(1) & first=$$!; \
-OMP_NUM_THREADS=1 $(BIN)/python train.py $(2) & second=$$!; \
-trap 'kill $$first $$second; wait' INT TERM; \
-wait $$first; one=$$?; wait $$second; two=$$?; \
-if [ $$one$$two != 00 ]; then echo "some jobs did not finish (above); the table shows those that did"; fi
-endef
-
 table-2-2-small: $(INSTALLED) ## Table 2-2 on the embedded digits, in small: train 24 runs, then its table and figures
-	$(call SIDE_BY_SIDE,experiment=table_2_2_small seed=0,experiment=table_2_2_small seed=1)
+	-$(BIN)/python train.py $(EVERY_CORE) experiment=table_2_2_small
 	$(BIN)/python scripts/collect.py runs=outputs/table_2_2_small
 	$(BIN)/python scripts/tables.py table=2-2 datasets=[digits] name=table_2_2_small $(SMALL)
 	$(BIN)/python scripts/figures.py figure=[2-7,2-14] datasets=[digits] $(SMALL)
@@ -84,7 +76,8 @@ table-4-1-run: $(INSTALLED) ## train Table 4-1: 45 runs of 1,000,000 steps and t
 	for run in outputs/table_4_1/cifar10_*; do $(BIN)/python scripts/evaluate.py run_dir=$$run evaluation=inception; done
 
 table-4-1-small: $(INSTALLED) ## Table 4-1 on the embedded digits, in small: train 24 runs, then tables 4-1, 4-2 and figures
-	$(call SIDE_BY_SIDE,experiment=table_4_1_small,experiment=table_4_1_no_targets_small)
+	-$(BIN)/python train.py $(EVERY_CORE) experiment=table_4_1_small
+	-$(BIN)/python train.py $(EVERY_CORE) experiment=table_4_1_no_targets_small
 	$(BIN)/python scripts/collect.py runs=outputs/table_4_1_small
 	$(BIN)/python scripts/tables.py table=4-1 datasets=[digits] name=table_4_1_small $(SMALL_4_1)
 	$(BIN)/python scripts/tables.py table=4-2 datasets=[digits] name=table_4_2_small $(SMALL_4_1)
