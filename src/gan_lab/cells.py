@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,15 +70,14 @@ class Job:
         if self.script is not None and config.uses_several_devices(composed):
             self._run_script(self.script, composed, run_dir)
             return
-        if self.parent is not None:
-            _end_with(self.parent)
-        result = run_job(
-            hydra_context=self.context,
-            task_function=self.task,
-            config=composed,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
+        with _ends_with(self.parent):
+            result = run_job(
+                hydra_context=self.context,
+                task_function=self.task,
+                config=composed,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
         _ = result.return_value  # raises the job's error
 
     def _run_script(self, script: str, composed: DictConfig, run_dir: Path) -> None:
@@ -132,15 +132,25 @@ def _write_to(path: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _end_with(parent: int) -> None:
-    """SIGTERM to this process when its sweep's process is gone: it stops after its step, with a checkpoint."""
+@contextmanager
+def _ends_with(parent: int | None) -> Iterator[None]:
+    """When the sweep's process is gone, SIGTERM to this one: it stops after its step, with a checkpoint, and ends."""
+    done = threading.Event()
 
-    def watch() -> None:
+    def watch(parent: int) -> None:
         while _is_alive(parent):
-            time.sleep(1)
+            if done.wait(1):
+                return
         os.kill(os.getpid(), signal.SIGTERM)
+        done.wait()
+        os._exit(1)  # a process of a pool would wait for its next cell
 
-    threading.Thread(target=watch, daemon=True).start()
+    if parent is not None:
+        threading.Thread(target=watch, args=(parent,), daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def _is_alive(process: int) -> bool:

@@ -49,6 +49,14 @@ def process_of(cell: Path) -> int | None:
     return None
 
 
+def is_alive(process: int) -> bool:
+    """Whether it runs; one that has ended and was not waited for does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
 def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Until `ready()`; fails when the process ends before."""
     while not ready():

@@ -6,12 +6,13 @@ import importlib.util
 import os
 import signal
 import sys
+import time
 
 import joblib
 import pytest
 import yaml
 from gan_runs import record
-from sweep_runs import process_of, start, statuses, sweep, wait_for
+from sweep_runs import is_alive, process_of, start, statuses, sweep, wait_for
 
 LAUNCHERS = {
     "basic": [],
@@ -74,6 +75,32 @@ def test_twelve_cells_one_diverging_one_killed_and_the_second_call_runs_what_is_
     assert record(cell)["status"] == "finished"
     assert record(cell)["resumed_from_step"] > 0
     assert "sweep: 12 cells: 11 finished, 1 diverged" in out
+
+
+@on_linux
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_a_sweep_that_is_killed_takes_its_cells_along_and_goes_on(launcher, tmp_path):
+    """They write a checkpoint, and no process stays."""
+    skip_without(launcher)
+    line = (f"hydra/launcher={launcher}", "seed=0,1", "max_generator_steps=1000", "checkpoint_every=5",
+            "existing_run=resume")  # fmt: skip
+    cells = [tmp_path / "sweep" / name for name in "01"]
+    process = start(tmp_path, *line)
+    wait_for(lambda: all(any((cell / "checkpoints").glob("*.ckpt")) for cell in cells), process)
+    running = [process_of(cell) for cell in cells]
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 120
+    while any(is_alive(each) for each in running):
+        assert time.monotonic() < deadline, "a cell outlived its sweep"
+        time.sleep(0.1)
+    process.communicate()
+    assert statuses(tmp_path) == ["interrupted"] * 2
+    code, _, err = sweep(tmp_path, *line)
+    assert code == 0, err
+    assert statuses(tmp_path) == ["finished"] * 2
+    assert all(record(cell)["resumed_from_step"] > 0 for cell in cells)
 
 
 @pytest.mark.slow
