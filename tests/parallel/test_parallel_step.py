@@ -58,3 +58,13 @@ def test_s_max_is_one_memory(trained):
     assert len(alone) == 6
     assert torch.equal(first, second)
     assert torch.allclose(alone, first, rtol=0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_four_processes_too(tmp_path):
+    """Of a maximum that any of four may hold, and sums in another order than those of two."""
+    places = ((0, 1), *((rank, 4) for rank in range(4)))
+    alone, *four = gloo.results(WORKER, tmp_path, places, seconds=800)[0]
+    for name in CASES:
+        assert difference(alone[name]["state"], four[0][name]["state"]) <= 1e-9, name
+        assert all(difference(four[0][name]["state"], other[name]["state"]) == 0 for other in four[1:]), name
