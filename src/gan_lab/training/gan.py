@@ -195,10 +195,7 @@ class GAN(pl.LightningModule):
         return f"of batches of {self.sampling_batch_size} samples" if self.sampling_batch_size else "running"
 
     def sample(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """`count` samples of the EMA generator, and the classes drawn with them, if any.
-
-        With batch statistics whole batches are drawn, so that no sample depends on `count`.
-        """
+        """`count` samples of the EMA generator, cut from whole batches where these share statistics, and their classes."""
         size = self.sampling_batch_size or count
         inputs, drawn = zip(*(self.latent(size, rng) for _ in range(-(-count // size))), strict=True)
         samples = torch.cat([self.ema(z) for z in inputs])[:count]
@@ -240,7 +237,7 @@ class GAN(pl.LightningModule):
         }
 
     def load_run_state(self, state: dict[str, Any]) -> None:
-        """Continue from `run_state`. Call it once the optimizers exist (Lightning's on_train_start)."""
+        """Continue from `run_state`. Call it once the optimizers exist (Lightning's on_fit_start)."""
         self.load_state_dict(state["module"])
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
