@@ -195,7 +195,7 @@ class GAN(pl.LightningModule):
         return f"of batches of {self.sampling_batch_size} samples" if self.sampling_batch_size else "running"
 
     def sample(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """`count` samples of the EMA generator, cut from whole batches where these share statistics, and their classes."""
+        """`count` samples of the EMA generator, cut from whole batches where those share statistics; their classes."""
         size = self.sampling_batch_size or count
         inputs, drawn = zip(*(self.latent(size, rng) for _ in range(-(-count // size))), strict=True)
         samples = torch.cat([self.ema(z) for z in inputs])[:count]
