@@ -59,7 +59,7 @@ table-2-2-run: $(INSTALLED) ## train Table 2-2: 75 runs of 200,000 steps, and 72
 
 table-2-2-small: $(INSTALLED) ## Table 2-2 on the embedded digits, in small: train 24 runs, then its table and figures
 	-$(BIN)/python train.py $(EVERY_CORE) experiment=table_2_2_small
-	$(BIN)/python scripts/collect.py runs=outputs/table_2_2_small
+	$(BIN)/python scripts/collect.py runs=outputs/table_2_2_small replace=true
 	$(BIN)/python scripts/tables.py table=2-2 datasets=[digits] name=table_2_2_small $(SMALL)
 	$(BIN)/python scripts/figures.py figure=[2-7,2-14] datasets=[digits] $(SMALL)
 
@@ -78,7 +78,7 @@ table-4-1-run: $(INSTALLED) ## train Table 4-1: 45 runs of 1,000,000 steps and t
 table-4-1-small: $(INSTALLED) ## Table 4-1 on the embedded digits, in small: train 24 runs, then tables 4-1, 4-2 and figures
 	-$(BIN)/python train.py $(EVERY_CORE) experiment=table_4_1_small
 	-$(BIN)/python train.py $(EVERY_CORE) experiment=table_4_1_no_targets_small
-	$(BIN)/python scripts/collect.py runs=outputs/table_4_1_small
+	$(BIN)/python scripts/collect.py runs=outputs/table_4_1_small replace=true
 	$(BIN)/python scripts/tables.py table=4-1 datasets=[digits] name=table_4_1_small $(SMALL_4_1)
 	$(BIN)/python scripts/tables.py table=4-2 datasets=[digits] name=table_4_2_small $(SMALL_4_1)
 	$(BIN)/python scripts/figures.py figure=[4-3,4-7,4-8] datasets=[digits] $(SMALL_4_1)

@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> None:
         if cfg.runs is None:
             raise UserError("runs is not set: add runs=FOLDER, a folder of run directories")
         folders = [cfg.runs] if isinstance(cfg.runs, str) else list(cfg.runs)
-        written = collect([Path(folder) for folder in folders], Path(cfg.out), cfg.allow)
+        written = collect([Path(folder) for folder in folders], Path(cfg.out), cfg.allow, replace=cfg.replace)
     except UserError as error:
         raise cli.refuse(error) from None
     print(f"{len(written)} records in {cfg.out}")

@@ -18,7 +18,8 @@ from gan_lab.types import UserError
 USAGE = """usage: python scripts/status.py SWEEP_DIR [every=SECONDS]
 
 One row for each cell: status, generator step, training time, time left, score or reason.
-every=SECONDS: show it again and again until Ctrl-C, or until no cell is running or waiting."""
+every=SECONDS: show it again and again until Ctrl-C, or until every cell has ended. A "silent" one has
+written nothing for long; where its process is gone, the sweep's command with existing_run=resume goes on with it."""
 
 
 def main(arguments: list[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
@@ -131,3 +132,11 @@ def test_the_suggestion_names_the_nearest_and_lists_all():
     assert "'weight'" in told
     assert "target, weight" in told
     assert "did you mean" not in config.suggestion("zzz", {"weight"})
+
+
+@pytest.mark.parametrize("value", [
+    "sweep/0", "2026", "seed=0,loss=exp", "a b", "it's", "{a: 1}", "(x)", "[1]", "null'", "a\"b", "/x/.y-z/1",
+])  # fmt: skip
+def test_a_quoted_value_is_read_as_it_was(value):
+    parsed = OverridesParser.create().parse_override(f"run_dir={config.quoted(value)}").value()
+    assert str(parsed) == value

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from gan_lab import config, records, sweeps
+from gan_lab import config, sweeps
 
 LOG = "output.log"
+_OF_THE_SWEEP = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper", "hydra.sweep.", "hydra.mode")
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Job:
     folder: str  # working directory
     parent: int | None
     script: str | None  # what starts a cell of several devices; None where Slurm has started a process for each
+    requeued: bool = False  # this process ends so that another one goes on
 
     def __call__(self) -> tuple[bool, str]:
         """(whether it succeeded, why not). Output goes to output.log in the cell's directory. Raises nothing."""
@@ -52,11 +54,20 @@ class Job:
         except CompactHydraException as error:
             return False, str(error)
         except KeyboardInterrupt as stop:
+            if self.requeued:  # no result must be left: that of the next part is waited for
+                raise SystemExit(stop.__context__.code if isinstance(stop.__context__, SystemExit) else -1) from None
             return False, f"interrupted: {stop or 'KeyboardInterrupt'}"
         except BaseException as error:
+            if self.requeued:
+                raise
             traceback.print_exc()
             return False, f"{type(error).__name__}: {error}; its traceback is in its {LOG}"
         return True, ""
+
+    def to_go_on(self) -> Job:
+        """The cell for another process, which goes on where this one, that will soon be told to end, has come."""
+        self.requeued = True
+        return replace(self, overrides=[*self.overrides, "existing_run=resume"], requeued=False)
 
     def _run(self) -> None:
         os.chdir(self.folder)
@@ -82,19 +93,27 @@ class Job:
 
     def _run_script(self, script: str, composed: DictConfig, run_dir: Path) -> None:
         """The cell as a single run: Lightning starts its other processes with the same command line."""
-        groups = [f"{field}={group}" for field, group in config.logger_groups(composed, run_dir.parent).items()]
-        command = [sys.executable, script, *self.overrides, *groups, "hydra.mode=RUN", f"run_dir={run_dir}"]
+        groups = [
+            f"{field}={config.quoted(group)}" for field, group in config.logger_groups(composed, run_dir.parent).items()
+        ]
+        own = [typed for typed in self.sweep.hydra.overrides.hydra if not typed.startswith(_OF_THE_SWEEP)]
+        where = ["--config-dir", found] if (found := _config_dir(self.sweep)) else []
+        command = [sys.executable, script, *where, *own, *self.overrides, *groups, "hydra.mode=RUN"]
+        before = (run_dir / LOG).stat().st_size
+        command.append(f"run_dir={config.quoted(run_dir)}")
         with subprocess.Popen(command) as process:  # nosec B603 # this program again, with what the user typed; no shell
+            told = False
             while process.poll() is None:
-                if self.parent is not None and not _is_alive(self.parent):
+                if self.parent is not None and not told and not _is_alive(self.parent):
                     process.terminate()
+                    told = True
                 time.sleep(0.2)
         if process.returncode != 0:
-            lines = (run_dir / LOG).read_text(errors="replace").splitlines()
+            lines = (run_dir / LOG).read_bytes()[before:].decode(errors="replace").splitlines()
             said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
             why = said[-1] if said else f"its process ended with {process.returncode}; see its {LOG}"
-            sweeps.note_lost(run_dir, self.overrides, why, "failed" if said else "interrupted")
-            raise CompactHydraException(records.read(run_dir)["reason"])
+            sweeps.note_failed(run_dir, sweeps.typed(self.overrides), why, "failed" if said else "interrupted")
+            raise CompactHydraException(why)
 
     def composed(self) -> DictConfig:
         """The cell's own config."""
@@ -118,6 +137,12 @@ def place(composed: DictConfig) -> tuple[Path, str]:
         return Path(str(composed.hydra.sweep.dir)), str(composed.hydra.sweep.subdir)
     finally:
         HydraConfig.instance().cfg = before
+
+
+def _config_dir(composed: DictConfig) -> str | None:
+    """What --config-dir said."""
+    sources = composed.hydra.runtime.config_sources
+    return next((str(source.path) for source in sources if source.provider == "command-line"), None)
 
 
 def cell_dir(composed: DictConfig) -> Path:

@@ -16,8 +16,8 @@ from hydra.errors import CompactHydraException, HydraException, MissingConfigExc
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_lab import records, sweep_callback
-from gan_lab.config import CONFIG_FILE, suggestion
+from gan_lab import sweep_callback
+from gan_lab.config import suggestion
 
 _ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -76,17 +76,14 @@ def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraExcepti
 
     run_dir: where a run would have been, for an entry point that makes one.
 
-    A single run leaves nothing behind. A job of a sweep leaves its record, status failed, and says why at once:
-    Hydra itself reports only the first failed job of a sweep.
+    A single run leaves nothing behind. A job of a sweep says why at once: Hydra itself reports only the first that
+    failed. Its record is left by SweepCallback.
     """
     hydra = HydraConfig.get()
     if run_dir is None:
         return CompactHydraException(str(error))
     if hydra.mode == RunMode.MULTIRUN:
         print(f"error: {hydra.job.override_dirname}: {error}", file=sys.stderr)
-        if not (run_dir / CONFIG_FILE).exists():  # else a run stands there, with a record of its own
-            content = {"schema": records.SCHEMA, "command": list(hydra.overrides.task)}
-            records.RunRecord(run_dir, content).update(status="failed", reason=str(error))
     elif run_dir.is_dir() and not any(run_dir.iterdir()):
         run_dir.rmdir()  # Hydra made it; nothing happened in it
     return CompactHydraException(str(error))

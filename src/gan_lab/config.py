@@ -94,6 +94,7 @@ class CollectConfig:
     runs: Any = None
     out: str = "results/records"
     allow: list[str] = field(default_factory=list)
+    replace: bool = False
 
 
 @dataclass
@@ -297,6 +298,12 @@ def logger_groups(config: DictConfig, sweep_dir: Path) -> dict[str, str]:
     return {f"logger.{name}.group": sweep_dir.name for name, node in nodes if node.get("group", "") is None}
 
 
+def quoted(value: object) -> str:
+    """A value as Hydra's command line takes it, in quotes unless it is plainly a name or a path."""
+    text = str(value)
+    return text if re.fullmatch(r"[A-Za-z_./][\w./-]*", text) else "'" + text.replace("'", "\\'") + "'"
+
+
 def uses_several_devices(config: DictConfig) -> bool:
     """Whether a run may be of more than one process; `auto` may be any number."""
     trainer = config.trainer
@@ -309,7 +316,7 @@ def check_devices_of_job(config: DictConfig, launcher: str, overrides: Iterable[
     Lightning would start the other processes with this one's command line, which is the whole sweep's.
     """
     if launcher == "basic" and uses_several_devices(config):
-        alone = shlex.join([*overrides, f"run_dir={run_dir}"])
+        alone = shlex.join([*overrides, f"run_dir={quoted(run_dir)}"])
         raise UserError(
             f"trainer.devices={config.trainer.devices}: several devices need a process for each cell: add "
             f"hydra/launcher=joblib hydra.launcher.n_jobs=1 to the sweep, or run this cell by itself: "

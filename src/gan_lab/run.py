@@ -7,12 +7,14 @@ import math
 import os
 import sys
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -59,6 +61,28 @@ def train(config: DictConfig, run_dir: Path) -> None:
             console.print(f"{ended} before, passed over: {run_dir}", highlight=False, soft_wrap=True)
             return
         config.resume = str(run_dir)
+    with _only_writer(run_dir) if writes else nullcontext():
+        _train(config, plain, run_dir, writes, device, console)
+
+
+@contextmanager
+def _only_writer(run_dir: Path) -> Iterator[None]:
+    """Raises UserError while another process trains there."""
+    lock = FileLock(run_dir / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{run_dir} is being trained by another process: wait for it, or end it") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _train(
+    config: DictConfig, plain: dict[str, Any], run_dir: Path, writes: bool, device: torch.device, console: Console
+) -> None:
     if config.evaluation:
         build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
     if writes:

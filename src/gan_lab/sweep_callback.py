@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import setup_globals
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import sweeps
-from gan_lab.cells import compose_cell, place
+from gan_lab.cells import cell_dir, compose_cell, place
 
 _begun: list[tuple[Path, dict[str, list[str]], Path]] = []  # of this process
 
 
 class SweepCallback(Callback):
-    """Notes the cells of a sweep before its first job starts, whatever the launcher."""
+    """Notes the cells of a sweep before its first job starts, and those that fail, whatever the launcher."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Part of Hydra's interface. A sweep that cannot be composed is left to Hydra's own message."""
@@ -30,13 +32,22 @@ class SweepCallback(Callback):
         typed += list(config.hydra.overrides.task)
         setup_globals()
         _ = config.hydra.sweep.dir  # its time of day is now settled, for the cells and for the launcher
-        with suppress(Exception):
+        cells = {}
+        try:
             parsed = OverridesParser.create(config_loader=loader).parse_overrides(typed)
-            cells = {}
             for number, overrides in enumerate(BasicSweeper.split_arguments(parsed, None)[0]):
                 sweep_dir, subdir = place(compose_cell(loader, config, overrides, number))
-                cells[subdir] = [override for override in overrides if not override.startswith("hydra")]
-            _begun.append((sweep_dir, cells, sweeps.note_cells(sweep_dir, cells)))
+                cells[subdir] = sweeps.typed(overrides)
+        except (HydraException, OmegaConfBaseException):
+            return
+        _begun.append((sweep_dir, cells, sweeps.note_cells(sweep_dir, cells)))
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Part of Hydra's interface; in the process of the job. Its error may have come before it had a record."""
+        if config.hydra.mode == RunMode.MULTIRUN and job_return.status == JobStatus.FAILED:
+            error = job_return._return_value
+            why = str(error) if isinstance(error, HydraException) else f"{type(error).__name__}: {error}"
+            sweeps.note_failed(cell_dir(config), sweeps.typed(job_return.overrides or ()), why)
 
 
 def tell_ending() -> None:
@@ -44,7 +55,9 @@ def tell_ending() -> None:
     while _begun:
         sweep_dir, planned, noted = _begun.pop()
         cells = [sweeps.read_cell(sweep_dir / subdir, typed, time.time()) for subdir, typed in planned.items()]
-        if all(cell.state == "waiting" for cell in cells):
+        cells = sweeps.with_failures(cells)
+        sent = sweep_dir in sweeps.SENT
+        if not sent and all(cell.state == "waiting" for cell in cells):
             sweeps.forget(noted)  # it was refused before its first job
             continue
-        print("\n".join(sweeps.ending(sweep_dir, cells)), flush=True)
+        print("\n".join(sweeps.ending(sweep_dir, cells, go_on=sent)), flush=True)

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from gan_lab.types import UserError
 CELLS = ".cells"  # in the sweep's directory: a file for each call, what its cells were
 STATES = ("finished", "running", "silent", "waiting", "diverged", "failed", "interrupted")
 MISSING = ("silent", "waiting", "failed", "interrupted")  # what existing_run=resume would run
+SENT: set[Path] = set()  # directories of sweeps whose jobs go on without this process
 _SILENT_SECONDS = 120.0  # at least
 _SILENT_INTERVALS = 20.0  # of the time between two lines of metrics.jsonl
 
@@ -60,8 +61,12 @@ def forget(noted: Path) -> None:
         noted.parent.rmdir()
 
 
-def note_lost(run_dir: Path, overrides: Sequence[str], reason: str, status: str = "interrupted") -> None:
-    """Write into the record of a cell whose process ended without doing so itself how it ended."""
+def note_failed(run_dir: Path, overrides: Sequence[str], reason: str, status: str = "failed") -> None:
+    """Keep how a cell ended that may not have said so itself: in its record, unless one stands there that has ended.
+
+    That one may be of an earlier call, or of another run; `with_failures` tells the difference.
+    """
+    _failed[run_dir] = reason
     if (run_dir / records.FILE_NAME).exists():
         record = records.read(run_dir)
         if record["status"] != "running":
@@ -69,6 +74,19 @@ def note_lost(run_dir: Path, overrides: Sequence[str], reason: str, status: str 
     else:  # before it had a record
         record = records.RunRecord(run_dir, {"schema": records.SCHEMA, "command": list(overrides)})
     record.update(status=status, reason=reason)
+
+
+_failed: dict[Path, str] = {}  # by run directory; of this process
+
+
+def with_failures(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells, those that failed in this process told so even where an older record stands in their folder."""
+    return [
+        replace(cell, state="failed", reason=_failed[cell.run_dir])
+        if cell.run_dir in _failed and cell.state in ("finished", "running", "silent", "waiting")
+        else cell
+        for cell in cells
+    ]
 
 
 # What became of it ----------------------------------------------------------------------------------------------------
@@ -137,24 +155,34 @@ def summary(cells: Iterable[Cell]) -> str:
     return f"{counts.total()} cell{'s' if counts.total() != 1 else ''}: {parts}"
 
 
-def ending(sweep_dir: Path, cells: Sequence[Cell]) -> list[str]:
-    """What to say at the end of a sweep: counts, the reason of every cell that is not finished, what to do."""
+def ending(sweep_dir: Path, cells: Sequence[Cell], go_on: bool = False) -> list[str]:
+    """What to say at the end of a sweep: counts, the reason of every cell that is not finished, what to do.
+
+    go_on: its jobs may still run, or wait for their turn, without it.
+    """
     lines = [f"{sweep_dir}: {summary(cells)}"]
     for cell in cells:
         if cell.state != "finished":
-            what = " ".join(telling(cell, cells)) or "as asked"
+            what = telling(cell.overrides, [each.overrides for each in cells]) or "as asked"
             lines.append(
                 f"  {cell.state:<11} {cell.run_dir.name}  {what}" + (f": {cell.reason}" if cell.reason else "")
             )
-    if any(cell.state in MISSING for cell in cells):
+    if go_on and any(cell.state in ("running", "silent", "waiting") for cell in cells):
+        lines.append(f"jobs that were sent go on; see them with: python scripts/status.py {sweep_dir}")
+    elif any(cell.state in MISSING for cell in cells):
         lines.append("the same command runs what is missing (with existing_run=resume, into the same hydra.sweep.dir)")
     return lines
 
 
-def telling(cell: Cell, cells: Sequence[Cell]) -> list[str]:
-    """Those of a cell's overrides that not all the cells share."""
-    shared = set.intersection(*(set(each.overrides) for each in cells)) if len(cells) > 1 else set()
-    return [override for override in cell.overrides if override not in shared]
+def telling(overrides: Sequence[str], of_all: Sequence[Sequence[str]]) -> str:
+    """Those of a cell's overrides that not all cells share, in one line."""
+    shared = set.intersection(*map(set, of_all)) if len(of_all) > 1 else set()
+    return " ".join(override for override in overrides if override not in shared)
+
+
+def typed(overrides: Iterable[str]) -> list[str]:
+    """Without Hydra's own."""
+    return [override for override in overrides if not override.startswith(("hydra.", "hydra/"))]
 
 
 def duration(seconds: float) -> str:

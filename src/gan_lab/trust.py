@@ -18,7 +18,12 @@ TRUSTED_PACKAGES = "GAN_LAB_TRUSTED_PACKAGES"
 OWN = tuple(name.strip() for name in os.environ.get(TRUSTED_PACKAGES, "").split(",") if name.strip())
 """What the user trusts, read before Hydra acts on a config: its hydra.job.env_set comes too late."""
 _CLASSIFIER = ("gan_lab.training.classifier", "gan_lab.architectures")
-_TRAINER = ("lightning.pytorch.Trainer", "lightning.pytorch.trainer.trainer.Trainer")  # the name and what it stands for
+# A name from elsewhere stands beside what it stands for.
+_TENSORBOARD = (
+    "lightning.pytorch.loggers.TensorBoardLogger",
+    "lightning.pytorch.loggers.tensorboard.TensorBoardLogger",
+)
+_TRAINER = ("lightning.pytorch.Trainer", "lightning.pytorch.trainer.trainer.Trainer")
 ALLOWED = {
     "loss": ("gan_lab.losses",),
     "labels": ("gan_lab.losses.targets",),
@@ -31,7 +36,7 @@ ALLOWED = {
     "evaluation": ("gan_lab.metrics.protocol", "gan_lab.training.extractors", *_CLASSIFIER),
     "classifier": _CLASSIFIER,
     "trainer": (*_TRAINER, "gan_lab.training.strategy"),
-    "logger": ("gan_lab.callbacks", "lightning.pytorch.loggers"),
+    "logger": ("gan_lab.callbacks", *_TENSORBOARD),
 }
 """Packages, modules or single objects, for each group and whatever is nested in it."""
 
@@ -51,6 +56,8 @@ def check(path: str, node: Any) -> None:
                 raise UserError(f"{path}.{key}: this is an instruction to Hydra that no option takes; leave it away")
             else:
                 check(f"{path}.{key}", value)
+    elif isinstance(node, str) and "${" in node:  # Hydra would resolve it after this check
+        raise UserError(f"{path}={node}: an interpolation that was escaped; no option takes one")
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
             check(f"{path}[{index}]", value)

@@ -25,10 +25,10 @@ from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from gan_lab import sweeps
-from gan_lab.cells import Job, cell_dir
+from gan_lab.cells import Job, cell_dir, place
 
 
 class CellLauncher(Launcher):
@@ -62,14 +62,18 @@ class CellLauncher(Launcher):
         ]
         self.told = 0
 
+        every = [sweeps.typed(job.overrides) for job in jobs]
+
         def tell(job: Job, outcome: tuple[bool, str] | None, lost: str = "") -> JobReturn:
             """outcome: None where the process ended without one; `lost` says what is known."""
             self.told += 1
-            if outcome is None:
-                sweeps.note_lost(cell_dir(job.composed()), _typed(job), lost)
-                outcome = (False, lost)
-            ok, why = outcome
-            print(f"[{self.told}/{len(jobs)}] {_told(job, jobs)}: {'done' if ok else why}", flush=True)
+            ok, why = outcome or (False, lost)
+            typed = sweeps.typed(job.overrides)
+            if not ok:
+                status = "failed" if outcome else "interrupted"
+                sweeps.note_failed(cell_dir(job.composed()), typed, why, status)
+            name = sweeps.telling(typed, every)
+            print(f"[{self.told}/{len(jobs)}] {name}: {'done' if ok else why}", flush=True)
             result = JobReturn(overrides=job.overrides)
             result.status = JobStatus.COMPLETED if ok else JobStatus.FAILED
             result.return_value = None if ok else CompactHydraException(why)
@@ -83,16 +87,6 @@ class CellLauncher(Launcher):
     @abstractmethod
     def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
         """Run the jobs, call `tell` for each as it ends, return the results in the order of the jobs."""
-
-
-def _typed(job: Job) -> list[str]:
-    return [override for override in job.overrides if not override.startswith("hydra")]
-
-
-def _told(job: Job, jobs: list[Job]) -> str:
-    """Those overrides that not all jobs share."""
-    shared = set.intersection(*(set(_typed(each)) for each in jobs)) if len(jobs) > 1 else set()
-    return " ".join(typed for typed in _typed(job) if typed not in shared)
 
 
 def _whole(name: str, value: Any, words: str = "at least 1", least: int = 1) -> None:
@@ -111,6 +105,12 @@ class JoblibLauncher(CellLauncher):
         """See CellLauncher."""
         if self.n_jobs != -1:
             _whole("n_jobs", self.n_jobs, "at least 1, or -1 for one job for each core")
+        if self.gpus is not None and not (self.gpus and isinstance(self.gpus, list | ListConfig)):
+            raise CompactHydraException(
+                f"hydra.launcher.gpus={self.gpus}: must be a list of devices' numbers, as [0,1]"
+            )
+        for number in self.gpus or ():
+            _whole("gpus", number, "at least 0", least=0)
 
     def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
         """See CellLauncher."""
@@ -118,7 +118,7 @@ class JoblibLauncher(CellLauncher):
         from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
 
         cores = joblib.cpu_count()
-        n_jobs = cores if self.n_jobs == -1 else self.n_jobs
+        n_jobs = min(cores if self.n_jobs == -1 else self.n_jobs, len(jobs))
         threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores // n_jobs)))
         print(f"{len(jobs)} cells, {n_jobs} at a time, {threads} threads each", flush=True)
         environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
@@ -158,21 +158,19 @@ class SubmititLauncher(CellLauncher):
         folder: str,
         timeout_min: int,
         cpus_per_task: int,
-        gpus_per_node: int,
-        tasks_per_node: int,
-        nodes: int,
         mem_gb: float | None,
         name: str,
         slurm: dict[str, Any],
     ) -> None:
-        """cluster: slurm or local. slurm: what else submitit passes on (partition, account, array_parallelism, ...)."""
+        """cluster: slurm or local. slurm: what else submitit passes on (partition, account, array_parallelism, ...).
+
+        Slurm starts a task for each of the cells' devices, with a GPU unless they train on the CPU. On this machine a
+        cell of several devices is one task, which starts the others.
+        """
         self.cluster, self.folder = cluster, folder
         self.resources = {
             "timeout_min": timeout_min,
             "cpus_per_task": cpus_per_task,
-            "gpus_per_node": gpus_per_node,
-            "tasks_per_node": tasks_per_node,
-            "nodes": nodes,
             "mem_gb": mem_gb,
             "name": name,
         }
@@ -190,9 +188,8 @@ class SubmititLauncher(CellLauncher):
                 "hydra/launcher=submitit_slurm: there is no srun on this machine; start the sweep where Slurm's "
                 "commands are, or add hydra/launcher=joblib"
             )
-        for field in ("timeout_min", "cpus_per_task", "tasks_per_node", "nodes"):
+        for field in ("timeout_min", "cpus_per_task"):
             _whole(field, self.resources[field])
-        _whole("gpus_per_node", self.resources["gpus_per_node"], "at least 0", least=0)
 
     def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
         """See CellLauncher."""
@@ -200,8 +197,18 @@ class SubmititLauncher(CellLauncher):
 
         executor = submitit.AutoExecutor(folder=self.folder, cluster=self.cluster)
         resources = {key: value for key, value in self.resources.items() if value is not None}
-        executor.update_parameters(**resources, **{f"slurm_{key}": value for key, value in self.slurm.items()})
-        sent = executor.map_array(_call, jobs)
+        resources |= {f"slurm_{key}": value for key, value in self.slurm.items()}
+        if self.cluster == "slurm":
+            resources |= _tasks(jobs)
+        try:
+            executor.update_parameters(**resources)
+        except (NameError, TypeError, ValueError) as error:
+            raise CompactHydraException(
+                f"hydra.launcher: submitit refuses it ({' '.join(str(error).split())})"
+            ) from None
+        sent = executor.map_array(_Task(), jobs)
+        if self.cluster == "slurm":
+            sweeps.SENT.add(place(jobs[0].composed())[0])
         print(f"{len(jobs)} jobs sent to {self.cluster}: {', '.join(job.job_id for job in sent)}", flush=True)
         results: dict[int, JobReturn] = {}
         while len(results) < len(jobs):
@@ -215,12 +222,48 @@ class SubmititLauncher(CellLauncher):
         try:
             return tell(job, handle.results()[0])  # of the first task, which writes the record
         except Exception as error:  # submitit has several for a job that left no result
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            why = f"its process ended without a result (job {handle.job_id}, {handle.state}: {first})"
+            said = str(error).strip() or type(error).__name__
+            if found := re.search(r"CompactHydraException: (.*)", said):  # see _Task
+                return tell(job, (False, found[1]))
+            why = f"its process ended without a result (job {handle.job_id}, {handle.state}: {said.splitlines()[0]})"
             return tell(job, None, why)
 
 
-def _call(job: Job) -> tuple[bool, str]:
+class _Task:
+    """What submitit calls in every task of a job."""
+
+    def __call__(self, job: Job) -> tuple[bool, str]:
+        ok, why = job()
+        if not ok and int(os.environ.get("SLURM_NTASKS", "1")) > 1:
+            raise CompactHydraException(why)  # the exit code makes srun end the other tasks, which would wait
+        return ok, why
+
+    def checkpoint(self, job: Job) -> Any:
+        """Part of submitit's interface: what runs after this job was preempted, or its time was over."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, job.to_go_on())
+
+
+def _tasks(jobs: list[Job]) -> dict[str, int]:
+    """What submitit asks of Slurm for the devices of the cells, which must be the same for all."""
+    asked = set()
+    for job in jobs:
+        trainer = job.composed().trainer
+        devices = trainer.get("devices", 1)
+        if isinstance(devices, bool) or not isinstance(devices, int):
+            raise CompactHydraException(f"trainer.devices={devices}: Slurm must be told a number, as trainer.devices=4")
+        gpus = 0 if trainer.get("accelerator") == "cpu" else devices
+        asked.add((trainer.get("num_nodes", 1), devices, gpus))
+    if len(asked) > 1:
+        raise CompactHydraException(
+            "the cells of one sweep need the same devices on Slurm: make a sweep for each number"
+        )
+    ((nodes, devices, gpus),) = asked
+    return {"nodes": nodes, "tasks_per_node": devices, "gpus_per_node": gpus}
+
+
+def _run(job: Job) -> tuple[bool, str]:
     return job()
 
 
@@ -250,7 +293,7 @@ class RayLauncher(CellLauncher):
         here: dict[str, Any] = {"num_cpus": self.num_cpus, "include_dashboard": False} if self.address is None else {}
         ray.init(address=self.address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
         try:
-            run = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_calls=1, max_retries=0)(_call)
+            run = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_calls=1, max_retries=0)(_run)
             waiting = {run.remote(job): job for job in jobs}
             results: dict[int, JobReturn] = {}
             while waiting:

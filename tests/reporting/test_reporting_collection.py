@@ -119,6 +119,26 @@ def test_collecting_again_replaces_the_same_files(tmp_path):
     assert len(list((tmp_path / "records").iterdir())) == 1
 
 
+def test_a_study_that_was_run_again_takes_the_place_of_the_old_one_where_asked(tmp_path):
+    out = tmp_path / "records"
+
+    def collected(run_id, replace, **choices):
+        made = record(run_id=run_id)
+        made["choices"] |= choices
+        return collect([run_dirs(tmp_path / run_id, made)], out, report=list, replace=replace)[0]
+
+    first = collected("aaaa0001", False)
+    other = collected("aaaa0002", False, experiment="another")
+    second = collected("aaaa0003", False)
+    assert {path.name for path in out.iterdir()} == {first.name, other.name, second.name}
+    third = collected("aaaa0004", True)
+    assert {path.name for path in out.iterdir()} == {other.name, third.name}
+    write(out, record(run_id="aaaa0005", seed=10))
+    assert len(read_records(out)) == 3
+    collected("aaaa0006", True)
+    assert len(read_records(out)) == 3  # seed 10 is not seed 1 or 0
+
+
 def test_collect_says_when_there_is_nothing(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty: there is no record.json below it"):

@@ -12,6 +12,9 @@ BAD = [
     (["hydra/launcher=joblb"], ["hydra/launcher=joblb", "joblib"]),
     (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], ["n_jobs=0", "at least 1"]),
     (["hydra/launcher=joblib", "hydra.launcher.n_jobs=two"], ["n_jobs=two", "whole number"]),
+    (["hydra/launcher=joblib", "hydra.launcher.gpus=1"], ["gpus=1", "[0,1]"]),
+    (["hydra/launcher=joblib", "hydra.launcher.gpus=[]"], ["gpus=[]", "[0,1]"]),
+    (["hydra/launcher=joblib", "hydra.launcher.gpus=[0,-1]"], ["gpus=-1", "at least 0"]),
     (["hydra/launcher=joblib", "penlty.weight=1,2"], ["penlty.weight", "penalty"]),
 ]
 if importlib.util.find_spec("ray") is None:
@@ -22,6 +25,7 @@ if importlib.util.find_spec("submitit") is None:
     BAD.append((["hydra/launcher=submitit_slurm"], ["package submitit", "pip install"]))
 else:
     BAD.append((["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=0"], ["timeout_min=0"]))
+    BAD.append((["hydra/launcher=submitit_local", "+hydra.launcher.slurm.partitoin=a"], ["submitit", "partitoin"]))
     if shutil.which("srun") is None:
         BAD.append((["hydra/launcher=submitit_slurm"], ["srun", "hydra/launcher=joblib"]))
 

@@ -103,6 +103,56 @@ def test_a_sweep_that_is_killed_takes_its_cells_along_and_goes_on(launcher, tmp_
     assert all(record(cell)["resumed_from_step"] > 0 for cell in cells)
 
 
+@on_linux
+@pytest.mark.slow
+def test_a_preempted_job_is_sent_again_and_goes_on(tmp_path):
+    """By submitit's signal, which its executor on this machine heeds as that of Slurm."""
+    skip_without("submitit_local")
+    line = ("hydra/launcher=submitit_local", "seed=0,1", "max_generator_steps=1000", "checkpoint_every=5")
+    cell = tmp_path / "sweep/1"
+    process = start(tmp_path, *line)
+    wait_for(lambda: any((cell / "checkpoints").glob("*.ckpt")), process)
+    os.kill(process_of(cell), signal.SIGUSR2)
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 0, err
+    assert statuses(tmp_path) == ["finished"] * 2
+    assert record(cell)["resumed_from_step"] > 0
+    assert record(cell)["generator_steps"] == 1000
+    assert out.count("seed=1: done") == 1
+    assert "sweep: 2 cells: 2 finished" in out
+
+
+@pytest.mark.slow
+def test_submitit_starts_a_cell_of_two_devices_once_on_this_machine(tmp_path):
+    skip_without("submitit_local")
+    line = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "generator_batch_size=15,13")
+    code, out, _ = sweep(tmp_path, "hydra/launcher=submitit_local", *line)
+    assert code == 1
+    assert "sweep: 2 cells: 2 failed" in out
+    assert (tmp_path / "sweep/0/output.log").read_text().count("cannot be shared by 2 devices") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_cells_that_never_ran_are_told_with_their_reason(launcher, tmp_path):
+    """Of three folders two hold another run; and an error that nobody foresaw, before there is a record."""
+    skip_without(launcher)
+    line = (f"hydra/launcher={launcher}", *LAUNCHERS[launcher], "existing_run=resume")
+    assert sweep(tmp_path, *line, "seed=0,1")[0] == 0
+    code, out, err = sweep(tmp_path, *line, "seed=1,0,2")
+    assert code == 1
+    assert "Traceback" not in err
+    listed = out[out.index("sweep: 3 cells") :].splitlines()
+    assert listed[0] == "sweep: 3 cells: 1 finished, 2 failed"
+    assert all("holds another run (other seed)" in line for line in listed[1:3])
+    assert statuses(tmp_path) == ["finished"] * 3  # their records were left alone
+    code, out, err = sweep(
+        tmp_path, *line, "dataset=image_folder", "dataset.root=.", "hydra.sweep.dir=other", "seed=0,1"
+    )
+    assert code == 1
+    assert "other: 2 cells: 2 failed" in out
+
+
 @pytest.mark.slow
 def test_cells_of_two_devices_are_runs_of_their_own(tmp_path):
     """One finishes, one is refused by its devices: both are told as any other cell."""

@@ -71,7 +71,7 @@ def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
         ("2", "failed"),
         ("10", "finished"),
     ]
-    assert sweeps.telling(cells[0], cells) == ["seed=1"]
+    assert sweeps.telling(cells[0].overrides, [cell.overrides for cell in cells]) == "seed=1"
     assert cells[2].score == "fid_x 3.142"
     assert sweeps.summary(cells) == "3 cells: 1 finished, 1 waiting, 1 failed"
     ending = sweeps.ending(tmp_path, cells)
@@ -90,7 +90,7 @@ def test_a_lost_cell_is_noted_once_and_an_ended_one_stays_as_it_is(tmp_path):
     made_up(tmp_path / "0", "running")
     made_up(tmp_path / "1", "finished")
     for name in "012":
-        sweeps.note_lost(tmp_path / name, ["seed=7"], "killed")
+        sweeps.note_failed(tmp_path / name, ["seed=7"], "killed", "interrupted")
     found = [records.read(tmp_path / name).content for name in "012"]
     assert [(content["status"], content["reason"]) for content in found] == [
         ("interrupted", "killed"), ("finished", None), ("interrupted", "killed"),

@@ -11,6 +11,7 @@ import signal
 import lightning.pytorch as pl
 import pytest
 import torch
+from filelock import FileLock
 from gan_runs import (
     CHANNELS,
     SMALL,
@@ -31,6 +32,7 @@ from gan_runs import (
 
 from gan_lab import callbacks, config
 from gan_lab.cli import Interrupted
+from gan_lab.files import is_intact
 from gan_lab.types import UserError
 
 KINDS = ["adam", "adashift"]
@@ -245,6 +247,16 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before_and_says_so(stopped
     assert "damaged" in told
     assert record(stopped)["resumed_from_step"] == 2
     assert weights(stopped) == weights(finished)
+    assert all(is_intact(path) for path in (stopped / "checkpoints").glob("*.ckpt")), "the damaged one was kept"
+
+
+def test_a_run_directory_has_one_process_that_trains(stopped, finished):
+    other = FileLock(stopped / ".lock")
+    with other:
+        is_untouched(lambda: resume(stopped), stopped, "another process")
+    resume(stopped)
+    assert weights(stopped) == weights(finished)
+    assert not (stopped / ".lock").exists()
 
 
 def test_a_checkpoint_without_its_checksum_is_not_trusted(stopped, capsys):

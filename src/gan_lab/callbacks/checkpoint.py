@@ -71,7 +71,7 @@ class Checkpoint(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the last state, or the one at which the run was asked to stop."""
         assert isinstance(pl_module, GAN)
-        self.save(pl_module, trainer.is_global_zero and not self._path(pl_module.generator_steps).exists())
+        self.save(pl_module, trainer.is_global_zero and not is_intact(self._path(pl_module.generator_steps)))
 
     def save(self, gan: GAN, writes: bool = True) -> None:
         """Write a checkpoint of the current state. Raises Diverged, in every process, for one that is not finite."""

@@ -76,12 +76,17 @@ def _agree(value: Any, wanted: Any) -> bool:
 
 
 def collect(
-    runs: Iterable[Path], out: Path, allow: Collection[str] = (), report: Callable[[str], None] = print
+    runs: Iterable[Path],
+    out: Path,
+    allow: Collection[str] = (),
+    report: Callable[[str], None] = print,
+    replace: bool = False,
 ) -> list[Path]:
     """Copy every citable record below the folders `runs` to `out`, without the places of this machine.
 
-    report: called with one line for each record, written or refused and why. Returns the files written. Raises
-    UserError for a folder without any record, and where all of them were refused.
+    report: called with one line for each record, written or refused and why. replace: remove other records in `out` of
+    the same experiment, cell and seed, which could not stand in one table with the new ones. Returns the files written.
+    Raises UserError for a folder without any record, and where all of them were refused.
     """
     records.check_allowances(allow)
     written: list[Path] = []
@@ -99,9 +104,20 @@ def collect(
             written.append(out / file_name(record))
             write_atomically(written[-1], records.to_json(without_places(record), indent=2) + "\n")
             report(f"{path} -> {written[-1]}")
+            for older in _older(record, written[-1]) if replace else ():
+                older.unlink()
+                report(f"removed: {older}, of the same experiment, cell and seed")
     if not written:
         raise UserError("every record was refused (reasons above); nothing was collected")
     return written
+
+
+def _older(record: Record, path: Path) -> list[Path]:
+    """The other records beside `path` of the experiment, cell and seed of the one that was written there."""
+    cell = path.name.removesuffix(f"{record['run_id']}.json")
+    others = [other for other in path.parent.glob(f"{cell}*.json") if other != path]
+    experiment = field(record, "choices.experiment")
+    return [other for other in others if field(records.read_content(other), "choices.experiment") == experiment]
 
 
 def file_name(record: Mapping[str, Any]) -> str:

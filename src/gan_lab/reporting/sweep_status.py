@@ -31,7 +31,7 @@ def status_table(title: str, cells: Sequence[Cell]) -> Table:
     for cell in cells:
         table.add_row(
             Text(cell.run_dir.name),
-            Text(" ".join(telling(cell, cells))),
+            Text(telling(cell.overrides, [each.overrides for each in cells])),
             Text(cell.state, style=COLOURS[cell.state]),
             f"{cell.step:,}/{cell.max_step:,}" if cell.max_step is not None else "",
             duration(cell.seconds) if cell.seconds is not None else "",
