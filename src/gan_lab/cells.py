@@ -48,7 +48,10 @@ class Job:
     requeued: bool = False  # this process ends so that another one goes on
 
     def __call__(self) -> tuple[bool, str]:
-        """(whether it succeeded, why not). Output goes to output.log in the cell's directory. Raises nothing."""
+        """(whether it succeeded, why not). Output goes to output.log in the cell's directory.
+
+        Raises nothing, but SystemExit after `to_go_on`.
+        """
         try:
             self._run()
         except CompactHydraException as error:

@@ -68,7 +68,10 @@ def note_failed(run_dir: Path, overrides: Sequence[str], reason: str, status: st
     """
     _failed[run_dir] = reason
     if (run_dir / records.FILE_NAME).exists():
-        record = records.read(run_dir)
+        try:
+            record = records.read(run_dir)
+        except UserError:  # it is damaged, which the table says
+            return
         if record["status"] != "running":
             return
     else:  # before it had a record

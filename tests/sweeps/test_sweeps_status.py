@@ -104,6 +104,8 @@ def test_a_damaged_record_is_a_failed_cell(tmp_path):
     (cell,) = sweeps.read_cells(tmp_path, NOW)
     assert cell.state == "failed"
     assert "cannot be read" in cell.reason
+    sweeps.note_failed(tmp_path / "0", [], "killed")
+    assert sweeps.read_cells(tmp_path, NOW) == [cell]
 
 
 def test_the_time_left_of_a_sweep(tmp_path):
