@@ -15,17 +15,22 @@ from gan_lab.reporting.sweep_status import status_table
 from gan_lab.sweeps import read_cells
 from gan_lab.types import UserError
 
+EVERY = 2.0  # seconds
+
 USAGE = """usage: python scripts/status.py SWEEP_DIR [every=SECONDS]
 
 One row for each cell: status, generator step, training time, time left, score or reason.
-every=SECONDS: show it again and again until Ctrl-C, or until every cell has ended. A "silent" one has
-written nothing for long; where its process is gone, the sweep's command with existing_run=resume goes on with it."""
+In a terminal it is shown anew every 2 seconds, or every=SECONDS, until every cell has ended or Ctrl-C; elsewhere once.
+A "silent" cell has written nothing for long: where its process is gone, the sweep's command with existing_run=resume
+goes on with it."""
 
 
 def main(arguments: list[str]) -> None:
     """Show the table once, or live."""
     folder, every = parsed(arguments)
     console = Console()
+    if every is None and console.is_terminal:
+        every = EVERY
     if every is None:
         console.print(table(folder)[0])
         return

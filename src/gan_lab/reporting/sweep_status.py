@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -21,9 +22,10 @@ COLOURS = {
 
 
 def status_table(title: str, cells: Sequence[Cell]) -> Table:
-    """One row for each cell; the caption has the totals."""
-    table = Table(title=title, caption=total(cells), caption_justify="left", title_justify="left")
-    for name in ("cell", "overrides", "status"):
+    """One row for each cell, by its name, and its overrides where that is a number; the title has the totals."""
+    table = Table(title=f"{title}\n{total(cells)}", title_justify="left", box=SIMPLE_HEAD)
+    numbered = all(cell.run_dir.name.isdigit() for cell in cells)
+    for name in ("cell", "overrides", "status") if numbered else ("cell", "status"):
         table.add_column(name, overflow="fold")
     for name in ("step", "time", "ETA"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -31,7 +33,7 @@ def status_table(title: str, cells: Sequence[Cell]) -> Table:
     for cell in cells:
         table.add_row(
             Text(cell.run_dir.name),
-            Text(telling(cell.overrides, [each.overrides for each in cells])),
+            *([Text(telling(cell.overrides, [each.overrides for each in cells]))] if numbered else []),
             Text(cell.state, style=COLOURS[cell.state]),
             f"{cell.step:,}/{cell.max_step:,}" if cell.max_step is not None else "",
             duration(cell.seconds) if cell.seconds is not None else "",
