@@ -203,19 +203,27 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: str, program: str = 
     return Ended(code, captured.out, captured.err)
 
 
-NO_TORCH = """
+_WITHOUT = """
 import runpy, sys
 class Refuse:  # importing fails; looking for the source files does not
     def find_spec(self, name, path=None, target=None):
         caller = sys._getframe(1)
         while "importlib._bootstrap" in caller.f_code.co_filename:
             caller = caller.f_back
-        if name in ("torch", "lightning", "torchvision", "wandb") and caller.f_code.co_name != "find_spec":
+        if name.split(".")[0] in {modules} and caller.f_code.co_name != "find_spec":
             raise AssertionError(name + " was imported")
 sys.meta_path.insert(0, Refuse())
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+
+
+def without(*modules: str) -> str:
+    """A program that runs the one its arguments name, where importing one of `modules` fails."""
+    return _WITHOUT.replace("{modules}", repr(modules))
+
+
+NO_TORCH = without("torch", "lightning", "torchvision", "wandb")
 
 
 def without_torch(*arguments: str, cwd: Path) -> Ended:

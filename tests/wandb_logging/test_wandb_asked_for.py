@@ -6,26 +6,13 @@ import subprocess
 import sys
 
 import pytest
-from gan_runs import ROOT, finish, is_refusal, start
+from gan_runs import ROOT, finish, is_refusal, start, without
 
 SHORT = ("architecture.channels=8", "n_critic=1", "max_generator_steps=1", "batch_size=16", "generator_batch_size=16")
 SHORT += ("evaluation=off", "run_dir=run")
 ONLINE = ("logger=wandb", "logger.wandb.offline=false")
 
-NO_WANDB = """
-import runpy, sys
-class Refuse:  # importing fails; looking whether it is there does not
-    def find_spec(self, name, path=None, target=None):
-        caller = sys._getframe(1)
-        while "importlib._bootstrap" in caller.f_code.co_filename:
-            caller = caller.f_back
-        if name.split(".")[0] in ("wandb", "wandb_workspaces") and caller.f_code.co_name != "find_spec":
-            raise AssertionError(name + " was imported")
-sys.meta_path.insert(0, Refuse())
-sys.argv = sys.argv[1:]
-sys.path.insert(0, sys.argv[0].rpartition("/")[0])
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+NO_WANDB = without("wandb", "wandb_workspaces")
 
 
 def without_wandb(cwd, *arguments):
