@@ -13,7 +13,7 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 	4-17:gan_extra_layer_False 4-18:gan_extra_layer_True
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint audit format benchmark table-2-2 table-2-2-run table-2-2-small \
+.PHONY: help demo test test-slow test-portable lint audit format benchmark table-2-2 table-2-2-run table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run clean
 
 help: ## this list
@@ -27,6 +27,12 @@ test: $(INSTALLED) ## the tests of every commit (minutes)
 
 test-slow: $(INSTALLED) ## the tests that take longer, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m "slow or gpu"
+
+# Each changes which kernels run: no result may depend on the processor.
+KERNELS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 OMP_NUM_THREADS=4
+
+test-portable: $(INSTALLED) ## the tests of every commit with the kernels of other processors (about an hour on 2 cores)
+	for setting in $(KERNELS); do echo "== $$setting"; env $$setting $(MAKE) test || exit 1; done
 
 lint: $(INSTALLED) ## ruff (format and check), mypy, import contracts
 	$(BIN)/ruff format --check .
