@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
 
 from gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
 
-from gan_lab import config, provenance, records
+from gan_lab import config, records
 from gan_lab.config import plain_config
 from gan_lab.types import UserError
 
@@ -134,29 +134,6 @@ def test_git_state_is_that_of_the_checkout(run_dir):
         return
     assert len(told["sha"]) == 40
     assert isinstance(told["dirty"], bool)
-
-
-def test_dirty_means_a_tracked_file_outside_results(tmp_path, monkeypatch):
-    def git(*arguments):
-        who = ["-c", "user.name=t", "-c", "user.email=t@t"]
-        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    (tmp_path / "src" / "gan_lab").mkdir(parents=True)
-    (tmp_path / "results").mkdir()
-    for name in ("src/gan_lab/a.py", "results/LOG.md"):
-        (tmp_path / name).write_text("1")
-    monkeypatch.setattr(provenance, "_SOURCE", tmp_path / "src" / "gan_lab")
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "one")
-    assert provenance.git_state()["dirty"] is False
-    (tmp_path / "results/LOG.md").write_text("2")
-    (tmp_path / "untracked").write_text("2")
-    assert provenance.git_state()["dirty"] is False
-    (tmp_path / "src/gan_lab/a.py").write_text("2")
-    assert provenance.git_state()["dirty"] is True
-    monkeypatch.setattr(provenance, "_SOURCE", Path("/"))
-    assert provenance.git_state() == {"sha": None, "dirty": None}
 
 
 # Identity -------------------------------------------------------------------------------------------------------------
