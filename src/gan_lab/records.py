@@ -80,7 +80,7 @@ class RunRecord:
             raise KeyError(f"no status {fields['status']!r}; there are {STATUSES}")
         with self.lock:
             if "version" in fields:
-                self.content.pop("schema", None)
+                self.content.pop("schema", None)  # of version 1
             self.content.update(fields)
             if self.writes:
                 write_atomically(self.path, to_json(self.content, indent=2) + "\n")
@@ -122,12 +122,11 @@ def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str
 
     its: `determining` or `identity` of the checkpoint's config, as the version that wrote it understood them.
     """
-    mine, its = identity(config), identity(its)
-    for key in sorted(mine.keys() | its.keys()):
-        if key != "max_generator_steps" and mine.get(key) != its.get(key):
+    for key in differing(config, its):
+        if key != "max_generator_steps":
             raise UserError(
-                f"{checkpoint} was made with another {key} ({its.get(key)}) than its run's config.yaml says "
-                f"({mine.get(key)}): restore the file that was exchanged, or train a new run"
+                f"{checkpoint} was made with another {key} ({identity(its).get(key)}) than its run's config.yaml says "
+                f"({identity(config).get(key)}): restore the file that was exchanged, or train a new run"
             )
 
 
@@ -160,6 +159,12 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     return versions.normalised(determining(config))
 
 
+def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The fields of the root in which the identities of two configs differ."""
+    mine, its = identity(config), identity(other)
+    return sorted(key for key in mine.keys() | its.keys() if canonical(mine.get(key)) != canonical(its.get(key)))
+
+
 def determining(config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a resolved config that determine the result, as they stand in it: what a checkpoint keeps."""
     kept = {key: value for key, value in config.items() if key not in _NOT_IDENTITY}
@@ -176,13 +181,13 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def canonical(value: Any) -> str:
-    """JSON that is the same for equal values: 1 and 1.0, and mappings in another order."""
+    """JSON that is the same for equal values: 1 and 1.0, nan and the "nan" of a record, mappings in another order."""
     return json.dumps(_mapped(value, _number), sort_keys=True, separators=(",", ":"))
 
 
 def _number(value: Any) -> Any:
-    """1.0 as 1: which of them was typed is no difference."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """1.0 as 1, since which of them was typed is no difference."""
+    return int(value) if isinstance(value, float) and value.is_integer() else _strict(value)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

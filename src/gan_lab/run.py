@@ -27,7 +27,7 @@ from gan_lab import callbacks, parallel, records, versions
 from gan_lab.callbacks.export import export_generator
 from gan_lab.callbacks.record import Seconds, count_parameters, end_record, start_record
 from gan_lab.cli import Interrupted
-from gan_lab.config import CONFIG_FILE, config_text, logger_groups, plain_config
+from gan_lab.config import CONFIG_FILE, config_text, logger_groups, plain_config, saved_config
 from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import count_labelled
 from gan_lab.data.module import ResidentDataModule
@@ -61,6 +61,9 @@ def train(config: DictConfig, run_dir: Path) -> None:
             console.print(f"{ended} before, passed over: {run_dir}", highlight=False, soft_wrap=True)
             return
         config.resume = str(run_dir)
+        if not any("evaluation" in override.partition("=")[0] for override in HydraConfig.get().overrides.task):
+            config.evaluation = saved_config(run_dir, "run_dir").evaluation  # as it was scored before, if not asked
+            plain["evaluation"] = plain_config(config.evaluation)
     with _only_writer(run_dir) if writes else nullcontext():
         _train(config, plain, run_dir, writes, device, console)
 
@@ -251,9 +254,8 @@ def _has_run(run_dir: Path) -> bool:
 def _same_run(run_dir: Path, config: dict[str, Any]) -> str | None:
     """How the run in `run_dir` ended, None if it did not. Raises UserError where it is a run of another config."""
     record = records.read(run_dir)
-    mine, its = records.identity(config), records.identity(record["config"])
-    if differing := sorted(key for key in mine.keys() | its.keys() if mine.get(key) != its.get(key)):
-        raise UserError(f"run_dir={run_dir} holds another run (other {', '.join(differing)}): name another folder")
+    if others := records.differing(config, record["config"]):
+        raise UserError(f"run_dir={run_dir} holds another run (other {', '.join(others)}): name another folder")
     return record["status"] if record["status"] in ("finished", "diverged") else None
 
 

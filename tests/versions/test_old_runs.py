@@ -29,7 +29,7 @@ SCORED = (
     "evaluation.extractor.recipe.network.width=8", "evaluation.extractor.recipe.epochs=2",
 )  # fmt: skip
 EXP = (
-    *SCORED, "evaluation.samples_in_training=100", "evaluate_every=10", "architecture.channels=4",
+    "evaluate_every=10", "architecture.channels=4",
     "architecture.latent_dim=8", "batch_size=16", "generator_batch_size=16", "n_critic=2", "optimizer.lr=2e-3",
     "penalty.weight=1", "ema_decay=0.99", "max_generator_steps=20", "checkpoint_every=10", "sample_every=10",
     "log_every=2", "trainer=cpu",
@@ -97,9 +97,25 @@ def test_an_old_run_that_went_on_with_another_constant_would_be_seen(old, monkey
 def test_a_sweep_passes_over_an_old_run_that_has_finished(old, capsys):
     run_dir = old("finished")
     before = (run_dir / "record.json").read_bytes()
-    train(run_dir, *EXP, "evaluation.samples=50", "existing_run=resume", small=False)
+    train(run_dir, *EXP, "existing_run=resume", small=False)
     assert "finished before, passed over" in capsys.readouterr().out
     assert (run_dir / "record.json").read_bytes() == before
+
+
+def test_a_sweep_goes_on_with_an_old_run_and_scores_it_as_before(old):
+    run_dir = old("interrupted")
+    before = record(run_dir)
+    train(run_dir, *EXP, "seed=1", "existing_run=resume", small=False)
+    after = record(run_dir)
+    assert (after["status"], after["resumed_from_step"]) == ("finished", 10)
+    assert after["history"].keys() == before["history"].keys()
+    assert deviation(run_dir, OLD / "interrupted_expected.safetensors") < 1e-2
+
+
+def test_a_sweep_goes_on_with_an_old_run_scored_as_it_is_asked(old):
+    run_dir = old("interrupted")
+    train(run_dir, *EXP, "seed=1", "existing_run=resume", "evaluation=off", small=False)
+    assert record(run_dir)["scores"] == {}
 
 
 def test_a_field_that_is_invented_changes_nothing_of_an_old_run(old, monkeypatch):
@@ -151,7 +167,7 @@ def test_an_old_run_is_scored_again_collected_and_stands_in_one_table_with_a_new
     assert before["scores"].keys() <= again["scores"].keys()
     assert again["scores"]["fid_classifier_200_train"]["step"] == 20
 
-    new = train(Path("outputs/new"), *EXP, "seed=2", small=False)
+    new = train(Path("outputs/new"), *EXP, *SCORED, "evaluation.samples_in_training=100", "seed=2", small=False)
     one, two = again["config"], record(new)["config"] | {"seed": again["seed"]}
     assert records.config_hash(one) == records.config_hash(two)
     said: list[str] = []
