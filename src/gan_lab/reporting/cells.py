@@ -232,7 +232,7 @@ def _check_same(runs: Sequence[Record], name: str, values: Sequence[Any]) -> Non
         one, two = (field(record, name) for record in (first, second))
         raise UserError(
             f"runs that differ in {name} do not belong in one table: {one} (run {first['run_id']}) and {two} "
-            f"(run {second['run_id']}); select one, for example 'select={{{name}:{'null' if one is None else one}}}'"
+            f"(run {second['run_id']}); select one, for example 'select={{{name}:{one}}}'"
         )
 
 
