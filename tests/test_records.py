@@ -21,6 +21,7 @@ from gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
 from gan_lab import config, records
 from gan_lab.config import plain_config
 from gan_lab.types import UserError
+from gan_lab.versions import VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,7 @@ def test_there_are_no_other_fields(run_dir):
 
 def test_what_a_run_was_and_what_came_of_it(run_dir):
     content = strict(run_dir / "record.json")
-    assert (content["schema"], content["status"], content["reason"]) == (records.SCHEMA, "finished", None)
+    assert (content["version"], content["status"], content["reason"]) == (VERSION, "finished", None)
     assert (content["seed"], content["precision"]) == (7, "32-true")
     assert (content["generator_steps"], content["critic_steps"], content["resumed_from_step"]) == (3, 6, 0)
     assert content["images_seen"] == 6 * 16
@@ -198,7 +199,7 @@ def test_identity_does_not_depend_on_the_order_of_keys_nor_change_its_input():
 
 
 def test_update_is_atomic(tmp_path, monkeypatch):
-    record = records.RunRecord(tmp_path, {"schema": records.SCHEMA})
+    record = records.RunRecord(tmp_path, {"version": VERSION})
     record.update(status="running")
     before = record.path.read_bytes()
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
+from gan_lab import versions
 from gan_lab.files import write_atomically
 from gan_lab.types import UserError
 
-SCHEMA = 1
 STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
 FILE_NAME = "record.json"
 ALLOWANCES = ("dirty", "unfinished")  # what `check_citable` can be asked to let pass
@@ -22,7 +22,7 @@ ALLOWANCES = ("dirty", "unfinished")  # what `check_citable` can be asked to let
 class Content(TypedDict, total=False):
     """The fields of a record. Counts and times are over all parts of a resumed run."""
 
-    schema: int  # version of this table
+    version: int  # of this table and of the config; version 1 wrote `schema` instead
     status: str  # one of STATUSES
     reason: str | None  # why it is neither running nor finished
     run_id: str  # survives a resume
@@ -54,13 +54,11 @@ class Content(TypedDict, total=False):
 
 
 # What may differ between two runs of one sweep cell: places, cadences and loggers ...
-_NOT_IDENTITY = {"run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"}
+_NOT_IDENTITY = {"version", "run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"}
 _NOT_IDENTITY |= {"checkpoint_every", "sample_every", "evaluate_every", "log_every"}
 _NOT_IDENTITY |= {"evaluation"}  # a score's name and entry say how it was made; the generator is the same
-# ... and where the data stand (their content hash is recorded); what their recipe decides stands in other fields.
-_NOT_IDENTITY_OF_DATASET = {"root", "download", "recipe"}
-# A field that says what was so before there was the field does not make another cell.
-_DEFAULTS_OF_DATASET = {"labelled_fraction": 1, "num_classes": None, "reference_distribution": None}
+# ... and where the data stand (their content hash is recorded).
+_NOT_IDENTITY_OF_DATASET = {"root", "download"}
 
 
 class RunRecord:
@@ -81,6 +79,8 @@ class RunRecord:
         if fields.get("status", "running") not in STATUSES:
             raise KeyError(f"no status {fields['status']!r}; there are {STATUSES}")
         with self.lock:
+            if "version" in fields:
+                self.content.pop("schema", None)  # of version 1
             self.content.update(fields)
             if self.writes:
                 write_atomically(self.path, to_json(self.content, indent=2) + "\n")
@@ -98,27 +98,35 @@ def read(run_dir: Path, writes: bool = True) -> RunRecord:
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """The content of a record's file, wherever it stands. Raises UserError where it cannot be read."""
+    """The content of a record's file, wherever it stands and as it is there; `version` says how to read its config.
+
+    Raises UserError where it cannot be read, and where a newer gan_lab wrote it.
+    """
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error})") from None
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise UserError(f"{path} does not have schema {SCHEMA}: it was written by another version of gan_lab")
+    if not isinstance(content, dict) or ("version" not in content and content.get("schema") != 1):
+        raise UserError(f"{path} has no version and not schema 1: it is damaged, or no record of gan_lab; restore it")
+    versions.check_version(version(content), path)
     return content
 
 
-def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str, Any]) -> None:
-    """Raises UserError where a checkpoint, whose run had the identity `its`, was made by another config than its run's.
+def version(content: Mapping[str, Any]) -> Any:
+    """The version of a record; version 1 called it `schema`."""
+    return content.get("version", content.get("schema"))
 
-    A run may have become longer since.
+
+def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str, Any]) -> None:
+    """Raises UserError where a checkpoint was made by another config than its run's, but for a run that became longer.
+
+    its: `determining` or `identity` of the checkpoint's config, as the version that wrote it understood them.
     """
-    mine = identity(config)
-    for key in sorted(mine.keys() | its.keys()):
-        if key != "max_generator_steps" and mine.get(key) != its.get(key):
+    for key in differing(config, its):
+        if key != "max_generator_steps":
             raise UserError(
-                f"{checkpoint} was made with another {key} ({its.get(key)}) than its run's config.yaml says "
-                f"({mine.get(key)}): restore the file that was exchanged, or train a new run"
+                f"{checkpoint} was made with another {key} ({identity(its).get(key)}) than its run's config.yaml says "
+                f"({identity(config).get(key)}): restore the file that was exchanged, or train a new run"
             )
 
 
@@ -144,31 +152,42 @@ def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> No
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a resolved config that determines the result (what a sweep cell is)."""
+    """What a resolved config of any version is in a sweep: `determining` in the form that versions compare.
+
+    Moving a class, or a new field at the value that was implied before, changes nothing in it.
+    """
+    return versions.normalised(determining(config))
+
+
+def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The fields of the root in which the identities of two configs differ."""
+    mine, its = identity(config), identity(other)
+    return sorted(key for key in mine.keys() | its.keys() if canonical(mine.get(key)) != canonical(its.get(key)))
+
+
+def determining(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a resolved config that determine the result, as they stand in it: what a checkpoint keeps."""
     kept = {key: value for key, value in config.items() if key not in _NOT_IDENTITY}
-    if isinstance(labels := kept.get("labels"), Mapping) and not (labels.get("traits") or {}).get("targets"):
-        del kept["labels"]  # labels=none: what was so before there was the group
     if isinstance(trainer := kept.get("trainer"), Mapping):
         kept["trainer"] = {"precision": trainer.get("precision")}
     if isinstance(dataset := kept.get("dataset"), Mapping):
-        kept["dataset"] = {
-            key: value
-            for key, value in dataset.items()
-            if key not in _NOT_IDENTITY_OF_DATASET
-            and not (key in _DEFAULTS_OF_DATASET and value == _DEFAULTS_OF_DATASET[key])
-        }
+        kept["dataset"] = {key: value for key, value in dataset.items() if key not in _NOT_IDENTITY_OF_DATASET}
     return kept
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """SHA-256 (first 16 hex digits) of `identity(config)` in canonical JSON."""
-    text = json.dumps(_mapped(identity(config), _number), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(identity(config)).encode()).hexdigest()[:16]
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same for equal values: 1 and 1.0, nan and the "nan" of a record, mappings in another order."""
+    return json.dumps(_mapped(value, _number), sort_keys=True, separators=(",", ":"))
 
 
 def _number(value: Any) -> Any:
-    """1.0 as 1: which of them was typed is no difference."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """1.0 as 1, since which of them was typed is no difference."""
+    return int(value) if isinstance(value, float) and value.is_integer() else _strict(value)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -11,6 +11,7 @@ from gan_lab import records
 from gan_lab.reporting import collect, read_records
 from gan_lab.reporting.collection import file_name, without_places
 from gan_lab.types import UserError
+from gan_lab.versions import VERSION
 
 DIRTY = {"sha": "5" * 40, "dirty": True}
 NO_GIT = {"sha": None, "dirty": None}
@@ -24,7 +25,9 @@ def test_good_records_are_read_in_the_order_of_their_names(tmp_path):
 @pytest.mark.parametrize(
     ("replaced", "words"),
     [
-        ({"schema": 2}, "schema 1"),
+        ({"version": VERSION + 1}, "newer gan_lab.*update gan_lab"),
+        ({"version": 0}, "damaged: its version is 0"),
+        ({"version": None}, "damaged"),
         ({"status": "done"}, "no status 'done'"),
         ({"git": DIRTY}, "dirty checkout"),
         ({"git": NO_GIT}, "outside a git checkout"),
@@ -44,7 +47,7 @@ def test_what_cannot_be_reported_is_refused_by_name(tmp_path, replaced, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "1"}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "1"}', '{"schema": 2}'])
 def test_a_damaged_file_is_refused(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(UserError, match=r"x\.json"):

@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-from gan_lab import provenance, records
+from gan_lab import provenance, records, versions
 from gan_lab.data import LoadedData
 from gan_lab.data.labelled import count_labelled
 from gan_lab.training import GAN
@@ -65,7 +65,7 @@ def start_record(
     hydra = HydraConfig.get()
     record = records.RunRecord(run_dir, {}, writes)
     record.update(
-        schema=records.SCHEMA,
+        version=versions.VERSION,
         status="running",
         reason=None,
         run_id=secrets.token_hex(4),
