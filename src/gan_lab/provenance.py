@@ -41,7 +41,8 @@ def code_state(source: Path) -> dict[str, Any]:
     """{"sha", "dirty"} of the package at `source`: by git in a checkout of this project, else by its provenance.json.
 
     dirty: in a checkout, whether a tracked file outside results/ (where the scripts write) differs from the commit; by
-    the file, whether the commit was dirty when it was written, or a file that it names has changed since. None: unknown.
+    the file, whether the commit was dirty when it was written, or a file that it names has changed since. Both are
+    None where neither is known.
     """
     if not _is_checkout(source):
         return _state_of_file(source)

@@ -16,7 +16,7 @@ from gan_lab.types import UserError
 
 STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
 FILE_NAME = "record.json"
-ALLOWANCES = ("dirty", "unfinished")  # what `check_citable` can be asked to let pass
+ALLOWANCES = ("dirty", "commits", "unfinished")  # what `check_citable` can be asked to let pass
 
 
 class Content(TypedDict, total=False):
@@ -31,7 +31,8 @@ class Content(TypedDict, total=False):
     config_hash: str  # of what identifies a sweep cell
     choices: dict[str, str]  # group: option
     command: list[str]
-    git: dict[str, Any]  # sha, dirty
+    git: dict[str, Any]  # sha, dirty: the code that the run began with
+    parts: list[dict[str, Any]]  # of each start and resume: from_step, created, git, packages, hardware
     packages: dict[str, str]
     hardware: dict[str, Any]  # processor, cores, device
     precision: str
@@ -49,7 +50,7 @@ class Content(TypedDict, total=False):
     images_per_second: float | None  # real images
     peak_memory_bytes: int | None  # of the last part of the run; on the accelerator where there is one
     last_metrics: dict[str, float]
-    scores: dict[str, dict[str, Any]]  # protocol: value, std, n_samples, step
+    scores: dict[str, dict[str, Any]]  # protocol: value, std, n_samples, step, git (of the code that scored)
     history: dict[str, list[list[float]]]  # of scores over training: protocol: [generator step, value], ...
 
 
@@ -139,16 +140,46 @@ def check_allowances(allow: Collection[str]) -> None:
 def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> None:
     """Refuse a record that no published number may rest on. Raises UserError: what is wrong and how to let it pass.
 
-    allow: exceptions out of ALLOWANCES. "dirty": the code was no commit (git.dirty is true, or git.sha is null);
-    "unfinished": the run neither finished nor diverged (that a run diverged is a result).
+    Args:
+        content: of a record.
+        allow: exceptions out of ALLOWANCES. "dirty": the code of a part of the run, or of a score, was no commit;
+            "commits": parts of the run are of different commits; "unfinished": the run neither finished nor diverged
+            (that a run diverged is a result).
     """
     check_allowances(allow)
-    git = content.get("git") or {}
-    if "dirty" not in allow and (git.get("sha") is None or git.get("dirty") is not False):
-        state = "outside a git checkout" if git.get("sha") is None else "from a dirty checkout"
-        raise UserError(f"dirty: it ran {state}; run it again from a commit, or add allow=[dirty]")
+    parts = parts_of(content)
+
+    # the code of every part and of every score is a commit
+    if "dirty" not in allow:
+        for part in parts:
+            since = f" from generator step {part['from_step']} on" if part["from_step"] else ""
+            _check_clean(part["git"], f"it ran{since}", "run it again")
+        for name, entry in (content.get("scores") or {}).items():
+            _check_clean(entry.get("git") or parts[0]["git"], f"{name} was scored", "score it again")
+
+    # and that of the training is one commit
+    commits = list(dict.fromkeys(str(part["git"].get("sha"))[:9] for part in parts))
+    if "commits" not in allow and len(commits) > 1:
+        raise UserError(
+            f"commits: its parts were trained by the code of {' and '.join(commits)}; train it again, or add "
+            "allow=[commits]"
+        )
     if "unfinished" not in allow and content.get("status") not in ("finished", "diverged"):
         raise UserError(f"unfinished: its status is {content.get('status')!r}; resume it, or add allow=[unfinished]")
+
+
+def _check_clean(git: Mapping[str, Any], what: str, remedy: str) -> None:
+    """Raises UserError where code was no commit; `what` and `remedy` are parts of its sentence."""
+    if git.get("sha") is None or git.get("dirty") is not False:
+        state = "outside a git checkout" if git.get("sha") is None else "from a dirty checkout"
+        raise UserError(f"dirty: {what} {state}; {remedy} from a commit, or add allow=[dirty]")
+
+
+def parts_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of a run; a record that has none of its own is of one part."""
+    whole = {"from_step": 0, "git": content.get("git") or {}}
+    whole |= {name: content[name] for name in ("created", "packages", "hardware") if name in content}
+    return content.get("parts") or [whole]
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from gan_lab import callbacks, parallel, records, versions
 from gan_lab.callbacks.export import export_generator
-from gan_lab.callbacks.record import Seconds, count_parameters, end_record, start_record
+from gan_lab.callbacks.record import Seconds, begin_part, count_parameters, end_record, start_record
 from gan_lab.cli import Interrupted
 from gan_lab.config import CONFIG_FILE, config_text, logger_groups, plain_config, saved_config
 from gan_lab.data import LoadedData, load
@@ -127,7 +127,8 @@ def _train(
         config_now = {"version": versions.VERSION, "config": plain, "config_hash": records.config_hash(plain)}
         if evaluator is not None:  # or be scored otherwise
             config_now["extractor"] = evaluator.extractor.identity
-        record.update(status="running", reason=None, resumed_from_step=done, **config_now)
+        parts = [*records.parts_of(record.content), begin_part(done)]
+        record.update(status="running", reason=None, resumed_from_step=done, parts=parts, **config_now)
     # last, because it makes the folder a run: what is killed before can be started again, what is killed after resumed
     if writes:
         write_atomically(run_dir / CONFIG_FILE, config_text(plain))
