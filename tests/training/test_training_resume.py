@@ -30,7 +30,7 @@ from gan_runs import (
     weights,
 )
 
-from gan_lab import callbacks, config
+from gan_lab import callbacks, config, provenance, records
 from gan_lab.cli import Interrupted
 from gan_lab.files import is_intact
 from gan_lab.types import UserError
@@ -152,6 +152,19 @@ def test_an_extended_run_is_recorded_as_what_it_became(tmp_path):
     kept = record(tmp_path / "run")
     assert kept["config"]["max_generator_steps"] == 4
     assert kept["config_hash"] == straight["config_hash"]
+
+
+def test_a_part_by_other_code_is_recorded_and_no_table_takes_the_run(tmp_path, monkeypatch):
+    states = [{"sha": letter * 40, "dirty": False} for letter in "ab"]
+    for state, go in zip(states, (train, resume), strict=True):
+        monkeypatch.setattr(provenance, "git_state", lambda state=state: state)
+        go(tmp_path, f"max_generator_steps={'2' if go is train else '4'}")
+    told = record(tmp_path)
+    assert told["git"] == states[0]
+    assert [(part["from_step"], part["git"]) for part in told["parts"]] == [(0, states[0]), (2, states[1])]
+    assert all({"created", "packages", "hardware"} <= part.keys() for part in told["parts"])
+    with pytest.raises(UserError, match="aaaaaaaaa and bbbbbbbbb"):
+        records.check_citable(told)
 
 
 def test_an_extension_that_was_interrupted_resumes(tmp_path, kill_after):
