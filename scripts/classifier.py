@@ -21,7 +21,8 @@ def main(cfg: DictConfig) -> None:
 
         from gan_lab.data import load
         from gan_lab.training import build
-        from gan_lab.training.classifier import classifier_of
+        from gan_lab.training.classifier import classifier_of, weights_of
+        from gan_lab.training.classifier_file import export_classifier
         from gan_lab.training.extractors import CLASSIFIERS
 
         console = Console()
@@ -29,6 +30,8 @@ def main(cfg: DictConfig) -> None:
         data = load(build.make("dataset", cfg.dataset), Path(cfg.data_cache))
         folder = Path(cfg.data_cache) / CLASSIFIERS
         record = classifier_of(data, recipe, folder, build.device(cfg.device), console).record
+        if cfg.export is not None:
+            export_classifier(weights_of(data, recipe, folder), Path(cfg.export).expanduser())
     except UserError as error:
         raise cli.refuse(error) from None
     console.print(data.summary(), highlight=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from typing import Any
 import hydra.utils
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
+from omegaconf.errors import InterpolationKeyError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 META_KEYS = frozenset({"recipe", "accepts", "traits"})  # of an option's YAML, for the root config and its checks
@@ -23,11 +24,21 @@ def options(group: str) -> list[str]:
 
 @functools.cache
 def _content(group: str, option: str) -> dict[str, Any]:
-    return OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"))
+    loaded = OmegaConf.load(CONF / group / f"{option}.yaml")
+    return {str(key): _resolved(loaded, key) for key in loaded}
+
+
+def _resolved(loaded: Any, key: Any) -> Any:
+    """A field's value by the file alone: an interpolation without a default stays as it is written."""
+    try:
+        value = loaded[key]
+    except InterpolationKeyError:
+        return OmegaConf.to_container(loaded)[key]
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
 
 
 def node(group: str, option: str) -> dict[str, Any]:
-    """An option's YAML without its meta keys, interpolations left as they are."""
+    """An option's YAML without its meta keys; interpolations at their defaults, or left as they are."""
     return {key: deepcopy(value) for key, value in _content(group, option).items() if key not in META_KEYS}
 
 

@@ -35,6 +35,8 @@ def test_a_data_set_brings_its_recipe(option):
     composed = compose(f"dataset={option}")
     assert composed.max_generator_steps == recipe["max_generator_steps"]
     assert composed.architecture.channels == recipe["channels"]
+    assert composed.optimizer.lr == recipe.get("lr", 2e-4)
+    assert composed.n_critic == recipe.get("n_critic", 5)
     assert compose(f"dataset={option}", "max_generator_steps=3").max_generator_steps == 3
 
 

@@ -66,6 +66,7 @@ class ClassifierConfig:
     dataset: Group = field(default_factory=dict)
     data_cache: str = MISSING
     device: str = MISSING
+    export: str | None = None
 
 
 @dataclass

@@ -47,6 +47,10 @@ FIELD_DEFAULTS: dict[str, Since] = {
     "dataset.labelled_fraction": Since(1, 1.0),
     "dataset.num_classes": Since(1, None),
     "dataset.reference_distribution": Since(1, None),
+    # an old run trained its classifier, and is scored by it
+    "evaluation.extractor.weights": Since(2, None, of=("OwnClassifier",)),
+    "evaluation.extractor.sha256": Since(2, None, of=("OwnClassifier",)),
+    "evaluation.extractor.shipped": Since(2, None, of=("OwnClassifier",)),
 }
 """By dotted field, at any depth. A field at its implied value is no part of a run's identity."""
 

@@ -52,15 +52,22 @@ def test_yaml_is_short_and_its_name_is_plain(option):
 def test_recipe(option):
     recipe = OPTIONS[option]["recipe"]
     images = {"classifier"} if recipe["kind"] == "images" else set()
-    assert set(recipe) - {"max_label_steps"} == {"kind", "channels", "max_generator_steps", "evaluate_every"} | images
+    own = {"lr", "n_critic", "label_models"}  # of a small data set
+    assert set(recipe) - own == {"kind", "channels", "max_generator_steps", "evaluate_every"} | images
     assert recipe["kind"] == source_of(option).kind
     assert recipe["kind"] in ("images", "points")
     assert type(recipe["channels"]) is int
     assert type(recipe["max_generator_steps"]) is int
     if option == "digits":  # house.md: the embedded default is quick
-        assert (recipe["channels"], recipe["max_generator_steps"]) == (32, 1500)
+        assert (recipe["channels"], recipe["lr"], recipe["n_critic"], recipe["max_generator_steps"]) == (
+            32,
+            2e-3,
+            1,
+            3700,
+        )
     elif recipe["kind"] == "images":  # house.md: 32-px sets are the thesis
         assert (recipe["channels"], recipe["max_generator_steps"]) == (128, 200_000)
+        assert not own & set(recipe)
     else:
         assert recipe["channels"] > 0
         assert recipe["max_generator_steps"] > 0

@@ -146,8 +146,8 @@ def classifier_of(
         raise UserError(
             f"classifier.crop={recipe.crop} leaves nothing of images of {spec.shape[1]}x{spec.shape[2]}: lower it"
         )
-    key = _key(data, recipe)
-    weights = folder / f"{key}.safetensors"
+    weights = weights_of(data, recipe, folder)
+    key = weights.stem
     if _record_of(weights) is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -156,16 +156,28 @@ def classifier_of(
                     _train(data, recipe, key, folder, torch.device(device), console)
         except OSError as error:
             raise UserError(f"data_cache={folder.parent} cannot be written ({error.strerror or error})") from error
+    record = _record_of(weights)
+    assert record is not None, weights
+    return read_weights(weights, network, record, device, "remove it")
+
+
+def read_weights(
+    weights: Path, network: Classifier, record: dict[str, Any], device: torch.device | str, remedy: str
+) -> TrainedClassifier:
+    """The classifier whose tensors `weights` holds, ready to use. Raises UserError that ends with `remedy`."""
     try:
         tensors = load_file(weights)
         mean, std = tensors.pop("pixel_mean").to(device), tensors.pop("pixel_std").to(device)
         network.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise UserError(f"{weights} does not hold the classifier ({one_line(error)[:120]}): remove it") from None
+        raise UserError(f"{weights} does not hold the classifier ({one_line(error)[:120]}): {remedy}") from None
     network = network.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    record = _record_of(weights)
-    assert record is not None, weights
     return TrainedClassifier(network, mean, std, record)
+
+
+def weights_of(data: LoadedData, recipe: ClassifierRecipe, folder: Path) -> Path:
+    """The file in `folder` that keeps the classifier of `data` by `recipe`."""
+    return folder / f"{_key(data, recipe)}.safetensors"
 
 
 def _record_of(weights: Path) -> dict[str, Any] | None:
@@ -178,11 +190,12 @@ def _record_of(weights: Path) -> dict[str, Any] | None:
 
 
 def _key(data: LoadedData, recipe: ClassifierRecipe) -> str:
-    content = {"version": VERSION, "data": data.content_hash, "recipe": _described(recipe)}
+    content = {"version": VERSION, "data": data.content_hash, "recipe": described(recipe)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _described(recipe: ClassifierRecipe) -> dict[str, Any]:
+def described(recipe: ClassifierRecipe) -> dict[str, Any]:
+    """A recipe as records hold it."""
     return asdict(recipe) | {
         "network": _named(recipe.network),
         "schedule": _named(recipe.schedule),
@@ -345,9 +358,10 @@ def _publish(
     tensors |= {"pixel_mean": mean.cpu(), "pixel_std": std.cpu()}
     write_with_checksum(path, lambda temporary: temporary.write_bytes(save(tensors)))
     record = {
+        "version": VERSION,
         "architecture": architecture_of(recipe),
         "weights_sha256": sha256_of(path),
-        "recipe": _described(recipe),
+        "recipe": described(recipe),
         "data": {"name": data.spec.name, "content_hash": data.content_hash},
         "accuracy": accuracy,
         "calibration": calibration,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,28 +19,63 @@ from gan_lab.metrics.features import (
     InceptionExtractor,
     check_weights,
 )
-from gan_lab.training.classifier import ClassifierRecipe, architecture_of, classifier_of
+from gan_lab.training.classifier import ClassifierRecipe, TrainedClassifier, architecture_of, classifier_of
+from gan_lab.training.classifier_file import check_file, classifier_from_file, shipped_classifier
+from gan_lab.types import UserError
 
 CLASSIFIERS = "classifiers"  # folder in the data cache
 
 
 @dataclass(frozen=True)
 class OwnClassifier:
-    """The data set's own classifier, trained by `recipe` when there is none yet."""
+    """The data set's own classifier.
+
+    Args:
+        recipe: trains it when there is none yet.
+        weights: the file of one that was exported (scripts/classifier.py export=FILE), in place of all others.
+        sha256: of `weights`; None: any.
+        shipped: {"name", "sha256"} of the one that comes with the package, for its data and recipe; None: none does.
+
+    Raises:
+        UserError: where `weights` is missing or is another file.
+    """
 
     recipe: ClassifierRecipe
+    weights: str | None = None
+    sha256: str | None = None
+    shipped: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None:
+            check_file(self.weights, self.sha256)
+        elif self.sha256 is not None:
+            raise UserError("evaluation.extractor.sha256 belongs to a file: set evaluation.extractor.weights=FILE")
 
     @property
     def architecture(self) -> Any:
         """How its identity calls it; known before it is made."""
+        if self.weights is not None:
+            return check_file(self.weights, self.sha256)["architecture"]
         return architecture_of(self.recipe)
 
     def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
-        """Raises UserError for data without labels."""
-        trained = classifier_of(data, self.recipe, cache / CLASSIFIERS, device, console)
+        """Raises UserError for data without labels, and for other data than those of `weights`."""
+        origin, trained = self._find(data, cache, device, console)
         record = trained.record
         identity = {key: record[key] for key in ("architecture", "weights_sha256", "accuracy", "calibration")}
-        return ClassifierExtractor(trained.network, trained.mean, trained.std, identity)
+        return ClassifierExtractor(trained.network, trained.mean, trained.std, identity | {"origin": origin})
+
+    def _find(
+        self, data: LoadedData, cache: Path, device: torch.device, console: Console
+    ) -> tuple[str, TrainedClassifier]:
+        """Where the classifier is from, "file", "shipped" or "trained" on this machine; and itself."""
+        if self.weights is not None:
+            return "file", classifier_from_file(self.weights, self.sha256, data, device)
+        if self.shipped is not None:
+            name, sha256 = self.shipped["name"], self.shipped["sha256"]
+            if shipped := shipped_classifier(name, sha256, data, self.recipe, device):
+                return "shipped", shipped
+        return "trained", classifier_of(data, self.recipe, cache / CLASSIFIERS, device, console)
 
 
 @dataclass(frozen=True)
