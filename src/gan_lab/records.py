@@ -118,6 +118,12 @@ def version(content: Mapping[str, Any]) -> Any:
     return content.get("version", content.get("schema"))
 
 
+def updated(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of an older version with its config and the names of its scores as of today; the rest as it is."""
+    named = {field: versions.renamed(content[field]) for field in ("scores", "history") if content.get(field)}
+    return {**content, **named, "config": versions.updated(content["config"], version(content))}
+
+
 def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str, Any]) -> None:
     """Raises UserError where a checkpoint was made by another config than its run's, but for a run that became longer.
 

@@ -125,6 +125,7 @@ def _train(
     else:
         # it may have become longer, or come from an older version
         config_now = {"version": versions.VERSION, "config": plain, "config_hash": records.config_hash(plain)}
+        config_now |= {name: versions.renamed(record.content.get(name) or {}) for name in ("scores", "history")}
         if evaluator is not None:  # or be scored otherwise
             config_now["extractor"] = evaluator.extractor.identity
         parts = [*records.parts_of(record.content), begin_part(done)]

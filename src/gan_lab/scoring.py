@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
 
-from gan_lab import provenance, records
+from gan_lab import provenance, records, versions
 from gan_lab.callbacks import save_grid
 from gan_lab.data import LoadedData, load
 from gan_lab.data.images import ImageRule
@@ -84,7 +84,7 @@ def score_run(config: DictConfig, console: Console) -> None:
         raise UserError(f"run_dir={run_dir}: {data.spec.name} holds {data.spec.kind}, and scores are of images")
     console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
     scores = evaluator.scores(gan.to(device), evaluator.protocol)
-    record.update(scores=record["scores"] | scores)
+    record.update(scores=versions.renamed(record["scores"]) | scores)
     _print(console, {str(run_dir): scores})
     console.print(f"record: {record.path}", highlight=False, soft_wrap=True)
 

@@ -1,13 +1,14 @@
 """What changed between versions of config.yaml and record.json, in one place. Torch-free.
 
-A field that comes with a version gets a line in FIELD_DEFAULTS, a class that moves or is renamed one in MOVED. From
-there it is read by all who meet an old file: config (an old config.yaml), records (what identifies a run, and the
-identity in a checkpoint) and reporting (which records stand in one table).
+A field that comes with a version gets a line in FIELD_DEFAULTS, a class that moves or is renamed one in MOVED, a score
+with another name one in RENAMED_SCORES. From there it is read by all who meet an old file: config (an old config.yaml),
+records (what identifies a run, and the identity in a checkpoint) and reporting (which records stand in one table).
 """
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,9 @@ FIELD_DEFAULTS: dict[str, Since] = {
 MOVED: dict[str, str] = {}
 """Where a class or function stands today, by a dotted path that a `_target_` of an older file may have."""
 
+RENAMED_SCORES: dict[str, str] = {}
+"""What stands today at the beginning of a score's name, by a regular expression that no name of today matches."""
+
 _NAMED_BY_CLASS = ("gan_lab", "torch", "lightning")  # packages whose modules are no part of a component's name
 _FACTS = ("accepts", "recipe", "traits")  # of an option, for the checks of a config; no object is made with them
 
@@ -104,6 +108,16 @@ def translated(value: Any) -> Any:
             for key, item in value.items()
         }
     return [translated(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def renamed(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores by name (of a record, or over training) under today's names; a newer one takes the place of an older."""
+    result = {}
+    for name, value in scores.items():
+        for old, new in RENAMED_SCORES.items():
+            name = re.sub(rf"\A(?:{old})", new, name)
+        result[name] = value
+    return result
 
 
 # Comparing ------------------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def test_an_interrupted_run_ends_as_its_own_version_would_have_ended_it(name, ol
     assert (after["status"], after["resumed_from_step"], after["version"]) == ("finished", 10, VERSION)
     assert "schema" not in after
     assert after["config_hash"] == records.config_hash(before["config"])
-    assert after["history"].keys() == before["history"].keys(), "it goes on as it was scored"
+    assert after["history"].keys() == versions.renamed(before["history"]).keys(), "it goes on as it was scored"
     assert all(len(points) == 2 for points in after["history"].values())
     assert yaml.safe_load((run_dir / "config.yaml").read_text())["version"] == VERSION
 
@@ -108,7 +108,7 @@ def test_a_sweep_goes_on_with_an_old_run_and_scores_it_as_before(old):
     train(run_dir, *EXP, "seed=1", "existing_run=resume", small=False)
     after = record(run_dir)
     assert (after["status"], after["resumed_from_step"]) == ("finished", 10)
-    assert after["history"].keys() == before["history"].keys()
+    assert after["history"].keys() == versions.renamed(before["history"]).keys()
     assert deviation(run_dir, OLD / "interrupted_expected.safetensors") < 1e-2
 
 
@@ -155,6 +155,17 @@ def test_an_old_run_goes_on_after_a_class_of_its_config_has_moved(old, tmp_path,
     assert record(run_dir)["config_hash"] == old_hash
 
 
+def test_a_score_that_is_renamed_goes_on_under_its_new_name(old, monkeypatch):
+    run_dir = old("interrupted")
+    before = record(run_dir)["history"]
+    monkeypatch.setitem(versions.RENAMED_SCORES, "is_classifier_100_2x", "old_is")
+    resume(run_dir, "evaluation=off")
+    after = record(run_dir)["history"]
+    assert after["old_is"] == before["is_classifier_100_2x"]
+    assert after["old_is.marginal_entropy"] == before["is_classifier_100_2x.marginal_entropy"]
+    assert len(after) == len(before)
+
+
 # Scored, drawn, tabulated ---------------------------------------------------------------------------------------------
 
 
@@ -164,7 +175,7 @@ def test_an_old_run_is_scored_again_collected_and_stands_in_one_table_with_a_new
     ended = command(capsys, f"run_dir={run_dir}", *SCORED, program="scripts/evaluate.py")
     assert ended.code == 0, ended
     again = record(run_dir)
-    assert before["scores"].keys() <= again["scores"].keys()
+    assert versions.renamed(before["scores"]).keys() <= again["scores"].keys()
     assert again["scores"]["fid_classifier_200_train"]["step"] == 20
 
     new = train(Path("outputs/new"), *EXP, *SCORED, "evaluation.samples_in_training=100", "seed=2", small=False)

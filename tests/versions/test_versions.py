@@ -180,6 +180,13 @@ def test_an_old_path_opens_no_way_around_what_a_config_may_name(moved, tmp_path)
         config.check(saved(tmp_path, old))
 
 
+def test_scores_have_todays_names(monkeypatch):
+    monkeypatch.setitem(versions.RENAMED_SCORES, r"is_(?=[a-z]+_\d+k)", "inception_score_")
+    old = {"is_a_10k.term": 1, "fid_is_a_10k": 2, "is_a": 3, "is_a_10k": 4, "inception_score_a_10k": 5}
+    new = {"inception_score_a_10k.term": 1, "fid_is_a_10k": 2, "is_a": 3, "inception_score_a_10k": 5}
+    assert versions.renamed(old) == new == versions.renamed(new)
+
+
 # Identity -------------------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +197,7 @@ def hash_with(field: str, value, *overrides: str) -> str:
     return records.config_hash(whole)
 
 
-@pytest.mark.parametrize("field", ["dataset.labelled_fraction", "architecture.eps", "penalty.exact", "a_root_field"])
+@pytest.mark.parametrize("field", ["dataset.labelled_fraction", "architecture.new", "penalty.new", "new"])
 def test_a_field_at_its_implied_value_is_no_part_of_identity(field, since):
     before = records.config_hash(plain())
     line = FIELD_DEFAULTS.get(field, Since(2, 0.5))
