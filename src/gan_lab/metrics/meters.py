@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gan_lab.metrics.protocol import Protocol, Reference
 
 Entry = dict[str, Any]
-"""A score in a record: value, std (population, over splits or chunks; None where there is one), n_samples, splits,
-chunks, extractor, and the terms of a score that has some."""
+"""A score in a record: value (of AM Score: of all samples at once, with the terms, whereas std is over splits), std
+(population, over splits or chunks; None where there is one), n_samples, splits, chunks, extractor, and the terms of a score that has some."""
 
 TERMS = ("marginal_entropy", "marginal_divergence", "conditional_entropy")  # of IS, Mode and AM Score, for their curves
 
@@ -85,7 +85,7 @@ class Meter(Interface):
 
 
 class _Splitwise:
-    """A score of logits: one value for each split."""
+    """A score of logits, with its deviation over splits; AM Score's value is of all samples, the others' is a mean."""
 
     def __init__(self, setting: Setting, score: str, metric: Metric) -> None:
         self.name = setting.name(score, setting.protocol.splits)

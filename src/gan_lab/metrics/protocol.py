@@ -21,7 +21,8 @@ from gan_lab.types import UserError
 class Protocol:
     """extractor: makes the extractor (see gan_lab.training.extractors).
 
-    scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the samples), fid, kid, prdc
+    scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the samples, but AM Score's
+        value is of all samples at once), fid, kid, prdc
         (from features, against each split of the real data; mean and std over `chunks` parts), entropy (of C(x), with
         the histogram of classes) and msssim (of the images, within the classes that the extractor gives them).
     samples: scored after training, or by scripts/evaluate.py. samples_in_training: every `evaluate_every` steps.
