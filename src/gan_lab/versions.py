@@ -29,5 +29,8 @@ FIELD_DEFAULTS: dict[str, Since] = {
     "dataset.labelled_fraction": Since(1, 1.0),
     "dataset.num_classes": Since(1, None),
     "dataset.reference_distribution": Since(1, None),
+    # the classes and the covariance of MS-SSIM
+    "evaluation.msssim_variant": Since(2, "signed", ("Protocol",)),
+    "evaluation.msssim_classes": Since(2, "classifier", ("Protocol",)),
 }
 """By dotted field. A field at its implied value is no part of a run's identity."""

@@ -145,8 +145,8 @@ def test_am_score_is_of_all_samples_and_its_deviation_of_splits_by_hand():
 def test_am_score_of_opposite_splits_by_hand():
     """Ten splits, each of one class, both classes as often as in training: KL is 0 over all and in none of them.
 
-    Samples (3/4, 1/4) in even splits and (1/4, 3/4) in odd ones: mean C = (1/2, 1/2) and the score is H alone, where the
-    mean over splits is higher by KL((1/2, 1/2) || (3/4, 1/4)) = log 2 - log(3) / 2.
+    Samples (3/4, 1/4) in even splits and (1/4, 3/4) in odd ones: mean C = (1/2, 1/2), and the score is H alone where
+    the mean over splits is higher by KL((1/2, 1/2) || (3/4, 1/4)) = log 2 - log(3) / 2.
     """
     metric = AMScore(torch.tensor([0.5, 0.5]), splits=10)
     for split in range(10):
