@@ -40,7 +40,7 @@ def am_score(logits: Tensor, train_marginal: Tensor) -> AMScoreValue:
 class AMScore(SplitScore):
     """`am_score` of all samples at once, and its population standard deviation over splits, in constant memory.
 
-    The mean over splits would be too large: KL is convex in mean C, about +0.02 for 10 splits of 5,000 and K = 200.
+    The mean over splits is larger, by about 0.02 for 10 splits of 5,000 and K = 200, since KL is convex in mean C.
 
     Args:
         train_marginal: (K,), the mean of C over the training set.

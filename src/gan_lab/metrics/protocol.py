@@ -24,9 +24,9 @@ class Protocol:
     """extractor: makes the extractor (see gan_lab.training.extractors).
 
     scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the samples, but AM Score's
-        value is of all samples at once), fid, kid, prdc
-        (from features, against each split of the real data; mean and std over `chunks` parts), entropy (of C(x), with
-        the histogram of classes) and msssim (of the images, within classes).
+        value is of all samples at once), fid, kid, prdc (from features, against each split of the real data; mean and
+        std over `chunks` parts), entropy (of C(x), with the histogram of classes) and msssim (of the images, within
+        classes).
     samples: scored after training, or by scripts/evaluate.py. samples_in_training: every `evaluate_every` steps.
     batch_size: images generated, and passed through the extractor, at once.
     kid_subset_size: of the subsets whose mean KID is.
