@@ -114,7 +114,7 @@ def _train(
     gan = build.gan(config, fed.spec, data)
     if resume_from and resume_file:
         state_for(gan, resume_from["module"], resume_file)  # refuses other networks before anything is written
-    evaluator = build.evaluator(config, data, device, console)
+    evaluator = build.evaluator(config, data, device, console, gan)
     done = resume_from["generator_steps"] if resume_from else 0
     feed = ResidentDataModule(
         fed, config.batch_size, config.n_critic, config.seed, start=done, stop=config.max_generator_steps

@@ -60,11 +60,11 @@ def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console:
             f"run_dir={run.folder}: its samples have no classes (loss={run.record['choices']['loss']}, labels=none); "
             "leave class and between away"
         )
-    if gan.targets.conditions:
-        said = "drawn with them (labels=predefined)"
-    else:
+    if gan.classes_by_critic:
         load_critic(gan, run)
         said = "by the critic's own label: samples are drawn without a class and sorted"
+    else:
+        said = "drawn with them (labels=predefined)"
     gan.to(device)
     if config.between is not None:
         ends = list(config.between) if isinstance(config.between, ListConfig) else []

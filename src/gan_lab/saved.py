@@ -14,6 +14,7 @@ from gan_lab import records
 from gan_lab.callbacks import load_newest
 from gan_lab.callbacks.export import WEIGHTS
 from gan_lab.data.source import one_line
+from gan_lab.metrics.protocol import Protocol
 from gan_lab.training import GAN
 from gan_lab.training.state import state_for
 from gan_lab.types import UserError
@@ -55,13 +56,23 @@ def load_generator(gan: GAN, run: SavedRun) -> None:
     gan.generator_steps = run.record["generator_steps"]
 
 
-def load_critic(gan: GAN, run: SavedRun) -> None:
-    """Give `gan` the run's critic from its last checkpoint. Raises UserError where there is none of the last step."""
+def load_critic_to_label(gan: GAN, run: SavedRun, protocol: Protocol) -> None:
+    """Give `gan` the run's critic where its labels are the classes of samples and a score of the protocol needs them.
+
+    Raises UserError as `load_critic`.
+    """
+    if protocol.uses_own_classes and gan.classes_by_critic:
+        load_critic(gan, run, "restore the checkpoint, or set evaluation.msssim_classes=classifier")
+
+
+def load_critic(gan: GAN, run: SavedRun, remedy: str = "restore the checkpoint, or train the run again") -> None:
+    """Give `gan` the run's critic from its last checkpoint.
+
+    Raises UserError where there is none of the last step, with `remedy`.
+    """
 
     def refuse(message: str) -> None:
-        raise UserError(
-            f"the critic's labels are needed, and {message}: restore the checkpoint, or train the run again"
-        )
+        raise UserError(f"the critic's labels are needed, and {message}: {remedy}")
 
     newest = load_newest(run.folder, refuse)
     assert newest is not None, "refused above"

@@ -26,7 +26,7 @@ from gan_lab.data_statistics import COLUMNS, data_statistics
 from gan_lab.files import asked_path
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.features import Extractor
-from gan_lab.metrics.meters import Entry, score_text
+from gan_lab.metrics.meters import Entry, Samples, score_text
 from gan_lab.metrics.protocol import (
     Protocol,
     Reference,
@@ -34,7 +34,7 @@ from gan_lab.metrics.protocol import (
     needs_features,
     score_samples,
 )
-from gan_lab.saved import load_generator, open_run
+from gan_lab.saved import load_critic_to_label, load_generator, open_run
 from gan_lab.training import build
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.extractors import OwnClassifier
@@ -72,14 +72,15 @@ def score_run(config: DictConfig, console: Console) -> None:
         if override.startswith("dataset.root="):
             saved.dataset.root = config.dataset.root
     config.dataset = saved.dataset
-    build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
+    protocol: Protocol = build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
     data = load(build.make("dataset", saved.dataset), Path(config.data_cache))
     if data.content_hash != record["dataset"]["content_hash"]:
         raise UserError(f"run_dir={run_dir}: the data at dataset.root have changed since this run was trained")
     gan = build.gan(saved, build.training_data(saved, data).spec)
     load_generator(gan, run)
+    load_critic_to_label(gan, run, protocol)
     device = build.device(config.device)
-    evaluator = build.evaluator(config, data, device, console)
+    evaluator = build.evaluator(config, data, device, console, gan)
     if evaluator is None:
         raise UserError(f"run_dir={run_dir}: {data.spec.name} holds {data.spec.kind}, and scores are of images")
     console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
@@ -117,7 +118,7 @@ def score_folder(config: DictConfig, console: Console) -> None:
     extractor: Extractor = protocol.extractor.make(data, Path(config.data_cache), device, console)
     if isinstance(given, Tensor):
         real = _Batches(given, protocol, device)
-        batches = (real(batch) for batch in range(-(-real.count // protocol.batch_size)))
+        batches = (real(batch).images for batch in range(-(-real.count // protocol.batch_size)))
         reference = measure_reference(batches, extractor, needs_features(protocol.scores))
     else:
         reference = _held_to(given, extractor, console)
@@ -142,8 +143,8 @@ class _Batches:
         self.images, self.size, self.device, self.count = images, protocol.batch_size, device, len(images)
         self.order = torch.randperm(self.count, generator=torch.Generator().manual_seed(ORDER_SEED))
 
-    def __call__(self, batch: int) -> Tensor:
-        return self.images[self.order[batch * self.size : (batch + 1) * self.size]].to(self.device)
+    def __call__(self, batch: int) -> Samples:
+        return Samples(self.images[self.order[batch * self.size : (batch + 1) * self.size]].to(self.device))
 
 
 def _files(folder: Path, name: str) -> list[str]:

@@ -52,6 +52,9 @@ FIELD_DEFAULTS: dict[str, Since] = {
     "evaluation.extractor.weights": Since(2, None, of=("OwnClassifier",)),
     "evaluation.extractor.sha256": Since(2, None, of=("OwnClassifier",)),
     "evaluation.extractor.shipped": Since(2, None, of=("OwnClassifier",)),
+    # the classes and the covariance of MS-SSIM
+    "evaluation.msssim_variant": Since(2, "signed", ("Protocol",)),
+    "evaluation.msssim_classes": Since(2, "classifier", ("Protocol",)),
 }
 """By dotted field, at any depth. A field at its implied value is no part of a run's identity."""
 

@@ -21,6 +21,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
 
 from gan_lab.metrics import FrechetDistance, InceptionScore
 from gan_lab.metrics.features import InceptionExtractor, check_weights, undisturbed
+from gan_lab.metrics.meters import Samples
 from gan_lab.metrics.protocol import Protocol, measure_reference, score_samples
 from gan_lab.types import UserError
 
@@ -164,7 +165,7 @@ def entries(extractor, sides, passed):
     protocol = Protocol(None, ("is", "fid"), COUNT, COUNT, splits=3, chunks=1, batch_size=5)
     real = measure_reference(torch.arange(COUNT, 2 * COUNT).split(5), replay, False)
     fake = torch.arange(COUNT).split(5)
-    return score_samples(lambda b: fake[b], replay, {"train": real}, real.marginal, protocol, COUNT)
+    return score_samples(lambda b: Samples(fake[b]), replay, {"train": real}, real.marginal, protocol, COUNT)
 
 
 def test_inception_score_is_torch_fidelitys(entries, theirs, passed):
@@ -221,7 +222,9 @@ def test_more_images_end_to_end(extractor, inception_file):
     protocol = Protocol(None, ("is", "fid"), 40, 40, splits=4, chunks=1, batch_size=13)
     reference = measure_reference(real.split(13), extractor, False)
     batches = fake.split(13)
-    ours = score_samples(lambda b: batches[b], extractor, {"train": reference}, reference.marginal, protocol, 40)
+    ours = score_samples(
+        lambda b: Samples(batches[b]), extractor, {"train": reference}, reference.marginal, protocol, 40
+    )
     with torch.no_grad():
         features = [torch.cat([extractor(part).features for part in side.split(13)]) for side in (fake, real)]
     bound = null_space_bound(*features)

@@ -12,7 +12,7 @@ from torch import nn
 
 from gan_lab.metrics import PrecisionRecallDensityCoverage
 from gan_lab.metrics.features import ClassifierExtractor, Extractor, Features
-from gan_lab.metrics.meters import score_name, score_text
+from gan_lab.metrics.meters import Samples, score_name, score_text
 from gan_lab.metrics.protocol import (
     Protocol,
     check_scores,
@@ -21,6 +21,7 @@ from gan_lab.metrics.protocol import (
     score_samples,
 )
 from gan_lab.types import UserError
+from gan_lab.versions import FIELD_DEFAULTS
 
 PIXELS, CLASSES = 12, 5
 
@@ -63,7 +64,7 @@ class Drawn:
     def __call__(self, batch):
         self.asked.append(batch)
         found = self.images[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return torch.cat([found, torch.zeros_like(self.images)[: self.batch_size - len(found)]])
+        return Samples(torch.cat([found, torch.zeros_like(self.images)[: self.batch_size - len(found)]]))
 
 
 def by_hand(extractor, images):
@@ -179,7 +180,8 @@ def test_scores_are_those_of_the_concatenated_samples(samples, splits, chunks, b
     for score, values in expected.items():
         name = score_name(score, "made", samples, splits)
         names.add(name)
-        assert found[name]["value"] == pytest.approx(np.mean(values), rel=1e-9)
+        value = am_score(logits, train) if score == "am" else np.mean(values)  # AM Score is of all samples at once
+        assert found[name]["value"] == pytest.approx(value, rel=1e-9)
         if splits == 1:
             assert found[name]["std"] is None
         else:
@@ -305,6 +307,137 @@ def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
         assert 10 * fid_test["copy"] < fid_test[bad]
 
 
+# MS-SSIM within classes -----------------------------------------------------------------------------------------------
+
+
+class Pictured(Drawn):
+    """As `Drawn`, of samples that have classes; those of the samples that must not count are out of range."""
+
+    def __init__(self, images, batch_size, classes):
+        super().__init__(images, batch_size)
+        self.classes = classes
+
+    def __call__(self, batch):
+        images, _ = super().__call__(batch)
+        found = self.classes[batch * self.batch_size : (batch + 1) * self.batch_size]
+        return Samples(images, torch.cat([found, torch.full((len(images) - len(found),), 99)]))
+
+
+class Classifier(Linear):
+    """`Linear` under the name of a classifier of the data."""
+
+    def __init__(self):
+        super().__init__()
+        self.name = "classifier"
+
+
+def ms_ssim(a, b, variant):
+    """Of 2x2 images (C, 2, 2): one window of equal weights, then one pixel, whose cs is 1; weights scaled to sum 1."""
+    a, b = a.double().flatten(1).numpy(), b.double().flatten(1).numpy()
+    covariance = (a * b).mean(1) - a.mean(1) * b.mean(1)
+    covariance = abs(covariance) if variant == "abs" else covariance
+    structure = np.mean((2 * covariance + 7.65**2) / (a.var(1) + b.var(1) + 7.65**2))
+    luminance = np.mean((2 * a.mean(1) * b.mean(1) + 2.55**2) / (a.mean(1) ** 2 + b.mean(1) ** 2 + 2.55**2))
+    return max(structure, 0) ** (0.0448 / 0.3304) * luminance ** (0.2856 / 0.3304)
+
+
+def within(images, classes, num_classes, pairs, variant="abs"):
+    """The mean over disjoint pairs of the first 2 · pairs images of every class."""
+    means = []
+    for k in range(num_classes):
+        kept = images[classes == k][: 2 * pairs]
+        means.append(np.mean([ms_ssim(kept[i], kept[i + 1], variant) for i in range(0, len(kept), 2)]))
+    return means
+
+
+SIMILAR = pictures(90, 8, low=100)
+CLASSES_OF_THEIR_OWN = torch.arange(90) % 3
+
+
+def similarity(extractor, references, asked, own_classes, drawn=None):
+    drawn = drawn or Pictured(SIMILAR, asked.batch_size, CLASSES_OF_THEIR_OWN)
+    marginal = references["train"].marginal
+    return score_samples(drawn, extractor, references, marginal, asked, asked.samples, own_classes)
+
+
+@pytest.mark.parametrize(("classes", "variant"), [("auto", "abs"), ("own", "abs"), ("auto", "signed")])
+@pytest.mark.parametrize("chunks", [1, 4])
+def test_msssim_within_the_samples_own_classes(classes, variant, chunks, extractor, references):
+    """By any extractor, which is not asked; a class follows its sample through batches and chunks."""
+    fields = {"msssim_images": 8, "msssim_classes": classes, "msssim_variant": variant}
+    found = similarity(extractor, references, protocol(("msssim",), 89, chunks=chunks, **fields), 3)
+    [(name, entry)] = found.items()
+    assert name == f"msssim_{variant}_2level_4pairs_own_89"
+    expected = within(SIMILAR, CLASSES_OF_THEIR_OWN, 3, 4, variant)
+    assert entry["per_class"] == pytest.approx(expected, rel=1e-9)
+    assert entry["value"] == pytest.approx(max(expected), rel=1e-9)
+    assert (entry["pairs"], entry["pairs_per_class"], entry["classes"]) == (4, [4, 4, 4], "own")
+    assert entry["extractor"]["name"] == "own"
+
+
+@pytest.mark.parametrize(("classes", "own_classes"), [("classifier", 3), ("auto", None), ("classifier", None)])
+def test_msssim_within_the_classes_of_the_classifier(classes, own_classes, references):
+    """Its name says so, even where samples have classes of their own."""
+    extractor = Classifier().eval()
+    asked = protocol(("msssim",), 90, msssim_images=4, msssim_classes=classes)
+    [(name, entry)] = similarity(extractor, references, asked, own_classes).items()
+    assert name == "msssim_abs_2level_2pairs_classifier_90"
+    seen = torch.from_numpy(by_hand(extractor, SIMILAR)[1]).argmax(1)
+    counts = torch.bincount(seen, minlength=CLASSES).tolist()
+    full = [k for k in range(CLASSES) if counts[k] >= 4]
+    assert len(full) > 1
+    for k in full:
+        assert entry["per_class"][k] == pytest.approx(
+            within(SIMILAR[seen == k], seen[seen == k] - k, 1, 2)[0], rel=1e-9
+        )
+    assert entry["classes"] == "classifier"
+    assert entry["extractor"]["weights_sha256"] == "0" * 64
+    assert entry["pairs_per_class"] == [min(2, n * (n - 1) // 2) for n in counts]
+
+
+def test_a_class_with_fewer_pairs_is_told(extractor, references):
+    """30 images of each class asked for 25 pairs have them; 6 images have 15."""
+    classes = torch.cat([torch.arange(60) % 2, torch.full((6,), 2), torch.zeros(24, dtype=torch.int64)])
+    asked = protocol(("msssim",), 90, msssim_images=50)
+    [(name, entry)] = similarity(extractor, references, asked, 3, Pictured(SIMILAR, 7, classes)).items()
+    assert name == "msssim_abs_2level_25pairs_own_90"
+    assert entry["pairs_per_class"] == [25, 25, 15]
+    assert score_text(entry).endswith(" (fewer pairs in 1 of 3 classes)")
+
+
+def test_classes_that_samples_do_not_have_are_refused_before_one_is_drawn(extractor, references):
+    drawn = Drawn(SIMILAR, 7)
+    for made, classes, words in (
+        (Classifier().eval(), "own", ["evaluation.msssim_classes=own", "set evaluation.msssim_classes=classifier"]),
+        (extractor, "auto", ["the made extractor has other classes", "use evaluation=classifier"]),
+        (extractor, "classifier", ["the made extractor has other classes", "use evaluation=classifier"]),
+    ):
+        asked = protocol(("msssim",), 90, msssim_classes=classes)
+        with pytest.raises(UserError) as refused:
+            similarity(made, references, asked, None, drawn)
+        for word in words:
+            assert word in str(refused.value)
+        with pytest.raises(UserError):
+            check_scores(made, references, references["train"].marginal, asked, 90)
+    assert drawn.asked == []
+
+
+def test_the_default_has_200_pairs_of_the_published_variant():
+    for option in ("classifier", "thesis_am"):
+        node = composed("train", f"evaluation={option}").evaluation
+        fields = {name: node[name] for name in node if name.startswith("msssim_")}
+        asked = Protocol(None, samples=node.samples, **fields)
+        assert asked == Protocol(None, samples=node.samples), "the YAML and the class agree"
+        assert asked.similarity(10, (3, 32, 32)).protocol == "msssim_abs_5level_200pairs"
+        assert asked.msssim_classes == "auto"
+
+
+def test_what_older_runs_had():
+    """Runs of before the two fields: signed, by the classifier."""
+    before = {name: since.before for name, since in FIELD_DEFAULTS.items() if name.startswith("evaluation.msssim")}
+    assert before == {"evaluation.msssim_variant": "signed", "evaluation.msssim_classes": "classifier"}
+
+
 # Refusals -------------------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +454,11 @@ def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
         ({"batch_size": True}, ["evaluation.batch_size=True"]),
         ({"samples": -1}, ["evaluation.samples=-1"]),
         ({"kid_subset_size": 0}, ["evaluation.kid_subset_size=0"]),
+        ({"msssim_images": 0}, ["evaluation.msssim_images=0"]),
+        ({"msssim_images": 1}, ["evaluation.msssim_images=1", "2"]),
+        ({"msssim_pairs": "some"}, ["evaluation.msssim_pairs=some", "rounds, disjoint, all"]),
+        ({"msssim_variant": "absolute"}, ["evaluation.msssim_variant=absolute", "abs, signed"]),
+        ({"msssim_classes": "critic"}, ["evaluation.msssim_classes=critic", "auto, own, classifier"]),
     ],
     ids=str,
 )

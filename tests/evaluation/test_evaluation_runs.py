@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from gan_lab import config
+from gan_lab.metrics import MSSSIM, ms_ssim
 from gan_lab.metrics.features import Extractor, Features
+from gan_lab.metrics.meters import Samples
 from gan_lab.metrics.protocol import Protocol
 from gan_lab.training.ema import ExponentialMovingAverage
 from gan_lab.training.evaluation import Evaluator
@@ -23,7 +27,7 @@ from gan_lab.training.evaluation import Evaluator
 OFF = tuple("evaluation=off" if o == "evaluation=classifier" else o for o in SMALL_RUN if "evaluation." not in o)
 ASKED = [o for o in SMALL_RUN if o.startswith("evaluation")]
 FINAL = {"is_classifier_60_2x", "am_classifier_60_2x", "fid_classifier_60_train", "fid_classifier_60_test"}
-FINAL |= {"entropy_classifier_60", "msssim_4level_5pairs_classifier_60"}
+FINAL |= {"entropy_classifier_60", "msssim_abs_4level_200pairs_classifier_60"}
 IN_TRAINING = {name.replace("60", "40") for name in FINAL}
 TERMS = {f"is_classifier_40_2x.{term}" for term in ("marginal_entropy", "conditional_entropy")}
 TERMS |= {f"am_classifier_40_2x.{term}" for term in ("marginal_divergence", "conditional_entropy")}
@@ -222,6 +226,43 @@ def test_another_protocol_joins_the_record(tmp_path, cache, capsys, digits_class
     assert {name: second[name] for name in FINAL} == first
 
 
+OWN = "msssim_abs_4level_200pairs_own_60"
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory, cache, digits_classifier):
+    """A run with dynamic labels that scored itself."""
+    folder = tmp_path_factory.mktemp("labelled") / "run"
+    more = (*SMALL_RUN, "loss=am_gan", "labels=dynamic", "penalty=none", "optimizer.lr=0.01")
+    return train(folder, *more, f"data_cache={cache}", small=False)
+
+
+def test_a_saved_run_is_scored_by_its_critics_labels_exactly_as_by_itself(labelled, tmp_path, capsys):
+    run = Path(shutil.copytree(labelled, tmp_path / "run"))
+    before = record(run)
+    assert max(before["scores"][OWN]["pairs_per_class"]) > 0
+    content = json.loads((run / "record.json").read_text())
+    (run / "record.json").write_text(json.dumps(content | {"scores": {}}))
+    assert evaluated(capsys, run, *ASKED)["scores"] == before["scores"]
+
+
+def test_without_its_critic_a_run_is_scored_by_the_classifier_alone(labelled, tmp_path, capsys):
+    run = Path(shutil.copytree(labelled, tmp_path / "run"))
+    shutil.rmtree(run / "checkpoints")
+    ended = script(capsys, "evaluate", f"run_dir={run}", *ASKED)
+    remedy = "evaluation.msssim_classes=classifier"
+    is_refusal(ended, "the critic's labels are needed", f"set {remedy}")
+    scores = evaluated(capsys, run, *ASKED, remedy)["scores"]
+    assert {OWN, OWN.replace("own", "classifier")} <= set(scores)
+
+
+def test_own_classes_are_refused_before_training_where_there_are_none(tmp_path, cache, capsys, digits_classifier):
+    more = (*SMALL_RUN, "evaluation.msssim_classes=own", f"data_cache={cache}", f"run_dir={tmp_path / 'run'}")
+    ended = script(capsys, "train", *more)
+    is_refusal(ended, "evaluation.msssim_classes=own", "set evaluation.msssim_classes=classifier")
+    assert not (tmp_path / "run" / "record.json").exists()
+
+
 # The references' cache ------------------------------------------------------------------------------------------------
 
 
@@ -380,3 +421,73 @@ def test_existing_run_passes_over_goes_on_and_refuses(tmp_path, cache, capsys, r
     assert record(run) == done
     is_refusal(trained(capsys, run, cache, "existing_run=resume", "penalty.weight=7"), "penalty", "another run")
     assert record(run) == done
+
+
+# What real images have ------------------------------------------------------------------------------------------------
+
+
+class AsClassifier(Means):
+    """Under the name of a classifier."""
+
+    def __init__(self, maker):
+        super().__init__(maker)
+        self.name = "classifier"
+
+
+@dataclass(frozen=True)
+class ClassifierMaker(Maker):
+    def make(self, data, cache, device, console):
+        return AsClassifier(self)
+
+
+def real_similarity(data, folder, **fields):
+    """What the entry of MS-SSIM of any images says of the training images."""
+    made = evaluator(ClassifierMaker(), data, folder, scores=("msssim",), **fields)
+    images = torch.from_numpy(data.splits["test"].values[:20])
+    [entry] = made.score(lambda batch: Samples(images), made.protocol, 20).values()
+    return {name: value for name, value in entry.items() if name.startswith("real")}
+
+
+@pytest.mark.parametrize("variant", ["abs", "signed"])
+def test_the_real_datas_own_value_stands_beside_that_of_samples(variant, tmp_path, digits):
+    """By hand: the training images in a seeded order, the first of each true class in disjoint pairs."""
+    entry = real_similarity(digits, tmp_path, msssim_images=6, msssim_variant=variant)
+    train_split = digits.splits["train"]
+    order = np.random.default_rng(0).permutation(len(train_split))
+    expected = []
+    for k in range(10):
+        rows = [row for row in order if train_split.labels[row] == k][:6]
+        images = torch.from_numpy(train_split.values[rows])
+        expected.append(ms_ssim(images[::2], images[1::2], variant=variant).mean().item())
+    assert entry["real_per_class"] == pytest.approx(expected, rel=1e-12)
+    assert entry["real"] == pytest.approx(max(expected), rel=1e-12)
+
+
+def test_the_real_value_is_measured_once_for_each_way_to_measure_it(tmp_path, digits, monkeypatch):
+    first = real_similarity(digits, tmp_path)
+    asked = []
+    original = MSSSIM.compute
+
+    def counted(self):
+        asked.append(self.protocol)
+        return original(self)
+
+    monkeypatch.setattr(MSSSIM, "compute", counted)
+    assert real_similarity(digits, tmp_path) == first
+    assert len(asked) == 1, "of the samples alone"
+    for fields in ({"msssim_variant": "signed"}, {"msssim_images": 50}, {"msssim_pairs": "disjoint"}):
+        asked.clear()
+        other = real_similarity(digits, tmp_path, **fields)
+        assert other["real_per_class"] != first["real_per_class"]
+        assert len(asked) == 2
+    asked.clear()
+    real_similarity(dataclasses.replace(digits, content_hash="f" * 64), tmp_path)
+    assert len(asked) == 2
+
+
+def test_a_damaged_real_value_is_measured_again(tmp_path, digits):
+    first = real_similarity(digits, tmp_path)
+    [path] = (tmp_path / "references").glob("*.json")
+    for content in ("", "[]", "{}", path.read_text()[:40], path.read_text().replace("200pairs", "201pairs")):
+        path.write_text(content)
+        assert real_similarity(digits, tmp_path) == first

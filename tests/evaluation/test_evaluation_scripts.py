@@ -75,7 +75,7 @@ def test_a_folder_against_another_by_the_classifier(folders, digits, digits_clas
     reference, reference_logits = passed(digits_classifier, real)
     n = len(fake)
     scores = found["scores"]
-    of_samples = {f"{score}_classifier_{n}" for score in ("is", "am", "entropy", "msssim_4level_5pairs")}
+    of_samples = {f"{score}_classifier_{n}" for score in ("is", "am", "entropy", "msssim_abs_4level_200pairs")}
     assert set(scores) == {*of_samples, f"fid_classifier_{n}_reference"}
     assert scores[f"is_classifier_{n}"]["value"] == pytest.approx(inception_score(logits), rel=1e-5)
     train_marginal = softmax(reference_logits).mean(0)

@@ -111,6 +111,7 @@ CASES: dict[str, Case] = {
     "PrecisionRecallDensityCoverage": of_features(lambda: room.PrecisionRecallDensityCoverage(k=3, chunk=32)),
     "MSSSIM of disjoint pairs": of_images("disjoint"),
     "MSSSIM of all pairs": of_images("all"),
+    "MSSSIM of rounds": of_images("rounds"),
 }
 EVERY = list(CASES)
 STREAMING = [name for name in EVERY if name.startswith(("Inception", "AM", "Mode", "Class", "Frechet"))]

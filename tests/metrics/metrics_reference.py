@@ -171,16 +171,17 @@ def manifold(real: Any, fake: Any, k: int) -> dict[str, float]:
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
-def ms_ssim(a: Any, b: Any, levels: int) -> float:
+def ms_ssim(a: Any, b: Any, levels: int, variant: str = "abs") -> float:
     """Wang, Simoncelli and Bovik (2003) for one pair (C, H, W), window by window.
 
     prod over j < M of (mean cs_j)^w_j, times (mean of luminance * cs at level M)^w_M, means clamped at 0.
+    variant "abs": the absolute value of every covariance.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     weights = exponents(levels)
     score = 1.0
     for level in range(levels):
-        similarity, contrast = ssim_means(a, b)
+        similarity, contrast = ssim_means(a, b, variant)
         score *= max(similarity if level == levels - 1 else contrast, 0.0) ** weights[level]
         if level < levels - 1:
             a, b = halve(a), halve(b)
@@ -192,7 +193,7 @@ def exponents(levels: int) -> np.ndarray:
     return np.array(WEIGHTS[:levels]) / (1 if levels == 5 else sum(WEIGHTS[:levels]))
 
 
-def ssim_means(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+def ssim_means(a: np.ndarray, b: np.ndarray, variant: str) -> tuple[float, float]:
     size = min(11, *a.shape[1:])
     at = np.arange(size) - (size - 1) / 2
     bell = np.exp(-(at**2) / (2 * (1.5 * size / 11) ** 2))
@@ -207,6 +208,7 @@ def ssim_means(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
                 mx, my = (window * x).sum(), (window * y).sum()
                 vx, vy = (window * (x - mx) ** 2).sum(), (window * (y - my) ** 2).sum()
                 vxy = (window * (x - mx) * (y - my)).sum()
+                vxy = abs(vxy) if variant == "abs" else vxy
                 cs = (2 * vxy + c2) / (vx + vy + c2)
                 contrasts.append(cs)
                 similarities.append(cs * (2 * mx * my + c1) / (mx**2 + my**2 + c1))

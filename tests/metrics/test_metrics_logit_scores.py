@@ -128,15 +128,31 @@ def test_two_splits_by_hand():
     assert flat(metric.compute()) == close([1.5, 0.5, LOG2 / 2, 0])
 
 
-def test_am_score_of_two_splits_by_hand():
-    """Train (1/2, 1/2); split 0 both samples uniform: 0 + log 2. Split 1: (3/4, 1/4) twice."""
+def test_am_score_is_of_all_samples_and_its_deviation_of_splits_by_hand():
+    """Train (1/2, 1/2); split 0 both samples uniform: 0 + log 2. Split 1: (3/4, 1/4) twice, H = 2 log 2 - 3/4 log 3.
+
+    Of all four mean C = (5/8, 3/8), so KL = 1/2 log(4/5) + 1/2 log(4/3) = 2 log 2 - log(15) / 2.
+    """
     metric = AMScore(torch.tensor([0.5, 0.5]), splits=2)
     metric.update(torch.zeros(2, 2), 0)
     metric.update(PAIR[[0, 0]], 1)
-    divergence = LOG2 - LOG3 / 2
-    first, second = LOG2, divergence + H_PAIR
-    expected = [(first + second) / 2, abs(first - second) / 2, divergence / 2, (LOG2 + H_PAIR) / 2]
+    first, second = LOG2, (LOG2 - LOG3 / 2) + (2 * LOG2 - 0.75 * LOG3)
+    divergence, conditional = 2 * LOG2 - math.log(15) / 2, (3 * LOG2 - 0.75 * LOG3) / 2
+    expected = [divergence + conditional, abs(first - second) / 2, divergence, conditional]
     assert flat(metric.compute()) == close(expected)
+
+
+def test_am_score_of_opposite_splits_by_hand():
+    """Ten splits, each of one class, both classes as often as in training: KL is 0 over all and in none of them.
+
+    Samples (3/4, 1/4) in even splits and (1/4, 3/4) in odd ones: mean C = (1/2, 1/2), and the score is H alone where
+    the mean over splits is higher by KL((1/2, 1/2) || (3/4, 1/4)) = log 2 - log(3) / 2.
+    """
+    metric = AMScore(torch.tensor([0.5, 0.5]), splits=10)
+    for split in range(10):
+        metric.update(torch.tensor([[LOG3, 0.0]], dtype=torch.float64).roll(split, 1), split)
+    conditional = 2 * LOG2 - 0.75 * LOG3
+    assert flat(metric.compute()) == close([conditional, 0, 0, conditional])
 
 
 # Against second implementations ---------------------------------------------------------------------------------------
@@ -227,7 +243,8 @@ def test_a_class_that_training_data_lack_may_be_missing():
 def test_a_missing_class_in_one_split_only():
     metric = AMScore(torch.tensor([0.5, 0.5]), splits=2)
     metric.update(torch.tensor([[0.0, -INF], [0.0, 0.0]]), torch.tensor([0, 1]))
-    assert metric.compute().value.item() == INF
+    # mean C of both = (3/4, 1/4), and infinitely far in the first split
+    assert flat(metric.compute()) == close([1.5 * LOG2 - LOG3 / 2, INF, LOG2 - LOG3 / 2, LOG2 / 2])
 
 
 # Against torch-fidelity -----------------------------------------------------------------------------------------------
@@ -334,6 +351,9 @@ class TestSplits:
     def expected(self, score, split, splits):
         each = [flat(MAKERS[score][1](self.LOGITS[split == s])) for s in range(splits)]
         value, std = over_splits([one[0] for one in each])
+        if score == "am":  # over all samples, the deviation apart
+            value, _, *terms = flat(MAKERS[score][1](self.LOGITS))
+            return [value, std, *terms]
         return [value, std, *np.mean([one[2:] for one in each], axis=0).tolist()]
 
     @pytest.mark.parametrize("batch", [1, 7, 101])

@@ -14,6 +14,7 @@ from metrics_reference import WEIGHTS, exponents
 from metrics_reference import ms_ssim as by_loops
 
 from gan_lab.metrics import MSSSIM, ms_ssim
+from gan_lab.metrics.ms_ssim import _pairs
 from gan_lab.types import UserError
 
 LEVELS = {8: 4, 16: 5, 32: 5}
@@ -66,15 +67,46 @@ def test_two_pixels_by_hand():
 @pytest.mark.parametrize("side", LEVELS)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("kind", ["related", "noise"])
-def test_against_loops_over_windows(side, channels, kind):
+@pytest.mark.parametrize("variant", ["abs", "signed"])
+def test_against_loops_over_windows(side, channels, kind, variant):
     """float64 on both sides; E x^2 - (E x)^2 loses 255^2 eps = 1e-11 beside c2 = 58, far below 1e-10."""
     a, b = related(3, channels, side, side)
     pair = (a, b) if kind == "related" else (noise(*a.shape), noise(*a.shape, seed=1))
-    found = ms_ssim(*pair)
-    expected = [by_loops(a, b, LEVELS[side]) for a, b in zip(*pair, strict=True)]
+    found = ms_ssim(*pair, variant=variant)
+    expected = [by_loops(a, b, LEVELS[side], variant) for a, b in zip(*pair, strict=True)]
     assert found.tolist() == pytest.approx(expected, rel=1e-10, abs=1e-10)
-    if kind == "related":  # of noise against noise some are clamped to 0
+    if kind == "related" or variant == "abs":  # of noise against noise some are clamped to 0
         assert len(set(expected)) == 3
+
+
+def test_the_absolute_covariance_by_hand():
+    """Side 2, 1 level, window 2 with weights 1/4: a = (0, 0; 100, 100) and its negative: means 50, variances 2500.
+
+    Covariance -2500: cs = (5000 + c2) / (5000 + c2) = 1 with its absolute value, as for a with itself; signed
+    (-5000 + c2) / (5000 + c2) < 0, which counts as 0. Luminances are equal.
+    """
+    a = torch.tensor([[[[0.0, 0.0], [100.0, 100.0]]]])
+    assert ms_ssim(a, 100 - a, 1).item() == pytest.approx(1, rel=1e-12)
+    assert ms_ssim(a, 100 - a, 1, variant="signed").item() == 0
+
+
+def test_the_absolute_value_is_taken_at_every_place_and_level():
+    """Left halves alike, right halves negatives: the covariance changes its sign within the image, on all levels."""
+    a, _ = related(1, 1, 32, 32)
+    b = a.clone()
+    b[..., 16:] = 255 - b[..., 16:]
+    found, signed = ms_ssim(a, b).item(), ms_ssim(a, b, variant="signed").item()
+    assert found == pytest.approx(by_loops(a[0], b[0], 5, "abs"), rel=1e-10)
+    assert signed == pytest.approx(by_loops(a[0], b[0], 5, "signed"), rel=1e-10)
+    assert found > signed + 0.1
+
+
+@pytest.mark.parametrize("variant", ["absolute", "", None])
+def test_another_variant_is_refused(variant):
+    with pytest.raises(UserError, match=r"choose one of abs, signed$"):
+        ms_ssim(*related(1, 1, 8, 8), variant=variant)
+    with pytest.raises(UserError, match=r"choose one of abs, signed$"):
+        MSSSIM(3, (1, 8, 8), variant=variant)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4, 5])
@@ -130,7 +162,7 @@ def test_torchmetrics():
         else:
             _, map_ = ssim(a, b, **common, return_full_image=True)
             expected *= map_[..., 5:-5, 5:-5].mean(dim=(1, 2, 3)) ** weight
-    assert ms_ssim(one, other).tolist() == pytest.approx(expected.tolist(), rel=1e-9)
+    assert ms_ssim(one, other, variant="signed").tolist() == pytest.approx(expected.tolist(), rel=1e-9)
 
 
 def test_bytes_and_floats_are_on_one_scale():
@@ -157,11 +189,12 @@ SHADES = {
 
 @pytest.mark.parametrize("side", [8, 32])
 @pytest.mark.parametrize(("one", "other"), list(combinations(SHADES, 2)))
-def test_never_nan_and_in_the_unit_interval(side, one, other):
+@pytest.mark.parametrize("variant", ["abs", "signed"])
+def test_never_nan_and_in_the_unit_interval(side, one, other, variant):
     a, b = SHADES[one](side), SHADES[other](side)
-    found = ms_ssim(a, b).item()
-    assert 0 <= found <= 1
-    assert found == pytest.approx(by_loops(a[0], b[0], LEVELS[side]), rel=1e-9)
+    found = ms_ssim(a, b, variant=variant).item()
+    assert 0 <= found <= 1 + 1e-12  # noise and its negative are alike by "abs"
+    assert found == pytest.approx(by_loops(a[0], b[0], LEVELS[side], variant), rel=1e-9)
 
 
 @pytest.mark.parametrize("side", [8, 32])
@@ -175,7 +208,7 @@ def test_identical_images_give_one(side, shade):
 def test_negative_correlation_is_clamped(side):
     """An image and its inverse: cs of level 1 is near -1, and a fractional power of that is none."""
     a = noise(4, 1, side, side)
-    assert ms_ssim(a, 255 - a).tolist() == [0, 0, 0, 0]
+    assert ms_ssim(a, 255 - a, variant="signed").tolist() == [0, 0, 0, 0]
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)
@@ -214,19 +247,19 @@ IMAGES = torch.cat([x for seed in range(3) for x in related(10, 1, 8, 8, seed=10
 LABELS = torch.randint(0, 3, (60,), generator=torch.Generator().manual_seed(1))
 
 
-def scores(images: torch.Tensor, pairs: str) -> float:
+def scores(images: torch.Tensor, pairs: str, variant: str = "abs") -> float:
     """The mean over the pairs of one class, by loops."""
     n = len(images)
     chosen = combinations(range(n), 2) if pairs == "all" else [(i, i + 1) for i in range(0, n - 1, 2)]
-    return float(np.mean([by_loops(images[i], images[j], 4) for i, j in chosen]))
+    return float(np.mean([by_loops(images[i], images[j], 4, variant) for i, j in chosen]))
 
 
-def expected(images, labels, keep: int, pairs: str, classes: int = 3) -> list[float]:
-    return [scores(images[labels == label][:keep], pairs) for label in range(classes)]
+def expected(images, labels, keep: int, pairs: str, classes: int = 3, variant: str = "abs") -> list[float]:
+    return [scores(images[labels == label][:keep], pairs, variant) for label in range(classes)]
 
 
-def run(order=None, batch=60, index=None, keep=6, pairs="disjoint", classes=3):
-    metric = MSSSIM(classes, (1, 8, 8), images_per_class=keep, pairs=pairs)
+def run(order=None, batch=60, index=None, keep=6, pairs="disjoint", classes=3, variant="abs"):
+    metric = MSSSIM(classes, (1, 8, 8), images_per_class=keep, pairs=pairs, variant=variant)
     order = torch.arange(60) if order is None else order
     for rows in order.split(batch):
         metric.update(IMAGES[rows], LABELS[rows], None if index is None else index[rows])
@@ -236,12 +269,14 @@ def run(order=None, batch=60, index=None, keep=6, pairs="disjoint", classes=3):
 @pytest.mark.parametrize("pairs", ["disjoint", "all"])
 @pytest.mark.parametrize("keep", [6, 7])
 @pytest.mark.parametrize("batch", [1, 9, 60])
-def test_the_first_images_of_every_class_are_paired(pairs, keep, batch):
+@pytest.mark.parametrize("variant", ["abs", "signed"])
+def test_the_first_images_of_every_class_are_paired(pairs, keep, batch, variant):
     """Of 7 images in disjoint pairs the last has no partner."""
-    found = run(batch=batch, keep=keep, pairs=pairs)
-    per_class = expected(IMAGES, LABELS, keep, pairs)
-    assert found._fields == ("per_class", "mean", "maximum")
-    assert all(part.dtype == torch.float64 for part in found)
+    found = run(batch=batch, keep=keep, pairs=pairs, variant=variant)
+    per_class = expected(IMAGES, LABELS, keep, pairs, variant=variant)
+    assert found._fields == ("per_class", "mean", "maximum", "pairs")
+    assert all(part.dtype == torch.float64 for part in found[:3])
+    assert found.pairs.tolist() == [keep // 2 if pairs == "disjoint" else keep * (keep - 1) // 2] * 3
     assert found.per_class.tolist() == pytest.approx(per_class, rel=1e-9)
     assert found.mean.item() == pytest.approx(np.mean(per_class), rel=1e-9)
     assert found.maximum.item() == pytest.approx(max(per_class), rel=1e-9)
@@ -284,24 +319,70 @@ def test_when_all_classes_are_left_out():
     assert found.maximum.isnan()
 
 
-def test_the_protocol_published_is_the_default():
-    """10 images per class in 5 pairs."""
-    found = MSSSIM(3, (1, 8, 8))
+def test_ten_images_are_paired_as_published():
+    """Five disjoint pairs, 0-1, 2-3, ..., of |σ|."""
+    found = MSSSIM(3, (1, 8, 8), images_per_class=10)
     found.update(IMAGES, LABELS)
     assert found.compute().per_class.tolist() == pytest.approx(expected(IMAGES, LABELS, 10, "disjoint"), rel=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("shape", "arguments", "variant"),
+    ("count", "asked", "pairs"),
     [
-        ((3, 32, 32), {}, "msssim_5level_5pairs"),
-        ((1, 8, 8), {"images_per_class": 33, "pairs": "all"}, "msssim_4level_528pairs"),
-        ((3, 32, 32), {"images_per_class": 7}, "msssim_5level_3pairs"),
-        ((3, 64, 64), {"levels": 3, "images_per_class": 4, "pairs": "all"}, "msssim_3level_6pairs"),
+        (400, 400, 200),  # disjoint
+        (401, 400, 200),
+        (200, 400, 200),  # two rounds
+        (21, 400, 200),  # of the 210 there are
+        (20, 400, 190),  # all there are
+        (7, 10, 5),
+        (4, 400, 6),
+        (3, 400, 3),
+        (2, 400, 1),
+        (1, 400, 0),
+        (0, 400, 0),
     ],
 )
-def test_the_variant_is_named(shape, arguments, variant):
-    assert MSSSIM(10, shape, **arguments).variant == variant
+def test_rounds_have_as_many_pairs_as_asked_or_as_there_are(count, asked, pairs):
+    """No pair twice, no image with itself, the disjoint ones first, and no image in many more pairs than another."""
+    found = [tuple(pair) for pair in _pairs(min(count, asked), "rounds", asked // 2).tolist()]
+    assert len(found) == len({frozenset(pair) for pair in found}) == pairs
+    assert all(0 <= left < count and 0 <= right < count and left != right for left, right in found)
+    disjoint = [(i, i + 1) for i in range(0, min(count, asked) - 1, 2)]
+    assert found[: len(disjoint)] == disjoint[:pairs]
+    uses = np.bincount(np.array(found, dtype=int).ravel(), minlength=min(count, asked))
+    assert not pairs or uses.max() - uses.min() <= 2
+
+
+def test_a_class_with_few_images_says_how_many_pairs_it_has():
+    """40 images asked, that is 20 pairs: class 0 has 12 images and 20 pairs, class 1 has 5 and all 10, class 2 one."""
+    by_class = [torch.nonzero(label == LABELS).flatten() for label in range(3)]
+    rows = torch.cat([by_class[0][:12], by_class[1][:5], by_class[2][:1]])
+    metric = MSSSIM(3, (1, 8, 8), images_per_class=40)
+    metric.update(IMAGES[rows], LABELS[rows])
+    found = metric.compute()
+    assert metric.protocol == "msssim_abs_4level_20pairs"
+    assert found.pairs.tolist() == [20, 10, 0]
+    circle = [(i, (i + d) % 12) for d in (1, 2) for i in (*range(0, 12, 2), *range(1, 12, 2))][:20]
+    first = np.mean([by_loops(IMAGES[by_class[0][i]], IMAGES[by_class[0][j]], 4) for i, j in circle])
+    second = scores(IMAGES[by_class[1][:5]], "all")
+    assert found.per_class[:2].tolist() == pytest.approx([first, second], rel=1e-9)
+    assert found.per_class[2].isnan()
+    assert found.maximum.item() == pytest.approx(max(first, second), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments", "name"),
+    [
+        ((3, 32, 32), {}, "msssim_abs_5level_200pairs"),
+        ((3, 32, 32), {"variant": "signed"}, "msssim_signed_5level_200pairs"),
+        ((3, 32, 32), {"images_per_class": 10}, "msssim_abs_5level_5pairs"),
+        ((1, 8, 8), {"images_per_class": 33, "pairs": "all"}, "msssim_abs_4level_528pairs"),
+        ((3, 32, 32), {"images_per_class": 7, "pairs": "disjoint"}, "msssim_abs_5level_3pairs"),
+        ((3, 64, 64), {"levels": 3, "images_per_class": 4, "pairs": "all"}, "msssim_abs_3level_6pairs"),
+    ],
+)
+def test_the_protocol_is_named(shape, arguments, name):
+    assert MSSSIM(10, shape, **arguments).protocol == name
 
 
 def test_the_levels_asked_for():

@@ -32,7 +32,7 @@ class TestEvery:
         """And numbers of samples int64."""
         result = CASES[name].feed(CASES[name].make()).compute()
         parts = {"value": result} if isinstance(result, torch.Tensor) else result._asdict()
-        dtypes = {field: torch.int64 if field == "histogram" else torch.float64 for field in parts}
+        dtypes = {field: torch.int64 if field in ("histogram", "pairs") else torch.float64 for field in parts}
         assert {field: part.dtype for field, part in parts.items()} == dtypes
         assert not any(part.requires_grad for part in parts.values())
 

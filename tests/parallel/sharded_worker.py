@@ -22,13 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 SMALL_DCGAN = ("architecture=dcgan", "architecture.generator_channels=4", "architecture.critic_channels=4")
 LABELS = ("dynamic", "predefined")
 EVERY_SCORE = ("is", "am", "mode", "fid", "kid", "prdc", "entropy", "msssim")
-COUNTS: dict[str, dict[str, int]] = {
+COUNTS: dict[str, dict[str, Any]] = {
     "three batches": {"samples": 60, "chunks": 1},
     "two batches and a part": {"samples": 52, "chunks": 1},
     "one batch, none for the second process": {"samples": 20, "chunks": 1},
     "chunks that end within batches": {"samples": 60, "chunks": 3},
     "chunks that lie within one batch": {"samples": 48, "chunks": 4},
     "four batches": {"samples": 100, "chunks": 2},
+    "classes by the classifier": {"samples": 60, "chunks": 1, "msssim_classes": "classifier"},
 }
 
 

@@ -12,9 +12,11 @@ from gan_runs import DCGAN, SMALL, compose, traits
 from torch import Tensor, nn
 
 from gan_lab.data import Digits, load
+from gan_lab.data.resident import to_uint8
 from gan_lab.metrics.protocol import Protocol
 from gan_lab.training import GAN, build, sampling
 from gan_lab.training.evaluation import Evaluator
+from gan_lab.training.randomness import generator_for
 from gan_lab.types import UserError
 from registry import options
 
@@ -149,8 +151,8 @@ def test_scores_are_of_such_batches_and_say_so(dcgan):
     evaluator.device = torch.device("cpu")
     seen = []
 
-    def score(sample, protocol, samples):
-        seen.append(sample(0))
+    def score(sample, protocol, samples, own_classes):
+        seen.append(sample(0).images)
         return {"any": {"value": 0.0}}
 
     evaluator.score = score
@@ -160,6 +162,71 @@ def test_scores_are_of_such_batches_and_say_so(dcgan):
     assert (entries["any"]["batch_size"], entries["any"]["step"]) == (50, 0)
     assert seen[0].shape == (50, 1, 8, 8)
     assert seen[0].dtype == torch.uint8
+
+
+@pytest.mark.parametrize("classes", ["auto", "own"])
+def test_samples_are_scored_with_their_own_classes(classes, dcgan):
+    """The drawn one, or argmax_k l_k of the critic in eval mode on the sample itself, whatever mode it was left in."""
+    evaluator = object.__new__(Evaluator)
+    evaluator.device = torch.device("cpu")
+    dcgan.train()
+    seen = []
+
+    def score(sample, protocol, samples, own_classes):
+        seen.append((sample(1), own_classes))
+        return {"by their own": {"value": 0.0, "classes": "own"}, "by another": {"value": 0.0, "classes": "classifier"}}
+
+    evaluator.score = score
+    with nothing_changes(dcgan):
+        entries = evaluator.scores(dcgan, Protocol(None, ("msssim",), batch_size=SIZE, msssim_classes=classes))
+    z, drawn = inputs(dcgan, SIZE, generator_for(dcgan.recipe.seed, "evaluation", 1))
+    with torch.no_grad():
+        images = dcgan.ema.average(z)
+    [(samples, own_classes)] = seen
+    assert own_classes == K
+    assert samples.classes.tolist() == (seen_by_hand(dcgan, images) if drawn is None else drawn).tolist()
+    assert torch.equal(samples.images, to_uint8(images))
+    by = "the critic's own label in eval mode" if drawn is None else "drawn with the sample"
+    assert entries["by their own"]["classes"].startswith(by)
+    assert entries["by another"]["classes"] == "classifier"
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels", "scores", "classes"),
+    [
+        ("am_gan", "dynamic", ("is",), "auto"),
+        ("am_gan", "dynamic", ("msssim",), "classifier"),
+        ("hinge", "none", ("msssim",), "auto"),
+    ],
+)
+def test_the_critic_is_not_asked_where_no_score_needs_it(loss, labels, scores, classes, made, monkeypatch):
+    gan = made(f"loss={loss}", f"labels={labels}", *WITH_BN)
+    evaluator = object.__new__(Evaluator)
+    evaluator.device = torch.device("cpu")
+    seen = []
+
+    def score(sample, protocol, samples, own_classes):
+        seen.append((sample(0).classes, own_classes))
+        return {}
+
+    evaluator.score = score
+    monkeypatch.setattr(gan.critic, "forward", lambda _: pytest.fail("the critic was asked"))
+    evaluator.scores(gan, Protocol(None, scores, batch_size=SIZE, msssim_classes=classes))
+    assert seen == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels", "own", "by_critic"),
+    [
+        ("am_gan", "dynamic", K, True),
+        ("am_gan", "predefined", K, False),
+        ("label_gan", "none", K, True),
+        ("hinge", "none", None, False),
+    ],
+)
+def test_how_many_classes_samples_have_and_who_says_which(loss, labels, own, by_critic, made):
+    gan = made(f"loss={loss}", f"labels={labels}", *WITH_BN)
+    assert (gan.own_classes, gan.classes_by_critic) == (own, by_critic)
 
 
 # by_class -------------------------------------------------------------------------------------------------------------

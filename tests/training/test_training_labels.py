@@ -481,7 +481,7 @@ def test_scores_and_their_terms(runs):
     assert set(ends) == {
         "is_classifier_40_2x", "is_classifier_40_2x.marginal_entropy", "is_classifier_40_2x.conditional_entropy",
         "am_classifier_40_2x", "am_classifier_40_2x.marginal_divergence", "am_classifier_40_2x.conditional_entropy",
-        "entropy_classifier_40", "msssim_4level_5pairs_classifier_40",
+        "entropy_classifier_40", "msssim_abs_4level_200pairs_own_40",
         "fid_classifier_40_train", "fid_classifier_40_test",
     }  # fmt: skip
     assert all(steps == [5, 10] for steps in ends.values())
@@ -492,13 +492,14 @@ def test_scores_and_their_terms(runs):
     assert am[0] == pytest.approx(am[1] + am[2], rel=1e-6)
     for name, entry in kept["scores"].items():
         assert (entry["batch_norm_statistics"], entry["batch_size"]) == ("of batches of 16 samples", 25), name
-    entropy, similarity = kept["scores"]["entropy_classifier_60"], kept["scores"]["msssim_4level_5pairs_classifier_60"]
+    entropy, similarity = kept["scores"]["entropy_classifier_60"], kept["scores"]["msssim_abs_4level_200pairs_own_60"]
     assert sum(entropy["histogram"]) == 60
     assert entropy["std"] is None
     mean = sum(n * float(h) for n, h in zip(entropy["histogram"], entropy["per_class"], strict=True) if n)
     assert entropy["value"] == pytest.approx(mean / 60, rel=1e-9)
     assert [value == "nan" for value in entropy["per_class"]] == [n == 0 for n in entropy["histogram"]]
-    assert [value == "nan" for value in similarity["per_class"]] == [n < 2 for n in entropy["histogram"]]
+    assert [value == "nan" for value in similarity["per_class"]] == [n == 0 for n in similarity["pairs_per_class"]]
+    assert similarity["classes"].startswith("the critic's own label in eval mode")
     known = [value for value in similarity["per_class"] if value != "nan"]
     assert similarity["value"] == pytest.approx(max(known))
     assert similarity["mean"] == pytest.approx(sum(known) / len(known))

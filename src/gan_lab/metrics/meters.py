@@ -29,8 +29,14 @@ if TYPE_CHECKING:
     from gan_lab.metrics.protocol import Protocol, Reference
 
 Entry = dict[str, Any]
-"""A score in a record: value, std (population, over splits or chunks; None where there is one), n_samples, splits,
-chunks, extractor, and the terms of a score that has some."""
+"""A score in a record: value (AM Score's is of all samples at once, its std over splits), std (population, over splits
+or chunks; None where there is one), n_samples, splits, chunks, extractor, and the terms of a score that has some."""
+
+CLASSES = ("auto", "own", "classifier")
+"""Where the classes of MS-SSIM come from; see `gan_lab.metrics.protocol.Protocol`."""
+
+OWN = {"name": "own", "architecture": None, "weights_sha256": None}
+"""In place of the extractor in a score of samples' own classes, which none was asked for."""
 
 TERMS = ("marginal_entropy", "marginal_divergence", "conditional_entropy")  # of IS, Mode and AM Score, for their curves
 
@@ -44,9 +50,14 @@ def score_name(score: str, extractor: str, samples: int, parts: int = 1, referen
 
 
 def score_text(entry: Entry) -> str:
-    """ "7.68 ± 0.03": the value, and its standard deviation over splits or chunks where there is one."""
+    """ "7.68 ± 0.03": the value, and its standard deviation over splits or chunks where there is one.
+
+    Of MS-SSIM also in how many classes there were fewer pairs than its name says.
+    """
     value, std = float(entry["value"]), entry["std"]
-    return f"{value:.4g}" if std is None else f"{value:.4g} ± {float(std):.2g}"
+    text = f"{value:.4g}" if std is None else f"{value:.4g} ± {float(std):.2g}"
+    fewer = sum(pairs < entry["pairs"] for pairs in entry.get("pairs_per_class", []))
+    return f"{text} (fewer pairs in {fewer} of {len(entry['pairs_per_class'])} classes)" if fewer else text
 
 
 @dataclass(frozen=True)
@@ -58,20 +69,36 @@ class Setting:
     train_marginal: Tensor
     protocol: Protocol
     samples: int
+    own_classes: int | None = None
 
     def name(self, score: str, parts: int = 1, reference: str | None = None) -> str:
         """The name of a score with this protocol."""
         return score_name(score, self.extractor.name, self.samples, parts, reference)
 
 
+class Samples(NamedTuple):
+    """uint8 images (n, C, H, W), and the classes that they have of their own, int64 (n,), where they have some."""
+
+    images: Tensor
+    classes: Tensor | None = None
+
+    def part(self, start: int, stop: int) -> Samples:
+        """Those from `start` to before `stop`."""
+        return Samples(self.images[start:stop], None if self.classes is None else self.classes[start:stop])
+
+
 class Batch(NamedTuple):
-    """uint8 images (n, C, H, W), their features (n, d) and logits (n, K), their numbers and splits, int64 (n,)."""
+    """uint8 images (n, C, H, W), their features (n, d) and logits (n, K), their numbers and splits, int64 (n,).
+
+    classes: int64 (n,), those of `Samples`.
+    """
 
     images: Tensor
     features: Tensor
     logits: Tensor
     number: Tensor
     split: Tensor
+    classes: Tensor | None
 
 
 class Meter(Interface):
@@ -85,7 +112,7 @@ class Meter(Interface):
 
 
 class _Splitwise:
-    """A score of logits: one value for each split."""
+    """A score of logits, with its deviation over splits; AM Score's value is of all samples, the others' is a mean."""
 
     def __init__(self, setting: Setting, score: str, metric: Metric) -> None:
         self.name = setting.name(score, setting.protocol.splits)
@@ -174,10 +201,16 @@ class _Histogram:
 
 
 class _WithinClasses:
-    """MS-SSIM of pairs that the extractor puts into one class: the maximum over classes (Table 4-2)."""
+    """MS-SSIM of pairs within one class: the maximum over classes (Table 4-2).
+
+    A sample's class is its own, or the one that the data's classifier sees.
+    """
 
     def __init__(self, setting: Setting) -> None:
-        if setting.extractor.name != "classifier":
+        asked = setting.protocol.msssim_classes
+        self.by = "classifier" if asked == "classifier" or setting.own_classes is None else "own"
+        check_own_classes(setting.protocol, setting.own_classes)
+        if self.by == "classifier" and setting.extractor.name != "classifier":
             raise UserError(
                 f"msssim compares images of one class of the data, and the {setting.extractor.name} extractor has "
                 "other classes: use evaluation=classifier, or leave msssim out of evaluation.scores"
@@ -186,31 +219,41 @@ class _WithinClasses:
         self.metric: MSSSIM | None = None
 
     def update(self, batch: Batch) -> None:
+        own, extractor = self.by == "own", self.setting.extractor
         if self.metric is None:
-            channels, height, width = batch.images.shape[1:]
-            protocol = self.setting.protocol
-            self.metric = MSSSIM(
-                self.setting.extractor.num_classes,
-                (channels, height, width),
-                protocol.msssim_images,
-                protocol.msssim_pairs,
-            ).to(device_of(self.setting.extractor))
-        self.metric.update(batch.images, batch.logits.argmax(1), batch.number)
+            num_classes = (self.setting.own_classes if own else None) or extractor.num_classes
+            self.metric = self.setting.protocol.similarity(num_classes, batch.images.shape[1:]).to(device_of(extractor))
+        classes = batch.classes if own else batch.logits.argmax(1)
+        assert classes is not None, "sample() gives as many as own_classes says"
+        self.metric.update(batch.images, classes, batch.number)
 
     def end_chunk(self) -> None:
         pass
 
     def entries(self) -> dict[str, Entry]:
         assert self.metric is not None
-        per_class, mean, maximum = self.metric.compute()
-        return {
-            self.setting.name(self.metric.variant): {
-                "value": maximum.item(),
-                "std": None,
-                "mean": mean.item(),
-                "per_class": per_class.tolist(),
-            }
+        per_class, mean, maximum, pairs = self.metric.compute()
+        entry = {
+            "value": maximum.item(),
+            "std": None,
+            "mean": mean.item(),
+            "per_class": per_class.tolist(),
+            "pairs": self.metric.num_pairs,
+            "pairs_per_class": pairs.tolist(),
+            "classes": self.by,
         }
+        if self.by == "own":
+            return {score_name(self.metric.protocol, "own", self.setting.samples): entry | {"extractor": OWN}}
+        return {self.setting.name(self.metric.protocol): entry}
+
+
+def check_own_classes(protocol: Protocol, own_classes: int | None) -> None:
+    """Raises UserError where a score is asked within classes that samples do not have."""
+    if protocol.uses_own_classes and protocol.msssim_classes == "own" and own_classes is None:
+        raise UserError(
+            "evaluation.msssim_classes=own: these samples have no classes of their own (labels=none, and no critic "
+            "with class logits); set evaluation.msssim_classes=classifier"
+        )
 
 
 def meters_of(setting: Setting) -> list[Meter]:

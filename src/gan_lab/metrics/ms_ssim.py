@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -13,23 +13,32 @@ from torch.nn.functional import avg_pool2d
 
 from gan_lab.metrics.base import Score, check_integers, exactly
 from gan_lab.metrics.smallest import NONE, smallest_of_class
-from gan_lab.metrics.ssim import WEIGHTS, choose_levels, ssim
+from gan_lab.metrics.ssim import WEIGHTS, check_variant, choose_levels, ssim
 from gan_lab.types import UserError
 
-PAIRS = ("disjoint", "all")
+PAIRS = ("rounds", "disjoint", "all")
+_CHUNK = 64  # pairs compared at once: what the caches of a CPU hold
 
 
 @exactly
-def ms_ssim(a: Tensor, b: Tensor, levels: int | None = None) -> Tensor:
-    """MS-SSIM of image pairs (n, C, H, W), uint8 or float on the scale 0..255: (n,) float64, at most 1.
+def ms_ssim(a: Tensor, b: Tensor, levels: int | None = None, variant: str = "abs") -> Tensor:
+    """MS-SSIM of image pairs.
 
     Π_{j<M} cs_j^{w_j} · ssim_M^{w_M}, with the means of `ssim` at each level and a 2x2 mean between levels. A mean
     below 0 counts as 0: its power would be no number.
 
-    levels: M <= 5 with M <= floor(log2(side)) + 1, None: the most; below 5 the weights are scaled to sum 1
-    (the five published ones sum to 1.0001).
-    Source: Wang et al. 2003. Raises UserError for pairs of different shape and for levels out of range.
+    Args:
+        a, b: (n, C, H, W), uint8 or float on the scale 0..255.
+        levels: M <= 5 with M <= floor(log2(side)) + 1, None: the most; below 5 the weights are scaled to sum 1
+            (the five published ones sum to 1.0001).
+        variant: "signed", the published MS-SSIM; "abs", with |σ_xy| for σ_xy: what Table 4-2 has [code]. An image and
+            its negative are alike by "abs".
+
+    Returns: (n,) float64, at most 1.
+    Raises: UserError for pairs of different shape, levels out of range, and another variant.
+    Source: Wang et al. 2003.
     """
+    check_variant(variant)
     if a.shape != b.shape or a.ndim != 4 or 0 in a.shape[1:]:
         raise UserError(f"images {tuple(a.shape)} and {tuple(b.shape)} make no pairs: give two equal (n, C, H, W)")
     weights = WEIGHTS[: choose_levels(min(a.shape[2:]), levels)]
@@ -39,27 +48,44 @@ def ms_ssim(a: Tensor, b: Tensor, levels: int | None = None) -> Tensor:
     for level, weight in enumerate(weights):
         if level:
             x, y = avg_pool2d(x, 2), avg_pool2d(y, 2)
-        similarity, structure = ssim(x, y)
+        similarity, structure = ssim(x, y, variant)
         term = similarity if level == len(weights) - 1 else structure
         result = result * term.clamp(min=0) ** (weight / scale)
     return result
 
 
 class MSSSIMValue(NamedTuple):
-    """per_class (K,), and over the classes that have a pair its mean and maximum, 0-d; float64, nan without a pair."""
+    """per_class (K,), and over the classes that have a pair its mean and maximum, 0-d; float64, nan without a pair.
+
+    pairs: int64 (K,), how many pairs each class had.
+    """
 
     per_class: Tensor
     mean: Tensor
     maximum: Tensor
+    pairs: Tensor
 
 
 class MSSSIM(Score):
     """The mean of `ms_ssim` over pairs of images within each class; higher is less diverse.
 
     Of every class the `images_per_class` images of smallest index are kept, so memory is constant and the result does
-    not depend on the number of processes. pairs: "disjoint", images 0-1, 2-3, ... in that order (10 images, 5 pairs:
-    the published protocol), or "all". image_shape: (C, H, W). variant: the protocol as a word, "msssim_5level_5pairs".
-    Raises UserError for arguments out of range; ranges are those of `ms_ssim`.
+    not depend on the number of processes. Thesis Table 4-2 is of the variant "abs", 10 images and 5 pairs [code].
+
+    Args:
+        num_classes: K.
+        image_shape: (C, H, W).
+        images_per_class: kept of each class.
+        pairs: which of them are compared. "rounds": images_per_class / 2 pairs, 0-1, 2-3, ... first; a class with fewer
+            images pairs them again, each with others, until it has as many (200 pairs need 21 images) or no pair is
+            left. "disjoint": 0-1, 2-3, ... only. "all": every pair.
+        levels, variant: those of `ms_ssim`.
+
+    Attributes:
+        num_pairs: asked of each class; one with few images has fewer, as `compute` says.
+        protocol: the word for all this, "msssim_abs_5level_200pairs".
+
+    Raises: UserError for arguments out of range.
     """
 
     images: Tensor
@@ -69,10 +95,11 @@ class MSSSIM(Score):
     def __init__(
         self,
         num_classes: int,
-        image_shape: tuple[int, int, int],
-        images_per_class: int = 10,
-        pairs: str = "disjoint",
+        image_shape: Sequence[int],
+        images_per_class: int = 400,
+        pairs: str = "rounds",
         levels: int | None = None,
+        variant: str = "abs",
     ) -> None:
         super().__init__()
         check_integers(1, num_classes=num_classes)
@@ -82,10 +109,12 @@ class MSSSIM(Score):
         check_integers(1, channels=image_shape[0], height=image_shape[1], width=image_shape[2])
         if pairs not in PAIRS:
             raise UserError(f"pairs={pairs} is unknown: choose one of {', '.join(PAIRS)}")
+        check_variant(variant)
         self.num_classes, self.image_shape, self.pairs = num_classes, tuple(image_shape), pairs
         self.levels = choose_levels(min(image_shape[1:]), levels)
-        self.images_per_class = images_per_class
-        self.variant = f"msssim_{self.levels}level_{len(_pairs(images_per_class, pairs))}pairs"
+        self.images_per_class, self.variant = images_per_class, variant
+        self.num_pairs = {"all": images_per_class * (images_per_class - 1)}.get(pairs, images_per_class) // 2
+        self.protocol = f"msssim_{variant}_{self.levels}level_{self.num_pairs}pairs"
         kept = (num_classes, images_per_class)
         # unreduced: what is kept of several processes follows from images and indices together
         self.add_state("images", torch.zeros(*kept, *image_shape, dtype=torch.uint8), dist_reduce_fx=None)
@@ -113,13 +142,22 @@ class MSSSIM(Score):
     def compute(self) -> MSSSIMValue:
         """The similarity within each class. Raises UserError where numbers were out of range."""
         images, indices = self._smallest()
-        per_class = torch.full((self.num_classes,), torch.nan, dtype=torch.float64, device=images.device)
-        for k, count in enumerate((indices != NONE).sum(1).tolist()):
-            left, right = _pairs(count, self.pairs).to(images.device).T
-            chunks = zip(left.split(64), right.split(64), strict=True)
-            per_class[k] = torch.cat([ms_ssim(images[k, a], images[k, b], self.levels) for a, b in chunks]).mean()
+        device = images.device
+
+        # the pairs of all classes one after another: (class, left, right)
+        found = [_pairs(count, self.pairs, self.num_pairs) for count in (indices != NONE).sum(1).tolist()]
+        counts = torch.tensor([len(pairs) for pairs in found])
+        classes = torch.arange(len(found)).repeat_interleave(counts)
+        places = torch.cat([classes[:, None], torch.cat(found)], 1).to(device)
+
+        # compared in chunks that may hold several classes, and averaged within each
+        values = [
+            ms_ssim(images[k, left], images[k, right], self.levels, self.variant)
+            for k, left, right in (chunk.T for chunk in places.split(_CHUNK))
+        ]
+        per_class = torch.stack([part.mean() for part in torch.cat(values).split(counts.tolist())])
         known = per_class[~per_class.isnan()]
-        return MSSSIMValue(per_class, known.mean(), known.max() if len(known) else known.mean())
+        return MSSSIMValue(per_class, known.mean(), known.max() if len(known) else known.mean(), counts.to(device))
 
     def _smallest(self, *new: Tensor) -> tuple[Tensor, Tensor]:
         """What to keep of the images there (once for each process, when synchronised) and of new ones with labels."""
@@ -135,13 +173,23 @@ class MSSSIM(Score):
         @functools.wraps(compute)
         def shaped() -> MSSSIMValue:  # torchmetrics squeezes the (1,) of a single class
             value = cached()
-            return value._replace(per_class=value.per_class.reshape(-1))
+            return value._replace(per_class=value.per_class.reshape(-1), pairs=value.pairs.reshape(-1))
 
         return shaped
 
 
-def _pairs(count: int, kind: str) -> Tensor:
-    """The pairs (p, 2) of `count` images."""
+def _pairs(count: int, kind: str, most: int) -> Tensor:
+    """The pairs (p, 2) of `count` images; of "rounds" the first `most`."""
     if kind == "disjoint":
         return torch.arange(count - count % 2).reshape(-1, 2)
-    return torch.tensor(list(combinations(range(count), 2)), dtype=torch.int64).reshape(-1, 2)
+    if kind == "all":
+        return torch.tensor(list(combinations(range(count), 2)), dtype=torch.int64).reshape(-1, 2)
+
+    # around the circle of images, each with the one `step` places on: every pair once, even images first
+    left = torch.cat([torch.arange(count)[::2], torch.arange(count)[1::2]])
+    steps = min((count - 1) // 2, -(-most // max(count, 1)))
+    rounds = [torch.stack([left, (left + step) % count], 1) for step in range(1, steps + 1)]
+    if count and count % 2 == 0:  # the ones opposite: from one half only
+        half = torch.arange(count // 2)
+        rounds.append(torch.stack([half, half + count // 2], 1))
+    return torch.cat([left.new_empty(0, 2), *rounds])[:most]

@@ -13,7 +13,9 @@ from torch import Tensor
 from gan_lab import parallel
 from gan_lab.metrics.features import Extractor, undisturbed
 from gan_lab.metrics.frechet import FrechetDistance, Moments
-from gan_lab.metrics.meters import SCORES, Batch, Entry, Meter, Setting, device_of, meters_of
+from gan_lab.metrics.meters import CLASSES, SCORES, Batch, Entry, Meter, Samples, Setting, device_of, meters_of
+from gan_lab.metrics.ms_ssim import MSSSIM, PAIRS
+from gan_lab.metrics.ssim import VARIANTS
 from gan_lab.types import UserError
 
 
@@ -21,13 +23,18 @@ from gan_lab.types import UserError
 class Protocol:
     """extractor: makes the extractor (see gan_lab.training.extractors).
 
-    scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the samples), fid, kid, prdc
-        (from features, against each split of the real data; mean and std over `chunks` parts), entropy (of C(x), with
-        the histogram of classes) and msssim (of the images, within the classes that the extractor gives them).
+    scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the samples, but AM Score's
+        value is of all samples at once), fid, kid, prdc (from features, against each split of the real data; mean and
+        std over `chunks` parts), entropy (of C(x), with the histogram of classes) and msssim (of the images, within
+        classes).
     samples: scored after training, or by scripts/evaluate.py. samples_in_training: every `evaluate_every` steps.
     batch_size: images generated, and passed through the extractor, at once.
     kid_subset_size: of the subsets whose mean KID is.
-    msssim_images: of each class. msssim_pairs: of these, "disjoint" (10 images, 5 pairs: the published way) or "all".
+    msssim_images: of each class. msssim_pairs: of these, "rounds" (half as many pairs, also in a class with fewer
+        images), "disjoint" or "all", see gan_lab.metrics.MSSSIM. Table 4-2 has 10 images, 5 pairs.
+    msssim_variant: "abs" (|σ_xy| in place of σ_xy, as Table 4-2) or "signed".
+    msssim_classes: "own", a sample's class is the one it was drawn with or the critic's own label, as in Table 4-2;
+        "classifier", the one that the data's classifier sees; "auto", own where samples have classes of their own.
 
     Errors: UserError for an unknown score, fewer samples than splits or chunks, numbers out of range.
     """
@@ -40,8 +47,10 @@ class Protocol:
     chunks: int = 1
     batch_size: int = 500
     kid_subset_size: int = 1000
-    msssim_images: int = 10
-    msssim_pairs: str = "disjoint"
+    msssim_images: int = 400
+    msssim_pairs: str = "rounds"
+    msssim_variant: str = "abs"
+    msssim_classes: str = "auto"
 
     def __post_init__(self) -> None:
         counts = (
@@ -62,9 +71,23 @@ class Protocol:
         for score in self.scores:
             if score not in SCORES:
                 raise UserError(f"evaluation.scores: there is no score {score!r}; choose from {', '.join(SCORES)}")
+        if self.msssim_images < 2:
+            raise UserError(f"evaluation.msssim_images={self.msssim_images} has no pair: use at least 2")
+        for name, words in (("pairs", PAIRS), ("variant", VARIANTS), ("classes", CLASSES)):
+            if (value := getattr(self, f"msssim_{name}")) not in words:
+                raise UserError(f"evaluation.msssim_{name}={value} is unknown: choose one of {', '.join(words)}")
         self.check_count(self.samples, f"evaluation.samples={self.samples}", splits=self.splits, chunks=self.chunks)
         in_training = f"evaluation.samples_in_training={self.samples_in_training}"
         self.check_count(self.samples_in_training, in_training, splits=self.splits)
+
+    @property
+    def uses_own_classes(self) -> bool:
+        """Whether a score needs the classes that samples have of their own, where they have some."""
+        return "msssim" in self.scores and self.msssim_classes != "classifier"
+
+    def similarity(self, num_classes: int, image_shape: Sequence[int]) -> MSSSIM:
+        """The MS-SSIM within classes that is asked for, of images (C, H, W)."""
+        return MSSSIM(num_classes, image_shape, self.msssim_images, self.msssim_pairs, variant=self.msssim_variant)
 
     @property
     def in_training(self) -> Protocol:
@@ -117,42 +140,46 @@ def needs_features(scores: Sequence[str]) -> bool:
 
 
 def score_samples(
-    sample: Callable[[int], Tensor],
+    sample: Callable[[int], Samples],
     extractor: Extractor,
     references: Mapping[str, Reference],
     train_marginal: Tensor,
     protocol: Protocol,
     samples: int,
+    own_classes: int | None = None,
 ) -> dict[str, Entry]:
     """Scores of `samples` images, by name.
 
-    sample(b): the b-th batch of `protocol.batch_size` uint8 images; the last may be longer than what is used of it.
+    sample(b): the b-th batch of `protocol.batch_size` samples; the last may be longer than what is used of it.
     references: by split, what FID, KID and PRDC compare with. train_marginal: (K,), what AM and Mode Score do.
+    own_classes: how many classes samples have of their own; None: none, or it is not known which is whose.
     Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule. Of several processes each
     takes batches that follow one another, so that together the samples keep their order (KID's subsets depend on it);
     all of them return the scores of all samples.
     """
-    meters = meters_of(Setting(extractor, references, train_marginal, protocol, samples))
+    meters = meters_of(Setting(extractor, references, train_marginal, protocol, samples, own_classes))
     ends = [math.ceil((chunk + 1) * samples / protocol.chunks) for chunk in range(protocol.chunks)]
     batches = math.ceil(samples / protocol.batch_size)
     begin, end = (rank * batches // parallel.world_size() for rank in (parallel.rank(), parallel.rank() + 1))
     with undisturbed(extractor):
         for batch in range(begin, max(end, begin + 1)):
             position = batch * protocol.batch_size
-            images = sample(batch)[: samples - position if begin < end else 0]
+            drawn = sample(batch).part(0, samples - position if begin < end else 0)
+            images = drawn.images
             features, logits = extractor(images)
             start = 0
             if not len(images):  # this process has no batch; some meters learn the size of images from their first
                 index = torch.zeros(0, dtype=torch.int64, device=logits.device)
                 for meter in meters:
-                    meter.update(Batch(images, features, logits, index, index))
+                    meter.update(Batch(images, features, logits, index, index, drawn.classes))
             while start < len(images):  # a batch may reach over the end of a chunk
                 while ends[0] <= position:  # which other processes may have filled
                     _end_chunk(ends, meters)
                 stop = min(len(images), start + ends[0] - position)
                 index = torch.arange(position, position + stop - start, device=logits.device)
                 split = index * protocol.splits // samples
-                part = Batch(images[start:stop], features[start:stop], logits[start:stop], index, split)
+                own = drawn.part(start, stop)
+                part = Batch(own.images, features[start:stop], logits[start:stop], index, split, own.classes)
                 for meter in meters:
                     meter.update(part)
                 position += stop - start
@@ -168,7 +195,7 @@ def score_samples(
         "chunks": protocol.chunks,
         "extractor": {key: extractor.identity[key] for key in ("name", "architecture", "weights_sha256")},
     }
-    return {name: entry | about for name, entry in entries.items()}
+    return {name: about | entry for name, entry in entries.items()}
 
 
 def _end_chunk(ends: list[int], meters: Sequence[Meter]) -> None:
@@ -178,7 +205,12 @@ def _end_chunk(ends: list[int], meters: Sequence[Meter]) -> None:
 
 
 def check_scores(
-    extractor: Extractor, references: Mapping[str, Reference], train_marginal: Tensor, protocol: Protocol, samples: int
+    extractor: Extractor,
+    references: Mapping[str, Reference],
+    train_marginal: Tensor,
+    protocol: Protocol,
+    samples: int,
+    own_classes: int | None = None,
 ) -> None:
     """UserError where `score_samples` could not score with these arguments, which it finds out without a sample."""
-    meters_of(Setting(extractor, references, train_marginal, protocol, samples))
+    meters_of(Setting(extractor, references, train_marginal, protocol, samples, own_classes))

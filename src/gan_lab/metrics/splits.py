@@ -1,4 +1,4 @@
-"""Scores of class probabilities, averaged over splits of the samples: what IS, AM and Mode Score share."""
+"""Class probabilities averaged within splits of the samples: what IS, AM and Mode Score share."""
 
 from __future__ import annotations
 
@@ -83,6 +83,12 @@ class SplitScore(Score):
                 "empty: give more samples, or fewer splits"
             )
         return _averages(self.log_mass, self.entropies, self.counts)
+
+    def overall_averages(self) -> tuple[Tensor, Tensor]:
+        """log mean C(x) of shape (K,) and E H(C(x)), 0-d, of the samples of all splits. Raises UserError as above."""
+        sums = log_sum_exp(self.log_mass), self.entropies.sum(), self.counts.sum()
+        log_q, conditional = _averages(*(part[None] for part in sums))
+        return log_q[0], conditional[0]
 
     def _split_of(self, split: int | Tensor | None, n: int) -> Tensor:
         if isinstance(split, Tensor) and split.ndim:

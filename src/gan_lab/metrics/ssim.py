@@ -4,33 +4,66 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import pad
 
 from gan_lab.metrics.base import check_integers
 from gan_lab.types import UserError
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the levels, Wang et al. 2003; their sum is 1.0001
+VARIANTS = ("abs", "signed")
 
 
-def ssim(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The means over space and channels of SSIM and of its contrast-structure term, (n,) each, of (n, C, H, W) float64.
+def ssim(x: Tensor, y: Tensor, variant: str = "abs") -> tuple[Tensor, Tensor]:
+    """The means over space and channels of SSIM and of its contrast-structure term.
 
     SSIM is (2μ_xμ_y + C1) / (μ_x² + μ_y² + C1) times the contrast-structure term (2σ_xy + C2) / (σ_x² + σ_y² + C2),
     with moments under a Gaussian window of size min(11, side) and sigma 1.5 · size / 11, without padding;
-    C1 = (0.01 · 255)², C2 = (0.03 · 255)² on the scale 0..255. Source: Wang et al. 2004.
+    C1 = (0.01 · 255)², C2 = (0.03 · 255)² on the scale 0..255.
+
+    Args:
+        x, y: images (n, C, H, W), float64.
+        variant: "signed", as above; "abs" takes |σ_xy| for σ_xy in both terms [code].
+
+    Returns: the two means, (n,) each.
+    Raises: UserError for another variant.
+    Source: Wang et al. 2004; "abs": the author's program of thesis Table 4-2.
     """
-    n, channels, height, width = x.shape
-    size = min(11, height, width)
-    offsets = torch.arange(size, dtype=x.dtype, device=x.device) - (size - 1) / 2
+    check_variant(variant)
+    size = min(11, *x.shape[2:])
+    mu_x, mu_y, xx, yy, xy = (_window_means(values, size) for values in (x, y, x * x, y * y, x * y))
+
+    product, squares = mu_x * mu_y, mu_x.square() + mu_y.square()
+    covariance = xy - product
+    if variant == "abs":
+        covariance = covariance.abs()
+
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    structure = (2 * covariance + c2) / (xx + yy - squares + c2)
+    luminance = (2 * product + c1) / (squares + c1)
+    return (luminance * structure).mean(1), structure.mean(1)
+
+
+def _window_means(values: Tensor, size: int) -> Tensor:
+    """(n, C, H, W) -> (n, m): the means under the window at all its places, as two products with band matrices.
+
+    On a CPU five times as fast as a convolution of one channel in float64.
+    """
+    rows, columns = (_band(size, side, values) for side in values.shape[2:])
+    return (rows @ values.contiguous() @ columns.T).flatten(1)
+
+
+def _band(size: int, side: int, like: Tensor) -> Tensor:
+    """(side - size + 1, side): in row i the window of `size` from place i on."""
+    offsets = torch.arange(size, dtype=like.dtype, device=like.device) - (size - 1) / 2
     window = (-0.5 * (offsets / (1.5 * size / 11)).square()).exp()
     window = window / window.sum()
-    maps = torch.cat([x, y, x * x, y * y, x * y]).reshape(5 * n * channels, 1, height, width)
-    means = conv2d(conv2d(maps, window[None, None, :, None]), window[None, None, None, :])
-    mu_x, mu_y, xx, yy, xy = means.reshape(5, n, channels * means.shape[2] * means.shape[3])
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    structure = (2 * (xy - mu_x * mu_y) + c2) / (xx - mu_x * mu_x + yy - mu_y * mu_y + c2)
-    luminance = (2 * mu_x * mu_y + c1) / (mu_x * mu_x + mu_y * mu_y + c1)
-    return (luminance * structure).mean(1), structure.mean(1)
+    return torch.stack([pad(window, (place, side - size - place)) for place in range(side - size + 1)])
+
+
+def check_variant(variant: str) -> None:
+    """Raises UserError for a variant that `ssim` does not have."""
+    if variant not in VARIANTS:
+        raise UserError(f"variant={variant} is unknown: choose one of {', '.join(VARIANTS)}")
 
 
 def choose_levels(side: int, levels: int | None) -> int:

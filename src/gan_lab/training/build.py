@@ -130,14 +130,21 @@ def device(name: str) -> torch.device:
     return torch.device("cuda", 0) if has_gpu else torch.device("cpu")
 
 
-def evaluator(config: DictConfig, data: LoadedData, device: torch.device, console: Console) -> Evaluator | None:
-    """What scores the run, with its classifier trained or its weights checked; None for evaluation=off and points."""
+def evaluator(
+    config: DictConfig, data: LoadedData, device: torch.device, console: Console, gan: GAN | None = None
+) -> Evaluator | None:
+    """What scores the run, with its classifier trained or its weights checked; None for evaluation=off and points.
+
+    gan: what it is to score, so that a score which that cannot have is refused now; None: images without a generator.
+    """
     if not config.evaluation:
         return None
     if data.spec.kind != "images":
         console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}", highlight=False)
         return None
-    return Evaluator(make("evaluation", config.evaluation), data, Path(config.data_cache), device, console)
+    protocol = make("evaluation", config.evaluation)
+    own_classes = None if gan is None else gan.own_classes
+    return Evaluator(protocol, data, Path(config.data_cache), device, console, own_classes)
 
 
 def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:

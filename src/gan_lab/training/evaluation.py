@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from torch import Tensor
 from gan_lab import provenance
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import to_uint8
+from gan_lab.files import write_atomically
 from gan_lab.metrics import load_reference, save_reference
 from gan_lab.metrics.features import Extractor, undisturbed
-from gan_lab.metrics.meters import Entry
+from gan_lab.metrics.meters import Entry, Samples, check_own_classes
 from gan_lab.metrics.protocol import (
     Protocol,
     Reference,
@@ -33,6 +35,8 @@ from gan_lab.training.randomness import generator_for
 from gan_lab.types import UserError
 
 REFERENCES = "references"  # folder in the data cache
+PAIRS_SEED = 0  # of the choice of real images that are paired
+BY_CRITIC = "the critic's own label in eval mode (running statistics, neither noise nor dropout)"
 
 
 class Evaluator:
@@ -40,34 +44,50 @@ class Evaluator:
 
     The statistics of real data are kept in `cache`, by what they depend on. Making one trains the classifier, or
     checks the Inception weights, and passes the real data through: it refuses what cannot be scored before training.
+    own_classes: how many classes the samples to be scored have of their own, see `GAN.own_classes`.
     """
 
     def __init__(
-        self, protocol: Protocol, data: LoadedData, cache: Path, device: torch.device, console: Console
+        self,
+        protocol: Protocol,
+        data: LoadedData,
+        cache: Path,
+        device: torch.device,
+        console: Console,
+        own_classes: int | None = None,
     ) -> None:
         assert data.spec.kind == "images", data.spec
+        check_own_classes(protocol, own_classes)
         self.protocol = protocol
         self.data = data
         self.device = device
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
         keep = needs_features(protocol.scores)
         self.references = {split: self._reference(split, cache, keep) for split in data.splits}
+        marginal = self.references["train"].marginal
         for asked in (protocol, protocol.in_training):
-            check_scores(self.extractor, self.references, self.references["train"].marginal, asked, asked.samples)
+            check_scores(self.extractor, self.references, marginal, asked, asked.samples, own_classes)
+        self.real_similarity = self._real_similarity(cache) if "msssim" in protocol.scores else {}
 
     def scores(self, gan: GAN, protocol: Protocol) -> dict[str, Entry]:
         """Scores of `gan`'s EMA generator, each with the generator step it belongs to; the same noise at every step.
 
-        protocol: this evaluator's, or what it is in training.
+        protocol: this evaluator's, or what it is in training. Where a score needs the critic's own labels, `gan` has
+        the critic of that step, which is asked in eval mode, on samples before they become bytes.
         """
         assert gan.device == self.device, (gan.device, self.device)
+        own_classes = gan.own_classes if protocol.uses_own_classes else None
 
-        def sample(batch: int) -> Tensor:
+        def sample(batch: int) -> Samples:
             rng = generator_for(gan.recipe.seed, "evaluation", batch, self.device)
-            return to_uint8(gan.sample(protocol.batch_size, rng)[0])
+            samples, drawn = gan.sample(protocol.batch_size, rng)
+            return Samples(to_uint8(samples), gan.classes_of(samples, drawn) if own_classes else None)
 
         with undisturbed(gan):
-            entries = self.score(sample, protocol, protocol.samples)
+            entries = self.score(sample, protocol, protocol.samples, own_classes)
+        for entry in entries.values():
+            if entry.get("classes") == "own":
+                entry["classes"] = BY_CRITIC if gan.classes_by_critic else "drawn with the sample"
         facts = {
             "step": gan.generator_steps,
             "batch_norm_statistics": gan.batch_norm_statistics,
@@ -76,10 +96,19 @@ class Evaluator:
         }
         return {name: entry | facts for name, entry in entries.items()}
 
-    def score(self, sample: Callable[[int], Tensor], protocol: Protocol, samples: int) -> dict[str, Entry]:
-        """Scores of any `samples` images; `sample(b)` is their b-th batch."""
+    def score(
+        self, sample: Callable[[int], Samples], protocol: Protocol, samples: int, own_classes: int | None = None
+    ) -> dict[str, Entry]:
+        """Scores of any `samples` images; `sample(b)` is their b-th batch, see `score_samples`.
+
+        MS-SSIM has beside it, as `real` and `real_per_class`, what real images have in their true classes.
+        """
         marginal = self.references["train"].marginal
-        return score_samples(sample, self.extractor, self.references, marginal, protocol, samples)
+        entries = score_samples(sample, self.extractor, self.references, marginal, protocol, samples, own_classes)
+        return {
+            name: entry | self.real_similarity if "pairs_per_class" in entry else entry
+            for name, entry in entries.items()
+        }
 
     def real(self, split: str) -> Iterator[Tensor]:
         """The images of a split, in batches."""
@@ -90,16 +119,43 @@ class Evaluator:
     def _reference(self, split: str, cache: Path, keep_features: bool) -> Reference:
         """From the cache where it was measured before under the same protocol; features are never kept there."""
         meta = reference_meta(self.data.content_hash, split, self.extractor)
-        digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
-        path = cache / REFERENCES / f"{digest[:24]}.npz"
+        path = cache / REFERENCES / f"{_digest(meta)}.npz"
         known = None if keep_features else _read(path, meta)
         if known is None:
             known = measure_reference(self.real(split), self.extractor, keep_features)
-            try:
+            with _kept_in(cache):
                 save_reference(path, known.moments, meta | {"marginal": known.marginal.tolist()})
-            except OSError as error:
-                raise UserError(f"data_cache={cache} cannot be written ({error.strerror or error})") from error
         return known
+
+    def _real_similarity(self, cache: Path) -> dict[str, Any]:
+        """MS-SSIM of the training images in their true classes, as the protocol has it for samples; cached likewise.
+
+        Which images are paired is drawn with a seed: files of a class may be sorted by what they show.
+        """
+        spec, split, protocol = self.data.spec, self.data.splits["train"], self.protocol
+        metric = protocol.similarity(spec.num_classes, spec.shape).to(self.device)
+        meta = {
+            "data": self.data.content_hash,
+            "split": "train",
+            "score": metric.protocol,
+            "images": protocol.msssim_images,
+            "pairs": protocol.msssim_pairs,
+            "seed": PAIRS_SEED,
+        }
+        path = cache / REFERENCES / f"{_digest(meta)}.json"
+        known = _read_json(path)
+        if known is not None and known.get("meta") == meta:
+            return known["similarity"]
+
+        order = np.random.default_rng(PAIRS_SEED).permutation(len(split))
+        order = order[split.labels[order] >= 0]
+        for rows in np.split(order, range(protocol.batch_size, len(order), protocol.batch_size)):
+            metric.update(torch.from_numpy(split.values[rows]), torch.from_numpy(split.labels[rows]))
+        found = metric.compute()
+        similarity = {"real": found.maximum.item(), "real_per_class": found.per_class.tolist()}
+        with _kept_in(cache):
+            write_atomically(path, json.dumps({"meta": meta, "similarity": similarity}))
+        return similarity
 
 
 def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, Any]:
@@ -113,6 +169,29 @@ def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, 
         "resize": identity.get("resize", "none"),
         "quantisation": "uint8",
     }
+
+
+@contextmanager
+def _kept_in(cache: Path) -> Iterator[None]:
+    """Raises UserError where what is done inside cannot write to the data cache."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"data_cache={cache} cannot be written ({error.strerror or error})") from error
+
+
+def _digest(meta: dict[str, Any]) -> str:
+    """The name of a file in the cache, by what it depends on."""
+    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """A cached JSON file; None where there is none, or it is damaged."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _read(path: Path, meta: dict[str, Any]) -> Reference | None:

@@ -19,6 +19,7 @@ from gan_lab.losses.targets import Targets
 from gan_lab.penalties import Penalty
 from gan_lab.training.ema import ExponentialMovingAverage
 from gan_lab.training.randomness import fold, generator_for
+from gan_lab.types import UserError
 
 OptimizerFactory = Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
 Schedule = Callable[[int, int], float]
@@ -200,6 +201,28 @@ class GAN(pl.LightningModule):
         inputs, drawn = zip(*(self.latent(size, rng) for _ in range(-(-count // size))), strict=True)
         samples = torch.cat([self.ema(z) for z in inputs])[:count]
         return samples, None if drawn[0] is None else torch.cat(drawn)[:count]
+
+    @property
+    def own_classes(self) -> int | None:
+        """How many classes samples have of their own: drawn with them, or by the critic's own labels; None: none."""
+        return self.targets.num_classes if self.targets.conditions or isinstance(self.loss, ClassLoss) else None
+
+    @property
+    def classes_by_critic(self) -> bool:
+        """Whether `classes_of` asks the critic."""
+        return self.own_classes is not None and not self.targets.conditions
+
+    def classes_of(self, samples: Tensor, drawn: Tensor | None) -> Tensor:
+        """The classes (n,) of samples (n, *sample): those that were drawn with them, else argmax_k l_k of the critic.
+
+        The critic's mode is the caller's: in eval mode a sample's class does not depend on the other samples, on noise
+        or on dropout. Raises UserError where samples have no classes.
+        """
+        if drawn is not None:
+            return drawn
+        if not isinstance(self.loss, ClassLoss):
+            raise UserError("samples of this loss have no classes: its critic has no class logits, and labels=none")
+        return self.loss.classes(self.critic(samples)).argmax(1)
 
     @contextmanager
     def _autocast(self) -> Iterator[None]:

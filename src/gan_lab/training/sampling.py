@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gan_lab.losses import ClassLoss
 from gan_lab.metrics.features import undisturbed
 from gan_lab.training.gan import GAN
 from gan_lab.types import UserError
@@ -18,7 +17,7 @@ MOST_BATCHES = 40  # drawn in search of a class
 
 def knows_classes(gan: GAN) -> bool:
     """Whether samples have classes: drawn with them, or by the critic's own labels."""
-    return gan.targets.conditions > 0 or isinstance(gan.loss, ClassLoss)
+    return gan.own_classes is not None
 
 
 def by_class(gan: GAN, classes: Sequence[int], each: int, rng: torch.Generator) -> list[Tensor]:
@@ -36,7 +35,7 @@ def by_class(gan: GAN, classes: Sequence[int], each: int, rng: torch.Generator) 
             if all(len(samples) >= each for samples in found.values()):
                 break
             samples, drawn = gan.sample(gan.sampling_batch_size or BATCH, rng)
-            for sample, which in zip(samples.float().cpu(), _classes(gan, samples, drawn).tolist(), strict=True):
+            for sample, which in zip(samples.float().cpu(), gan.classes_of(samples, drawn).tolist(), strict=True):
                 if which in found and len(found[which]) < each:
                     found[which].append(sample)
     empty = samples.new_empty((0, *samples.shape[1:]), device="cpu", dtype=torch.float32)
@@ -61,7 +60,7 @@ def between(gan: GAN, first: int, second: int, rows: int, steps: int, rng: torch
             if all(len(found) >= rows for found in ends.values()):
                 break
             inputs, drawn = gan.latent(size, rng)
-            classes = _classes(gan, gan.ema(inputs), drawn)
+            classes = gan.classes_of(gan.ema(inputs), drawn)
             for which, found in ends.items():
                 found.extend(inputs[classes == which])
         for which, found in ends.items():
@@ -76,12 +75,3 @@ def between(gan: GAN, first: int, second: int, rows: int, steps: int, rng: torch
             inputs[:steps] = torch.lerp(start, end, fraction)
             lines.append(gan.ema(inputs)[:steps].float().cpu())
     return torch.stack(lines)
-
-
-def _classes(gan: GAN, samples: Tensor, drawn: Tensor | None) -> Tensor:
-    """(n,), see `by_class`."""
-    if drawn is not None:
-        return drawn
-    if not isinstance(gan.loss, ClassLoss):
-        raise UserError("samples of this loss have no classes: its critic has no class logits, and labels=none")
-    return gan.loss.classes(gan.critic(samples)).argmax(1)
