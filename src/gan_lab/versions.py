@@ -31,5 +31,6 @@ FIELD_DEFAULTS: dict[str, Since] = {
     "dataset.reference_distribution": Since(1, None),
     # settings of the thesis and of the author's programs that were others before
     "loss.unlabelled": Since(2, "pooled", of=("gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan")),
+    "penalty.exact": Since(2, False, of=("SpectralNorm",)),
 }
 """By dotted field. A field at its implied value is no part of a run's identity."""
