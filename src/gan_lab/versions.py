@@ -29,6 +29,9 @@ FIELD_DEFAULTS: dict[str, Since] = {
     "dataset.labelled_fraction": Since(1, 1.0),
     "dataset.num_classes": Since(1, None),
     "dataset.reference_distribution": Since(1, None),
+    # how images are made and dealt out
+    "dataset.split": Since(2, "standard", of=("Flowers102",)),
+    "dataset.fit": Since(2, "crop", of=("Flowers102", "ImageFolder")),
     # settings of the thesis and of the author's programs that were others before
     "loss.unlabelled": Since(2, "pooled", of=("gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan")),
     "penalty.exact": Since(2, False, of=("SpectralNorm",)),
