@@ -100,7 +100,7 @@ class _LinearMap:
         self._layer.bias = None
 
     def __call__(self, weight: Tensor, image: Tensor) -> Tensor:
-        self._layer.weight = weight  # type: ignore[assignment] # any tensor will do
+        self._layer.weight = weight  # any tensor will do
         try:
             result: Tensor = self._layer.forward(image)  # past hooks
         finally:
@@ -109,5 +109,7 @@ class _LinearMap:
 
 
 def _tell_size(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    parametrization = layer.parametrizations["weight"]  # type: ignore[index]
-    parametrization[0].see(parametrization.original, inputs[0].shape[1:])
+    parametrizations = layer.get_submodule("parametrizations.weight")
+    norm = parametrizations.get_submodule("0")
+    assert isinstance(norm, OperatorNorm)
+    norm.see(parametrizations.get_parameter("original"), inputs[0].shape[1:])
