@@ -50,6 +50,24 @@ def test_the_defaults_are_the_recipe_of_the_thesis():
     assert "MaxGradientPenalty" in composed.penalty._target_
 
 
+def test_wgan_gp_has_the_numbers_of_its_algorithm():
+    """Gulrajani et al. 2017, Algorithm 1: λ = 10, n_critic = 5, α = 1e-4, β1 = 0, β2 = 0.9, m = 64 in both steps."""
+    composed = compose("experiment=wgan_gp", "dataset=cifar10")
+    assert (composed.penalty.weight, composed.penalty.target, composed.n_critic) == (10.0, 1.0, 5)
+    assert (composed.batch_size, composed.generator_batch_size) == (64, 64)
+    for optimizer in (composed.optimizer, config.merged_critic_optimizer(composed)):
+        assert optimizer._target_ == "torch.optim.Adam"
+        assert (optimizer.lr, list(optimizer.betas)) == (1e-4, [0.0, 0.9])
+    assert composed.schedule._target_.endswith(".Constant")
+
+
+def test_the_row_beside_table_2_2_has_the_recipe_of_that_table():
+    row, table = compose("experiment=table_2_2_wgan_gp"), compose("experiment=table_2_2", "dataset=cifar10")
+    recipe = ("optimizer", "schedule", "n_critic", "batch_size", "generator_batch_size", "ema_decay", "architecture")
+    assert {name: row[name] for name in recipe} == {name: table[name] for name in recipe}
+    assert (row.penalty.weight, row.optimizer.lr, row.generator_batch_size) == (10.0, 2e-4, 128)
+
+
 def test_every_field_is_named_in_the_yaml_and_the_schema():
     root = yaml.safe_load((CONF / "train.yaml").read_text())
     fields = set(config.TrainConfig.__dataclass_fields__)

@@ -55,6 +55,13 @@ FIELD_DEFAULTS: dict[str, Since] = {
     # the classes and the covariance of MS-SSIM
     "evaluation.msssim_variant": Since(2, "signed", ("Protocol",)),
     "evaluation.msssim_classes": Since(2, "classifier", ("Protocol",)),
+    # how images are made and dealt out
+    "dataset.split": Since(2, "standard", of=("Flowers102",)),
+    "dataset.fit": Since(2, "crop", of=("Flowers102", "ImageFolder")),
+    # settings of the thesis and of the author's programs that were others before
+    "architecture.batch_norm_eps": Since(2, 1e-5, of=("DCGAN",)),
+    "loss.unlabelled": Since(2, "pooled", of=("gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan")),
+    "penalty.exact": Since(2, False, of=("SpectralNorm",)),
 }
 """By dotted field, at any depth. A field at its implied value is no part of a run's identity."""
 

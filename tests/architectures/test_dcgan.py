@@ -17,7 +17,7 @@ from gan_lab.types import UserError
 
 SMALL = {"generator_channels": 3, "critic_channels": 2, "latent_dim": 5}
 QUIET = {"noise": 0.0, "dropout": 0.0}
-EPS = 1e-5  # of batch norm
+EPS = 1e-3  # of batch norm [code]
 
 
 def weighted(network: nn.Module) -> list[nn.Module]:
@@ -391,6 +391,7 @@ def test_second_derivatives_by_autograd_and_by_differences(batch_norm):
     ("field", "values"),
     [
         ("noise", [-0.1, float("nan"), float("inf")]),
+        ("batch_norm_eps", [0.0, -1e-3, float("nan"), float("inf"), True]),
         ("dropout", [1, -0.1, 1.5, float("nan")]),
         ("extra_layer", ["no", 1, None]),
         ("critic_batch_norm", ["false", 0, None]),

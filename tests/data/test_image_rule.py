@@ -129,6 +129,34 @@ def test_the_central_square_is_cut_out(tmp_path, resize, height, width):
     np.testing.assert_array_equal(decode(whole, **rule), decode(square, **rule))
 
 
+@pytest.mark.parametrize("resize", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize(("height", "width"), [(8, 14), (14, 8), (40, 33), (5, 64)])
+def test_the_whole_image_is_stretched_as_by_pil(tmp_path, resize, height, width):
+    pixels = noise(height, width, 3)
+    peer = Image.fromarray(pixels).resize((16, 16), Image.Resampling[resize.upper()])
+    decoded = decode(save(tmp_path / "a.png", pixels), size=16, resize=resize, fit="stretch")
+    np.testing.assert_array_equal(decoded, np.asarray(peer).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 14), (14, 8), (40, 33), (5, 64), (12, 8)])
+def test_a_stretched_box_is_the_mean_over_areas(tmp_path, height, width):
+    """To half a step by floating point; against Pillow's BOX where whole pixels fall into each new one."""
+    pixels = noise(height, width)
+    expected = overlaps(height, 4) @ pixels.astype(float) @ overlaps(width, 4).T
+    decoded = decode(save(tmp_path / "a.png", pixels), size=4, resize="box", fit="stretch", channels=1)[0]
+    assert np.abs(decoded - expected).max() <= 0.5 + 1e-9
+    if height % 4 == width % 4 == 0:
+        peer = np.asarray(Image.fromarray(pixels).resize((4, 4), Image.Resampling.BOX)).astype(int)
+        assert np.abs(decoded - peer).max() <= 1  # Pillow rounds rows before columns
+
+
+def test_a_square_is_stretched_as_it_is_cropped(tmp_path):
+    path = save(tmp_path / "a.png", noise(13, 13, 3))
+    for resize in ("box", "bilinear"):
+        rule = {"size": 5, "resize": resize}
+        np.testing.assert_array_equal(decode(path, fit="stretch", **rule), decode(path, **rule))
+
+
 def test_an_odd_difference_leaves_one_of_the_two_central_squares(tmp_path):
     pixels = noise(4, 7)
     decoded = decode(save(tmp_path / "a.png", pixels), size=4, resize="box", channels=1)[0]
@@ -288,6 +316,9 @@ def test_only_the_accepted_sides(tmp_path):
         ({"greyscale": "maybe"}, "dataset.greyscale"),
         ({"greyscale": False}, "dataset.greyscale"),
         ({"greyscale": "drop_grey", "channels": 1}, "dataset.greyscale"),
+        ({"fit": "squeeze", "size": 8, "resize": "box"}, "dataset.fit"),
+        ({"fit": True, "size": 8, "resize": "box"}, "dataset.fit"),
+        ({"fit": "stretch"}, "dataset.resize"),
     ],
 )
 def test_bad_rules(fields, needle):

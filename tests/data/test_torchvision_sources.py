@@ -1,5 +1,6 @@
 """CIFAR-10 and Oxford-102 on tiny files in their original formats, with torchvision and PIL as peers."""
 
+import hashlib
 import pickle
 
 import numpy as np
@@ -11,6 +12,7 @@ from torchvision.datasets import CIFAR10 as TorchvisionCIFAR10
 from torchvision.datasets import Flowers102 as TorchvisionFlowers102
 
 from gan_lab.data import CIFAR10, Flowers102, load
+from gan_lab.data.source import content_digest
 
 
 def cifar10(root):
@@ -102,7 +104,7 @@ def central_square(path, size):
 
 def test_flowers_splits_labels_and_pixels(tmp_path, monkeypatch):
     made = make_flowers102(tmp_path, monkeypatch)
-    data = flowers(tmp_path, size=4)
+    data = flowers(tmp_path, size=4, split="standard", fit="crop")
     assert data.spec.shape == (3, 4, 4)
     assert data.spec.num_classes == 102
     assert data.spec.class_names == tuple(TorchvisionFlowers102.classes)
@@ -116,7 +118,7 @@ def test_flowers_splits_labels_and_pixels(tmp_path, monkeypatch):
 
 def test_flowers_against_torchvision(tmp_path, monkeypatch):
     make_flowers102(tmp_path, monkeypatch)
-    data = flowers(tmp_path, size=8, resize="bicubic")
+    data = flowers(tmp_path, size=8, resize="bicubic", split="standard", fit="crop")
     for name, split in data.splits.items():
         peer = TorchvisionFlowers102(tmp_path, name)
         by_label = {label: image for image, label in (peer[index] for index in range(len(peer)))}
@@ -125,6 +127,39 @@ def test_flowers_against_torchvision(tmp_path, monkeypatch):
             left, top = (image.width - 8) // 2, (image.height - 8) // 2
             square = image.crop((left, top, left + 8, top + 8))
             np.testing.assert_array_equal(value, np.asarray(square).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("resize", ["box", "bilinear"])
+def test_all_flowers_are_training_data_stretched_to_squares(tmp_path, monkeypatch, resize):
+    """By default, as published: every image of the three splits, its whole width and height, by Pillow as a peer."""
+    made = make_flowers102(tmp_path, monkeypatch)
+    data = flowers(tmp_path, size=4, resize=resize)
+    assert list(data.splits) == ["train"]
+    every = sorted((label, number) for split in made.values() for number, label in split)
+    assert data.splits["train"].labels.tolist() == [label for label, _ in every]
+    assert data.label_histogram == {"train": [3] * 102}
+    for value, (_, number) in zip(data.splits["train"].values, every, strict=True):
+        image = Image.open(tmp_path / "flowers-102" / "jpg" / f"image_{number:05d}.jpg").convert("RGB")
+        assert image.size in ((12, 8), (8, 10))
+        if resize == "bilinear":
+            expected = np.asarray(image.resize((4, 4), Image.Resampling.BILINEAR))
+            np.testing.assert_array_equal(value, expected.transpose(2, 0, 1))
+        else:
+            enlarged = np.asarray(image).repeat(4, 0).repeat(4, 1).astype(float)  # sides of 4 height and 4 width
+            blocks = enlarged.reshape(4, image.height, 4, image.width, 3).mean(axis=(1, 3))
+            np.testing.assert_array_equal(value, np.floor(blocks + 0.5).transpose(2, 0, 1))
+
+
+def test_the_former_way_has_the_former_content_hash(tmp_path, monkeypatch):
+    """What records of older runs and caches are known by: the rule without a word of split and fit."""
+    make_flowers102(tmp_path, monkeypatch)
+    source = Flowers102(root=str(tmp_path), split="standard", fit="crop")
+    rule = {"size": 32, "resize": "box", "channels": 3, "greyscale": "keep", "sides": ()}
+    jpg = [path.read_bytes() for path in sorted((source.folder / "jpg").iterdir())]
+    digests = b"".join(hashlib.sha256(content).digest() for content in jpg)
+    images = content_digest({"images": rule}, [b"jpg", b"all", digests])
+    labels = ((source.folder / name).read_bytes() for name in ("imagelabels.mat", "setid.mat"))
+    assert source.content_key() == content_digest({"flowers102": images}, labels)
 
 
 @pytest.mark.parametrize("name", ["imagelabels.mat", "setid.mat"])
@@ -148,7 +183,8 @@ def test_flowers_names_the_damaged_image(tmp_path, monkeypatch, damage):
 
 def test_flowers_hash_knows_images_labels_splits_and_rule(tmp_path, monkeypatch):
     make_flowers102(tmp_path, monkeypatch)
-    keys = [Flowers102(root=str(tmp_path), **rule).content_key() for rule in ({}, {"size": 64}, {"resize": "lanczos"})]
+    rules = ({}, {"size": 64}, {"resize": "lanczos"}, {"split": "standard"}, {"fit": "crop"})
+    keys = [Flowers102(root=str(tmp_path), **rule).content_key() for rule in rules]
     folder = tmp_path / "flowers-102"
     save(folder / "jpg" / "image_00001.jpg", noise(12, 12, 3, seed=99))
     keys.append(Flowers102(root=str(tmp_path)).content_key())
@@ -156,11 +192,19 @@ def test_flowers_hash_knows_images_labels_splits_and_rule(tmp_path, monkeypatch)
     keys.append(Flowers102(root=str(tmp_path)).content_key())
     savemat(folder / "imagelabels.mat", {"labels": np.array([[1]])})
     keys.append(Flowers102(root=str(tmp_path)).content_key())
-    assert len(set(keys)) == 6
+    assert len(set(keys)) == len(rules) + 3
 
 
 @pytest.mark.parametrize(
-    ("fields", "needle"), [({"size": None}, "size"), ({"size": 0}, "size"), ({"resize": "no"}, "resize")]
+    ("fields", "needle"),
+    [
+        ({"size": None}, "size"),
+        ({"size": 0}, "size"),
+        ({"resize": "no"}, "resize"),
+        ({"fit": "squeeze"}, "fit"),
+        ({"split": "train"}, "split"),
+        ({"resize": "none"}, "fit=stretch"),
+    ],
 )
 def test_flowers_bad_rules(tmp_path, fields, needle):
     user_error(lambda: flowers(tmp_path, **fields), f"dataset.{needle}")

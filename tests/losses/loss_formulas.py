@@ -136,6 +136,14 @@ def cross_entropy(p_hat: np.ndarray, log_p: np.ndarray) -> float:
     return float(np.mean([-np.dot(row, log_row) for row, log_row in zip(p_hat, log_p, strict=True)]))
 
 
+def over_real(batch: Batch, p_hat: np.ndarray, log_p: np.ndarray) -> float:
+    """(4-33): E_labelled[H(p_hat, p)] + E_unlabelled[H(p_hat, p)], each over its own real samples, or one mean."""
+    if batch.settings.get("unlabelled") == "pooled":
+        return cross_entropy(p_hat, log_p)
+    parts = [batch.labels >= 0, batch.labels < 0]
+    return sum(cross_entropy(p_hat[part], log_p[part]) for part in parts if part.any())
+
+
 def vectors(classes: np.ndarray, length: int) -> np.ndarray:
     """v(y) or u(y) of each class, (n, length)."""
     return np.eye(length)[classes]
@@ -155,7 +163,8 @@ def gan_terms(batch: Batch) -> tuple[float, float]:
 def classifier_terms(batch: Batch) -> tuple[float, float]:
     """(4-11) on real samples and (4-8) on fake ones."""
     real, fake, k = batch.log_c(batch.real), batch.log_c(batch.fake), batch.num_classes
-    return cross_entropy(vectors(batch.labels, k), real), cross_entropy(vectors(batch.targets, k), fake)
+    on_real = over_real(batch, vectors(batch.completed().labels, k), real)
+    return on_real, cross_entropy(vectors(batch.targets, k), fake)
 
 
 def gan_star(batch: Batch) -> tuple[float, float]:
@@ -182,14 +191,14 @@ def ac_gan_plus(batch: Batch) -> tuple[float, float]:
 def label_gan(batch: Batch) -> tuple[float, float]:
     """(4-4) and (4-3), -E log sum_i<=K D_i."""
     real, fake, k = batch.log_d(batch.real), batch.log_d(batch.fake), batch.num_classes
-    critic = cross_entropy(vectors(batch.labels, k + 1), real) - float(np.mean(fake[:, k]))
+    critic = over_real(batch, vectors(batch.completed().labels, k + 1), real) - float(np.mean(fake[:, k]))
     return critic, -float(np.mean([np.logaddexp.reduce(row[:k]) for row in fake]))
 
 
 def am_gan(batch: Batch) -> tuple[float, float]:
     """(4-18) and (4-17)."""
     real, fake, k = batch.log_d(batch.real), batch.log_d(batch.fake), batch.num_classes
-    critic = cross_entropy(vectors(batch.labels, k + 1), real)
+    critic = over_real(batch, vectors(batch.completed().labels, k + 1), real)
     critic += cross_entropy(constant([0] * k + [1], fake), fake)
     return critic, cross_entropy(vectors(batch.targets, k + 1), fake)
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from math import log
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_worker import LABELS_OF_SHARES, batch_of, name_of_case
 from loss_formulas import CLASS_FORMULAS, guidance
 from loss_probes import EPS, loss, variants
 from test_losses_label_values import gradients, name_of, random_batch, size, tensors, values
 
+import gloo
 from gan_lab.losses import ClassLoss, GuidedLoss
 from gan_lab.types import UserError
 
@@ -35,17 +38,67 @@ def unlabelled(batch, mask):
 
 
 @pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
+@pytest.mark.parametrize("means", ["separate", "pooled"])
 @few
 @given(st.integers(2, 7), seeds, masks)
-def test_an_unlabelled_sample_takes_the_class_of_its_logits(option, flags, num_classes, seed, mask):
-    """Value and gradient are those of the label argmax_k l_k: nothing flows through the choice."""
+def test_an_unlabelled_sample_takes_the_class_of_its_logits(option, flags, means, num_classes, seed, mask):
+    """argmax_k l_k is its label; the mean over such samples is added to that over the others, or one is over both."""
+    flags = {**flags, "unlabelled": means}
     made = loss(option, **flags)
     batch = unlabelled(random_batch(made, num_classes, seed, flags=flags), mask)
-    assert values(made, batch)[0] == values(made, batch.completed())[0]
-    expected = CLASS_FORMULAS[option](batch.completed())[0]
-    assert values(made, batch)[0] == pytest.approx(expected, rel=0, abs=32 * EPS * size(batch))
-    for one, other in zip(gradients(made, batch), gradients(made, batch.completed()), strict=True):
-        assert np.array_equal(one, other)
+    expected = CLASS_FORMULAS[option](batch)[0]
+    assert values(made, batch)[0] == pytest.approx(expected, rel=0, abs=64 * EPS * size(batch))
+
+
+@pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
+@pytest.mark.parametrize("means", ["separate", "pooled"])
+@pytest.mark.parametrize("mask", MASKS)
+def test_the_gradient_with_unlabelled_samples(option, flags, means, mask):
+    """Against central differences of numpy: h^2/6 times a third derivative below 2, and rounding. No label changes."""
+    flags, h = {**flags, "unlabelled": means}, 1e-4
+    made = loss(option, **flags)
+    batch = unlabelled(random_batch(made, 3, seed=7, flags=flags), MASKS[mask])
+    found = gradients(made, batch)[0]
+    for place in np.ndindex(found.shape):
+        step = np.zeros_like(found)
+        step[place] = h
+        ahead, behind = (CLASS_FORMULAS[option](replace(batch, real=batch.real + sign * step))[0] for sign in (1, -1))
+        assert found[place] == pytest.approx((ahead - behind) / (2 * h), rel=0, abs=h**2 + 16 * EPS * 20 / h)
+
+
+@pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
+@pytest.mark.parametrize("mask", ["none", "all"])
+def test_with_all_labels_or_none_both_means_are_the_same(option, flags, mask):
+    """To the last bit of values and gradients: the default changed nothing for data with labels."""
+    made, pooled = (loss(option, **flags, unlabelled=means) for means in ("separate", "pooled"))
+    batch = unlabelled(random_batch(made, 5, seed=8, flags=flags, sizes=(64, 48)), np.full(64, mask == "all"))
+    assert values(made, batch) == values(pooled, batch)
+    assert all(map(np.array_equal, gradients(made, batch), gradients(pooled, batch)))
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_one_labelled_sample_of_three_by_hand(joint):
+    """K = 2, fake logit 0. Labelled 1 with e^l = (2, 3): D_1 = 3/6. Unlabelled (1, 2) and (1, 6): 2/4 and 6/8.
+
+    Separate: log 2 + (log 2 + log 4/3)/2; pooled: (2 log 2 + log 4/3)/3.
+    """
+    real = torch.tensor([[2.0, 3.0], [1.0, 2.0], [1.0, 6.0]], dtype=torch.float64).log()
+    fake, labels = real[:1], torch.tensor([1, -1, -1])
+    on_fake = log(6)  # 1/6
+    for means, expected in (("separate", log(2) + log(8 / 3) / 2), ("pooled", log(16 / 3) / 3)):
+        for option in ("label_gan", "am_gan"):
+            made = loss(option, joint=joint, unlabelled=means)
+            assert made.critic(real, fake, labels).item() == pytest.approx(expected + on_fake, rel=1e-14, abs=0)
+
+
+def test_a_real_logit_of_its_own_has_one_game_over_all():
+    """K = 2 and the real logit 0 of three samples, D_r = 1/2: log 2 once. C = 3/5 labelled, 2/3 and 6/7 unlabelled."""
+    real = torch.tensor([[2.0, 3.0, 1.0], [1.0, 2.0, 1.0], [1.0, 6.0, 1.0]], dtype=torch.float64).log()
+    labels, game = torch.tensor([1, -1, -1]), 2 * log(2)
+    classify = log(5 / 3) + (log(3 / 2) + log(7 / 6)) / 2
+    for made, weight in ((loss("ac_gan"), 1.0), (loss("gan_star", classifier_weight=0.5), 0.5)):
+        found = made.critic(real, real[:1], labels, torch.tensor([0])).item()
+        assert found == pytest.approx(game + weight * classify, rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
@@ -57,6 +110,31 @@ def test_the_class_is_one_of_the_k(option, flags):
     real[:, 3:] = 40
     batch = replace(batch, real=real)
     assert values(made, batch)[0] == values(made, batch.completed())[0]
+
+
+# Two processes whose shares of a batch have unequal numbers of labels -------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> list[dict]:
+    """What one process makes of every case of the worker, and each of two."""
+    return gloo.results(Path(__file__).with_name("label_worker.py"), tmp_path_factory.mktemp("labels"), seconds=100)[0]
+
+
+@pytest.mark.parametrize("case", LABELS_OF_SHARES)
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: f"{variant[0]}-{name_of(variant[1])}")
+def test_labels_are_counted_over_processes(shared, variant, case):
+    """The mean of two processes' values is the formula's of the whole batch; their gradients are those of one."""
+    option, flags = variant
+    alone, first, second = (results[name_of_case(option, flags, case)] for results in shared)
+    batch = batch_of(option, flags, case)
+    expected = CLASS_FORMULAS[option](batch)[0]
+    assert alone["value"] == pytest.approx(expected, rel=0, abs=64 * EPS * size(batch))
+    assert first["value"] == pytest.approx(expected, rel=0, abs=64 * EPS * size(batch))
+    assert second["value"] == first["value"]
+    for side in ("real", "fake"):
+        both = np.concatenate([first[side], second[side]])
+        assert both == pytest.approx(np.array(alone[side]), rel=0, abs=64 * EPS)
 
 
 @pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
@@ -81,8 +159,7 @@ def guided(option, flags, num_classes: int, seed: int) -> GuidedLoss:
 def test_guidance(option, flags, num_classes, seed, mask):
     made = guided(option, flags, num_classes, seed)
     batch = unlabelled(random_batch(made, num_classes, seed, flags=flags), mask)
-    known = batch if option == "cat_gan" else batch.completed()
-    expected = CLASS_FORMULAS[option](known)[0] + guidance(option, batch, np.array(made.reference))
+    expected = CLASS_FORMULAS[option](batch)[0] + guidance(option, batch, np.array(made.reference))
     assert values(made, batch)[0] == pytest.approx(expected, rel=0, abs=64 * EPS * size(batch))
 
 

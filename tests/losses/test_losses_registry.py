@@ -235,7 +235,7 @@ def test_least_squares_with_equal_targets_is_refused():
 
 @pytest.mark.parametrize(("option", "field"), WORDS)
 def test_an_unknown_word_is_refused_with_the_choices(option, field):
-    with pytest.raises(UserError, match=rf"loss\.{field}=linaer .*linear"):
+    with pytest.raises(UserError, match=rf"loss\.{field}=linaer .*{fields('loss', option)[field]}"):
         instantiate("loss", option, **{field: "linaer"})
 
 

@@ -30,10 +30,12 @@ CASES: dict[str, tuple[str, ...]] = {
     "dragan": (*RESNET, "loss=nonsaturating", "penalty=dragan"),
     "fisher": (*RESNET, "loss=fisher", "loss.rho=0.1", "penalty=none"),
     "spectral": (*RESNET, "loss=hinge", "penalty=spectral"),
+    "spectral, exact": (*RESNET, "loss=hinge", "penalty=spectral", "penalty.exact=true"),
     "am_gan on resnet": (*RESNET, "loss=am_gan", "labels=dynamic", "penalty=maxgp"),
     "am_gan on dcgan": (*DCGAN, "loss=am_gan", "labels=dynamic"),
     "ac_gan_plus, predefined": (*DCGAN, "loss=ac_gan_plus", "labels=predefined"),
     "am_gan, partly labelled": (*DCGAN, "loss=am_gan", "labels=dynamic", *FOUND_CLASSES),
+    "ac_gan_plus, partly labelled": (*DCGAN, "loss=ac_gan_plus", "labels=dynamic", "dataset.labelled_fraction=0.3"),
     "cat_gan, partly labelled": (*DCGAN, "loss=cat_gan", "dataset.labelled_fraction=0.3"),
 }
 COMMON = ("dataset=digits", "n_critic=2", "batch_size=16", "generator_batch_size=24", "seed=3", "optimizer.lr=1e-3")

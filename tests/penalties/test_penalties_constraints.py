@@ -11,6 +11,7 @@ import torch
 from penalty_probes import batch, conv_critic, rng
 from torch import Tensor, nn
 
+from gan_lab.architectures.layers import PooledConv2d
 from gan_lab.types import UserError
 from registry import fields, instantiate
 
@@ -237,3 +238,177 @@ def test_a_critic_with_a_parametrised_weight_is_refused(name):
     with pytest.raises(UserError, match="penalty=spectral"):
         wrapped(critic)
     assert list(critic.state_dict()) == before  # nothing half done
+
+
+# The norm of a convolution as a map of images -------------------------------------------------------------------------
+
+LAYERS = {  # a layer and the side of the images that it gets
+    "3x3 on 8x8": (lambda: nn.Conv2d(3, 5, 3, padding=1), 8),
+    "3x3 on 4x4": (lambda: nn.Conv2d(6, 4, 3, padding=1), 4),
+    "3x3, stride 2, on 8x8": (lambda: nn.Conv2d(3, 5, 3, 2, padding=1), 8),
+    "3x3, stride 2, on 4x4": (lambda: nn.Conv2d(3, 5, 3, 2, padding=1), 4),
+    "3x3 without padding": (lambda: nn.Conv2d(3, 5, 3), 8),
+    "3x3, stride 2, without padding": (lambda: nn.Conv2d(3, 5, 3, 2, bias=False), 8),
+    "1x1": (lambda: nn.Conv2d(4, 3, 1), 8),
+    "1x1, stride 2": (lambda: nn.Conv2d(4, 3, 1, 2), 4),
+    "reflected border": (lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), 4),
+    "two groups": (lambda: nn.Conv2d(4, 4, 3, padding=1, groups=2), 4),
+    "transposed, stride 2": (lambda: nn.ConvTranspose2d(3, 2, 3, 2, padding=1, output_padding=1), 4),
+    "with a mean of 2x2": (lambda: PooledConv2d(3, 4), 8),
+}
+
+
+def made(name: str) -> tuple[nn.Module, Tensor]:
+    """A layer in float64 and a batch for it."""
+    make, side = LAYERS[name]
+    torch.manual_seed(1)
+    layer = make().double()
+    return layer, torch.randn(2, layer.in_channels, side, side, dtype=torch.float64)
+
+
+def dense(layer: nn.Module, x: Tensor) -> np.ndarray:
+    """A layer's map without its bias as a matrix: its columns are the outputs of unit images."""
+    units = torch.eye(x[0].numel(), dtype=x.dtype).view(-1, *x.shape[1:])
+    with torch.no_grad():
+        return (layer(units) - layer(torch.zeros_like(units[:1]))).flatten(1).numpy().T
+
+
+def settled(layer: nn.Module, x: Tensor, passes: int = 100, **settings) -> nn.Module:
+    """The layer under penalty=spectral after so many training passes, in eval mode."""
+    layer = wrapped(layer, **{"n_power_iterations": 5, "exact": True, **settings})
+    for _ in range(passes):
+        layer(x)
+    return layer.eval()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_norm_of_a_convolution_becomes_one(name):
+    """By numpy's singular values of the whole map; the bias stays, and the effective weight is W over its norm."""
+    plain, x = made(name)
+    layer = settled(deepcopy(plain), x)
+    assert np.linalg.svd(dense(layer, x))[1][0] == pytest.approx(1, rel=0, abs=1e-3)
+    norm = np.linalg.svd(dense(plain, x))[1][0]
+    assert layer.weight.detach().numpy() == pytest.approx(plain.weight.detach().numpy() / norm, rel=1e-3, abs=0)
+    if plain.bias is not None:
+        assert torch.equal(layer.bias, plain.bias)
+
+
+def test_the_reshaped_kernel_is_no_bound_of_a_convolution():
+    """16 to 16 channels on 8x8: normalised as a matrix (16, 144) it lengthens an image by about 1.5."""
+    torch.manual_seed(0)
+    plain, x = nn.Conv2d(16, 16, 3, padding=1).double(), torch.randn(2, 16, 8, 8, dtype=torch.float64)
+    norms = [np.linalg.svd(dense(settled(deepcopy(plain), x, exact=exact), x))[1][0] for exact in (False, True)]
+    assert 1.2 < norms[0] < 1.8
+    assert norms[1] == pytest.approx(1, rel=0, abs=1e-3)
+
+
+def exact_critic(seed: int = 0) -> nn.Module:
+    return wrapped(conv_critic(seed=seed), exact=True)
+
+
+def test_linear_layers_are_normalised_as_before():
+    one, other = (wrapped(mlp(6, 5, 1), exact=exact) for exact in (False, True))
+    assert list(one.state_dict()) == list(other.state_dict())
+    x, _ = batch(4, 6)
+    assert torch.equal(one(x), other(x))
+
+
+@pytest.mark.parametrize("name", ["3x3, stride 2, on 8x8", "with a mean of 2x2", "transposed, stride 2"])
+def test_the_gradient_goes_through_the_norm(name):
+    """Of sum C * W / sigma(W) along a direction, against central differences with numpy's singular values."""
+    plain, x = made(name)
+    layer = settled(deepcopy(plain), x, passes=200)
+    c, direction = torch.randn_like(plain.weight), torch.randn_like(plain.weight)
+    (c * layer.weight).sum().backward()
+    found = (layer.parametrizations.weight.original.grad * direction).sum().item()
+
+    def exact(step: float) -> float:
+        moved = deepcopy(plain)
+        with torch.no_grad():
+            moved.weight += step * direction
+        return (c * moved.weight).sum().item() / np.linalg.svd(dense(moved, x))[1][0]
+
+    assert found == pytest.approx((exact(1e-5) - exact(-1e-5)) / 2e-5, rel=1e-4)
+
+
+def test_second_derivatives_exist_and_are_right():
+    """Of the squared gradient by the samples, by every parameter along a direction: by central differences."""
+    critic, (x, _) = exact_critic(), batch(3, 2, 6, 6)
+    for _ in range(300):
+        critic(x)
+    critic.eval()
+    parameters = list(critic.parameters())
+    direction = [torch.randn_like(p) for p in parameters]
+
+    def squared() -> Tensor:
+        point = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(critic(point).square().sum(), point, create_graph=True)
+        return slope.square().sum()
+
+    slopes = torch.autograd.grad(squared(), parameters, allow_unused=True, materialize_grads=True)
+    expected, ends = sum((g * d).sum().item() for g, d in zip(slopes, direction, strict=True)), []
+    for step in (1e-6, -2e-6):
+        with torch.no_grad():
+            for p, d in zip(parameters, direction, strict=True):
+                p += step * d
+        ends.append(squared().item())
+    assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(expected, rel=1e-4)
+    assert abs(expected) > 1e-6
+
+
+def test_two_passes_before_one_backward():
+    """As of real and fake samples: the second pass moves the vector that the first one's graph has used."""
+    critic, (real, fake) = exact_critic(), batch(4, 2, 6, 6)
+    (critic(fake).mean() - critic(real).mean()).backward()
+    originals = [critic[layer].parametrizations.weight.original for layer in (0, 2)]
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in originals)
+
+
+def test_a_state_loads_before_the_first_pass():
+    """A resumed run builds its critic anew and has seen no image when the state comes; copies are whole too."""
+    critic, (x, _) = exact_critic(), batch(3, 2, 6, 6)
+    for _ in range(3):
+        critic(x)
+    copied, loaded = deepcopy(critic), exact_critic(seed=5)
+    loaded.load_state_dict(critic.state_dict())
+    for _ in range(2):
+        expected = critic(x)
+        assert torch.equal(copied(x), expected)
+        assert torch.equal(loaded(x), expected)
+    assert [name for name in critic.state_dict() if name.endswith(".v")] == [
+        f"{layer}.parametrizations.weight.0.v" for layer in (0, 2)
+    ]
+    exact_critic().load_state_dict(exact_critic().state_dict())  # of a run that has seen nothing yet
+
+
+def test_an_evaluation_pass_does_not_iterate_and_no_pass_draws():
+    critic, (x, fake) = exact_critic(), batch(3, 2, 6, 6)
+    random_state = torch.get_rng_state()
+    critic(x)
+    assert torch.equal(torch.get_rng_state(), random_state)  # dropout of the run is left alone
+    critic.eval()
+    before = deepcopy(critic.state_dict())
+    assert torch.equal(critic(x), critic(x))
+    instantiate("penalty", "spectral", exact=True).observe(lambda x: critic(x).flatten(), x, fake, rng())
+    assert all(torch.equal(value, before[key]) for key, value in critic.state_dict().items())
+    critic.train()(x)
+    moved = critic.state_dict()
+    assert not torch.equal(moved["0.parametrizations.weight.0.v"], before["0.parametrizations.weight.0.v"])
+
+
+def test_images_of_another_size_are_refused():
+    critic = wrapped(nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.AdaptiveAvgPool2d(1)), exact=True)
+    critic(torch.zeros(4, 2, 8, 8))
+    critic(torch.zeros(9, 2, 8, 8))
+    with pytest.raises(UserError, match=r"2×8×8 and then 2×6×6.*penalty\.exact=false"):
+        critic(torch.zeros(4, 2, 6, 6))
+
+
+def test_the_norm_is_not_rounded_by_autocast():
+    """Under bf16 the map is still of norm 1 to 1e-3 of float32: bf16 itself has steps of 4e-3."""
+    torch.manual_seed(0)
+    layer, x = wrapped(nn.Conv2d(3, 5, 3, padding=1), exact=True, n_power_iterations=5), torch.randn(2, 3, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for _ in range(60):
+            layer(x)
+    assert np.linalg.svd(dense(layer.eval(), x))[1][0] == pytest.approx(1, rel=0, abs=1e-3)

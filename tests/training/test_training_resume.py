@@ -87,11 +87,18 @@ def test_a_run_that_died_resumes_exactly(option, tmp_path, kill_after):
 
 
 @pytest.mark.parametrize(
-    "option", ["penalty=spectral", "loss=fisher", "optimizer=nadam", "trainer.precision=bf16-mixed"]
+    "option",
+    [
+        "penalty=spectral",
+        "penalty=spectral penalty.exact=true",
+        "loss=fisher",
+        "optimizer=nadam",
+        "trainer.precision=bf16-mixed",
+    ],
 )
 def test_other_states_resume_exactly(option, tmp_path, kill_after):
     """Power iterations, a multiplier, a product of momenta, bf16."""
-    recipe = (option, "max_generator_steps=6", "checkpoint_every=3", "log_every=1")
+    recipe = (*option.split(), "max_generator_steps=6", "checkpoint_every=3", "log_every=1")
     straight = train(tmp_path / "straight", *recipe)
     kill_after(3)
     with pytest.raises(Stop):

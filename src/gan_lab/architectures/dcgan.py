@@ -25,6 +25,7 @@ class DCGAN:
 
     extra_layer: one more 3×3 convolution of the critic at 4×4, for predefined labels. noise: standard deviation.
     critic_batch_norm: false makes each sample's score its own, which gradient penalties need.
+    batch_norm_eps: added to variances, 1e-3 as in the author's program [code].
     Batch norm has no running statistics: sampling, too, normalises by its batch, of the training's size [code].
 
     Initial weights come from torch's global generator, v ~ N(0, 0.05²); `initialise_from_data` sets the scales [code].
@@ -38,6 +39,7 @@ class DCGAN:
     latent_dim: int = 100
     extra_layer: bool = False
     critic_batch_norm: bool = True
+    batch_norm_eps: float = 1e-3
     noise: float = 0.1
     dropout: float = 0.3
 
@@ -48,6 +50,9 @@ class DCGAN:
                 raise UserError(f"architecture.{name}={value}: it must be true or false")
         if not (math.isfinite(self.noise) and self.noise >= 0):
             raise UserError(f"architecture.noise={self.noise}: use a number of at least 0")
+        eps = self.batch_norm_eps
+        if isinstance(eps, bool) or not isinstance(eps, int | float) or not (math.isfinite(eps) and eps > 0):
+            raise UserError(f"architecture.batch_norm_eps={eps}: use a number above 0")
         if not 0 <= self.dropout < 1:
             raise UserError(f"architecture.dropout={self.dropout}: use a number in [0, 1)")
 
@@ -59,12 +64,12 @@ class DCGAN:
         layers: list[nn.Module] = [
             weight_normalised(nn.Linear(self.latent_dim + conditions, width * 4 * 4)),
             nn.Unflatten(1, (width, 4, 4)),
-            *_activated(width, batch_norm=True),
+            *self._activated(width, batch_norm=True),
         ]
         for _ in range(stages):
             layers.append(weight_normalised(nn.ConvTranspose2d(width, width // 2, 3, 2, padding=1, output_padding=1)))
             width //= 2
-            layers += _activated(width, batch_norm=True)
+            layers += self._activated(width, batch_norm=True)
         return nn.Sequential(
             *layers, weight_normalised(nn.ConvTranspose2d(width, image_channels, 3, padding=1)), nn.Tanh()
         )
@@ -84,7 +89,11 @@ class DCGAN:
 
     def _convolution(self, inputs: int, outputs: int, stride: int) -> list[nn.Module]:
         convolution = weight_normalised(nn.Conv2d(inputs, outputs, 3, stride, padding=1))
-        return [convolution, *_activated(outputs, self.critic_batch_norm), nn.Dropout(self.dropout)]
+        return [convolution, *self._activated(outputs, batch_norm=self.critic_batch_norm), nn.Dropout(self.dropout)]
+
+    def _activated(self, channels: int, *, batch_norm: bool) -> list[nn.Module]:
+        norm = [BatchNorm2d(channels, eps=self.batch_norm_eps, track_running_stats=False)] if batch_norm else []
+        return [*norm, nn.LeakyReLU(0.2)]
 
 
 class GaussianNoise(nn.Module):
@@ -96,11 +105,6 @@ class GaussianNoise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.std * torch.randn_like(x) if self.training and self.std else x
-
-
-def _activated(channels: int, batch_norm: bool) -> list[nn.Module]:
-    norm = [BatchNorm2d(channels, eps=1e-5, track_running_stats=False)] if batch_norm else []
-    return [*norm, nn.LeakyReLU(0.2)]
 
 
 def _stages(side: int) -> int:

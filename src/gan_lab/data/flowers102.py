@@ -12,16 +12,19 @@ from gan_lab.data.tree import decode_tree, list_images, tree_key
 from gan_lab.types import UserError
 
 FILES = ("imagelabels.mat", "setid.mat", "jpg/image_00001.jpg", "jpg/image_08189.jpg")
+SPLITS = ("all", "standard")
 URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/setid.mat"
 
 
 @dataclass(frozen=True)
 class Flowers102(Source):
-    """uint8 (N, 3, size, size), 102 classes; train 1,020, val 1,020, test 6,149.
+    """uint8 (N, 3, size, size), 102 classes; all 8,189 images as training data, stretched to squares [code].
 
     root: the folder that holds flowers-102 (jpg/image_00001.jpg ..., imagelabels.mat, setid.mat), torchvision's layout.
     download: let torchvision fetch it where it is missing (345 MB).
-    size, resize: the largest centred square is resized; see `gan_lab.data.images.ImageRule`.
+    size, resize, fit: see `gan_lab.data.images.ImageRule`; fit="stretch" is the author's way.
+    split: "all", as in the author's program: there is no split but "train", and all scores are against it. "standard":
+        train 1,020, val 1,020, test 6,149.
 
     Source: M.-E. Nilsback, A. Zisserman, "Automated flower classification over a large number of classes" (2008).
     """
@@ -31,6 +34,8 @@ class Flowers102(Source):
     download: bool = True
     size: int = 32
     resize: str = "box"
+    split: str = "all"
+    fit: str = "stretch"
 
     @property
     def folder(self) -> Path:
@@ -40,10 +45,12 @@ class Flowers102(Source):
 
     @property
     def rule(self) -> ImageRule:
-        return ImageRule(self.size, self.resize)
+        return ImageRule(self.size, self.resize, fit=self.fit)
 
     def validate(self) -> None:
         self.rule.validate()
+        if self.split not in SPLITS:
+            raise UserError(f"dataset.split={self.split}: choose {' or '.join(SPLITS)}")
         folder = self.folder
         if not self.download:
             require(folder, FILES, "or set dataset.root=FOLDER to the folder that holds flowers-102")
@@ -54,11 +61,13 @@ class Flowers102(Source):
 
     def content_key(self) -> str:
         images = tree_key({"jpg": {"all": list_images(self.folder / "jpg")}}, ("all",), self.rule)
-        return content_digest({"flowers102": images}, (read_bytes(self.folder / name) for name in FILES[:2]))
+        rule = {"flowers102": images} | ({} if self.split == "standard" else {"split": self.split})
+        return content_digest(rule, (read_bytes(self.folder / name) for name in FILES[:2]))
 
     def decode(self) -> Decoded:
         from torchvision.datasets import Flowers102 as TorchvisionFlowers102
 
+        # each of torchvision's splits, files by class
         class_names = tuple(TorchvisionFlowers102.classes)
         tree: dict[str, dict[str, list[str]]] = {}
         for split in ("train", "val", "test"):
@@ -73,6 +82,11 @@ class Flowers102(Source):
             for index in range(len(files)):
                 path, label = files[index]
                 tree[split][class_names[label]].append(path)
+
+        # all of them as one split, in the order of their numbers
+        if self.split == "all":
+            together = {name: [file for part in tree.values() for file in part[name]] for name in class_names}
+            tree = {"train": {name: sorted(files) for name, files in together.items()}}
         return decode_tree(tree, class_names, self.rule, self.name)
 
 

@@ -26,8 +26,8 @@ class ImageFolder(TreeSource):
     root: the folder that holds the splits.
     name: the data set's name in records; empty: the name of the folder `root`.
     splits: split -> folder below `root` ("." is `root` itself, None leaves the split out); "train" is needed.
-    size, resize, channels, greyscale: see `gan_lab.data.images.ImageRule`. Without `resize` all files must have one
-        size. With it, images that are not square are first cropped to the largest centred square.
+    size, resize, channels, greyscale, fit: see `gan_lab.data.images.ImageRule`. Without `resize` all files must have
+        one size. With it, of images that are not square the largest centred square is taken, or fit="stretch" all.
 
     The classes are the folders below the splits, sorted by name, the same in every split; files are taken from any
     depth below them, hidden files and other kinds of file are passed over. Where the images lie directly in the
@@ -41,13 +41,14 @@ class ImageFolder(TreeSource):
     resize: str = "none"
     channels: int = 3
     greyscale: str = "keep"
+    fit: str = "crop"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or folder_name(self.root))
 
     @property
     def rule(self) -> ImageRule:
-        return ImageRule(self.size, self.resize, self.channels, self.greyscale)
+        return ImageRule(self.size, self.resize, self.channels, self.greyscale, fit=self.fit)
 
     def validate(self) -> None:
         if not isinstance(self.splits, Mapping):

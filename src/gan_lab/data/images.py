@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+FITS = ("crop", "stretch")
 GREYSCALE_RULES = ("keep", "drop", "drop_grey", "refuse")
 _ONE_CHANNEL = frozenset({"1", "L", "LA"})
 _NOT_EIGHT_BIT = frozenset({"F", "I", "I;16", "I;16B", "I;16L", "I;16N"})
@@ -29,8 +30,9 @@ class ImageRule:
     """How a file becomes a uint8 array (channels, height, width).
 
     channels: 3 (RGB; a single channel is replicated) or 1 (luma, ITU-R 601). Alpha and EXIF orientation are ignored.
-    resize: "none", or a filter that shrinks or enlarges the largest centred square to size x size. "box" is the mean
-        over areas, rounded half up (Pillow's BOX is not: it takes the pixels whose centres fall inside).
+    resize: "none", or a filter that shrinks or enlarges to size x size. "box" is the mean over areas, rounded half up
+        (Pillow's BOX is not: it takes the pixels whose centres fall inside).
+    fit: what is resized: with "crop" the largest centred square, with "stretch" the whole image, whatever its shape.
     size: the side after resizing; with "none", the side that every file must have (None: any, the same for all).
     greyscale: "keep" all, "drop" files with a single channel, "drop_grey" also those whose channels are all equal,
         or "refuse" files with a single channel where three are asked for.
@@ -42,11 +44,20 @@ class ImageRule:
     channels: int = 3
     greyscale: str = "keep"
     sides: tuple[int, ...] = ()
+    fit: str = "crop"
+
+    def key(self) -> dict[str, object]:
+        """The rule as plain values, for content keys; without `fit` where that is "crop", as before there was it."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("fit", "crop")}
 
     def validate(self) -> None:
         """Raise UserError for a value that is not offered and for values that contradict each other."""
         if self.resize != "none" and self.resize not in FILTERS:
             raise UserError(f"dataset.resize={self.resize}: choose one of none, {', '.join(FILTERS)}")
+        if self.fit not in FITS:
+            raise UserError(f"dataset.fit={self.fit}: choose {' or '.join(FITS)}")
+        if self.fit == "stretch" and self.resize == "none":
+            raise UserError("dataset.fit=stretch needs a filter: add dataset.resize=box dataset.size=32")
         if self.greyscale not in GREYSCALE_RULES:
             raise UserError(f"dataset.greyscale={self.greyscale}: choose one of {', '.join(GREYSCALE_RULES)}")
         if self.channels not in _MODES:
@@ -93,25 +104,31 @@ def _fit(image: Image.Image, rule: ImageRule) -> np.ndarray:
     if rule.resize == "none":
         return np.asarray(image)
     assert rule.size is not None
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    image = image.crop((left, top, left + side, top + side))
+    if rule.fit == "crop":
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
     if rule.resize == "box":
         return _area_mean(np.asarray(image), rule.size)
     return np.asarray(image.resize((rule.size, rule.size), FILTERS[rule.resize]))
 
 
 def _area_mean(pixels: np.ndarray, size: int) -> np.ndarray:
-    """(side, side, ...) to (size, size, ...): each new pixel is the mean over its area, rounded half up. Exact.
+    """(height, width, ...) to (size, size, ...): each new pixel is the mean over its area, rounded half up. Exact."""
+    height, width = pixels.shape[:2]
+    rows, columns = _overlaps(height, size), _overlaps(width, size)
+    total = np.einsum("ai,bj,ij...->ab...", rows, columns, pixels.astype(np.int64), optimize=True)
+    return ((total + height * width // 2) // (height * width)).astype(np.uint8)
+
+
+def _overlaps(side: int, size: int) -> np.ndarray:
+    """(size, side): how much of old pixel j lies in new pixel i, in whole numbers that add up to `side` for each i.
 
     With both grids scaled by side * size, new pixel i covers [i side, (i + 1) side) and old pixel j
-    [j size, (j + 1) size); the overlaps are whole numbers and add up to side for each new pixel.
+    [j size, (j + 1) size).
     """
-    side = len(pixels)
     new, old = np.arange(size)[:, None] * side, np.arange(side) * size
-    overlap = (np.minimum(new + side, old + size) - np.maximum(new, old)).clip(min=0)
-    total = np.einsum("ai,bj,ij...->ab...", overlap, overlap, pixels.astype(np.int64), optimize=True)
-    return ((total + side**2 // 2) // side**2).astype(np.uint8)
+    return (np.minimum(new + side, old + size) - np.maximum(new, old)).clip(min=0)
 
 
 def extent(size: Sequence[int]) -> str:

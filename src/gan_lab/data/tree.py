@@ -7,7 +7,6 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def is_image(name: str) -> bool:
 
 def tree_key(tree: Tree, class_names: Sequence[str], rule: ImageRule) -> str:
     """The content key of image files: their bytes in order, split and class names, the rule; not where they lie."""
-    return content_digest({"images": asdict(rule)}, _tree_parts(tree, class_names))
+    return content_digest({"images": rule.key()}, _tree_parts(tree, class_names))
 
 
 def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: str) -> Decoded:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_lab import parallel
 from gan_lab.losses.adversarial import minus_log_sigmoid, softplus
 from gan_lab.types import UNLABELLED, UserError
 
@@ -27,6 +28,10 @@ class LabelLoss:
     y: the labels of real samples; an unlabelled one (UNLABELLED) takes the class its logits make likeliest (4-33).
     t: the targets of generated samples. u: one-hot of length K.
 
+    unlabelled: what E_real is where some samples have no label. "separate", as in (4-33): the mean over the labelled
+    samples plus the mean over the unlabelled ones, each 0 without a sample; with own_real_logit, which makes -log D_r
+    a game of its own, that term stays one mean over all. "pooled": one mean over all for every term.
+
     The logits of a sample: l_1 .. l_K, then a real logit where own_real_logit, then a fake logit where
     learned_fake_logit. f = (the real logit, or log Σ exp l_k) - (the fake logit, or 0). With the log-sum-exp, D_r C_k
     is the k-th probability of a softmax over K+1 classes.
@@ -39,6 +44,7 @@ class LabelLoss:
     classify_fake: float = 0.0
     confuse_fake: float = 0.0
     classify_generated: float = 0.0
+    unlabelled: str = "separate"
 
     needs_labels: ClassVar[bool] = True
     has_score: ClassVar[bool] = True
@@ -68,9 +74,20 @@ class LabelLoss:
 
     def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
         """J_D, 0-d."""
+        labels = given(labels)
         real_classes, fake_classes = self.classes(real), self.classes(fake)
-        loss = minus_log_sigmoid(self.score(real)).mean() + softplus(self.score(fake)).mean()
-        loss = loss + self.classify_real * F.cross_entropy(real_classes, _known(labels, real_classes))
+
+        # real samples
+        is_real = minus_log_sigmoid(self.score(real))
+        known = _known(labels, real_classes)
+        in_class = self.classify_real * F.cross_entropy(real_classes, known, reduction="none")
+        if self.own_real_logit:
+            loss = is_real.mean() + self._mean_over_real(in_class, labels)
+        else:
+            loss = self._mean_over_real(is_real + in_class, labels)
+
+        # generated samples
+        loss = loss + softplus(self.score(fake)).mean()
         if self.classify_fake:
             loss = loss + self.classify_fake * F.cross_entropy(fake_classes, given(targets))
         if self.confuse_fake:
@@ -84,6 +101,15 @@ class LabelLoss:
             loss = loss + self.classify_generated * F.cross_entropy(self.classes(fake), given(targets))
         return loss
 
+    def _mean_over_real(self, terms: Tensor, labels: Tensor) -> Tensor:
+        """E_real of one term per sample, (n,) -> 0-d; labelled samples are counted over all processes."""
+        if self.unlabelled == "pooled":
+            return terms.mean()
+        is_labelled = labels != UNLABELLED
+        parts = torch.stack([is_labelled, ~is_labelled]).to(terms.dtype)
+        counts = parallel.mean(parts.sum(1)).clamp(min=1 / parallel.world_size())
+        return ((parts * terms).sum(1) / counts).sum()
+
 
 @dataclass(frozen=True)
 class JointLabelLoss(LabelLoss):
@@ -92,15 +118,16 @@ class JointLabelLoss(LabelLoss):
         J_D = E_real[H(v(y), D)] + E_fake[H(v(K+1), D)]
         J_G = E_fake[H(v(t), D)], or without targets E_fake[-log Σ_{k<=K} D_k]
 
-    v: one-hot of length K+1. By Lemma 4.2 (4-19) the same functions as LabelLoss with weights 1.
+    E_real: see `unlabelled` of LabelLoss. v: one-hot of length K+1. By Lemma 4.2 (4-19) the same functions as LabelLoss
+    with weights 1.
     """
 
     def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
         """J_D, 0-d."""
-        classes = self.classes(real)
+        labels, classes = given(labels), self.classes(real)
         is_fake = torch.full((len(fake),), classes.shape[1], device=fake.device)
-        joint = F.cross_entropy(self._joint(real), _known(labels, classes))
-        return joint + F.cross_entropy(self._joint(fake), is_fake)
+        joint = F.cross_entropy(self._joint(real), _known(labels, classes), reduction="none")
+        return self._mean_over_real(joint, labels) + F.cross_entropy(self._joint(fake), is_fake)
 
     def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
         """J_G, 0-d."""
@@ -136,7 +163,6 @@ def given(classes: Tensor | None) -> Tensor:
     return classes
 
 
-def _known(labels: Tensor | None, classes: Tensor) -> Tensor:
+def _known(labels: Tensor, classes: Tensor) -> Tensor:
     """The labels, and for unlabelled samples the likeliest class, without gradient."""
-    labels = given(labels)
     return torch.where(labels == UNLABELLED, classes.detach().argmax(1), labels)

@@ -2,6 +2,7 @@
 
 learned_fake_logit: the critic has one more output for "fake"; else the logit of fake is 0, as in the author's program.
 generator_classifier_weight: of H(u(t), C) in J_G, 1 in the thesis; 0.1 is its remedy for a collapsed AC-GAN (4.7.2).
+unlabelled: "separate" adds the means over labelled and unlabelled real samples (4-33), "pooled" takes one over all.
 """
 
 from __future__ import annotations
@@ -12,15 +13,27 @@ from gan_lab.losses.class_logits import JointLabelLoss, LabelLoss
 from gan_lab.losses.unlabelled import CatLoss
 from gan_lab.types import UserError
 
+UNLABELLED_MEANS = ("separate", "pooled")
 
-def gan_star(classifier_weight: float = 0.1, learned_fake_logit: bool = False) -> LabelLoss:
+
+def gan_star(
+    classifier_weight: float = 0.1, learned_fake_logit: bool = False, unlabelled: str = "separate"
+) -> LabelLoss:
     """GAN*: GAN whose critic also learns to classify, with `classifier_weight` 0.1 [code]; J_G has no class term."""
-    weight = _weight("classifier_weight", classifier_weight)
-    return LabelLoss("gan_star", True, _flag("learned_fake_logit", learned_fake_logit), classify_real=weight)
+    return LabelLoss(
+        name="gan_star",
+        own_real_logit=True,
+        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
+        classify_real=_weight("classifier_weight", classifier_weight),
+        unlabelled=_unlabelled(unlabelled),
+    )
 
 
 def ac_gan(
-    original: bool = False, generator_classifier_weight: float = 1.0, learned_fake_logit: bool = False
+    original: bool = False,
+    generator_classifier_weight: float = 1.0,
+    learned_fake_logit: bool = False,
+    unlabelled: str = "separate",
 ) -> LabelLoss:
     """AC-GAN (4-7) to (4-11): GAN and a classifier of real samples that generated ones are fitted to.
 
@@ -32,10 +45,13 @@ def ac_gan(
         learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
         classify_fake=1.0 if _flag("original", original) else 0.0,
         classify_generated=_weight("generator_classifier_weight", generator_classifier_weight),
+        unlabelled=_unlabelled(unlabelled),
     )
 
 
-def ac_gan_plus(generator_classifier_weight: float = 1.0, learned_fake_logit: bool = False) -> LabelLoss:
+def ac_gan_plus(
+    generator_classifier_weight: float = 1.0, learned_fake_logit: bool = False, unlabelled: str = "separate"
+) -> LabelLoss:
     """AC-GAN+ (4-24): AC-GAN whose classifier learns to be unsure of generated samples, H(1/K, C) in J_D."""
     return LabelLoss(
         name="ac_gan_plus",
@@ -43,25 +59,37 @@ def ac_gan_plus(generator_classifier_weight: float = 1.0, learned_fake_logit: bo
         learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
         confuse_fake=1.0,
         classify_generated=_weight("generator_classifier_weight", generator_classifier_weight),
+        unlabelled=_unlabelled(unlabelled),
     )
 
 
-def label_gan(learned_fake_logit: bool = False, joint: bool = False) -> LabelLoss:
+def label_gan(learned_fake_logit: bool = False, joint: bool = False, unlabelled: str = "separate") -> LabelLoss:
     """LabelGAN (4-3), (4-4), Salimans et al. 2016: K classes and "fake"; the generator aims at any of the K.
 
     joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
     """
     kind = JointLabelLoss if _flag("joint", joint) else LabelLoss
-    return kind("label_gan", False, _flag("learned_fake_logit", learned_fake_logit))
+    return kind(
+        name="label_gan",
+        own_real_logit=False,
+        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
+        unlabelled=_unlabelled(unlabelled),
+    )
 
 
-def am_gan(learned_fake_logit: bool = False, joint: bool = False) -> LabelLoss:
+def am_gan(learned_fake_logit: bool = False, joint: bool = False, unlabelled: str = "separate") -> LabelLoss:
     """AM-GAN (4-17), (4-18): LabelGAN whose generator aims at one class for each sample.
 
     joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
     """
     kind = JointLabelLoss if _flag("joint", joint) else LabelLoss
-    return kind("am_gan", False, _flag("learned_fake_logit", learned_fake_logit), classify_generated=1.0)
+    return kind(
+        name="am_gan",
+        own_real_logit=False,
+        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
+        classify_generated=1.0,
+        unlabelled=_unlabelled(unlabelled),
+    )
 
 
 def cat_gan() -> CatLoss:
@@ -78,4 +106,10 @@ def _weight(name: str, value: float) -> float:
 def _flag(name: str, value: bool) -> bool:
     if not isinstance(value, bool):  # the word "no" is true
         raise UserError(f"loss.{name}={value}: it must be true or false")
+    return value
+
+
+def _unlabelled(value: str) -> str:
+    if value not in UNLABELLED_MEANS:
+        raise UserError(f"loss.unlabelled={value} is unknown: choose {' or '.join(UNLABELLED_MEANS)}")
     return value

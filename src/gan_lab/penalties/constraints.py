@@ -6,10 +6,12 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_lab.penalties.base import Penalty
+from gan_lab.penalties.operator_norm import operator_norm
 from gan_lab.types import UserError
 
 
@@ -40,24 +42,38 @@ class WeightClipping(Penalty):
 class SpectralNorm(Penalty):
     """W / sigma(W) in every convolution and linear layer (2-14), Miyato et al. 2018.
 
-    sigma: the largest singular value of W as a matrix (outputs, inputs * kernel), estimated by n_power_iterations more
-    steps of the power method in every forward pass in training mode. Raises UserError unless n_power_iterations >= 1.
+    sigma: the largest singular value, estimated by n_power_iterations more steps of the power method in every forward
+    pass in training mode. Of a linear layer it is that of W. Of a convolution:
+
+    exact=False: that of W as a matrix (outputs, inputs * kernel), as Miyato et al. have it. It is no bound of the
+        layer: a 3×3 convolution normalised so may lengthen its input by up to 3, and at 8×8 does so by about 1.5.
+    exact=True: that of the layer as a map of images of the size it gets (stride and padding included), so that the
+        layer's Lipschitz constant is 1. A layer takes images of one size then.
+
+    What lies between these layers is left as it is. ReLU and means over pixels have constants of at most 1, but that of
+    a residual sum is only bounded by the sum of its branches' (2 for a block whose shortcut has constant 1), and batch
+    norm has its own: the bound of 1 for the whole critic holds without either.
+
+    Raises UserError unless n_power_iterations >= 1 and exact is true or false.
     """
 
-    def __init__(self, n_power_iterations: int = 1) -> None:
+    def __init__(self, n_power_iterations: int = 1, exact: bool = False) -> None:
         super().__init__()
         if not isinstance(n_power_iterations, int) or isinstance(n_power_iterations, bool) or n_power_iterations < 1:
             raise UserError(
                 f"penalty.n_power_iterations={n_power_iterations} is out of range: it must be an integer >= 1"
             )
+        if not isinstance(exact, bool):  # the word "no" is true
+            raise UserError(f"penalty.exact={exact}: it must be true or false")
         self.n_power_iterations = n_power_iterations
+        self.exact = exact
 
     def wrap(self, critic: nn.Module) -> nn.Module:
         """The critic, parametrised in place: deepcopy and state_dict work, torch does not let such modules pickle.
 
         Raises UserError for a critic without such layers, or with a weight that is parametrised already.
         """
-        layers = [module for module in critic.modules() if isinstance(module, nn.modules.conv._ConvNd | nn.Linear)]
+        layers = [module for module in critic.modules() if isinstance(module, _ConvNd | nn.Linear)]
         if not layers:
             raise UserError("penalty=spectral found no convolution or linear layer in the critic: take penalty=maxgp")
         if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
@@ -66,5 +82,8 @@ class SpectralNorm(Penalty):
                 "architecture=resnet"
             )
         for layer in layers:
-            spectral_norm(layer, n_power_iterations=self.n_power_iterations)
+            if self.exact and isinstance(layer, _ConvNd):
+                operator_norm(layer, self.n_power_iterations)
+            else:
+                spectral_norm(layer, n_power_iterations=self.n_power_iterations)
         return critic
