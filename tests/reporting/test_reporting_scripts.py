@@ -160,5 +160,5 @@ def test_the_sweeps_of_chapter_4_are_the_lines_of_its_tables_and_comparable(is_s
     assert ("generator steps (thesis: 1,000,000)" in part.small_scale) == is_small
     (wide,) = table(TABLES["4-3"], found, [dataset]).parts
     assert [cell.line.text for cell in wide.cells if cell.chosen] == (
-        [] if is_small else ["AM-GAN (192 critic channels)"]
+        [] if is_small else ["AM-GAN (96 critic channels)"]
     )
