@@ -14,7 +14,8 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 	4-17:gan_extra_layer_False 4-18:gan_extra_layer_True
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint audit format benchmark table-2-2 table-2-2-run table-2-2-small \
+.PHONY: help demo test test-slow test-portable lint audit format provenance archive benchmark table-2-2 table-2-2-run \
+	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run clean
 
 help: ## this list
@@ -28,6 +29,12 @@ test: $(INSTALLED) ## the tests of every commit (minutes)
 
 test-slow: $(INSTALLED) ## the tests that take longer, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m "slow or gpu"
+
+# Each changes which kernels run: no result may depend on the processor.
+KERNELS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 OMP_NUM_THREADS=4
+
+test-portable: $(INSTALLED) ## the tests of every commit with the kernels of other processors (about an hour on 2 cores)
+	for setting in $(KERNELS); do echo "== $$setting"; env $$setting $(MAKE) test || exit 1; done
 
 lint: $(INSTALLED) ## ruff (format and check), mypy, import contracts
 	$(BIN)/ruff format --check .
@@ -43,6 +50,13 @@ audit: $(INSTALLED) ## bandit over the code, pip-audit over constraints.txt (ask
 format: $(INSTALLED) ## let ruff rewrite the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+provenance: ## write the commit and the hashes of the code into src/gan_lab, for a copy that will have no git
+	PYTHONPATH=src $(PYTHON) -m gan_lab.provenance
+
+archive: provenance ## the last commit as gan_lab.tar.gz, which tells its commit where there is no git
+	git archive --output=gan_lab.tar.gz --prefix=gan_lab/src/gan_lab/ --add-file=src/gan_lab/provenance.json \
+		--prefix=gan_lab/ HEAD
 
 benchmark: $(INSTALLED) ## the training step against a bare PyTorch loop; cost and memory of the scores
 	$(BIN)/python scripts/benchmark.py step

@@ -18,9 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
 
 from gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
 
-from gan_lab import config, provenance, records
+from gan_lab import config, records
 from gan_lab.config import plain_config
 from gan_lab.types import UserError
+from gan_lab.versions import VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +78,7 @@ def test_there_are_no_other_fields(run_dir):
 
 def test_what_a_run_was_and_what_came_of_it(run_dir):
     content = strict(run_dir / "record.json")
-    assert (content["schema"], content["status"], content["reason"]) == (records.SCHEMA, "finished", None)
+    assert (content["version"], content["status"], content["reason"]) == (VERSION, "finished", None)
     assert (content["seed"], content["precision"]) == (7, "32-true")
     assert (content["generator_steps"], content["critic_steps"], content["resumed_from_step"]) == (3, 6, 0)
     assert content["images_seen"] == 6 * 16
@@ -134,29 +135,6 @@ def test_git_state_is_that_of_the_checkout(run_dir):
         return
     assert len(told["sha"]) == 40
     assert isinstance(told["dirty"], bool)
-
-
-def test_dirty_means_a_tracked_file_outside_results(tmp_path, monkeypatch):
-    def git(*arguments):
-        who = ["-c", "user.name=t", "-c", "user.email=t@t"]
-        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    (tmp_path / "src" / "gan_lab").mkdir(parents=True)
-    (tmp_path / "results").mkdir()
-    for name in ("src/gan_lab/a.py", "results/LOG.md"):
-        (tmp_path / name).write_text("1")
-    monkeypatch.setattr(provenance, "_SOURCE", tmp_path / "src" / "gan_lab")
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "one")
-    assert provenance.git_state()["dirty"] is False
-    (tmp_path / "results/LOG.md").write_text("2")
-    (tmp_path / "untracked").write_text("2")
-    assert provenance.git_state()["dirty"] is False
-    (tmp_path / "src/gan_lab/a.py").write_text("2")
-    assert provenance.git_state()["dirty"] is True
-    monkeypatch.setattr(provenance, "_SOURCE", Path("/"))
-    assert provenance.git_state() == {"sha": None, "dirty": None}
 
 
 # Identity -------------------------------------------------------------------------------------------------------------
@@ -221,7 +199,7 @@ def test_identity_does_not_depend_on_the_order_of_keys_nor_change_its_input():
 
 
 def test_update_is_atomic(tmp_path, monkeypatch):
-    record = records.RunRecord(tmp_path, {"schema": records.SCHEMA})
+    record = records.RunRecord(tmp_path, {"version": VERSION})
     record.update(status="running")
     before = record.path.read_bytes()
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))

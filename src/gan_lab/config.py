@@ -15,7 +15,7 @@ import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from gan_lab import signature, trust
+from gan_lab import signature, trust, versions
 from gan_lab.types import UserError
 
 Group = dict[str, Any]
@@ -473,21 +473,33 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
     return result
 
 
+def config_text(plain: Mapping[str, Any]) -> str:
+    """The text of config.yaml for a resolved config."""
+    return OmegaConf.to_yaml(OmegaConf.create({"version": versions.VERSION, **plain}))
+
+
 def saved_config(folder: Path, field: str) -> DictConfig:
-    """The config.yaml of a run directory, named by `field`. Raises UserError where it is missing or damaged."""
+    """The config.yaml of a run directory, named by `field`, as a config of today: see versions.updated.
+
+    Raises UserError where it is missing or damaged, and where a newer gan_lab wrote it.
+    """
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise UserError(f"{field}={folder} is no run directory: it has no {CONFIG_FILE}; name a folder of train.py's")
     try:
-        saved = OmegaConf.load(path)
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}); restore it") from None
-    missing = {item.name for item in fields(TrainConfig)} - set(saved if isinstance(saved, DictConfig) else ())
-    if not isinstance(saved, DictConfig) or missing:
+    saved: dict[Any, Any] = content if isinstance(content, dict) else {}
+    version = versions.check_version(saved.pop("version", 1), path)
+
+    # what every version had must be there; the rest is filled in
+    needed = {item.name for item in fields(TrainConfig)} - versions.implied_fields(version)
+    if missing := needed - set(saved):
         raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
-    if found := _interpolation(OmegaConf.to_container(saved, resolve=False)):
+    if found := _interpolation(saved):
         raise UserError(f"{path} holds {found}, which train.py never writes: it was altered; restore it")
-    return saved
+    return OmegaConf.create(versions.updated(saved, version))
 
 
 def _interpolation(value: Any) -> str | None:

@@ -10,19 +10,19 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
+from gan_lab import versions
 from gan_lab.files import write_atomically
 from gan_lab.types import UserError
 
-SCHEMA = 1
 STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
 FILE_NAME = "record.json"
-ALLOWANCES = ("dirty", "unfinished")  # what `check_citable` can be asked to let pass
+ALLOWANCES = ("dirty", "commits", "unfinished")  # what `check_citable` can be asked to let pass
 
 
 class Content(TypedDict, total=False):
     """The fields of a record. Counts and times are over all parts of a resumed run."""
 
-    schema: int  # version of this table
+    version: int  # of this table and of the config; version 1 wrote `schema` instead
     status: str  # one of STATUSES
     reason: str | None  # why it is neither running nor finished
     run_id: str  # survives a resume
@@ -31,7 +31,8 @@ class Content(TypedDict, total=False):
     config_hash: str  # of what identifies a sweep cell
     choices: dict[str, str]  # group: option
     command: list[str]
-    git: dict[str, Any]  # sha, dirty
+    git: dict[str, Any]  # sha, dirty: the code that the run began with
+    parts: list[dict[str, Any]]  # of each start and resume: from_step, created, git, packages, hardware
     packages: dict[str, str]
     hardware: dict[str, Any]  # processor, cores, device
     precision: str
@@ -49,18 +50,16 @@ class Content(TypedDict, total=False):
     images_per_second: float | None  # real images
     peak_memory_bytes: int | None  # of the last part of the run; on the accelerator where there is one
     last_metrics: dict[str, float]
-    scores: dict[str, dict[str, Any]]  # protocol: value, std, n_samples, step
+    scores: dict[str, dict[str, Any]]  # protocol: value, std, n_samples, step, git (of the code that scored)
     history: dict[str, list[list[float]]]  # of scores over training: protocol: [generator step, value], ...
 
 
 # What may differ between two runs of one sweep cell: places, cadences and loggers ...
-_NOT_IDENTITY = {"run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"}
+_NOT_IDENTITY = {"version", "run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"}
 _NOT_IDENTITY |= {"checkpoint_every", "sample_every", "evaluate_every", "log_every"}
 _NOT_IDENTITY |= {"evaluation"}  # a score's name and entry say how it was made; the generator is the same
-# ... and where the data stand (their content hash is recorded); what their recipe decides stands in other fields.
-_NOT_IDENTITY_OF_DATASET = {"root", "download", "recipe"}
-# A field that says what was so before there was the field does not make another cell.
-_DEFAULTS_OF_DATASET = {"labelled_fraction": 1, "num_classes": None, "reference_distribution": None}
+# ... and where the data stand (their content hash is recorded).
+_NOT_IDENTITY_OF_DATASET = {"root", "download"}
 
 
 class RunRecord:
@@ -81,6 +80,8 @@ class RunRecord:
         if fields.get("status", "running") not in STATUSES:
             raise KeyError(f"no status {fields['status']!r}; there are {STATUSES}")
         with self.lock:
+            if "version" in fields:
+                self.content.pop("schema", None)  # of version 1
             self.content.update(fields)
             if self.writes:
                 write_atomically(self.path, to_json(self.content, indent=2) + "\n")
@@ -98,27 +99,35 @@ def read(run_dir: Path, writes: bool = True) -> RunRecord:
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """The content of a record's file, wherever it stands. Raises UserError where it cannot be read."""
+    """The content of a record's file, wherever it stands and as it is there; `version` says how to read its config.
+
+    Raises UserError where it cannot be read, and where a newer gan_lab wrote it.
+    """
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error})") from None
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise UserError(f"{path} does not have schema {SCHEMA}: it was written by another version of gan_lab")
+    if not isinstance(content, dict) or ("version" not in content and content.get("schema") != 1):
+        raise UserError(f"{path} has no version and not schema 1: it is damaged, or no record of gan_lab; restore it")
+    versions.check_version(version(content), path)
     return content
 
 
-def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str, Any]) -> None:
-    """Raises UserError where a checkpoint, whose run had the identity `its`, was made by another config than its run's.
+def version(content: Mapping[str, Any]) -> Any:
+    """The version of a record; version 1 called it `schema`."""
+    return content.get("version", content.get("schema"))
 
-    A run may have become longer since.
+
+def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str, Any]) -> None:
+    """Raises UserError where a checkpoint was made by another config than its run's, but for a run that became longer.
+
+    its: `determining` or `identity` of the checkpoint's config, as the version that wrote it understood them.
     """
-    mine = identity(config)
-    for key in sorted(mine.keys() | its.keys()):
-        if key != "max_generator_steps" and mine.get(key) != its.get(key):
+    for key in differing(config, its):
+        if key != "max_generator_steps":
             raise UserError(
-                f"{checkpoint} was made with another {key} ({its.get(key)}) than its run's config.yaml says "
-                f"({mine.get(key)}): restore the file that was exchanged, or train a new run"
+                f"{checkpoint} was made with another {key} ({identity(its).get(key)}) than its run's config.yaml says "
+                f"({identity(config).get(key)}): restore the file that was exchanged, or train a new run"
             )
 
 
@@ -131,44 +140,85 @@ def check_allowances(allow: Collection[str]) -> None:
 def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> None:
     """Refuse a record that no published number may rest on. Raises UserError: what is wrong and how to let it pass.
 
-    allow: exceptions out of ALLOWANCES. "dirty": the code was no commit (git.dirty is true, or git.sha is null);
-    "unfinished": the run neither finished nor diverged (that a run diverged is a result).
+    Args:
+        content: of a record.
+        allow: exceptions out of ALLOWANCES. "dirty": the code of a part of the run, or of a score, was no commit;
+            "commits": parts of the run are of different commits; "unfinished": the run neither finished nor diverged
+            (that a run diverged is a result).
     """
     check_allowances(allow)
-    git = content.get("git") or {}
-    if "dirty" not in allow and (git.get("sha") is None or git.get("dirty") is not False):
-        state = "outside a git checkout" if git.get("sha") is None else "from a dirty checkout"
-        raise UserError(f"dirty: it ran {state}; run it again from a commit, or add allow=[dirty]")
+    parts = parts_of(content)
+
+    # the code of every part and of every score is a commit
+    if "dirty" not in allow:
+        for part in parts:
+            since = f" from generator step {part['from_step']} on" if part["from_step"] else ""
+            _check_clean(part["git"], f"it ran{since}", "run it again")
+        for name, entry in (content.get("scores") or {}).items():
+            _check_clean(entry.get("git") or parts[0]["git"], f"{name} was scored", "score it again")
+
+    # and that of the training is one commit
+    commits = list(dict.fromkeys(str(part["git"].get("sha"))[:9] for part in parts))
+    if "commits" not in allow and len(commits) > 1:
+        raise UserError(
+            f"commits: its parts were trained by the code of {' and '.join(commits)}; train it again, or add "
+            "allow=[commits]"
+        )
     if "unfinished" not in allow and content.get("status") not in ("finished", "diverged"):
         raise UserError(f"unfinished: its status is {content.get('status')!r}; resume it, or add allow=[unfinished]")
 
 
+def _check_clean(git: Mapping[str, Any], what: str, remedy: str) -> None:
+    """Raises UserError where code was no commit; `what` and `remedy` are parts of its sentence."""
+    if git.get("sha") is None or git.get("dirty") is not False:
+        state = "outside a git checkout" if git.get("sha") is None else "from a dirty checkout"
+        raise UserError(f"dirty: {what} {state}; {remedy} from a commit, or add allow=[dirty]")
+
+
+def parts_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of a run; a record that has none of its own is of one part."""
+    whole = {"from_step": 0, "git": content.get("git") or {}}
+    whole |= {name: content[name] for name in ("created", "packages", "hardware") if name in content}
+    return content.get("parts") or [whole]
+
+
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a resolved config that determines the result (what a sweep cell is)."""
+    """What a resolved config of any version is in a sweep: `determining` in the form that versions compare.
+
+    Moving a class, or a new field at the value that was implied before, changes nothing in it.
+    """
+    return versions.normalised(determining(config))
+
+
+def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The fields of the root in which the identities of two configs differ."""
+    mine, its = identity(config), identity(other)
+    return sorted(key for key in mine.keys() | its.keys() if canonical(mine.get(key)) != canonical(its.get(key)))
+
+
+def determining(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a resolved config that determine the result, as they stand in it: what a checkpoint keeps."""
     kept = {key: value for key, value in config.items() if key not in _NOT_IDENTITY}
-    if isinstance(labels := kept.get("labels"), Mapping) and not (labels.get("traits") or {}).get("targets"):
-        del kept["labels"]  # labels=none: what was so before there was the group
     if isinstance(trainer := kept.get("trainer"), Mapping):
         kept["trainer"] = {"precision": trainer.get("precision")}
     if isinstance(dataset := kept.get("dataset"), Mapping):
-        kept["dataset"] = {
-            key: value
-            for key, value in dataset.items()
-            if key not in _NOT_IDENTITY_OF_DATASET
-            and not (key in _DEFAULTS_OF_DATASET and value == _DEFAULTS_OF_DATASET[key])
-        }
+        kept["dataset"] = {key: value for key, value in dataset.items() if key not in _NOT_IDENTITY_OF_DATASET}
     return kept
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """SHA-256 (first 16 hex digits) of `identity(config)` in canonical JSON."""
-    text = json.dumps(_mapped(identity(config), _number), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(identity(config)).encode()).hexdigest()[:16]
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same for equal values: 1 and 1.0, nan and the "nan" of a record, mappings in another order."""
+    return json.dumps(_mapped(value, _number), sort_keys=True, separators=(",", ":"))
 
 
 def _number(value: Any) -> Any:
-    """1.0 as 1: which of them was typed is no difference."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """1.0 as 1, since which of them was typed is no difference."""
+    return int(value) if isinstance(value, float) and value.is_integer() else _strict(value)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

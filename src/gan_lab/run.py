@@ -23,11 +23,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from gan_lab import callbacks, parallel, records
+from gan_lab import callbacks, parallel, records, versions
 from gan_lab.callbacks.export import export_generator
-from gan_lab.callbacks.record import Seconds, count_parameters, end_record, start_record
+from gan_lab.callbacks.record import Seconds, begin_part, count_parameters, end_record, start_record
 from gan_lab.cli import Interrupted
-from gan_lab.config import CONFIG_FILE, logger_groups, plain_config
+from gan_lab.config import CONFIG_FILE, config_text, logger_groups, plain_config, saved_config
 from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import count_labelled
 from gan_lab.data.module import ResidentDataModule
@@ -61,6 +61,9 @@ def train(config: DictConfig, run_dir: Path) -> None:
             console.print(f"{ended} before, passed over: {run_dir}", highlight=False, soft_wrap=True)
             return
         config.resume = str(run_dir)
+        if not any("evaluation" in override.partition("=")[0] for override in HydraConfig.get().overrides.task):
+            config.evaluation = saved_config(run_dir, "run_dir").evaluation  # as it was scored before, if not asked
+            plain["evaluation"] = plain_config(config.evaluation)
     with _only_writer(run_dir) if writes else nullcontext():
         _train(config, plain, run_dir, writes, device, console)
 
@@ -120,18 +123,20 @@ def _train(
     if record is None:
         record = start_record(plain, run_dir, data, fed, gan, evaluator, writes)
     else:
-        config_now = {"config": plain, "config_hash": records.config_hash(plain)}  # it may have become longer
+        # it may have become longer, or come from an older version
+        config_now = {"version": versions.VERSION, "config": plain, "config_hash": records.config_hash(plain)}
         if evaluator is not None:  # or be scored otherwise
             config_now["extractor"] = evaluator.extractor.identity
-        record.update(status="running", reason=None, resumed_from_step=done, **config_now)
+        parts = [*records.parts_of(record.content), begin_part(done)]
+        record.update(status="running", reason=None, resumed_from_step=done, parts=parts, **config_now)
     # last, because it makes the folder a run: what is killed before can be started again, what is killed after resumed
     if writes:
-        write_atomically(run_dir / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(plain)))
+        write_atomically(run_dir / CONFIG_FILE, config_text(plain))
     _print_start(console, config, run_dir, data, fed, gan, done)
     seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
 
     def extra() -> dict[str, Any]:
-        return {"seconds": seconds(), "identity": records.identity(plain), "last_metrics": reader.last}
+        return {"seconds": seconds(), "identity": records.determining(plain), "last_metrics": reader.last}
 
     evaluate = None if evaluator is None else callbacks.Evaluate(evaluator, config.evaluate_every, record, seconds)
     reader = callbacks.ReadMetrics(
@@ -250,10 +255,8 @@ def _has_run(run_dir: Path) -> bool:
 def _same_run(run_dir: Path, config: dict[str, Any]) -> str | None:
     """How the run in `run_dir` ended, None if it did not. Raises UserError where it is a run of another config."""
     record = records.read(run_dir)
-    if record["config_hash"] != records.config_hash(config):
-        mine, its = records.identity(config), records.identity(record["config"])
-        differing = sorted(key for key in mine.keys() | its.keys() if mine.get(key) != its.get(key))
-        raise UserError(f"run_dir={run_dir} holds another run (other {', '.join(differing)}): name another folder")
+    if others := records.differing(config, record["config"]):
+        raise UserError(f"run_dir={run_dir} holds another run (other {', '.join(others)}): name another folder")
     return record["status"] if record["status"] in ("finished", "diverged") else None
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gan_lab import records
+from gan_lab import records, versions
 from gan_lab.files import write_atomically
 from gan_lab.types import UserError
 
@@ -75,7 +75,7 @@ def note_failed(run_dir: Path, overrides: Sequence[str], reason: str, status: st
         if record["status"] != "running":
             return
     else:  # before it had a record
-        record = records.RunRecord(run_dir, {"schema": records.SCHEMA, "command": list(overrides)})
+        record = records.RunRecord(run_dir, {"version": versions.VERSION, "command": list(overrides)})
     record.update(status=status, reason=reason)
 
 

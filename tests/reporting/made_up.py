@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gan_lab.versions import VERSION
+
 WEIGHTS = "ab" * 32
 HASHES = {"digits": "d1" * 32, "cifar10": "c1" * 32}
 IS, FID = "is_classifier_10k_10x", "fid_classifier_10k_train"
@@ -28,7 +30,7 @@ def record(
     """A record; `replaced` sets dotted fields written with two underscores: config__max_generator_steps=1500."""
     run_id = replaced.pop("run_id", f"{loss[:3]}{penalty}{weight}s{seed}")
     content: dict[str, Any] = {
-        "schema": 1,
+        "version": VERSION,
         "status": status,
         "reason": None,
         "run_id": run_id,

@@ -11,6 +11,7 @@ from gan_lab import records
 from gan_lab.reporting import collect, read_records
 from gan_lab.reporting.collection import file_name, without_places
 from gan_lab.types import UserError
+from gan_lab.versions import VERSION
 
 DIRTY = {"sha": "5" * 40, "dirty": True}
 NO_GIT = {"sha": None, "dirty": None}
@@ -24,7 +25,9 @@ def test_good_records_are_read_in_the_order_of_their_names(tmp_path):
 @pytest.mark.parametrize(
     ("replaced", "words"),
     [
-        ({"schema": 2}, "schema 1"),
+        ({"version": VERSION + 1}, "newer gan_lab.*update gan_lab"),
+        ({"version": 0}, "damaged: its version is 0"),
+        ({"version": None}, "damaged"),
         ({"status": "done"}, "no status 'done'"),
         ({"git": DIRTY}, "dirty checkout"),
         ({"git": NO_GIT}, "outside a git checkout"),
@@ -44,7 +47,7 @@ def test_what_cannot_be_reported_is_refused_by_name(tmp_path, replaced, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "1"}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "1"}', '{"schema": 2}'])
 def test_a_damaged_file_is_refused(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(UserError, match=r"x\.json"):
@@ -56,8 +59,42 @@ def test_allow_lets_through_what_it_names_and_no_more(tmp_path):
     with pytest.raises(UserError, match=r"1.json: unfinished"):
         read_records(folder, allow=["dirty"])
     assert len(read_records(folder, allow=["dirty", "unfinished"])) == 2
-    with pytest.raises(UserError, match="allow=everything: choose from dirty, unfinished"):
+    with pytest.raises(UserError, match="allow=everything: choose from dirty, commits, unfinished"):
         read_records(folder, allow=["everything"])
+
+
+ONE, OTHER = ({"sha": letter * 40, "dirty": False} for letter in "ab")
+
+
+def in_parts(*gits, **replaced):
+    """A record of a run that was resumed, each part by its own code."""
+    parts = [{"from_step": 100 * i, "git": git} for i, git in enumerate(gits)]
+    return record(git=gits[0], parts=parts, **replaced)
+
+
+def test_every_part_of_a_run_is_asked_for_its_code(tmp_path):
+    """The code it began with was a clean commit: that says nothing of what came after a resume."""
+    for second, words in ((DIRTY, "from generator step 100 on from a dirty checkout"), (NO_GIT, "step 100 on outside")):
+        with pytest.raises(UserError, match=f"dirty: it ran {words}" if second is DIRTY else words):
+            read_records(write(tmp_path, in_parts(ONE, second)))
+    assert len(read_records(write(tmp_path, in_parts(ONE, ONE)))) == 1
+
+
+def test_parts_of_two_commits_are_named_and_refused_unless_allowed(tmp_path):
+    folder = write(tmp_path, in_parts(ONE, OTHER))
+    with pytest.raises(UserError, match=r"commits: .*aaaaaaaaa and bbbbbbbbb.*allow=\[commits\]"):
+        read_records(folder)
+    assert len(read_records(folder, allow=["commits"])) == 1
+
+
+def test_a_score_has_code_of_its_own_that_must_be_clean(tmp_path):
+    name = next(iter(record()["scores"]))
+    by_other, by_dirty = record(), record()
+    by_other["scores"][name]["git"] = OTHER
+    by_dirty["scores"][name]["git"] = DIRTY
+    assert len(read_records(write(tmp_path / "other", by_other))) == 1
+    with pytest.raises(UserError, match=f"dirty: {name} was scored from a dirty checkout; score it again"):
+        read_records(write(tmp_path / "dirty", by_dirty))
 
 
 def test_a_missing_folder_is_named_and_an_empty_one_has_no_records(tmp_path):

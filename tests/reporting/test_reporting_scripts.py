@@ -52,7 +52,7 @@ def test_from_runs_to_table_and_figures(tmp_path):
     ("name", "arguments", "words"),
     [
         ("collect", [], "runs is not set"),
-        ("collect", ["runs=.", "allow=[drity]"], "choose from dirty, unfinished"),
+        ("collect", ["runs=.", "allow=[drity]"], "choose from dirty, commits, unfinished"),
         ("collect", ["run=."], "run: there is no such field; did you mean 'runs'?"),
         ("tables", ["+tabel=2-2"], "tabel: there is no such field; did you mean 'table'?"),
         ("tables", ["table=4-4"], "there is no such table"),

@@ -14,6 +14,7 @@ from gan_lab.reporting import table as table_of
 from gan_lab.reporting.orders import comparisons
 from gan_lab.reporting.published_objectives import LINES
 from gan_lab.types import UserError
+from gan_lab.versions import FIELD_DEFAULTS, Since
 
 
 def table_2_2(found, datasets=None, **asked):
@@ -131,9 +132,10 @@ def test_losses_may_differ_in_their_own_fields_between_lines_but_not_in_scale():
         table_2_2([record("exp"), record("hinge", config__architecture__channels=8)], ["digits"])
 
 
-def test_what_is_no_part_of_a_cell_may_differ():
+def test_what_is_no_part_of_a_cell_may_differ(monkeypatch):
     one, two = record(seed=0), record(seed=1, weight=0.1)
     two["config"]["dataset"]["root"] = "/elsewhere"
+    monkeypatch.setitem(FIELD_DEFAULTS, "a_later_field", Since(2, 3))  # one has it at its implied value
     two["config"] |= {"run_dir": "x", "existing_run": "resume", "a_later_field": 3, "evaluate_every": 7}
     two["config"]["penalty"]["weight"] = 0.10
     two["config"]["max_generator_steps"] = 1000.0  # the same number

@@ -16,6 +16,7 @@ from rich.console import Console
 from gan_lab import records, sweeps
 from gan_lab.reporting.sweep_status import COLOURS, status_table, total
 from gan_lab.types import UserError
+from gan_lab.versions import VERSION
 
 NOW = 1_700_000_000.0
 
@@ -24,7 +25,7 @@ def made_up(run_dir: Path, status: str, *, logged: int = 0, age: float = 5.0, to
     """A run of 1,000 steps that began `took` seconds before its newest line, which is `age` seconds old."""
     run_dir.mkdir(parents=True)
     config = {"max_generator_steps": 1000, "log_every": 10}
-    content = {"schema": records.SCHEMA, "status": status, "reason": None, "command": ["train.py", "seed=0"]}
+    content = {"version": VERSION, "status": status, "reason": None, "command": ["train.py", "seed=0"]}
     content |= {"config": config, "generator_steps": 0, "resumed_from_step": 0, "seconds": 0.0} | fields
     (run_dir / "record.json").write_text(json.dumps(content))
     (run_dir / "config.yaml").write_text("")

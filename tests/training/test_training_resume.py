@@ -394,13 +394,11 @@ def test_data_that_changed_are_refused(stopped):
 
 
 def test_the_config_of_a_run_reproduces_it(finished, tmp_path):
-    """config.yaml, read back as it is, trains the same generator."""
-    from omegaconf import OmegaConf
-
+    """config.yaml, read back, trains the same generator."""
     from gan_lab import run
 
     compose()  # Hydra's own config
-    again = OmegaConf.load(finished / "config.yaml")
+    again = config.saved_config(finished, "run_dir")
     again.run_dir = str(tmp_path / "again")
     config.check(again)
     run.train(again, tmp_path / "again")

@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-from gan_lab import provenance, records
+from gan_lab import provenance, records, versions
 from gan_lab.data import LoadedData
 from gan_lab.data.labelled import count_labelled
 from gan_lab.training import GAN
@@ -63,20 +63,22 @@ def start_record(
     fed: what training sees of the data. writes: see RunRecord.
     """
     hydra = HydraConfig.get()
+    part = begin_part(0)
     record = records.RunRecord(run_dir, {}, writes)
     record.update(
-        schema=records.SCHEMA,
+        version=versions.VERSION,
         status="running",
         reason=None,
         run_id=secrets.token_hex(4),
-        created=datetime.now(UTC).isoformat(timespec="microseconds"),
+        created=part["created"],
         config=config,
         config_hash=records.config_hash(config),
         choices={key: value for key, value in hydra.runtime.choices.items() if value and not key.startswith("hydra/")},
         command=[sys.argv[0], *hydra.overrides.task],
-        git=provenance.git_state(),
-        packages=provenance.package_versions(),
-        hardware=provenance.hardware(),
+        git=part["git"],
+        packages=part["packages"],
+        hardware=part["hardware"],
+        parts=[part],
         precision=config["trainer"]["precision"],
         seed=config["seed"],
         dataset={
@@ -101,6 +103,17 @@ def start_record(
         history={},
     )
     return record
+
+
+def begin_part(from_step: int) -> dict[str, Any]:
+    """Code, versions and machine of a start or a resume, as `parts` of a record keeps them."""
+    return {
+        "from_step": from_step,
+        "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "git": provenance.git_state(),
+        "packages": provenance.package_versions(),
+        "hardware": provenance.hardware(),
+    }
 
 
 def end_record(

@@ -54,7 +54,7 @@ def moments(features: Tensor) -> Moments:
     _check(len(x), x)
     mean = x.mean(0)
     centred = x - mean
-    return Moments(mean, centred.T @ centred / (len(x) - 1), len(x))
+    return Moments(mean, _symmetric(centred.T @ centred) / (len(x) - 1), len(x))
 
 
 def moments_of_sums(n: Tensor, total: Tensor, outer: Tensor) -> Moments:
@@ -62,7 +62,12 @@ def moments_of_sums(n: Tensor, total: Tensor, outer: Tensor) -> Moments:
     count = int(n)
     _check(count, outer)
     mean = total / count
-    return Moments(mean, (outer - torch.outer(total, mean)) / (count - 1), count)
+    return Moments(mean, _symmetric(outer - torch.outer(total, mean)) / (count - 1), count)
+
+
+def _symmetric(matrix: Tensor) -> Tensor:
+    """Equal to its transpose in every bit, which a product xᵀx is not in every BLAS."""
+    return (matrix + matrix.T) / 2
 
 
 def _check(n: int, values: Tensor) -> None:

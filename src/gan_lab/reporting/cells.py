@@ -209,13 +209,14 @@ def check_comparable(
     Compared are the data's content hash, what stands in the fields `extractors` ("scores.<name>.extractor", or
     "extractor" of the scores over training) where a run has them, and the identity of the config (records.identity);
     the fields of may_differ but seed and penalty weight within each line, and the network within each column of
-    labels. How a run was scored is compared as the score's name and its extractor. A field of the root that one config
-    lacks is left out: it came with a later version. Raises UserError that names the two values and how to select one.
+    labels. How a run was scored is compared as the score's name and its extractor. Raises UserError that names the two
+    values and how to select one.
     """
-    _check_same(runs, ["dataset.content_hash"])
+    _check_same_field(runs, "dataset.content_hash")
     for dotted in extractors:
         scored = [record for record in runs if field(record, dotted) is not None]
-        _check_same(scored, [f"{dotted}.{key}" for key in _EXTRACTOR])
+        for key in _EXTRACTOR:
+            _check_same_field(scored, f"{dotted}.{key}")
     _check_same_config(runs, {f"config.{name}" for name in may_differ})
     roots = {key for record in runs for key in record["config"]}
     for column in dict.fromkeys(line.labels for line in lines if line.labels is not None):
@@ -230,33 +231,35 @@ def check_comparable(
 
 def _check_same_config(runs: Sequence[Record], free: Collection[str]) -> None:
     """free: what is not compared, a field of the root ("config.loss") or below it ("config.penalty.weight")."""
-    configs = [records.identity(record["config"]) for record in runs]
-    for key in sorted({key for config in configs for key in config if f"config.{key}" not in free}):
-        having = [record for record, config in zip(runs, configs, strict=True) if key in config]
-        flat = [_flat(records.identity(record["config"])[key], f"config.{key}") for record in having]
-        _check_same(having, sorted({name for one in flat for name in one} - set(free)))
+    configs = [_leaves(records.identity(record["config"]), "config") for record in runs]
+    for name in sorted({name for config in configs for name in config}):
+        if name not in free and ".".join(name.split(".")[:2]) not in free:
+            _check_same(runs, name, [config.get(name) for config in configs])
 
 
-def _check_same(runs: Sequence[Record], names: Sequence[str]) -> None:
-    for name in names:
-        seen: dict[float | str, Record] = {}  # by value, in which 1 and 1.0 are the same
-        for record in runs:
-            value = field(record, name)
-            seen.setdefault(float(value) if isinstance(value, int | float) else str(value), record)
-        if len(seen) > 1:
-            first, second = list(seen.values())[:2]
-            one, two = (field(record, name) for record in (first, second))
-            raise UserError(
-                f"runs that differ in {name} do not belong in one table: {one} (run {first['run_id']}) and {two} "
-                f"(run {second['run_id']}); select one, for example 'select={{{name}:{one}}}'"
-            )
+def _check_same_field(runs: Sequence[Record], name: str) -> None:
+    _check_same(runs, name, [field(record, name) for record in runs])
 
 
-def _flat(value: Any, path: str) -> set[str]:
-    """The dotted names of the leaves; an empty mapping has none."""
+def _check_same(runs: Sequence[Record], name: str, values: Sequence[Any]) -> None:
+    """values: of the field `name`, as they are compared; a message shows them as they stand in the records."""
+    seen: dict[str, Record] = {}
+    for record, value in zip(runs, values, strict=True):
+        seen.setdefault(records.canonical(value), record)
+    if len(seen) > 1:
+        first, second = list(seen.values())[:2]
+        one, two = (field(record, name) for record in (first, second))
+        raise UserError(
+            f"runs that differ in {name} do not belong in one table: {one} (run {first['run_id']}) and {two} "
+            f"(run {second['run_id']}); select one, for example 'select={{{name}:{one}}}'"
+        )
+
+
+def _leaves(value: Any, path: str) -> dict[str, Any]:
+    """{dotted name: value} of what is no mapping; an empty mapping has none."""
     if isinstance(value, Mapping):
-        return {name for key, item in value.items() for name in _flat(item, f"{path}.{key}")}
-    return {path}
+        return {name: leaf for key, item in value.items() for name, leaf in _leaves(item, f"{path}.{key}").items()}
+    return {path: value}
 
 
 def check_seeds(line: Line, weight: float | None, runs: Sequence[Record]) -> None:

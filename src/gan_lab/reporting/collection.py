@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_lab import records
+from gan_lab import records, versions
 from gan_lab.files import write_atomically
 from gan_lab.types import UserError
 
@@ -22,7 +22,7 @@ _ABSENT = object()
 
 
 def read_records(folder: Path, select: Mapping[str, Any] | None = None, allow: Collection[str] = ()) -> list[Record]:
-    """The records folder/*.json, checked, in the order of their names.
+    """The records folder/*.json, checked, in the order of their names, their configs as today's (versions.updated).
 
     select: {dotted field: value, or a list of values}; None stands for records without the field.
     allow: see records.check_citable. Raises UserError naming the file that may not be used, and where nothing is left.
@@ -33,7 +33,8 @@ def read_records(folder: Path, select: Mapping[str, Any] | None = None, allow: C
     for path in sorted(folder.glob("*.json")):
         record = records.read_content(path)
         check_record(record, str(path), allow)
-        found.append(with_history_about(record))
+        updated = record | {"config": versions.updated(record["config"], records.version(record))}
+        found.append(with_history_about(updated))
     for name, wanted in (select or {}).items():
         if found and all(field(record, str(name), _ABSENT) is _ABSENT for record in found):
             raise UserError(f"select: no record has the field {name!r}; write it with dots, as config.penalty.weight")

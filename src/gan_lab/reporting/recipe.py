@@ -8,7 +8,6 @@ from typing import Any
 from gan_lab.reporting.cells import canonical
 from gan_lab.reporting.collection import Record, field
 from gan_lab.reporting.published import DATASETS, Design, Kind, Setting, samples_and_extractor
-from gan_lab.versions import FIELD_DEFAULTS
 
 
 def small_scale(
@@ -43,24 +42,13 @@ def _settings(recipe: Sequence[Setting], runs: Sequence[Record]) -> list[str]:
     found = []
     for setting in recipe:
         mine = [record for record in runs if all(field(record, key) == value for key, value in setting.where.items())]
-        values = [value for record in mine if (value := _value(record, setting.dotted)) is not None]
+        values = [value for record in mine if (value := field(record, setting.dotted)) is not None]
         others = list(dict.fromkeys(_text(value) for value in values if value != setting.thesis))
         if others:
             ours, thesis = " and ".join(others), _text(setting.thesis)
             said = f"{ours} {setting.words}" if setting.words else f"{setting.name} {ours}"
             found.append(f"{said} (thesis: {thesis})")
     return found
-
-
-def _value(record: Record, dotted: str) -> Any:
-    """A field of a record, or what was implied before there was the field; None without either."""
-    value, path = field(record, dotted), dotted.removeprefix("config.")
-    since = FIELD_DEFAULTS.get(path)
-    if value is not None or since is None or "." not in path:
-        return value
-    component = field(record, f"config.{path.rpartition('.')[0]}._target_")
-    known = component is not None and (not since.of or str(component).rpartition(".")[2] in since.of)
-    return since.before if known else None
 
 
 def _text(value: Any) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from gan_lab import records
 from gan_lab.reporting.cells import (
     Cell,
     Protocol,
@@ -94,7 +96,7 @@ def part(design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[st
         small_scale=small_scale(design, runs, names),
         data=_data(runs),
         data_content_hash=runs[0]["dataset"]["content_hash"] if runs else "",
-        code=", ".join(sorted({_code(record) for record in runs})),
+        code=_code(runs, names.values()),
         protocols={key: protocol(runs, name) for key, name in names.items()},
         cells=tuple(cell(line, runs, names, design.chosen_by) for line in lines),
     )
@@ -108,6 +110,13 @@ def _data(runs: Sequence[Record]) -> str:
     return f"{dataset['name']} ({sizes}), content hash {dataset['content_hash'][:12]}"
 
 
-def _code(record: Record) -> str:
-    git = record["git"]
+def _code(runs: Sequence[Record], names: Iterable[str | None]) -> str:
+    """The commits that the runs were trained by, and those of the scores `names` where they are others."""
+    trained = {_commit(part["git"]) for record in runs for part in records.parts_of(record)}
+    entries = [(record, entry) for record in runs for name in names if (entry := record["scores"].get(name))]
+    scored = {_commit(entry.get("git") or record["git"]) for record, entry in entries} - trained
+    return ", ".join(sorted(trained)) + (f"; scores by {', '.join(sorted(scored))}" if scored else "")
+
+
+def _commit(git: Mapping[str, Any]) -> str:
     return f"{str(git.get('sha'))[:9]}" + ("" if git.get("dirty") is False else " (dirty)")

@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from gan_lab import provenance
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import to_uint8
 from gan_lab.metrics import load_reference, save_reference
@@ -71,6 +72,7 @@ class Evaluator:
             "step": gan.generator_steps,
             "batch_norm_statistics": gan.batch_norm_statistics,
             "batch_size": protocol.batch_size,
+            "git": provenance.git_state(),
         }
         return {name: entry | facts for name, entry in entries.items()}
 
