@@ -245,6 +245,14 @@ def test_every_setting_that_differs_from_the_thesiss_is_named(replaced, words):
     assert table_2_2(found, ["cifar10"]).parts[0].small_scale == words
 
 
+def test_other_parts_of_as_many_samples_are_named():
+    """IS in smaller splits is lower, and one FID of all samples is not the mean of ten."""
+    found = as_published()
+    for content in found:
+        content["scores"] = {name.replace("_10x", ""): entry for name, entry in content["scores"].items()}
+    assert table_2_2(found, ["cifar10"]).parts[0].small_scale == "parts 1 (thesis: 10)"
+
+
 def test_a_smaller_grid_and_other_data_are_named():
     assert table_2_2(as_published()[:2], ["cifar10"]).parts[0].small_scale == (
         "λ of {0.01, 0.1} (thesis: {0.01, 0.1, 1, 10})"

@@ -163,7 +163,7 @@ _RECIPE = (  # 4.B; the steps and the schedule are the author's program's
     _CRITIC_CHANNELS,
     Setting("choices.architecture", "dcgan"),
     *settings({"architecture.latent_dim": 100, "architecture.noise": 0.1, "architecture.dropout": 0.3}),
-    *settings({"architecture.critic_batch_norm": True}),
+    *settings({"architecture.critic_batch_norm": True, "architecture.batch_norm_eps": 1e-3}),
     Setting("config.architecture.extra_layer", True, where={"choices.labels": PREDEFINED}),
     Setting("config.architecture.extra_layer", False, where={"choices.labels": DYNAMIC}),
     Setting("choices.schedule", "staircase"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from gan_lab.reporting.cells import canonical
 from gan_lab.reporting.collection import Record, field
-from gan_lab.reporting.published import DATASETS, Design, Kind, Setting, samples_and_extractor
+from gan_lab.reporting.published import DATASETS, Design, Kind, Setting, samples_and_extractor, sizes
 
 
 def small_scale(
@@ -97,6 +97,8 @@ def _differences(kind: Kind, name: str, runs: Sequence[Record]) -> list[tuple[st
         found.append(("network", network, kind.architecture))
     if kind.samples is not None and samples != kind.samples:
         found.append(("samples", samples, kind.samples))
+    elif kind.parts is not None and (parts := sizes(name)[1]) != kind.parts:
+        found.append(("parts", str(parts), str(kind.parts)))
     for variant in kind.variants:
         if (ours := variant.of(name)) != variant.thesis:
             found.append((variant.title, ours, variant.thesis))
