@@ -68,7 +68,7 @@ FIELD_DEFAULTS: dict[str, Since] = {
 MOVED: dict[str, str] = {}
 """Where a class or function stands today, by a dotted path that a `_target_` of an older file may have."""
 
-RENAMED_SCORES: dict[str, str] = {}
+RENAMED_SCORES: dict[str, str] = {r"msssim_(?=\d)": "msssim_signed_"}
 """What stands today at the beginning of a score's name, by a regular expression that no name of today matches."""
 
 _NAMED_BY_CLASS = ("gan_lab", "torch", "lightning")  # packages whose modules are no part of a component's name

@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from omegaconf import OmegaConf
 from table_2_3 import count, images, points
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -14,6 +15,7 @@ from torch.nn.utils import parametrize
 from gan_lab.architectures import DCGAN, MLP, ResNet, normalises_by_batch
 from gan_lab.architectures.dcgan import GaussianNoise
 from gan_lab.types import UserError
+from registry import CONF
 
 SMALL = {"generator_channels": 3, "critic_channels": 2, "latent_dim": 5}
 QUIET = {"noise": 0.0, "dropout": 0.0}
@@ -75,10 +77,14 @@ def test_the_critic_of_the_table(extra_layer, outputs, total):
 
 
 def test_the_wide_critic_of_table_4_3():
+    """The author's program halves its first width, 192: 96, and 3.5 million parameters in all."""
+    channels = OmegaConf.load(CONF / "experiment" / "table_4_3.yaml").architecture.critic_channels
     with torch.device("meta"):
-        critic = DCGAN(critic_channels=192).critic(images(3, 32), 10)
+        critic = DCGAN(critic_channels=channels).critic(images(3, 32), 10)
         shapes = output_shapes(critic, torch.empty(2, 3, 32, 32))
-    assert [shape[0] for shape in shapes] == [192, 384, 768, 1536, 10]
+    assert [shape[0] for shape in shapes] == [96, 192, 384, 768, 10]
+    by_hand = 9 * (3 * 96 + 96 * 192 + 192 * 384 + 384 * 768) + 4 * (96 + 192 + 384 + 768) + (768 + 2) * 10
+    assert count(critic) == by_hand == 3_499_700
 
 
 BY_SIDE = {8: [2], 16: [4, 2], 32: [8, 4, 2], 64: [16, 8, 4, 2]}  # factors of generator_channels behind 4×4

@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 import pytest
-from made_up import SMALL_AM, SMALL_FID, SMALL_IS, labelled, record, run_dirs
+from made_up import SMALL_AM, SMALL_FID, SMALL_IS, labelled, record, run_dirs, write
 from PIL import Image
 
-from gan_lab.reporting import FIGURES, NothingRecorded, Request, draw, mode_dropping, objectives
+from gan_lab.reporting import FIGURES, NothingRecorded, Request, draw, mode_dropping, objectives, read_records
 from gan_lab.reporting.statistics_figures import _share_below
 from gan_lab.types import UserError
 from registry import fields, target
@@ -165,11 +165,11 @@ def test_inception_curves_are_of_their_data_set(tmp_path):
 
 def test_curves_of_two_protocols_need_a_choice(tmp_path):
     found = [record()]
-    found[0]["history"]["fid_inception_5k_train"] = [[500, 9.0], [1000, 8.0]]
-    with pytest.raises(UserError, match=f"curve={SMALL_FID}"):
+    found[0]["history"]["fid_classifier_5k_train"] = [[500, 9.0], [1000, 8.0]]
+    with pytest.raises(UserError, match="curve=fid_classifier_5k_train"):
         draw("2-7", tmp_path, Request(found=found))
-    _, numbers = drawn("2-7", tmp_path, found=found, curves=("fid_inception_5k_train",))
-    assert [float(row["mean"]) for row in numbers] == [9.0, 8.0]
+    _, numbers = drawn("2-7", tmp_path, found=found, curves=(SMALL_FID,))
+    assert [float(row["mean"]) for row in numbers] == [4.0, 2.0]
 
 
 def test_curves_of_runs_that_differ_elsewhere_are_refused(tmp_path):
@@ -268,12 +268,68 @@ def test_two_protocols_of_a_figure_of_two_scores_are_chosen_by_their_beginnings(
     found = label_models()
     for one in found:
         one["history"]["am_classifier_5k_10x"] = [[1000, 7.0]]
-    with pytest.raises(UserError, match=r"curve=am_classifier_2k_10x"):
+    with pytest.raises(UserError, match=r"curve=am_classifier_5k_10x"):
         draw("4-8", tmp_path, Request(found=found, datasets=("digits",)))
     _, rows_of = drawn("4-8", tmp_path, found=found, datasets=("digits",), curves=("am_classifier_5k_10x",))
     assert {row["score"] for row in rows_of} == {SMALL_IS, "am_classifier_5k_10x"}
     with pytest.raises(UserError, match="curve=xyz: no figure shows such a score"):
         draw("4-8", tmp_path, Request(found=found, datasets=("digits",), curves=("xyz",)))
+
+
+INCEPTION = {"name": "inception", "architecture": "Inception", "weights_sha256": "ff"}
+BY_INCEPTION = "is_inception_50k_10x"
+
+
+def scored_again(weights="ff"):
+    """Runs whose kept checkpoints were scored by Inception afterwards."""
+    found = [labelled("am_gan", seed=seed) for seed in (0, 1)]
+    for content in found:
+        content["history"][BY_INCEPTION] = [[500, 5.0], [1000, 6.0]]
+        content["history_about"] = {BY_INCEPTION: {"extractor": dict(INCEPTION), "n_samples": 50000, "splits": 10}}
+    found[1]["history_about"][BY_INCEPTION]["extractor"]["weights_sha256"] = weights
+    return found
+
+
+def test_a_history_by_inception_stands_beside_the_classifiers_of_the_same_runs(tmp_path):
+    _, numbers = drawn("4-8", tmp_path, found=scored_again(), datasets=("digits",))
+    assert {row["score"] for row in numbers} == {BY_INCEPTION, SMALL_AM}
+    assert {row["mean"] for row in numbers if row["score"] == BY_INCEPTION} == {"5.0", "6.0"}
+
+
+def test_each_history_is_compared_by_its_own_extractor(tmp_path):
+    with pytest.raises(UserError, match=rf"history_about\.{BY_INCEPTION}\.extractor\.weights_sha256"):
+        draw("4-8", tmp_path, Request(found=scored_again("other"), datasets=("digits",)))
+    drawn("4-7", tmp_path, found=scored_again("other"), datasets=("digits",))  # AM is by the classifier
+    found = scored_again()
+    found[1]["extractor"] = found[1]["extractor"] | {"weights_sha256": "other"}  # what older records imply
+    with pytest.raises(UserError, match=rf"history_about\.{SMALL_AM}\.extractor\.weights_sha256"):
+        draw("4-7", tmp_path, Request(found=found, datasets=("digits",)))
+
+
+def test_what_an_older_record_implies_of_its_history_can_be_selected(tmp_path):
+    folder = write(tmp_path, labelled(seed=0), labelled(seed=1, extractor={"name": "x", "weights_sha256": "cd"}))
+    selected = {f"history_about.{SMALL_AM}.extractor.weights_sha256": "cd"}
+    assert [content["seed"] for content in read_records(folder, selected)] == [1]
+
+
+def heading(name, **request):
+    figure = FIGURES[name](Request(**request)).figure
+    return " ".join(place.get_suptitle().replace("\n", " ") for place in figure.subfigs)
+
+
+def test_the_heading_of_curves_says_samples_and_splits_beside_the_thesiss():
+    found = [record(dataset="cifar10", config__max_generator_steps=200_000, config__architecture__channels=128)]
+    found[0]["history"] = {"is_inception_5k_10x": [[1000, 5.0]], "fid_inception_5k_train": [[1000, 9.0]]}
+    said = heading("2-14", found=found)
+    assert "is_inception_5k_10x: 5,000 samples in splits of 500 at every point (thesis: 50,000)" in said
+    assert "samples 5k (thesis: 50k)" in said
+    said = heading("2-7", found=found)
+    assert "fid_inception_5k_train: 5,000 samples at every point (thesis: 50,000)" in said
+    found[0]["history"] = {"is_inception_50k_10x": [[1000, 5.0]]}
+    assert "samples 50k" not in heading("2-14", found=found)
+    said = heading("4-8", found=scored_again(), datasets=("digits",))
+    assert f"{BY_INCEPTION}: 50,000 samples in splits of 5,000 at every point (thesis: 50,000 in splits of" in said
+    assert "extractor of IS" not in said
 
 
 def test_label_curves_need_runs_that_differ_in_nothing_else(tmp_path):

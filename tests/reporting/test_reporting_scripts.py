@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from itertools import product
@@ -14,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from made_up import SMALL_AM, SMALL_IS, labelled, record, run_dirs, write
 from omegaconf import OmegaConf
 
+from gan_lab import records
 from gan_lab.reporting import TABLES, table
 from gan_lab.reporting.published_objectives import CHANNELS, GENERATOR_STEPS, LINES, TABLE_2_2
 from registry import options
@@ -117,6 +119,67 @@ def test_the_sweeps_are_the_lines_of_the_table():
     assert hydra.sweep.subdir == "cifar10_wasserstein_gp10.0_seed1"
 
 
+def leaves(value, path):
+    """{dotted name: value} of the leaves; a list is one."""
+    if isinstance(value, dict):
+        return {name: item for key, one in value.items() for name, item in leaves(one, f"{path}.{key}").items()}
+    return {path: value}
+
+
+OF_LINES = {"loss", "penalty", "labels", "dataset", "seed"}  # what a table's lines differ in; data are compared apart
+NO_SETTING = ("_target_", "accepts", "fused")  # named by the choice, or without a say in the result
+
+
+@pytest.mark.parametrize(("experiment", "number"), [("table_2_2", "2-2"), ("table_4_1", "4-1"), ("table_4_3", "4-3")])
+def test_a_tables_recipe_has_every_setting_of_its_sweep(experiment, number):
+    """A setting that a later version brings must be in the recipe too, else a run that differs in it is not told."""
+    job = OmegaConf.to_container(sweep(experiment, "dataset=cifar10")[0], resolve=True)
+    kept = {key: value for key, value in records.identity(job).items() if key not in OF_LINES}
+    found = {name: value for key, node in kept.items() for name, value in leaves(node, f"config.{key}").items()}
+    found = {name: value for name, value in found.items() if name.rpartition(".")[2] not in NO_SETTING}
+    recipe = {one.dotted: one.thesis for one in TABLES[number].recipe if not one.where}
+    recipe["config.architecture.extra_layer"] = False  # of dynamic labels
+    assert {name: recipe.get(name) for name in found} == found
+
+
+def test_the_presets_of_the_thesis_score_curves_by_as_many_samples_as_the_author():
+    for experiment in ("table_2_2", "table_4_1", "table_4_1_no_targets"):
+        assert sweep(experiment, "dataset=cifar10")[0].evaluation.samples_in_training == 50_000
+
+
+@pytest.mark.parametrize(
+    "experiment", [name for name in options("experiment") if re.fullmatch(r"table_4_1(?!.*_small).*", name)]
+)
+def test_the_runs_of_table_4_1_keep_checkpoints_for_a_curve_by_inception(experiment):
+    job = sweep(experiment)[0]
+    assert 10 <= job.max_generator_steps // job.checkpoint_every <= 20
+    assert job.keep_checkpoints >= job.max_generator_steps // job.checkpoint_every
+
+
+def recipe_lines(target, *arguments):
+    """What make would run for a target."""
+    made = subprocess.run(
+        ["make", "--dry-run", target, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return made.stdout.replace("\\\n", " ").splitlines()
+
+
+def test_make_table_4_1_run_scores_by_inception_and_takes_tiny_imagenet():
+    run = recipe_lines("table-4-1-run")
+    again = [" ".join(line.split()) for line in run if "evaluate.py" in line]
+    assert again == [
+        ".venv/bin/python scripts/evaluate.py runs=outputs/table_4_1 evaluation=inception history=true "
+        "evaluation.samples_in_training=50000"
+    ]
+    assert not any("tiny_imagenet" in line for line in run)
+    with_tiny = recipe_lines("table-4-1-run", "TINY_IMAGENET=FOLDER")
+    ours = [line.split("train.py ")[1] for line in with_tiny if "tiny_imagenet" in line]
+    assert ours == [
+        "experiment=table_4_1 dataset=tiny_imagenet dataset.root=FOLDER",
+        "experiment=table_4_1_no_targets loss=label_gan dataset=tiny_imagenet dataset.root=FOLDER",
+    ]
+
+
 def test_tables_and_figures_of_chapter_4(tmp_path):
     models = [labelled(loss, seed=seed) for loss in ("gan", "am_gan", "label_gan") for seed in (0, 1)]
     write(tmp_path / "results" / "records", *models)
@@ -160,5 +223,5 @@ def test_the_sweeps_of_chapter_4_are_the_lines_of_its_tables_and_comparable(is_s
     assert ("generator steps (thesis: 1,000,000)" in part.small_scale) == is_small
     (wide,) = table(TABLES["4-3"], found, [dataset]).parts
     assert [cell.line.text for cell in wide.cells if cell.chosen] == (
-        [] if is_small else ["AM-GAN (192 critic channels)"]
+        [] if is_small else ["AM-GAN (96 critic channels)"]
     )

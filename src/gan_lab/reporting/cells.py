@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_lab import records
 from gan_lab.reporting.collection import Record, field
-from gan_lab.reporting.published import ALIASES, Kind, Line
+from gan_lab.reporting.published import ALIASES, Kind, Line, sizes
 from gan_lab.reporting.statistics import Estimate, estimate
 from gan_lab.types import UserError
 
@@ -98,6 +98,8 @@ def cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None], ch
     which no run counts as scored; None: there is one weight, and a run with any of the scores counts. Raises UserError
     where two runs are the same cell and seed.
     """
+    if line.is_real:
+        return _real_cell(line, runs, names)
     mine = [record for record in runs if belongs(record, line)]
     deciding = list(names.values()) if chosen_by is None else [names[chosen_by]]
     by_weight: dict[float | None, list[Record]] = {}
@@ -126,6 +128,16 @@ def cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None], ch
     )
 
 
+def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None]) -> Cell:
+    """What the training data themselves score, which entries of the runs say (the same value in all of them)."""
+    scores: dict[str, Score | None] = {}
+    for key, name in names.items():
+        entries = [record["scores"][name] for record in runs if _has_score(record, [name])]
+        real = [float(entry["real"]) for entry in entries if entry.get("real") is not None]
+        scores[key] = Score((real[0],), Estimate(real[0], None, 0), None) if real else None
+    return Cell(line, searched=(), unscored=(), chosen=None, scores=scores)
+
+
 def score_value(record: Record, name: str) -> float:
     """The value of a score; a record writes "nan" and "inf" as strings."""
     return float(record["scores"][name]["value"])
@@ -134,8 +146,9 @@ def score_value(record: Record, name: str) -> float:
 def score_name(runs: Sequence[Record], kind: Kind, asked: str | None, among: str, option: str) -> str | None:
     """The one score of a kind that the runs have in `among` ("scores" or "history"); None without any.
 
-    A name with a dot is a term of a score and no score. Raises UserError where they have several and none was asked
-    for: scores of two protocols are two scores.
+    Of several it is the one that is taken most as the thesis's is (Kind.published_words: first by its extractor). A
+    name with a dot is a term of a score and no score. Raises UserError where several are left and none was asked for:
+    scores of two protocols are two scores.
     """
     names = {
         name
@@ -148,9 +161,15 @@ def score_name(runs: Sequence[Record], kind: Kind, asked: str | None, among: str
         if asked not in names:
             raise UserError(f"{option}={asked}: the runs have no such score; there are {', '.join(sorted(names))}")
         return asked
+    for word in kind.published_words:
+        names = {name for name in names if word in name.split("_")} or names
+
     if len(names) > 1:
-        several = " and ".join(sorted(names))
-        raise UserError(f"the runs have {several}, which are different scores; choose one: {option}={min(names)}")
+        several, largest = " and ".join(sorted(names)), max(sorted(names), key=sizes)
+        published = f" (published: {', '.join(kind.published_words)})" if kind.published_words else ""
+        raise UserError(
+            f"the runs have {several}, which are different scores{published}; choose one: {option}={largest}"
+        )
     return next(iter(names), None)
 
 

@@ -33,7 +33,7 @@ def read_records(folder: Path, select: Mapping[str, Any] | None = None, allow: C
     for path in sorted(folder.glob("*.json")):
         record = records.read_content(path)
         check_record(record, str(path), allow)
-        found.append(records.updated(record))
+        found.append(with_history_about(records.updated(record)))
     for name, wanted in (select or {}).items():
         if found and all(field(record, str(name), _ABSENT) is _ABSENT for record in found):
             raise UserError(f"select: no record has the field {name!r}; write it with dots, as config.penalty.weight")
@@ -56,6 +56,14 @@ def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] =
     missing = [name for name in _REQUIRED if field(record, name) is None]
     if missing:
         raise UserError(f"{where}: it has no {', '.join(missing)}; it is damaged, collect the run again")
+
+
+def with_history_about(record: Record) -> Record:
+    """The record with how each score of its history was taken; an older one says it once, for all of them."""
+    about = record.get("history_about") or {}
+    extractor = record.get("extractor")
+    implied = {name: {"extractor": extractor} for name in record.get("history") or {} if "." not in name}
+    return record | {"history_about": implied | about} if extractor is not None else record
 
 
 def field(record: Mapping[str, Any], dotted: str, default: Any = None) -> Any:

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gan_lab.reporting.cells import belongs, canonical, runs_of
-from gan_lab.reporting.collection import Record
+from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.curves import Curve, Quantity, curves
 from gan_lab.reporting.drawing import COLOURS, DASHES, Drawing, NothingRecorded, Request, new_figure, plain_axes
-from gan_lab.reporting.published import DATASETS, Design, Line
+from gan_lab.reporting.published import DATASETS, Design, Kind, Line, sizes
 from gan_lab.reporting.published_labels import AM_SCORE, DYNAMIC, TABLE_4_1
 from gan_lab.reporting.published_labels import INCEPTION_SCORE as OF_50K
-from gan_lab.reporting.published_objectives import FRECHET_DISTANCE, INCEPTION_SCORE, TABLE_2_2
-from gan_lab.reporting.tables import small_scale
+from gan_lab.reporting.published_objectives import (
+    FRECHET_DISTANCE_IN_TRAINING,
+    INCEPTION_SCORE_IN_TRAINING,
+    TABLE_2_2,
+)
+from gan_lab.reporting.recipe import small_scale
 from gan_lab.reporting.text import run_ids, weight_text
 from gan_lab.types import UserError
 
@@ -61,9 +65,9 @@ def _of_labels(number: str, quantities: tuple[Quantity, ...], title: str) -> Pan
 
 
 _PANELS = (
-    Panels("2-7", TABLE_2_2, TABLE_2_2.lines, (Quantity(FRECHET_DISTANCE),), None),
-    Panels("2-14", TABLE_2_2, TABLE_2_2.lines, (Quantity(INCEPTION_SCORE),), ("cifar10",)),
-    Panels("2-15", TABLE_2_2, TABLE_2_2.lines, (Quantity(INCEPTION_SCORE),), ("tiny_imagenet",)),
+    Panels("2-7", TABLE_2_2, TABLE_2_2.lines, (Quantity(FRECHET_DISTANCE_IN_TRAINING),), None),
+    Panels("2-14", TABLE_2_2, TABLE_2_2.lines, (Quantity(INCEPTION_SCORE_IN_TRAINING),), ("cifar10",)),
+    Panels("2-15", TABLE_2_2, TABLE_2_2.lines, (Quantity(INCEPTION_SCORE_IN_TRAINING),), ("tiny_imagenet",)),
     _of_labels("4-3", _IS_AND_TERMS, "IS and its terms"),
     _of_labels("4-7", _AM_AND_TERMS, "AM and its terms"),
     _of_labels("4-8", (Quantity(OF_50K), Quantity(AM_SCORE)), "IS and AM"),
@@ -91,16 +95,37 @@ def _draw(request: Request, panels: Panels) -> Drawing:
             if not single:
                 axes.set_title(f"{letter}) {quantity.words or quantity.kind.title}", fontsize=10)
         _legend(place, single)
-        scores = {q.kind.key: curve[0].score for q, curve in zip(panels.quantities, row, strict=True) if curve}
-        scale = small_scale(panels.design, runs_of(mine, name), scores)
-        title = DATASETS.get(name, name) + (f", in small: {scale}" if scale else "")
-        place.suptitle(textwrap.fill(title, 70 if single else 120), fontsize=8 if scale else 12)
+        heading = _heading(panels, runs_of(mine, name), name, row)
+        place.suptitle(_filled(heading, 90 if single else 150), fontsize=8)
     every = [curve for row in found.values() for curves_of in row for curve in curves_of]
     scores_shown = " and ".join(dict.fromkeys(curve.score for curve in every))  # never a bare IS or FID
     what = f"{panels.title}: {scores_shown}" if panels.title else f"{scores_shown} over training"
     figure.suptitle(f"Figure {panels.number}: {what}")
     numbers = [one for name, row in found.items() for curve in row for each in curve for one in _curve_rows(name, each)]
     return Drawing(figure, numbers, request.datasets or ())
+
+
+def _heading(panels: Panels, runs: Sequence[Record], dataset: str, row: Sequence[Sequence[Curve]]) -> list[str]:
+    """The data set, how its runs differ from the thesis's, and the size of what each point is a score of."""
+    shown = {q.kind.key: (q.kind, curve[0].score) for q, curve in zip(panels.quantities, row, strict=True) if curve}
+    runs = [with_history_about(record) for record in runs]
+    names = {key: name for key, (_, name) in shown.items()}
+    scale = small_scale(panels.design, runs, names, [kind for kind, _ in shown.values()])
+    title = DATASETS.get(dataset, dataset) + (f", not the thesis's scale or settings: {scale}" if scale else "")
+    return [title, *(f"{name}: {_size(kind, name)}" for kind, name in shown.values())]
+
+
+def _size(kind: Kind, name: str) -> str:
+    """ "2,000 samples in splits of 200 (thesis: 50,000)" of a score's name."""
+    count, parts = sizes(name)
+    ours = f"{count:,} samples" + (f" in splits of {count // parts:,}" if parts > 1 else "")
+    thesis = int((kind.samples or "0k").removesuffix("k")) * 1000
+    in_splits = f" in splits of {thesis // kind.parts:,}" if kind.parts else ""
+    return f"{ours} at every point (thesis: {thesis:,}{in_splits})"
+
+
+def _filled(lines: Sequence[str], width: int) -> str:
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in lines)
 
 
 def _check_asked(request: Request) -> None:
@@ -138,7 +163,7 @@ def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None
         axes.locator_params(axis="x", nbins=6)
     else:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center")
-    if found and quantity.kind == FRECHET_DISTANCE:
+    if found and quantity.kind.key == "fid":
         from matplotlib.ticker import LogLocator, NullFormatter
 
         axes.set_yscale("log")  # the differences at the end of training are small beside its beginning

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_lab.reporting.cells import Weight, belongs, cell, check_comparable, check_seeds, runs_of, score_name
-from gan_lab.reporting.collection import Record
+from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.published import Design, Kind, Line
 from gan_lab.reporting.published_objectives import FRECHET_DISTANCE
 
@@ -61,9 +61,9 @@ def curves(
     score that chooses the weight, where they have several; without a choice of weights every run with a history is
     shown. Only steps at which every seed was scored are kept.
     """
-    runs = [record for record in runs_of(found, dataset) if any(belongs(record, line) for line in lines)]
-    check_comparable(runs, lines, ["extractor"], design.may_differ)
+    runs = [with_history_about(one) for one in runs_of(found, dataset) if any(belongs(one, line) for line in lines)]
     name = score_name(runs, quantity.kind, asked, "history", "curve")
+    check_comparable(runs, lines, [f"history_about.{name}.extractor"], design.may_differ)
     if name is None:
         return []
     if design.chosen_by is None:

@@ -11,8 +11,6 @@ from gan_lab.reporting.published import Design, Kind, Line
 from gan_lab.reporting.statistics import Estimate, difference
 from gan_lab.reporting.tables import Part
 
-KEYS = ("is", "am")  # the scores that the thesis orders the models by
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -33,13 +31,28 @@ class Comparison:
 
 
 def comparisons(design: Design, part: Part) -> list[Comparison]:
-    """Every order of the design on one data set: by IS and AM, in each column of labels."""
+    """Every order of the design on one data set that the thesis's numbers hold: by each score, in each column."""
     found = []
+    numbers_of = claimed_on(design, part.dataset)
     for order in design.orders:
         better, worse = (_cells(part.cells, key) for key in (order.better, order.worse))
         for one, two in zip(better, worse, strict=True):
-            found += [_comparison(one, two, design.kind(key), part.dataset) for key in KEYS]
+            kinds = [kind for kind in map(design.kind, design.ordered_by) if is_claimed(one, two, kind, numbers_of)]
+            found += [_comparison(one, two, kind, part.dataset) for kind in kinds]
     return found
+
+
+def claimed_on(design: Design, dataset: str) -> str:
+    """The data set whose published numbers say which orders are the thesis's: its own, else the design's first."""
+    return dataset if dataset in design.datasets else design.datasets[0]
+
+
+def is_claimed(better: Cell, worse: Cell, kind: Kind, dataset: str) -> bool:
+    """Whether the published numbers on a data set put `better` strictly above `worse`."""
+    one, two = (cell.line.published[kind.key].get(dataset) for cell in (better, worse))
+    if one is None or two is None:
+        return False
+    return one.value > two.value if kind.higher_is_better else one.value < two.value
 
 
 def _cells(cells: Sequence[Cell], key: str) -> list[Cell]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gan_lab.reporting.cells import Cell
-from gan_lab.reporting.orders import Comparison, comparisons
-from gan_lab.reporting.published import DATASETS, Design, Line
+from gan_lab.reporting.orders import Comparison, claimed_on, comparisons
+from gan_lab.reporting.published import DATASETS, Design, Kind, Line
 from gan_lab.reporting.sheet import Section, Sheet
 from gan_lab.reporting.tables import Part, Table
 from gan_lab.reporting.text import (
@@ -34,8 +34,7 @@ def sheet(table: Table) -> Sheet:
     for part in table.parts:
         sections.append(_section(design, part))
         values += [_values(design, part, cell) for cell in part.cells]
-        if design.orders:
-            found = comparisons(design, part)
+        if found := comparisons(design, part):
             sections.append(_orders(design, part, found))
             values += [_order_values(design, part, one) for one in found]
     for dataset in table.published_apart:
@@ -105,34 +104,39 @@ def _below(design: Design, cell: Cell) -> str:
 
 
 def _orders(design: Design, part: Part, found: list[Comparison]) -> Section:
-    pairs = dict.fromkeys(f"{one.better.text} above {one.worse.text}" for one in found)
+    numbers_of = DATASETS[claimed_on(design, part.dataset)]
+    scores = dict.fromkeys(f"{_way(one.kind)} {one.kind.title}" for one in found)
     above = (
-        f"The thesis puts {' and '.join(pairs)}: a higher IS and a lower AM. Difference: mean over seeds of the first "
-        "minus that of the second, with Welch's 95% interval. An order holds or is reversed where the interval "
-        "excludes 0; where it does not, or one seed gives no interval, it is not decided. The intervals are not "
-        "widened for the number of comparisons."
+        f"Each order is one that the thesis's published numbers on {numbers_of} hold: the first has a "
+        f"{' or a '.join(scores)} than the second. Where they do not, by that score, it is left out. Difference: mean "
+        "over seeds of the first minus that of the second, with Welch's 95% interval. An order holds or is reversed "
+        "where the interval excludes 0; where it does not, or one seed gives no interval, it is not decided. The "
+        "intervals are not widened for the number of comparisons."
     )
-    title = f"{part.title}: orders of the thesis"
-    header = ["order", "labels", "score", "difference ± 95%", "seeds", "verdict"]
+    title = f"{part.title}: orders of the thesis" + ("" if part.is_published else f" on {numbers_of}")
+    header = ["order", *design.heads[1:], "score", "difference ± 95%", "seeds", "verdict"]
     return Section(
         title=title,
         caption=f"Table {design.number}, {title}",
         above=(above,),
         header=(*header, "published difference") if part.is_published else tuple(header),
-        rows=tuple(_order_row(part, one) for one in found),
+        rows=tuple(_order_row(design, part, one) for one in found),
         latex=tuple(f"{one.better.latex} above {one.worse.latex}" for one in found),
         below=(above,),
     )
 
 
-def _order_row(part: Part, one: Comparison) -> tuple[str, ...]:
+def _way(kind: Kind) -> str:
+    return "higher" if kind.higher_is_better else "lower"
+
+
+def _order_row(design: Design, part: Part, one: Comparison) -> tuple[str, ...]:
     protocol = part.protocols[one.kind.key]
-    way = "higher" if one.kind.higher_is_better else "lower"
     published = NOTHING if one.published is None else f"{one.published:+.2f}"
     return (
         f"{one.better.text} above {one.worse.text}",
-        one.better.labels or "",
-        f"{protocol.score if protocol else one.kind.title}, {way}",
+        *_heads(design, one.better)[1:],
+        f"{protocol.score if protocol else one.kind.title}, {_way(one.kind)}",
         interval(one.difference) if one.difference else NOTHING,
         " and ".join(map(str, one.seeds)),
         one.verdict,
@@ -196,7 +200,7 @@ def _part_values(part: Part) -> dict[str, object]:
 def _values(design: Design, part: Part, cell: Cell) -> dict[str, object]:
     chosen = cell.chosen
     found = _line_values(design, cell.line, part.dataset) | _part_values(part)
-    found["status"] = "scored" if chosen else "no score" if cell.searched else NO_RUN if cell.line.loss else "published"
+    found["status"] = _status(cell)
     found["notes"] = notes(design, cell)
     if design.chosen_by:
         found["weights_searched"] = " ".join(weight_text(one.weight) for one in cell.searched)
@@ -210,8 +214,16 @@ def _values(design: Design, part: Part, cell: Cell) -> dict[str, object]:
     return found
 
 
+def _status(cell: Cell) -> str:
+    if cell.line.is_real and any(cell.scores.values()):
+        return "real data"
+    if cell.line.loss is None:
+        return "published"
+    return "scored" if cell.chosen else "no score" if cell.searched else NO_RUN
+
+
 def _order_values(design: Design, part: Part, one: Comparison) -> dict[str, object]:
-    heads = [f"{one.better.text} above {one.worse.text}", one.better.labels or ""]
+    heads = [f"{one.better.text} above {one.worse.text}", *_heads(design, one.better)[1:]]
     found = _part_values(part) | dict(zip(design.heads, heads, strict=True))
     found |= {"status": one.verdict, "seeds": " ".join(map(str, one.seeds))}
     found[f"{one.kind.key}_published"] = one.published

@@ -13,7 +13,7 @@ import numpy as np
 class Estimate:
     """A mean over n training seeds and the half width of its interval; None where one seed gives no interval.
 
-    Of a difference of two means, n is the number of seeds of the smaller group.
+    Of a difference of two means, n is the number of seeds of the smaller group; of real data, which no seed changes, 0.
     """
 
     mean: float

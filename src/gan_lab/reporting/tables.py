@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +18,11 @@ from gan_lab.reporting.cells import (
     runs_of,
     score_name,
 )
-from gan_lab.reporting.collection import Record, field
+from gan_lab.reporting.collection import Record
 from gan_lab.reporting.published import DATASETS, Design
 from gan_lab.reporting.published_labels import TABLE_4_1, TABLE_4_2, TABLE_4_3
 from gan_lab.reporting.published_objectives import TABLE_2_2
+from gan_lab.reporting.recipe import small_scale
 from gan_lab.types import UserError
 
 TABLES = {design.number: design for design in (TABLE_2_2, TABLE_4_1, TABLE_4_2, TABLE_4_3)}
@@ -33,7 +33,7 @@ class Part:
     """The table of one data set.
 
     is_published: whether the thesis has this data set, so that its numbers stand beside ours.
-    small_scale: in what the runs are smaller than the thesis's; empty where they are not, or where there are none.
+    small_scale: in what the runs differ from the thesis's; empty where they do not, or where there are none.
     data: name, sizes and hash; code: the commits that the runs ran from. protocols: by Kind.key.
     """
 
@@ -88,7 +88,7 @@ def part(design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[st
     names = {kind.key: score_name(runs, kind, asked.get(kind.option), "scores", kind.option) for kind in design.kinds}
     scored = [f"scores.{name}.extractor" for name in names.values()]
     check_comparable(runs, design.lines, scored, design.may_differ)
-    lines = [line for line in design.lines if line.loss is not None or line.is_published(dataset)]
+    lines = [line for line in design.lines if line.loss is not None or line.is_real or line.is_published(dataset)]
     return Part(
         dataset=dataset,
         title=DATASETS.get(dataset, dataset),
@@ -100,48 +100,6 @@ def part(design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[st
         protocols={key: protocol(runs, name) for key, name in names.items()},
         cells=tuple(cell(line, runs, names, design.chosen_by) for line in lines),
     )
-
-
-def small_scale(design: Design, runs: Sequence[Record], names: Mapping[str, str | None]) -> str:
-    """In what comparable runs differ from the thesis's scale, as "1,000 generator steps (thesis: 200,000), ...".
-
-    names: of the scores shown, by Kind.key: extractor and number of samples are read from them.
-    """
-    if not runs:
-        return ""
-    sizes = [(scale, field(runs[0], scale.field)) for scale in design.scale]
-    different = [
-        f"{ours:,} {scale.words} (thesis: {scale.thesis:,})"
-        for scale, ours in sizes
-        if ours is not None and ours != scale.thesis
-    ]
-    shown = {kind: names[kind.key] for kind in design.kinds if names.get(kind.key) is not None}
-    facts: dict[tuple[str, str, str], list[str]] = {}  # (of what, ours, the thesis's): titles of the scores
-    for kind, name in shown.items():
-        extractor, samples = _how(name or "")
-        network = next((one for record in runs if (one := _network(record, name or ""))), None)
-        if kind.extractor is not None and extractor != kind.extractor:
-            facts.setdefault(("extractor", extractor, kind.extractor), []).append(kind.title)
-        elif kind.architecture is not None and network is not None and kind.architecture not in network:
-            facts.setdefault(("network", network, kind.architecture), []).append(kind.title)
-        if kind.samples is not None and samples != kind.samples:
-            facts.setdefault(("samples", samples, kind.samples), []).append(kind.title)
-    for (what, ours, thesis), titles in facts.items():
-        of = "" if len(titles) == len(shown) else f" of {' and '.join(titles)}"
-        different.append(f"{what}{of} {ours} (thesis: {thesis})")
-    return ", ".join(different)
-
-
-def _network(record: Record, name: str) -> str | None:
-    """The extractor's network: of a score after training, else of those over training."""
-    after = field(record, f"scores.{name}.extractor.architecture.name")
-    return after or field(record, "extractor.architecture.name")
-
-
-def _how(name: str) -> tuple[str, str]:
-    """Extractor and samples of a score's name, <score>[_<more>]_<extractor>_<samples>[_...]."""
-    found = re.search(r"_([^_]+)_(\d+k?)(?:_|$)", name)
-    return (found[1], found[2]) if found else ("unknown", "unknown")
 
 
 def _data(runs: Sequence[Record]) -> str:

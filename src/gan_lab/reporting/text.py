@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gan_lab.reporting.cells import Cell, Protocol, Score, Weight
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.published import Design, Published
+from gan_lab.reporting.published import Design, Kind, Published, samples_and_extractor
 from gan_lab.reporting.statistics import Estimate
 from gan_lab.reporting.tables import Part
 
@@ -26,7 +26,9 @@ def number(value: float, beside: float | None = None) -> str:
 
 
 def interval(value: Estimate) -> str:
-    """ "8.03 ± 0.12", or that one seed gives no interval."""
+    """ "8.03 ± 0.12", or that one seed gives no interval; of real data the number alone."""
+    if value.n == 0:
+        return number(value.mean)
     if value.half_width is None:
         return f"{number(value.mean)} (1 seed: no interval)"
     if not math.isfinite(value.half_width):
@@ -41,7 +43,8 @@ def grid(searched: Sequence[Weight]) -> str:
 
 def notes(design: Design, cell: Cell) -> str:
     """What a reader must know of the runs that the cell does not show."""
-    found = []
+    found = [cell.line.remark] if cell.line.remark else []
+    found += _edge(cell) if design.chosen_by else []
     gone = [one for one in cell.searched if one.diverged]
     whole = [one for one in gone if not one.scored] if design.chosen_by else []
     if whole:
@@ -70,25 +73,53 @@ def notes(design: Design, cell: Cell) -> str:
     return "; ".join(found)
 
 
+def _edge(cell: Cell) -> list[str]:
+    """That the shown penalty weight is the least or the greatest of several: the best one may lie beyond."""
+    if cell.chosen is None or len(cell.searched) < 2:
+        return []
+    ends = {"least": cell.searched[0], "greatest": cell.searched[-1]}
+    which = next((word for word, end in ends.items() if end.weight == cell.chosen.weight), None)
+    weight = weight_text(cell.chosen.weight)
+    return [f"λ = {weight} is the {which} that was searched: a better one may lie beyond"] if which else []
+
+
 def headings(design: Design, part: Part) -> list[str]:
     """What stands above the table of a data set: scale, data, protocols, code."""
     lines = []
     if part.small_scale:
-        lines.append(f"Small-scale runs, not comparable with the published numbers: {part.small_scale}.")
+        lines.append(f"Small-scale or other settings, not comparable with the published numbers: {part.small_scale}.")
     if part.data:
         lines.append(f"Data: {part.data}. Code: {part.code}.")
-    lines += [_protocol(protocol) for protocol in part.protocols.values() if protocol]
+    lines += [_protocol(kind, shown) for kind in design.kinds if (shown := part.protocols[kind.key])]
     if any(cell.searched for cell in part.cells):
         lines.append(design.reading)
     return lines
 
 
-def _protocol(protocol: Protocol) -> str:
+def _protocol(kind: Kind, protocol: Protocol) -> str:
+    """How a score was taken, and whether so was the published one."""
     parts = f" in {protocol.parts} parts" if protocol.parts > 1 else ""
+    if kind.variants:
+        return _in_variants(kind, protocol)
     return (
         f"{protocol.score}: extractor {protocol.extractor}, architecture {protocol.architecture}, weights "
         f"{protocol.weights_sha256[:12]}; {protocol.n_samples:,} samples{parts}."
     )
+
+
+def _in_variants(kind: Kind, protocol: Protocol) -> str:
+    """The variants of a score of images, and by which extractor only where one decides something."""
+    said = []
+    for variant in kind.variants:
+        word = variant.of(protocol.score)
+        published = "as published" if word == variant.thesis else "not as published"
+        said.append(f"{variant.meanings[word]} ({published})")
+    for what, ours in kind.counts_of(protocol.score).items():
+        thesis = kind.counts[what]
+        said.append(f"{ours} {what} ({'as published' if ours == thesis else f'published: {thesis}'})")
+    if samples_and_extractor(protocol.score)[0] == protocol.extractor:
+        said.append(f"architecture {protocol.architecture}, weights {protocol.weights_sha256[:12]}")
+    return f"{protocol.score}: {'; '.join(said)}; {protocol.n_samples:,} samples."
 
 
 def published_text(value: Published | None) -> str:
