@@ -32,6 +32,7 @@ Entry = dict[str, Any]
 """A score in a record: value, std (population, over splits or chunks; None where there is one), n_samples, splits,
 chunks, extractor, and the terms of a score that has some."""
 
+SCORES_OF_LOGITS = ("is", "am", "mode", "entropy", "msssim")  # the last takes the classes of images from them
 TERMS = ("marginal_entropy", "marginal_divergence", "conditional_entropy")  # of IS, Mode and AM Score, for their curves
 
 
@@ -213,8 +214,21 @@ class _WithinClasses:
         }
 
 
+def check_scores_of_features(scores: Sequence[str], extractor: str) -> None:
+    """Refuse scores of logits by an extractor whose features alone are of use. Raises UserError."""
+    refused = [score for score in scores if score in SCORES_OF_LOGITS]
+    if refused:
+        possible = ", ".join(score for score in SCORES if score not in SCORES_OF_LOGITS)
+        raise UserError(
+            f"evaluation.scores: {', '.join(refused)} need class probabilities, and those of the {extractor} extractor "
+            f"are poor on small images: choose from {possible}, or use evaluation=classifier or inception"
+        )
+
+
 def meters_of(setting: Setting) -> list[Meter]:
     """The meters of a protocol's scores. Raises UserError where a score cannot be made in this setting."""
+    if setting.extractor.features_only:
+        check_scores_of_features(setting.protocol.scores, setting.extractor.name)
     return [meter for score in setting.protocol.scores for meter in SCORES[score](setting)]
 
 

@@ -13,7 +13,16 @@ from torch import Tensor
 from gan_lab import parallel
 from gan_lab.metrics.features import Extractor, undisturbed
 from gan_lab.metrics.frechet import FrechetDistance, Moments
-from gan_lab.metrics.meters import SCORES, Batch, Entry, Meter, Setting, device_of, meters_of
+from gan_lab.metrics.meters import (
+    SCORES,
+    Batch,
+    Entry,
+    Meter,
+    Setting,
+    check_scores_of_features,
+    device_of,
+    meters_of,
+)
 from gan_lab.types import UserError
 
 
@@ -29,7 +38,8 @@ class Protocol:
     kid_subset_size: of the subsets whose mean KID is.
     msssim_images: of each class. msssim_pairs: of these, "disjoint" (10 images, 5 pairs: the published way) or "all".
 
-    Errors: UserError for an unknown score, fewer samples than splits or chunks, numbers out of range.
+    Errors: UserError for an unknown score, one that the extractor is not fit for, fewer samples than splits or chunks,
+    numbers out of range.
     """
 
     extractor: Any
@@ -62,6 +72,8 @@ class Protocol:
         for score in self.scores:
             if score not in SCORES:
                 raise UserError(f"evaluation.scores: there is no score {score!r}; choose from {', '.join(SCORES)}")
+        if getattr(self.extractor, "features_only", False):
+            check_scores_of_features(self.scores, self.extractor.name)
         self.check_count(self.samples, f"evaluation.samples={self.samples}", splits=self.splits, chunks=self.chunks)
         in_training = f"evaluation.samples_in_training={self.samples_in_training}"
         self.check_count(self.samples_in_training, in_training, splits=self.splits)
