@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
 
 from gan_lab import provenance, records, versions
 from gan_lab.callbacks import save_grid
@@ -30,6 +31,7 @@ from gan_lab.metrics.meters import Entry, Samples, score_text
 from gan_lab.metrics.protocol import (
     Protocol,
     Reference,
+    check_scores,
     measure_reference,
     needs_features,
     score_samples,
@@ -41,6 +43,9 @@ from gan_lab.training.extractors import OwnClassifier
 from gan_lab.types import UserError
 
 NOISE_SEED = 0  # of the self-test
+BLUR_SIGMA = 1.0  # pixels; of the self-test
+CLASSES_ALONE = 10  # as many classes at most have a row of their own in the self-test ...
+LEAST_ALONE = 20  # ... where every class has so many images
 ORDER_SEED = 0  # in which given images are dealt to splits and chunks
 
 
@@ -215,13 +220,25 @@ def _held_to(given: _Statistics, extractor: Extractor, console: Console) -> Refe
 
 
 def self_test(config: DictConfig, console: Console) -> None:
-    """Score real images, noise and a single image repeated, to see that the scores rank them as they must."""
+    """Score real images, and worse ones in several ways, to see that the scores rank them as they must.
+
+    Fewer images have a higher FID: rows are ranked by scores of one name, which have one number of images.
+    """
     evaluator = _of_dataset(config, console)
     data, protocol = evaluator.data, evaluator.protocol
     known = _known_samples(data)
     for name, images in known.items():
         what = f"{name} holds {len(images)} images"
         protocol.check_count(len(images), what, splits=protocol.splits, chunks=protocol.chunks)
+
+    # classes alone, where they have enough images for this protocol
+    alone = _classes_alone(data)
+    try:
+        _check_classes_alone(alone, evaluator)
+        known |= alone
+    except UserError as error:
+        console.print(f"no rows of one class alone: {error}", highlight=False, soft_wrap=True)
+
     rows = {
         name: evaluator.score(_Batches(images, protocol, evaluator.device), protocol, len(images))
         for name, images in known.items()
@@ -233,6 +250,12 @@ def self_test(config: DictConfig, console: Console) -> None:
 
 def real_images(config: DictConfig, console: Console) -> None:
     """Write what the extractor says of the training images (Figure 4-4), and a picture of some of them (Figure 4-5)."""
+    protocol: Protocol = build.make("evaluation", config.evaluation)
+    if getattr(protocol.extractor, "features_only", False):
+        raise UserError(
+            "data_statistics=true needs class probabilities, and those of this extractor are poor on small images: "
+            "use evaluation=classifier or inception"
+        )
     evaluator = _of_dataset(config, console)
     statistics, images = data_statistics(evaluator, "train")
     data = evaluator.data
@@ -255,13 +278,53 @@ def _of_dataset(config: DictConfig, console: Console) -> Evaluator:
 
 
 def _known_samples(data: LoadedData) -> dict[str, Tensor]:
-    """Every split; and, as many as the smallest has, uniform noise and one training image again and again."""
+    """Every split; and as many as the smallest has of it blurred, of noise and of one training image."""
     known = {f"real {name}": torch.from_numpy(split.values) for name, split in data.splits.items()}
-    fewest = min(len(images) for images in known.values())
-    noise = torch.Generator().manual_seed(NOISE_SEED)
-    known["noise"] = torch.randint(256, (fewest, *data.spec.shape), dtype=torch.uint8, generator=noise)
-    known["one image"] = known["real train"][:1].expand(fewest, -1, -1, -1)
+    smallest = min(known.values(), key=len)
+    blurred = gaussian_blur(smallest, [2 * round(3 * BLUR_SIGMA) + 1] * 2, [BLUR_SIGMA] * 2)
+    known[f"blur, σ {BLUR_SIGMA:g} pixel"] = blurred
+    known["noise"] = _noise(smallest)
+    known["one image"] = known["real train"][:1].expand(len(smallest), -1, -1, -1)
     return known
+
+
+def _noise(images: Tensor) -> Tensor:
+    """Uniform noise, as many images and of the same size."""
+    rng = torch.Generator().manual_seed(NOISE_SEED)
+    return torch.randint(256, images.shape, dtype=torch.uint8, generator=rng)
+
+
+def _classes_alone(data: LoadedData) -> dict[str, Tensor]:
+    """Images of one class of the last split each, as many as the smallest class has.
+
+    With as many of all classes and of noise; empty where there are no labels.
+    """
+    # the last split is the test split, if there is one
+    name, split = list(data.splits.items())[-1]
+    images, labels = torch.from_numpy(split.values), torch.from_numpy(split.labels)
+    count = int(torch.bincount(labels[labels >= 0], minlength=max(1, data.spec.num_classes)).min())
+    if data.spec.num_classes < 2 or count == 0:
+        return {}
+
+    # rows of one number of images, to be ranked among themselves
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(ORDER_SEED))
+    mixed = images[order[:count]]
+    alone = {f"real {name}, {count:,} images": mixed, f"noise, {count:,} images": _noise(mixed)}
+    for index, class_name in enumerate(data.spec.class_names[:CLASSES_ALONE]):
+        alone[f"only {class_name}"] = images[labels == index][:count]
+    return alone
+
+
+def _check_classes_alone(rows: dict[str, Tensor], evaluator: Evaluator) -> None:
+    """Refuse rows of which the protocol cannot be scored. Raises UserError."""
+    count = min(map(len, rows.values()), default=0)
+    if count < LEAST_ALONE:
+        raise UserError(f"{LEAST_ALONE} images of every class are needed, and the smallest has {count}")
+    protocol = evaluator.protocol
+    what = f"the smallest class holds {count} images"
+    protocol.check_count(count, what, splits=protocol.splits, chunks=protocol.chunks)
+    references = evaluator.references
+    check_scores(evaluator.extractor, references, references["train"].marginal, protocol, count)
 
 
 # Shown and kept -------------------------------------------------------------------------------------------------------

@@ -446,7 +446,7 @@ def test_what_is_damaged_is_trained_again(damage, tmp_path, trainings):
 def test_data_without_labels_are_refused_with_words(tmp_path, trainings):
     with pytest.raises(UserError, match="no labels") as refused:
         classifier(data(classes=1), QUICK, tmp_path / "folder")
-    for word in ("made", "evaluation=inception", "off"):
+    for word in ("made", "evaluation=efficientnet", "evaluation=inception", "off"):
         assert word in str(refused.value)
     assert trainings == []
     assert not (tmp_path / "folder").exists()

@@ -151,6 +151,7 @@ def entries(extractor, sides, passed):
         """The extractor, whose passes were recorded: a pass costs a fifth of a second."""
 
         name, num_features, num_classes, identity = "inception", 2048, 1008, extractor.identity
+        features_only = False
 
         def __init__(self):
             super().__init__()

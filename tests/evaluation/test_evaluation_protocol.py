@@ -94,6 +94,38 @@ def references(extractor, real):
     return {split: measure_reference(images.split(11), extractor, True) for split, images in real.items()}
 
 
+class Projection(Extractor):
+    """features: 16 random directions of the pixels."""
+
+    def __init__(self, pixels):
+        super().__init__("made", 16, CLASSES, {"architecture": "random", "weights_sha256": "0" * 64})
+        rng = torch.Generator().manual_seed(6)
+        self.weight = nn.Parameter(torch.randn(pixels, 16, generator=rng))
+
+    def forward(self, images):
+        features = (images.float() / 255).flatten(1) @ self.weight
+        return Features(features, features[:, :CLASSES])
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_generator_that_repeats_one_real_image_has_no_recall(exchanged, digits):
+    """By the whole path from images to scores; with generated and real images exchanged recall would be 1."""
+    real = torch.from_numpy(digits.splits["train"].values[:300])
+    fake = real[:1].expand(200, -1, -1, -1)
+    if exchanged:
+        real, fake = fake, real[:200]
+    extractor = Projection(real[0].numel()).eval()
+    reference = measure_reference(real.split(64), extractor, keep_features=True)
+    asked = protocol(["prdc"], 200, batch_size=64)
+    drawn = Drawn(fake, 64)
+    found = score_samples(drawn, extractor, {"train": reference}, reference.marginal, asked, 200)
+    precision, recall, coverage = (
+        found[f"{score}_made_200_train"]["value"] for score in ("precision", "recall", "coverage")
+    )
+    assert (precision, recall) == ((0, 1) if exchanged else (1, 0))
+    assert coverage < 0.1
+
+
 # Names ----------------------------------------------------------------------------------------------------------------
 
 
@@ -120,14 +152,16 @@ CHAPTERS = {
         "is_classifier_10k_10x", "am_classifier_10k_10x", "fid_classifier_10k_train", "fid_classifier_10k_test",
         "entropy_classifier_10k", "msssim_classifier_10k",
     },
+    "efficientnet": {f"{score}_efficientnet_10k_{split}" for score in ("fid", "kid", "prdc")
+                     for split in ("train", "test")},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("option", CHAPTERS)
 def test_an_option_means_the_published_protocol(option):
-    node = composed("train", f"evaluation={option}", "evaluation.extractor.weights=none").evaluation \
-        if option != "classifier" else composed("train").evaluation  # fmt: skip
-    name = "classifier" if option == "classifier" else "inception"
+    name = "inception" if option == "thesis" else option
+    weights = ["evaluation.extractor.weights=none"] if name == "inception" else []
+    node = composed("train", f"evaluation={option}", *weights).evaluation
     names = set()
     for score in node.scores:
         if score in ("is", "am", "mode"):

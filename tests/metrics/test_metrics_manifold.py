@@ -63,6 +63,36 @@ def test_precision_and_recall_are_not_swapped():
     assert swapped.precision.item() < 0.1
 
 
+def collapsed(count):
+    """Real features of 200 images, and those of a generator that repeats one of them."""
+    real = normal(200, 16, seed=1).float()
+    return real, real[:1].expand(count, -1)
+
+
+def of_the_metric(real, fake):
+    metric = PrecisionRecallDensityCoverage()
+    metric.update(fake)
+    metric.update(real, real=True)
+    return metric.compute()
+
+
+@pytest.mark.parametrize("count", [6, 200, 500])
+@pytest.mark.parametrize("measured", [precision_recall_density_coverage, of_the_metric])
+def test_a_generator_that_repeats_one_real_image_has_no_recall(measured, count):
+    """All balls of the copies have radius 0; the one place where they are lies in few balls of reals.
+
+    With the roles exchanged, as some public programs have them, recall would be 1: the second half says so.
+    """
+    real, fake = collapsed(count)
+    found = measured(real, fake)
+    assert found.precision.item() == 1
+    assert found.recall.item() == 0
+    assert found.coverage.item() < 0.1
+    exchanged = measured(fake, real)
+    assert exchanged.recall.item() == 1
+    assert exchanged.precision.item() == 0
+
+
 def test_the_density_exceeds_one_where_balls_overlap():
     """k = 1; real 0, 1, 2, 3, fake 1.5 and 1.25 lie in the balls of 1 and 2 each, and no other: density 2."""
     found = precision_recall_density_coverage(points(0, 1, 2, 3), points(1.5, 1.25), k=1)

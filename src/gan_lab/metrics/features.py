@@ -30,8 +30,10 @@ class Extractor(nn.Module):
     """uint8 images (n, C, H, W) -> Features, by a network in eval mode, in fp32, in one pass.
 
     name: how scores call it. num_features: d. num_classes: K. identity: what a score's record says of it, with
-    "name", "architecture" and "weights_sha256".
+    "name", "architecture" and "weights_sha256". features_only: its logits are no good, and no score is made of them.
     """
+
+    features_only = False
 
     def __init__(self, name: str, num_features: int, num_classes: int, identity: dict[str, Any]) -> None:
         super().__init__()

@@ -38,6 +38,7 @@ CLASSES = ("auto", "own", "classifier")
 OWN = {"name": "own", "architecture": None, "weights_sha256": None}
 """In place of the extractor in a score of samples' own classes, which none was asked for."""
 
+SCORES_OF_LOGITS = ("is", "am", "mode", "entropy", "msssim")  # the last takes the classes of images from them
 TERMS = ("marginal_entropy", "marginal_divergence", "conditional_entropy")  # of IS, Mode and AM Score, for their curves
 
 
@@ -256,8 +257,21 @@ def check_own_classes(protocol: Protocol, own_classes: int | None) -> None:
         )
 
 
+def check_scores_of_features(scores: Sequence[str], extractor: str) -> None:
+    """Refuse scores of logits by an extractor whose features alone are of use. Raises UserError."""
+    refused = [score for score in scores if score in SCORES_OF_LOGITS]
+    if refused:
+        possible = ", ".join(score for score in SCORES if score not in SCORES_OF_LOGITS)
+        raise UserError(
+            f"evaluation.scores: {', '.join(refused)} need class probabilities, and those of the {extractor} extractor "
+            f"are poor on small images: choose from {possible}, or use evaluation=classifier or inception"
+        )
+
+
 def meters_of(setting: Setting) -> list[Meter]:
     """The meters of a protocol's scores. Raises UserError where a score cannot be made in this setting."""
+    if setting.extractor.features_only:
+        check_scores_of_features(setting.protocol.scores, setting.extractor.name)
     return [meter for score in setting.protocol.scores for meter in SCORES[score](setting)]
 
 

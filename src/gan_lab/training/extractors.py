@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from rich.console import Console
 
 from gan_lab.data import LoadedData
+from gan_lab.metrics import efficientnet
 from gan_lab.metrics.features import (
     INCEPTION,
     INCEPTION_SHA256,
@@ -96,3 +97,23 @@ class Inception:
     def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
         """The same for every data set."""
         return InceptionExtractor(self.weights, self.sha256).to(device)
+
+
+@dataclass(frozen=True)
+class EfficientNet:
+    """EfficientNet-Lite0 of the extra `efficientnet`; its packages and weights are checked as soon as it is named."""
+
+    name: ClassVar[str] = efficientnet.NAME
+    features_only: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        efficientnet.find_weights()
+
+    @property
+    def architecture(self) -> Any:
+        """How its identity calls it."""
+        return efficientnet.ARCHITECTURE
+
+    def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
+        """The same for every data set."""
+        return efficientnet.EfficientNetExtractor().to(device)
