@@ -149,7 +149,7 @@ CHAPTERS = {
     "thesis": {"is_inception_500k_10x", "fid_inception_500k_10x_train", "fid_inception_500k_10x_test"},
     "inception": {"is_inception_50k_10x", "fid_inception_50k_train", "fid_inception_50k_test"},
     "classifier": {
-        "is_classifier_10k_10x", "am_classifier_10k_10x", "fid_classifier_10k_train", "fid_classifier_10k_test",
+        "is_classifier_10k_10x", "am_classifier_10k", "fid_classifier_10k_train", "fid_classifier_10k_test",
         "entropy_classifier_10k", "msssim_classifier_10k",
     },
     "efficientnet": {f"{score}_efficientnet_10k_{split}" for score in ("fid", "kid", "prdc")

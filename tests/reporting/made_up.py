@@ -117,8 +117,8 @@ def run_dirs(folder: Path, *contents: dict[str, Any]) -> Path:
 
 # Chapter 4 ------------------------------------------------------------------------------------------------------------
 
-AM, ENTROPY, MSSSIM = "am_classifier_10k_10x", "entropy_classifier_10k", "msssim_3level_50pairs_classifier_10k"
-SMALL_IS, SMALL_AM = "is_classifier_2k_10x", "am_classifier_2k_10x"
+AM, ENTROPY, MSSSIM = "am_classifier_10k", "entropy_classifier_10k", "msssim_3level_50pairs_classifier_10k"
+SMALL_IS, SMALL_AM = "is_classifier_2k_10x", "am_classifier_2k"
 
 
 def labelled(

@@ -267,11 +267,11 @@ def test_terms_in_the_history_are_not_taken_for_scores(tmp_path):
 def test_two_protocols_of_a_figure_of_two_scores_are_chosen_by_their_beginnings(tmp_path):
     found = label_models()
     for one in found:
-        one["history"]["am_classifier_5k_10x"] = [[1000, 7.0]]
-    with pytest.raises(UserError, match=r"curve=am_classifier_5k_10x"):
+        one["history"]["am_classifier_5k"] = [[1000, 7.0]]
+    with pytest.raises(UserError, match=r"curve=am_classifier_5k"):
         draw("4-8", tmp_path, Request(found=found, datasets=("digits",)))
-    _, rows_of = drawn("4-8", tmp_path, found=found, datasets=("digits",), curves=("am_classifier_5k_10x",))
-    assert {row["score"] for row in rows_of} == {SMALL_IS, "am_classifier_5k_10x"}
+    _, rows_of = drawn("4-8", tmp_path, found=found, datasets=("digits",), curves=("am_classifier_5k",))
+    assert {row["score"] for row in rows_of} == {SMALL_IS, "am_classifier_5k"}
     with pytest.raises(UserError, match="curve=xyz: no figure shows such a score"):
         draw("4-8", tmp_path, Request(found=found, datasets=("digits",), curves=("xyz",)))
 

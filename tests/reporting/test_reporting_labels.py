@@ -162,12 +162,12 @@ def test_the_same_cell_and_seed_twice_is_refused():
 
 def test_two_protocols_need_a_choice_and_terms_are_no_scores():
     content = labelled()
-    content["scores"]["am_classifier_50k_10x"] = content["scores"][AM] | {"value": 0.25}
-    assert part_of("4-1", [content]).protocols["am"].score == "am_classifier_50k_10x"  # as the thesis's
-    content["scores"]["am_classifier_20k_10x"] = content["scores"].pop("am_classifier_50k_10x")
-    with pytest.raises(UserError, match=f"{AM} and am_classifier_20k_10x.*am_score=am_classifier_20k_10x"):
+    content["scores"]["am_classifier_50k"] = content["scores"][AM] | {"value": 0.25}
+    assert part_of("4-1", [content]).protocols["am"].score == "am_classifier_50k"  # as the thesis's
+    content["scores"]["am_classifier_20k"] = content["scores"].pop("am_classifier_50k")
+    with pytest.raises(UserError, match=f"{AM} and am_classifier_20k.*am_score=am_classifier_20k"):
         part_of("4-1", [content])
-    assert cell([content], am_score="am_classifier_20k_10x").scores["am"].values == (0.25,)
+    assert cell([content], am_score="am_classifier_20k").scores["am"].values == (0.25,)
     with_term = labelled()
     with_term["scores"][f"{AM}.marginal_divergence"] = with_term["scores"][AM]
     assert part_of("4-1", [with_term]).protocols["am"].score == AM
@@ -338,7 +338,7 @@ def test_after_scoring_by_inception_too_the_table_shows_is_by_inception_and_am_b
     found = [labelled(seed=seed) for seed in (0, 1)]
     for content in found:
         by_classifier = content["scores"]
-        by_classifier["am_classifier_50k_10x"] = by_classifier.pop(AM)
+        by_classifier["am_classifier_50k"] = by_classifier.pop(AM)
         by_classifier["is_classifier_50k_10x"] = by_classifier.pop(IS)
         inception = {"name": "inception", "architecture": "Inception", "weights_sha256": "ff"}
         by_classifier["is_inception_50k_10x"] = by_classifier["is_classifier_50k_10x"] | {
@@ -347,7 +347,7 @@ def test_after_scoring_by_inception_too_the_table_shows_is_by_inception_and_am_b
         }
     protocols = part_of("4-1", found).protocols
     assert protocols["is"].score == "is_inception_50k_10x"
-    assert protocols["am"].score == "am_classifier_50k_10x"
+    assert protocols["am"].score == "am_classifier_50k"
     assert cell(found).scores["is"].values == (5.0, 5.0)
 
 

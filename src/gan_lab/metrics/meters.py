@@ -113,10 +113,14 @@ class Meter(Interface):
 
 
 class _Splitwise:
-    """A score of logits, with its deviation over splits; AM Score's value is of all samples, the others' is a mean."""
+    """A score of logits, with its deviation over splits.
 
-    def __init__(self, setting: Setting, score: str, metric: Metric) -> None:
-        self.name = setting.name(score, setting.protocol.splits)
+    Where its value is the mean over splits its name says how many (is_classifier_10k_10x); AM Score's value is of all
+    samples at once (am_classifier_10k).
+    """
+
+    def __init__(self, setting: Setting, name: str, metric: Metric) -> None:
+        self.name = name
         self.metric = metric.to(device_of(setting.extractor))
         self.has_std = setting.protocol.splits > 1
 
@@ -284,15 +288,17 @@ def _within_classes(setting: Setting) -> list[Meter]:
 
 
 def _inception_score(setting: Setting) -> list[_Splitwise]:
-    return [_Splitwise(setting, "is", InceptionScore(setting.extractor.num_classes, setting.protocol.splits))]
+    splits = setting.protocol.splits
+    return [_Splitwise(setting, setting.name("is", splits), InceptionScore(setting.extractor.num_classes, splits))]
 
 
 def _am_score(setting: Setting) -> list[_Splitwise]:
-    return [_Splitwise(setting, "am", AMScore(setting.train_marginal, setting.protocol.splits))]
+    return [_Splitwise(setting, setting.name("am"), AMScore(setting.train_marginal, setting.protocol.splits))]
 
 
 def _mode_score(setting: Setting) -> list[_Splitwise]:
-    return [_Splitwise(setting, "mode", ModeScore(setting.train_marginal, setting.protocol.splits))]
+    splits = setting.protocol.splits
+    return [_Splitwise(setting, setting.name("mode", splits), ModeScore(setting.train_marginal, splits))]
 
 
 def _frechet(setting: Setting) -> list[_Chunkwise]:

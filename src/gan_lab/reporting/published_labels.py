@@ -15,9 +15,7 @@ from gan_lab.reporting.published_objectives import INCEPTION_SCORE as OF_500K
 from gan_lab.reporting.published_objectives import optimizer_settings
 
 INCEPTION_SCORE = replace(OF_500K, samples="50k")
-AM_SCORE = Kind(
-    "am", "AM", "am_", "", "am_score", extractor="classifier", samples="50k", architecture="DenseNet", parts=10
-)
+AM_SCORE = Kind("am", "AM", "am_", "", "am_score", extractor="classifier", samples="50k", architecture="DenseNet")
 ENTROPY = replace(
     AM_SCORE, key="entropy", title="mean H(C(x))", prefix="entropy_", option="entropy", has_spread=False, parts=None
 )
