@@ -26,11 +26,11 @@ from gan_lab.training.evaluation import Evaluator
 
 OFF = tuple("evaluation=off" if o == "evaluation=classifier" else o for o in SMALL_RUN if "evaluation." not in o)
 ASKED = [o for o in SMALL_RUN if o.startswith("evaluation")]
-FINAL = {"is_classifier_60_2x", "am_classifier_60_2x", "fid_classifier_60_train", "fid_classifier_60_test"}
+FINAL = {"is_classifier_60_2x", "am_classifier_60", "fid_classifier_60_train", "fid_classifier_60_test"}
 FINAL |= {"entropy_classifier_60", "msssim_abs_4level_200pairs_classifier_60"}
 IN_TRAINING = {name.replace("60", "40") for name in FINAL}
 TERMS = {f"is_classifier_40_2x.{term}" for term in ("marginal_entropy", "conditional_entropy")}
-TERMS |= {f"am_classifier_40_2x.{term}" for term in ("marginal_divergence", "conditional_entropy")}
+TERMS |= {f"am_classifier_40.{term}" for term in ("marginal_divergence", "conditional_entropy")}
 
 
 @pytest.fixture(scope="module")

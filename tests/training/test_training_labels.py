@@ -480,7 +480,7 @@ def test_scores_and_their_terms(runs):
     ends = {name: [point[0] for point in points] for name, points in kept["history"].items()}
     assert set(ends) == {
         "is_classifier_40_2x", "is_classifier_40_2x.marginal_entropy", "is_classifier_40_2x.conditional_entropy",
-        "am_classifier_40_2x", "am_classifier_40_2x.marginal_divergence", "am_classifier_40_2x.conditional_entropy",
+        "am_classifier_40", "am_classifier_40.marginal_divergence", "am_classifier_40.conditional_entropy",
         "entropy_classifier_40", "msssim_abs_4level_200pairs_own_40",
         "fid_classifier_40_train", "fid_classifier_40_test",
     }  # fmt: skip
@@ -488,7 +488,7 @@ def test_scores_and_their_terms(runs):
     newest = {name: float(points[-1][1]) for name, points in kept["history"].items()}
     logged = metrics(run_dir)[-1]
     assert all(float(logged[name]) == pytest.approx(value, nan_ok=True) for name, value in newest.items())
-    am = [newest[f"am_classifier_40_2x{term}"] for term in ("", ".marginal_divergence", ".conditional_entropy")]
+    am = [newest[f"am_classifier_40{term}"] for term in ("", ".marginal_divergence", ".conditional_entropy")]
     assert am[0] == pytest.approx(am[1] + am[2], rel=1e-6)
     for name, entry in kept["scores"].items():
         assert (entry["batch_norm_statistics"], entry["batch_size"]) == ("of batches of 16 samples", 25), name
