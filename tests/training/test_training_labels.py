@@ -273,7 +273,7 @@ def test_am_gan_is_the_recipe_of_4_b():
 @pytest.mark.parametrize(("experiment", "critic_rate"), [("am_gan", 4e-4), ("as_published_code", 8e-4)])
 def test_the_optimizers_and_their_staircase(experiment, critic_rate, digits):
     """Adam(0.5, 0.999) at 4e-4, halved every 100,000 steps; the program's critic at twice that."""
-    gan = build.gan(compose(f"experiment={experiment}", *DCGAN), digits.spec)
+    gan = build.gan(compose(f"experiment={experiment}", "dataset=cifar10", *DCGAN), digits.spec)
     for optimizer, rate in zip(gan.configure_optimizers(), (4e-4, critic_rate), strict=True):
         (group,) = optimizer.param_groups
         assert isinstance(optimizer, torch.optim.Adam)
