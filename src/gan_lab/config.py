@@ -76,6 +76,9 @@ class EvaluateConfig:
     evaluation: Group = field(default_factory=dict)
     dataset: Group = field(default_factory=dict)
     run_dir: str | None = None
+    runs: str | None = None
+    history: bool = False
+    rescore: bool = False
     samples: str | None = None
     reference: str | None = None
     self_test: bool = False

@@ -52,6 +52,7 @@ class Content(TypedDict, total=False):
     last_metrics: dict[str, float]
     scores: dict[str, dict[str, Any]]  # protocol: value, std, n_samples, step, git (of the code that scored)
     history: dict[str, list[list[float]]]  # of scores over training: protocol: [generator step, value], ...
+    history_about: dict[str, dict[str, Any]]  # of its scores: extractor, n_samples, splits, protocol, git
 
 
 # What may differ between two runs of one sweep cell: places, cadences and loggers ...

@@ -12,8 +12,10 @@ from safetensors.torch import load_file
 from gan_lab import config as configs
 from gan_lab import records
 from gan_lab.callbacks import load_newest
+from gan_lab.callbacks.checkpoint import load_checkpoint
 from gan_lab.callbacks.export import WEIGHTS
 from gan_lab.data.source import one_line
+from gan_lab.files import is_intact
 from gan_lab.metrics.protocol import Protocol
 from gan_lab.training import GAN
 from gan_lab.training.state import state_for
@@ -54,6 +56,22 @@ def load_generator(gan: GAN, run: SavedRun) -> None:
         raise UserError(f"{path} cannot be used ({reason}): restore it, or train the run again") from None
     gan.ema.average.load_state_dict(state_for(gan.ema.average, tensors, path))
     gan.generator_steps = run.record["generator_steps"]
+
+
+def load_checkpoint_into(gan: GAN, run: SavedRun, path: Path, protocol: Protocol) -> None:
+    """Give `gan` the EMA generator of one of the run's checkpoints, and the critic where the protocol needs its labels.
+
+    Raises UserError where the checkpoint is damaged or of another run.
+    """
+    if not is_intact(path):
+        raise UserError(f"{path} is damaged (its checksum differs)")
+    state = load_checkpoint(path)
+    records.check_same_run(path, configs.plain_config(run.config), state["identity"])
+    average = gan.ema.average
+    average.load_state_dict(state_for(average, state["module"], path, "ema.average."))
+    if protocol.uses_own_classes and gan.classes_by_critic:
+        gan.critic.load_state_dict(state_for(gan.critic, state["module"], path, "critic."))
+    gan.generator_steps = state["generator_steps"]
 
 
 def load_critic_to_label(gan: GAN, run: SavedRun, protocol: Protocol) -> None:

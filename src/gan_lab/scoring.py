@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from gan_lab import provenance, records, versions
+from gan_lab import provenance, records
 from gan_lab.callbacks import save_grid
 from gan_lab.data import LoadedData, load
 from gan_lab.data.images import ImageRule
@@ -36,7 +35,7 @@ from gan_lab.metrics.protocol import (
     needs_features,
     score_samples,
 )
-from gan_lab.saved import load_critic_to_label, load_generator, open_run
+from gan_lab.rescoring import Rescoring, find_runs
 from gan_lab.training import build
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.extractors import OwnClassifier
@@ -51,11 +50,17 @@ ORDER_SEED = 0  # in which given images are dealt to splits and chunks
 
 def evaluate(config: DictConfig) -> None:
     """Do what `scripts/evaluate.py` was asked to. Raises UserError."""
-    tasks = {"run_dir": score_run, "samples": score_folder, "self_test": self_test, "data_statistics": real_images}
+    tasks = {
+        "run_dir": score_run,
+        "runs": score_runs,
+        "samples": score_folder,
+        "self_test": self_test,
+        "data_statistics": real_images,
+    }
     asked = [name for name in tasks if config[name]]
     if len(asked) != 1:
         raise UserError(
-            "name one thing to score: run_dir=RUN, samples=FOLDER reference=FOLDER, self_test=true or "
+            "name one thing to score: run_dir=RUN, runs=FOLDER, samples=FOLDER reference=FOLDER, self_test=true or "
             "data_statistics=true"
         )
     if not config.evaluation:
@@ -69,30 +74,35 @@ def evaluate(config: DictConfig) -> None:
 def score_run(config: DictConfig, console: Console) -> None:
     """Score the exported generator of `config.run_dir`, against its own data; the scores join its record."""
     run_dir = Path(config.run_dir)
-    run = open_run(run_dir)
-    saved, record = run.config, run.record
-    for override in HydraConfig.get().overrides.task:
-        if override.startswith("dataset") and not override.startswith("dataset.root="):
-            raise UserError(f"{override}: a run is scored against its own data set; only dataset.root may have moved")
-        if override.startswith("dataset.root="):
-            saved.dataset.root = config.dataset.root
-    config.dataset = saved.dataset
-    protocol: Protocol = build.make("evaluation", config.evaluation)  # refuses missing weights before data are read
-    data = load(build.make("dataset", saved.dataset), Path(config.data_cache))
-    if data.content_hash != record["dataset"]["content_hash"]:
-        raise UserError(f"run_dir={run_dir}: the data at dataset.root have changed since this run was trained")
-    gan = build.gan(saved, build.training_data(saved, data).spec)
-    load_generator(gan, run)
-    load_critic_to_label(gan, run, protocol)
-    device = build.device(config.device)
-    evaluator = build.evaluator(config, data, device, console, gan)
-    if evaluator is None:
-        raise UserError(f"run_dir={run_dir}: {data.spec.name} holds {data.spec.kind}, and scores are of images")
-    console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
-    scores = evaluator.scores(gan.to(device), evaluator.protocol)
-    record.update(scores=versions.renamed(record["scores"]) | scores)
+    scores = Rescoring(config, console).score(run_dir, again=True)
     _print(console, {str(run_dir): scores})
-    console.print(f"record: {record.path}", highlight=False, soft_wrap=True)
+    console.print(f"record: {run_dir / records.FILE_NAME}", highlight=False, soft_wrap=True)
+
+
+def score_runs(config: DictConfig, console: Console) -> None:
+    """Score every finished run below `config.runs` by one protocol, as `score_run` does.
+
+    Runs that are scored already, or have not finished, are passed over; one that cannot be scored does not stop the
+    others. Raises UserError at the end where there was one.
+    """
+    found = find_runs(Path(config.runs).expanduser())
+    rescoring = Rescoring(config, console)
+    scored: dict[str, dict[str, Entry]] = {}
+    failed: dict[Path, str] = {}
+    for run_dir in found:
+        try:
+            status = records.read(run_dir)["status"]
+            if status != "finished":
+                console.print(f"{run_dir}: passed over, it is {status}", highlight=False, markup=False, soft_wrap=True)
+                continue
+            if new := rescoring.score(run_dir, again=config.rescore):
+                scored[str(run_dir)] = new
+        except UserError as error:
+            failed[run_dir] = str(error)
+            console.print(f"{run_dir}: not scored: {error}", highlight=False, markup=False, soft_wrap=True)
+    _print(console, scored)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(found)} runs could not be scored: {', '.join(map(str, failed))}")
 
 
 # A folder of images ---------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def copied(folder: Path) -> Path:
 
 
 def test_the_shipped_classifier_is_small_good_and_the_one_that_the_option_names():
-    record = check_file(str(DIGITS), compose().evaluation.extractor.shipped.sha256)
+    record = check_file(str(DIGITS), compose().evaluation.extractor.shipped.digits)
     assert DIGITS.stat().st_size <= 400_000
     assert record["accuracy"]["test"] >= 0.985
     assert {"recipe", "precision", "packages", "hardware", "created"} <= record.keys()

@@ -109,12 +109,13 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> tuple[Path, dict[
         return None
     for path in paths:
         if is_intact(path):
-            return path, _load(path)
+            return path, load_checkpoint(path)
         warn(f"{path} is damaged (its checksum differs); falling back to the checkpoint before it")
     raise UserError(f"resume={run_dir}: none of its {len(paths)} checkpoints is intact; start the run again")
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The state in a checkpoint, on the CPU. Raises UserError for a file that is no checkpoint of ours."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a crafted file can raise anything; nothing in it was called

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning.pytorch as pl
 
 from gan_lab.callbacks.record import Seconds
-from gan_lab.metrics.meters import TERMS
+from gan_lab.metrics.meters import TERMS, Entry
 from gan_lab.records import RunRecord
 from gan_lab.training import GAN
 from gan_lab.training.evaluation import Evaluator
@@ -36,15 +37,50 @@ class Evaluate(pl.Callback):
         pl_module.check_finite()
         with self.seconds.paused():
             entries = self.evaluator.scores(pl_module, self.evaluator.protocol.in_training)
-        values = {name: entry["value"] for name, entry in entries.items()}
-        values |= {f"{name}.{term}": entry[term] for name, entry in entries.items() for term in TERMS if term in entry}
-        self.newest = step, values
-        history = self.record.content.setdefault("history", {})
-        for name, value in values.items():
-            past = [point for point in history.get(name, []) if point[0] < step]  # a resumed run scores again
-            history[name] = [*past, [step, value]]
-        self.record.update(history=history)
+        history = self.record.content.get("history") or {}
+        for name in curves_of(entries):  # a resumed run scores again
+            history[name] = [point for point in history.get(name, []) if point[0] < step]
+        self.newest = step, add_to_history(self.record, step, entries)
 
     def at(self, step: int) -> dict[str, float]:
         """The scores of generator step `step`, if it is the newest that was scored."""
         return self.newest[1] if self.newest[0] == step else {}
+
+
+def curves_of(entries: Mapping[str, Entry]) -> dict[str, float]:
+    """The values of scores by name, and the terms of those that have some as "<score>.<term>"."""
+    values = {name: entry["value"] for name, entry in entries.items()}
+    return values | {
+        f"{name}.{term}": entry[term] for name, entry in entries.items() for term in TERMS if term in entry
+    }
+
+
+def add_to_history(record: RunRecord, step: int, entries: Mapping[str, Entry]) -> dict[str, float]:
+    """Put the scores of a generator step into a record's history, in place of those of the same step.
+
+    A curve is of one extractor: points of the same name by another one make way.
+
+    Returns:
+        `curves_of` the entries.
+    """
+    history = dict(record.content.get("history") or {})
+    about = dict(record.content.get("history_about") or {})
+    for name, entry in entries.items():
+        if is_by_another(record, name, entry):
+            history = {key: points for key, points in history.items() if key.split(".")[0] != name}
+        about[name] = {key: entry[key] for key in ("extractor", "n_samples", "splits", "protocol", "git")}
+    values = curves_of(entries)
+    for name, value in values.items():
+        others = [point for point in history.get(name, []) if point[0] != step]
+        history[name] = sorted([*others, [step, value]], key=lambda point: point[0])
+    record.update(history=history, history_about=about)
+    return values
+
+
+def is_by_another(record: RunRecord, name: str, entry: Entry) -> bool:
+    """Whether a record's history has a score of this name by another extractor than the entry's."""
+    if not (record.content.get("history") or {}).get(name):
+        return False
+    its = (record.content.get("history_about") or {}).get(name) or {"extractor": record.content.get("extractor")}
+    extractor = its["extractor"] or {}
+    return bool(extractor.get("weights_sha256") != entry["extractor"]["weights_sha256"])

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,16 @@ class Evaluator:
             "batch_norm_statistics": gan.batch_norm_statistics,
             "batch_size": protocol.batch_size,
             "git": provenance.git_state(),
+            "protocol": self.fingerprint(protocol),
         }
         return {name: entry | facts for name, entry in entries.items()}
+
+    def fingerprint(self, protocol: Protocol) -> str:
+        """16 hex digits of everything that decides what the scores of a generator by a protocol are."""
+        numbers = {item.name: getattr(protocol, item.name) for item in fields(protocol) if item.name != "extractor"}
+        del numbers["samples_in_training"]
+        extractor = {key: self.extractor.identity[key] for key in ("architecture", "weights_sha256")}
+        return _digest({**numbers, "scores": list(protocol.scores), "extractor": extractor})[:16]
 
     def score(
         self, sample: Callable[[int], Samples], protocol: Protocol, samples: int, own_classes: int | None = None

@@ -35,7 +35,7 @@ class OwnClassifier:
         recipe: trains it when there is none yet.
         weights: the file of one that was exported (scripts/classifier.py export=FILE), in place of all others.
         sha256: of `weights`; None: any.
-        shipped: {"name", "sha256"} of the one that comes with the package, for its data and recipe; None: none does.
+        shipped: {name: SHA-256} of those that come with the package, each for its own data and recipe; None: none.
 
     Raises:
         UserError: where `weights` is missing or is another file.
@@ -72,8 +72,7 @@ class OwnClassifier:
         """Where the classifier is from, "file", "shipped" or "trained" on this machine; and itself."""
         if self.weights is not None:
             return "file", classifier_from_file(self.weights, self.sha256, data, device)
-        if self.shipped is not None:
-            name, sha256 = self.shipped["name"], self.shipped["sha256"]
+        for name, sha256 in (self.shipped or {}).items():
             if shipped := shipped_classifier(name, sha256, data, self.recipe, device):
                 return "shipped", shipped
         return "trained", classifier_of(data, self.recipe, cache / CLASSIFIERS, device, console)

@@ -1,0 +1,166 @@
+"""Finished runs scored again by one protocol: many at once, and at their checkpoints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from evaluation_runs import SMALL_RUN, script
+from gan_runs import train
+
+SCORES = ("evaluation.scores=[is,fid]", "evaluation.samples=50", "evaluation.samples_in_training=30",
+          "evaluation.splits=1", "evaluation.batch_size=25")  # fmt: skip
+FINAL = {"is_classifier_50", "fid_classifier_50_train", "fid_classifier_50_test"}
+CURVES = {name.replace("50", "30") for name in FINAL}
+STEPS = [2, 4]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two finished runs, scored in training and after it by another protocol; each keeps two checkpoints."""
+    folder = tmp_path_factory.mktemp("trained")
+    for seed in (0, 1):
+        train(
+            folder / f"seed{seed}", *SMALL_RUN, f"seed={seed}", f"data_cache={folder / 'cache'}", "checkpoint_every=2"
+        )
+    return folder
+
+
+@pytest.fixture
+def sweep(trained, tmp_path):
+    """A copy of both, and one that was stopped."""
+    for name in ("seed0", "seed1"):
+        shutil.copytree(trained / name, tmp_path / "sweep" / name)
+    shutil.copytree(trained / "seed0", tmp_path / "sweep" / "deep" / "stopped")
+    change(tmp_path / "sweep" / "deep" / "stopped", status="interrupted")
+    return tmp_path / "sweep"
+
+
+def told(run_dir):
+    return json.loads((run_dir / "record.json").read_text())
+
+
+def change(run_dir, **fields):
+    (run_dir / "record.json").write_text(json.dumps(told(run_dir) | fields))
+
+
+@pytest.fixture
+def evaluate(trained, tmp_path, capsys):
+    """scripts/evaluate.py with the cache of the runs."""
+
+    def go(*arguments):
+        return script(capsys, "evaluate", f"data_cache={trained / 'cache'}", *SCORES, *arguments)
+
+    return go
+
+
+def test_every_finished_run_is_scored_and_a_second_time_none(sweep, evaluate):
+    before = {name: told(sweep / name)["scores"] for name in ("seed0", "seed1")}
+    ended = evaluate(f"runs={sweep}")
+    assert ended.code == 0, ended
+    assert "stopped: passed over, it is interrupted" in ended.out
+    for name, scores in before.items():
+        found = told(sweep / name)["scores"]
+        assert set(found) == set(scores) | FINAL
+        assert all(found[one]["git"].keys() == {"sha", "dirty"} for one in FINAL)
+        assert {one: found[one] for one in scores} == scores
+    assert not FINAL & told(sweep / "deep" / "stopped")["scores"].keys()
+
+    whole = {name: (sweep / name / "record.json").read_bytes() for name in before}
+    assert "scoring" not in evaluate(f"runs={sweep}").out
+    assert {name: (sweep / name / "record.json").read_bytes() for name in before} == whole
+    assert evaluate(f"runs={sweep}", "rescore=true").out.count("scoring 50 samples") == 2
+
+
+def test_many_runs_score_as_each_alone(sweep, evaluate):
+    assert evaluate(f"runs={sweep}").code == 0
+    together = told(sweep / "seed1")["scores"]
+    assert evaluate(f"run_dir={sweep / 'seed1'}").code == 0
+    assert told(sweep / "seed1")["scores"] == together
+    assert together["fid_classifier_50_train"] != told(sweep / "seed0")["scores"]["fid_classifier_50_train"]
+
+
+def test_a_run_that_cannot_be_scored_does_not_stop_the_others(sweep, evaluate):
+    (sweep / "seed0" / "generator.safetensors").unlink()
+    ended = evaluate(f"runs={sweep}")
+    assert ended.code == 1
+    assert "1 of 3 runs could not be scored" in ended.err
+    assert "seed0" in ended.err
+    assert "Traceback" not in ended.err
+    assert set(told(sweep / "seed1")["scores"]) >= FINAL
+    assert not FINAL & told(sweep / "seed0")["scores"].keys()
+
+
+def test_the_history_of_a_second_protocol_stands_beside_the_first(sweep, evaluate):
+    run = sweep / "seed0"
+    before = told(run)["history"]
+    assert evaluate(f"run_dir={run}", "history=true").code == 0
+    found = told(run)
+    assert {name: found["history"][name] for name in before} == before
+    assert {name for name in found["history"] if "." not in name} == {
+        name for name in before if "." not in name
+    } | CURVES
+    for name in CURVES:
+        assert [point[0] for point in found["history"][name]] == STEPS
+        about = found["history_about"][name]
+        assert (about["n_samples"], about["splits"]) == (30, 1)
+        assert (
+            about["extractor"]["weights_sha256"]
+            == found["scores"]["fid_classifier_50_train"]["extractor"]["weights_sha256"]
+        )
+        assert about["git"].keys() == {"sha", "dirty"}
+
+    # what is there is passed over; a damaged checkpoint is said
+    assert "ckpt: scoring" not in evaluate(f"run_dir={run}", "history=true").out
+    (run / "checkpoints" / "step_2.ckpt").write_bytes(b"half")
+    ended = evaluate(f"run_dir={run}", "history=true", "evaluation.samples_in_training=20")
+    assert ended.code == 0, ended
+    assert "step_2.ckpt is damaged" in ended.out
+    assert [point[0] for point in told(run)["history"]["is_classifier_20"]] == [4]
+
+
+def test_the_last_point_is_the_score_of_the_exported_generator(sweep, evaluate):
+    """The checkpoint of the last step holds the generator that was exported."""
+    run = sweep / "seed0"
+    assert evaluate(f"run_dir={run}", "history=true", "evaluation.samples_in_training=50").code == 0
+    found = told(run)
+    for name in FINAL:
+        assert found["history"][name][-1] == [4, found["scores"][name]["value"]]
+
+
+def test_a_curve_is_of_one_extractor(sweep, evaluate):
+    run = sweep / "seed0"
+    about = {name: {"extractor": {"weights_sha256": "0" * 64}} for name in CURVES}
+    change(run, history={name: [[2, 1.0]] for name in CURVES}, history_about=about)
+    ended = evaluate(f"run_dir={run}", "history=true")
+    assert ended.code == 1
+    assert "over training by another extractor" in ended.err
+    assert told(run)["history"] == {name: [[2, 1.0]] for name in CURVES}
+
+
+def test_own_classes_are_those_of_the_critic_of_each_checkpoint(trained, tmp_path, evaluate):
+    labels = ("experiment=am_gan", "architecture.generator_channels=8", "architecture.critic_channels=4",
+              "evaluation.scores=[is]", f"data_cache={trained / 'cache'}", "checkpoint_every=2")  # fmt: skip
+    run = train(tmp_path / "run", "architecture=dcgan", *SMALL_RUN, *labels)
+    ended = evaluate(f"run_dir={run}", "history=true", "evaluation.scores=[msssim]")
+    assert ended.code == 0, ended
+    names = [name for name in told(run)["history"] if name.startswith("msssim") and "_own_" in name]
+    assert len(names) == 1
+    assert [point[0] for point in told(run)["history"][names[0]]] == STEPS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["runs=nowhere"], "there is no run directory below it"),
+        (["runs=.", "run_dir=x"], "name one thing to score"),
+        (["runs=.", "dataset=mnist"], "only dataset.root may have moved"),
+    ],
+)
+def test_bad_requests_are_one_line(arguments, words, evaluate, sweep, monkeypatch):
+    monkeypatch.chdir(sweep)
+    ended = evaluate(*arguments)
+    assert ended.code == 1
+    assert words in ended.err
+    assert "Traceback" not in ended.err
