@@ -33,7 +33,15 @@ def digits():
 
 
 @pytest.fixture(scope="session")
-def digits_classifier(cache, digits):
+def digits_classifier(digits):
+    """The one that comes with the package, by which digits are scored."""
+    from gan_lab.training.classifier_file import SHIPPED, classifier_from_file
+
+    return classifier_from_file(str(SHIPPED / "digits.safetensors"), None, digits, "cpu")
+
+
+@pytest.fixture(scope="session")
+def trained_classifier(cache, digits):
     """The fast preset of the digits, trained once, in the cache that all runs use."""
     return evaluation_runs.classifier(digits, evaluation_runs.preset("classifier=fast"), cache / "classifiers")
 

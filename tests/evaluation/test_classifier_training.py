@@ -461,10 +461,10 @@ def test_a_training_that_diverges_says_so(tmp_path):
 # The digits -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_fast_preset_knows_the_digits(digits, digits_classifier):
+def test_the_fast_preset_knows_the_digits(digits, trained_classifier):
     """At least 97% of the test split, counted here."""
     kept = digits.splits["test"]
-    trained = digits_classifier
+    trained = trained_classifier
     images = torch.from_numpy(kept.values)
     predicted = _log_probabilities(trained.network, images, trained.mean, trained.std).argmax(1)
     accuracy = (predicted == torch.from_numpy(kept.labels)).double().mean().item()
@@ -476,11 +476,11 @@ def test_the_fast_preset_knows_the_digits(digits, digits_classifier):
     np.testing.assert_allclose(marginal, shares, atol=0.02)
 
 
-def test_the_script_finds_it_and_shows_its_record(digits_classifier, capsys):
+def test_the_script_finds_it_and_shows_its_record(trained_classifier, capsys):
     ended = script(capsys, "classifier", "dataset=digits")
     assert ended.code == 0, ended
     assert "training the classifier" not in ended.out
-    assert digits_classifier.record["weights_sha256"] in ended.out
-    assert f"{digits_classifier.record['accuracy']['test']:.4f}" in ended.out
+    assert trained_classifier.record["weights_sha256"] in ended.out
+    assert f"{trained_classifier.record['accuracy']['test']:.4f}" in ended.out
     for word in ("expected_calibration_error", "ResNetClassifier"):
         assert word in ended.out

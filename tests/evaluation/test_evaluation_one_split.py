@@ -25,7 +25,7 @@ def test_without_a_test_split_everything_is_scored_against_the_training_images(t
     assert kept["dataset"]["splits"] == {"train": 80}
     assert {"fid_classifier_60_train", "am_classifier_60", "is_classifier_60_2x"} <= kept["scores"].keys()
     assert not [name for name in kept["scores"] if name.endswith("_test")]
-    [about] = [json.loads(path.read_text()) for path in (tmp_path / "cache").rglob("*.json")]
+    [about] = [json.loads(path.read_text()) for path in (tmp_path / "cache" / "classifiers").glob("*.json")]
     assert about["accuracy"].keys() == {"train"}
 
     ended = script(

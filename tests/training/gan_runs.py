@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 CHANNELS = "architecture.channels=8"
 DCGAN = ("architecture=dcgan", "architecture.generator_channels=4", "architecture.critic_channels=4")
-SMALL = ("batch_size=16", "generator_batch_size=16", "evaluation=off")
+SMALL = ("n_critic=5", "batch_size=16", "generator_batch_size=16", "evaluation=off")
 
 
 def environment(factory: pytest.TempPathFactory) -> dict[str, str]:

@@ -212,7 +212,7 @@ def test_ema_by_hand():
     ("overrides", "generator", "critic"),
     [
         (["optimizer.lr=1"], {"lr": 1.0}, {"lr": 1.0}),
-        (["optimizer_critic.lr=4e-4"], {"lr": 2e-4}, {"lr": 4e-4, "betas": (0.0, 0.9)}),
+        (["optimizer_critic.lr=4e-4"], {"lr": 2e-3}, {"lr": 4e-4, "betas": (0.0, 0.9)}),
         (["optimizer=rmsprop", "optimizer_critic.alpha=0.5"], {"alpha": 0.99}, {"alpha": 0.5, "lr": 5e-5}),
         (["optimizer.lr=1", "optimizer@optimizer_critic=adashift"], {"lr": 1.0}, {"lr": 2e-3, "n": 1}),
         (["optimizer=sgd", "optimizer@optimizer_critic=adashift", "optimizer_critic.n=2"], {"lr": 1e-2}, {"n": 2}),

@@ -343,7 +343,7 @@ def test_the_remarks_of_4_7_2_and_table_4_3():
     assert (weighed.loss.original, weighed.loss.generator_classifier_weight) == (False, 0.1)
     assert weighed.architecture.extra_layer is True
     (wide,) = cells("table_4_3").values()
-    assert (wide.architecture.critic_channels, wide.architecture.generator_channels) == (192, 96)
+    assert (wide.architecture.critic_channels, wide.architecture.generator_channels) == (96, 96)
 
 
 # A step by hand -------------------------------------------------------------------------------------------------------

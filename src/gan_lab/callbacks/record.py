@@ -101,6 +101,7 @@ def start_record(
         last_metrics={},
         scores={},
         history={},
+        history_about={},
     )
     return record
 
