@@ -96,7 +96,7 @@ def test_the_small_sweep_is_small_and_every_cell_has_a_folder_of_its_own():
         assert loss in params.loss
         for weight in params["penalty.weight"].split(","):
             job, hydra = sweep("table_2_2_small", f"loss={loss}", f"penalty.weight={weight}", "seed=1")
-            assert job.max_generator_steps == 1000
+            assert (job.max_generator_steps, job.n_critic, job.optimizer.lr) == (1500, 1, 2e-3)
             assert job.dataset.name == "digits"
             assert hydra.sweep.subdir == f"digits_{loss}_maxgp{weight}_seed1"
             folders.add(hydra.sweep.subdir)

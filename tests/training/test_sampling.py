@@ -25,6 +25,14 @@ WITH_BN = (*DCGAN, "penalty=none")
 RESNET = ("architecture=resnet", "architecture.channels=4", "penalty=none")
 
 
+def without_an_extractor() -> Evaluator:
+    """An evaluator whose `score` a test replaces."""
+    evaluator = object.__new__(Evaluator)
+    evaluator.device = torch.device("cpu")
+    evaluator.fingerprint = lambda protocol: "0" * 16
+    return evaluator
+
+
 @pytest.fixture(scope="module")
 def made():
     """made(*overrides): a GAN of the digits at its start, made once."""
@@ -147,8 +155,7 @@ def test_what_is_told_of_the_batches(dcgan):
 
 def test_scores_are_of_such_batches_and_say_so(dcgan):
     """50 images asked at once of a generator whose batches are of 20: every score names both."""
-    evaluator = object.__new__(Evaluator)
-    evaluator.device = torch.device("cpu")
+    evaluator = without_an_extractor()
     seen = []
 
     def score(sample, protocol, samples, own_classes):
@@ -167,8 +174,7 @@ def test_scores_are_of_such_batches_and_say_so(dcgan):
 @pytest.mark.parametrize("classes", ["auto", "own"])
 def test_samples_are_scored_with_their_own_classes(classes, dcgan):
     """The drawn one, or argmax_k l_k of the critic in eval mode on the sample itself, whatever mode it was left in."""
-    evaluator = object.__new__(Evaluator)
-    evaluator.device = torch.device("cpu")
+    evaluator = without_an_extractor()
     dcgan.train()
     seen = []
 
@@ -201,8 +207,7 @@ def test_samples_are_scored_with_their_own_classes(classes, dcgan):
 )
 def test_the_critic_is_not_asked_where_no_score_needs_it(loss, labels, scores, classes, made, monkeypatch):
     gan = made(f"loss={loss}", f"labels={labels}", *WITH_BN)
-    evaluator = object.__new__(Evaluator)
-    evaluator.device = torch.device("cpu")
+    evaluator = without_an_extractor()
     seen = []
 
     def score(sample, protocol, samples, own_classes):
