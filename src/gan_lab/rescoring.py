@@ -84,7 +84,10 @@ class Rescoring:
     def _score_checkpoints(self, run: SavedRun, gan: GAN, evaluator: Evaluator) -> None:
         """Add the points of the kept checkpoints to the record's history. Raises UserError for another extractor's."""
         protocol = evaluator.protocol.in_training
-        for path in reversed(list_checkpoints(run.folder)):
+        checkpoints = list_checkpoints(run.folder)
+        if not checkpoints:
+            self._say(f"warning: {run.folder} keeps no checkpoints: nothing to add to its history")
+        for path in reversed(checkpoints):
             step = int(path.stem.removeprefix("step_"))
             if not self.config.rescore and _has_point(run, step, evaluator.fingerprint(protocol)):
                 continue

@@ -97,9 +97,10 @@ def score_runs(config: DictConfig, console: Console) -> None:
                 continue
             if new := rescoring.score(run_dir, again=config.rescore):
                 scored[str(run_dir)] = new
-        except UserError as error:
-            failed[run_dir] = str(error)
-            console.print(f"{run_dir}: not scored: {error}", highlight=False, markup=False, soft_wrap=True)
+        except Exception as error:  # of a damaged file or a full device, too: the other runs are scored
+            reason = f"{error}" if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
+            failed[run_dir] = reason
+            console.print(f"{run_dir}: not scored: {reason}", highlight=False, markup=False, soft_wrap=True)
     _print(console, scored)
     if failed:
         raise UserError(f"{len(failed)} of {len(found)} runs could not be scored: {', '.join(map(str, failed))}")

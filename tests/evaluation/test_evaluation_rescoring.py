@@ -9,6 +9,9 @@ import pytest
 from evaluation_runs import SMALL_RUN, script
 from gan_runs import train
 
+from gan_lab.saved import load_generator
+from gan_lab.training.build import evaluator
+
 SCORES = ("evaluation.scores=[is,fid]", "evaluation.samples=50", "evaluation.samples_in_training=30",
           "evaluation.splits=1", "evaluation.batch_size=25")  # fmt: skip
 FINAL = {"is_classifier_50", "fid_classifier_50_train", "fid_classifier_50_test"}
@@ -90,6 +93,51 @@ def test_a_run_that_cannot_be_scored_does_not_stop_the_others(sweep, evaluate):
     assert "Traceback" not in ended.err
     assert set(told(sweep / "seed1")["scores"]) >= FINAL
     assert not FINAL & told(sweep / "seed0")["scores"].keys()
+
+
+@pytest.mark.parametrize("damage", [{"dataset": None}, {"dataset": {}}, {"scores": None}])
+def test_a_damaged_record_does_not_stop_the_others(damage, sweep, evaluate):
+    change(sweep / "seed0", **damage)
+    ended = evaluate(f"runs={sweep}")
+    assert ended.code == 1
+    assert "1 of 3 runs could not be scored" in ended.err
+    assert "Traceback" not in ended.err
+    assert set(told(sweep / "seed1")["scores"]) >= FINAL
+
+
+def test_an_error_of_the_device_does_not_stop_the_others(sweep, evaluate, monkeypatch):
+    def load(gan, run):
+        if run.folder.name == "seed0":
+            raise RuntimeError("out of memory")
+        load_generator(gan, run)
+
+    monkeypatch.setattr("gan_lab.rescoring.load_generator", load)
+    ended = evaluate(f"runs={sweep}")
+    assert ended.code == 1
+    assert "seed0: not scored: RuntimeError: out of memory" in ended.out
+    assert set(told(sweep / "seed1")["scores"]) >= FINAL
+
+
+def test_runs_on_the_same_data_share_one_evaluator(sweep, evaluate, monkeypatch):
+    made = []
+
+    def make(*arguments):
+        made.append(arguments)
+        return evaluator(*arguments)
+
+    monkeypatch.setattr("gan_lab.training.build.evaluator", make)
+    assert evaluate(f"runs={sweep}").out.count("scoring 50 samples") == 2
+    assert len(made) == 1
+
+
+def test_a_run_without_checkpoints_says_that_its_history_stays(sweep, evaluate):
+    run = sweep / "seed0"
+    shutil.rmtree(run / "checkpoints")
+    before = told(run)["history"]
+    ended = evaluate(f"run_dir={run}", "history=true")
+    assert ended.code == 0, ended
+    assert "keeps no checkpoints" in ended.out
+    assert told(run)["history"] == before
 
 
 def test_the_history_of_a_second_protocol_stands_beside_the_first(sweep, evaluate):
