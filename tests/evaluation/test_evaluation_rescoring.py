@@ -9,6 +9,8 @@ import pytest
 from evaluation_runs import SMALL_RUN, script
 from gan_runs import train
 
+from gan_lab.callbacks.evaluate import add_to_history
+from gan_lab.records import RunRecord
 from gan_lab.saved import load_generator
 from gan_lab.training.build import evaluator
 
@@ -185,6 +187,24 @@ def test_a_curve_is_of_one_extractor(sweep, evaluate):
     assert ended.code == 1
     assert "over training by another extractor" in ended.err
     assert told(run)["history"] == {name: [[2, 1.0]] for name in CURVES}
+
+
+def test_a_run_that_goes_on_with_another_extractor_begins_its_curve_anew(tmp_path):
+    """As an old run does that trains its classifier again on another machine: points of two do not mix."""
+
+    def entry(value, weights):
+        about = {"n_samples": 30, "splits": 1, "protocol": "p", "git": {}}
+        return {
+            "am": {"value": value, "conditional_entropy": 2 * value, "extractor": {"weights_sha256": weights}, **about}
+        }
+
+    record = RunRecord(tmp_path, {"extractor": {"weights_sha256": "a"}, "history": {"am": [[1, 9.0]]}}, writes=False)
+    add_to_history(record, 2, entry(0.5, "a"))
+    add_to_history(record, 2, entry(0.25, "a"))
+    assert record["history"] == {"am": [[1, 9.0], [2, 0.25]], "am.conditional_entropy": [[2, 0.5]]}
+    add_to_history(record, 3, entry(0.125, "b"))
+    assert record["history"] == {"am": [[3, 0.125]], "am.conditional_entropy": [[3, 0.25]]}
+    assert record["history_about"]["am"]["extractor"] == {"weights_sha256": "b"}
 
 
 def test_own_classes_are_those_of_the_critic_of_each_checkpoint(trained, tmp_path, evaluate):
