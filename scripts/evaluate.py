@@ -13,7 +13,7 @@ config.register()
 def main(cfg: DictConfig) -> None:
     """Check, import torch, score."""
     try:
-        config.check_fields(cfg, config.EvaluateConfig)
+        config.check_evaluation(cfg)
         config.check_device(cfg.device)
         from gan_lab import scoring
 

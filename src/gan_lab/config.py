@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
 from gan_lab import signature, trust, versions
 from gan_lab.types import UserError
@@ -337,6 +337,18 @@ def check_fields(config: DictConfig, schema: type) -> None:
     for group in groups(schema):
         trust.check(group, plain_config(config[group]))
         _check_group(group, config[group])
+
+
+def check_evaluation(config: DictConfig) -> None:
+    """Refuse fields that scripts/evaluate.py does not have. Raises UserError.
+
+    With `run_dir` and `runs`, `dataset.root` belongs to the data set of the runs, not to the one that is composed.
+    """
+    checked = config.copy()
+    if config.run_dir or config.runs:
+        with open_dict(checked):
+            checked.dataset.pop("root", None)
+    check_fields(checked, EvaluateConfig)
 
 
 def check_device(device: str) -> None:

@@ -59,8 +59,10 @@ class Rescoring:
             UserError: where the run, its data or its checkpoints cannot be used.
         """
         run = open_run(run_dir)
-        if self.root is not None:
+        if self.root is not None and "root" in run.config.dataset:
             run.config.dataset.root = self.root
+        elif self.root is not None:
+            self._say(f"warning: {run_dir}: dataset.root has no effect, its data set is not read from a folder")
 
         # the run's networks and what its scores are made with
         data = self._data(run)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
-from evaluation_runs import SMALL_RUN, script
+from evaluation_runs import SMALL_RUN, save_images, script
 from gan_runs import train
 
 from gan_lab.callbacks.evaluate import add_to_history
@@ -19,6 +20,7 @@ SCORES = ("evaluation.scores=[is,fid]", "evaluation.samples=50", "evaluation.sam
 FINAL = {"is_classifier_50", "fid_classifier_50_train", "fid_classifier_50_test"}
 CURVES = {name.replace("50", "30") for name in FINAL}
 STEPS = [2, 4]
+TRAINING = [field for field in SMALL_RUN if not field.startswith("evaluat")]
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +218,32 @@ def test_own_classes_are_those_of_the_critic_of_each_checkpoint(trained, tmp_pat
     names = [name for name in told(run)["history"] if name.startswith("msssim") and "_own_" in name]
     assert len(names) == 1
     assert [point[0] for point in told(run)["history"][names[0]]] == STEPS
+
+
+@pytest.mark.parametrize("task", ["run_dir", "runs"])
+def test_runs_are_scored_where_their_data_have_moved(task, tmp_path, evaluate):
+    images = np.random.default_rng(0).integers(0, 256, (2, 60, 3, 16, 16), dtype=np.uint8)
+    for name, pixels in zip("ab", images, strict=True):
+        save_images(tmp_path / "images" / name, pixels)
+    data = ("dataset=image_folder", f"dataset.root={tmp_path / 'images'}", "dataset.size=16",
+            "dataset.splits={train: ., test: null}", f"data_cache={tmp_path / 'cache'}")  # fmt: skip
+    run = train(tmp_path / "sweep" / "run", *TRAINING, *data, "evaluation=off", "checkpoint_every=2")
+    (tmp_path / "images").rename(tmp_path / "moved")
+
+    asked = (f"{task}={run if task == 'run_dir' else run.parent}", "history=true", "evaluation.scores=[is]",
+             f"data_cache={tmp_path / 'fresh'}")  # fmt: skip
+    assert evaluate(*asked).code == 1
+    ended = evaluate(*asked, f"dataset.root={tmp_path / 'moved'}")
+    assert ended.code == 0, ended
+    assert set(told(run)["scores"]) == {"is_classifier_50"}
+    assert [point[0] for point in told(run)["history"]["is_classifier_30"]] == STEPS
+
+
+def test_a_root_that_a_run_has_no_use_for_is_said(sweep, evaluate):
+    ended = evaluate(f"runs={sweep}", "dataset.root=elsewhere")
+    assert ended.code == 0, ended
+    assert ended.out.count("dataset.root has no effect") == 2
+    assert set(told(sweep / "seed0")["scores"]) >= FINAL
 
 
 @pytest.mark.parametrize(
