@@ -32,7 +32,8 @@ class Content(TypedDict, total=False):
     choices: dict[str, str]  # group: option
     command: list[str]
     git: dict[str, Any]  # sha, dirty: the code that the run began with
-    parts: list[dict[str, Any]]  # of each start and resume: from_step, created, git, packages, hardware
+    # of starts and resumes whose steps are left: from_step, created, git, packages, hardware
+    parts: list[dict[str, Any]]
     packages: dict[str, str]
     hardware: dict[str, Any]  # processor, cores, device
     precision: str

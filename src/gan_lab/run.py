@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from gan_lab import callbacks, parallel, records, versions
+from gan_lab import callbacks, parallel, provenance, records, versions
 from gan_lab.callbacks.export import export_generator
 from gan_lab.callbacks.record import Seconds, begin_part, count_parameters, end_record, start_record
 from gan_lab.cli import Interrupted
@@ -47,6 +47,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
     Raises UserError before anything is written where the config cannot run here; CompactHydraException when the run
     diverges; Interrupted when it was asked to stop. The record says which.
     """
+    provenance.git_state()  # of what runs: it may be edited before the record is written
     quiet_lightning()
     first = build.trainer(config, [], [], str(run_dir))  # refuses devices that are not there
     writes, device = first.is_global_zero, first.strategy.root_device
@@ -128,8 +129,11 @@ def _train(
         config_now |= {name: versions.renamed(record.content.get(name) or {}) for name in ("scores", "history")}
         if evaluator is not None:  # or be scored otherwise
             config_now["extractor"] = evaluator.extractor.identity
-        parts = [*records.parts_of(record.content), begin_part(done)]
-        record.update(status="running", reason=None, resumed_from_step=done, parts=parts, **config_now)
+        # parts of which no step is left are done again
+        left = [part for part in records.parts_of(record.content) if part["from_step"] < done]
+        record.update(
+            status="running", reason=None, resumed_from_step=done, parts=[*left, begin_part(done)], **config_now
+        )
     # last, because it makes the folder a run: what is killed before can be started again, what is killed after resumed
     if writes:
         write_atomically(run_dir / CONFIG_FILE, config_text(plain))

@@ -65,6 +65,7 @@ def evaluate(config: DictConfig) -> None:
         )
     if not config.evaluation:
         raise UserError("evaluation=off scores nothing: choose evaluation=classifier, inception or thesis")
+    provenance.git_state()  # of what runs: it may be edited before the scores are there
     tasks[asked[0]](config, Console())
 
 

@@ -10,6 +10,7 @@ import pytest
 from evaluation_runs import SMALL_RUN, save_images, script
 from gan_runs import train
 
+from gan_lab import provenance
 from gan_lab.callbacks.evaluate import add_to_history
 from gan_lab.records import RunRecord
 from gan_lab.saved import load_generator
@@ -260,3 +261,17 @@ def test_bad_requests_are_one_line(arguments, words, evaluate, sweep, monkeypatc
     assert ended.code == 1
     assert words in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_the_code_is_asked_for_its_commit_before_anything_is_scored(sweep, evaluate, monkeypatch):
+    """Hours may pass until a score is written: what is edited meanwhile is not what runs."""
+    order = []
+
+    def score(*_):
+        order.append("scoring")
+        return {}
+
+    monkeypatch.setattr(provenance, "git_state", lambda: order.append("code"))
+    monkeypatch.setattr("gan_lab.training.evaluation.Evaluator.scores", score)
+    evaluate(f"run_dir={sweep / 'seed0'}")
+    assert order == ["code", "scoring"]

@@ -174,6 +174,36 @@ def test_a_part_by_other_code_is_recorded_and_no_table_takes_the_run(tmp_path, m
         records.check_citable(told)
 
 
+def test_a_part_of_which_no_step_is_left_is_no_part_of_the_run(tmp_path, monkeypatch, kill_after):
+    """A run dies before its first checkpoint, its code is mended and committed: the mended code trains all of it."""
+    broken, mended = ({"sha": letter * 40, "dirty": letter == "a"} for letter in "ab")
+    monkeypatch.setattr(provenance, "git_state", lambda: broken)
+    kill_after(2)
+    with pytest.raises(Stop):
+        train(tmp_path, "max_generator_steps=4", "checkpoint_every=3")
+    assert [part["git"] for part in record(tmp_path)["parts"]] == [broken]
+    monkeypatch.setattr(provenance, "git_state", lambda: mended)
+    resume(tmp_path)
+    told = record(tmp_path)
+    assert [(part["from_step"], part["git"]) for part in told["parts"]] == [(0, mended)]
+    records.check_citable(told)
+
+
+def test_the_code_is_asked_for_its_commit_before_the_data_are_read(tmp_path, monkeypatch):
+    """Hours may pass until a record, or a score, is written: what is edited meanwhile is not what runs."""
+    order = []
+
+    def load(*_):
+        order.append("data")
+        raise Stop
+
+    monkeypatch.setattr(provenance, "git_state", lambda: order.append("code"))
+    monkeypatch.setattr("gan_lab.run.load", load)
+    with pytest.raises(Stop):
+        train(tmp_path, "max_generator_steps=2")
+    assert order == ["code", "data"]
+
+
 def test_an_extension_that_was_interrupted_resumes(tmp_path, kill_after):
     train(tmp_path / "run", "max_generator_steps=2")
     kill_after(3, lambda: os.kill(os.getpid(), signal.SIGTERM))
