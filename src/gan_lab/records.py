@@ -162,8 +162,9 @@ def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> No
         for part in parts:
             since = f" from generator step {part['from_step']} on" if part["from_step"] else ""
             _check_clean(part["git"], f"it ran{since}", "run it again")
-        for name, entry in (content.get("scores") or {}).items():
-            _check_clean(entry.get("git") or parts[0]["git"], f"{name} was scored", "score it again")
+        for kind in ("scores", "history_about"):
+            for name, entry in (content.get(kind) or {}).items():
+                _check_clean(entry.get("git") or parts[0]["git"], f"{name} was scored", "score it again")
 
     # and that of the training is one commit
     commits = list(dict.fromkeys(str(part["git"].get("sha"))[:9] for part in parts))

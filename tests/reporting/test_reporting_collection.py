@@ -95,6 +95,9 @@ def test_a_score_has_code_of_its_own_that_must_be_clean(tmp_path):
     assert len(read_records(write(tmp_path / "other", by_other))) == 1
     with pytest.raises(UserError, match=f"dirty: {name} was scored from a dirty checkout; score it again"):
         read_records(write(tmp_path / "dirty", by_dirty))
+    curve = record(history_about={name: {"git": DIRTY}})
+    with pytest.raises(UserError, match=f"dirty: {name} was scored from a dirty checkout"):
+        read_records(write(tmp_path / "curve", curve))
 
 
 def test_a_missing_folder_is_named_and_an_empty_one_has_no_records(tmp_path):
