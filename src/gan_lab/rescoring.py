@@ -143,9 +143,17 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def _has_scores(run: SavedRun, evaluator: Evaluator) -> bool:
-    """Whether a run's record has the scores of the evaluator's protocol, of its last step."""
-    fingerprint, step = evaluator.fingerprint(evaluator.protocol), run.record["generator_steps"]
-    return any((one.get("protocol"), one.get("step")) == (fingerprint, step) for one in run.record["scores"].values())
+    """Whether a run's record has every score of the evaluator's protocol, of its last step.
+
+    Another protocol may have scores of the same names, which took the place of some.
+    """
+    wanted = (evaluator.fingerprint(evaluator.protocol), run.record["generator_steps"])
+    there = {
+        name.split("_")[0]
+        for name, entry in run.record["scores"].items()
+        if (entry.get("protocol"), entry.get("step")) == wanted
+    }
+    return {"precision" if score == "prdc" else score for score in evaluator.protocol.scores} <= there
 
 
 def _has_point(run: SavedRun, step: int, fingerprint: str) -> bool:

@@ -81,6 +81,14 @@ def test_every_finished_run_is_scored_and_a_second_time_none(sweep, evaluate):
     assert evaluate(f"runs={sweep}", "rescore=true").out.count("scoring 50 samples") == 2
 
 
+def test_scores_that_another_protocol_took_the_place_of_are_made_again(sweep, evaluate):
+    """The number of images passed at once is no part of a name."""
+    assert evaluate(f"runs={sweep}").code == 0
+    assert evaluate(f"runs={sweep}", "evaluation.scores=[fid]", "evaluation.batch_size=10").code == 0
+    assert evaluate(f"runs={sweep}").out.count("scoring 50 samples") == 2
+    assert {told(sweep / "seed0")["scores"][name]["batch_size"] for name in FINAL} == {25}
+
+
 def test_many_runs_score_as_each_alone(sweep, evaluate):
     assert evaluate(f"runs={sweep}").code == 0
     together = told(sweep / "seed1")["scores"]
