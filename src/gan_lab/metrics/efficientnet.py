@@ -43,13 +43,14 @@ class EfficientNetExtractor(Extractor):
     """EfficientNet-Lite0: 1,280 features, pooled after the last convolution, and ImageNet's logits.
 
     Images of any size are stretched to 224 x 224 (bilinear with half-pixel centres, antialiased
-    where that makes them smaller) and standardised as (x - 127) / 128, as this network was trained;
-    one channel is replicated. Its logits are poor on images enlarged from 32 pixels, so no score
-    is made of them (`features_only`).
+    where that makes them smaller) and standardised as (x - 127) / 128; one channel is replicated. The
+    packages do not say how: with this rule the network recognises scikit-learn's two photographs
+    (palace, daisy), with ImageNet's mean and deviation only one of them. Its
+    logits are poor on images enlarged from 32 pixels, so no score is made of them (`features_only`).
 
     Raises:
         UserError: a package is missing or of another version, or its weights are not the ones meant.
-    Source: Tan & Le 2019 (arXiv:1905.11946); Lite variants and preprocessing are TensorFlow's [code].
+    Source: Tan & Le 2019 (arXiv:1905.11946).
     """
 
     features_only = True
