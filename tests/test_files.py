@@ -6,12 +6,22 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_lab.files import atomic_path, checksum_path, is_intact, sha256_of, write_atomically, write_with_checksum
+from gan_lab.files import (
+    atomic_path,
+    checksum_path,
+    is_intact,
+    read_json,
+    sha256_of,
+    write_atomically,
+    write_with_checksum,
+)
+from gan_lab.types import UserError
 
 
 def names(folder):
@@ -318,3 +328,46 @@ def test_a_flipped_bit_in_the_checksum_is_noticed_and_raises_nothing(written):
             altered[position] ^= 1 << bit
             checksum_path(written).write_bytes(altered)
             assert is_intact(written) is False, (position, bit)
+
+
+# Files that other people made -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    """A named pipe, at which an ordinary reader waits for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("read", [sha256_of, read_json], ids=["sha256_of", "read_json"])
+def test_what_is_no_regular_file_is_refused_without_waiting(read, pipe, tmp_path):
+    endless = tmp_path / "endless"
+    endless.symlink_to("/dev/zero")
+    for path in (pipe, endless):
+        with pytest.raises(UserError, match="is no regular file"):
+            read(path)
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        read(tmp_path)
+
+
+@pytest.mark.timeout(10)
+def test_a_checksum_that_is_a_pipe_or_endless_is_no_checksum(pipe, tmp_path):
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"x")
+    for target in (pipe, Path("/dev/zero")):
+        checksum_path(weights).unlink(missing_ok=True)
+        checksum_path(weights).symlink_to(target)
+        assert not is_intact(weights)
+
+
+def test_json_that_is_too_large_or_too_deep_is_a_value_error(tmp_path):
+    path = tmp_path / "some.json"
+    path.write_text('{"a": [1, 2.5, null]}')
+    assert read_json(path) == {"a": [1, 2.5, None]}
+    with pytest.raises(UserError, match="has 21 bytes, and at most 20 are read"):
+        read_json(path, at_most=20)
+    path.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_json(path)

@@ -1,15 +1,59 @@
-"""Writing files so that a reader never sees half of one. Torch-free."""
+"""Files: reading those that other people made, and writing so that a reader never sees half of one. Torch-free."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from gan_lab.types import UserError
+
+JSON_BYTES = 64 * 2**20  # more than any record, and little enough to be read at once
+
+
+@contextmanager
+def open_regular(path: Path, at_most: int | None = None) -> Iterator[BufferedReader]:
+    """Open a file that somebody else may have made, without waiting at a pipe or reading a device that never ends.
+
+    Args:
+        path: links are followed.
+        at_most: the largest size in bytes; None for any.
+
+    Raises:
+        UserError: where it is no regular file, or a larger one.
+        OSError: where it cannot be opened.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        state = os.fstat(file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            raise UserError(f"{path} is no regular file: remove it, or name another")
+        if at_most is not None and state.st_size > at_most:
+            raise UserError(
+                f"{path} has {state.st_size:,} bytes, and at most {at_most:,} are read: it is damaged, or not what "
+                "its name says; restore it"
+            )
+        yield file
+
+
+def read_json(path: Path, at_most: int = JSON_BYTES) -> Any:
+    """The value of a JSON file that somebody else may have made.
+
+    Raises ValueError (UserError among them) where it is too large, no regular file, no JSON or nested too deeply, and
+    OSError where it cannot be read.
+    """
+    with open_regular(path, at_most) as file:
+        content = file.read()
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 @contextmanager
@@ -52,7 +96,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 def sha256_of(path: Path) -> str:
     """The hex SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -74,9 +118,15 @@ def checksum_path(path: Path) -> Path:
 def is_intact(path: Path) -> bool:
     """Whether the file and its checksum exist and agree."""
     try:
-        return checksum_path(path).read_text().strip() == sha256_of(path)
-    except (OSError, ValueError):  # ValueError: the checksum is no text
+        with open_regular(checksum_path(path), at_most=1000) as file:
+            return file.read().decode().strip() == sha256_of(path)
+    except (OSError, ValueError):  # ValueError: no regular file, or the checksum is no text
         return False
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A descriptor of a file; of a pipe too, without waiting for its writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _flush(path: Path) -> None:
