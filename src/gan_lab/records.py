@@ -179,9 +179,14 @@ def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> No
 
 def _check_clean(git: Mapping[str, Any], what: str, remedy: str) -> None:
     """Raises UserError where code was no commit; `what` and `remedy` are parts of its sentence."""
-    if git.get("sha") is None or git.get("dirty") is not False:
+    if not is_commit(git):
         state = "outside a git checkout" if git.get("sha") is None else "from a dirty checkout"
         raise UserError(f"dirty: {what} {state}; {remedy} from a commit, or add allow=[dirty]")
+
+
+def is_commit(git: Mapping[str, Any]) -> bool:
+    """Whether code, as `git` of a part of a run or of a score tells it, was a commit and nothing else."""
+    return git.get("sha") is not None and git.get("dirty") is False
 
 
 def parts_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ class Rescoring:
                         f"{run.record.path} has {name} over training by another extractor: set "
                         "evaluation.extractor.weights to that one, or evaluation.samples_in_training to another number"
                     )
-            add_to_history(run.record, step, entries)
+            add_to_history(run.record, step, entries, keep_unknown=False)
 
     def _say(self, message: str) -> None:
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)

@@ -76,7 +76,9 @@ def test_every_finished_run_is_scored_and_a_second_time_none(sweep, evaluate):
     assert not FINAL & told(sweep / "deep" / "stopped")["scores"].keys()
 
     whole = {name: (sweep / name / "record.json").read_bytes() for name in before}
-    assert "scoring" not in evaluate(f"runs={sweep}").out
+    again = evaluate(f"runs={sweep}").out
+    assert "scoring" not in again
+    assert again.count("\n") == 1  # what is passed over, and no table
     assert {name: (sweep / name / "record.json").read_bytes() for name in before} == whole
     assert evaluate(f"runs={sweep}", "rescore=true").out.count("scoring 50 samples") == 2
 
@@ -218,6 +220,60 @@ def test_a_run_that_goes_on_with_another_extractor_begins_its_curve_anew(tmp_pat
     assert record["history_about"]["am"]["extractor"] == {"weights_sha256": "b"}
 
 
+def test_a_curve_by_another_protocol_is_made_again_at_every_checkpoint(sweep, evaluate):
+    """One that was stopped on the way goes on where it was; the size of a batch is no part of a name."""
+    run = sweep / "seed0"
+    assert evaluate(f"run_dir={run}", "history=true").code == 0
+    by_25 = told(run)["history"]
+    other = (f"runs={sweep}", "history=true", "evaluation.batch_size=10")
+    (run / "checkpoints" / "step_2.ckpt").rename(run / "step_2.ckpt")
+    assert evaluate(*other).code == 0
+    assert [point[0] for point in told(run)["history"]["is_classifier_30"]] == [4]
+    (run / "step_2.ckpt").rename(run / "checkpoints" / "step_2.ckpt")
+    ended = evaluate(*other)
+    assert (ended.out.count("seed0/checkpoints/step_2.ckpt: scoring"), ended.out.count("step_4")) == (1, 0)
+    for name in CURVES:
+        assert [point[0] for point in told(run)["history"][name]] == STEPS
+        assert all(new != old for new, old in zip(told(run)["history"][name], by_25[name], strict=True))
+
+
+def test_a_curve_of_an_old_record_is_made_again_at_every_checkpoint(sweep, evaluate):
+    """Older records told no protocol of their curves."""
+    run = sweep / "seed0"
+    assert evaluate(f"run_dir={run}", "history=true").code == 0
+    about = {name: {"extractor": its["extractor"]} for name, its in told(run)["history_about"].items()}
+    change(run, history={name: [[2, 9.0], [3, 9.0]] for name in CURVES}, history_about=about)
+    assert evaluate(f"run_dir={run}", "history=true").out.count("ckpt: scoring") == len(STEPS)
+    found = told(run)["history"]
+    assert all([point[0] for point in found[name]] == STEPS for name in CURVES)
+    assert all(point[1] != 9.0 for name in CURVES for point in found[name])
+
+
+def test_a_curve_is_as_clean_as_its_dirtiest_point(tmp_path):
+    def entry(protocol, **git):
+        about = {"extractor": {"weights_sha256": "a"}, "n_samples": 30, "splits": 1}
+        return {"am": {"value": 1.0, **about, "protocol": protocol, "git": git}}
+
+    dirty, clean = {"sha": "1", "dirty": True}, {"sha": "2", "dirty": False}
+    record = RunRecord(tmp_path, {"history": {}}, writes=False)
+    add_to_history(record, 1, entry("p", **dirty))
+    add_to_history(record, 2, entry("p", **clean))
+    assert record["history_about"]["am"]["git"] == dirty
+    add_to_history(record, 1, entry("q", **clean))
+    add_to_history(record, 2, entry("q", **clean))
+    assert record["history_about"]["am"]["git"] == clean
+    assert record["history"]["am"] == [[1, 1.0], [2, 1.0]]
+
+
+def test_a_resumed_old_run_keeps_its_curve_and_tells_no_protocol_of_it(tmp_path):
+    entry = {"value": 1.0, "extractor": {"weights_sha256": "a"}, "n_samples": 30, "splits": 1, "git": {}}
+    record = RunRecord(tmp_path, {"extractor": {"weights_sha256": "a"}, "history": {"am": [[1, 9.0]]}}, writes=False)
+    for step in (2, 3):
+        add_to_history(record, step, {"am": {**entry, "protocol": "p"}})
+    assert record["history"]["am"] == [[1, 9.0], [2, 1.0], [3, 1.0]]
+    assert record["history_about"]["am"]["protocol"] is None
+
+
 def test_own_classes_are_those_of_the_critic_of_each_checkpoint(trained, tmp_path, evaluate):
     labels = ("experiment=am_gan", "architecture.generator_channels=8", "architecture.critic_channels=4",
               "evaluation.scores=[is]", f"data_cache={trained / 'cache'}", "checkpoint_every=2")  # fmt: skip
@@ -261,6 +317,8 @@ def test_a_root_that_a_run_has_no_use_for_is_said(sweep, evaluate):
         (["runs=nowhere"], "there is no run directory below it"),
         (["runs=.", "run_dir=x"], "name one thing to score"),
         (["runs=.", "dataset=mnist"], "only dataset.root may have moved"),
+        (["self_test=true", "history=true"], "history=true has an effect only with run_dir or runs"),
+        (["run_dir=x", "rescore=true"], "rescore=true has an effect only with runs"),
     ],
 )
 def test_bad_requests_are_one_line(arguments, words, evaluate, sweep, monkeypatch):

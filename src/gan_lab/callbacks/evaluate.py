@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 
 from gan_lab.callbacks.record import Seconds
 from gan_lab.metrics.meters import TERMS, Entry
-from gan_lab.records import RunRecord
+from gan_lab.records import RunRecord, is_commit
 from gan_lab.training import GAN
 from gan_lab.training.evaluation import Evaluator
 
@@ -55,10 +55,18 @@ def curves_of(entries: Mapping[str, Entry]) -> dict[str, float]:
     }
 
 
-def add_to_history(record: RunRecord, step: int, entries: Mapping[str, Entry]) -> dict[str, float]:
+def add_to_history(
+    record: RunRecord, step: int, entries: Mapping[str, Entry], *, keep_unknown: bool = True
+) -> dict[str, float]:
     """Put the scores of a generator step into a record's history, in place of those of the same step.
 
-    A curve is of one extractor: points of the same name by another one make way.
+    A curve is of one protocol: points of the same name by another extractor or protocol make way.
+
+    Args:
+        record: of the run.
+        step: the generator step.
+        entries: its scores.
+        keep_unknown: whether points of an older gan_lab, which told no protocol, stay; none is told of such a curve.
 
     Returns:
         `curves_of` the entries.
@@ -66,9 +74,21 @@ def add_to_history(record: RunRecord, step: int, entries: Mapping[str, Entry]) -
     history = dict(record.content.get("history") or {})
     about = dict(record.content.get("history_about") or {})
     for name, entry in entries.items():
-        if is_by_another(record, name, entry):
-            history = {key: points for key, points in history.items() if key.split(".")[0] != name}
+        its = about.get(name) or {}
         about[name] = {key: entry[key] for key in ("extractor", "n_samples", "splits", "protocol", "git")}
+        if all(point[0] == step for point in history.get(name, [])):
+            continue
+
+        # other points stay, with what is known of them, or make way
+        same = its.get("protocol") == entry["protocol"] or (keep_unknown and its.get("protocol") is None)
+        if is_by_another(record, name, entry) or not same:
+            history = {key: points for key, points in history.items() if key.split(".")[0] != name}
+        else:
+            about[name]["protocol"] = its.get("protocol")
+            if "git" in its and not is_commit(its["git"]):
+                about[name]["git"] = its["git"]
+
+    # the points of this step
     values = curves_of(entries)
     for name, value in values.items():
         others = [point for point in history.get(name, []) if point[0] != step]
