@@ -63,6 +63,9 @@ def evaluate(config: DictConfig) -> None:
             "name one thing to score: run_dir=RUN, runs=FOLDER, samples=FOLDER reference=FOLDER, self_test=true or "
             "data_statistics=true"
         )
+    for option, its in {"history": ("run_dir", "runs"), "rescore": ("runs",)}.items():
+        if config[option] and asked[0] not in its:
+            raise UserError(f"{option}=true has an effect only with {' or '.join(its)}: omit {option}")
     if not config.evaluation:
         raise UserError("evaluation=off scores nothing: choose evaluation=classifier, inception or thesis")
     provenance.git_state()  # of what runs: it may be edited before the scores are there
@@ -102,7 +105,8 @@ def score_runs(config: DictConfig, console: Console) -> None:
             reason = f"{error}" if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
             failed[run_dir] = reason
             console.print(f"{run_dir}: not scored: {reason}", highlight=False, markup=False, soft_wrap=True)
-    _print(console, scored)
+    if scored:
+        _print(console, scored)
     if failed:
         raise UserError(f"{len(failed)} of {len(found)} runs could not be scored: {', '.join(map(str, failed))}")
 
