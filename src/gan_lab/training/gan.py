@@ -17,6 +17,7 @@ from gan_lab.architectures import frozen_statistics, normalises_by_batch
 from gan_lab.losses import ClassLoss, Loss
 from gan_lab.losses.targets import Targets
 from gan_lab.penalties import Penalty
+from gan_lab.penalties.regions import Noise
 from gan_lab.training.ema import ExponentialMovingAverage
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import UserError
@@ -50,11 +51,38 @@ class Recipe:
         return generator_steps % self.log_every == 0 or generator_steps == self.max_generator_steps
 
 
+@dataclass(frozen=True)
+class Latent:
+    """Input of the generator: z, with the code of its class where one is drawn, (n, latent + conditions); and that
+    class, int64 (n,), or None."""
+
+    z: Tensor
+    drawn: Tensor | None
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All that is random in one generator iteration, but for layers that draw themselves (dropout, input noise).
+
+    real: (n_critic, n, *sample) and labels: (n_critic, n), n samples in each critic batch of this process.
+    fake: the generator's input for each critic batch.
+    noise: the penalty's for each critic batch.
+    latent: the generator's input for its own step.
+    """
+
+    real: Tensor
+    labels: Tensor
+    fake: tuple[Latent, ...]
+    noise: tuple[Noise, ...]
+    latent: Latent
+
+
 class GAN(pl.LightningModule):
     """Generator against critic. One `training_step` is one generator iteration.
 
     A batch is (real, labels) of shapes (n_critic, batch_size, *sample) and (n_critic, batch_size). Everything else
-    that is random in a step comes from (seed, generator step), so a run resumes exactly.
+    that is random in a step comes from (seed, generator step), so a run resumes exactly. It is drawn first; what
+    follows is a function of these draws and of the state alone, which it changes in place.
 
     `metrics` holds 0-d tensors on the device after every step; nothing here waits for the device.
     """
@@ -99,53 +127,67 @@ class GAN(pl.LightningModule):
         return optimizers
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """n_critic critic steps on fresh real and fake batches, one generator step, one step of the EMA."""
-        real, labels = batch
-        generator_optimizer, critic_optimizer = self.trainer.optimizers
-        self._set_learning_rates(generator_optimizer, critic_optimizer)
+        """Draw, then n_critic critic steps on fresh real and fake batches, one generator step, one step of the EMA."""
+        self._set_learning_rates(*self.trainer.optimizers)
         rng = generator_for(self.recipe.seed, "step", self.generator_steps, self.device)
+        draws = self.draw(*batch, rng)
         own = f"global of rank {parallel.rank()}" if parallel.rank() else "global"  # dropout and input noise
         torch.manual_seed(fold(self.recipe.seed, own, self.generator_steps))
-        with self._autocast():
-            for i in range(self.recipe.n_critic):
-                self._critic_step(real[i], labels[i], critic_optimizer, rng)
-            self._generator_step(generator_optimizer, rng)
-            if self._sees_norm and self.recipe.is_logged(self.generator_steps + 1):
-                self._observe_norm(real[-1], rng)
-        self.ema.update(self.generator)
-        self.metrics["gradient_norm"] = self.penalty.last_norm
+        self.iterate(draws)
+        if self._sees_norm and self.recipe.is_logged(self.generator_steps + 1):
+            self._observe_norm(draws.real[-1], rng)
         self.generator_steps += 1
         self.critic_steps += self.recipe.n_critic
 
+    def draw(self, real: Tensor, labels: Tensor, rng: torch.Generator) -> Draws:
+        """All that is random in an iteration on these real samples."""
+        fake, noise = [], []
+        for samples in real:
+            fake.append(self._share_of_latent(len(samples) * parallel.world_size(), rng))
+            noise.append(self.penalty.draw(samples, rng))
+        latent = self._share_of_latent(self.recipe.generator_batch_size, rng)
+        return Draws(real, labels, tuple(fake), tuple(noise), latent)
+
+    def iterate(self, draws: Draws) -> None:
+        """Algorithm 1 for one generator step."""
+        generator_optimizer, critic_optimizer = self.trainer.optimizers
+        with self._autocast():
+            for i in range(self.recipe.n_critic):
+                self._critic_step(draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i], critic_optimizer)
+            self._generator_step(draws.latent, generator_optimizer)
+        self.ema.update(self.generator)
+        self.metrics["gradient_norm"] = self.penalty.last_norm
+
     def _critic_step(
-        self, real: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, rng: torch.Generator
+        self, real: Tensor, labels: Tensor, latent: Latent, noise: Noise, optimizer: torch.optim.Optimizer
     ) -> None:
-        fake, drawn = self._fake(real, rng)
+        fake = self._fake(latent, real.dtype)
         real_logits, fake_logits = self._logits(real, fake)
-        loss = self.loss.critic(real_logits, fake_logits, labels, self._aims(fake_logits, drawn))
-        penalty = self.penalty(self.score, real, fake, rng)
+        loss = self.loss.critic(real_logits, fake_logits, labels, self._aims(fake_logits, latent.drawn))
+        penalty = self.penalty(self.score, real, fake, noise=noise)
         self._descend(loss + penalty, self.critic, optimizer)
         self.penalty.after_step(self.critic)
         self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
-    def _generator_step(self, optimizer: torch.optim.Optimizer, rng: torch.Generator) -> None:
-        z, drawn = self._share_of_latent(self.recipe.generator_batch_size, rng)
-        logits = self.critic(self.generator(z))
-        loss = self.loss.generator(logits, self._aims(logits, drawn))
+    def _generator_step(self, latent: Latent, optimizer: torch.optim.Optimizer) -> None:
+        logits = self.critic(self.generator(latent.z))
+        loss = self.loss.generator(logits, self._aims(logits, latent.drawn))
         self._descend(loss, self.generator, optimizer)
         self.metrics["generator_loss"] = _of_all(loss)
 
     def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
         """Measure k for the log; in eval mode, so that how often it is logged changes nothing (spectral norm)."""
         self.critic.eval()
-        self.penalty.observe(self.score, real, self._fake(real, rng)[0], rng)
+        latent = self._share_of_latent(len(real) * parallel.world_size(), rng)
+        with self._autocast():
+            self.penalty.observe(self.score, real, self._fake(latent, real.dtype), rng)
         self.critic.train()
+        self.metrics["gradient_norm"] = self.penalty.last_norm
 
-    def _fake(self, real: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """As many fake samples: batch statistics, but the running ones move only in generator steps [code]."""
-        z, drawn = self._share_of_latent(len(real) * parallel.world_size(), rng)
+    def _fake(self, latent: Latent, dtype: torch.dtype) -> Tensor:
+        """Fake samples: batch statistics, but the running ones move only in generator steps [code]."""
         with torch.no_grad(), frozen_statistics(self.generator):
-            return self.generator(z).to(real.dtype), drawn
+            return self.generator(latent.z).to(dtype)
 
     def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The critic on both: in one pass, or apart where batch normalisation would mix them."""
@@ -180,10 +222,10 @@ class GAN(pl.LightningModule):
         z = torch.randn(size, self.recipe.latent_dim, generator=rng, device=self.device)
         return self.targets.draw(z, rng)
 
-    def _share_of_latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def _share_of_latent(self, size: int, rng: torch.Generator) -> Latent:
         """This process's part of `latent` for a global batch of `size`."""
         z, drawn = self.latent(size, rng)
-        return parallel.share(z), None if drawn is None else parallel.share(drawn)
+        return Latent(parallel.share(z), None if drawn is None else parallel.share(drawn))
 
     @property
     def sampling_batch_size(self) -> int | None:
