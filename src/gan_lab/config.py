@@ -20,6 +20,7 @@ from gan_lab.types import UserError
 
 Group = dict[str, Any]
 META_KEYS = frozenset({"_target_", "recipe", "accepts", "traits"})  # of an option's YAML, not passed on
+META_KEYS |= {"capture"}  # of trainer: whether its iterations become a CUDA graph
 META_KEYS |= {"labelled_fraction", "num_classes", "reference_distribution"}  # of dataset, for training alone
 
 
@@ -273,6 +274,8 @@ def check(config: DictConfig) -> None:
 def _check_trainer(config: DictConfig) -> None:
     """Devices and how batches are shared by them; what this machine has is looked at later."""
     trainer = config.trainer
+    if trainer.get("capture", "auto") not in ("auto", "off", False):  # YAML reads off as false
+        raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
     devices, nodes, strategy = (
         trainer.get(name, other) for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
     )

@@ -170,7 +170,16 @@ def _train(
             if isinstance(logger, callbacks.WandbLogger):
                 watching.append(callbacks.WandbRun(logger, record, samples))
         seen = [samples, checkpoint, progress] if writes else [checkpoint]
-        acting = [seconds, *([evaluate] if evaluate else []), reader, *seen, stop, *watching]
+        graph = [callbacks.Capture(lambda message: console.print(message, highlight=False, soft_wrap=True))]
+        acting = [
+            seconds,
+            *(graph if config.trainer.get("capture") == "auto" else []),
+            *([evaluate] if evaluate else []),
+            reader,
+            *seen,
+            stop,
+            *watching,
+        ]
         with first_process():
             trainer = build.trainer(config, acting, loggers, str(run_dir))
             if isinstance(trainer.strategy, SharedStep):

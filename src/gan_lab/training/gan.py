@@ -16,6 +16,7 @@ from gan_lab import parallel
 from gan_lab.architectures import frozen_statistics, normalises_by_batch
 from gan_lab.losses import ClassLoss, Loss
 from gan_lab.losses.targets import Targets
+from gan_lab.optim import capturable
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.regions import Noise
 from gan_lab.training.ema import ExponentialMovingAverage
@@ -76,6 +77,12 @@ class Draws:
     noise: tuple[Noise, ...]
     latent: Latent
 
+    def tensors(self) -> list[Tensor]:
+        """All of them, in one order."""
+        latents = [part for latent in (*self.fake, self.latent) for part in (latent.z, latent.drawn)]
+        every = [self.real, self.labels, *latents, *(part for noise in self.noise for part in noise)]
+        return [part for part in every if part is not None]
+
 
 class GAN(pl.LightningModule):
     """Generator against critic. One `training_step` is one generator iteration.
@@ -117,6 +124,7 @@ class GAN(pl.LightningModule):
         self.generator_steps = 0  # done
         self.critic_steps = 0
         self.metrics: dict[str, Tensor] = {}
+        self.run_iteration: Callable[[Draws], None] = self.iterate  # or its CUDA graph
         self.register_buffer("finite", torch.ones((), dtype=torch.bool), persistent=False)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -124,6 +132,9 @@ class GAN(pl.LightningModule):
         modules = (self.generator, self.critic)
         optimizers = [make(module.parameters()) for make, module in zip(self._factories, modules, strict=True)]
         self._base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+        if self.device.type == "cuda":
+            for optimizer in optimizers:
+                capturable.make_capturable(optimizer)
         return optimizers
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -133,7 +144,7 @@ class GAN(pl.LightningModule):
         draws = self.draw(*batch, rng)
         own = f"global of rank {parallel.rank()}" if parallel.rank() else "global"  # dropout and input noise
         torch.manual_seed(fold(self.recipe.seed, own, self.generator_steps))
-        self.iterate(draws)
+        self.run_iteration(draws)
         if self._sees_norm and self.recipe.is_logged(self.generator_steps + 1):
             self._observe_norm(draws.real[-1], rng)
         self.generator_steps += 1
@@ -282,7 +293,7 @@ class GAN(pl.LightningModule):
         factor = self.schedule(self.generator_steps, self.recipe.max_generator_steps)
         for optimizer, rates in zip(optimizers, self._base_rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
+                capturable.set_rate(group, rate * factor)
 
     def check_finite(self) -> None:
         """Raise Diverged unless all losses and gradients so far and all parameters are finite. Waits for the device."""
@@ -292,20 +303,25 @@ class GAN(pl.LightningModule):
         values = ", ".join(f"{name} {value.item():g}" for name, value in self.metrics.items())
         raise Diverged(f"a loss, gradient or parameter is not finite by step {self.generator_steps} ({values})")
 
+    def state_tensors(self) -> list[Tensor]:
+        """Every tensor that one iteration leaves to the next."""
+        of_optimizers = [tensor for optimizer in self.trainer.optimizers for tensor in capturable.tensors(optimizer)]
+        return [*self.state_dict().values(), self.finite, *of_optimizers]
+
     def run_state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on, in plain containers and tensors."""
         return {
             "generator_steps": self.generator_steps,
             "critic_steps": self.critic_steps,
             "module": self.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.trainer.optimizers],
+            "optimizers": [capturable.saved_state(optimizer) for optimizer in self.trainer.optimizers],
         }
 
     def load_run_state(self, state: dict[str, Any]) -> None:
         """Continue from `run_state`. Call it once the optimizers exist (Lightning's on_fit_start)."""
         self.load_state_dict(state["module"])
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+            capturable.load_state(optimizer, saved)
         self.generator_steps, self.critic_steps = state["generator_steps"], state["critic_steps"]
 
 
