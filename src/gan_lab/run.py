@@ -36,6 +36,7 @@ from gan_lab.files import write_atomically
 from gan_lab.metrics.meters import score_text
 from gan_lab.training import GAN, Diverged, build
 from gan_lab.training.evaluation import Evaluator
+from gan_lab.training.host_memory import keep_freed_memory
 from gan_lab.training.state import state_for
 from gan_lab.training.strategy import SharedStep, first_process
 from gan_lab.types import UserError
@@ -52,6 +53,8 @@ def train(config: DictConfig, run_dir: Path) -> None:
     first = build.trainer(config, [], [], str(run_dir))  # refuses devices that are not there
     writes, device = first.is_global_zero, first.strategy.root_device
     _check_start(config, first)
+    if device.type == "cpu":
+        keep_freed_memory()
     console = Console(quiet=not writes)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         for field, group in logger_groups(config, Path(HydraConfig.get().sweep.dir)).items():
