@@ -58,9 +58,8 @@ archive: provenance ## the last commit as gan_lab.tar.gz, which tells its commit
 	git archive --output=gan_lab.tar.gz --prefix=gan_lab/src/gan_lab/ --add-file=src/gan_lab/provenance.json \
 		--prefix=gan_lab/ HEAD
 
-benchmark: $(INSTALLED) ## the training step against a bare PyTorch loop; cost and memory of the scores
-	$(BIN)/python scripts/benchmark.py step
-	$(BIN)/python scripts/benchmark_scores.py
+benchmark: $(INSTALLED) ## the training step, penalties, optimizers, scores and data on this machine
+	$(BIN)/python scripts/benchmark.py all
 
 table-2-2: $(INSTALLED) ## collect the runs of Table 2-2; its table and figures from results/records
 	for runs in $(wildcard outputs/table_2_2*); do $(BIN)/python scripts/collect.py runs=$$runs || true; done
