@@ -237,7 +237,7 @@ RANGES = {
     "dataset.labelled_fraction": FRACTION,
     "dataset.num_classes": AT_LEAST_TWO,
 }
-PRECISIONS = ("32-true", "bf16-mixed")
+PRECISIONS = ("32-true", "bf16-mixed", "auto")
 EXISTING_RUN = ("refuse", "resume")
 REFERENCES = (None, "uniform", "data")
 DEVICES = ("auto", "cpu", "cuda")
@@ -260,7 +260,7 @@ def check(config: DictConfig) -> None:
         if not allowed.holds(value):
             raise UserError(f"{path}={value}: must be {allowed.words}")
     if config.trainer.get("precision") not in PRECISIONS:
-        raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {' or '.join(PRECISIONS)}")
+        raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {', '.join(PRECISIONS)}")
     if config.existing_run not in EXISTING_RUN:
         raise UserError(f"existing_run={config.existing_run}: choose {' or '.join(EXISTING_RUN)}")
     if config.dataset.reference_distribution not in REFERENCES:
