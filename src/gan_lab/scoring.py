@@ -21,7 +21,7 @@ from gan_lab.callbacks import save_grid
 from gan_lab.data import LoadedData, load
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line
-from gan_lab.data.tree import decode_tree, list_files, list_images, say_passed_over
+from gan_lab.data.tree import decode_tree, list_files, list_images, passed_over, say_passed_over
 from gan_lab.data_statistics import COLUMNS, data_statistics
 from gan_lab.files import asked_path
 from gan_lab.metrics import Moments, load_reference
@@ -171,7 +171,8 @@ class _Batches:
 def _files(folder: Path, name: str) -> list[str]:
     files = list_images(folder)
     if not files:
-        raise UserError(f"{name}={folder} holds no image files")
+        others = passed_over(list_files(folder))
+        raise UserError(f"{name}={folder} holds no image files{f': {others}' if others else ''}")
     return files
 
 
