@@ -172,7 +172,7 @@ def _files(folder: Path, name: str) -> list[str]:
     files = list_images(folder)
     if not files:
         others = passed_over(list_files(folder))
-        raise UserError(f"{name}={folder} holds no image files{f': {others}' if others else ''}")
+        raise UserError(f"{name}={folder} holds no image files{f' (passed over: {others})' if others else ''}")
     return files
 
 

@@ -39,8 +39,8 @@ class ImageFolder(TreeSource):
         one size. With it, of images that are not square the largest centred square is taken, or fit="stretch" all.
 
     The classes are the folders below the splits, sorted by name, the same in every split; files are taken from any
-    depth below them, hidden files and other kinds of file are passed over. Where the images lie directly in the
-    splits, the data has no labels: one class, "unlabelled".
+    depth below them, through links too; hidden files are passed over, other kinds of file with a warning. Where the
+    images lie directly in the splits, the data has no labels: one class, "unlabelled".
     """
 
     name: str = ""
@@ -128,7 +128,7 @@ def list_classes(folder: Path) -> dict[str, list[str]]:
     for name, paths in classes.items():
         if not paths:
             kinds = passed_over(list_files(folder / name))
-            others = f" ({kinds} are none)" if kinds else ""
+            others = f" (passed over: {kinds})" if kinds else ""
             raise UserError(f"{folder / name} is a class folder without images{others}: fill it or remove it")
     return classes
 
