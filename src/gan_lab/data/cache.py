@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_lab.data.source import Decoded, LoadedData, Source, Split
-from gan_lab.files import atomic_path
+from gan_lab.files import atomic_path, clear_abandoned, open_regular
 from gan_lab.types import DataSpec, UserError
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
     source.fetch()
     key = source.content_key()
     path = None if cache_dir is None else Path(cache_dir).expanduser() / f"{key}.npz"
+    if path is not None:
+        clear_abandoned(path.parent)
     decoded = None if path is None else _read(path, key)
     if decoded is None:
         log.info("Reading %s%s", source.name, "" if path is None else f" (once, then from {path.parent})")
@@ -47,7 +49,7 @@ def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
 def _read(path: Path, key: str) -> Decoded | None:
     """The cached data; None when there is none or when it is damaged (each member of the zip file has a CRC)."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_regular(path) as raw, np.load(raw, allow_pickle=False) as file:
             meta = json.loads(file["meta"].tobytes())
             if meta["key"] != key:
                 raise ValueError("it belongs to other data")

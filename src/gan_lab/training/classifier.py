@@ -25,7 +25,7 @@ from gan_lab import provenance
 from gan_lab.architectures.classifier import Classifier
 from gan_lab.data import LoadedData
 from gan_lab.data.source import one_line
-from gan_lab.files import checksum_path, is_intact, sha256_of, write_atomically, write_with_checksum
+from gan_lab.files import checksum_path, clear_abandoned, is_intact, sha256_of, write_atomically, write_with_checksum
 from gan_lab.metrics.features import standardise
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.training.state import save_state
@@ -151,6 +151,7 @@ def classifier_of(
         )
     weights = weights_of(data, recipe, folder)
     key = weights.stem
+    clear_abandoned(folder)
     if _record_of(weights) is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
