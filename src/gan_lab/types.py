@@ -16,6 +16,10 @@ class UserError(ValueError):
     """
 
 
+class DamagedFile(UserError):
+    """A file is not what its name says: whoever reads many may go on without it, once that is said."""
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """What networks need to know of a data set.
