@@ -24,7 +24,6 @@ from gan_lab.schema import misfit
 from gan_lab.types import DamagedFile, UserError
 from gan_lab.versions import VERSION
 
-
 OLD = sorted((ROOT / "tests/fixtures/old_runs").glob("*/record.json"))
 
 
@@ -247,7 +246,7 @@ def test_what_is_no_record_is_refused_in_one_line(text, tmp_path):
         ('"scores": {"s": {"value": 1, "std": 0, "extractor": {"architecture": {}}}}', "architecture has no name"),
         ('"config": "abc"', 'config is "abc", and must be a mapping'),
         ('"config": {"n_critic": 1.5}', "config.n_critic is 1.5, and must be a whole number"),
-        ('"config": {"penalty": {"weight": "heavy"}}', 'config.penalty.weight is "heavy", and must be a number or null'),
+        ('"config": {"penalty": {"weight": "heavy"}}', 'penalty.weight is "heavy", and must be a number or null'),
         ('"config": {"loss": ["exp"]}', "config.loss is a list of 1"),
         ('"history": {"s": [[1, 2, 3]]}', r"history.s\[0\] is a list of 3, and must be a list of a whole number and"),
         ('"history": {"s": 3}', "history.s is 3, and must be a list"),

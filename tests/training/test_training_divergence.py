@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hydra.errors import CompactHydraException
 
 from gan_lab import callbacks
 from gan_lab.training import GAN
+from gan_lab.types import UserError
 
 
 def all_finite(state) -> bool:
@@ -168,8 +170,8 @@ def test_keep_until_drops_what_is_no_line_of_ours(line, tmp_path):
 @pytest.mark.timeout(10)
 def test_metrics_that_never_end_are_refused(tmp_path):
     file = callbacks.MetricsFile(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
     for target in ("pipe", "/dev/zero"):
-        os.mkfifo(tmp_path / target) if target == "pipe" else None
         file.path.unlink(missing_ok=True)
         file.path.symlink_to(tmp_path / target)
         with pytest.raises(UserError, match=r"metrics\.jsonl is no regular file: remove it"):
