@@ -112,7 +112,7 @@ class About(TypedDict, total=False):
 
 
 class Penalty(TypedDict, total=False):
-    """What is read of a config's penalty."""
+    """What is read of a config's penalty; as of the other groups, before an object is made of it."""
 
     weight: float | None
 
@@ -121,19 +121,40 @@ class Loss(TypedDict, total=False):
     """What is read of a config's loss."""
 
     generator_classifier_weight: float
+    traits: dict[str, Any] | None
+
+
+class Labels(TypedDict, total=False):
+    """What is read of a config's labels."""
+
+    traits: dict[str, Any] | None
+
+
+class Architecture(TypedDict, total=False):
+    """What is read of a config's architecture."""
+
+    accepts: list[str] | None
+
+
+class Data(TypedDict, total=False):
+    """What is read of a config's data set."""
+
+    labelled_fraction: float
+    num_classes: float | None
+    reference_distribution: str | None
 
 
 class Config(TypedDict, total=False):
     """The fields of config.TrainConfig as a record holds them; a group holds its option."""
 
     loss: Loss
-    labels: dict[str, Any]
+    labels: Labels
     penalty: Penalty
     optimizer: dict[str, Any]
     optimizer_critic: dict[str, Any]
     schedule: dict[str, Any]
-    architecture: dict[str, Any]
-    dataset: dict[str, Any]
+    architecture: Architecture
+    dataset: Data
     evaluation: dict[str, Any]
     trainer: dict[str, Any]
     logger: dict[str, Any]

@@ -15,7 +15,7 @@ from gan_lab.callbacks.export import DESCRIPTION, Description
 from gan_lab.data.resident import to_uint8
 from gan_lab.files import asked_path, read_json
 from gan_lab.metrics.features import undisturbed
-from gan_lab.saved import SavedRun, load_critic, load_generator, open_run
+from gan_lab.saved import SavedRun, check_generator, load_critic, load_generator, open_run
 from gan_lab.schema import misfit
 from gan_lab.training import GAN, build, sampling
 from gan_lab.training.randomness import generator_for
@@ -35,6 +35,7 @@ def sample(config: DictConfig) -> None:
     spec = _spec(run)
     if spec.kind != "images":
         raise UserError(f"run_dir={run.folder}: {spec.name} holds {spec.kind}, and samples are drawn as images")
+    check_generator(run, spec)
     gan = build.gan(run.config, spec)
     load_generator(gan, run)
     console = Console()

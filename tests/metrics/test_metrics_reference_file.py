@@ -159,7 +159,7 @@ def altered(place, value):
         ({"sigma": -GOOD}, "sigma has negative variances"),
         ({"sigma": altered((0, 1), 0.1)}, "sigma is not symmetric"),
         ({"sigma": np.array([[1, 2, 0], [2, 1, 0], [0, 0, 1.0]])}, "sigma has an eigenvalue below -1e-06 of its trace"),
-        ({"sigma": np.zeros((3, 3)) + np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]])}, "sigma is not symmetric|eigenvalue"),
+        ({"sigma": np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 0]])}, "sigma has an eigenvalue below"),
         ({"sigma": np.eye(4)}, r"sigma has shape \(4, 4\), not \(3, 3\) as mu has 3 numbers"),
         ({"sigma": np.ones(3)}, r"sigma has shape \(3,\)"),
         ({"mu": np.ones((3, 1))}, r"mu has shape \(3, 1\), not \(d,\)"),
