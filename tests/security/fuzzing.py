@@ -52,9 +52,11 @@ def mutated(data: DataObject, content: Any, odd: SearchStrategy[Any]) -> Any:
         if kind == "remove" and parents:
             del node[last]
         elif kind == "add" and isinstance(node, dict):
-            node[data.draw(st.sampled_from(["odd", "", "../up", "_target_", "x" * 300]))] = data.draw(odd)
+            node[data.draw(st.sampled_from(["odd", "", "../up", "_target_", "x" * 300]))] = copy.deepcopy(
+                data.draw(odd)
+            )
         else:
-            node[last] = data.draw(odd)
+            node[last] = copy.deepcopy(data.draw(odd))
         if not places(made)[1:]:
             break
     return made.get("")
