@@ -18,7 +18,7 @@ from typing import Any
 from gan_lab.types import UserError
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # of `atomic_path`
-JSON_BYTES = 64 * 2**20  # more than any record, and little enough to be read at once
+JSON_BYTES = 8 * 2**20  # more than any record; its values take at most some 30 times as much memory
 
 
 @contextmanager
@@ -52,7 +52,11 @@ def read_json(path: Path, at_most: int = JSON_BYTES) -> Any:
     OSError where it cannot be read.
     """
     with open_regular(path, at_most) as file:
-        content = file.read()
+        return parse_json(file.read())
+
+
+def parse_json(content: str | bytes) -> Any:
+    """The value of a JSON text that somebody else may have written. Raises ValueError."""
     try:
         return json.loads(content)
     except RecursionError:
