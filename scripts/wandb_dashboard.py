@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 
 from gan_lab import cli, config, records
 from gan_lab.files import write_atomically
-from gan_lab.types import UserError
+from gan_lab.types import DamagedFile, UserError
 
 LOSSES = ("critic_loss", "generator_loss", "penalty", "gradient_norm")
 BY_LOSS, BY_CELL = "choices.loss", "cell"  # what callbacks.WandbRun puts into a run's config
@@ -43,7 +44,12 @@ def main(cfg: DictConfig) -> None:
 
 def score_names(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the scores over training and after it, of all records below `folder`. Raises UserError without any."""
-    found = [records.read_content(path) for path in sorted(folder.rglob(records.FILE_NAME))]
+    found = []
+    for path in sorted(folder.rglob(records.FILE_NAME)):
+        try:
+            found.append(records.read_content(path))
+        except DamagedFile as error:
+            print(f"warning: passed over: {error}", file=sys.stderr)
     history = sorted({name.replace(".", "/") for record in found for name in record.get("history") or {}})
     final = sorted({name for record in found for name in record.get("scores") or {}})
     if not final:

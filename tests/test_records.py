@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import subprocess
 import sys
-import types
 import typing
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +20,11 @@ from gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
 
 from gan_lab import config, records
 from gan_lab.config import plain_config
-from gan_lab.types import UserError
+from gan_lab.schema import misfit
+from gan_lab.types import DamagedFile, UserError
 from gan_lab.versions import VERSION
+
+OLD = sorted((ROOT / "tests/fixtures/old_runs").glob("*/record.json"))
 
 
 @pytest.fixture(autouse=True)
@@ -46,30 +49,15 @@ def strict(path: Path):
     return json.loads(path.read_text(), parse_constant=refuse)
 
 
-def fits(value, hint) -> bool:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is typing.Any:
-        return True
-    if origin in (typing.Union, types.UnionType):
-        return any(fits(value, one) for one in arguments)
-    if origin is dict:
-        return isinstance(value, dict) and all(fits(v, arguments[1]) for v in value.values())
-    if origin is list:
-        return isinstance(value, list) and all(fits(v, arguments[0]) for v in value)
-    if hint in (int, float):
-        return isinstance(value, (int,) if hint is int else (int, float)) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
 # Of a run -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", typing.get_type_hints(records.Content))
 def test_every_field_is_there_and_of_its_type(field, run_dir):
     content = strict(run_dir / "record.json")
-    hint = typing.get_type_hints(records.Content)[field]
+    hint = typing.get_type_hints(records.Content, include_extras=True)[field]
     assert field in content
-    assert fits(content[field], hint), (content[field], hint)
+    assert misfit(content[field], hint) is None
 
 
 def test_there_are_no_other_fields(run_dir):
@@ -135,6 +123,11 @@ def test_git_state_is_that_of_the_checkout(run_dir):
         return
     assert len(told["sha"]) == 40
     assert isinstance(told["dirty"], bool)
+
+
+def test_a_record_knows_every_field_of_the_config():
+    """Another one would be held against nothing."""
+    assert set(typing.get_type_hints(records.Config)) == set(config.TrainConfig.__dataclass_fields__)
 
 
 # Identity -------------------------------------------------------------------------------------------------------------
@@ -237,3 +230,66 @@ def test_what_is_no_record_is_refused_in_one_line(text, tmp_path):
         records.read(tmp_path)
     assert str(tmp_path) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+# Files that somebody else wrote ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ('"seconds": 1e999', "seconds is Infinity, and must be a number"),
+        ('"seconds": NaN', "seconds is NaN"),
+        ('"scores": [1]', "scores is a list of 1, and must be a mapping"),
+        ('"scores": {"s": {"std": null}}', "scores.s has no value"),
+        ('"scores": {"s": {"value": [], "std": null}}', 'scores.s.value is a list of 0, and must be a number or "nan"'),
+        ('"scores": {"s": {"value": 1, "std": 0, "extractor": {"architecture": {}}}}', "architecture has no name"),
+        ('"config": "abc"', 'config is "abc", and must be a mapping'),
+        ('"config": {"n_critic": 1.5}', "config.n_critic is 1.5, and must be a whole number"),
+        ('"config": {"penalty": {"weight": "heavy"}}', 'penalty.weight is "heavy", and must be a number or null'),
+        ('"config": {"loss": ["exp"]}', "config.loss is a list of 1"),
+        ('"history": {"s": [[1, 2, 3]]}', r"history.s\[0\] is a list of 3, and must be a list of a whole number and"),
+        ('"history": {"s": 3}', "history.s is 3, and must be a list"),
+        ('"parts": [{"from_step": -1, "git": {}}]', r"parts\[0\].from_step is -1, and must be between 0"),
+        ('"parts": [{"from_step": 0}]', r"parts\[0\] has no git"),
+        ('"git": {"sha": 5, "dirty": false}', "git.sha is 5, and must be a text or null"),
+        ('"dataset": {"name": "digits"}', "dataset has no content_hash"),
+        ('"dataset": null', "dataset is null, and must be a mapping"),
+        ('"generator_steps": true', "generator_steps is true, and must be a whole number"),
+        (f'"generator_steps": {"9" * 400}', "generator_steps is a number of more than 40 digits"),
+        ('"reason": "\\ud800"', "reason is .*must be a text"),
+        ('"\\ud800": 1', "which is no text"),
+        ('"command": "train.py"', "command is .*must be a list"),
+        ('"choices": {"loss": null}', "choices.loss is null, and must be a text"),
+        (f'"config": {{"x": {"[" * 100}{"]" * 100}}}', "is nested too deeply"),
+        (f'"config": {"[" * 10**5}', "is nested too deeply"),
+        (f'"reason": "{"long" * 1000}\\ud800"', "reason is .{60,90}must be a text"),
+    ],
+)  # fmt: skip
+def test_an_odd_record_is_refused_once_by_the_name_of_the_field(change, words, tmp_path):
+    (tmp_path / "record.json").write_text(f'{{"version": {VERSION}, "status": "finished", {change}}}')
+    with pytest.raises(DamagedFile, match=f"^{tmp_path / 'record.json'} .*{words}") as refused:
+        records.read(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero", "huge"])
+def test_a_record_that_never_ends_is_refused_at_once(target, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(2**40)
+    (tmp_path / "record.json").symlink_to(tmp_path / target)
+    with pytest.raises(DamagedFile, match=r"record\.json (is no regular file|has 1,099,511,627,776 bytes)"):
+        records.read(tmp_path)
+
+
+def test_a_field_that_is_needed_and_missing_is_named(tmp_path):
+    (tmp_path / "record.json").write_text(f'{{"version": {VERSION}}}')
+    with pytest.raises(UserError, match=r"record\.json is damaged: it has no status; restore it"):
+        _ = records.read(tmp_path)["status"]
+
+
+@pytest.mark.parametrize("path", [*OLD, *(ROOT / "results/records").glob("*.json")], ids=lambda path: path.name)
+def test_records_that_runs_wrote_are_read(path):
+    assert records.read_content(path)["status"] in records.STATUSES

@@ -15,7 +15,8 @@ import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
-from gan_lab import signature, trust, versions
+from gan_lab import records, signature, trust, versions
+from gan_lab.schema import misfit
 from gan_lab.types import UserError
 
 Group = dict[str, Any]
@@ -263,10 +264,8 @@ def check(config: DictConfig) -> None:
         raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {', '.join(PRECISIONS)}")
     if config.existing_run not in EXISTING_RUN:
         raise UserError(f"existing_run={config.existing_run}: choose {' or '.join(EXISTING_RUN)}")
-    if config.dataset.reference_distribution not in REFERENCES:
-        raise UserError(
-            f"dataset.reference_distribution={config.dataset.reference_distribution}: choose uniform or data"
-        )
+    if (distribution := config.dataset.get("reference_distribution")) not in REFERENCES:
+        raise UserError(f"dataset.reference_distribution={distribution}: choose uniform or data")
     _check_trainer(config)
     _check_pairs(config)
 
@@ -518,6 +517,8 @@ def saved_config(folder: Path, field: str) -> DictConfig:
         raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
     if found := _interpolation(saved):
         raise UserError(f"{path} holds {found}, which train.py never writes: it was altered; restore it")
+    if wrong := misfit(saved, records.Config):
+        raise UserError(f"{path} is damaged: {wrong}; restore it")
     return OmegaConf.create(versions.updated(saved, version))
 
 

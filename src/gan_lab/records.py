@@ -11,12 +11,168 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from gan_lab import versions
-from gan_lab.files import write_atomically
-from gan_lab.types import UserError
+from gan_lab.files import read_json, write_atomically
+from gan_lab.schema import Count, Number, misfit
+from gan_lab.types import DamagedFile, UserError
 
 STATUSES = ("running", "finished", "diverged", "failed", "interrupted")
 FILE_NAME = "record.json"
 ALLOWANCES = ("dirty", "commits", "unfinished")  # what `check_citable` can be asked to let pass
+
+
+class Code(TypedDict, total=False):
+    """Of which code something is; see gan_lab.provenance."""
+
+    sha: str | None
+    dirty: bool | None
+
+
+class _Part(TypedDict):
+    from_step: Count
+    git: Code
+
+
+class Part(_Part, total=False):
+    """A start or a resume of a run."""
+
+    created: str
+    packages: dict[str, str]
+    hardware: dict[str, Any]
+
+
+class _Dataset(TypedDict):
+    name: str
+    content_hash: str
+
+
+class Dataset(_Dataset, total=False):
+    """labelled, num_classes: as trained."""
+
+    splits: dict[str, Count]
+    label_histogram: dict[str, list[Count]]
+    labelled: Count
+    num_classes: Count
+
+
+class Network(TypedDict):
+    """An architecture: its name, and its fields beside it."""
+
+    name: str
+
+
+class Extractor(TypedDict, total=False):
+    """What scores are made with."""
+
+    name: str
+    architecture: Network | str | None
+    weights_sha256: str | None
+    accuracy: dict[str, Number]
+    calibration: dict[str, dict[str, Number]]
+    origin: str
+
+
+class _Score(TypedDict):
+    value: Number
+    std: Number | None
+
+
+class Score(_Score, total=False):
+    """A score, with the terms of those that have some; see gan_lab.metrics.meters.Entry."""
+
+    n_samples: Count
+    splits: Count
+    chunks: Count
+    step: Count
+    extractor: Extractor
+    git: Code  # that scored
+    protocol: str
+    batch_size: Count
+    batch_norm_statistics: str
+    marginal_entropy: Number
+    marginal_divergence: Number
+    conditional_entropy: Number
+    histogram: list[Number]
+    per_class: list[Number | None]
+    mean: Number
+    pairs: Count
+    pairs_per_class: list[Count]
+    classes: str
+    real: Number | None
+    real_per_class: list[Number | None]
+
+
+class About(TypedDict, total=False):
+    """How a score over training was taken."""
+
+    extractor: Extractor
+    n_samples: Count
+    splits: Count
+    protocol: str | None
+    git: Code
+
+
+class Penalty(TypedDict, total=False):
+    """What is read of a config's penalty; as of the other groups, before an object is made of it."""
+
+    weight: float | None
+
+
+class Loss(TypedDict, total=False):
+    """What is read of a config's loss."""
+
+    generator_classifier_weight: float
+    traits: dict[str, Any] | None
+
+
+class Labels(TypedDict, total=False):
+    """What is read of a config's labels."""
+
+    traits: dict[str, Any] | None
+
+
+class Architecture(TypedDict, total=False):
+    """What is read of a config's architecture."""
+
+    accepts: list[str] | None
+
+
+class Data(TypedDict, total=False):
+    """What is read of a config's data set."""
+
+    labelled_fraction: float
+    num_classes: float | None
+    reference_distribution: str | None
+
+
+class Config(TypedDict, total=False):
+    """The fields of config.TrainConfig as a record holds them; a group holds its option."""
+
+    loss: Loss
+    labels: Labels
+    penalty: Penalty
+    optimizer: dict[str, Any]
+    optimizer_critic: dict[str, Any]
+    schedule: dict[str, Any]
+    architecture: Architecture
+    dataset: Data
+    evaluation: dict[str, Any]
+    trainer: dict[str, Any]
+    logger: dict[str, Any]
+    seed: Count
+    n_critic: Count
+    max_generator_steps: Count
+    batch_size: Count
+    generator_batch_size: Count
+    ema_decay: float
+    log_every: Count
+    sample_every: Count
+    checkpoint_every: Count
+    evaluate_every: Count
+    keep_checkpoints: Count
+    data_cache: str
+    run_dir: str
+    resume: str | None
+    existing_run: str
 
 
 class Content(TypedDict, total=False):
@@ -27,33 +183,36 @@ class Content(TypedDict, total=False):
     reason: str | None  # why it is neither running nor finished
     run_id: str  # survives a resume
     created: str  # UTC time of the first start
-    config: dict[str, Any]  # resolved
+    config: Config  # resolved
     config_hash: str  # of what identifies a sweep cell
     choices: dict[str, str]  # group: option
     command: list[str]
-    git: dict[str, Any]  # sha, dirty: the code that the run began with
-    # of starts and resumes whose steps are left: from_step, created, git, packages, hardware
-    parts: list[dict[str, Any]]
+    git: Code  # that the run began with
+    parts: list[Part]  # of which steps are left
     packages: dict[str, str]
     hardware: dict[str, Any]  # processor, cores, device
     precision: str
-    seed: int
-    dataset: dict[
-        str, Any
-    ]  # name, splits {split: size}, content_hash, label_histogram; labelled, num_classes as trained
-    extractor: dict[str, Any] | None  # of the scores; None before there is one
-    parameters: dict[str, int]  # generator, critic: trainable values
-    generator_steps: int
-    critic_steps: int
-    resumed_from_step: int
-    images_seen: int  # real images
+    seed: Count
+    dataset: Dataset
+    extractor: Extractor | None  # of the scores; None before there is one
+    parameters: dict[str, Count]  # generator, critic: trainable values
+    generator_steps: Count
+    critic_steps: Count
+    resumed_from_step: Count
+    images_seen: Count  # real images
     seconds: float  # of training
     images_per_second: float | None  # real images
-    peak_memory_bytes: int | None  # of the last part of the run; on the accelerator where there is one
-    last_metrics: dict[str, float]
-    scores: dict[str, dict[str, Any]]  # protocol: value, std, n_samples, step, git (of the code that scored)
-    history: dict[str, list[list[float]]]  # of scores over training: protocol: [generator step, value], ...
-    history_about: dict[str, dict[str, Any]]  # of its scores: extractor, n_samples, splits, protocol, git
+    peak_memory_bytes: Count | None  # of the last part of the run; on the accelerator where there is one
+    last_metrics: dict[str, Number]
+    scores: dict[str, Score]  # by the name that says the protocol
+    history: dict[str, list[tuple[Count, Number]]]  # of scores over training: [generator step, value], ...
+    history_about: dict[str, About]  # of its scores
+
+
+class Logged(TypedDict):
+    """A line of metrics.jsonl; its metrics stand beside the step."""
+
+    generator_step: Count
 
 
 # What may differ between two runs of one sweep cell: places, cadences and loggers ...
@@ -89,6 +248,9 @@ class RunRecord:
                 write_atomically(self.path, to_json(self.content, indent=2) + "\n")
 
     def __getitem__(self, field: str) -> Any:
+        """Raises UserError for a field that this record does not have."""
+        if field not in self.content:
+            raise DamagedFile(f"{self.path} is damaged: it has no {field}; restore it")
         return self.content[field]
 
 
@@ -103,15 +265,20 @@ def read(run_dir: Path, writes: bool = True) -> RunRecord:
 def read_content(path: Path) -> dict[str, Any]:
     """The content of a record's file, wherever it stands and as it is there; `version` says how to read its config.
 
-    Raises UserError where it cannot be read, and where a newer gan_lab wrote it.
+    Raises DamagedFile where it cannot be read or a field is not what Content says, and UserError where a newer gan_lab
+    wrote it.
     """
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
+    except UserError as error:
+        raise DamagedFile(str(error)) from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error})") from None
+        raise DamagedFile(f"{path} cannot be read ({error}): restore it") from None
     if not isinstance(content, dict) or ("version" not in content and content.get("schema") != 1):
-        raise UserError(f"{path} has no version and not schema 1: it is damaged, or no record of gan_lab; restore it")
+        raise DamagedFile(f"{path} has no version and not schema 1: it is damaged, or no record of gan_lab; restore it")
     versions.check_version(version(content), path)
+    if wrong := misfit(content, Content):
+        raise DamagedFile(f"{path} is damaged: {wrong}; restore it")
     return content
 
 

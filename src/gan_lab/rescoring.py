@@ -15,7 +15,14 @@ from gan_lab.config import CONFIG_FILE, plain_config
 from gan_lab.data import LoadedData, load
 from gan_lab.metrics.meters import Entry
 from gan_lab.metrics.protocol import Protocol
-from gan_lab.saved import SavedRun, load_checkpoint_into, load_critic_to_label, load_generator, open_run
+from gan_lab.saved import (
+    SavedRun,
+    check_generator,
+    load_checkpoint_into,
+    load_critic_to_label,
+    load_generator,
+    open_run,
+)
 from gan_lab.training import GAN, build
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.types import UserError
@@ -66,7 +73,9 @@ class Rescoring:
 
         # the run's networks and what its scores are made with
         data = self._data(run)
-        gan = build.gan(run.config, build.training_data(run.config, data).spec).to(self.device)
+        spec = build.training_data(run.config, data).spec
+        check_generator(run, spec)
+        gan = build.gan(run.config, spec).to(self.device)
         evaluator = self._evaluator(run, data, gan)
 
         # the generator as it was exported

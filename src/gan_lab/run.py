@@ -127,9 +127,9 @@ def _train(
     if record is not None:
         _check_same_data(run_dir, record, data)
     fed = build.training_data(config, data)
+    if resume_from and resume_file:  # refuses other networks before memory is taken or anything is written
+        state_for(build.empty_gan(config, fed.spec), resume_from["module"], resume_file)
     gan = build.gan(config, fed.spec, data)
-    if resume_from and resume_file:
-        state_for(gan, resume_from["module"], resume_file)  # refuses other networks before anything is written
     evaluator = build.evaluator(config, data, device, console, gan)
     done = resume_from["generator_steps"] if resume_from else 0
     feed = ResidentDataModule(
@@ -336,11 +336,11 @@ def _print_end(console: Console, record: records.RunRecord, paths: dict[str, Pat
     rows = {
         "generator steps": f"{record['generator_steps']:,} ({record['critic_steps']:,} critic steps)",
         "time": f"{record['seconds']:.0f} s, {record['images_per_second']:,.0f} real images/s",
-        "critic loss": f"{record['last_metrics']['critic_loss']:.4g}",
-        "generator loss": f"{record['last_metrics']['generator_loss']:.4g}",
     }
-    if not math.isnan(k := record["last_metrics"]["gradient_norm"]):
-        rows["k (largest gradient norm)"] = f"{k:.4g}"
+    names = {"critic loss": "critic_loss", "generator loss": "generator_loss"}
+    names |= {"k (largest gradient norm)": "gradient_norm"}
+    last = {name: record["last_metrics"].get(key) for name, key in names.items()}  # none of a damaged checkpoint
+    rows |= {name: f"{value:.4g}" for name, value in last.items() if value is not None and not math.isnan(value)}
     for name, value in rows.items():
         table.add_row(name, value)
     for name, entry in record["scores"].items():

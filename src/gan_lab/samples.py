@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ from rich.console import Console
 from torch import Tensor
 
 from gan_lab.callbacks import save_grid
-from gan_lab.callbacks.export import DESCRIPTION
+from gan_lab.callbacks.export import DESCRIPTION, Description
 from gan_lab.data.resident import to_uint8
-from gan_lab.files import asked_path
+from gan_lab.files import asked_path, read_json
 from gan_lab.metrics.features import undisturbed
-from gan_lab.saved import SavedRun, load_critic, load_generator, open_run
+from gan_lab.saved import SavedRun, check_generator, load_critic, load_generator, open_run
+from gan_lab.schema import misfit
 from gan_lab.training import GAN, build, sampling
 from gan_lab.training.randomness import generator_for
 from gan_lab.types import DataSpec, UserError
@@ -35,6 +35,7 @@ def sample(config: DictConfig) -> None:
     spec = _spec(run)
     if spec.kind != "images":
         raise UserError(f"run_dir={run.folder}: {spec.name} holds {spec.kind}, and samples are drawn as images")
+    check_generator(run, spec)
     gan = build.gan(run.config, spec)
     load_generator(gan, run)
     console = Console()
@@ -103,11 +104,16 @@ def _spec(run: SavedRun) -> DataSpec:
     """The facts of the data that the run was trained on, from its own files."""
     path = run.folder / DESCRIPTION
     try:
-        data = json.loads(path.read_text())["data"]
-        names = tuple(map(str, data["class_names"]))
-        return DataSpec(str(data["name"]), data["kind"], tuple(map(int, data["shape"])), len(names), names)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): train the run again with this version") from None
+        content = read_json(path)
+        if wrong := misfit(content, Description):
+            raise ValueError(wrong)
+        data = content["data"]
+        if not data["class_names"] or len(data["shape"]) != (3 if data["kind"] == "images" else 1):
+            raise ValueError(f"{data['kind']} of {len(data['shape'])} sides in {len(data['class_names'])} classes")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): restore it, or train the run again") from None
+    names = tuple(data["class_names"])
+    return DataSpec(data["name"], data["kind"], tuple(data["shape"]), len(names), names)
 
 
 def _write_images(samples: Tensor, folder: Path, stem: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from gan_lab import config as configs
 from gan_lab import records
@@ -15,11 +16,11 @@ from gan_lab.callbacks import load_newest
 from gan_lab.callbacks.checkpoint import load_checkpoint
 from gan_lab.callbacks.export import WEIGHTS
 from gan_lab.data.source import one_line
-from gan_lab.files import is_intact
+from gan_lab.files import is_intact, open_regular
 from gan_lab.metrics.protocol import Protocol
-from gan_lab.training import GAN
+from gan_lab.training import GAN, build
 from gan_lab.training.state import state_for
-from gan_lab.types import UserError
+from gan_lab.types import DataSpec, UserError
 
 _NEEDED = {"status", "generator_steps", "choices", "dataset", "scores"}  # of a record
 
@@ -48,14 +49,27 @@ def open_run(folder: Path) -> SavedRun:
 
 def load_generator(gan: GAN, run: SavedRun) -> None:
     """Give `gan` the run's EMA generator. Raises UserError where its file cannot be used."""
+    path, tensors = _weights(run)
+    gan.ema.average.load_state_dict(state_for(gan.ema.average, tensors, path))
+    gan.generator_steps = run.record["generator_steps"]
+
+
+def check_generator(run: SavedRun, spec: DataSpec) -> None:
+    """Refuse an exported generator of other networks than the config's, before memory is taken for these. UserError."""
+    path, tensors = _weights(run)
+    state_for(build.empty_gan(run.config, spec).ema.average, tensors, path)
+
+
+def _weights(run: SavedRun) -> tuple[Path, dict[str, Tensor]]:
     path = run.folder / WEIGHTS
     try:
-        tensors = load_file(path)
+        with open_regular(path):
+            return path, load_file(path)
+    except UserError:
+        raise
     except (OSError, SafetensorError) as error:
         reason = one_line(error)[:80]
         raise UserError(f"{path} cannot be used ({reason}): restore it, or train the run again") from None
-    gan.ema.average.load_state_dict(state_for(gan.ema.average, tensors, path))
-    gan.generator_steps = run.record["generator_steps"]
 
 
 def load_checkpoint_into(gan: GAN, run: SavedRun, path: Path, protocol: Protocol) -> None:

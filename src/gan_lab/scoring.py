@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 from rich.console import Console
@@ -21,10 +19,11 @@ from gan_lab.callbacks import save_grid
 from gan_lab.data import LoadedData, load
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line
-from gan_lab.data.tree import decode_tree, list_images
+from gan_lab.data.tree import decode_tree, list_files, list_images, passed_over, say_passed_over
 from gan_lab.data_statistics import COLUMNS, data_statistics
 from gan_lab.files import asked_path
 from gan_lab.metrics import Moments, load_reference
+from gan_lab.metrics.feature_moments import read_statistics
 from gan_lab.metrics.features import Extractor
 from gan_lab.metrics.meters import Entry, Samples, score_text
 from gan_lab.metrics.protocol import (
@@ -171,7 +170,8 @@ class _Batches:
 def _files(folder: Path, name: str) -> list[str]:
     files = list_images(folder)
     if not files:
-        raise UserError(f"{name}={folder} holds no image files")
+        others = passed_over(list_files(folder))
+        raise UserError(f"{name}={folder} holds no image files{f' (passed over: {others})' if others else ''}")
     return files
 
 
@@ -180,6 +180,7 @@ def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | N
     files = _files(Path(config[name]).expanduser(), name)
     rule = ImageRule(config.size, config.resize, channels=shape[0] if shape else 3, greyscale="refuse")
     rule.validate()
+    say_passed_over(f"{name}={config[name]}", list_files(Path(config[name]).expanduser()))
     images = decode_tree({"train": {"all": files}}, ["all"], rule, name).splits["train"].values
     if shape is not None and images.shape[1:] != tuple(shape):
         expected = "x".join(map(str, shape))
@@ -203,16 +204,9 @@ class _Statistics:
 def _statistics(path: Path, protocol: Protocol) -> _Statistics:
     """Read before anything is trained or passed through; refuses what another architecture made."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            meta = json.loads(file["meta"].tobytes()) if "meta" in file.files else None
-        moments = load_reference(path, None)
-    except UserError:
-        raise
-    except Exception as error:  # numpy raises half a dozen types for what is no such file
-        reason = one_line(error)
-        raise UserError(
-            f"reference={path} cannot be read ({reason}): name a folder, or an .npz with mu and sigma"
-        ) from None
+        moments, meta = read_statistics(path)
+    except UserError as error:
+        raise UserError(f"reference={path}: {error}; or name a folder of images") from None
     if meta is not None:
         load_reference(path, {"extractor": protocol.extractor.architecture})
     return _Statistics(path, moments, meta)

@@ -6,6 +6,7 @@ Hydra tells nobody of a sweep which of its jobs failed but the first; the record
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections import Counter
@@ -14,10 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from gan_lab import records, versions
-from gan_lab.files import write_atomically
+from gan_lab.files import open_regular, parse_json, read_json, write_atomically
+from gan_lab.records import Logged
+from gan_lab.schema import misfit
 from gan_lab.types import UserError
 
 CELLS = ".cells"  # in the sweep's directory: a file for each call, what its cells were
@@ -103,11 +106,12 @@ def read_cells(sweep_dir: Path, now: float | None = None) -> list[Cell]:
     now = time.time() if now is None else now
     if not sweep_dir.is_dir():
         raise UserError(f"{sweep_dir}: there is no such folder; name the directory of a sweep (hydra.sweep.dir)")
-    planned = _planned(sweep_dir)
+    planned, damaged = _planned(sweep_dir)
     places = planned.keys() | {path.parent for path in sweep_dir.rglob(records.FILE_NAME)}
-    if not places:
+    if not places and not damaged:
         raise UserError(f"{sweep_dir}: there is no {records.FILE_NAME} below it; name the directory of a sweep")
-    return [read_cell(place, planned.get(place), now) for place in sorted(places, key=_natural)]
+    found = [read_cell(place, planned.get(place), now) for place in sorted(places, key=_natural)]
+    return [*found, *(Cell(path, (), "failed", reason) for path, reason in damaged.items())]
 
 
 def read_cell(run_dir: Path, overrides: Sequence[str] | None, now: float) -> Cell:
@@ -199,27 +203,52 @@ def duration(seconds: float) -> str:
 _SIGNS = ("metrics.jsonl", records.FILE_NAME, "config.yaml", "checkpoints", "samples", "output.log")
 
 
-def _planned(sweep_dir: Path) -> dict[Path, list[str]]:
-    """What all calls together were going to run; the newest one decides what a cell is."""
+class _Plan(TypedDict):
+    """A file of `note_cells`."""
+
+    cells: dict[str, list[str]]
+
+
+def _planned(sweep_dir: Path) -> tuple[dict[Path, list[str]], dict[Path, str]]:
+    """What all calls together were going to run, the newest one decides what a cell is; and why files say nothing."""
     planned: dict[Path, list[str]] = {}
+    damaged: dict[Path, str] = {}
     for path in sorted((sweep_dir / CELLS).glob("*.json")):
-        with suppress(OSError, ValueError):
-            for subdir, overrides in json.loads(path.read_text())["cells"].items():
-                planned[sweep_dir / subdir] = [str(override) for override in overrides]
-    return planned
+        try:
+            content = read_json(path)
+            if wrong := misfit(content, _Plan):
+                raise ValueError(wrong)
+            if outside := next((subdir for subdir in content["cells"] if not _is_below(subdir)), None):
+                raise ValueError(f"{outside[:60]!r} is no folder in the sweep's")
+        except FileNotFoundError:  # that call has just taken its plan back
+            continue
+        except (OSError, ValueError) as error:
+            damaged[path] = f"the cells of a call are not known ({error}): remove {path}"
+            continue
+        planned |= {sweep_dir / subdir: overrides for subdir, overrides in content["cells"].items()}
+    return planned, damaged
+
+
+def _is_below(subdir: str) -> bool:
+    """Whether a name in a plan is of a folder below the sweep's, and can be one."""
+    parts = Path(subdir).parts
+    return not Path(subdir).is_absolute() and all(
+        part != ".." and "\0" not in part and len(os.fsencode(part)) <= 255 for part in parts
+    )
 
 
 def _last_step(path: Path) -> int:
     """The generator step of the last whole line of metrics.jsonl; 0 where there is none."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 65536))
-            lines = file.read().split(b"\n")
-    except OSError:
+        with open_regular(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 65536))
+            lines = file.read(65536).split(b"\n")
+    except (OSError, UserError):
         return 0
     for line in reversed(lines):
-        with suppress(ValueError, KeyError, TypeError):
-            return int(json.loads(line)["generator_step"])
+        with suppress(ValueError):
+            if misfit(logged := parse_json(line), Logged) is None:
+                return int(logged["generator_step"])
     return 0
 
 

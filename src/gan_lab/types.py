@@ -15,6 +15,13 @@ class UserError(ValueError):
     The command line prints it without a traceback; library users see an ordinary ValueError.
     """
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))  # a value that it names may have several lines
+
+
+class DamagedFile(UserError):
+    """A file is not what its name says: whoever reads many may go on without it, once that is said."""
+
 
 @dataclass(frozen=True)
 class DataSpec:

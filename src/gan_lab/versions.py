@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_lab.types import UserError
+from gan_lab.schema import shown
+from gan_lab.types import DamagedFile, UserError
 
 VERSION = 2
 """Of config.yaml and record.json as they are written today; files without a version are of version 1."""
@@ -79,9 +80,9 @@ _FACTS = ("accepts", "recipe", "traits")  # of an option, for the checks of a co
 
 
 def check_version(version: Any, path: Path) -> int:
-    """The version of the file `path`, if this program can read it. Raises UserError."""
+    """The version of the file `path`, if this program can read it. Raises DamagedFile, or UserError for a newer one."""
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise UserError(f"{path} is damaged: its version is {version!r}; restore it")
+        raise DamagedFile(f"{path} is damaged: its version is {shown(version)}; restore it")
     if version > VERSION:
         raise UserError(
             f"{path} is of version {version}, which a newer gan_lab wrote; this one reads up to version {VERSION}: "

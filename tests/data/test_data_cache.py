@@ -1,5 +1,6 @@
 """The cache of decoded data: used when whole, rebuilt when not, shared by processes."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 from data_builders import save_tree, user_error
 
 from gan_lab.data import Digits, Gaussians, ImageFolder, load
+from gan_lab.data.cache import _digest
+from gan_lab.data.source import Split
 from gan_lab.types import UserError
 
 
@@ -140,6 +143,74 @@ def test_another_kind_of_file_is_replaced(source, cache, decodings, content):
     assert len(decodings) == 2
 
 
+def rewritten(path, change, save=np.savez):
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    change(arrays)
+    with path.open("wb") as file:
+        save(file, **arrays)
+
+
+def shift_labels(arrays):
+    arrays["labels_0"] = np.roll(arrays["labels_0"], 1)
+
+
+def swap_images(arrays):
+    arrays["values_0"] = arrays["values_0"][::-1]
+
+
+def without_digest(arrays):
+    """As older versions wrote it."""
+    meta = json.loads(arrays["meta"].tobytes())
+    del meta["digest"]
+    arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+
+
+@pytest.mark.parametrize("change", [shift_labels, swap_images, without_digest])
+def test_arrays_that_are_not_those_that_were_written_are_decoded_anew(change, source, cache, decodings, caplog):
+    whole = load(source, cache)
+    rewritten(the_file(cache), change)
+    assert_equal(load(source, cache), whole)
+    assert len(decodings) == 2
+    assert f"{the_file(cache)} is not used" in caplog.text
+    load(source, cache)
+    assert len(decodings) == 2
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("labels_0", np.full(4, 7)), ("labels_0", np.full(4, -1)), ("labels_0", np.zeros(4)), ("values_0", np.zeros(4)),
+    ("values_0", np.zeros((0, 3, 8, 8), np.uint8)), ("labels_1", np.zeros(1, np.int64)),
+])  # fmt: skip
+def test_arrays_that_break_the_rules_of_data_are_decoded_anew(name, value, source, cache, decodings):
+    """Even with their own digest."""
+    whole = load(source, cache)
+
+    def change(arrays):
+        arrays[name] = value
+        meta = json.loads(arrays["meta"].tobytes())
+        splits = {one: Split(arrays[f"values_{i}"], arrays[f"labels_{i}"]) for i, one in enumerate(meta["splits"])}
+        meta["digest"] = _digest(splits)
+        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+
+    rewritten(the_file(cache), change)
+    assert_equal(load(source, cache), whole)
+    assert len(decodings) == 2
+
+
+@pytest.mark.timeout(10)
+def test_a_packed_cache_and_a_pipe_are_decoded_anew(source, cache, decodings):
+    """This program never packs it: so it is as large as its file, and no larger."""
+    whole = load(source, cache)
+    rewritten(the_file(cache), lambda arrays: None, np.savez_compressed)
+    assert_equal(load(source, cache), whole)
+    path = the_file(cache)
+    path.unlink()
+    os.mkfifo(path)
+    assert_equal(load(source, cache), whole)
+    assert len(decodings) == 3
+    assert path.is_file()
+
+
 def test_a_pickle_in_the_cache_is_not_loaded(source, cache, tmp_path):
     load(source, cache)
     path = the_file(cache)
@@ -228,3 +299,87 @@ def test_three_processes_at_once(source, tmp_path, cache):
     assert [output.splitlines() for output, _ in results] == [[line] * 15] * 3
     assert [path.suffix for path in cache.iterdir()] == [".npz"]
     assert os.path.basename(the_file(cache)) == f"{whole.content_hash}.npz"
+
+
+# What killed processes leave ------------------------------------------------------------------------------------------
+
+KILLED = """
+import os, sys
+import numpy as np
+from gan_lab.data import ImageFolder, load
+def half(file, **arrays):
+    file.write(b"half of it")
+    file.flush()
+    if sys.argv[3] == "killed":
+        os.kill(os.getpid(), 9)
+    print("writing", flush=True)
+    sys.stdin.readline()
+    file.seek(0)
+    savez(file, **arrays)
+savez, np.savez = np.savez, half
+load(ImageFolder(root=sys.argv[1]), sys.argv[2])
+"""
+
+
+def begin(source, cache, what):
+    command = [sys.executable, "-c", KILLED, source.root, str(cache), what]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_what_a_killed_process_left_is_cleared_by_the_next(source, cache, decodings):
+    killed = begin(source, cache, "killed")
+    assert killed.wait(60) == -9
+    (left,) = cache.iterdir()
+    assert left.suffix == ".tmp"
+    load(source, cache)
+    assert the_file(cache).suffix == ".npz"
+
+    left.write_bytes(b"half of it")  # and by one that has nothing to write
+    load(source, cache)
+    assert the_file(cache).suffix == ".npz"
+    assert len(decodings) == 1
+
+
+def test_what_a_living_process_writes_is_left_to_it(source, cache, decodings):
+    writer = begin(source, cache, "living")
+    try:
+        assert writer.stdout.readline() == "writing\n"
+        (temporary,) = cache.iterdir()
+        load(source, cache)  # writes the same file beside it
+        assert temporary.exists()
+        writer.communicate("go on\n", timeout=60)
+        assert writer.returncode == 0
+    finally:
+        writer.kill()
+        writer.wait()
+    decodings.clear()
+    load(source, cache)
+    assert the_file(cache).suffix == ".npz"
+    assert decodings == []
+
+
+def test_other_files_in_the_cache_are_left_alone(source, cache):
+    load(source, cache)
+    others = [cache / name for name in ("mine.tmp", ".mine.tmp", ".a.0123456789ab.tmp.txt", ".a.0123456789AB.tmp")]
+    for path in others:
+        path.write_text("")
+    load(source, cache)
+    assert all(path.exists() for path in others)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_the_cache_is_replaced(source, cache, decodings):
+    load(source, cache)
+    path = the_file(cache)
+    path.unlink()
+    os.mkfifo(path)
+    load(source, cache)
+    load(source, cache)
+    assert path.is_file()
+    assert len(decodings) == 2
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_the_place_of_the_cache(source, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    user_error(lambda: load(source, tmp_path / "pipe"), tmp_path / "pipe", "data_cache=FOLDER")

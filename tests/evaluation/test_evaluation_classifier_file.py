@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import torch
 from evaluation_runs import silent
 from gan_runs import ROOT, compose
+from rich.console import Console
+from safetensors.torch import load_file, save_file
 
 from gan_lab.data import load
 from gan_lab.data.digits import Digits
@@ -139,6 +142,16 @@ def test_other_data_are_refused_and_both_are_named(tmp_path):
         ({"name": "Pickle"}, "is a Pickle: a file may hold ResNetClassifier or DenseNetBC"),
         ({"name": "ResNetClassifier", "depth": 3}, "with unknown fields"),
         ({"name": "ResNetClassifier", "width": 8}, "does not hold the classifier"),
+        ({"name": "ResNetClassifier", "width": 10**6}, "does not hold the classifier"),
+        ({"name": "ResNetClassifier", "width": 10**18}, "with unknown fields or values"),
+        ({"name": "ResNetClassifier", "width": "wide"}, "width=wide: use a whole number"),
+        ({"name": "DenseNetBC", "depth": 6 * 10**9 + 4}, "use 6 m \\+ 4 below 1000"),
+        ({"name": "DenseNetBC", "compression": "x"}, "compression=x: use a number"),
+        (
+            {"name": ["ResNetClassifier"]},
+            r"digits.json is no record of a classifier \(architecture.name is a list of 1",
+        ),
+        ("ResNetClassifier", "architecture is .ResNetClassifier., and must be a mapping"),
     ],
 )
 def test_a_record_of_another_network_is_refused(change, words, digits, tmp_path):
@@ -147,6 +160,60 @@ def test_a_record_of_another_network_is_refused(change, words, digits, tmp_path)
     file.with_suffix(".json").write_text(json.dumps(record))
     with pytest.raises(UserError, match=words):
         classifier_from_file(str(file), None, digits, CPU)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"data": {"name": []}}, "data.name is a list of 0"), ({"accuracy": {"test": "good"}}, "accuracy.test is .good."),
+    ({"calibration": 1}, "calibration is 1"), ({"recipe": []}, "recipe is a list"), ({"weights_sha256": 3}, "is 3"),
+])  # fmt: skip
+def test_an_odd_record_is_refused_by_the_name_of_the_field(change, words, tmp_path):
+    file = copied(tmp_path)
+    record = json.loads(file.with_suffix(".json").read_text()) | change
+    file.with_suffix(".json").write_text(json.dumps(record))
+    with pytest.raises(
+        UserError, match=rf"digits.json is no record of a classifier \(.*{words}.*export the classifier"
+    ):
+        check_file(str(file), None)
+
+
+@pytest.mark.timeout(10)
+def test_records_that_never_end_are_refused_at_once(tmp_path):
+    file = copied(tmp_path)
+    file.with_suffix(".json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"digits\.json cannot be read .it is nested too deeply"):
+        check_file(str(file), None)
+    file.with_suffix(".json").write_bytes(b" " * 9_000_000)
+    with pytest.raises(UserError, match=r"digits\.json has 9,000,000 bytes"):
+        check_file(str(file), None)
+
+
+@pytest.mark.parametrize(("name", "value", "words"), [
+    ("pixel_std", torch.zeros(1), "none"), ("pixel_mean", torch.zeros(3), "none"),
+    ("output.bias", torch.full((10,), torch.nan), "NaN"), ("output.bias", torch.zeros(11), "others"),
+])  # fmt: skip
+def test_tensors_that_can_be_no_classifier_are_refused(name, value, words, digits, tmp_path):
+    file = copied(tmp_path)
+    save_file(load_file(file) | {name: value}, file)
+    record = json.loads(file.with_suffix(".json").read_text()) | {"weights_sha256": sha256_of(file)}
+    file.with_suffix(".json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match=f"digits.safetensors does not hold the classifier .*{words}"):
+        classifier_from_file(str(file), None, digits, CPU)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"architecture": {}}', "[" * 100_000])
+def test_an_odd_record_in_the_cache_is_said_and_the_classifier_trained_anew(text, digits, tmp_path):
+    from gan_lab.architectures.classifier import ResNetClassifier
+    from gan_lab.training.classifier import ClassifierRecipe, OneCycle, classifier_of, weights_of
+
+    recipe = ClassifierRecipe(ResNetClassifier(width=2), OneCycle(0.25), epochs=1, batch_size=256, lr=0.05, crop=1)
+    first = classifier_of(digits, recipe, tmp_path, CPU, silent())
+    beside = weights_of(digits, recipe, tmp_path).with_suffix(".json")
+    beside.write_text(text)
+    console = Console(file=io.StringIO(), width=200)
+    again = classifier_of(digits, recipe, tmp_path, CPU, console)
+    assert f"warning: {beside} is not used" in console.file.getvalue()
+    assert again.record["weights_sha256"] == first.record["weights_sha256"]
+    assert json.loads(beside.read_text()) == again.record
 
 
 def test_the_wheel_has_the_shipped_files():

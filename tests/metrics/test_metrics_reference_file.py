@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -134,3 +136,82 @@ def test_pickles_are_not_executed(tmp_path):
     np.savez(tmp_path / "theirs.npz", mu=array, sigma=array, allow_pickle=True)
     with pytest.raises((ValueError, pickle.UnpicklingError)):
         load_reference(tmp_path / "theirs.npz", None)
+
+
+# Files of somebody else -----------------------------------------------------------------------------------------------
+
+GOOD = np.diag([2.0, 1.0, 0.5])
+
+
+def altered(place, value):
+    made = GOOD.copy()
+    made[place] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"mu": np.array([0.0, np.nan, 0.0])}, "mu has values that are NaN or infinite"),
+        ({"sigma": altered((0, 1), np.nan)}, "sigma has values that are NaN or infinite"),
+        ({"sigma": altered((0, 0), np.inf)}, "sigma has values that are NaN or infinite"),
+        ({"sigma": altered((0, 0), 1e200)}, r"sigma has values beyond 1e\+30"),
+        ({"sigma": -GOOD}, "sigma has negative variances"),
+        ({"sigma": altered((0, 1), 0.1)}, "sigma is not symmetric"),
+        ({"sigma": np.array([[1, 2, 0], [2, 1, 0], [0, 0, 1.0]])}, "sigma has an eigenvalue below -1e-06 of its trace"),
+        ({"sigma": np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 0]])}, "sigma has an eigenvalue below"),
+        ({"sigma": np.eye(4)}, r"sigma has shape \(4, 4\), not \(3, 3\) as mu has 3 numbers"),
+        ({"sigma": np.ones(3)}, r"sigma has shape \(3,\)"),
+        ({"mu": np.ones((3, 1))}, r"mu has shape \(3, 1\), not \(d,\)"),
+        ({"mu": np.ones(0), "sigma": np.ones((0, 0))}, "mu has shape"),
+        ({"mu": np.array(["a", "b", "c"])}, "mu is of <U1, not of numbers"),
+        ({"mu": np.array([1j, 2, 3])}, "mu is of complex128, not of numbers"),
+        ({"n": np.array([1, 2])}, "n is no number of samples"),
+        ({"n": np.array("many")}, "n is no number of samples"),
+        ({"n": np.int64(-1)}, "n is no number of samples"),
+        ({"meta": np.zeros(3)}, "its meta is no text"),
+        ({"meta": np.frombuffer(b"[" * 100_000, np.uint8)}, "it is nested too deeply"),
+        ({"meta": np.frombuffer(b"[]", np.uint8)}, "meta is a list of 0, and must be a mapping"),
+    ],
+)  # fmt: skip
+def test_what_can_be_no_moments_is_said_with_the_file(arrays, words, tmp_path):
+    path = tmp_path / "theirs.npz"
+    np.savez(path, **({"mu": np.zeros(3), "sigma": GOOD} | arrays))
+    with pytest.raises(UserError, match=f"^{path} holds no reference statistics .*({words})") as refused:
+        load_reference(path, None)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_covariance_of_fewer_samples_than_features_is_taken(dtype, tmp_path):
+    """Its least eigenvalues are rounding, of either sign, in single precision a thousand times as much."""
+    x = normal(20, 200, seed=3).numpy()
+    np.savez(tmp_path / "theirs.npz", mu=x.mean(0).astype(dtype), sigma=np.cov(x, rowvar=False).astype(dtype))
+    assert np.linalg.eigvalsh(np.load(tmp_path / "theirs.npz")["sigma"].astype(float)).min() < 0
+    assert load_reference(tmp_path / "theirs.npz", None).covariance.dtype == torch.float64
+
+
+def test_images_that_are_all_the_same_have_moments(tmp_path):
+    np.savez(tmp_path / "theirs.npz", mu=np.ones(3), sigma=np.zeros((3, 3)))
+    assert load_reference(tmp_path / "theirs.npz", None).covariance.abs().max() == 0
+
+
+@pytest.mark.timeout(20)
+def test_a_file_of_zeros_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
+    path = tmp_path / "theirs.npz"
+    zeros = bytes(2**20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("sigma.npy", "w") as member:
+        for _ in range(100):
+            member.write(zeros)
+    assert path.stat().st_size < 200_000
+    with pytest.raises(UserError, match=r"it unpacks to 104,857,600 bytes, and at most 67,108,864 are read"):
+        load_reference(path, None)
+
+
+@pytest.mark.timeout(10)
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    (tmp_path / "endless.npz").symlink_to("/dev/zero")
+    for name in ("pipe.npz", "endless.npz"):
+        with pytest.raises(UserError, match=f"{name} is no regular file"):
+            load_reference(tmp_path / name, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from made_up import labelled, record, run_dirs, write
@@ -26,18 +27,12 @@ def test_good_records_are_read_in_the_order_of_their_names(tmp_path):
     ("replaced", "words"),
     [
         ({"version": VERSION + 1}, "newer gan_lab.*update gan_lab"),
-        ({"version": 0}, "damaged: its version is 0"),
-        ({"version": None}, "damaged"),
-        ({"status": "done"}, "no status 'done'"),
         ({"git": DIRTY}, "dirty checkout"),
         ({"git": NO_GIT}, "outside a git checkout"),
         ({"git": {"sha": "5" * 40, "dirty": None}}, "dirty checkout"),
         ({"status": "running"}, "unfinished.*'running'"),
         ({"status": "interrupted"}, "unfinished"),
         ({"status": "failed"}, "unfinished"),
-        ({"choices": {"loss": "exp"}}, "has no choices.penalty"),
-        ({"run_id": None}, "has no run_id"),
-        ({"dataset__content_hash": None}, "has no dataset.content_hash"),
     ],
 )
 def test_what_cannot_be_reported_is_refused_by_name(tmp_path, replaced, words):
@@ -45,6 +40,32 @@ def test_what_cannot_be_reported_is_refused_by_name(tmp_path, replaced, words):
     with pytest.raises(UserError, match=f"1.json.*{words}") as caught:
         read_records(folder)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "words"),
+    [
+        ({"version": 0}, "damaged: its version is 0"),
+        ({"version": None}, "damaged"),
+        ({"status": "done"}, "no status 'done'"),
+        ({"choices": {"loss": "exp"}}, "has no choices.penalty"),
+        ({"run_id": None}, "run_id is null, and must be a text"),
+        ({"dataset__content_hash": None}, "dataset.content_hash is null"),
+        ({"scores": [1]}, "scores is a list of 1"),
+        ({"config": "abc"}, 'config is "abc"'),
+        ({"config__n_critic": 1.5}, "config.n_critic is 1.5"),
+        ({"config__penalty__weight": "x" * 999}, "config.penalty.weight is .{60,99}must be a number"),
+    ],
+)
+def test_a_damaged_record_is_passed_over_by_name_and_the_rest_of_the_table_stands(tmp_path, replaced, words, capsys):
+    folder = write(tmp_path, record(), record(seed=1, **replaced))
+    assert [one["seed"] for one in read_records(folder)] == [0]
+    said = capsys.readouterr().err
+    assert re.search(f"^warning: passed over: .*1.json.*{words}", said)
+    assert said.count("\n") == 1
+    (folder / "0.json").unlink()
+    with pytest.raises(UserError, match=words):
+        read_records(folder)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"schema": "1"}', '{"schema": 2}'])
@@ -177,6 +198,14 @@ def test_a_study_that_was_run_again_takes_the_place_of_the_old_one_where_asked(t
     assert len(read_records(out)) == 3
     collected("aaaa0006", True)
     assert len(read_records(out)) == 3  # seed 10 is not seed 1 or 0
+
+
+def test_a_damaged_record_among_the_collected_stays_where_it_is(tmp_path):
+    out = tmp_path / "records"
+    (first,) = collect([run_dirs(tmp_path / "a", record(run_id="aaaa0001"))], out, report=list)
+    first.write_text("[" * 10_000)
+    (second,) = collect([run_dirs(tmp_path / "b", record(run_id="aaaa0002"))], out, report=list, replace=True)
+    assert {path.name for path in out.iterdir()} == {first.name, second.name}
 
 
 def test_collect_says_when_there_is_nothing(tmp_path):

@@ -19,6 +19,7 @@ from gan_lab.types import UserError
 from gan_lab.versions import VERSION
 
 NOW = 1_700_000_000.0
+SCORES = {"fid_x": {"value": 3.14159, "std": None}}
 
 
 def made_up(run_dir: Path, status: str, *, logged: int = 0, age: float = 5.0, took: float = 100.0, **fields) -> Path:
@@ -63,7 +64,7 @@ def test_silence_is_told_by_the_pace_of_the_run(took, age, state, tmp_path):
 
 
 def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
-    made_up(tmp_path / "10", "finished", generator_steps=1000, seconds=50.0, scores={"fid_x": {"value": 3.14159}})
+    made_up(tmp_path / "10", "finished", generator_steps=1000, seconds=50.0, scores=SCORES)
     made_up(tmp_path / "2", "failed", reason="no such file")
     sweeps.note_cells(tmp_path, {str(n): [f"seed={n}", "loss=exp"] for n in (1, 2, 10)})
     cells = sweeps.read_cells(tmp_path, NOW)
@@ -107,6 +108,60 @@ def test_a_damaged_record_is_a_failed_cell(tmp_path):
     assert "cannot be read" in cell.reason
     sweeps.note_failed(tmp_path / "0", [], "killed")
     assert sweeps.read_cells(tmp_path, NOW) == [cell]
+
+
+@pytest.mark.parametrize("odd", [
+    {"scores": [1]}, {"config": "abc"}, {"seconds": "long"}, {"generator_steps": []}, {"command": 3},
+    {"config": {"max_generator_steps": "many"}}, {"scores": {"fid_x": 3}}, {"history": {"fid_x": [3]}},
+])  # fmt: skip
+@pytest.mark.parametrize("status", ["running", "finished"])
+def test_an_odd_record_is_that_one_cell_and_the_rest_of_the_sweep_stands(odd, status, tmp_path):
+    made_up(tmp_path / "0", status, logged=50, **odd)
+    made_up(tmp_path / "1", "finished")
+    first, second = sweeps.read_cells(tmp_path, NOW)
+    assert (first.state, second.state) == ("failed", "finished")
+    assert f"{tmp_path / '0/record.json'} is damaged: {next(iter(odd))}" in first.reason
+    assert total([first, second]).startswith("2 cells: 1 finished, 1 failed")
+
+
+@pytest.mark.parametrize("text", [
+    "[]", "3", "{", '{"cells": []}', '{"cells": {"1": "seed=1"}}', '{"cells": {"../elsewhere": []}}', "[" * 10**5,
+    '{"cells": {"/elsewhere": []}}', '{"cells": {"%s": []}}' % ("long" * 100), '{"cells": {"a\\u0000b": []}}',
+])  # fmt: skip
+def test_an_odd_list_of_cells_is_said_by_name_and_the_rest_of_the_sweep_stands(text, tmp_path):
+    made_up(tmp_path / "0", "finished")
+    sweeps.note_cells(tmp_path, {"1": ["seed=1"]})
+    (tmp_path / ".cells/1.json").write_text(text)
+    first, second, odd = sweeps.read_cells(tmp_path, NOW)
+    assert [cell.state for cell in (first, second, odd)] == ["finished", "waiting", "failed"]
+    assert f"remove {tmp_path / '.cells/1.json'}" in odd.reason
+    assert "\n" not in odd.reason
+    (tmp_path / ".cells/1.json").unlink()
+    assert sweeps.read_cells(tmp_path, NOW) == [first, second]
+
+
+@pytest.mark.timeout(20)
+def test_files_of_a_sweep_that_never_end_are_left_at_once(tmp_path):
+    for name in ("metrics.jsonl", "record.json"):
+        made_up(tmp_path / name, "running", logged=50)
+        (tmp_path / name / name).unlink()
+    os.mkfifo(tmp_path / "metrics.jsonl/metrics.jsonl")
+    (tmp_path / "record.json/record.json").symlink_to("/dev/zero")
+    (tmp_path / ".cells").mkdir()
+    os.mkfifo(tmp_path / ".cells/1.json")
+    cells = sweeps.read_cells(tmp_path, NOW)
+    assert {cell.run_dir.name: cell.state for cell in cells}["record.json"] == "failed"
+    assert "no regular file" in cells[-1].reason
+
+
+@pytest.mark.parametrize("line", ["[]", "3", '{"generator_step": 1e999}', '{"generator_step": "x"}', "[" * 60_000,
+                                  '{"generator_step": -3}', '{"x": 1}'])  # fmt: skip
+def test_an_odd_line_of_metrics_is_passed_over(line, tmp_path):
+    made_up(tmp_path / "0", "running", logged=50)
+    with (tmp_path / "0/metrics.jsonl").open("a") as file:
+        file.write(f"\n{line}\n")
+    os.utime(tmp_path / "0/metrics.jsonl", (NOW - 5,) * 2)
+    assert sweeps.read_cell(tmp_path / "0", None, NOW).step == 50
 
 
 def test_the_time_left_of_a_sweep(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hydra.errors import CompactHydraException
 
 from gan_lab import callbacks
 from gan_lab.training import GAN
+from gan_lab.types import UserError
 
 
 def all_finite(state) -> bool:
@@ -155,3 +157,23 @@ def test_keep_until_drops_later_steps_and_a_torn_line(tmp_path):
     lines = file.path.read_text().splitlines()
     assert [json.loads(line)["generator_step"] for line in lines] == [2, 4, 6]
     assert json.loads(lines[-1])["critic_loss"] == 0.2
+
+
+@pytest.mark.parametrize("line", ["[]", '{"x": 1}', '{"generator_step": "x"}', "[" * 60_000, "\\xff", "1" * 3 * 2**20])
+def test_keep_until_drops_what_is_no_line_of_ours(line, tmp_path):
+    file = callbacks.MetricsFile(str(tmp_path))
+    file.path.write_text(f'{line}\n{{"generator_step": 2}}\n')
+    file.keep_until(4)
+    assert file.path.read_text() == '{"generator_step": 2}\n'
+
+
+@pytest.mark.timeout(10)
+def test_metrics_that_never_end_are_refused(tmp_path):
+    file = callbacks.MetricsFile(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    for target in ("pipe", "/dev/zero"):
+        file.path.unlink(missing_ok=True)
+        file.path.symlink_to(tmp_path / target)
+        with pytest.raises(UserError, match=r"metrics\.jsonl is no regular file: remove it"):
+            file.keep_until(4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.jsonl", "pipe"]

@@ -31,11 +31,11 @@ class DenseNetBC:
     compression: float = 0.5
 
     def __post_init__(self) -> None:
-        if not isinstance(self.depth, int) or self.depth < 10 or (self.depth - 4) % 6:
-            raise UserError(f"classifier.network.depth={self.depth}: use 6 m + 4, for example 40 or 100")
+        if not isinstance(self.depth, int) or not 10 <= self.depth < 1000 or (self.depth - 4) % 6:
+            raise UserError(f"classifier.network.depth={self.depth}: use 6 m + 4 below 1000, for example 40 or 100")
         if not isinstance(self.growth, int) or self.growth < 1:
             raise UserError(f"classifier.network.growth={self.growth}: use a whole number of at least 1")
-        if not 0 < self.compression <= 1:
+        if not isinstance(self.compression, int | float) or not 0 < self.compression <= 1:
             raise UserError(f"classifier.network.compression={self.compression}: use a number in (0, 1]")
 
     def network(self, spec: DataSpec) -> Classifier:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import lightning.pytorch as pl
 import torch
 
 from gan_lab.data.source import one_line
 from gan_lab.files import checksum_path, is_intact, write_with_checksum
+from gan_lab.schema import Count, misfit
 from gan_lab.training import GAN, Diverged
-from gan_lab.training.state import save_state
+from gan_lab.training.state import load_state, save_state
 from gan_lab.types import UserError
 
 FOLDER = "checkpoints"
-_FIELDS: dict[str, type] = {
-    "generator_steps": int,
-    "critic_steps": int,
-    "module": dict,
-    "optimizers": list,
-    "identity": dict,
-    "seconds": float,
-    "last_metrics": dict,
-}
+
+
+class _Facts(TypedDict):
+    """What stands in a checkpoint beside the states of the networks (`module`) and of the optimizers."""
+
+    generator_steps: Count
+    critic_steps: Count
+    identity: dict[str, Any]
+    seconds: float
+    last_metrics: dict[str, Any]  # numbers, finite or not
 
 
 class Checkpoint(pl.Callback):
@@ -117,14 +119,27 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> tuple[Path, dict[
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """The state in a checkpoint, on the CPU. Raises UserError for a file that is no checkpoint of ours."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_state(path)
     except Exception as error:  # a crafted file can raise anything; nothing in it was called
         raise UserError(
             f"{path} is no checkpoint of gan_lab ({one_line(error)[:120]}): restore it, or remove it"
         ) from None
-    if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in _FIELDS.items()):
+    if not _is_ours(state):
         raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
     return state
+
+
+def _is_ours(state: Any) -> bool:
+    """Whether a state has what `Checkpoint.save` writes; whether it is of the run's networks is found out later."""
+    if not isinstance(state, dict):
+        return False
+    facts = {name: state[name] for name in _Facts.__annotations__ if name in state}
+    return (
+        misfit(facts, _Facts) is None
+        and all(isinstance(value, int | float) for value in facts["last_metrics"].values())
+        and isinstance(state.get("module"), dict)
+        and isinstance(state.get("optimizers"), list)
+    )
 
 
 def _not_finite(state: Any, name: str = "") -> str | None:

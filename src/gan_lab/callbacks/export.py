@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from safetensors.torch import save
 
 from gan_lab.files import write_atomically
+from gan_lab.schema import Within
 from gan_lab.training import GAN
 from gan_lab.types import DataSpec
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
+
+
+Side = Annotated[int, Within(1, 8192)]
+
+
+class Data(TypedDict):
+    """The data set's facts, see gan_lab.types.DataSpec."""
+
+    name: str
+    kind: Literal["images", "points"]
+    shape: list[Side]
+    class_names: list[str]
+
+
+class Description(TypedDict):
+    """What is read of generator.json; it has more."""
+
+    data: Data
 
 
 def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run_dir: Path) -> Path:

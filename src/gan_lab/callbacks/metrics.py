@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from argparse import Namespace
 from collections.abc import Callable
@@ -13,13 +13,18 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import Logger
 
-from gan_lab.files import write_atomically
-from gan_lab.records import to_json
+from gan_lab.files import atomic_path, open_regular, parse_json
+from gan_lab.records import Logged, to_json
+from gan_lab.schema import misfit
 from gan_lab.training import GAN
 
 
 def _no_scores(step: int) -> dict[str, float]:
     return {}
+
+
+METRICS_BYTES = 2**30  # of metrics.jsonl, millions of lines
+LINE_BYTES = 2**20  # of one of them
 
 
 class ReadMetrics(pl.Callback):
@@ -84,12 +89,19 @@ class MetricsFile(Logger):
             file.write(to_json({"generator_step": step, **metrics}) + os.linesep)
 
     def keep_until(self, step: int) -> None:
-        """Keep the lines of generator steps 1..step."""
-        kept = []
-        for line in self.path.read_text().splitlines() if self.path.exists() else []:
-            try:
-                if json.loads(line)["generator_step"] <= step:
-                    kept.append(line + "\n")
-            except ValueError:
-                continue  # torn by a kill
-        write_atomically(self.path, "".join(kept))
+        """Keep the lines of generator steps 1..step. Raises UserError for what is no file of ours."""
+        with atomic_path(self.path) as temporary, temporary.open("wb") as kept:
+            if os.path.lexists(self.path):
+                with open_regular(self.path, METRICS_BYTES) as file:
+                    kept.writelines(
+                        line for line in iter(lambda: file.readline(LINE_BYTES), b"") if _step(line) <= step
+                    )
+
+
+def _step(line: bytes) -> float:
+    """The generator step of a line; infinite where it is none of ours, or torn by a kill."""
+    try:
+        logged = parse_json(line)
+    except ValueError:
+        return math.inf
+    return math.inf if misfit(logged, Logged) or not line.endswith(b"\n") else int(logged["generator_step"])

@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from gan_lab.arrays import json_of, read_arrays
 from gan_lab.files import atomic_path
 from gan_lab.metrics.base import exactly
+from gan_lab.schema import misfit
 from gan_lab.types import UserError
+
+STATISTICS_BYTES = 64 * 2**20  # of a file of moments once it is unpacked: 2,048 features have 34 MB
+LARGEST = 1e30  # of a moment; its square is a number still
+TOLERANCE = 1e-6  # of a covariance that somebody else computed, ten times float32's
 
 
 @dataclass(frozen=True)
@@ -99,23 +106,76 @@ def load_reference(path: str | Path, meta: Mapping[str, Any] | None = None) -> M
     """Read moments that `save_reference` wrote, or pytorch-fid's own file where meta is None.
 
     meta: every key of it must be stored with the same value. Raises UserError naming the first that differs, and for a
-    file that is missing or no such npz.
+    file that is missing, no such npz, or of what can be no moments.
     """
-    try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            arrays = {key: file[key] for key in ("mu", "sigma", "n", "meta") if key in file}
-            mean, covariance = torch.from_numpy(arrays["mu"]), torch.from_numpy(arrays["sigma"])
-        stored = json.loads(arrays["meta"].tobytes().decode()) if "meta" in arrays else {}
-    except FileNotFoundError as error:
-        raise UserError(f"no reference statistics at {path}: compute them first") from error
-    except Exception as error:  # numpy and json raise half a dozen types for what is no such file
-        raise UserError(f"{path} holds no reference statistics ({error}): compute the reference anew") from error
+    found, stored = read_statistics(Path(path))
     # JSON knows no tuple: compare with what the same meta becomes when it is stored
     for key, value in json.loads(_as_json(meta or {})).items():
-        if key not in stored or stored[key] != value:
-            found = repr(stored[key]) if key in stored else "missing"
-            raise UserError(f"{path} has {key}={found}, asked is {value!r}: compute the reference anew")
-    return Moments(mean.to(torch.float64), covariance.to(torch.float64), int(arrays.get("n", 0)))
+        if stored is None or key not in stored or stored[key] != value:
+            its = repr(stored[key])[:80] if stored and key in stored else "missing"
+            raise UserError(f"{path} has {key}={its}, asked is {value!r}: compute the reference anew")
+    return found
+
+
+def read_statistics(path: Path) -> tuple[Moments, dict[str, Any] | None]:
+    """The moments in a file, and its meta (None in one of pytorch-fid). Raises UserError as load_reference."""
+    try:
+        arrays = read_arrays(path, ("mu", "sigma", "n", "meta"), STATISTICS_BYTES)
+        mean, covariance = (_numbers(arrays, name) for name in ("mu", "sigma"))
+        meta = json_of(arrays.get("meta"))
+        count = arrays.get("n", np.int64(0))
+        if wrong := (misfit(meta, dict[str, Any] | None, "meta") or _unlike_moments(mean, covariance, count)):
+            raise ValueError(wrong)
+    except FileNotFoundError as error:
+        raise UserError(f"no reference statistics at {path}: compute them first") from error
+    except UserError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} holds no reference statistics ({error}): compute the reference anew") from None
+    return Moments(torch.from_numpy(mean), torch.from_numpy(covariance), int(count)), meta
+
+
+def _numbers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
+    """An array as float64. Raises ValueError where there is none, or one of anything but real numbers."""
+    if name not in arrays:
+        raise ValueError(f"it has no {name}")
+    if arrays[name].dtype.kind not in "fiu":
+        raise ValueError(f"{name} is of {arrays[name].dtype}, not of numbers")
+    return np.ascontiguousarray(arrays[name], dtype=np.float64)
+
+
+def _unlike_moments(mean: NDArray[np.float64], covariance: NDArray[np.float64], count: NDArray[Any] | np.int64) -> str:
+    """What is wrong with moments that somebody else computed, perhaps in float32; empty: nothing.
+
+    The covariance may be asymmetric by TOLERANCE of its largest variance, and its eigenvalues no less than -TOLERANCE
+    times its trace: Σ + TOLERANCE tr(Σ) I then has a Cholesky factor, which takes a tenth of the time of eigenvalues.
+    """
+    # shapes
+    if mean.ndim != 1 or not len(mean):
+        return f"mu has shape {mean.shape}, not (d,)"
+    if covariance.shape != (len(mean), len(mean)):
+        return f"sigma has shape {covariance.shape}, not {(len(mean), len(mean))} as mu has {len(mean)} numbers"
+    if count.shape or count.dtype.kind not in "iu" or not 0 <= int(count) < 2**63:
+        return "n is no number of samples"
+
+    # values
+    for name, values in (("mu", mean), ("sigma", covariance)):
+        if not np.isfinite(values).all():
+            return f"{name} has values that are NaN or infinite"
+        if max(values.max(), -values.min()) > LARGEST:
+            return f"{name} has values beyond {LARGEST:g}"
+
+    # a covariance
+    variances = covariance.diagonal()
+    if variances.min() < 0:
+        return "sigma has negative variances"
+    if np.abs(covariance - covariance.T).max() > TOLERANCE * variances.max():
+        return "sigma is not symmetric"
+    least = TOLERANCE * variances.sum() or np.finfo(np.float64).tiny
+    lifted = torch.from_numpy(covariance + least * np.eye(len(mean)))
+    if torch.linalg.cholesky_ex(lifted).info.item():
+        return f"sigma has an eigenvalue below -{TOLERANCE:g} of its trace"
+    return ""
 
 
 def _as_json(meta: Mapping[str, Any]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gan_lab import records
 from gan_lab.files import write_atomically
-from gan_lab.types import UserError
+from gan_lab.types import DamagedFile, UserError
 
 Record = dict[str, Any]  # records.Content
 _REQUIRED = ("run_id", "config.seed", "seed", "choices.loss", "choices.penalty", "dataset.name", "dataset.content_hash")
@@ -21,19 +22,39 @@ _ABSENT = object()
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def read_records(folder: Path, select: Mapping[str, Any] | None = None, allow: Collection[str] = ()) -> list[Record]:
+def warn(line: str) -> None:
+    """Tell beside what a program prints."""
+    print(f"warning: {line}", file=sys.stderr)
+
+
+def read_records(
+    folder: Path,
+    select: Mapping[str, Any] | None = None,
+    allow: Collection[str] = (),
+    report: Callable[[str], None] = warn,
+) -> list[Record]:
     """The records folder/*.json, checked, in the order of their names, as of today (records.updated).
 
     select: {dotted field: value, or a list of values}; None stands for records without the field.
-    allow: see records.check_citable. Raises UserError naming the file that may not be used, and where nothing is left.
+    allow: see records.check_citable. report: called with one line for each damaged file, which is passed over. Raises
+    UserError naming the file that may not be used, and where nothing is left.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; collect records into it with scripts/collect.py")
     found = []
+    damaged: list[DamagedFile] = []
     for path in sorted(folder.glob("*.json")):
-        record = records.read_content(path)
-        check_record(record, str(path), allow)
+        try:
+            record = records.read_content(path)
+            check_record(record, str(path), allow)
+        except DamagedFile as error:
+            damaged.append(error)
+            continue
         found.append(with_history_about(records.updated(record)))
+    if damaged and not found:
+        raise damaged[0]
+    for one in damaged:
+        report(f"passed over: {one}")
     for name, wanted in (select or {}).items():
         if found and all(field(record, str(name), _ABSENT) is _ABSENT for record in found):
             raise UserError(f"select: no record has the field {name!r}; write it with dots, as config.penalty.weight")
@@ -46,16 +67,16 @@ def read_records(folder: Path, select: Mapping[str, Any] | None = None, allow: C
 
 
 def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] = ()) -> None:
-    """Refuse a record that cannot be reported. Raises UserError that begins with `where`."""
+    """Refuse a record that cannot be reported. Raises UserError that begins with `where`, DamagedFile among them."""
     if record.get("status") not in records.STATUSES:
-        raise UserError(f"{where}: no status {record.get('status')!r}; there are {', '.join(records.STATUSES)}")
+        raise DamagedFile(f"{where}: no status {record.get('status')!r}; there are {', '.join(records.STATUSES)}")
+    missing = [name for name in _REQUIRED if field(record, name) is None]
+    if missing:
+        raise DamagedFile(f"{where}: it has no {', '.join(missing)}; it is damaged, collect the run again")
     try:
         records.check_citable(record, allow)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
-    missing = [name for name in _REQUIRED if field(record, name) is None]
-    if missing:
-        raise UserError(f"{where}: it has no {', '.join(missing)}; it is damaged, collect the run again")
 
 
 def with_history_about(record: Record) -> Record:
@@ -125,7 +146,15 @@ def _older(record: Record, path: Path) -> list[Path]:
     cell = path.name.removesuffix(f"{record['run_id']}.json")
     others = [other for other in path.parent.glob(f"{cell}*.json") if other != path]
     experiment = field(record, "choices.experiment")
-    return [other for other in others if field(records.read_content(other), "choices.experiment") == experiment]
+    return [other for other in others if _experiment(other) == experiment]
+
+
+def _experiment(path: Path) -> Any:
+    """Which one a record is of; `_ABSENT`, which is none, of a damaged one."""
+    try:
+        return field(records.read_content(path), "choices.experiment")
+    except UserError:
+        return _ABSENT
 
 
 def file_name(record: Mapping[str, Any]) -> str:

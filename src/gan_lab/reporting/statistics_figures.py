@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from gan_lab.files import read_json
 from gan_lab.reporting.collection import field
 from gan_lab.reporting.drawing import COLOURS, Drawing, Request, new_figure, plain_axes
 from gan_lab.reporting.published import DATASETS
+from gan_lab.schema import Count, Number, misfit
 from gan_lab.types import UserError
 
 if TYPE_CHECKING:
@@ -21,6 +22,30 @@ _FIELDS = (
     *("dataset", "content_hash", "extractor.name", "split", "class_names", "marginal"),
     *("entropies.edges", "entropies.histograms", "mean_entropy", "share_below_0.05"),
 )
+
+
+class _Entropies(TypedDict):
+    edges: list[float]
+    histograms: list[list[Count]]
+
+
+class _Of(TypedDict):
+    name: str
+
+
+class _Statistics(TypedDict):
+    """A file of data_statistics=true; it has more."""
+
+    dataset: str
+    content_hash: str
+    extractor: _Of
+    split: str
+    class_names: list[str]
+    marginal: list[float]
+    entropies: _Entropies
+    mean_entropy: list[Number]
+
+
 _PUBLISHED = "Published, under Inception: mean H(C(x)) 2.14 of trucks and 3.80 of birds; under the CIFAR-10 classifier "
 _PUBLISHED += "99.6% of H(C(x)) below 0.05."
 
@@ -56,16 +81,24 @@ def entropies(request: Request) -> Drawing:
 def _read(path: Path) -> dict[str, Any]:
     """A file of statistics, checked. Raises UserError that names the file and what is wrong with it."""
     try:
-        found = json.loads(path.read_text())
+        found = read_json(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}); name a file of data_statistics=true") from None
     missing = [name for name in _FIELDS if not isinstance(found, dict) or _get(found, name) is None]
     if missing:
         raise UserError(f"{path}: it has no {', '.join(missing)}; write it again with data_statistics=true")
+    shares = misfit(found["share_below_0.05"], list[Number], "share_below_0.05")
+    if wrong := misfit(found, _Statistics) or shares:
+        raise UserError(f"{path} is damaged: {wrong}; write it again with data_statistics=true")
     classes, bins = len(found["class_names"]), len(found["entropies"]["edges"]) - 1
     histograms = found["entropies"]["histograms"]
     fits = all(len(found[name]) == classes for name in ("mean_entropy", "share_below_0.05"))
-    if not fits or len(histograms) != classes or any(len(row) != bins for row in histograms):
+    if (
+        not fits
+        or min(classes, bins, len(found["marginal"])) < 1
+        or len(histograms) != classes
+        or any(len(row) != bins for row in histograms)
+    ):
         raise UserError(
             f"{path}: its entropies are not of {classes} classes and {bins} bins; write it again with "
             "data_statistics=true"

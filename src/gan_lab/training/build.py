@@ -44,9 +44,16 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
         return instantiate(fields, *facts, _convert_="all", **named_facts)
     except (InstantiationException, MisconfigurationException) as error:
         cause = error.__cause__ or error
-        if isinstance(cause, ValueError | TypeError | ImportError | MisconfigurationException):
+        if isinstance(cause, _OF_A_VALUE):
             raise UserError(f"{group}: {' '.join(str(cause).split())}") from None
         raise
+
+
+_OF_A_VALUE = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),
+    *(ImportError, MisconfigurationException),
+)
+"""What somebody else's class raises for a value that it was not made for."""
 
 
 def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
@@ -97,6 +104,18 @@ def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None) -> G
             log_every=config.log_every,
         ),
     )
+
+
+def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
+    """`gan` without memory for its weights: to see whether a file fits it, of whatever size a config says it is.
+
+    Raises UserError as `gan`, and for networks of more weights than can be counted.
+    """
+    try:
+        with torch.device("meta"):
+            return gan(config, spec)
+    except (RuntimeError, OverflowError) as error:
+        raise UserError(f"architecture: such networks cannot be made ({' '.join(str(error).split())[:120]})") from None
 
 
 def _guided(loss: Loss, asked: str | None, data: LoadedData, fed: LoadedData) -> Loss:

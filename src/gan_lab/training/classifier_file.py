@@ -18,15 +18,23 @@ from gan_lab.architectures.classifier import ResNetClassifier
 from gan_lab.architectures.densenet import DenseNetBC
 from gan_lab.data import LoadedData
 from gan_lab.data.source import one_line
-from gan_lab.files import asked_path, sha256_of
-from gan_lab.training.classifier import VERSION, ClassifierRecipe, TrainedClassifier, described, read_weights
+from gan_lab.files import asked_path, read_json, sha256_of
+from gan_lab.schema import misfit
+from gan_lab.training.classifier import (
+    VERSION,
+    ClassifierRecipe,
+    Known,
+    TrainedClassifier,
+    described,
+    empty_network,
+    read_weights,
+)
 from gan_lab.types import UserError
 
 SHIPPED = Path(gan_lab.__file__).parent / "shipped"
 """The classifiers that come with the package: those of the embedded data."""
 
 _NETWORKS = {network.__name__: network for network in (ResNetClassifier, DenseNetBC)}
-_NEEDED = ("architecture", "accuracy", "calibration", "data", "recipe")
 
 
 def export_classifier(trained: Path, path: Path) -> None:
@@ -62,12 +70,14 @@ def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
 
     # and the record is theirs
     try:
-        record = json.loads(beside.read_text())
+        record = read_json(beside)
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         raise UserError(f"{beside} cannot be read ({one_line(error)[:80]}): export the classifier again") from None
-    if not isinstance(record, dict) or not all(isinstance(record.get(key), dict) for key in _NEEDED):
-        raise UserError(f"{beside} is no record of a classifier: export the classifier again")
-    if record.get("weights_sha256") != found:
+    if wrong := misfit(record, Known):
+        raise UserError(f"{beside} is no record of a classifier ({wrong}): export the classifier again")
+    if record["weights_sha256"] != found:
         raise UserError(f"{beside} is the record of other weights than {path}: export the classifier again")
     return record
 
@@ -92,9 +102,9 @@ def classifier_from_file(
     if name not in _NETWORKS:
         raise UserError(f"{weights} is a {name}: a file may hold {' or '.join(_NETWORKS)}")
     try:
-        network = _NETWORKS[name](**architecture).network(data.spec)
-    except TypeError:
-        raise UserError(f"{weights} is a {name} with unknown fields: export the classifier again") from None
+        network = empty_network(_NETWORKS[name](**architecture), data.spec)
+    except (TypeError, RuntimeError):
+        raise UserError(f"{weights} is a {name} with unknown fields or values: export the classifier again") from None
     return read_weights(Path(weights).expanduser(), network, record, device, "export the classifier again")
 
 

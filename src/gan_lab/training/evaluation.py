@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -19,8 +18,9 @@ from torch import Tensor
 from gan_lab import provenance
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import to_uint8
-from gan_lab.files import write_atomically
+from gan_lab.files import clear_abandoned, read_json, write_atomically
 from gan_lab.metrics import load_reference, save_reference
+from gan_lab.metrics.feature_moments import read_statistics
 from gan_lab.metrics.features import Extractor, undisturbed
 from gan_lab.metrics.meters import Entry, Samples, check_own_classes
 from gan_lab.metrics.protocol import (
@@ -31,6 +31,7 @@ from gan_lab.metrics.protocol import (
     needs_features,
     score_samples,
 )
+from gan_lab.schema import Number, misfit
 from gan_lab.training.gan import GAN
 from gan_lab.training.randomness import generator_for
 from gan_lab.types import UserError
@@ -64,6 +65,7 @@ class Evaluator:
         self.device = device
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
         keep = needs_features(protocol.scores)
+        clear_abandoned(cache / REFERENCES)
         self.references = {split: self._reference(split, cache, keep) for split in data.splits}
         marginal = self.references["train"].marginal
         for asked in (protocol, protocol.in_training):
@@ -129,7 +131,7 @@ class Evaluator:
         """From the cache where it was measured before under the same protocol; features are never kept there."""
         meta = reference_meta(self.data.content_hash, split, self.extractor)
         path = cache / REFERENCES / f"{_digest(meta)}.npz"
-        known = None if keep_features else _read(path, meta)
+        known = None if keep_features else _read(path, meta, self.extractor.num_classes)
         if known is None:
             known = measure_reference(self.real(split), self.extractor, keep_features)
             with _kept_in(cache):
@@ -152,9 +154,8 @@ class Evaluator:
             "seed": PAIRS_SEED,
         }
         path = cache / REFERENCES / f"{_digest(meta)}.json"
-        known = _read_json(path)
-        if known is not None and known.get("meta") == meta:
-            return known["similarity"]
+        if (known := _kept_similarity(path, meta)) is not None:
+            return known
 
         order = np.random.default_rng(PAIRS_SEED).permutation(len(split))
         order = order[split.labels[order] >= 0]
@@ -194,21 +195,37 @@ def _digest(meta: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """A cached JSON file; None where there is none, or it is damaged."""
+class _Similarity(TypedDict):
+    """What `Evaluator._real_similarity` finds."""
+
+    real: Number
+    real_per_class: list[Number]
+
+
+def _kept_similarity(path: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
+    """The cached similarity of real images; None where there is none, or it is damaged or of others."""
     try:
-        content = json.loads(path.read_text())
+        known = read_json(path)
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) else None
+    if not isinstance(known, dict) or known.get("meta") != meta or misfit(known.get("similarity"), _Similarity):
+        return None
+    return {name: known["similarity"][name] for name in ("real", "real_per_class")}
 
 
-def _read(path: Path, meta: dict[str, Any]) -> Reference | None:
-    """A cached reference; None where there is none, or it is damaged."""
+class _Meta(TypedDict):
+    """Of cached statistics, beside what they depend on."""
+
+    marginal: list[float]
+
+
+def _read(path: Path, meta: dict[str, Any], num_classes: int) -> Reference | None:
+    """A cached reference, with a marginal of so many classes; None where there is none, or it is damaged."""
     try:
         moments = load_reference(path, meta)
-        with np.load(path, allow_pickle=False) as file:
-            marginal = torch.tensor(json.loads(file["meta"].tobytes())["marginal"], dtype=torch.float64)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        its = read_statistics(path)[1]
+    except UserError:
         return None
-    return Reference(moments, marginal)
+    if its is None or misfit(its, _Meta) or len(its["marginal"]) != num_classes:
+        return None
+    return Reference(moments, torch.tensor(its["marginal"], dtype=torch.float64))

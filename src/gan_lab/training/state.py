@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_lab.arrays import check_members
+from gan_lab.files import open_regular
+from gan_lab.schema import DEPTH
 from gan_lab.types import UserError
+
+VALUES = 1_000_000  # in a training state, containers among them: an optimizer has some for each tensor
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
@@ -21,6 +27,42 @@ def save_state(state: dict[str, Any], path: Path) -> None:
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
+
+
+def load_state(path: Path) -> Any:
+    """What `save_state` wrote, on the CPU: plain containers of numbers, texts and dense tensors.
+
+    Raises Exception of any type for a file that is no such state: a crafted one can raise anything, and nothing in it
+    is called. Neither it nor what is made of it can be much larger than the file: it is not packed, containers in
+    containers are counted as often as they stand there, and a tensor may not show few values as many.
+    """
+    with open_regular(path) as file:
+        check_members(file, None)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        _check_plain(state, 2 * os.fstat(file.fileno()).st_size)
+    return state
+
+
+def _check_plain(state: Any, at_most: int) -> None:
+    """Raises ValueError for other values, containers nested too deeply, too many values or bytes of tensors."""
+    waiting, values, size = [(state, 0)], 0, 0
+    while waiting:
+        value, depth = waiting.pop()
+        values += 1
+        if depth > DEPTH or values > VALUES:
+            raise ValueError("its containers are nested too deeply, or too large")
+        if isinstance(value, Mapping):
+            waiting += [(one, depth + 1) for item in value.items() for one in item]
+        elif isinstance(value, list | tuple | set):
+            waiting += [(one, depth + 1) for one in value]
+        elif isinstance(value, Tensor):
+            if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+                raise ValueError("a tensor is not dense")
+            size += value.numel() * value.element_size()
+            if size > at_most:
+                raise ValueError("its tensors are larger than the file")
+        elif value is not None and not isinstance(value, bool | int | float | str):
+            raise ValueError(f"it holds a {type(value).__name__}")
 
 
 def state_for(module: nn.Module, saved: Any, file: Path, part: str = "") -> dict[str, Tensor]:

@@ -1,0 +1,61 @@
+"""Arrays out of npz files that somebody else may have made. Torch-free."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Collection
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_lab.files import JSON_BYTES, open_regular, parse_json
+
+
+def read_arrays(
+    path: Path, names: Collection[str] | None = None, at_most: int | None = None
+) -> dict[str, NDArray[Any]]:
+    """The arrays of an npz by name, none of them unpickled.
+
+    Args:
+        path: of the file.
+        names: of those that are read where they are there; None: all.
+        at_most: how many bytes all members may have once they are unpacked; None: none may be packed, as np.savez
+            leaves them, so that they are no larger than the file.
+
+    Raises:
+        ValueError: where it is no such file or larger; UserError among them for what is no regular file.
+        OSError: where it cannot be opened.
+    """
+    with open_regular(path, None if at_most is None else at_most + JSON_BYTES) as file:
+        try:
+            check_members(file, at_most)
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files if names is None or name in names}
+        except Exception as error:  # numpy and zipfile raise half a dozen types for what is no such file
+            raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from None
+
+
+def check_members(file: BufferedReader, at_most: int | None) -> None:
+    """Raises ValueError where a zip file would unpack to more than `at_most` bytes (None: to more than it has)."""
+    with zipfile.ZipFile(file) as members:
+        if at_most is None and any(one.compress_type != zipfile.ZIP_STORED for one in members.infolist()):
+            raise ValueError("its members are packed")
+        size = sum(one.file_size for one in members.infolist())
+    if at_most is None:
+        at_most = os.fstat(file.fileno()).st_size  # members may stand on one another
+    file.seek(0)
+    if size > at_most:
+        raise ValueError(f"it unpacks to {size:,} bytes, and at most {at_most:,} are read")
+
+
+def json_of(array: NDArray[Any] | None) -> Any:
+    """The value of a JSON text that an array holds as bytes; None without one. Raises ValueError."""
+    if array is None:
+        return None
+    if array.dtype != np.uint8 or array.ndim != 1 or array.nbytes > JSON_BYTES:
+        raise ValueError("its meta is no text")
+    return parse_json(array.tobytes())
