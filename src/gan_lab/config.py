@@ -17,6 +17,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
 from gan_lab import records, signature, trust, versions
 from gan_lab.schema import misfit
+from gan_lab.terminal import quoted
 from gan_lab.types import UserError
 
 Group = dict[str, Any]
@@ -299,12 +300,6 @@ def logger_groups(config: DictConfig, sweep_dir: Path) -> dict[str, str]:
     """
     nodes = config.logger.items()
     return {f"logger.{name}.group": sweep_dir.name for name, node in nodes if node.get("group", "") is None}
-
-
-def quoted(value: object) -> str:
-    """A value as Hydra's command line takes it, in quotes unless it is plainly a name or a path."""
-    text = str(value)
-    return text if re.fullmatch(r"[A-Za-z_./][\w./-]*", text) else "'" + text.replace("'", "\\'") + "'"
 
 
 def uses_several_devices(config: DictConfig) -> bool:

@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_lab import sweeps
+from gan_lab import sweeps, terminal
 from gan_lab.cells import cell_dir, compose_cell, place
 
 _begun: list[tuple[Path, dict[str, list[str]], Path]] = []  # of this process
@@ -60,4 +60,4 @@ def tell_ending() -> None:
         if not sent and all(cell.state == "waiting" for cell in cells):
             sweeps.forget(noted)  # it was refused before its first job
             continue
-        print("\n".join(sweeps.ending(sweep_dir, cells, go_on=sent)), flush=True)
+        terminal.tell("\n".join(sweeps.ending(sweep_dir, cells, go_on=sent)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -175,7 +176,9 @@ def ending(sweep_dir: Path, cells: Sequence[Cell], go_on: bool = False) -> list[
                 f"  {cell.state:<11} {cell.run_dir.name}  {what}" + (f": {cell.reason}" if cell.reason else "")
             )
     if go_on and any(cell.state in ("running", "silent", "waiting") for cell in cells):
-        lines.append(f"jobs that were sent go on; see them with: python scripts/status.py {sweep_dir}")
+        lines.append(
+            f"jobs that were sent go on; see them with: python scripts/status.py {shlex.quote(str(sweep_dir))}"
+        )
     elif any(cell.state in MISSING for cell in cells):
         lines.append("the same command runs what is missing (with existing_run=resume, into the same hydra.sweep.dir)")
     return lines

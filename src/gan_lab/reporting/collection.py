@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_lab import records
+from gan_lab import records, terminal
 from gan_lab.files import write_atomically
 from gan_lab.types import DamagedFile, UserError
 
@@ -24,7 +23,7 @@ _ABSENT = object()
 
 def warn(line: str) -> None:
     """Tell beside what a program prints."""
-    print(f"warning: {line}", file=sys.stderr)
+    terminal.tell(f"warning: {line}", error=True)
 
 
 def read_records(

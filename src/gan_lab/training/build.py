@@ -159,7 +159,7 @@ def evaluator(
     if not config.evaluation:
         return None
     if data.spec.kind != "images":
-        console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}", highlight=False)
+        console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}")
         return None
     protocol = make("evaluation", config.evaluation)
     own_classes = None if gan is None else gan.own_classes
