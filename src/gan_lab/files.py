@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
@@ -16,6 +17,20 @@ from typing import Any
 from gan_lab.types import UserError
 
 JSON_BYTES = 64 * 2**20  # more than any record, and little enough to be read at once
+_NAME_BYTES = 160  # of the 255 that file systems take; a suffix and the name of a temporary file come to it
+
+
+def safe_name(said: object) -> str:
+    """A file's name from anything that a file or a person says: one part of a path, never a folder or a hidden file.
+
+    Letters, digits and _ . + - stay; everything else, and a dot at the beginning, becomes "-". What is too long is cut
+    and told from others by a hash.
+    """
+    name = re.sub(r"[^\w.+-]|\A\.", "-", str(said)) or "-"
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    digest = hashlib.sha256(str(said).encode(errors="backslashreplace")).hexdigest()[:12]
+    return f"{name.encode()[:_NAME_BYTES].decode(errors='ignore')}-{digest}"
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line
 from gan_lab.data.tree import decode_tree, list_images
 from gan_lab.data_statistics import COLUMNS, data_statistics
-from gan_lab.files import asked_path
+from gan_lab.files import asked_path, safe_name
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.features import Extractor
 from gan_lab.metrics.meters import Entry, Samples, score_text
@@ -365,7 +365,7 @@ def _write(console: Console, config: DictConfig, name: str, about: dict[str, Any
         "packages": provenance.package_versions(),
         "hardware": provenance.hardware(),
     }
-    path = Path(config.out) / f"{config.name or name}.json"
+    path = Path(config.out) / f"{config.name or safe_name(name)}.json"
     with asked_path("out", path) as place:
         place.write_text(records.to_json(content, indent=2) + "\n")
     console.print(f"written: {path}", highlight=False, soft_wrap=True)

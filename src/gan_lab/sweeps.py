@@ -200,12 +200,13 @@ _SIGNS = ("metrics.jsonl", records.FILE_NAME, "config.yaml", "checkpoints", "sam
 
 
 def _planned(sweep_dir: Path) -> dict[Path, list[str]]:
-    """What all calls together were going to run; the newest one decides what a cell is."""
+    """What all calls together were going to run; the newest one decides what a cell is. Cells are below sweep_dir."""
     planned: dict[Path, list[str]] = {}
     for path in sorted((sweep_dir / CELLS).glob("*.json")):
         with suppress(OSError, ValueError):
             for subdir, overrides in json.loads(path.read_text())["cells"].items():
-                planned[sweep_dir / subdir] = [str(override) for override in overrides]
+                if not Path(subdir).is_absolute() and ".." not in Path(subdir).parts:
+                    planned[sweep_dir / subdir] = [str(override) for override in overrides]
     return planned
 
 
