@@ -16,6 +16,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
 from gan_lab import signature, trust, versions
+from gan_lab.files import refuse_links
 from gan_lab.types import UserError
 
 Group = dict[str, Any]
@@ -497,8 +498,9 @@ def config_text(plain: Mapping[str, Any]) -> str:
 def saved_config(folder: Path, field: str) -> DictConfig:
     """The config.yaml of a run directory, named by `field`, as a config of today: see versions.updated.
 
-    Raises UserError where it is missing or damaged, and where a newer gan_lab wrote it.
+    Raises UserError where it is missing or damaged, where a newer gan_lab wrote it, and for a link in the folder.
     """
+    refuse_links(folder)
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise UserError(f"{field}={folder} is no run directory: it has no {CONFIG_FILE}; name a folder of train.py's")

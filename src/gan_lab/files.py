@@ -71,6 +71,40 @@ def read_json(path: Path, at_most: int = JSON_BYTES) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+_WITH_LINKS = "wandb"  # a folder of a run directory in which W&B keeps links of its own
+
+
+def refuse_links(run_dir: Path) -> None:
+    """Refuse a link in a run directory, at any depth: what is written or deleted there would be of somebody else.
+
+    The run directory itself may be reached through links. Where there is none, nothing is refused.
+
+    Raises:
+        UserError: names the link, or a folder that cannot be read.
+    """
+    folders = [str(run_dir)] if run_dir.is_dir() else []
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_symlink() and not _is_of_wandb(entry.path, run_dir):
+                        raise UserError(
+                            f"{entry.path} is a link, and a run directory holds none: remove it, or put a copy of "
+                            "what it leads to in its place"
+                        )
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be read ({error.strerror}): restore it, or remove it") from None
+
+
+def _is_of_wandb(link: str, run_dir: Path) -> bool:
+    """Whether a link stands in W&B's folder and leads to something in it."""
+    inside = os.path.realpath(run_dir / _WITH_LINKS)
+    return Path(link).parent == run_dir / _WITH_LINKS and Path(os.path.realpath(link)).is_relative_to(inside)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and takes the name `path`.
