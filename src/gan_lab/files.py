@@ -71,13 +71,13 @@ def read_json(path: Path, at_most: int = JSON_BYTES) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-_WITH_LINKS = "wandb"  # a folder of a run directory in which W&B keeps links of its own
+_WITH_LINKS = "wandb"  # in which W&B keeps links of its own, and writes only into folders that it makes
 
 
 def refuse_links(run_dir: Path) -> None:
     """Refuse a link in a run directory, at any depth: what is written or deleted there would be of somebody else.
 
-    The run directory itself may be reached through links. Where there is none, nothing is refused.
+    The run directory itself may be reached through links; what W&B keeps in its folder is not looked at.
 
     Raises:
         UserError: names the link, or a folder that cannot be read.
@@ -88,21 +88,15 @@ def refuse_links(run_dir: Path) -> None:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.is_symlink() and not _is_of_wandb(entry.path, run_dir):
+                    if entry.is_symlink():
                         raise UserError(
                             f"{entry.path} is a link, and a run directory holds none: remove it, or put a copy of "
                             "what it leads to in its place"
                         )
-                    if entry.is_dir(follow_symlinks=False):
+                    if entry.is_dir(follow_symlinks=False) and entry.path != str(run_dir / _WITH_LINKS):
                         folders.append(entry.path)
         except OSError as error:
             raise UserError(f"{folder} cannot be read ({error.strerror}): restore it, or remove it") from None
-
-
-def _is_of_wandb(link: str, run_dir: Path) -> bool:
-    """Whether a link stands in W&B's folder and leads to something in it."""
-    inside = os.path.realpath(run_dir / _WITH_LINKS)
-    return Path(link).parent == run_dir / _WITH_LINKS and Path(os.path.realpath(link)).is_relative_to(inside)
 
 
 @contextmanager

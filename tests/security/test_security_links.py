@@ -137,17 +137,11 @@ def test_a_link_that_leads_to_itself_or_nowhere(pair):
                 action()
 
 
-def test_links_of_wandb_are_its_own_and_others_in_its_folder_are_not(pair, tmp_path):
-    run, victim = pair
+def test_links_that_wandb_makes_stay(pair):
+    run, _ = pair
     (run / "wandb/offline-run-1").mkdir(parents=True)
     (run / "wandb/latest-run").symlink_to("offline-run-1")
-    records.read(run)
-    linked(run, "wandb/debug.log", victim / "metrics.jsonl")
-    with pytest.raises(Exception, match=r"debug\.log is a link"):
-        records.read(run)
-    linked(run, "wandb/debug.log", run / "metrics.jsonl")
-    with pytest.raises(Exception, match=r"debug\.log is a link"):
-        records.read(run)
+    assert records.read(run)["generator_steps"] == 4
 
 
 # A sweep's directory --------------------------------------------------------------------------------------------------
