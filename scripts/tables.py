@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from gan_lab import cli, config, reporting, terminal
-from gan_lab.files import write_atomically
+from gan_lab.files import safe_name, write_atomically
 from gan_lab.types import UserError
 
 RENDERERS = {"md": reporting.to_markdown, "csv": reporting.to_csv, "tex": reporting.to_latex}
@@ -34,7 +34,7 @@ def main(cfg: DictConfig) -> None:
         sheet = reporting.sheet(reporting.table(design, found, plain["datasets"], asked))
     except UserError as error:
         raise cli.refuse(error) from None
-    name = cfg.name or "table_" + "_".join([cfg.table.replace("-", "_"), *(plain["datasets"] or [])])
+    name = cfg.name or safe_name("_".join(["table", cfg.table.replace("-", "_"), *(plain["datasets"] or [])]))
     for suffix, render in RENDERERS.items():
         write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(sheet))
     terminal.tell(reporting.to_markdown(sheet))

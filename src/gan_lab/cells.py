@@ -24,7 +24,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from gan_lab import config, sweeps
+from gan_lab.files import refuse_links
 from gan_lab.terminal import quoted
+from gan_lab.types import UserError
 
 LOG = "output.log"
 _OF_THE_SWEEP = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper", "hydra.sweep.", "hydra.mode")
@@ -81,6 +83,10 @@ class Job:
         composed = self.composed()
         run_dir = cell_dir(composed)
         run_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            refuse_links(run_dir)
+        except UserError as error:
+            raise CompactHydraException(str(error)) from None
         _write_to(run_dir / LOG)
         if self.script is not None and config.uses_several_devices(composed):
             self._run_script(self.script, composed, run_dir)

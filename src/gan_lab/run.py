@@ -31,7 +31,7 @@ from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import count_labelled
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.resident import ResidentData
-from gan_lab.files import write_atomically
+from gan_lab.files import refuse_links, write_atomically
 from gan_lab.metrics.meters import score_text
 from gan_lab.terminal import pasted
 from gan_lab.training import GAN, Diverged, build
@@ -48,6 +48,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
     diverges; Interrupted when it was asked to stop. The record says which.
     """
     provenance.git_state()  # of what runs: it may be edited before the record is written
+    refuse_links(run_dir)
     quiet_lightning()
     first = build.trainer(config, [], [], str(run_dir))  # refuses devices that are not there
     writes, device = first.is_global_zero, first.strategy.root_device

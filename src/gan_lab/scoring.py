@@ -21,7 +21,7 @@ from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line
 from gan_lab.data.tree import decode_tree, list_files, list_images, passed_over, say_passed_over
 from gan_lab.data_statistics import COLUMNS, data_statistics
-from gan_lab.files import asked_path
+from gan_lab.files import asked_path, safe_name
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.feature_moments import read_statistics
 from gan_lab.metrics.features import Extractor
@@ -359,7 +359,7 @@ def _write(console: Console, config: DictConfig, name: str, about: dict[str, Any
         "packages": provenance.package_versions(),
         "hardware": provenance.hardware(),
     }
-    path = Path(config.out) / f"{config.name or name}.json"
+    path = Path(config.out) / f"{config.name or safe_name(name)}.json"
     with asked_path("out", path) as place:
         place.write_text(records.to_json(content, indent=2) + "\n")
     console.print(f"written: {path}")

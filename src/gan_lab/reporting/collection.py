@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_lab import records, terminal
-from gan_lab.files import write_atomically
+from gan_lab.files import safe_name, write_atomically
 from gan_lab.types import DamagedFile, UserError
 
 Record = dict[str, Any]  # records.Content
@@ -173,7 +173,7 @@ def file_name(record: Mapping[str, Any]) -> str:
     if field(record, "config.architecture.extra_layer") is True:
         parts.append("extra-layer")
     stem = "_".join([*parts, f"seed{record['seed']}", record["run_id"]])
-    return re.sub(r"[^\w.+-]", "-", stem) + ".json"
+    return safe_name(stem) + ".json"
 
 
 def without_places(record: Record) -> Record:
