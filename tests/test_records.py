@@ -293,3 +293,11 @@ def test_a_field_that_is_needed_and_missing_is_named(tmp_path):
 @pytest.mark.parametrize("path", [*OLD, *(ROOT / "results/records").glob("*.json")], ids=lambda path: path.name)
 def test_records_that_runs_wrote_are_read(path):
     assert records.read_content(path)["status"] in records.STATUSES
+
+
+def test_an_error_of_the_user_is_one_line_of_a_bounded_length():
+    """Whatever the value that it names."""
+    assert str(UserError("x=a\nb\u2028c: choose d")) == "x=a b c: choose d"
+    long = str(UserError(f"x={'9' * 10**6}: choose d"))
+    assert len(long) < 4000
+    assert (long[:3], long[-10:]) == ("x=9", ": choose d")

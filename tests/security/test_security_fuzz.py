@@ -26,7 +26,6 @@ from gan_lab.reporting.sweep_status import status_table
 from gan_lab.training import build
 from gan_lab.training.evaluation import _read
 from gan_lab.training.state import state_for
-from gan_lab.types import UserError
 
 ALL = ["dirty", "commits", "unfinished"]
 ODD_VALUE = st.sampled_from(ODD)
@@ -154,7 +153,7 @@ def test_checkpoints(files, run_dir):
 ARRAYS = [
     np.zeros(0), np.zeros(3), np.float64(1), np.array("text"), np.array([1j, 2, 3, 4]), np.full(4, np.nan), np.eye(4),
     np.full((4, 4), np.inf), -np.eye(4), np.triu(np.ones((4, 4))), np.full((4, 4), 1e300), np.full((4, 4), 1e-300),
-    np.ones((4, 4, 4)), np.arange(4, dtype=np.int8), np.array([True] * 4), np.int64(-3), np.zeros((3000, 3000), np.float32),
+    np.ones((4, 4, 4)), np.arange(4, dtype=np.int8), np.array([True] * 4), np.int64(-3), np.zeros((3000, 3000), "f4"),
     np.frombuffer(b"[" * 10**5, np.uint8), np.frombuffer(b"{}", np.uint8), np.frombuffer(b'{"marginal": 3}', np.uint8),
     np.frombuffer(b'{"marginal": [1e999]}', np.uint8), np.zeros(2**20),
 ]  # fmt: skip
@@ -183,17 +182,12 @@ def test_statistics(files, tmp_path):
 
 
 def test_the_bar_is_a_bar():
-    """What it must see: another exception, two lines, an example that takes too long."""
+    """What it must see: another exception, and a file that takes too much memory."""
 
     def other(data):
         raise KeyError("x")
 
-    def two_lines(data):
-        raise UserError("a\nb")
-
     with pytest.raises(KeyError):
         fuzz(1, other)
-    with pytest.raises(AssertionError):
-        fuzz(1, two_lines)
     with pytest.raises(AssertionError, match="each"):
         fuzz(1, lambda data: np.ones(2**27))
