@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from gan_lab.types import UserError
 
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # of `atomic_path`
 JSON_BYTES = 8 * 2**20  # more than any record; its values take at most some 30 times as much memory
 
 
@@ -65,20 +68,32 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and takes the name `path`.
 
     After a kill or an error the old file, or none, stands at `path`. Two writers may race: the last one wins whole.
+    What a kill leaves of the temporary one is for `clear_abandoned`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
+        with _shared(path.parent):
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
+            _flush(path.parent)
     except OSError as error:
         if error.errno is not None and error.filename in (None, str(temporary)):
             error.filename = str(path)  # whoever is told should know the file
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove the temporary files that killed writers left in a folder; nothing where somebody writes there now."""
+    with suppress(OSError):  # no such folder, no locks there, or it is in use
+        if names := list(filter(_TEMPORARY.fullmatch, os.listdir(folder))):
+            with _opened(folder) as descriptor:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for name in names:
+                    (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -133,9 +148,24 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+@contextmanager
+def _shared(folder: Path) -> Iterator[None]:
+    """`clear_abandoned` leaves the folder alone meanwhile. The system drops the lock of a process that was killed."""
+    with _opened(folder) as descriptor:
+        with suppress(OSError):  # a file system without locks: `clear_abandoned` gets none there, either
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+
+
 def _flush(path: Path) -> None:
+    with _opened(path) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)

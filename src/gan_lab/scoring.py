@@ -19,7 +19,7 @@ from gan_lab.callbacks import save_grid
 from gan_lab.data import LoadedData, load
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line
-from gan_lab.data.tree import decode_tree, list_images
+from gan_lab.data.tree import decode_tree, list_files, list_images, passed_over, say_passed_over
 from gan_lab.data_statistics import COLUMNS, data_statistics
 from gan_lab.files import asked_path
 from gan_lab.metrics import Moments, load_reference
@@ -170,7 +170,8 @@ class _Batches:
 def _files(folder: Path, name: str) -> list[str]:
     files = list_images(folder)
     if not files:
-        raise UserError(f"{name}={folder} holds no image files")
+        others = passed_over(list_files(folder))
+        raise UserError(f"{name}={folder} holds no image files{f' (passed over: {others})' if others else ''}")
     return files
 
 
@@ -179,6 +180,7 @@ def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | N
     files = _files(Path(config[name]).expanduser(), name)
     rule = ImageRule(config.size, config.resize, channels=shape[0] if shape else 3, greyscale="refuse")
     rule.validate()
+    say_passed_over(f"{name}={config[name]}", list_files(Path(config[name]).expanduser()))
     images = decode_tree({"train": {"all": files}}, ["all"], rule, name).splits["train"].values
     if shape is not None and images.shape[1:] != tuple(shape):
         expected = "x".join(map(str, shape))

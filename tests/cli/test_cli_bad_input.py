@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,16 @@ def image_folder(root: Path, damage: str = "") -> Path:
             path.unlink()
     if damage == "corrupt":
         (root / "train/dog/2.jpg").write_bytes((root / "train/dog/2.jpg").read_bytes()[:100])
+    if damage == "pipe":
+        os.mkfifo(root / "train/dog/9.jpg")
+    if damage == "endless":
+        (root / "train/dog/9.jpg").symlink_to("/dev/zero")
+    if damage == "loop":
+        (root / "train/dog/again").symlink_to("../..")
+    if damage == "broken":
+        (root / "train/emu").symlink_to("nowhere")
+    if damage == "deep":
+        (root / "train/dog/9.ppm").write_bytes(b"P6 8 8 4095\n" + bytes(2 * 3 * 64))
     return root
 
 
@@ -123,7 +134,19 @@ def test_an_image_folder_trains(place, capsys):
     assert kept["label_histogram"] == {"train": [4, 4], "test": [4, 4]}
 
 
-@pytest.mark.parametrize(("damage", "word"), [("empty", "train/dog"), ("corrupt", "train/dog/2.jpg")])
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        ("empty", "train/dog"),
+        ("corrupt", "train/dog/2.jpg"),
+        ("pipe", "train/dog/9.jpg is no regular file"),
+        ("endless", "train/dog/9.jpg is no regular file"),
+        ("loop", "train/dog/again is the folder"),
+        ("broken", "train/emu is a link that leads nowhere"),
+        ("deep", "train/dog/9.ppm has more than 8 bits a channel"),
+    ],
+)
 def test_a_damaged_image_folder_is_named(damage, word, place, capsys):
     root = image_folder(place / "images", damage)
     ended = command(capsys, "dataset=image_folder", f"dataset.root={root}", *SHORT, "batch_size=4", "run_dir=here")

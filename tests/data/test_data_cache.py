@@ -299,3 +299,87 @@ def test_three_processes_at_once(source, tmp_path, cache):
     assert [output.splitlines() for output, _ in results] == [[line] * 15] * 3
     assert [path.suffix for path in cache.iterdir()] == [".npz"]
     assert os.path.basename(the_file(cache)) == f"{whole.content_hash}.npz"
+
+
+# What killed processes leave ------------------------------------------------------------------------------------------
+
+KILLED = """
+import os, sys
+import numpy as np
+from gan_lab.data import ImageFolder, load
+def half(file, **arrays):
+    file.write(b"half of it")
+    file.flush()
+    if sys.argv[3] == "killed":
+        os.kill(os.getpid(), 9)
+    print("writing", flush=True)
+    sys.stdin.readline()
+    file.seek(0)
+    savez(file, **arrays)
+savez, np.savez = np.savez, half
+load(ImageFolder(root=sys.argv[1]), sys.argv[2])
+"""
+
+
+def begin(source, cache, what):
+    command = [sys.executable, "-c", KILLED, source.root, str(cache), what]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_what_a_killed_process_left_is_cleared_by_the_next(source, cache, decodings):
+    killed = begin(source, cache, "killed")
+    assert killed.wait(60) == -9
+    (left,) = cache.iterdir()
+    assert left.suffix == ".tmp"
+    load(source, cache)
+    assert the_file(cache).suffix == ".npz"
+
+    left.write_bytes(b"half of it")  # and by one that has nothing to write
+    load(source, cache)
+    assert the_file(cache).suffix == ".npz"
+    assert len(decodings) == 1
+
+
+def test_what_a_living_process_writes_is_left_to_it(source, cache, decodings):
+    writer = begin(source, cache, "living")
+    try:
+        assert writer.stdout.readline() == "writing\n"
+        (temporary,) = cache.iterdir()
+        load(source, cache)  # writes the same file beside it
+        assert temporary.exists()
+        writer.communicate("go on\n", timeout=60)
+        assert writer.returncode == 0
+    finally:
+        writer.kill()
+        writer.wait()
+    decodings.clear()
+    load(source, cache)
+    assert the_file(cache).suffix == ".npz"
+    assert decodings == []
+
+
+def test_other_files_in_the_cache_are_left_alone(source, cache):
+    load(source, cache)
+    others = [cache / name for name in ("mine.tmp", ".mine.tmp", ".a.0123456789ab.tmp.txt", ".a.0123456789AB.tmp")]
+    for path in others:
+        path.write_text("")
+    load(source, cache)
+    assert all(path.exists() for path in others)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_the_cache_is_replaced(source, cache, decodings):
+    load(source, cache)
+    path = the_file(cache)
+    path.unlink()
+    os.mkfifo(path)
+    load(source, cache)
+    load(source, cache)
+    assert path.is_file()
+    assert len(decodings) == 2
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_the_place_of_the_cache(source, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    user_error(lambda: load(source, tmp_path / "pipe"), tmp_path / "pipe", "data_cache=FOLDER")

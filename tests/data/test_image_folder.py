@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from data_builders import noise, save, save_tree, user_error
 from PIL import Image
 
 from gan_lab.data import ImageFolder, load
+from gan_lab.data.images import decode_image
 
 
 def folder(root, **fields):
@@ -157,6 +160,48 @@ def test_other_files_and_hidden_ones_are_passed_over(tmp_path):
     assert after.content_hash == before.content_hash
 
 
+def test_files_passed_over_are_told_once(tmp_path, caplog):
+    save_tree(tmp_path)
+    for place in ("train/cat/a.avif", "train/cat/deep/b.AVIF", "test/dog/c.jfif", "train/d.heic", "train/cat/README"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(b"")
+    (tmp_path / "train" / "cat" / "\x1b[31m.\x1b[31m").write_bytes(b"")
+    (tmp_path / "train" / "cat" / ".hidden.avif").write_bytes(b"")
+    (tmp_path / "test" / "dog" / "link").symlink_to("../../train/cat")
+    for _ in range(2):
+        caplog.clear()
+        load(folder(tmp_path), tmp_path / "cache")  # from the cache, too
+        (line,) = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
+        assert line.startswith(
+            f"dataset.root={tmp_path}: passed over 4 .avif, 4 of other names, 1 .heic, 1 .jfif, since"
+        )
+        assert line.count("\n") == 0
+        assert line.isprintable()
+
+
+def test_many_kinds_of_files_are_one_line(tmp_path, caplog):
+    save_tree(tmp_path)
+    for index in range(300):
+        (tmp_path / "train" / "cat" / f"a.{index}").write_bytes(b"")
+    loaded(tmp_path)
+    (line,) = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
+    assert "files of 292 kinds more" in line
+    assert len(line) < 400
+
+
+def test_where_nothing_is_passed_over_nothing_is_told(tmp_path, caplog):
+    save_tree(tmp_path)
+    loaded(tmp_path)
+    assert not [entry for entry in caplog.records if entry.levelname == "WARNING"]
+
+
+def test_a_class_of_other_kinds_only(tmp_path, caplog):
+    save_tree(tmp_path)
+    for path in (tmp_path / "train" / "dog").iterdir():
+        path.rename(path.with_suffix(".heic"))
+    user_error(lambda: loaded(tmp_path), tmp_path / "train" / "dog", "without images", "2 .heic")
+
+
 def test_suffixes_in_capitals_and_deeper_folders(tmp_path):
     save(tmp_path / "train" / "a" / "1.PNG", noise(4, 4, 3), format="png")
     save(tmp_path / "train" / "a" / "deep" / "er" / "2.JPEG", noise(4, 4, 3), format="jpeg")
@@ -210,6 +255,91 @@ def test_a_link_to_nowhere_is_named(tmp_path):
     link = tmp_path / "train" / "cat" / "link.png"
     link.symlink_to(tmp_path / "gone.png")
     user_error(lambda: loaded(tmp_path), link)
+
+
+def refused_once(source, *needles):
+    """UserError from whatever lists the folders."""
+    for read in (source.validate, source.content_key, source.decode):
+        user_error(read, *needles)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("target", [".", "..", "../..", "../../..", "/", "deep/..", "../../train/cat"])
+def test_a_link_to_a_folder_above_is_refused(tmp_path, target):
+    """Once 20 images counted as 820."""
+    save_tree(tmp_path / "set")
+    (tmp_path / "set" / "train" / "cat" / "deep").mkdir()
+    link = tmp_path / "set" / "train" / "cat" / "again"
+    link.symlink_to(target)
+    refused_once(folder(tmp_path / "set"), link, "remove the link")
+    link.unlink()
+    assert len(loaded(tmp_path / "set").splits["train"]) == 4
+
+
+@pytest.mark.timeout(20)
+def test_two_links_to_each_others_folders_are_refused(tmp_path):
+    save_tree(tmp_path)
+    (tmp_path / "train" / "cat" / "a").symlink_to("../dog")
+    (tmp_path / "train" / "dog" / "b").symlink_to("../cat")
+    refused_once(
+        folder(tmp_path), tmp_path / "train" / "cat" / "a" / "b", tmp_path / "train" / "cat", "remove the link"
+    )
+    (tmp_path / "train" / "dog" / "b").unlink()
+    assert loaded(tmp_path).label_histogram["train"] == [4, 2]
+
+
+@pytest.mark.timeout(20)
+def test_links_that_multiply_are_refused(tmp_path):
+    """Forty folders, each with two links to the next: 2^40 ways through."""
+    save_tree(tmp_path)
+    for depth in range(40):
+        (tmp_path / "far" / str(depth)).mkdir(parents=True)
+        for name in "ab":
+            (tmp_path / "far" / str(depth) / name).symlink_to(f"../{depth + 1}")
+    save(tmp_path / "far" / "40" / "x.png", noise(8, 8, 3))
+    (tmp_path / "train" / "cat" / "far").symlink_to("../../far/0")
+    refused_once(folder(tmp_path), tmp_path / "train" / "cat" / "far", "once more")
+
+
+@pytest.mark.timeout(20)
+def test_a_link_to_a_class_that_holds_it(tmp_path):
+    """As a class folder, it is the one above."""
+    save_tree(tmp_path, splits=("train",))
+    (tmp_path / "train" / "all").symlink_to(".")
+    refused_once(folder(tmp_path, splits={"train": "train"}), tmp_path / "train" / "all" / "all", "remove the link")
+
+
+@pytest.mark.parametrize("place", ["train/emu", "train/cat/deep", "train/cat/notes", "test/emu"])
+@pytest.mark.parametrize("target", ["nowhere", "itself"])
+def test_a_folder_that_is_a_broken_link_is_refused(tmp_path, place, target):
+    save_tree(tmp_path)
+    link = tmp_path / place
+    link.symlink_to(link.name if target == "itself" else target)
+    refused_once(folder(tmp_path), link, "leads nowhere")
+    link.unlink()
+    assert len(loaded(tmp_path).splits["train"]) == 4
+
+
+def test_a_hidden_broken_link_is_passed_over(tmp_path):
+    save_tree(tmp_path)
+    (tmp_path / "train" / "cat" / ".#lock").symlink_to("somebody@somewhere")
+    assert len(loaded(tmp_path).splits["train"]) == 4
+
+
+def test_links_elsewhere_keep_working(tmp_path):
+    """To files, to folders within a class folder, by two classes to one folder, through a link to a link."""
+    save_tree(tmp_path / "far", splits=("x", "y"), classes=("a", "b"))
+    save_tree(tmp_path / "set")
+    cat = tmp_path / "set" / "train" / "cat"
+    (cat / "more").symlink_to(tmp_path / "far" / "x")
+    (cat / "one.png").symlink_to(tmp_path / "far" / "x" / "a" / "000.png")
+    (tmp_path / "far" / "link").symlink_to("y")
+    (cat / "deep").mkdir()
+    (cat / "deep" / "more").symlink_to(tmp_path / "far" / "link")
+    (cat.parent / "dog" / "more").symlink_to(tmp_path / "far" / "x")
+    assert loaded(tmp_path / "set").label_histogram == {"train": [2 + 4 + 1 + 4, 2 + 4], "test": [2, 2]}
+    (tmp_path / "root").symlink_to("set")
+    assert loaded(tmp_path / "root").content_hash == loaded(tmp_path / "set").content_hash
 
 
 def test_links_to_folders_are_followed(tmp_path):
@@ -328,6 +458,31 @@ def test_many_large_files_keep_their_order(tmp_path, monkeypatch):
     assert (values == values[:, :, :1, :1]).all()
     assert values[:, 0, 0, 0].tolist() == list(range(75))
     assert data.splits["train"].labels.tolist() == [0] * 40 + [1] * 35
+
+
+@pytest.mark.parametrize("processors", [1, 8])
+def test_many_large_files_are_in_memory_a_few_at_a_time(tmp_path, monkeypatch, processors):
+    """As many pixels as one file may have, all threads together."""
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    monkeypatch.setattr("gan_lab.data.tree.MAX_PIXELS", 3 * 128 * 128)
+    for index in range(40):
+        save(tmp_path / "train" / f"{index:03d}.png", np.full((128, 128), index), compress_level=1)
+    lock, inside, most = threading.Lock(), [], []
+
+    def decode(path, rule):
+        with lock:
+            inside.append(path)
+            most.append(len(inside))
+        time.sleep(0.005)
+        pixels = decode_image(path, rule)
+        with lock:
+            inside.remove(path)
+        return pixels
+
+    monkeypatch.setattr("gan_lab.data.tree.decode_image", decode)
+    values = loaded(tmp_path, splits={"train": "train"}, channels=1).splits["train"].values
+    assert values[:, 0, 0, 0].tolist() == list(range(40))
+    assert max(most) == min(processors, 3)
 
 
 def test_palette_and_alpha_files_beside_plain_ones(tmp_path):

@@ -382,6 +382,14 @@ def test_it_is_trained_once(tmp_path, trainings):
     assert torch.equal(first.std, second.std)
 
 
+def test_what_a_killed_training_left_is_cleared(tmp_path):
+    for _ in range(2):  # by one that trains, and by one that finds it trained
+        left = tmp_path / ".x.ckpt.0123456789ab.tmp"
+        left.write_bytes(b"half of it")
+        classifier(data(), QUICK, tmp_path)
+        assert not left.exists()
+
+
 @pytest.mark.parametrize(
     "other",
     [{"epochs": 1}, {"lr": 0.01}, {"crop": 0}, {"flip": False}, {"seed": 3}, {"network": ResNetClassifier(1)},

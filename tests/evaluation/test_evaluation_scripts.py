@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -316,8 +317,27 @@ def sixteen_bit(folder):
     Image.fromarray(grey(1)[0, 0].astype(np.uint16) * 256).save(folder / "0003.png")
 
 
+def pipe(folder):
+    save_images(folder, grey(24))
+    os.mkfifo(folder / "zz.png")
+
+
+def loop(folder):
+    save_images(folder, grey(24))
+    (folder / "again").symlink_to(".")
+
+
+def other_kinds(folder):
+    folder.mkdir()
+    for name in ("a.heic", "b.heic", "c.avif"):
+        (folder / name).write_bytes(b"")
+
+
 FOLDERS = [
     (empty, ["samples=", "no image"]),
+    (other_kinds, ["samples=", "no image", "2 .heic, 1 .avif"]),
+    (pipe, ["zz.png", "no regular file"]),
+    (loop, ["again", "remove the link"]),
     (too_few, ["15 images", "evaluation.splits=10"]),
     (mixed_sizes, ["10", "8"]),
     (other_size, ["10x10", "8x8"]),
@@ -334,6 +354,7 @@ def test_a_folder_that_cannot_be_scored_is_refused(make, words, place, folders, 
     assert not (place / "kept").exists()
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(("make", "words"), FOLDERS, ids=[make.__name__ for make, _ in FOLDERS])
 @pytest.mark.parametrize("side", ["samples", "reference"])
 def test_it_is_refused_before_a_classifier_is_trained(make, words, side, place, folders, capsys):

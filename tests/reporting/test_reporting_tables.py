@@ -15,6 +15,7 @@ from gan_lab.reporting.orders import comparisons
 from gan_lab.reporting.published_objectives import LINES
 from gan_lab.types import UserError
 from gan_lab.versions import FIELD_DEFAULTS, Since
+from registry import CONF
 
 
 def table_2_2(found, datasets=None, **asked):
@@ -432,3 +433,9 @@ def test_published_numbers_are_those_of_the_thesis():
     tiny = [(line.published["is"]["tiny_imagenet"].value, line.published["fid"]["tiny_imagenet"].value)
             for name, line in LINES.items() if name != "wgan_gp"]  # fmt: skip
     assert tiny == [(8.66, 16.47), (8.67, 14.90), (8.70, 15.05), (8.82, 15.11), (8.53, 15.72), (8.63, 15.75)]
+
+
+def test_no_committed_table_shows_what_is_missing_as_python_does():
+    tables = sorted((CONF.parent / "results" / "tables").glob("*.md"))
+    assert tables
+    assert [path.name for path in tables if re.search(r"\b(None|nan)\b", path.read_text())] == []

@@ -153,7 +153,8 @@ def test_checkpoints(files, run_dir):
 ARRAYS = [
     np.zeros(0), np.zeros(3), np.float64(1), np.array("text"), np.array([1j, 2, 3, 4]), np.full(4, np.nan), np.eye(4),
     np.full((4, 4), np.inf), -np.eye(4), np.triu(np.ones((4, 4))), np.full((4, 4), 1e300), np.full((4, 4), 1e-300),
-    np.ones((4, 4, 4)), np.arange(4, dtype=np.int8), np.array([True] * 4), np.int64(-3), np.zeros((3000, 3000), "f4"),
+    np.ones((4, 4, 4)), np.arange(4, dtype=np.int8), np.array([True] * 4), np.int64(-3),
+    np.zeros((3000, 3000), np.float32),
     np.frombuffer(b"[" * 10**5, np.uint8), np.frombuffer(b"{}", np.uint8), np.frombuffer(b'{"marginal": 3}', np.uint8),
     np.frombuffer(b'{"marginal": [1e999]}', np.uint8), np.zeros(2**20),
 ]  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_lab.arrays import json_of, read_arrays
 from gan_lab.data.source import Decoded, LoadedData, Source, Split
-from gan_lab.files import atomic_path
+from gan_lab.files import atomic_path, clear_abandoned
 from gan_lab.schema import misfit
 from gan_lab.types import DataSpec, UserError
 
@@ -32,6 +32,8 @@ def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
     source.fetch()
     key = source.content_key()
     path = None if cache_dir is None else Path(cache_dir).expanduser() / f"{key}.npz"
+    if path is not None:
+        clear_abandoned(path.parent)
     decoded = None if path is None else _read(path, source, key)
     if decoded is None:
         log.info("Reading %s%s", source.name, "" if path is None else f" (once, then from {path.parent})")

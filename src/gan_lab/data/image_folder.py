@@ -9,7 +9,16 @@ from pathlib import Path
 
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import expand
-from gan_lab.data.tree import Tree, TreeSource, list_folder, list_images
+from gan_lab.data.tree import (
+    Tree,
+    TreeSource,
+    is_image,
+    list_files,
+    list_folder,
+    list_images,
+    passed_over,
+    say_passed_over,
+)
 from gan_lab.types import UserError
 
 UNLABELLED = "unlabelled"
@@ -30,8 +39,8 @@ class ImageFolder(TreeSource):
         one size. With it, of images that are not square the largest centred square is taken, or fit="stretch" all.
 
     The classes are the folders below the splits, sorted by name, the same in every split; files are taken from any
-    depth below them, hidden files and other kinds of file are passed over. Where the images lie directly in the
-    splits, the data has no labels: one class, "unlabelled".
+    depth below them, through links too; hidden files are passed over, other kinds of file with a warning. Where the
+    images lie directly in the splits, the data has no labels: one class, "unlabelled".
     """
 
     name: str = ""
@@ -58,6 +67,7 @@ class ImageFolder(TreeSource):
         if self.splits.get("train") is None:
             raise UserError("dataset.splits has no train: add dataset.splits.train=FOLDER, a folder in dataset.root")
         super().validate()
+        say_passed_over(f"dataset.root={self.root}", self._files())
 
     def tree(self) -> tuple[Tree, list[str]]:
         root = root_folder(self.root, "which holds <split>/<class>/* image files")
@@ -77,12 +87,22 @@ class ImageFolder(TreeSource):
                 f"{root} has no folder {name} (split {split}): "
                 f"name its folder with dataset.splits.{split}=FOLDER ({other})"
             )
-        folders, loose = list_folder(folder)
+        folders, files = list_folder(folder)
+        loose = [file for file in files if is_image(file)]
         if not loose:
             return list_classes(folder)
         if any(list_images(folder / inner) for inner in folders):
             raise UserError(f"{folder} holds class folders and loose images ({loose[0]}): move them into the folders")
         return {UNLABELLED: [os.path.join(folder, image) for image in loose]}
+
+    def _files(self) -> list[str]:
+        """All files of the splits, images or not."""
+        files = []
+        for name in {str(folder) for folder in self.splits.values() if folder is not None}:
+            split = expand(str(self.root)) / name
+            classes, loose = list_folder(split)
+            files += loose + [file for inner in classes for file in list_files(split / inner)]
+        return files
 
 
 def folder_name(root: str | None) -> str:
@@ -107,7 +127,9 @@ def list_classes(folder: Path) -> dict[str, list[str]]:
         raise UserError(f"{folder} is empty: it must hold one folder of images for each class, or images")
     for name, paths in classes.items():
         if not paths:
-            raise UserError(f"{folder / name} is a class folder without images: fill it or remove it")
+            kinds = passed_over(list_files(folder / name))
+            others = f" (passed over: {kinds})" if kinds else ""
+            raise UserError(f"{folder / name} is a class folder without images{others}: fill it or remove it")
     return classes
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from gan_lab.data.source import check_number, one_line
+from gan_lab.data.source import RAW_BYTES, check_number, one_line
+from gan_lab.files import open_regular
 from gan_lab.types import UserError
 
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # by content; no other decoder of Pillow's is started
+MAX_PIXELS = 2**26  # of a file: 8192 x 8192
+MAX_SIDE = 2**16  # of a file: JPEG has no more, and one row or column always fits into memory
 FILTERS = {
     "box": Image.Resampling.BOX,  # by _area_mean
     "bilinear": Image.Resampling.BILINEAR,
@@ -22,6 +27,7 @@ FITS = ("crop", "stretch")
 GREYSCALE_RULES = ("keep", "drop", "drop_grey", "refuse")
 _ONE_CHANNEL = frozenset({"1", "L", "LA"})
 _NOT_EIGHT_BIT = frozenset({"F", "I", "I;16", "I;16B", "I;16L", "I;16N"})
+_STRIP = 2**18  # pixels that are averaged at once
 _MODES = {1: "L", 3: "RGB"}
 
 
@@ -70,65 +76,137 @@ class ImageRule:
             raise UserError("dataset.greyscale=drop_grey drops everything of dataset.channels=1: use keep or drop")
 
 
-def decode_image(path: str | Path, rule: ImageRule) -> np.ndarray | None:
-    """One file as uint8 (channels, height, width); None when the greyscale rule drops it."""
+@contextmanager
+def open_image(path: str | Path) -> Iterator[ImageFile.ImageFile]:
+    """An image file whose header is read and whose pixels are not, yet.
+
+    Raises:
+        UserError: for a file that is no regular one, of another format, damaged, of more than 8 bits a channel, or
+            larger than MAX_PIXELS or MAX_SIDE; what fails inside the block is named as this file's damage, too.
+    """
     try:
-        with Image.open(path) as image:
-            image.load()
-            if image.mode in _NOT_EIGHT_BIT:
-                raise UserError(f"{path} has more than 8 bits a channel: convert it to 8 bits")
-            if image.mode in _ONE_CHANNEL and rule.greyscale == "refuse" and rule.channels == 3:
-                raise UserError(f"{path} is greyscale and {rule.channels} channels are expected: remove it, or convert")
-            if image.mode in _ONE_CHANNEL and rule.greyscale in ("drop", "drop_grey"):
-                return None
-            if rule.sides and image.size not in [(side, side) for side in rule.sides]:
-                expected = " or ".join(f"{side}x{side}" for side in rule.sides)
-                raise UserError(f"{path} is {extent(image.size)}, not {expected}: use dataset=image_folder for it")
-            converted = image.convert(_MODES[rule.channels])
-            if rule.greyscale == "drop_grey" and _is_grey(np.asarray(converted)):
-                return None
-            pixels = _fit(converted, rule)
-    except (UserError, MemoryError):
+        with open_regular(Path(path), RAW_BYTES) as file, Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+                raise UserError(f"{path} is {extent(image.size)}: {_SHRINK}")
+            if _has_more_than_eight_bits(image):
+                raise UserError(
+                    f"{path} has more than 8 bits a channel: save it with 8, its range scaled to 0 ... 255 (of 16 bits "
+                    "65535 to 255, of 12 bits 4095 to 255)"
+                )
+            yield image
+    except UserError:
         raise
+    except Image.DecompressionBombError:  # Pillow's own bound, at more than ours
+        raise UserError(f"{path} is too large: {_SHRINK}") from None
+    except MemoryError:
+        raise UserError(f"{path} needs more memory than there is: make it smaller, or free some") from None
     except Exception as error:  # Pillow raises a dozen types on damaged files
-        reason = "no image" if isinstance(error, UnidentifiedImageError) else one_line(error)
+        no_image = f"not {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        reason = no_image if isinstance(error, UnidentifiedImageError) else one_line(error)
         raise UserError(f"{path} cannot be decoded ({reason}): replace or remove the file") from error
+
+
+def decode_image(path: str | Path, rule: ImageRule) -> np.ndarray | None:
+    """One file as uint8 (channels, height, width); None when the greyscale rule drops it. UserError as `open_image`."""
+    with open_image(path) as image:
+        image.load()
+        mode = _MODES[rule.channels]
+
+        # by channels
+        if image.mode in _ONE_CHANNEL and rule.greyscale == "refuse" and rule.channels == 3:
+            raise UserError(f"{path} is greyscale and {rule.channels} channels are expected: remove it, or convert")
+        if image.mode in _ONE_CHANNEL and rule.greyscale in ("drop", "drop_grey"):
+            return None
+
+        # by sides, and by what the colours are
+        if rule.sides and image.size not in [(side, side) for side in rule.sides]:
+            expected = " or ".join(f"{side}x{side}" for side in rule.sides)
+            raise UserError(f"{path} is {extent(image.size)}, not {expected}: use dataset=image_folder for it")
+        if rule.greyscale == "drop_grey" and all(map(_is_grey, _strips(image, (0, 0, *image.size), mode))):
+            return None
+        pixels = _fit(image, rule, mode)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+_SHRINK = f"make it smaller, at most {MAX_PIXELS:,} pixels in all and {MAX_SIDE:,} at a side"
+
+
+def _has_more_than_eight_bits(image: ImageFile.ImageFile) -> bool:
+    """Pillow cuts the colours of such files to the upper byte and shows them as 8-bit ones."""
+    if image.mode in _NOT_EIGHT_BIT:
+        return True
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))) > 8  # type: ignore[attr-defined]
+    decoder = image.tile[0].args if image.tile else None
+    if image.format == "PPM":
+        return isinstance(decoder, tuple) and isinstance(decoder[-1], int) and decoder[-1] > 255  # the largest value
+    return image.format == "PNG" and str(decoder).endswith(";16B")
 
 
 def _is_grey(pixels: np.ndarray) -> bool:
     return bool((pixels == pixels[..., :1]).all())
 
 
-def _fit(image: Image.Image, rule: ImageRule) -> np.ndarray:
-    if rule.resize == "none":
-        return np.asarray(image)
-    assert rule.size is not None
-    if rule.fit == "crop":
+def _fit(image: Image.Image, rule: ImageRule, mode: str) -> np.ndarray:
+    """(height, width[, 3]) of the image in `mode`, resized by the rule."""
+    box = (0, 0, image.width, image.height)
+    if rule.resize != "none" and rule.fit == "crop":
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
+        box = (left, top, left + side, top + side)
     if rule.resize == "box":
-        return _area_mean(np.asarray(image), rule.size)
-    return np.asarray(image.resize((rule.size, rule.size), FILTERS[rule.resize]))
+        assert rule.size is not None
+        return _area_mean(image, box, mode, rule.size)
+
+    # by Pillow
+    if box != (0, 0, image.width, image.height):
+        image = image.crop(box)
+    if image.mode != mode:
+        image = image.convert(mode)  # of the same mode it would be a copy
+    if rule.resize != "none":
+        assert rule.size is not None
+        image = image.resize((rule.size, rule.size), FILTERS[rule.resize])
+    return np.asarray(image)
 
 
-def _area_mean(pixels: np.ndarray, size: int) -> np.ndarray:
-    """(height, width, ...) to (size, size, ...): each new pixel is the mean over its area, rounded half up. Exact."""
-    height, width = pixels.shape[:2]
-    rows, columns = _overlaps(height, size), _overlaps(width, size)
-    total = np.einsum("ai,bj,ij...->ab...", rows, columns, pixels.astype(np.int64), optimize=True)
+def _strips(image: Image.Image, box: tuple[int, int, int, int], mode: str) -> Iterator[np.ndarray]:
+    """The part `box` (left, top, right, bottom) of an image in `mode`, cut across its longer side into small arrays."""
+    left, top, right, bottom = box
+    step = max(1, _STRIP // max(right - left, bottom - top))
+    if bottom - top > right - left:
+        parts = [(start, top, min(start + step, right), bottom) for start in range(left, right, step)]
+    else:
+        parts = [(left, start, right, min(start + step, bottom)) for start in range(top, bottom, step)]
+    for part in parts:
+        yield np.asarray(image.crop(part).convert(mode))
+
+
+def _area_mean(image: Image.Image, box: tuple[int, int, int, int], mode: str, size: int) -> np.ndarray:
+    """The part `box` of an image as (size, size, ...): each pixel is the mean over its area, rounded half up. Exact.
+
+    The longer side is shrunk first, strip by strip: of a large image little more than the file's own pixels is held.
+    """
+    width, height = box[2] - box[0], box[3] - box[1]
+    longer = 0 if height > width else 1
+    shrunk = [_area_sums(strip, size, longer) for strip in _strips(image, box, mode)]
+    total = _area_sums(np.concatenate(shrunk, 1 - longer), size, 1 - longer)
     return ((total + height * width // 2) // (height * width)).astype(np.uint8)
 
 
-def _overlaps(side: int, size: int) -> np.ndarray:
-    """(size, side): how much of old pixel j lies in new pixel i, in whole numbers that add up to `side` for each i.
+def _area_sums(values: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """Sums of whole numbers over `size` equal parts of an axis, times `size` to be whole: int64.
 
-    With both grids scaled by side * size, new pixel i covers [i side, (i + 1) side) and old pixel j
-    [j size, (j + 1) size).
+    With both grids scaled by size * side, new pixel i covers [i side, (i + 1) side) and old pixel j
+    [j size, (j + 1) size): the sum up to an edge i side is `size` times that of the old pixels that lie before it, and
+    what it cuts off the next one.
     """
-    new, old = np.arange(size)[:, None] * side, np.arange(side) * size
-    return (np.minimum(new + side, old + size) - np.maximum(new, old)).clip(min=0)
+    values = np.moveaxis(values, axis, 0)
+    side = len(values)
+    whole, part = np.divmod(np.arange(size + 1) * side, size)
+    before = np.zeros((side + 1, *values.shape[1:]), np.int64)
+    np.cumsum(values, axis=0, dtype=np.int64, out=before[1:])
+    cut = values[np.minimum(whole, side - 1)] * part.reshape(-1, *[1] * (values.ndim - 1))
+    return np.moveaxis(np.diff(size * before[whole] + cut, axis=0), 0, axis)
 
 
 def extent(size: Sequence[int]) -> str:

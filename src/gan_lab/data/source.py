@@ -6,15 +6,19 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from gan_lab.files import open_regular
 from gan_lab.types import DataSpec, UserError
 
+RAW_BYTES = 2**30  # more than any raw file that is read as one
 DECODER_VERSION = 1
 """Raise it when any source decodes the same raw content to other values: every content hash changes with it."""
 
@@ -122,8 +126,21 @@ def expand(root: str) -> Path:
 
 def read_bytes(path: Path | str) -> bytes:
     """A raw file's content. UserError that names it when it cannot be read."""
+    with _raw(path) as file:
+        return file.read()
+
+
+def raw_digest(path: Path | str) -> bytes:
+    """The SHA-256 of a raw file's content, which is not held. UserError that names it when it cannot be read."""
+    with _raw(path) as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+@contextmanager
+def _raw(path: Path | str) -> Iterator[BufferedReader]:
     try:
-        return Path(path).read_bytes()
+        with open_regular(Path(path), RAW_BYTES) as file:
+            yield file
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): replace or remove it") from error
 

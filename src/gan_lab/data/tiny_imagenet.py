@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gan_lab.data.image_folder import check_same_classes, folder_name, list_classes, root_folder
 from gan_lab.data.images import ImageRule
+from gan_lab.data.source import read_bytes
 from gan_lab.data.tree import Tree, TreeSource, list_images
 from gan_lab.types import UserError
 
@@ -56,9 +57,10 @@ def _annotated(folder: Path) -> dict[str, list[str]]:
     """The files of the original validation split by class: `file name <tab> wnid <tab> box` in each line."""
     annotations = folder / ANNOTATIONS
     try:
-        rows = [line.split("\t") for line in annotations.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = read_bytes(annotations).decode().splitlines()
+        rows = [line.split("\t") for line in lines if line.strip()]
         wnid_of = {row[0]: row[1] for row in rows}
-    except (OSError, ValueError, IndexError) as error:
+    except (ValueError, IndexError) as error:  # ValueError: UserError, too
         raise UserError(f"{annotations} cannot be read: unpack tiny-imagenet-200.zip again") from error
     classes: dict[str, list[str]] = {}
     for path in list_images(folder / "images"):

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import os
+import threading
+import warnings
 from abc import abstractmethod
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from gan_lab.data.images import ImageRule, decode_image, extent
-from gan_lab.data.source import Decoded, Source, Split, content_digest, read_bytes
+from gan_lab.data.images import MAX_PIXELS, ImageRule, decode_image, extent, open_image
+from gan_lab.data.source import Decoded, Source, Split, content_digest, raw_digest
 from gan_lab.types import UserError
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
+_KINDS = 8  # of files passed over, listed
 _LARGE = 128 * 128  # pixels; below it threads only contend for the interpreter (32 x 32: 40% slower with two)
+
+log = logging.getLogger(__name__)
 
 Tree = Mapping[str, Mapping[str, Sequence[str]]]
 """split -> class -> paths of image files, in the order of the samples."""
@@ -48,23 +54,54 @@ class TreeSource(Source):
 
 
 def list_images(folder: str | Path) -> list[str]:
-    """Paths of the image files below `folder`, sorted by relative path; links are followed, hidden entries skipped."""
-    found = []
-    for parent, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(parent, name) for name in files if is_image(name)]
-    return sorted(found, key=_posix)
+    """Paths of the image files below `folder`; see `list_files`."""
+    return [path for path in list_files(folder) if is_image(os.path.basename(path))]
+
+
+def list_files(folder: str | Path) -> list[str]:
+    """Paths of the files below `folder`, sorted by relative path; links are followed, hidden entries skipped.
+
+    Raises UserError for a folder that cannot be read, a link that leads nowhere, and a folder that is reached again by
+    a link: its images would count twice, or for ever.
+    """
+    start = os.path.realpath(folder)
+    names = {str(above): str(above) for above in Path(start).parents} | {start: str(folder)}  # real path: as reached
+    waiting, files = [(str(folder), start)], []
+    while waiting:
+        path, real = waiting.pop()
+        for entry in _entries(path):
+            if not entry.is_dir():
+                files.append(entry.path)
+                continue
+            target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+            if target in names:
+                raise UserError(f"{entry.path} is the folder {names[target]} once more, by a link: remove the link")
+            names[target] = entry.path
+            waiting.append((entry.path, target))
+    return sorted(files, key=_posix)
 
 
 def list_folder(folder: str | Path) -> tuple[list[str], list[str]]:
-    """Names of the folders and of the image files that lie in `folder`, sorted, without hidden ones."""
-    try:
-        with os.scandir(folder) as entries:
-            shown = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror})") from error
-    folders = sorted(name for name, is_folder in shown if is_folder)
-    return folders, sorted(name for name, is_folder in shown if not is_folder and is_image(name))
+    """Names of the folders and of the files that lie in `folder`, sorted, without hidden ones."""
+    entries = _entries(folder)
+    folders = {entry.name for entry in entries if entry.is_dir()}
+    return sorted(folders), sorted({entry.name for entry in entries} - folders)
+
+
+def say_passed_over(where: object, files: Sequence[str]) -> None:
+    """Warn of files that are no images by their suffix: how many, of what kinds."""
+    if kinds := passed_over(files):
+        read = " ".join(sorted(SUFFIXES))
+        log.warning("%s: passed over %s, since images are %s: convert those that are images", where, kinds, read)
+
+
+def passed_over(files: Sequence[str]) -> str:
+    """ "3 .heic, 1 .txt" for files that are no images by their suffix; "" where all are."""
+    suffixes = [os.path.splitext(path)[1].lower() for path in files if not is_image(os.path.basename(path))]
+    kinds = Counter(suffix if suffix[1:].isalnum() else "of other names" for suffix in suffixes)
+    most_first = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    more = [f"files of {len(kinds) - _KINDS} kinds more"] if len(kinds) > _KINDS else []
+    return ", ".join([f"{count:,} {kind}" for kind, count in most_first[:_KINDS]] + more)
 
 
 def is_image(name: str) -> bool:
@@ -89,7 +126,8 @@ def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: 
     splits: dict[str, Split] = {}
     shape = None if rule.size is None else (rule.channels, rule.size, rule.size)
     total = sum(len(paths) for classes in tree.values() for paths in classes.values())
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)  # our bound is lower
+    with quiet, Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"Decoding {title}", total=total)
         for split, classes in tree.items():
             paths = [path for name in class_names for path in classes[name]]
@@ -104,7 +142,7 @@ def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: 
                 if pixels.shape != shape:
                     raise UserError(_mixed_sizes(paths[index], pixels.shape, shape, rule))
                 if values is None:
-                    values = np.empty((len(paths), *shape), np.uint8)
+                    values = _empty(len(paths), shape)
                 values[len(kept)] = pixels
                 kept.append(index)
             splits[split] = _finish(split, values, labels[kept].astype(np.int64), class_names, rule)
@@ -113,26 +151,77 @@ def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: 
 
 def _decode_all(paths: Sequence[str], rule: ImageRule) -> Iterator[np.ndarray | None]:
     """Decoded files in order; large ones by several threads (Pillow decodes without the interpreter's lock)."""
-    if not _is_large(paths[0]):
+    if _pixels(paths[0]) < _LARGE:
         yield from (decode_image(path, rule) for path in paths)
         return
+
+    # few decoded images wait to be taken, and few pixels are in memory at a time
     workers = min(8, os.cpu_count() or 1)
-    rest = iter(paths)
+    room = _Room(MAX_PIXELS)
+    waiting: deque[Future[np.ndarray | None]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        while chunk := list(islice(rest, 32 * workers)):  # bounded: few decoded images wait to be taken
-            yield from pool.map(decode_image, chunk, [rule] * len(chunk))
+        for path in paths:
+            waiting.append(pool.submit(_decode_within, room, path, rule))
+            if len(waiting) > 4 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _is_large(path: str) -> bool:
+class _Room:
+    """So many pixels are decoded at once, and no more: threads wait until there is room for theirs."""
+
+    def __init__(self, pixels: int) -> None:
+        self.free = pixels
+        self.changed = threading.Condition()
+
+    @contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        with self.changed:
+            self.changed.wait_for(lambda: pixels <= self.free)
+            self.free -= pixels
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.free += pixels
+                self.changed.notify_all()
+
+
+def _decode_within(room: _Room, path: str, rule: ImageRule) -> np.ndarray | None:
+    with room.of(_pixels(path)):
+        return decode_image(path, rule)
+
+
+def _pixels(path: str) -> int:
+    """At most MAX_PIXELS; 0 for a file that is refused."""
     try:
-        with Image.open(path) as image:
-            return image.width * image.height >= _LARGE
-    except Exception:  # decode_image says what is wrong with it
-        return False
+        with open_image(path) as image:
+            return image.width * image.height
+    except UserError:  # decode_image says what is wrong with it
+        return 0
 
 
-def _refuse(error: OSError) -> None:
-    raise UserError(f"{error.filename} cannot be read ({error.strerror})") from error
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, without hidden ones. UserError where it cannot be read or holds a link to nowhere."""
+    try:
+        with os.scandir(folder) as scanned:
+            entries = [entry for entry in scanned if not entry.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror})") from error
+    for entry in entries:
+        if entry.is_symlink():
+            _check_link(entry.path)
+    return entries
+
+
+def _check_link(path: str) -> None:
+    try:
+        os.stat(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} is a link that leads nowhere ({error.strerror}): restore what it led to, or remove the link"
+        ) from None
 
 
 def _posix(path: str) -> str:
@@ -148,7 +237,17 @@ def _tree_parts(tree: Tree, class_names: Sequence[str]) -> Iterator[bytes]:
         yield _bytes(split)
         for name in class_names:
             yield _bytes(name)
-            yield b"".join(hashlib.sha256(read_bytes(path)).digest() for path in classes[name])
+            yield b"".join(raw_digest(path) for path in classes[name])
+
+
+def _empty(count: int, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return np.empty((count, *shape), np.uint8)
+    except MemoryError:
+        raise UserError(
+            f"{count:,} images of {extent(shape[:0:-1])} need more memory than there is: add dataset.resize=box "
+            "dataset.size=32"
+        ) from None
 
 
 def _finish(

@@ -25,7 +25,15 @@ from gan_lab import provenance, records
 from gan_lab.architectures.classifier import Classifier
 from gan_lab.data import LoadedData
 from gan_lab.data.source import one_line
-from gan_lab.files import checksum_path, is_intact, read_json, sha256_of, write_atomically, write_with_checksum
+from gan_lab.files import (
+    checksum_path,
+    clear_abandoned,
+    is_intact,
+    read_json,
+    sha256_of,
+    write_atomically,
+    write_with_checksum,
+)
 from gan_lab.metrics.features import standardise
 from gan_lab.schema import Count, misfit
 from gan_lab.training.randomness import fold, generator_for
@@ -152,6 +160,7 @@ def classifier_of(
         )
     weights = weights_of(data, recipe, folder)
     key = weights.stem
+    clear_abandoned(folder)
     record = _record_of(weights, console)
     if record is None:
         try:

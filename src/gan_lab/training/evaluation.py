@@ -18,7 +18,7 @@ from torch import Tensor
 from gan_lab import provenance
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import to_uint8
-from gan_lab.files import read_json, write_atomically
+from gan_lab.files import clear_abandoned, read_json, write_atomically
 from gan_lab.metrics import load_reference, save_reference
 from gan_lab.metrics.feature_moments import read_statistics
 from gan_lab.metrics.features import Extractor, undisturbed
@@ -65,6 +65,7 @@ class Evaluator:
         self.device = device
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
         keep = needs_features(protocol.scores)
+        clear_abandoned(cache / REFERENCES)
         self.references = {split: self._reference(split, cache, keep) for split in data.splits}
         marginal = self.references["train"].marginal
         for asked in (protocol, protocol.in_training):
