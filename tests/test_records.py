@@ -245,8 +245,8 @@ OF_A_SCORE = '"std": null, "n_samples": 1, "step": 1'
         ('"seconds": NaN', "seconds is NaN"),
         ('"scores": [1]', "scores is a list of 1, and must be a mapping"),
         ('"scores": {"s": {"std": null}}', "scores.s has no extractor, n_samples, step, value"),
-        (f'"scores": {{"s": {{"value": [], {OF_A_SCORE}, "extractor": {{}}}}}}', 'scores.s.value is a list of 0, and must be a number or "nan"'),
-        (f'"scores": {{"s": {{"value": 1, {OF_A_SCORE}, "extractor": {{"architecture": {{}}}}}}}}', "architecture has no name"),
+        (f'"scores": {{"s": {{"value": [], {OF_A_SCORE}, "extractor": {{}}}}}}', 'scores.s.value is a list of 0, and must be a number or "nan"'),  # noqa: E501
+        (f'"scores": {{"s": {{"value": 1, {OF_A_SCORE}, "extractor": {{"architecture": {{}}}}}}}}', "has no name"),
         ('"config": "abc"', 'config is "abc", and must be a mapping'),
         ('"config": {"n_critic": 1.5}', "config.n_critic is 1.5, and must be a whole number"),
         ('"config": {"penalty": {"weight": "heavy"}}', 'penalty.weight is "heavy", and must be a number or null'),
