@@ -284,6 +284,8 @@ def test_a_record_that_never_ends_is_refused_at_once(target, tmp_path):
         file.truncate(2**40)
     (tmp_path / "record.json").symlink_to(tmp_path / target)
     with pytest.raises(DamagedFile, match=r"record\.json (is no regular file|has 1,099,511,627,776 bytes)"):
+        records.read_content(tmp_path / "record.json")
+    with pytest.raises(UserError, match=r"record\.json is a link"):
         records.read(tmp_path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ class SweepCallback(Callback):
         try:
             sweeps.check_places(sweep_dir, cells)
         except UserError as error:  # Hydra would go on after an Exception of a callback
-            print(f"error: {error}", file=sys.stderr)
+            terminal.tell(f"error: {error}", error=True)
             sys.exit(1)
         _begun.append((sweep_dir, cells, sweeps.note_cells(sweep_dir, cells)))
 
