@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from gan_lab import bundle
+from gan_lab import bundle, terminal
 from gan_lab.types import UserError
 
 
@@ -32,15 +32,16 @@ def main() -> None:
     try:
         if arguments.task == "pack":
             bundle.pack(arguments.data, arguments.campaign, arguments.runs, arguments.bundle)
-            print(f"bundle: {arguments.bundle} (there: ./run.sh MINUTES OUT; here: make unbundle ARCHIVE=OUT)")
+            terminal.tell(f"bundle: {arguments.bundle} (there: ./run.sh MINUTES OUT; here: make unbundle ARCHIVE=OUT)")
         elif arguments.task == "run":
             began = time.time() if arguments.began is None else arguments.began
             bundle.run(arguments.minutes, arguments.out, began, arguments.only)
         else:
             names = bundle.unpack(arguments.archive, arguments.runs)
-            print(f"{len(names)} runs in {arguments.runs}: {', '.join(names)}")
+            terminal.tell(f"{len(names)} runs in {arguments.runs}: {', '.join(names)}")
     except UserError as error:
-        sys.exit(f"error: {error}")
+        terminal.tell(f"error: {error}", error=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config
+from gan_lab import cli, config, terminal
 from gan_lab.types import UserError
 
 config.register()
@@ -17,15 +17,13 @@ def main(cfg: DictConfig) -> None:
     try:
         config.check_fields(cfg, config.ClassifierConfig)
         config.check_device(cfg.device)
-        from rich.console import Console
-
         from gan_lab.data import load
         from gan_lab.training import build
         from gan_lab.training.classifier import classifier_of, weights_of
         from gan_lab.training.classifier_file import export_classifier
         from gan_lab.training.extractors import CLASSIFIERS
 
-        console = Console()
+        console = terminal.console()
         recipe = build.make("classifier", cfg.classifier)
         data = load(build.make("dataset", cfg.dataset), Path(cfg.data_cache))
         folder = Path(cfg.data_cache) / CLASSIFIERS
@@ -34,11 +32,11 @@ def main(cfg: DictConfig) -> None:
             export_classifier(weights_of(data, recipe, folder), Path(cfg.export).expanduser())
     except UserError as error:
         raise cli.refuse(error) from None
-    console.print(data.summary(), highlight=False, soft_wrap=True)
+    console.print(data.summary())
     console.print_json(data={key: record[key] for key in ("architecture", "weights_sha256", "precision", "seconds")})
     for split, accuracy in record["accuracy"].items():
         calibration = ", ".join(f"{name} {value:.4f}" for name, value in record["calibration"][split].items())
-        console.print(f"{split}: accuracy {accuracy:.4f}, {calibration}", highlight=False, soft_wrap=True)
+        console.print(f"{split}: accuracy {accuracy:.4f}, {calibration}")
 
 
 if __name__ == "__main__":

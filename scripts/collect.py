@@ -7,7 +7,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config
+from gan_lab import cli, config, terminal
 from gan_lab.reporting import collect
 from gan_lab.types import UserError
 
@@ -25,7 +25,7 @@ def main(cfg: DictConfig) -> None:
         written = collect([Path(folder) for folder in folders], Path(cfg.out), cfg.allow, replace=cfg.replace)
     except UserError as error:
         raise cli.refuse(error) from None
-    print(f"{len(written)} records in {cfg.out}")
+    terminal.tell(f"{len(written)} records in {cfg.out}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config, reporting
+from gan_lab import cli, config, reporting, terminal
 from gan_lab.types import UserError
 
 FROM_RECORDS = {"2-7", "2-14", "2-15", "4-3", "4-7", "4-8"}
@@ -47,11 +47,11 @@ def draw(cfg: dict[str, Any]) -> None:
     for name in names:
         try:
             for path in reporting.draw(name, Path(cfg["out"]), request):
-                print(f"written: {path}")
+                terminal.tell(f"written: {path}")
         except reporting.NothingRecorded as error:
             if len(names) == 1:
                 raise
-            print(f"passed over: {error}")
+            terminal.tell(f"passed over: {error}")
 
 
 def _listed(value: Any) -> list[str]:

@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from gan_lab import terminal
 from gan_lab.reporting.sweep_status import status_table
 from gan_lab.sweeps import read_cells
 from gan_lab.types import UserError
@@ -28,7 +28,7 @@ goes on with it."""
 def main(arguments: list[str]) -> None:
     """Show the table once, or live."""
     folder, every = parsed(arguments)
-    console = Console()
+    console = terminal.console()
     if every is None and console.is_terminal:
         every = EVERY
     if every is None:
@@ -71,12 +71,12 @@ def parsed(arguments: list[str]) -> tuple[Path, float | None]:
 
 if __name__ == "__main__":
     if {"-h", "--help"} & set(sys.argv[1:]):
-        print(USAGE)
+        terminal.tell(USAGE)
         sys.exit(0)
     try:
         main(sys.argv[1:])
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        terminal.tell(f"error: {error}", error=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -8,8 +8,8 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config, reporting
-from gan_lab.files import write_atomically
+from gan_lab import cli, config, reporting, terminal
+from gan_lab.files import safe_name, write_atomically
 from gan_lab.types import UserError
 
 RENDERERS = {"md": reporting.to_markdown, "csv": reporting.to_csv, "tex": reporting.to_latex}
@@ -34,11 +34,11 @@ def main(cfg: DictConfig) -> None:
         sheet = reporting.sheet(reporting.table(design, found, plain["datasets"], asked))
     except UserError as error:
         raise cli.refuse(error) from None
-    name = cfg.name or "table_" + "_".join([cfg.table.replace("-", "_"), *(plain["datasets"] or [])])
+    name = cfg.name or safe_name("_".join(["table", cfg.table.replace("-", "_"), *(plain["datasets"] or [])]))
     for suffix, render in RENDERERS.items():
         write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(sheet))
-    print(reporting.to_markdown(sheet))
-    print(f"written: {Path(cfg.out) / name}.{{{','.join(RENDERERS)}}}")
+    terminal.tell(reporting.to_markdown(sheet))
+    terminal.tell(f"written: {Path(cfg.out) / name}.{{{','.join(RENDERERS)}}}")
 
 
 if __name__ == "__main__":

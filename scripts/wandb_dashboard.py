@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config, records
+from gan_lab import cli, config, records, terminal
 from gan_lab.files import write_atomically
 from gan_lab.types import DamagedFile, UserError
 
@@ -36,10 +35,10 @@ def main(cfg: DictConfig) -> None:
         raise cli.refuse(error) from None
     write_atomically(Path(cfg.out), json.dumps(spec, indent=2) + "\n")
     for section in spec["section"]["panelBankConfig"]["sections"]:
-        print(f"{section['name']}: {len(section['panels'])} panels")
-    print(f"written: {cfg.out}" + ("" if cfg.send else "; add send=true to put it on W&B"))
+        terminal.tell(f"{section['name']}: {len(section['panels'])} panels")
+    terminal.tell(f"written: {cfg.out}" + ("" if cfg.send else "; add send=true to put it on W&B"))
     if cfg.send:
-        print(f"sent: {workspace.save().url}")
+        terminal.tell(f"sent: {workspace.save().url}")
 
 
 def score_names(folder: Path) -> tuple[list[str], list[str]]:
@@ -49,7 +48,7 @@ def score_names(folder: Path) -> tuple[list[str], list[str]]:
         try:
             found.append(records.read_content(path))
         except DamagedFile as error:
-            print(f"warning: passed over: {error}", file=sys.stderr)
+            terminal.tell(f"warning: passed over: {error}", error=True)
     history = sorted({name.replace(".", "/") for record in found for name in record.get("history") or {}})
     final = sorted({name for record in found for name in record.get("scores") or {}})
     if not final:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
 
 from gan_runs import compose, fitting
 
-from gan_lab import config
+from gan_lab import config, terminal
 from gan_lab.types import UserError
 from registry import CONF, options
 
@@ -158,5 +158,5 @@ def test_the_suggestion_names_the_nearest_and_lists_all():
     "sweep/0", "2026", "seed=0,loss=exp", "a b", "it's", "{a: 1}", "(x)", "[1]", "null'", "a\"b", "/x/.y-z/1",
 ])  # fmt: skip
 def test_a_quoted_value_is_read_as_it_was(value):
-    parsed = OverridesParser.create().parse_override(f"run_dir={config.quoted(value)}").value()
+    parsed = OverridesParser.create().parse_override(f"run_dir={terminal.quoted(value)}").value()
     assert str(parsed) == value

@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from gan_lab import provenance, records
+from gan_lab import provenance, records, terminal
 from gan_lab.campaign import ENDED, Cell, read_campaign, status_of, work_through
 from gan_lab.files import write_atomically
 from gan_lab.types import UserError
@@ -171,9 +171,9 @@ def run(minutes: float, out: Path, began: float, only: Collection[str] = WORK) -
     statuses = work_through(cells if "cells" in only else [], Path("runs"), is_over)
     (told / "cells.json").write_text(json.dumps(statuses, indent=1) + "\n")
     left_out = pack_results(told, Path("runs"), [cell for cell in cells if cell.name not in ended_before], out)
-    print("\n".join([f"{name}: {status or 'not begun'}" for name, status in statuses.items()]))
+    terminal.tell("\n".join([f"{name}: {status or 'not begun'}" for name, status in statuses.items()]))
     for name in left_out:
-        print(f"left out for its size: {name}")
+        terminal.tell(f"left out for its size: {name}")
 
 
 def _timed(command: list[str], seconds: float, log: Path) -> None:

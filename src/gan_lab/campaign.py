@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from gan_lab import records
+from gan_lab.files import safe_name
 from gan_lab.types import UserError
 
 ENDED = ("finished", "diverged")
@@ -60,7 +61,7 @@ def _cells_of(entry: Any, path: Path) -> list[Cell]:
             for field, value in chosen.items()
         ]
         given = (*overrides, *(f"{field}={value}" for field, value in chosen.items()))
-        cells.append(Cell("_".join(parts), given))
+        cells.append(Cell(safe_name("_".join(parts)), given))
     return cells
 
 

@@ -24,6 +24,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from gan_lab import config, sweeps
+from gan_lab.files import refuse_links
+from gan_lab.terminal import quoted
+from gan_lab.types import UserError
 
 LOG = "output.log"
 _OF_THE_SWEEP = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper", "hydra.sweep.", "hydra.mode")
@@ -80,6 +83,10 @@ class Job:
         composed = self.composed()
         run_dir = cell_dir(composed)
         run_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            refuse_links(run_dir)
+        except UserError as error:
+            raise CompactHydraException(str(error)) from None
         _write_to(run_dir / LOG)
         if self.script is not None and config.uses_several_devices(composed):
             self._run_script(self.script, composed, run_dir)
@@ -96,14 +103,12 @@ class Job:
 
     def _run_script(self, script: str, composed: DictConfig, run_dir: Path) -> None:
         """The cell as a single run: Lightning starts its other processes with the same command line."""
-        groups = [
-            f"{field}={config.quoted(group)}" for field, group in config.logger_groups(composed, run_dir.parent).items()
-        ]
+        groups = [f"{field}={quoted(group)}" for field, group in config.logger_groups(composed, run_dir.parent).items()]
         own = [typed for typed in self.sweep.hydra.overrides.hydra if not typed.startswith(_OF_THE_SWEEP)]
         where = ["--config-dir", found] if (found := _config_dir(self.sweep)) else []
         command = [sys.executable, script, *where, *own, *self.overrides, *groups, "hydra.mode=RUN"]
         before = (run_dir / LOG).stat().st_size
-        command.append(f"run_dir={config.quoted(run_dir)}")
+        command.append(f"run_dir={quoted(run_dir)}")
         with subprocess.Popen(command) as process:  # nosec B603 # this program again, with what the user typed; no shell
             told = False
             while process.poll() is None:

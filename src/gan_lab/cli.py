@@ -7,16 +7,17 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException, HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_lab import sweep_callback
+from gan_lab import sweep_callback, terminal
 from gan_lab.config import suggestion
 
 _ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
@@ -55,14 +56,20 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         if wants_tracebacks:
             raise
-        print(f"error: {_one_line(error, schema)}", file=sys.stderr)
+        terminal.tell(f"error: {_one_line(error, schema)}", error=True)
+        sys.exit(1)
+    except ValueError as error:
+        refused = None if wants_tracebacks else _refused_option(error, sys.argv[1:])
+        if refused is None:
+            raise
+        terminal.tell(f"error: {refused}", error=True)
         sys.exit(1)
     except OSError as error:
         if wants_tracebacks or error.errno not in _NO_PLACE:
             raise
         where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
         advice = "make room or choose another folder; a run that had begun goes on with resume=RUN_DIR"
-        print(f"error: {where} ({error.strerror}): {advice}", file=sys.stderr)
+        terminal.tell(f"error: {where} ({error.strerror}): {advice}", error=True)
         sys.exit(1)
     finally:
         if not wants_tracebacks:
@@ -83,17 +90,42 @@ def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraExcepti
     if run_dir is None:
         return CompactHydraException(str(error))
     if hydra.mode == RunMode.MULTIRUN:
-        print(f"error: {hydra.job.override_dirname}: {error}", file=sys.stderr)
+        terminal.tell(f"error: {hydra.job.override_dirname}: {error}", error=True)
     elif run_dir.is_dir() and not any(run_dir.iterdir()):
         run_dir.rmdir()  # Hydra made it; nothing happened in it
     return CompactHydraException(str(error))
 
 
+def _refused_option(error: ValueError, arguments: Sequence[str]) -> str | None:
+    """What is wrong with `penalty=null` or `penalty=1`, for which Hydra has a bare ValueError; None: another error."""
+    if not str(error).startswith("Config group override must be"):
+        return None
+    typed = [text for text in arguments if "=" in text and not text.startswith("-")]
+    for override in OverridesParser.create().parse_overrides(typed):
+        values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
+        if all(isinstance(value, str | list) for value in values):
+            continue
+        if (options := _options(override.key_or_group)) or "/" in override.key_or_group:
+            return f"{override.input_line}: choose an option by its name{suggestion('', options) if options else ''}"
+    return None
+
+
+def _options(group: str) -> list[str]:
+    """The options of a group of this program's conf folder; none where there is no such group."""
+    program = Path(getattr(sys.modules["__main__"], "__file__", None) or ".").resolve()
+    folders = (folder / "conf" / group for folder in program.parents[:2])
+    return sorted(path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.yaml"))
+
+
 def _one_line(error: Exception, schema: type | None) -> str:
     message = str(error)
-    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={choice}: there is no such option{suggestion(choice, error.options)}"
+        if options := error.options or _options(group):
+            return f"{group}={choice}: there is no such option{suggestion(choice, options)}"
+    if "is not Optional" in f"{message}{error.__cause__}" and (found := re.search(r"override (([\w.]+)=\S*)", message)):
+        others = f", or choose an option of optimizer@{found[2]}" if found[2] == "optimizer_critic" else ""
+        return f"{found[1]}: it needs a value: omit it for the default{others}"
     if found := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message):
         key = found[1] or found[2]
         known = suggestion(key, [item.name for item in fields(schema)]) if schema else "; --help lists them"

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
-from gan_lab import records, signature, trust, versions
+from gan_lab import plain_yaml, records, signature, trust, versions
+from gan_lab.files import refuse_links
 from gan_lab.schema import misfit
+from gan_lab.terminal import quoted
 from gan_lab.types import UserError
 
 Group = dict[str, Any]
@@ -304,12 +305,6 @@ def logger_groups(config: DictConfig, sweep_dir: Path) -> dict[str, str]:
     return {f"logger.{name}.group": sweep_dir.name for name, node in nodes if node.get("group", "") is None}
 
 
-def quoted(value: object) -> str:
-    """A value as Hydra's command line takes it, in quotes unless it is plainly a name or a path."""
-    text = str(value)
-    return text if re.fullmatch(r"[A-Za-z_./][\w./-]*", text) else "'" + text.replace("'", "\\'") + "'"
-
-
 def uses_several_devices(config: DictConfig) -> bool:
     """Whether a run may be of more than one process; `auto` may be any number."""
     trainer = config.trainer
@@ -499,15 +494,13 @@ def config_text(plain: Mapping[str, Any]) -> str:
 def saved_config(folder: Path, field: str) -> DictConfig:
     """The config.yaml of a run directory, named by `field`, as a config of today: see versions.updated.
 
-    Raises UserError where it is missing or damaged, and where a newer gan_lab wrote it.
+    Raises UserError where it is missing or damaged, where a newer gan_lab wrote it, and for a link in the folder.
     """
+    refuse_links(folder)
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise UserError(f"{field}={folder} is no run directory: it has no {CONFIG_FILE}; name a folder of train.py's")
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}); restore it") from None
+    content = plain_yaml.read(path)
     saved: dict[Any, Any] = content if isinstance(content, dict) else {}
     version = versions.check_version(saved.pop("version", 1), path)
 
@@ -519,7 +512,10 @@ def saved_config(folder: Path, field: str) -> DictConfig:
         raise UserError(f"{path} holds {found}, which train.py never writes: it was altered; restore it")
     if wrong := misfit(saved, records.Config):
         raise UserError(f"{path} is damaged: {wrong}; restore it")
-    return OmegaConf.create(versions.updated(saved, version))
+    updated = versions.updated(saved, version)
+    for group in GROUPS:  # what it names is its own, whatever takes its place afterwards
+        trust.check(group, updated[group])
+    return OmegaConf.create(updated)
 
 
 def _interpolation(value: Any) -> str | None:

@@ -19,6 +19,20 @@ from gan_lab.types import UserError
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # of `atomic_path`
 JSON_BYTES = 8 * 2**20  # more than any record; its values take at most some 30 times as much memory
+_NAME_BYTES = 160  # of the 255 that file systems take; a suffix and the name of a temporary file come to it
+
+
+def safe_name(said: object) -> str:
+    """A file's name from anything that a file or a person says: one part of a path, never a folder or a hidden file.
+
+    Letters, digits and _ . + - stay; everything else, and a dot at the beginning, becomes "-". What is too long is cut
+    and told from others by a hash.
+    """
+    name = re.sub(r"[^\w.+-]|\A\.", "-", str(said)) or "-"
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    digest = hashlib.sha256(str(said).encode(errors="backslashreplace")).hexdigest()[:12]
+    return f"{name.encode()[:_NAME_BYTES].decode(errors='ignore')}-{digest}"
 
 
 @contextmanager
@@ -61,6 +75,34 @@ def parse_json(content: str | bytes) -> Any:
         return json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+_WITH_LINKS = "wandb"  # in which W&B keeps links of its own, and writes only into folders that it makes
+
+
+def refuse_links(run_dir: Path) -> None:
+    """Refuse a link in a run directory, at any depth: what is written or deleted there would be of somebody else.
+
+    The run directory itself may be reached through links; what W&B keeps in its folder is not looked at.
+
+    Raises:
+        UserError: names the link, or a folder that cannot be read.
+    """
+    folders = [str(run_dir)] if run_dir.is_dir() else []
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        raise UserError(
+                            f"{entry.path} is a link, and a run directory holds none: remove it, or put a copy of "
+                            "what it leads to in its place"
+                        )
+                    if entry.is_dir(follow_symlinks=False) and entry.path != str(run_dir / _WITH_LINKS):
+                        folders.append(entry.path)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be read ({error.strerror}): restore it, or remove it") from None
 
 
 @contextmanager

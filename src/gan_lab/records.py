@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from gan_lab import versions
-from gan_lab.files import read_json, write_atomically
+from gan_lab.files import read_json, refuse_links, write_atomically
 from gan_lab.schema import Count, Number, misfit
 from gan_lab.types import DamagedFile, UserError
 
@@ -74,16 +74,16 @@ class Extractor(TypedDict, total=False):
 class _Score(TypedDict):
     value: Number
     std: Number | None
+    n_samples: Count
+    step: Count
+    extractor: Extractor
 
 
 class Score(_Score, total=False):
     """A score, with the terms of those that have some; see gan_lab.metrics.meters.Entry."""
 
-    n_samples: Count
     splits: Count
     chunks: Count
-    step: Count
-    extractor: Extractor
     git: Code  # that scored
     protocol: str
     batch_size: Count
@@ -255,7 +255,11 @@ class RunRecord:
 
 
 def read(run_dir: Path, writes: bool = True) -> RunRecord:
-    """The record of a run directory; `writes` as in RunRecord. Raises UserError where it is missing or damaged."""
+    """The record of a run directory; `writes` as in RunRecord.
+
+    Raises UserError where it is missing or damaged, and for a link in the run directory.
+    """
+    refuse_links(run_dir)
     path = run_dir / FILE_NAME
     if not path.exists():
         raise UserError(f"{run_dir} is no run directory: it has no {FILE_NAME}")

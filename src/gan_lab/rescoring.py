@@ -118,7 +118,7 @@ class Rescoring:
             add_to_history(run.record, step, entries, keep_unknown=False)
 
     def _say(self, message: str) -> None:
-        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(message)
 
     def _data(self, run: SavedRun) -> LoadedData:
         """The data that a run was trained on. Raises UserError where they have changed since."""

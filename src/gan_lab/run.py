@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -23,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from gan_lab import callbacks, parallel, provenance, records, versions
+from gan_lab import callbacks, parallel, provenance, records, terminal, versions
 from gan_lab.callbacks.export import export_generator
 from gan_lab.callbacks.record import Seconds, begin_part, count_parameters, end_record, start_record
 from gan_lab.cli import Interrupted
@@ -32,8 +31,9 @@ from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import count_labelled
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.resident import ResidentData
-from gan_lab.files import write_atomically
+from gan_lab.files import refuse_links, write_atomically
 from gan_lab.metrics.meters import score_text
+from gan_lab.terminal import pasted
 from gan_lab.training import GAN, Diverged, build, precision
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.host_memory import keep_freed_memory
@@ -49,6 +49,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
     diverges; Interrupted when it was asked to stop. The record says which.
     """
     provenance.git_state()  # of what runs: it may be edited before the record is written
+    refuse_links(run_dir)
     quiet_lightning()
     asked = config.trainer.precision
     if asked == "auto":
@@ -60,14 +61,14 @@ def train(config: DictConfig, run_dir: Path) -> None:
     _check_start(config, first)
     if device.type == "cpu":
         keep_freed_memory()
-    console = Console(quiet=not writes)
+    console = terminal.console(quiet=not writes)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         for field, group in logger_groups(config, Path(HydraConfig.get().sweep.dir)).items():
             OmegaConf.update(config, field, group)
     plain = plain_config(config) | {"resume": None}  # as it is stored
     if config.resume is None and config.existing_run == "resume" and _has_run(run_dir):
         if (ended := _same_run(run_dir, plain)) is not None:
-            console.print(f"{ended} before, passed over: {run_dir}", highlight=False, soft_wrap=True)
+            console.print(f"{ended} before, passed over: {run_dir}")
             return
         config.resume = str(run_dir)
         if not any("evaluation" in override.partition("=")[0] for override in HydraConfig.get().overrides.task):
@@ -109,9 +110,7 @@ def _train(
     resume_from, resume_file, record = None, None, None
     if config.resume is not None:
         record = records.read(run_dir, writes)
-        found = callbacks.load_newest(
-            run_dir, lambda message: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
-        )
+        found = callbacks.load_newest(run_dir, lambda message: console.print(f"warning: {message}"))
         if found is not None:
             resume_file, resume_from = found
             records.check_same_run(resume_file, plain, resume_from["identity"])
@@ -120,7 +119,8 @@ def _train(
             raise UserError(f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}")
     elif writes and (run_dir / CONFIG_FILE).exists():
         raise UserError(
-            f"run_dir={run_dir} already holds a run: continue it with resume={run_dir}, or name another folder"
+            f"run_dir={run_dir} already holds a run: continue it with {pasted('resume', run_dir)}, or name another "
+            "folder"
         )
 
     data = load(build.make("dataset", config.dataset), Path(config.data_cache))
@@ -171,10 +171,8 @@ def _train(
     def lost_process(what: str) -> None:
         if record["status"] == "running":
             record.update(status="failed", reason=f"another process of this run ended: {what}")
-            print(
-                f"error: {record['reason']}; continue with: python train.py resume={run_dir}; record: {record.path}",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
+            go_on = f"continue with: python train.py {pasted('resume', run_dir)}; record: {record.path}"
+            terminal.tell(f"error: {record['reason']}; {go_on}", error=True)
 
     try:
         loggers = build.loggers(config, str(run_dir), record["run_id"]) if writes else []
@@ -185,7 +183,7 @@ def _train(
             if isinstance(logger, callbacks.WandbLogger):
                 watching.append(callbacks.WandbRun(logger, record, samples))
         seen = [samples, checkpoint, progress] if writes else [checkpoint]
-        graph = [callbacks.Capture(lambda message: console.print(message, highlight=False, soft_wrap=True))]
+        graph = [callbacks.Capture(console.print)]
         acting = [
             seconds,
             *(graph if config.trainer.get("capture") == "auto" else []),
@@ -220,7 +218,7 @@ def _train(
     except (KeyboardInterrupt, SystemExit) as error:  # Lightning turns KeyboardInterrupt into SystemExit
         reason = str(error) if isinstance(error, Interrupted) else "KeyboardInterrupt"
         end_record(record, "interrupted", reason, gan, seconds(), reader.last)
-        console.print(f"interrupted; continue with: python train.py resume={run_dir}", highlight=False, soft_wrap=True)
+        console.print(f"interrupted; continue with: python train.py {pasted('resume', run_dir)}")
         if not writes:
             return
         raise error if isinstance(error, Interrupted) else KeyboardInterrupt from None
@@ -230,7 +228,7 @@ def _train(
         with suppress(Exception):
             end_record(record, "failed", reason, gan, seconds(), reader.last)
         if lost:
-            more = f"look above for its error; continue with: python train.py resume={run_dir}"
+            more = f"look above for its error; continue with: python train.py {pasted('resume', run_dir)}"
             raise CompactHydraException(f"{reason}; {more}; record: {record.path}") from None
         raise
     finally:
@@ -249,7 +247,7 @@ def _scores(
     """Those the record has of this very generator (a run that became longer has another), and the evaluator's."""
     scores = {name: entry for name, entry in record["scores"].items() if entry["step"] == gan.generator_steps}
     if evaluator is not None:
-        console.print(f"scoring {evaluator.protocol.samples:,} samples", highlight=False)
+        console.print(f"scoring {evaluator.protocol.samples:,} samples")
         scores |= evaluator.scores(gan, evaluator.protocol)
     return scores
 
@@ -308,7 +306,7 @@ def _print_start(
         f"parameters: generator {count_parameters(gan.generator):,}, critic {count_parameters(gan.critic):,}",
         f"run directory: {run_dir}" + (f" (resumed from generator step {done})" if done else ""),
     ]
-    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    console.print("\n".join(lines))
 
 
 def _labels_used(config: DictConfig, gan: GAN, fed: LoadedData) -> list[str]:
@@ -347,7 +345,7 @@ def _print_end(console: Console, record: records.RunRecord, paths: dict[str, Pat
         table.add_row(name, score_text(entry))
     console.print(table)
     for name, path in paths.items():
-        console.print(f"{name + ':':<12} {path}", highlight=False, soft_wrap=True)
+        console.print(f"{name + ':':<12} {path}")
 
 
 def _some_real(data: LoadedData) -> torch.Tensor:

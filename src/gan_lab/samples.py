@@ -10,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
+from gan_lab import terminal
 from gan_lab.callbacks import save_grid
 from gan_lab.callbacks.export import DESCRIPTION, Description
 from gan_lab.data.resident import to_uint8
@@ -38,15 +39,15 @@ def sample(config: DictConfig) -> None:
     check_generator(run, spec)
     gan = build.gan(run.config, spec)
     load_generator(gan, run)
-    console = Console()
+    console = terminal.console()
     samples, stem, columns = _drawn(config, run, spec, gan, console)
     path = Path(str(config.out)) if config.out is not None else run.folder / "samples" / f"{stem}_seed{config.seed}.png"
     with asked_path("out", path) as place:
         save_grid(samples, place, columns)
-    console.print(f"grid: {path}", highlight=False, soft_wrap=True)
+    console.print(f"grid: {path}")
     if config.images is not None:
         _write_images(samples, Path(str(config.images)), stem)
-        console.print(f"images: {len(samples)} in {config.images}", highlight=False, soft_wrap=True)
+        console.print(f"images: {len(samples)} in {config.images}")
 
 
 def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console: Console) -> tuple[Tensor, str, int]:
@@ -74,17 +75,13 @@ def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console:
         first, second = (_class(which, spec, "between") for which in ends)
         lines = sampling.between(gan, first, second, config.n, config.steps, rng)
         names = f"{spec.class_names[first]} and {spec.class_names[second]}"
-        console.print(f"between {names}; classes {said}", highlight=False, soft_wrap=True)
+        console.print(f"between {names}; classes {said}")
         return lines.flatten(0, 1), f"between_{first}_{second}_n{config.n}_steps{config.steps}", config.steps
     which = _class(config["class"], spec, "class")
     (samples,) = sampling.by_class(gan, [which], config.n, rng)
-    console.print(
-        f"class {spec.class_names[which]}: {len(samples)} samples, the class {said}", highlight=False, soft_wrap=True
-    )
+    console.print(f"class {spec.class_names[which]}: {len(samples)} samples, the class {said}")
     if len(samples) < config.n:
-        console.print(
-            f"warning: it came up only {len(samples)} times; asked were {config.n}", highlight=False, soft_wrap=True
-        )
+        console.print(f"warning: it came up only {len(samples)} times; asked were {config.n}")
     if not len(samples):
         raise UserError(f"class={config['class']}: this generator does not draw that class")
     return samples, f"class_{which}_n{config.n}", 8

@@ -18,6 +18,7 @@ from gan_lab.callbacks.export import WEIGHTS
 from gan_lab.data.source import one_line
 from gan_lab.files import is_intact, open_regular
 from gan_lab.metrics.protocol import Protocol
+from gan_lab.terminal import pasted
 from gan_lab.training import GAN, build
 from gan_lab.training.state import state_for
 from gan_lab.types import DataSpec, UserError
@@ -42,7 +43,11 @@ def open_run(folder: Path) -> SavedRun:
     if missing := _NEEDED - record.content.keys():
         raise UserError(f"{record.path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
     if record["status"] != "finished":
-        remedy = "train another" if record["status"] == "diverged" else f"finish it with train.py resume={folder}"
+        remedy = (
+            "train another"
+            if record["status"] == "diverged"
+            else f"finish it with python train.py {pasted('resume', folder)}"
+        )
         raise UserError(f"run_dir={folder}: this run is {record['status']}; {remedy}")
     return SavedRun(folder, config, record)
 

@@ -14,14 +14,14 @@ from rich.table import Column, Table
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from gan_lab import provenance, records
+from gan_lab import provenance, records, terminal
 from gan_lab.callbacks import save_grid
 from gan_lab.data import LoadedData, load
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line
 from gan_lab.data.tree import decode_tree, list_files, list_images, passed_over, say_passed_over
 from gan_lab.data_statistics import COLUMNS, data_statistics
-from gan_lab.files import asked_path
+from gan_lab.files import asked_path, safe_name
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.feature_moments import read_statistics
 from gan_lab.metrics.features import Extractor
@@ -68,7 +68,7 @@ def evaluate(config: DictConfig) -> None:
     if not config.evaluation:
         raise UserError("evaluation=off scores nothing: choose evaluation=classifier, inception or thesis")
     provenance.git_state()  # of what runs: it may be edited before the scores are there
-    tasks[asked[0]](config, Console())
+    tasks[asked[0]](config, terminal.console())
 
 
 # A finished run -------------------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def score_run(config: DictConfig, console: Console) -> None:
     run_dir = Path(config.run_dir)
     scores = Rescoring(config, console).score(run_dir, again=True)
     _print(console, {str(run_dir): scores})
-    console.print(f"record: {run_dir / records.FILE_NAME}", highlight=False, soft_wrap=True)
+    console.print(f"record: {run_dir / records.FILE_NAME}")
 
 
 def score_runs(config: DictConfig, console: Console) -> None:
@@ -96,14 +96,14 @@ def score_runs(config: DictConfig, console: Console) -> None:
         try:
             status = records.read(run_dir)["status"]
             if status != "finished":
-                console.print(f"{run_dir}: passed over, it is {status}", highlight=False, markup=False, soft_wrap=True)
+                console.print(f"{run_dir}: passed over, it is {status}")
                 continue
             if new := rescoring.score(run_dir, again=config.rescore):
                 scored[str(run_dir)] = new
         except Exception as error:  # of a damaged file or a full device, too: the other runs are scored
             reason = f"{error}" if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
             failed[run_dir] = reason
-            console.print(f"{run_dir}: not scored: {reason}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{run_dir}: not scored: {reason}")
     if scored:
         _print(console, scored)
     if failed:
@@ -215,7 +215,7 @@ def _statistics(path: Path, protocol: Protocol) -> _Statistics:
 def _held_to(given: _Statistics, extractor: Extractor, console: Console) -> Reference:
     """The statistics, if they are this extractor's."""
     if given.meta is None:
-        console.print(f"warning: {given.path} does not say how it was made", highlight=False, soft_wrap=True)
+        console.print(f"warning: {given.path} does not say how it was made")
     else:
         load_reference(given.path, {"weights_sha256": extractor.identity["weights_sha256"]})
     if len(given.moments.mean) != extractor.num_features:
@@ -247,7 +247,7 @@ def self_test(config: DictConfig, console: Console) -> None:
         _check_classes_alone(alone, evaluator)
         known |= alone
     except UserError as error:
-        console.print(f"no rows of one class alone: {error}", highlight=False, soft_wrap=True)
+        console.print(f"no rows of one class alone: {error}")
 
     rows = {
         name: evaluator.score(_Batches(images, protocol, evaluator.device), protocol, len(images))
@@ -274,7 +274,7 @@ def real_images(config: DictConfig, console: Console) -> None:
     path = _write(console, config, stem, about, evaluator.extractor).with_suffix(".png")
     with asked_path("out", path) as place:
         save_grid(images, place, COLUMNS)
-    console.print(f"images by entropy, three levels: {path}", highlight=False, soft_wrap=True)
+    console.print(f"images by entropy, three levels: {path}")
 
 
 def _of_dataset(config: DictConfig, console: Console) -> Evaluator:
@@ -359,8 +359,8 @@ def _write(console: Console, config: DictConfig, name: str, about: dict[str, Any
         "packages": provenance.package_versions(),
         "hardware": provenance.hardware(),
     }
-    path = Path(config.out) / f"{config.name or name}.json"
+    path = Path(config.out) / f"{config.name or safe_name(name)}.json"
     with asked_path("out", path) as place:
         place.write_text(records.to_json(content, indent=2) + "\n")
-    console.print(f"written: {path}", highlight=False, soft_wrap=True)
+    console.print(f"written: {path}")
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_lab import sweeps
+from gan_lab import sweeps, terminal
 from gan_lab.cells import cell_dir, compose_cell, place
+from gan_lab.types import UserError
 
 _begun: list[tuple[Path, dict[str, list[str]], Path]] = []  # of this process
 
@@ -40,6 +42,11 @@ class SweepCallback(Callback):
                 cells[subdir] = sweeps.typed(overrides)
         except (HydraException, OmegaConfBaseException):
             return
+        try:
+            sweeps.check_places(sweep_dir, cells)
+        except UserError as error:  # Hydra would go on after an Exception of a callback
+            terminal.tell(f"error: {error}", error=True)
+            sys.exit(1)
         _begun.append((sweep_dir, cells, sweeps.note_cells(sweep_dir, cells)))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -60,4 +67,4 @@ def tell_ending() -> None:
         if not sent and all(cell.state == "waiting" for cell in cells):
             sweeps.forget(noted)  # it was refused before its first job
             continue
-        print("\n".join(sweeps.ending(sweep_dir, cells, go_on=sent)), flush=True)
+        terminal.tell("\n".join(sweeps.ending(sweep_dir, cells, go_on=sent)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from gan_lab import records, versions
-from gan_lab.files import open_regular, parse_json, read_json, write_atomically
+from gan_lab.files import open_regular, parse_json, read_json, refuse_links, write_atomically
 from gan_lab.records import Logged
 from gan_lab.schema import misfit
 from gan_lab.types import UserError
@@ -49,6 +50,13 @@ class Cell:
 # What a call is about to run ------------------------------------------------------------------------------------------
 
 
+def check_places(sweep_dir: Path, cells: Iterable[str]) -> None:
+    """Refuse a link in a sweep's directory where the sweep would write. Raises UserError."""
+    for name in (CELLS, "multirun.yaml", *cells):
+        if (sweep_dir / name).is_symlink():
+            raise UserError(f"{sweep_dir / name} is a link: remove it, or name another hydra.sweep.dir")
+
+
 def note_cells(sweep_dir: Path, cells: Mapping[str, Sequence[str]]) -> Path:
     """Leave in the sweep's directory what {sub-directory: overrides} it is going to run. Returns the file."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}.json"
@@ -70,6 +78,8 @@ def note_failed(run_dir: Path, overrides: Sequence[str], reason: str, status: st
     That one may be of an earlier call, or of another run; `with_failures` tells the difference.
     """
     _failed[run_dir] = reason
+    if run_dir.is_symlink():  # what it leads to is of no sweep: see check_places
+        return
     if (run_dir / records.FILE_NAME).exists():
         try:
             record = records.read(run_dir)
@@ -117,9 +127,10 @@ def read_cells(sweep_dir: Path, now: float | None = None) -> list[Cell]:
 def read_cell(run_dir: Path, overrides: Sequence[str] | None, now: float) -> Cell:
     """The cell in `run_dir`. overrides: what it was asked for, None where only its record says."""
     path = run_dir / records.FILE_NAME
-    if not path.exists():
-        return Cell(run_dir, tuple(overrides or ()), "waiting")
     try:
+        refuse_links(run_dir)
+        if not path.exists():
+            return Cell(run_dir, tuple(overrides or ()), "waiting")
         record = records.read_content(path)
     except UserError as error:
         return Cell(run_dir, tuple(overrides or ()), "failed", str(error))
@@ -175,7 +186,9 @@ def ending(sweep_dir: Path, cells: Sequence[Cell], go_on: bool = False) -> list[
                 f"  {cell.state:<11} {cell.run_dir.name}  {what}" + (f": {cell.reason}" if cell.reason else "")
             )
     if go_on and any(cell.state in ("running", "silent", "waiting") for cell in cells):
-        lines.append(f"jobs that were sent go on; see them with: python scripts/status.py {sweep_dir}")
+        lines.append(
+            f"jobs that were sent go on; see them with: python scripts/status.py {shlex.quote(str(sweep_dir))}"
+        )
     elif any(cell.state in MISSING for cell in cells):
         lines.append("the same command runs what is missing (with existing_run=resume, into the same hydra.sweep.dir)")
     return lines

@@ -27,7 +27,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig
 
-from gan_lab import sweeps
+from gan_lab import sweeps, terminal
 from gan_lab.cells import Job, cell_dir, place
 
 
@@ -73,7 +73,7 @@ class CellLauncher(Launcher):
                 status = "failed" if outcome else "interrupted"
                 sweeps.note_failed(cell_dir(job.composed()), typed, why, status)
             name = sweeps.telling(typed, every)
-            print(f"[{self.told}/{len(jobs)}] {name}: {'done' if ok else why}", flush=True)
+            terminal.tell(f"[{self.told}/{len(jobs)}] {name}: {'done' if ok else why}")
             result = JobReturn(overrides=job.overrides)
             result.status = JobStatus.COMPLETED if ok else JobStatus.FAILED
             result.return_value = None if ok else CompactHydraException(why)
@@ -120,7 +120,7 @@ class JoblibLauncher(CellLauncher):
         cores = joblib.cpu_count()
         n_jobs = min(cores if self.n_jobs == -1 else self.n_jobs, len(jobs))
         threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores // n_jobs)))
-        print(f"{len(jobs)} cells, {n_jobs} at a time, {threads} threads each", flush=True)
+        terminal.tell(f"{len(jobs)} cells, {n_jobs} at a time, {threads} threads each")
         environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
         slots = list(range(n_jobs))
 
@@ -209,7 +209,7 @@ class SubmititLauncher(CellLauncher):
         sent = executor.map_array(_Task(), jobs)
         if self.cluster == "slurm":
             sweeps.SENT.add(place(jobs[0].composed())[0])
-        print(f"{len(jobs)} jobs sent to {self.cluster}: {', '.join(job.job_id for job in sent)}", flush=True)
+        terminal.tell(f"{len(jobs)} jobs sent to {self.cluster}: {', '.join(job.job_id for job in sent)}")
         results: dict[int, JobReturn] = {}
         while len(results) < len(jobs):
             for i, handle in enumerate(sent):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gan_runs import CHANNELS, command, is_refusal, record, without_torch
 from PIL import Image
+
+from gan_lab import cli
+from registry import CONF
 
 SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16", "evaluation=off")
 
@@ -31,6 +35,14 @@ BEFORE_TORCH = [
     (["+penalty.wieght=7"], ["penalty.wieght", "weight"]),
     (["penalty.wieght=7"], ["penalty.wieght", "weight"]),
     (["optimizer_critic.lrr=7"], ["optimizer_critic.lrr", "lr"]),
+    (["penalty=null"], ["penalty=null", "maxgp"]),
+    (["penalty=1"], ["penalty=1", "maxgp"]),
+    (["penalty=[gp2]"], ["penalty=gp2", "maxgp"]),
+    (["optimizer@optimizer_critic=null"], ["optimizer@optimizer_critic=null", "adashift"]),
+    (["optimizer_critic=null"], ["optimizer_critic=null", "omit it", "optimizer@optimizer_critic"]),
+    (["seed=null"], ["seed=null", "omit it"]),
+    (["-m", "penalty=gp,null"], ["penalty=gp,null", "maxgp"]),
+    (["hydra/launcher=null"], ["hydra/launcher=null", "joblib"]),
     (["loss.rho=7"], ["loss.rho", "generator"]),
     (["penalty.weight=-1"], ["penalty.weight=-1", "at least 0"]),
     (["penalty.weight=heavy"], ["penalty.weight=heavy", "at least 0"]),
@@ -223,3 +235,18 @@ def test_a_sweep_over_resume_resumes_or_is_refused_by_name(place, capsys):
         assert record(place / "here")["generator_steps"] == 3
     else:
         assert "resume" in ended.err.split("error: ")[-1]
+
+
+@pytest.mark.parametrize(
+    "group", sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
+)
+def test_every_group_asks_for_an_option_by_its_name(group, monkeypatch):
+    """Hydra has a ValueError without the group's name, whichever program it is."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(CONF.parent / "train.py"), raising=False)
+    error = ValueError("Config group override must be a string or a list. Got NoneType")
+    for value in ("null", "1", "true"):
+        told = cli._refused_option(error, ["seed=1", f"{group}={value}"])
+        assert told is not None
+        assert told.startswith(f"{group}={value}: choose an option by its name")
+        assert all(path.stem in told for path in (CONF / group).glob("*.yaml"))
+    assert cli._refused_option(ValueError("another"), [f"{group}=null"]) is None

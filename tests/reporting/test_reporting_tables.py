@@ -13,8 +13,10 @@ from gan_lab.reporting import TABLES, render, sheet
 from gan_lab.reporting import table as table_of
 from gan_lab.reporting.orders import comparisons
 from gan_lab.reporting.published_objectives import LINES
+from gan_lab.reporting.sheet import Section, Sheet
 from gan_lab.types import UserError
 from gan_lab.versions import FIELD_DEFAULTS, Since
+from registry import CONF
 
 
 def table_2_2(found, datasets=None, **asked):
@@ -432,3 +434,41 @@ def test_published_numbers_are_those_of_the_thesis():
     tiny = [(line.published["is"]["tiny_imagenet"].value, line.published["fid"]["tiny_imagenet"].value)
             for name, line in LINES.items() if name != "wgan_gp"]  # fmt: skip
     assert tiny == [(8.66, 16.47), (8.67, 14.90), (8.70, 15.05), (8.82, 15.11), (8.53, 15.72), (8.63, 15.75)]
+
+
+def test_no_committed_table_shows_what_is_missing_as_python_does():
+    tables = sorted((CONF.parent / "results" / "tables").glob("*.md"))
+    assert tables
+    assert [path.name for path in tables if re.search(r"\b(None|nan)\b", path.read_text())] == []
+
+
+def test_no_text_of_a_record_acts_in_a_table():
+    """Neither HTML nor a link or a heading in Markdown, no formula in a spreadsheet, no command in LaTeX."""
+    hostile = "<script>\n# head [x](y) \x1b[2J | \\input{z} %"
+    section = Section(
+        title=hostile,
+        caption=hostile,
+        header=("name",),
+        rows=((hostile,),),
+        latex=("name",),
+        above=(hostile,),
+        below=(hostile,),
+    )
+    made = Sheet(hostile, hostile, (section,), ("name", "formula"), ({"name": hostile, "formula": "=1+1"},))
+    markdown, csv_text, latex = (renders(made) for renders in (render.to_markdown, render.to_csv, render.to_latex))
+    assert "<script>" not in markdown
+    assert "](y)" not in markdown
+    assert [line for line in markdown.splitlines() if line.startswith("# ")] == markdown.splitlines()[:1]
+    assert "'=1+1" in csv_text
+    assert csv_text.count("\n") == 2
+    comments = [line for line in latex.splitlines() if line.startswith("%")]
+    assert len(comments) == 2
+    assert not any(r"\input" in line for line in latex.splitlines() if line not in comments)
+    assert all("\x1b" not in text for text in (markdown, csv_text, latex))
+    assert [render._no_formula(value) for value in ("-0.5", "+1e-3", -0.5, "@x", "-x")] == [
+        "-0.5",
+        "+1e-3",
+        -0.5,
+        "'@x",
+        "'-x",
+    ]

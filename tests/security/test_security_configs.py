@@ -11,8 +11,9 @@ from pathlib import Path
 import hydra
 import pytest
 import yaml
-from gan_runs import CHANNELS, CONF, SMALL, command, compose, train, without_torch
-from omegaconf import OmegaConf
+from gan_runs import CHANNELS, CONF, SMALL, command, compose, is_refusal, train, without_torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf, flag_override
 
 from gan_lab import config, trust
 from gan_lab.training import build
@@ -187,6 +188,78 @@ def test_what_is_no_name_is_refused(target):
 def test_a_group_takes_only_what_is_meant_for_it(group, target):
     with pytest.raises(UserError, match=f"{group}._target_={target}: .*{trust.ALLOWED[group][0]}"):
         trust.check(group, {"_target_": target})
+
+
+# Single classes in files, whole packages where it is typed ------------------------------------------------------------
+
+WITH_EFFECTS = [  # of the packages that each group may use, and no option
+    ("dataset", {"_target_": "gan_lab.data.download.fetch", "name": "x", "host": "y", "folder": "{}"}),
+    ("dataset", {"_target_": "gan_lab.data.cache.load", "source": {"_target_": "gan_lab.data.digits.Digits"}}),
+    ("dataset", {"_target_": "gan_lab.data.source.read_bytes", "path": "{}"}),
+    ("logger", {"x": {"_target_": "gan_lab.callbacks.save_grid", "path": "{}"}}),
+    ("optimizer", {"_target_": "torch.optim.Adagrad"}),
+    ("trainer", {"_target_": "gan_lab.training.strategy.first_process"}),
+]
+
+
+@pytest.mark.parametrize(("group", "node"), WITH_EFFECTS, ids=[str(node) for _, node in WITH_EFFECTS])
+@pytest.mark.parametrize("program", ["train.py resume={}", "scripts/sample.py run_dir={}"])
+def test_a_saved_config_names_single_classes(program, group, node, run, spring, only_in, capsys):
+    alter(run, lambda content: content.update({group: aimed(node, spring)}))
+    path, *arguments = program.format(run).split()
+    with only_in(run):
+        ended = command(capsys, *arguments, program=path)
+    is_refusal(ended, "a config may not name it", f"{group}")
+
+
+def test_what_takes_the_place_of_a_saved_name_does_not_save_it(run, capsys):
+    alter(run, lambda content: content.update(logger={"x": {"_target_": "gan_lab.callbacks.save_grid"}}))
+    is_refusal(command(capsys, f"resume={run}", "logger=csv"), "gan_lab.callbacks.save_grid: a config may not name it")
+
+
+def test_an_experiment_names_single_classes_and_the_command_line_packages(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "extra/experiment").mkdir(parents=True)
+    text = "# @package _global_\noptimizer: {_target_: torch.optim.Adamax}\n"
+    (tmp_path / "extra/experiment/theirs.yaml").write_text(text)
+    small = [CHANNELS, *SMALL, "max_generator_steps=1"]
+    theirs = [f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here", *small]
+    is_refusal(command(capsys, *theirs), "optimizer._target_=torch.optim.Adamax: a config may not name it")
+
+    # typed; and typed again where the run's own file names it
+    mine = ["optimizer._target_=torch.optim.Adamax", "~optimizer.fused"]
+    assert command(capsys, *small, *mine, "run_dir=mine").code == 0
+    is_refusal(command(capsys, "resume=mine", "max_generator_steps=2"), "Adamax: a config may not name it", mine[0])
+    assert command(capsys, "resume=mine", "max_generator_steps=2", mine[0]).code == 0
+
+
+def test_parameters_of_a_sweep_in_a_file_are_not_typed():
+    compose("optimizer._target_=torch.optim.Adamax")
+    trust.check("optimizer", {"_target_": "torch.optim.Adamax"})
+    hydra_node = HydraConfig.instance().cfg.hydra
+    with flag_override(hydra_node, ["readonly", "struct"], False):
+        hydra_node.sweeper.params = {"optimizer._target_": "torch.optim.Adamax"}
+    with pytest.raises(UserError, match="Adamax"):
+        trust.check("optimizer", {"_target_": "torch.optim.Adamax"})
+
+
+def targets(node) -> set[str]:
+    """Every `_target_` in nested containers."""
+    if isinstance(node, list):
+        return set().union(*map(targets, node))
+    if not isinstance(node, dict):
+        return set()
+    own = {node["_target_"]} if "_target_" in node else set()
+    return own.union(*map(targets, node.values()))
+
+
+@pytest.mark.parametrize("group", trust.OPTIONS)
+def test_a_file_may_name_what_the_options_name_and_nothing_else(group):
+    folder = CONF / group.removesuffix("_critic")
+    named = set().union(*(targets(yaml.safe_load(path.read_text())) for path in folder.glob("*.yaml")))
+    beyond = set(trust.OPTIONS[group]) - named
+    assert named <= set(trust.OPTIONS[group])
+    assert all(target in trust.OPTIONS["classifier"] for target in beyond)  # what an evaluation interpolates
 
 
 # What must not be refused ---------------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
-from rich.console import Console
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from gan_lab import config as configs
+from gan_lab import terminal
 from gan_lab.benchmarks.measuring import seconds_of, wait
 from gan_lab.callbacks import Capture, MetricsFile, ProgressBar, ReadMetrics, StopOnSignal
 from gan_lab.data import LoadedData
@@ -114,7 +114,7 @@ def measure(config: DictConfig, data: LoadedData, rounds: Rounds) -> None:
     """Train with the callbacks that act in every step of a run, and fill `rounds`."""
     with tempfile.TemporaryDirectory() as folder:
         reader = ReadMetrics()
-        bar = ProgressBar(reader, 1, config.max_generator_steps, Console(quiet=True))
+        bar = ProgressBar(reader, 1, config.max_generator_steps, terminal.console(quiet=True))
         callbacks = [reader, bar, StopOnSignal(), Capture(print), rounds]
         trainer = build.trainer(config, callbacks, [MetricsFile(folder)], folder)
         gan = build.gan(config, data.spec)

@@ -51,9 +51,7 @@ class ProgressBar(pl.Callback):
             self._bar.update(self._task, completed=step, description=self._text(step))
         elif step - self._printed >= self.total / _LINES or step == self.total:
             self._printed = step
-            self.console.print(
-                f"generator step {step}/{self.total}  {self._text(step)}", highlight=False, soft_wrap=True
-            )
+            self.console.print(f"generator step {step}/{self.total}  {self._text(step)}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leave the terminal as it was."""

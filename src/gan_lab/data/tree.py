@@ -119,15 +119,14 @@ def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: 
 
     Raises UserError that names the file: corrupt, truncated, unreadable, 16-bit, or of another size than the rest.
     """
-    from rich.console import Console
-    from rich.progress import Progress
+    from gan_lab import terminal  # rich: 0.1 s
 
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     splits: dict[str, Split] = {}
     shape = None if rule.size is None else (rule.channels, rule.size, rule.size)
     total = sum(len(paths) for classes in tree.values() for paths in classes.values())
     quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)  # our bound is lower
-    with quiet, Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with quiet, terminal.progress(console) as progress:
         task = progress.add_task(f"Decoding {title}", total=total)
         for split, classes in tree.items():
             paths = [path for name in class_names for path in classes[name]]

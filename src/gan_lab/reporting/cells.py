@@ -24,9 +24,16 @@ class Protocol:
     score: str
     extractor: str
     architecture: str
-    weights_sha256: str
+    weights_sha256: str | None  # None: no network takes part
     n_samples: int
     parts: int
+
+    @property
+    def network(self) -> str:
+        """ "architecture ResNetClassifier (width 32), weights 9d467df3551e"; "no network" without one."""
+        if self.weights_sha256 is None:
+            return "no network"
+        return f"architecture {self.architecture}, weights {self.weights_sha256[:12]}"
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,7 @@ def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
         score=name,
         extractor=str(extractor.get("name")),
         architecture=_in_words(extractor.get("architecture")),
-        weights_sha256=str(extractor.get("weights_sha256")),
+        weights_sha256=extractor.get("weights_sha256"),
         n_samples=int(score["n_samples"]),
         parts=int(score.get("chunks" if name.startswith("fid_") else "splits") or 1),
     )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gan_lab import records
-from gan_lab.files import write_atomically
+from gan_lab import records, terminal
+from gan_lab.files import safe_name, write_atomically
 from gan_lab.types import DamagedFile, UserError
 
 Record = dict[str, Any]  # records.Content
 _REQUIRED = ("run_id", "config.seed", "seed", "choices.loss", "choices.penalty", "dataset.name", "dataset.content_hash")
 _PLACES = ("run_dir", "resume", "data_cache", "dataset.root", "evaluation.weights", "evaluation.extractor.weights")
+_NAME_BYTES = 200  # of a file; the temporary one beside it has a longer name
 _ABSENT = object()
 
 
@@ -24,7 +24,7 @@ _ABSENT = object()
 
 def warn(line: str) -> None:
     """Tell beside what a program prints."""
-    print(f"warning: {line}", file=sys.stderr)
+    terminal.tell(f"warning: {line}", error=True)
 
 
 def read_records(
@@ -127,10 +127,13 @@ def collect(
             try:
                 record = records.read(path.parent).content
                 check_record(record, str(path), allow)
+                name = file_name(record)
+                if len(name.encode()) > _NAME_BYTES:
+                    raise DamagedFile(f"{path} is damaged: its names make a file name of {len(name):,} letters")
             except UserError as error:
                 report(f"refused: {error}")
                 continue
-            written.append(out / file_name(record))
+            written.append(out / name)
             write_atomically(written[-1], records.to_json(without_places(record), indent=2) + "\n")
             report(f"{path} -> {written[-1]}")
             for older in _older(record, written[-1]) if replace else ():
@@ -174,7 +177,7 @@ def file_name(record: Mapping[str, Any]) -> str:
     if field(record, "config.architecture.extra_layer") is True:
         parts.append("extra-layer")
     stem = "_".join([*parts, f"seed{record['seed']}", record["run_id"]])
-    return re.sub(r"[^\w.+-]", "-", stem) + ".json"
+    return safe_name(stem) + ".json"
 
 
 def without_places(record: Record) -> Record:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from gan_lab.files import atomic_path, write_atomically
+from gan_lab.files import atomic_path, safe_name, write_atomically
 from gan_lab.reporting import curve_figures, formula_figures, sample_figures, statistics_figures
 from gan_lab.reporting.drawing import Drawing, Request
 from gan_lab.types import UserError
@@ -34,7 +34,7 @@ def draw(name: str, out: Path, request: Request) -> list[Path]:
     if name not in FIGURES:
         raise UserError(f"figure={name}: there is no such figure (there are: {', '.join(FIGURES)})")
     drawing = FIGURES[name](request)
-    stem = "_".join(["figure", name.replace("-", "_"), *drawing.of])
+    stem = safe_name("_".join(["figure", name.replace("-", "_"), *drawing.of]))
     picture, numbers = out / f"{stem}.png", out / f"{stem}.csv"
     with atomic_path(picture) as path:
         drawing.figure.savefig(path, format="png", dpi=150)

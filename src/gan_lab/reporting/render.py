@@ -8,35 +8,55 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gan_lab.reporting.sheet import Section, Sheet
+from gan_lab.terminal import visible
+
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def to_markdown(sheet: Sheet) -> str:
-    """A heading, the lines above and a pipe table for each section."""
-    blocks = [f"# {sheet.title}", sheet.source]
+    """A heading, the lines above and a pipe table for each section. Names of records are text: no HTML, no links."""
+    blocks = [f"# {_plain(sheet.title)}", _plain(sheet.source)]
     for section in sheet.sections:
-        blocks.append(f"## {section.title}")
+        blocks.append(f"## {_plain(section.title)}")
         if section.above:
-            blocks.append("\n".join(f"- {line}" for line in section.above))
+            blocks.append("\n".join(f"- {_plain(line)}" for line in section.above))
         blocks.append(_pipes([section.header, ["---"] * len(section.header), *section.rows]))
     return "\n\n".join(blocks) + "\n"
 
 
 def _pipes(lines: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(text.replace("|", r"\|") for text in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(_plain(text).replace("|", r"\|") for text in line) + " |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Text within one line of Markdown, without HTML and links."""
+    return _in_one_line(text).replace("<", "&lt;").replace("](", r"]\(")
+
+
+def _in_one_line(text: str) -> str:
+    return visible(text).replace("\n", r"\n").replace("\t", r"\t")
 
 
 def to_csv(sheet: Sheet) -> str:
-    """One line for each cell, unrounded; what a cell does not have is empty."""
+    """One line for each cell, unrounded; what a cell does not have is empty. No text is a spreadsheet's formula."""
     file = io.StringIO()
     writer = csv.DictWriter(file, sheet.fields, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(sheet.values)
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in sheet.values)
     return file.getvalue()
+
+
+def _no_formula(value: object) -> object:
+    """A text that a spreadsheet would calculate has an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    text = _in_one_line(value)
+    return "'" + text if text.startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text) else text
 
 
 def to_latex(sheet: Sheet) -> str:
     """One table environment for each section, for booktabs; what its columns leave out stands below the rules."""
-    blocks = [f"% {sheet.title}. {sheet.source}", r"% needs \usepackage{booktabs}"]
+    blocks = [f"% {_in_one_line(sheet.title)}. {_in_one_line(sheet.source)}", r"% needs \usepackage{booktabs}"]
     return "\n\n".join([*blocks, *map(_latex_table, sheet.sections)]) + "\n"
 
 
@@ -78,4 +98,4 @@ _TEX = {
 
 
 def _tex(text: str) -> str:
-    return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], text)
+    return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], _in_one_line(text))

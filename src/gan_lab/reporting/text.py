@@ -102,8 +102,7 @@ def _protocol(kind: Kind, protocol: Protocol) -> str:
     if kind.variants:
         return _in_variants(kind, protocol)
     return (
-        f"{protocol.score}: extractor {protocol.extractor}, architecture {protocol.architecture}, weights "
-        f"{protocol.weights_sha256[:12]}; {protocol.n_samples:,} samples{parts}."
+        f"{protocol.score}: extractor {protocol.extractor}, {protocol.network}; {protocol.n_samples:,} samples{parts}."
     )
 
 
@@ -118,7 +117,7 @@ def _in_variants(kind: Kind, protocol: Protocol) -> str:
         thesis = kind.counts[what]
         said.append(f"{ours} {what} ({'as published' if ours == thesis else f'published: {thesis}'})")
     if samples_and_extractor(protocol.score)[0] == protocol.extractor:
-        said.append(f"architecture {protocol.architecture}, weights {protocol.weights_sha256[:12]}")
+        said.append(protocol.network)
     return f"{protocol.score}: {'; '.join(said)}; {protocol.n_samples:,} samples."
 
 

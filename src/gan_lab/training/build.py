@@ -23,6 +23,7 @@ from gan_lab.config import META_KEYS, merged_critic_optimizer, plain_config
 from gan_lab.data import LoadedData
 from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
+from gan_lab.files import safe_name
 from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss
 from gan_lab.losses.class_logits import check_classes
 from gan_lab.training.evaluation import Evaluator
@@ -159,7 +160,7 @@ def evaluator(
     if not config.evaluation:
         return None
     if data.spec.kind != "images":
-        console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}", highlight=False)
+        console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}")
         return None
     protocol = make("evaluation", config.evaluation)
     own_classes = None if gan is None else gan.own_classes
@@ -200,7 +201,18 @@ def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:
     made = []
     for name, node in config.logger.items():
         facts = {"save_dir": run_dir}
-        if "id" in signature.parameters(node["_target_"]):
-            facts["id"] = run_id
+        taken = signature.parameters(node["_target_"])
+        if "id" in taken:
+            facts["id"] = safe_name(run_id)
+        if "sub_dir" in taken:
+            _check_folders(f"logger.{name}", node)
         made.append(make(f"logger.{name}", node, **facts))
     return made
+
+
+def _check_folders(path: str, node: DictConfig) -> None:
+    """Refuse fields that name folders of a logger and would lead out of the run directory. Raises UserError."""
+    for name in ("name", "version", "sub_dir"):
+        value = node.get(name)
+        if value not in (None, "") and safe_name(value) != str(value):
+            raise UserError(f"{path}.{name}={value}: a folder in the run directory is meant: use letters, digits and -")

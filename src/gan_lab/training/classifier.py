@@ -16,12 +16,11 @@ import torch
 import torch.nn.functional as F
 from filelock import FileLock
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from gan_lab import provenance, records
+from gan_lab import provenance, records, terminal
 from gan_lab.architectures.classifier import Classifier
 from gan_lab.data import LoadedData
 from gan_lab.data.source import one_line
@@ -236,7 +235,7 @@ def _record_of(weights: Path, console: Console | None = None) -> dict[str, Any] 
     except (OSError, ValueError) as error:
         if console is not None:
             said = f"warning: {beside} is not used ({error}): training the classifier anew"
-            console.print(said, highlight=False, markup=False, soft_wrap=True)
+            console.print(said)
         return None
     return record
 
@@ -286,9 +285,9 @@ def _train(
     began = saved = time.monotonic()
     console.print(
         f"training the classifier of {data.spec.name} ({type(recipe.network).__name__}, {recipe.epochs} epochs, "
-        f"{precision}); it is kept for later runs", highlight=False, soft_wrap=True,
+        f"{precision}); it is kept for later runs",
     )  # fmt: skip
-    with _progress(console) as progress:
+    with terminal.progress(console) as progress:
         task = progress.add_task("classifier", total=recipe.epochs * steps, completed=first * steps)
         for epoch in range(first, recipe.epochs):
             rng = generator_for(recipe.seed, "classifier", epoch, device)
@@ -376,13 +375,6 @@ class _Progress(TypedDict):
 
     epochs: Count
     seconds: float
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.percentage:.0f}%"),
-        TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
 
 
 # What is known of it --------------------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess  # nosec B404 # a type
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lightning.pytorch.strategies import DDPStrategy
+
+from gan_lab import terminal
 
 _FIRST_PROCESS = "GAN_LAB_FIRST_PROCESS"  # its process id, inherited by those it starts
 _NOTICED_SECONDS = 0.5  # in which a failing collective operation tells the first process by itself
@@ -78,5 +79,5 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     time.sleep(_GRACE_SECONDS)
-    print("error: the first process of this run ended; its record says how far it came", file=sys.stderr, flush=True)
+    terminal.tell("error: the first process of this run ended; its record says how far it came", error=True)
     os._exit(1)
