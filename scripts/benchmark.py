@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 
-from gan_lab import terminal
 from gan_lab.benchmarks import measuring, parts, scores, steps
 from gan_lab.benchmarks.bare import Bare
 from gan_lab.benchmarks.peer import Peer
@@ -28,6 +27,7 @@ from gan_lab.data import LoadedData, load
 from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
 from gan_lab.run import quiet_lightning
+from gan_lab.terminal import tell
 from gan_lab.training import GAN, build
 from gan_lab.training.host_memory import keep_freed_memory
 
@@ -112,17 +112,17 @@ def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> d
 
 def _print_step(told: dict[str, Any], others: list[str]) -> None:
     own = told["gan_lab"]
-    terminal.tell(
+    tell(
         f"{told['loss']} + {told['penalty']}, {told['side']} px, {told['channels']} channels, {told['precision']}: "
         f"{own['median_s'] * 1e3:.2f} ms a generator step ({own['min_s'] * 1e3:.2f} to {own['max_s'] * 1e3:.2f}), "
         f"{told['images_per_s']:,.0f} real images/s, {told['flop'] / 1e9:.1f} GFLOP a step, "
         f"{told['flop_per_s'] / 1e9:.0f} GFLOP/s"
     )
     rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in told["device_flop_per_s"].items())
-    terminal.tell(f"  this device in GFLOP/s: {rates}")
+    tell(f"  this device in GFLOP/s: {rates}")
     for name in others:
         its, ratio = told[name], told[name]["ratio"]
-        terminal.tell(
+        tell(
             f"  {name}: {its['median_s'] * 1e3:.2f} ms, {ratio['median']:.3f} times gan_lab's "
             f"({ratio['min']:.3f} to {ratio['max']:.3f})"
         )
@@ -133,14 +133,10 @@ def penalties(arguments: argparse.Namespace) -> dict[str, Any]:
     config = steps.composed(f"architecture.channels={arguments.channels[0]}")
     options = ["none", *(name for name in _options("penalty") if name != "none")]
     told = parts.penalties(config, options, arguments.rounds, steps.device_of(config))
-    terminal.tell(
-        f"penalties, 32 px, {arguments.channels[0]} channels, ms of a critic loss and its gradients over none:"
-    )
+    tell(f"penalties, 32 px, {arguments.channels[0]} channels, ms of a critic loss and its gradients over none:")
     for name, its in sorted(told.items(), key=lambda item: item[1]["over none"]["median_s"]):
         added = its["over none"]
-        terminal.tell(
-            f"  {name:<10} {added['median_s'] * 1e3:8.2f} ({added['min_s'] * 1e3:.2f} to {added['max_s'] * 1e3:.2f})"
-        )
+        tell(f"  {name:<10} {added['median_s'] * 1e3:8.2f} ({added['min_s'] * 1e3:.2f} to {added['max_s'] * 1e3:.2f})")
     return told
 
 
@@ -148,11 +144,9 @@ def optimizers(arguments: argparse.Namespace) -> dict[str, Any]:
     """For the last width."""
     config = steps.composed(f"architecture.channels={arguments.channels[-1]}")
     told = parts.optimizers(config, _options("optimizer"), arguments.rounds, steps.device_of(config))
-    terminal.tell(f"optimizers, ms of a step on the critic of {arguments.channels[-1]} channels:")
+    tell(f"optimizers, ms of a step on the critic of {arguments.channels[-1]} channels:")
     for name, its in sorted(told.items(), key=lambda item: item[1]["median_s"]):
-        terminal.tell(
-            f"  {name:<14} {its['median_s'] * 1e3:8.3f} ({its['min_s'] * 1e3:.3f} to {its['max_s'] * 1e3:.3f})"
-        )
+        tell(f"  {name:<14} {its['median_s'] * 1e3:8.3f} ({its['min_s'] * 1e3:.3f} to {its['max_s'] * 1e3:.3f})")
     return told
 
 
@@ -160,14 +154,10 @@ def of_scores(arguments: argparse.Namespace) -> dict[str, Any]:
     """Cost and memory."""
     cost = scores.cost(2000, arguments.rounds)
     alone, both = cost["extractor"]["median_s"], cost["with scores"]
-    terminal.tell(
-        f"scores: extractor {alone:.3f} s for 2,000 images, with scores {both['ratio']['median']:.3f} times that"
-    )
+    tell(f"scores: extractor {alone:.3f} s for 2,000 images, with scores {both['ratio']['median']:.3f} times that")
     memory = [scores.memory(features, samples) for features in (256, 2048) for samples in (50_000, 500_000)]
     for its in memory:
-        terminal.tell(
-            f"  d = {its['features']}, {its['samples']:,} samples: peak {its['peak_bytes'] / 2**20:.0f} MiB resident"
-        )
+        tell(f"  d = {its['features']}, {its['samples']:,} samples: peak {its['peak_bytes'] / 2**20:.0f} MiB resident")
     return {"cost": cost, "memory": memory}
 
 
@@ -175,7 +165,7 @@ def data(arguments: argparse.Namespace) -> dict[str, Any]:
     """The batches of a generator step."""
     config = steps.composed()
     told = parts.data(config, arguments.rounds, steps.device_of(config))
-    terminal.tell(f"data: {told['median_s'] * 1e3:.3f} ms a generator step, {told['images_per_second']:,.0f} images/s")
+    tell(f"data: {told['median_s'] * 1e3:.3f} ms a generator step, {told['images_per_second']:,.0f} images/s")
     return told
 
 
