@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import sweeps, terminal
-from gan_lab.cells import cell_dir, compose_cell, place
+from gan_lab.cells import Places, cell_dir
 from gan_lab.types import UserError
 
 _begun: list[tuple[Path, dict[str, list[str]], Path]] = []  # of this process
@@ -37,8 +37,9 @@ class SweepCallback(Callback):
         cells = {}
         try:
             parsed = OverridesParser.create(config_loader=loader).parse_overrides(typed)
+            places = Places(loader, config)
             for number, overrides in enumerate(BasicSweeper.split_arguments(parsed, None)[0]):
-                sweep_dir, subdir = place(compose_cell(loader, config, overrides, number))
+                sweep_dir, subdir = places.of(overrides, number)
                 cells[subdir] = sweeps.typed(overrides)
         except (HydraException, OmegaConfBaseException):
             return

@@ -11,7 +11,7 @@ import secrets
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -179,9 +179,10 @@ def ending(sweep_dir: Path, cells: Sequence[Cell], go_on: bool = False) -> list[
     go_on: its jobs may still run, or wait for their turn, without it.
     """
     lines = [f"{sweep_dir}: {summary(cells)}"]
+    common = shared(cell.overrides for cell in cells)
     for cell in cells:
         if cell.state != "finished":
-            what = telling(cell.overrides, [each.overrides for each in cells]) or "as asked"
+            what = telling(cell.overrides, common) or "as asked"
             lines.append(
                 f"  {cell.state:<11} {cell.run_dir.name}  {what}" + (f": {cell.reason}" if cell.reason else "")
             )
@@ -194,10 +195,15 @@ def ending(sweep_dir: Path, cells: Sequence[Cell], go_on: bool = False) -> list[
     return lines
 
 
-def telling(overrides: Sequence[str], of_all: Sequence[Sequence[str]]) -> str:
-    """Those of a cell's overrides that not all cells share, in one line."""
-    shared = set.intersection(*map(set, of_all)) if len(of_all) > 1 else set()
-    return " ".join(override for override in overrides if override not in shared)
+def shared(of_all: Iterable[Iterable[str]]) -> frozenset[str]:
+    """The overrides that all cells have."""
+    sets = [frozenset(overrides) for overrides in of_all]
+    return frozenset.intersection(*sets) if len(sets) > 1 else frozenset()
+
+
+def telling(overrides: Sequence[str], common: Collection[str]) -> str:
+    """Those of a cell's overrides that not all cells share, in one line. common: of `shared`."""
+    return " ".join(override for override in overrides if override not in common)
 
 
 def typed(overrides: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.errors import CompactHydraException
@@ -62,7 +63,7 @@ class CellLauncher(Launcher):
         ]
         self.told = 0
 
-        every = [sweeps.typed(job.overrides) for job in jobs]
+        common = sweeps.shared(sweeps.typed(job.overrides) for job in jobs)
 
         def tell(job: Job, outcome: tuple[bool, str] | None, lost: str = "") -> JobReturn:
             """outcome: None where the process ended without one; `lost` says what is known."""
@@ -72,7 +73,7 @@ class CellLauncher(Launcher):
             if not ok:
                 status = "failed" if outcome else "interrupted"
                 sweeps.note_failed(cell_dir(job.composed()), typed, why, status)
-            name = sweeps.telling(typed, every)
+            name = sweeps.telling(typed, common)
             terminal.tell(f"[{self.told}/{len(jobs)}] {name}: {'done' if ok else why}")
             result = JobReturn(overrides=job.overrides)
             result.status = JobStatus.COMPLETED if ok else JobStatus.FAILED
@@ -87,6 +88,13 @@ class CellLauncher(Launcher):
     @abstractmethod
     def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
         """Run the jobs, call `tell` for each as it ends, return the results in the order of the jobs."""
+
+
+class CellSweeper(BasicSweeper):
+    """Hydra's own, without composing every cell once more before the first: SweepCallback has done so."""
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Part of Hydra's."""
 
 
 def _whole(name: str, value: Any, words: str = "at least 1", least: int = 1) -> None:

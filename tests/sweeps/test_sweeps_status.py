@@ -73,7 +73,7 @@ def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
         ("2", "failed"),
         ("10", "finished"),
     ]
-    assert sweeps.telling(cells[0].overrides, [cell.overrides for cell in cells]) == "seed=1"
+    assert sweeps.telling(cells[0].overrides, sweeps.shared(cell.overrides for cell in cells)) == "seed=1"
     assert cells[2].score == "fid_x 3.142"
     assert sweeps.summary(cells) == "3 cells: 1 finished, 1 waiting, 1 failed"
     ending = sweeps.ending(tmp_path, cells)

@@ -8,7 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from gan_lab.sweeps import Cell, duration, summary, telling
+from gan_lab.sweeps import Cell, duration, shared, summary, telling
+from gan_lab.terminal import visible
 
 COLOURS = {
     "finished": "green",
@@ -24,6 +25,7 @@ COLOURS = {
 def status_table(title: str, cells: Sequence[Cell]) -> Table:
     """One row for each cell, by its name, and its overrides where that is a number; the title has the totals."""
     table = Table(title=f"{title}\n{total(cells)}", title_justify="left", box=SIMPLE_HEAD)
+    common = shared(cell.overrides for cell in cells)
     numbered = all(cell.run_dir.name.isdigit() for cell in cells)
     for name in ("cell", "overrides", "status") if numbered else ("cell", "status"):
         table.add_column(name, overflow="fold")
@@ -32,13 +34,13 @@ def status_table(title: str, cells: Sequence[Cell]) -> Table:
     table.add_column("score or reason", overflow="fold")
     for cell in cells:
         table.add_row(
-            Text(cell.run_dir.name),
-            *([Text(telling(cell.overrides, [each.overrides for each in cells]))] if numbered else []),
+            Text(visible(cell.run_dir.name)),
+            *([Text(visible(telling(cell.overrides, common)))] if numbered else []),
             Text(cell.state, style=COLOURS[cell.state]),
             f"{cell.step:,}/{cell.max_step:,}" if cell.max_step is not None else "",
             duration(cell.seconds) if cell.seconds is not None else "",
             duration(cell.eta) if cell.eta is not None else "",
-            Text("; ".join(part for part in (cell.reason, cell.score) if part)),
+            Text(visible("; ".join(part for part in (cell.reason, cell.score) if part))),
         )
     return table
 

@@ -12,6 +12,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from rich.console import Console
@@ -169,10 +170,13 @@ def evaluator(
 
 def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:
     """Lightning's Trainer: one epoch over the steps still to do; checkpoints, bar and metrics are ours."""
+    # a run on one device asks no cluster: SLURM_NTASKS may be of the job that it is a part of
+    alone = config.trainer.get("strategy") is None
     try:
         made: pl.Trainer = make(
             "trainer",
             config.trainer,
+            plugins=[LightningEnvironment()] if alone else None,
             callbacks=callbacks,
             logger=loggers or False,
             default_root_dir=run_dir,
