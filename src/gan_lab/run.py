@@ -25,7 +25,7 @@ from rich.table import Table
 from gan_lab import callbacks, parallel, provenance, records, terminal, versions
 from gan_lab.callbacks.export import export_generator
 from gan_lab.callbacks.record import Seconds, begin_part, count_parameters, end_record, start_record
-from gan_lab.cli import Interrupted
+from gan_lab.cli import Interrupted, stopped_by_sigterm
 from gan_lab.config import CONFIG_FILE, config_text, logger_groups, plain_config, saved_config
 from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import count_labelled
@@ -42,6 +42,7 @@ from gan_lab.training.strategy import SharedStep, first_process
 from gan_lab.types import UserError
 
 
+@stopped_by_sigterm()
 def train(config: DictConfig, run_dir: Path) -> None:
     """Train, or resume, the run that `config` describes in `run_dir`.
 
@@ -150,29 +151,32 @@ def _train(
             status="running", reason=None, resumed_from_step=done, parts=[*left, begin_part(done)], **config_now
         )
     # last, because it makes the folder a run: what is killed before can be started again, what is killed after resumed
-    if writes:
-        write_atomically(run_dir / CONFIG_FILE, config_text(plain))
-    _print_start(console, config, run_dir, data, fed, gan, done)
-    seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
+    with _begun(record, is_new=config.resume is None):
+        if writes:
+            write_atomically(run_dir / CONFIG_FILE, config_text(plain))
+        _print_start(console, config, run_dir, data, fed, gan, done)
+        seconds = Seconds(resume_from["seconds"] if resume_from else 0.0)
 
-    def extra() -> dict[str, Any]:
-        return {"seconds": seconds(), "identity": records.determining(plain), "last_metrics": reader.last}
+        def extra() -> dict[str, Any]:
+            return {"seconds": seconds(), "identity": records.determining(plain), "last_metrics": reader.last}
 
-    evaluate = None if evaluator is None else callbacks.Evaluate(evaluator, config.evaluate_every, record, seconds)
-    reader = callbacks.ReadMetrics(
-        resume_from["last_metrics"] if resume_from else None, *([evaluate.at] if evaluate else [])
-    )
-    samples = callbacks.SampleGrid(run_dir, config.sample_every, fed.spec, _some_real(data))
-    stop = callbacks.StopOnSignal()
-    checkpoint = callbacks.Checkpoint(run_dir, config.checkpoint_every, config.keep_checkpoints, extra, resume_from)
-    progress = callbacks.ProgressBar(reader, config.n_critic * config.batch_size, config.max_generator_steps, console)
-    watching: list[callbacks.WandbRun] = []
+        evaluate = None if evaluator is None else callbacks.Evaluate(evaluator, config.evaluate_every, record, seconds)
+        reader = callbacks.ReadMetrics(
+            resume_from["last_metrics"] if resume_from else None, *([evaluate.at] if evaluate else [])
+        )
+        samples = callbacks.SampleGrid(run_dir, config.sample_every, fed.spec, _some_real(data))
+        stop = callbacks.StopOnSignal()
+        checkpoint = callbacks.Checkpoint(run_dir, config.checkpoint_every, config.keep_checkpoints, extra, resume_from)
+        progress = callbacks.ProgressBar(
+            reader, config.n_critic * config.batch_size, config.max_generator_steps, console
+        )
+        watching: list[callbacks.WandbRun] = []
 
-    def lost_process(what: str) -> None:
-        if record["status"] == "running":
-            record.update(status="failed", reason=f"another process of this run ended: {what}")
-            go_on = f"continue with: python train.py {pasted('resume', run_dir)}; record: {record.path}"
-            terminal.tell(f"error: {record['reason']}; {go_on}", error=True)
+        def lost_process(what: str) -> None:
+            if record["status"] == "running":
+                record.update(status="failed", reason=f"another process of this run ended: {what}")
+                go_on = f"continue with: python train.py {pasted('resume', run_dir)}; record: {record.path}"
+                terminal.tell(f"error: {record['reason']}; {go_on}", error=True)
 
     try:
         loggers = build.loggers(config, str(run_dir), record["run_id"]) if writes else []
@@ -239,6 +243,22 @@ def _train(
         record,
         {"samples": samples.newest, "generator": exported, "checkpoints": checkpoint.folder, "record": record.path},
     )
+
+
+@contextmanager
+def _begun(record: records.RunRecord, *, is_new: bool) -> Iterator[None]:
+    """What ends a run between its record and its training is said there; a new record goes where there is no room."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        reason = str(error) or type(error).__name__ if stopped else f"{type(error).__name__}: {error}"
+        try:
+            record.update(status="interrupted" if stopped else "failed", reason=reason)
+        except OSError:
+            if is_new:
+                record.path.unlink(missing_ok=True)
+        raise
 
 
 def _scores(

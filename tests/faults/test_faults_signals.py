@@ -1,0 +1,96 @@
+"""SIGTERM at moments when no step is trained: what there is says so, nothing stays locked, and the run goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gan_runs import CHANNELS, SMALL, record, resume, train
+
+from gan_lab import run
+from gan_lab.cli import Interrupted
+from gan_lab.config import CONFIG_FILE
+from gan_lab.training import build
+from gan_lab.training.evaluation import Evaluator
+
+RUN = (CHANNELS, *SMALL, "max_generator_steps=3", "checkpoint_every=1")
+SCORED = (*(field for field in RUN if field != "evaluation=off"), "evaluation=classifier", "evaluation.scores=[is]",
+          "evaluation.samples=20", "evaluation.samples_in_training=20", "evaluation.splits=1")  # fmt: skip
+
+
+def terminated(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def check_nothing_is_held(run_dir: Path) -> None:
+    assert not (run_dir / ".lock").exists()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_while_scoring(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "scores", terminated)
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            train(tmp_path / "run", *SCORED)
+    assert (record(tmp_path / "run")["status"], record(tmp_path / "run")["reason"]) == ("interrupted", "SIGTERM")
+    check_nothing_is_held(tmp_path / "run")
+    resume(tmp_path / "run")
+    assert record(tmp_path / "run")["status"] == "finished"
+    assert record(tmp_path / "run")["scores"].keys() == {"is_classifier_20"}
+
+
+def test_while_the_classifier_trains(tmp_path, monkeypatch):
+    """Before the run has a record: the same command begins it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "evaluator", terminated)
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", *SCORED)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == []
+    check_nothing_is_held(tmp_path / "run")
+    train(tmp_path / "run", *RUN)
+    assert record(tmp_path / "run")["status"] == "finished"
+
+
+@pytest.mark.parametrize("moment", ["_print_start", "_some_real"])
+def test_between_the_record_and_the_training(moment, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(run, moment, terminated)
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", *RUN)
+    assert (record(tmp_path / "run")["status"], record(tmp_path / "run")["reason"]) == ("interrupted", "SIGTERM")
+    check_nothing_is_held(tmp_path / "run")
+    resume(tmp_path / "run")
+    assert record(tmp_path / "run")["status"] == "finished"
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["no room at all", "room for the record"])
+def test_a_config_that_does_not_fit_leaves_no_run_that_seems_to_train(whole, tmp_path, monkeypatch):
+    """No file can be written any more, or the record still can."""
+    write = run.write_atomically
+
+    def full(path: Path, content: str) -> None:
+        if path.name == CONFIG_FILE:
+            if whole:
+                monkeypatch.setattr("gan_lab.records.write_atomically", no_room)
+            no_room(path, content)
+        write(path, content)
+
+    def no_room(path: Path, content: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_atomically", full)
+        with pytest.raises(OSError, match="No space left"):
+            train(tmp_path / "run", *RUN)
+    monkeypatch.undo()
+    check_nothing_is_held(tmp_path / "run")
+    if whole:
+        assert not (tmp_path / "run" / "record.json").exists()
+    else:
+        assert record(tmp_path / "run")["status"] == "failed"
+    train(tmp_path / "run", *RUN)
+    assert record(tmp_path / "run")["status"] == "finished"
