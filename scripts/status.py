@@ -75,7 +75,7 @@ if __name__ == "__main__":
         sys.exit(0)
     try:
         main(sys.argv[1:])
-    except UserError as error:
+    except (UserError, OSError) as error:
         terminal.tell(f"error: {error}", error=True)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -87,12 +87,10 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
             raise
         terminal.tell(f"error: {refused}", error=True)
         sys.exit(1)
-    except OSError as error:
-        if wants_tracebacks or error.errno not in _NO_PLACE:
+    except (OSError, MemoryError) as error:
+        if wants_tracebacks:
             raise
-        where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
-        advice = "make room or choose another folder; a run that had begun goes on with resume=RUN_DIR"
-        terminal.tell(f"error: {where} ({error.strerror}): {advice}", error=True)
+        terminal.tell(f"error: {_of_the_system(error)}", error=True)
         sys.exit(1)
     finally:
         if not wants_tracebacks:
@@ -117,6 +115,18 @@ def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraExcepti
     elif run_dir.is_dir() and not any(run_dir.iterdir()):
         run_dir.rmdir()  # Hydra made it; nothing happened in it
     return CompactHydraException(str(error))
+
+
+def _of_the_system(error: OSError | MemoryError) -> str:
+    """What the file system, or the machine, has refused."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory: set smaller batches, or fewer samples at once"
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    if error.errno in _NO_PLACE:
+        where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+        advice = "make room or choose another folder; a run that had begun goes on with resume=RUN_DIR"
+        return f"{where} ({reason}): {advice}"
+    return f"{error.filename} cannot be used ({reason}): name another file or folder" if error.filename else reason
 
 
 def _refused_option(error: ValueError, arguments: Sequence[str]) -> str | None:

@@ -452,11 +452,15 @@ def suggestion(key: str, known: Iterable[str]) -> str:
 CONFIG_FILE = "config.yaml"
 
 
+WHERE = ("dataset.root", "data_cache")  # what a run that goes on, or is scored, may find elsewhere
+
+
 def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> DictConfig:
     """The config of the run in `config.resume`, with the few things that a resume may change taken from `config`.
 
-    overrides: what was typed. Allowed are trainer (not its precision), logger, evaluation and a larger
-    max_generator_steps; any other override must repeat the saved value. Raises UserError naming the field that differs.
+    overrides: what was typed. Allowed are trainer (not its precision), logger, evaluation, where the data are now
+    (WHERE; their content is checked once they are read) and a larger max_generator_steps; any other override must
+    repeat the saved value. Raises UserError naming the field that differs.
     """
     folder = Path(str(config.resume))
     saved = saved_config(folder, "resume")
@@ -474,6 +478,8 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
                 result[root] = config[root]
             else:
                 OmegaConf.update(result, key, OmegaConf.select(config, key), force_add=True)
+        elif key in WHERE and OmegaConf.select(saved, key) is not None:
+            OmegaConf.update(result, key, OmegaConf.select(config, key))
         elif root == "max_generator_steps":
             if config.max_generator_steps < saved.max_generator_steps:
                 raise UserError(f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,9 +180,12 @@ def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | N
     """All images of a folder, uint8 (N, C, H, W), of `shape` where one is needed."""
     files = _files(Path(config[name]).expanduser(), name)
     rule = ImageRule(config.size, config.resize, channels=shape[0] if shape else 3, greyscale="refuse")
-    rule.validate()
-    say_passed_over(f"{name}={config[name]}", list_files(Path(config[name]).expanduser()))
-    images = decode_tree({"train": {"all": files}}, ["all"], rule, name).splits["train"].values
+    try:
+        rule.validate()
+        say_passed_over(f"{name}={config[name]}", list_files(Path(config[name]).expanduser()))
+        images = decode_tree({"train": {"all": files}}, ["all"], rule, name).splits["train"].values
+    except UserError as error:  # of a data set's fields, which have other names here
+        raise UserError(re.sub(r"dataset\.(resize|size)", r"\1", str(error))) from None
     if shape is not None and images.shape[1:] != tuple(shape):
         expected = "x".join(map(str, shape))
         raise UserError(

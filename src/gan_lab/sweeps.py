@@ -51,10 +51,16 @@ class Cell:
 
 
 def check_places(sweep_dir: Path, cells: Iterable[str]) -> None:
-    """Refuse a link in a sweep's directory where the sweep would write. Raises UserError."""
+    """Refuse what is in the way of a sweep's files and its cells' folders. Raises UserError before the first cell."""
     for name in (CELLS, "multirun.yaml", *cells):
-        if (sweep_dir / name).is_symlink():
-            raise UserError(f"{sweep_dir / name} is a link: remove it, or name another hydra.sweep.dir")
+        path = sweep_dir / name
+        too_long = next((part for part in path.parts if len(os.fsencode(part)) > 255), None)
+        if too_long is not None:
+            raise UserError(f"{too_long[:60]}... is too long for a folder's name: set a shorter hydra.sweep.subdir")
+        if path.is_symlink():
+            raise UserError(f"{path} is a link: remove it, or name another hydra.sweep.dir")
+        if name != "multirun.yaml" and path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file, where a folder is made: remove it, or name another hydra.sweep.dir")
 
 
 def note_cells(sweep_dir: Path, cells: Mapping[str, Sequence[str]]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 
@@ -598,3 +599,17 @@ CLASSIFIER = [
 def test_the_classifiers_script_refuses_it(arguments, words, place, capsys):
     is_refusal(script(capsys, "classifier", *arguments, "data_cache=fresh"), *words)
     assert classifiers(place / "fresh") == []
+
+
+def test_the_remedy_for_mixed_sizes_works_where_it_is_given(place, capsys):
+    """The fields of evaluate.py are resize and size, not those of a data set."""
+    some = place / "some"
+    mixed_sizes(some)
+    asked = (f"samples={some}", f"reference={some}", "evaluation.scores=[fid]")
+    refused = script(capsys, "evaluate", *asked)
+    assert refused.code == 1
+    found = re.search(r"add (resize=box) (size=8) ", refused.err)
+    assert found is not None, refused.err
+    assert "dataset." not in refused.err.split("error:")[1]
+    told = script(capsys, "evaluate", *asked, found[1], found[2])
+    assert told.code == 0, told

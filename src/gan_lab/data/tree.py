@@ -264,6 +264,7 @@ def _finish(
 
 def _mixed_sizes(path: str, shape: tuple[int, ...], expected: tuple[int, ...], rule: ImageRule) -> str:
     found, wanted = extent(shape[:0:-1]), extent(expected[:0:-1])
-    size = rule.size or 32
+    square = expected[1] == expected[2] >= 8 and expected[1].bit_count() == 1  # a side that networks draw
+    size = rule.size or (expected[1] if square else 32)
     whose = f"not dataset.size={rule.size}" if rule.size else f"but the files before it are {wanted}"
     return f"{path} is {found}, {whose}: add dataset.resize=box dataset.size={size} (or bilinear, bicubic, lanczos)"

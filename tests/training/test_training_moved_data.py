@@ -1,0 +1,54 @@
+"""A run goes on where its data have moved to: what they hold is checked, not where they lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gan_runs import CHANNELS, SMALL, record, resume, train
+from PIL import Image
+
+from gan_lab.types import UserError
+
+RUN = (CHANNELS, *SMALL, "max_generator_steps=2", "checkpoint_every=1", "dataset=image_folder", "dataset.size=16",
+       "dataset.splits={train: ., test: null}")  # fmt: skip
+
+
+def images(folder: Path, seed: int = 0) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    for number, values in enumerate(pixels):
+        (folder / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(folder / "ab"[number % 2] / f"{number:02}.png")
+    return folder
+
+
+@pytest.fixture
+def moved(tmp_path) -> Path:
+    """A finished run, whose images and cache are elsewhere now."""
+    images(tmp_path / "images")
+    run = train(tmp_path / "run", *RUN, f"dataset.root={tmp_path / 'images'}", f"data_cache={tmp_path / 'cache'}")
+    (tmp_path / "images").rename(tmp_path / "moved")
+    (tmp_path / "cache").rename(tmp_path / "other_cache")
+    return run
+
+
+def test_a_run_goes_on_with_data_and_cache_elsewhere(moved, tmp_path):
+    longer = "max_generator_steps=4"
+    with pytest.raises(UserError, match=r"set dataset\.root=FOLDER"):
+        resume(moved, longer)
+    resume(moved, longer, f"dataset.root={tmp_path / 'moved'}", f"data_cache={tmp_path / 'other_cache'}")
+    assert (record(moved)["status"], record(moved)["generator_steps"]) == ("finished", 4)
+    assert record(moved)["config"]["dataset"]["root"] == str(tmp_path / "moved")
+
+
+def test_other_images_are_refused(moved, tmp_path):
+    others = images(tmp_path / "others", seed=1)
+    with pytest.raises(UserError, match="have changed since this run began"):
+        resume(moved, "max_generator_steps=4", f"dataset.root={others}")
+
+
+def test_a_data_set_without_a_folder_takes_none(tmp_path):
+    run = train(tmp_path / "run", CHANNELS, *SMALL, "max_generator_steps=2", "checkpoint_every=1")
+    with pytest.raises(UserError, match=r"keeps its dataset\.root"):
+        resume(run, "max_generator_steps=4", "dataset.root=elsewhere")
