@@ -40,12 +40,12 @@ class SweepCallback(Callback):
             for number, overrides in enumerate(BasicSweeper.split_arguments(parsed, None)[0]):
                 sweep_dir, subdir = place(compose_cell(loader, config, overrides, number))
                 cells[subdir] = sweeps.typed(overrides)
-        except (HydraException, OmegaConfBaseException):
+        except (HydraException, OmegaConfBaseException, ValueError, TypeError):
             return
         try:
             sweeps.check_places(sweep_dir, cells)
         except UserError as error:  # Hydra would go on after an Exception of a callback
-            print(f"error: {error}", file=sys.stderr)
+            terminal.tell(f"error: {error}", error=True)
             sys.exit(1)
         _begun.append((sweep_dir, cells, sweeps.note_cells(sweep_dir, cells)))
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_lab.sweeps import Cell, duration, summary, telling
+from gan_lab.terminal import visible
 
 COLOURS = {
     "finished": "green",
@@ -32,13 +33,13 @@ def status_table(title: str, cells: Sequence[Cell]) -> Table:
     table.add_column("score or reason", overflow="fold")
     for cell in cells:
         table.add_row(
-            Text(cell.run_dir.name),
-            *([Text(telling(cell.overrides, [each.overrides for each in cells]))] if numbered else []),
+            Text(visible(cell.run_dir.name)),
+            *([Text(visible(telling(cell.overrides, [each.overrides for each in cells])))] if numbered else []),
             Text(cell.state, style=COLOURS[cell.state]),
             f"{cell.step:,}/{cell.max_step:,}" if cell.max_step is not None else "",
             duration(cell.seconds) if cell.seconds is not None else "",
             duration(cell.eta) if cell.eta is not None else "",
-            Text("; ".join(part for part in (cell.reason, cell.score) if part)),
+            Text(visible("; ".join(part for part in (cell.reason, cell.score) if part))),
         )
     return table
 
