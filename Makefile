@@ -14,7 +14,7 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 	4-17:gan_extra_layer_False 4-18:gan_extra_layer_True
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-portable lint audit format provenance archive benchmark table-2-2 table-2-2-run \
+.PHONY: help demo test test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
 	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run clean
 
@@ -58,9 +58,14 @@ archive: provenance ## the last commit as gan_lab.tar.gz, which tells its commit
 	git archive --output=gan_lab.tar.gz --prefix=gan_lab/src/gan_lab/ --add-file=src/gan_lab/provenance.json \
 		--prefix=gan_lab/ HEAD
 
-benchmark: $(INSTALLED) ## the training step against a bare PyTorch loop; cost and memory of the scores
-	$(BIN)/python scripts/benchmark.py step
-	$(BIN)/python scripts/benchmark_scores.py
+bundle: $(INSTALLED) ## DATA=FOLDER: source, wheels, data and campaign.yaml for a GPU machine without a network
+	$(BIN)/python scripts/bundle.py pack --data $(DATA)
+
+unbundle: $(INSTALLED) ## ARCHIVE=FOLDER: bring home what a bundle's run.sh wrote; the next bundle continues it
+	$(BIN)/python scripts/bundle.py unpack $(ARCHIVE)
+
+benchmark: $(INSTALLED) ## the training step, penalties, optimizers, scores and data on this machine
+	$(BIN)/python scripts/benchmark.py all
 
 table-2-2: $(INSTALLED) ## collect the runs of Table 2-2; its table and figures from results/records
 	for runs in $(wildcard outputs/table_2_2*); do $(BIN)/python scripts/collect.py runs=$$runs || true; done

@@ -1,157 +1,185 @@
-"""`python scripts/benchmark.py step`: seconds of gan_lab's training step against a bare PyTorch loop.
+"""`python scripts/benchmark.py step`: what gan_lab's parts cost on this machine, beside other ways to do the same.
 
-Both train the same networks on the same data with exp + maxgp and Adam in one process, in alternating rounds; the bare
-loop is written as one would without a framework, with no logging, no checks and no resume. The ratio is what gan_lab
-costs. fp32, the machine's default number of threads.
+step        seconds of a generator step under the Trainer, beside a bare loop of the same step (exp + maxgp, fp32) and a
+            WGAN-GP step as public frameworks write it; FLOP/s beside the device's own
+penalties   what each penalty adds to the critic's loss and its gradients
+optimizers  a step of each optimizer on the critic's parameters
+scores      IS, AM and FID beside the extractor's forward pass; memory of scoring
+data        drawing batches
+all         all of them
+
+Programs that are compared take turns in one process. Every figure says median, smallest and largest of the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import tempfile
-import time
+import json
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
-from hydra import compose, initialize_config_dir
-from rich.console import Console
-from torch import Tensor
 
-from gan_lab import config
-from gan_lab.architectures import frozen_statistics
-from gan_lab.callbacks import MetricsFile, ProgressBar, ReadMetrics, StopOnSignal
-from gan_lab.data import load
-from gan_lab.data.module import ResidentDataModule
+from gan_lab.benchmarks import measuring, parts, scores, steps
+from gan_lab.benchmarks.bare import Bare
+from gan_lab.benchmarks.peer import Peer
+from gan_lab.data import LoadedData, load
+from gan_lab.data.resident import ResidentData
+from gan_lab.files import write_atomically
 from gan_lab.run import quiet_lightning
-from gan_lab.training import build
+from gan_lab.terminal import tell
+from gan_lab.training import GAN, build
+from gan_lab.training.host_memory import keep_freed_memory
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
+BARE = "exp", "maxgp", "32-true"  # the loop's loss, penalty and precision
+WHAT = ("step", "penalties", "optimizers", "scores", "data")
 
 
 def main() -> None:
-    """Parse, time, print."""
+    """Parse, measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["step"])
-    parser.add_argument("--channels", type=int, nargs="*", default=[32, 128], help="network widths; 32: digits' own")
+    parser.add_argument("what", choices=[*WHAT, "all"])
+    parser.add_argument("--side", type=int, default=None, help="pixels; default: the embedded digits, which have 8")
+    parser.add_argument("--channels", type=int, nargs="*", default=[32, 128], help="network widths")
+    parser.add_argument("--precision", nargs="*", default=["32-true"], help="32-true, bf16-mixed")
     parser.add_argument("--steps", type=int, default=None, help="generator steps a round (default: about 4 s)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--loss", default="exp", help="of step")
+    parser.add_argument("--penalty", default="maxgp", help="of step")
+    parser.add_argument("--n-critic", type=int, default=5)
+    parser.add_argument("--against", nargs="*", default=["bare", "peer"], help="of bare and peer")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--json", type=Path, default=None, help="a file for every figure, with hardware and versions")
     arguments = parser.parse_args()
     quiet_lightning()
-    config.register()
-    for channels in arguments.channels:
-        steps = arguments.steps or (60 if channels < 64 else 12)
-        measure(channels, steps, arguments.rounds)
+    keep_freed_memory()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    asked = WHAT if arguments.what == "all" else (arguments.what,)
+    told: dict[str, Any] = {"machine": measuring.machine()}
+    for what in asked:
+        told[what] = MEASURED[what](arguments)
+    if arguments.json:
+        write_atomically(arguments.json, json.dumps(told, indent=1) + "\n")
 
 
-def measure(channels: int, steps: int, rounds: int) -> None:
-    """Time alternating rounds on digits at a network width and print medians and the ratio."""
-    overrides = [f"architecture.channels={channels}", "max_generator_steps=1000000", "schedule=constant"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", overrides)
-    data = load(build.make("dataset", cfg.dataset), Path(cfg.data_cache))
-    bare = BareLoop(build.gan(cfg, data.spec), cfg)
-    values = torch.from_numpy(data.splits["train"].values)
-    bare.run(values, 2)
-    ours, theirs = [], []
-    for _ in range(rounds):
-        theirs.append(bare.run(values, steps))
-        ours.append(fit(cfg, data, steps))
-    ratios = [mine / its for mine, its in zip(ours, theirs, strict=True)]
-    print(
-        f"channels {channels}: gan_lab {statistics.median(ours) * 1e3:.2f} ms, bare loop "
-        f"{statistics.median(theirs) * 1e3:.2f} ms a generator step; ratio {statistics.median(ratios):.3f} "
-        f"(rounds: {', '.join(f'{ratio:.3f}' for ratio in ratios)})"
+def step(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """One line for each width and precision."""
+    return [
+        _one_step(arguments, channels, precision)
+        for channels in arguments.channels
+        for precision in arguments.precision
+    ]
+
+
+def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> dict[str, Any]:
+    method = [f"loss={arguments.loss}", f"penalty={arguments.penalty}", f"n_critic={arguments.n_critic}"]
+    config = steps.composed(*method, f"architecture.channels={channels}", f"trainer.precision={precision}")
+    data = _data(arguments, config)
+    side = data.spec.shape[1]
+    size = arguments.steps or max(1, round(4 / (6e-6 * channels * side**2 * arguments.n_critic / 5)))
+    device = steps.device_of(config)
+    values = ResidentData.place(data, device)
+
+    def real() -> torch.Tensor:
+        return values.gather(torch.randint(len(values), (config.batch_size,), device=device))[0]
+
+    def others(gan: GAN) -> steps.Others:
+        made = {}
+        if "bare" in arguments.against and (arguments.loss, arguments.penalty, precision) == BARE:
+            made["bare loop"] = Bare(build.gan(config, data.spec), config, device, real).step
+        if "peer" in arguments.against:
+            sizes = config.n_critic, config.batch_size, config.generator_batch_size
+            made["peer"] = Peer(data.spec.shape, channels, config.architecture.latent_dim, *sizes, device, real).step
+        return made
+
+    # take turns
+    rounds = steps.Rounds(size, arguments.rounds, others)
+    steps.measure(config, data, rounds)
+    mine = rounds.seconds.pop("gan_lab")
+    told: dict[str, Any] = {"loss": arguments.loss, "penalty": arguments.penalty}
+    told |= {"channels": channels, "side": side, "precision": precision, "n_critic": config.n_critic}
+    told |= {"gan_lab": measuring.summary(mine), "steps_a_round": size}
+    told |= {name: measuring.summary(seconds, mine) for name, seconds in rounds.seconds.items()}
+    told |= {"flop": rounds.flop, "flop_per_s": rounds.flop / told["gan_lab"]["median_s"]}
+    told |= {"images_per_s": config.n_critic * config.batch_size / told["gan_lab"]["median_s"]}
+    told |= {"peak_bytes": measuring.peak_memory()}
+    dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
+    told["device_flop_per_s"] = measuring.device_rates(device, dtype, channels, side)
+    _print_step(told, list(rounds.seconds))
+    return told
+
+
+def _print_step(told: dict[str, Any], others: list[str]) -> None:
+    own = told["gan_lab"]
+    tell(
+        f"{told['loss']} + {told['penalty']}, {told['side']} px, {told['channels']} channels, {told['precision']}: "
+        f"{own['median_s'] * 1e3:.2f} ms a generator step ({own['min_s'] * 1e3:.2f} to {own['max_s'] * 1e3:.2f}), "
+        f"{told['images_per_s']:,.0f} real images/s, {told['flop'] / 1e9:.1f} GFLOP a step, "
+        f"{told['flop_per_s'] / 1e9:.0f} GFLOP/s"
     )
-
-
-class Stopwatch(pl.Callback):
-    """Seconds a step between the end of the second batch and the end of the last."""
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any) -> None:
-        """Take the time."""
-        _wait()
-        now = time.perf_counter()
-        batch_idx = arguments[2]
-        if batch_idx == 1:
-            self.began = now
-        elif batch_idx > 1:
-            self.seconds = (now - self.began) / (batch_idx - 1)
-
-
-def fit(cfg: Any, data: Any, steps: int) -> float:
-    """Seconds per generator step of gan_lab under its Trainer, with the callbacks that act every step."""
-    with tempfile.TemporaryDirectory() as folder:
-        reader = ReadMetrics()
-        console = Console(quiet=True)
-        watch = Stopwatch()
-        callbacks = [reader, ProgressBar(reader, 1, cfg.max_generator_steps, console), StopOnSignal(), watch]
-        trainer = build.trainer(cfg, callbacks, [MetricsFile(folder)], folder)
-        gan = build.gan(cfg, data.spec)
-        trainer.fit(gan, ResidentDataModule(data, cfg.batch_size, cfg.n_critic, cfg.seed, stop=steps + 2))
-    return watch.seconds
-
-
-class BareLoop:
-    """The same networks, objective, penalty and optimizer, without gan_lab."""
-
-    def __init__(self, gan: Any, cfg: Any) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.generator, self.critic, self.average = (
-            module.to(self.device) for module in (gan.generator, gan.critic, gan.ema.average)
+    rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in told["device_flop_per_s"].items())
+    tell(f"  this device in GFLOP/s: {rates}")
+    for name in others:
+        its, ratio = told[name], told[name]["ratio"]
+        tell(
+            f"  {name}: {its['median_s'] * 1e3:.2f} ms, {ratio['median']:.3f} times gan_lab's "
+            f"({ratio['min']:.3f} to {ratio['max']:.3f})"
         )
-        self.cfg = cfg
-        settings = {key: value for key, value in config.plain_config(cfg.optimizer).items() if key != "_target_"}
-        self.d_optimizer = torch.optim.Adam(self.critic.parameters(), **settings)
-        self.g_optimizer = torch.optim.Adam(self.generator.parameters(), **settings)
-
-    def run(self, values: Tensor, steps: int) -> float:
-        """Train and return seconds per generator step."""
-        values = values.to(self.device)
-        batch, latent = self.cfg.batch_size, self.cfg.architecture.latent_dim
-        _wait()
-        began = time.perf_counter()
-        for _ in range(steps):
-            for _ in range(self.cfg.n_critic):
-                index = torch.randint(len(values), (batch,), device=self.device)
-                real = (values[index].float() - 127.5) / 128
-                with torch.no_grad(), frozen_statistics(self.generator):
-                    fake = self.generator(torch.randn(batch, latent, device=self.device))
-                self.d_optimizer.zero_grad()
-                scores_real, scores_fake = self.critic(torch.cat([real, fake])).chunk(2)
-                loss = scores_fake.exp().mean() + (-scores_real).exp().mean() + self.penalty(real, fake)
-                loss.backward()
-                self.d_optimizer.step()
-            self.g_optimizer.zero_grad()
-            for parameter in self.critic.parameters():
-                parameter.requires_grad_(False)
-            noise = torch.randn(self.cfg.generator_batch_size, latent, device=self.device)
-            (-self.critic(self.generator(noise)).mean()).backward()
-            for parameter in self.critic.parameters():
-                parameter.requires_grad_(True)
-            self.g_optimizer.step()
-            with torch.no_grad():
-                torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 0.01)
-        _wait()
-        return (time.perf_counter() - began) / steps
-
-    def penalty(self, real: Tensor, fake: Tensor) -> Tensor:
-        """MaxGP (2-17), its double-backward graph for the arg-max sample only, as gan_lab does it."""
-        u = torch.rand(len(real), *[1] * (real.ndim - 1), device=self.device)
-        points = (u * real + (1 - u) * fake).requires_grad_()
-        (gradient,) = torch.autograd.grad(self.critic(points).sum(), points)
-        worst = gradient.flatten(1).norm(dim=1).argmax()
-        point = points.detach()[worst : worst + 1] if self.device.type == "cpu" else points.detach()[worst[None]]
-        point.requires_grad_()
-        (gradient,) = torch.autograd.grad(self.critic(point).sum(), point, create_graph=True)
-        return self.cfg.penalty.weight * gradient.norm() ** 2
 
 
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def penalties(arguments: argparse.Namespace) -> dict[str, Any]:
+    """At 32 pixels, for the first width."""
+    config = steps.composed(f"architecture.channels={arguments.channels[0]}")
+    options = ["none", *(name for name in _options("penalty") if name != "none")]
+    told = parts.penalties(config, options, arguments.rounds, steps.device_of(config))
+    tell(f"penalties, 32 px, {arguments.channels[0]} channels, ms of a critic loss and its gradients over none:")
+    for name, its in sorted(told.items(), key=lambda item: item[1]["over none"]["median_s"]):
+        added = its["over none"]
+        tell(f"  {name:<10} {added['median_s'] * 1e3:8.2f} ({added['min_s'] * 1e3:.2f} to {added['max_s'] * 1e3:.2f})")
+    return told
+
+
+def optimizers(arguments: argparse.Namespace) -> dict[str, Any]:
+    """For the last width."""
+    config = steps.composed(f"architecture.channels={arguments.channels[-1]}")
+    told = parts.optimizers(config, _options("optimizer"), arguments.rounds, steps.device_of(config))
+    tell(f"optimizers, ms of a step on the critic of {arguments.channels[-1]} channels:")
+    for name, its in sorted(told.items(), key=lambda item: item[1]["median_s"]):
+        tell(f"  {name:<14} {its['median_s'] * 1e3:8.3f} ({its['min_s'] * 1e3:.3f} to {its['max_s'] * 1e3:.3f})")
+    return told
+
+
+def of_scores(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Cost and memory."""
+    cost = scores.cost(2000, arguments.rounds)
+    alone, both = cost["extractor"]["median_s"], cost["with scores"]
+    tell(f"scores: extractor {alone:.3f} s for 2,000 images, with scores {both['ratio']['median']:.3f} times that")
+    memory = [scores.memory(features, samples) for features in (256, 2048) for samples in (50_000, 500_000)]
+    for its in memory:
+        tell(f"  d = {its['features']}, {its['samples']:,} samples: peak {its['peak_bytes'] / 2**20:.0f} MiB resident")
+    return {"cost": cost, "memory": memory}
+
+
+def data(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The batches of a generator step."""
+    config = steps.composed()
+    told = parts.data(config, arguments.rounds, steps.device_of(config))
+    tell(f"data: {told['median_s'] * 1e3:.3f} ms a generator step, {told['images_per_second']:,.0f} images/s")
+    return told
+
+
+MEASURED = {"step": step, "penalties": penalties, "optimizers": optimizers, "scores": of_scores, "data": data}
+
+
+def _data(arguments: argparse.Namespace, config: Any) -> LoadedData:
+    if arguments.side is None:
+        return load(build.make("dataset", config.dataset), Path(config.data_cache))
+    return steps.noise_data(arguments.side)
+
+
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (steps.CONF / group).glob("*.yaml"))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def test_a_number_out_of_range_or_of_another_kind_is_refused(path, value):
     assert path.split(".")[-1] in str(refused.value) or path.split(".")[-1] in str(refused.value.__cause__)
 
 
-def test_precision_is_one_of_two():
+def test_precision_is_one_of_three():
     for precision in config.PRECISIONS:
         config.check(compose(f"trainer.precision={precision}"))
     for precision in ("16-mixed", "64-true", "bf16", "32", "null"):

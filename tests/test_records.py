@@ -235,15 +235,18 @@ def test_what_is_no_record_is_refused_in_one_line(text, tmp_path):
 # Files that somebody else wrote ---------------------------------------------------------------------------------------
 
 
+OF_A_SCORE = '"std": null, "n_samples": 1, "step": 1'
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ('"seconds": 1e999', "seconds is Infinity, and must be a number"),
         ('"seconds": NaN', "seconds is NaN"),
         ('"scores": [1]', "scores is a list of 1, and must be a mapping"),
-        ('"scores": {"s": {"std": null}}', "scores.s has no value"),
-        ('"scores": {"s": {"value": [], "std": null}}', 'scores.s.value is a list of 0, and must be a number or "nan"'),
-        ('"scores": {"s": {"value": 1, "std": 0, "extractor": {"architecture": {}}}}', "architecture has no name"),
+        ('"scores": {"s": {"std": null}}', "scores.s has no extractor, n_samples, step, value"),
+        (f'"scores": {{"s": {{"value": [], {OF_A_SCORE}, "extractor": {{}}}}}}', 'scores.s.value is a list of 0, and must be a number or "nan"'),  # noqa: E501
+        (f'"scores": {{"s": {{"value": 1, {OF_A_SCORE}, "extractor": {{"architecture": {{}}}}}}}}', "has no name"),
         ('"config": "abc"', 'config is "abc", and must be a mapping'),
         ('"config": {"n_critic": 1.5}', "config.n_critic is 1.5, and must be a whole number"),
         ('"config": {"penalty": {"weight": "heavy"}}', 'penalty.weight is "heavy", and must be a number or null'),
@@ -281,6 +284,8 @@ def test_a_record_that_never_ends_is_refused_at_once(target, tmp_path):
         file.truncate(2**40)
     (tmp_path / "record.json").symlink_to(tmp_path / target)
     with pytest.raises(DamagedFile, match=r"record\.json (is no regular file|has 1,099,511,627,776 bytes)"):
+        records.read_content(tmp_path / "record.json")
+    with pytest.raises(UserError, match=r"record\.json is a link"):
         records.read(tmp_path)
 
 
@@ -293,3 +298,11 @@ def test_a_field_that_is_needed_and_missing_is_named(tmp_path):
 @pytest.mark.parametrize("path", [*OLD, *(ROOT / "results/records").glob("*.json")], ids=lambda path: path.name)
 def test_records_that_runs_wrote_are_read(path):
     assert records.read_content(path)["status"] in records.STATUSES
+
+
+def test_an_error_of_the_user_is_one_line_of_a_bounded_length():
+    """Whatever the value that it names."""
+    assert str(UserError("x=a\nb\u2028c: choose d")) == "x=a b c: choose d"
+    long = str(UserError(f"x={'9' * 10**6}: choose d"))
+    assert len(long) < 4000
+    assert (long[:3], long[-10:]) == ("x=9", ": choose d")

@@ -22,6 +22,7 @@ from gan_lab.types import UserError
 
 Group = dict[str, Any]
 META_KEYS = frozenset({"_target_", "recipe", "accepts", "traits"})  # of an option's YAML, not passed on
+META_KEYS |= {"capture"}  # of trainer: whether its iterations become a CUDA graph
 META_KEYS |= {"labelled_fraction", "num_classes", "reference_distribution"}  # of dataset, for training alone
 
 
@@ -238,7 +239,7 @@ RANGES = {
     "dataset.labelled_fraction": FRACTION,
     "dataset.num_classes": AT_LEAST_TWO,
 }
-PRECISIONS = ("32-true", "bf16-mixed")
+PRECISIONS = ("32-true", "bf16-mixed", "auto")
 EXISTING_RUN = ("refuse", "resume")
 REFERENCES = (None, "uniform", "data")
 DEVICES = ("auto", "cpu", "cuda")
@@ -261,7 +262,7 @@ def check(config: DictConfig) -> None:
         if not allowed.holds(value):
             raise UserError(f"{path}={value}: must be {allowed.words}")
     if config.trainer.get("precision") not in PRECISIONS:
-        raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {' or '.join(PRECISIONS)}")
+        raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {', '.join(PRECISIONS)}")
     if config.existing_run not in EXISTING_RUN:
         raise UserError(f"existing_run={config.existing_run}: choose {' or '.join(EXISTING_RUN)}")
     if (distribution := config.dataset.get("reference_distribution")) not in REFERENCES:
@@ -273,6 +274,8 @@ def check(config: DictConfig) -> None:
 def _check_trainer(config: DictConfig) -> None:
     """Devices and how batches are shared by them; what this machine has is looked at later."""
     trainer = config.trainer
+    if trainer.get("capture", "auto") not in ("auto", "off", False):  # YAML reads off as false
+        raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
     devices, nodes, strategy = (
         trainer.get(name, other) for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
     )

@@ -74,16 +74,16 @@ class Extractor(TypedDict, total=False):
 class _Score(TypedDict):
     value: Number
     std: Number | None
+    n_samples: Count
+    step: Count
+    extractor: Extractor
 
 
 class Score(_Score, total=False):
     """A score, with the terms of those that have some; see gan_lab.metrics.meters.Entry."""
 
-    n_samples: Count
     splits: Count
     chunks: Count
-    step: Count
-    extractor: Extractor
     git: Code  # that scored
     protocol: str
     batch_size: Count

@@ -34,8 +34,9 @@ from gan_lab.data.resident import ResidentData
 from gan_lab.files import refuse_links, write_atomically
 from gan_lab.metrics.meters import score_text
 from gan_lab.terminal import pasted
-from gan_lab.training import GAN, Diverged, build
+from gan_lab.training import GAN, Diverged, build, precision
 from gan_lab.training.evaluation import Evaluator
+from gan_lab.training.host_memory import keep_freed_memory
 from gan_lab.training.state import state_for
 from gan_lab.training.strategy import SharedStep, first_process
 from gan_lab.types import UserError
@@ -50,9 +51,16 @@ def train(config: DictConfig, run_dir: Path) -> None:
     provenance.git_state()  # of what runs: it may be edited before the record is written
     refuse_links(run_dir)
     quiet_lightning()
+    asked = config.trainer.precision
+    if asked == "auto":
+        config.trainer.precision = "32-true"  # until the device is known
     first = build.trainer(config, [], [], str(run_dir))  # refuses devices that are not there
     writes, device = first.is_global_zero, first.strategy.root_device
+    if asked == "auto":
+        config.trainer.precision = _precision(config, run_dir, device)
     _check_start(config, first)
+    if device.type == "cpu":
+        keep_freed_memory()
     console = terminal.console(quiet=not writes)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         for field, group in logger_groups(config, Path(HydraConfig.get().sweep.dir)).items():
@@ -68,6 +76,13 @@ def train(config: DictConfig, run_dir: Path) -> None:
             plain["evaluation"] = plain_config(config.evaluation)
     with _only_writer(run_dir) if writes else nullcontext():
         _train(config, plain, run_dir, writes, device, console)
+
+
+def _precision(config: DictConfig, run_dir: Path, device: torch.device) -> str:
+    """What trainer.precision=auto comes to: what the run began with, else what this device is faster in."""
+    if config.existing_run == "resume" and _has_run(run_dir):
+        return str(saved_config(run_dir, "run_dir").trainer.precision)
+    return precision.resolved("auto", device)
 
 
 @contextmanager
@@ -168,7 +183,16 @@ def _train(
             if isinstance(logger, callbacks.WandbLogger):
                 watching.append(callbacks.WandbRun(logger, record, samples))
         seen = [samples, checkpoint, progress] if writes else [checkpoint]
-        acting = [seconds, *([evaluate] if evaluate else []), reader, *seen, stop, *watching]
+        graph = [callbacks.Capture(console.print)]
+        acting = [
+            seconds,
+            *(graph if config.trainer.get("capture") == "auto" else []),
+            *([evaluate] if evaluate else []),
+            reader,
+            *seen,
+            stop,
+            *watching,
+        ]
         with first_process():
             trainer = build.trainer(config, acting, loggers, str(run_dir))
             if isinstance(trainer.strategy, SharedStep):

@@ -16,7 +16,8 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.splitlines()))  # a value that it names may have several lines
+        line = " ".join(message.splitlines())  # a value that it names may have several lines, or be very long
+        super().__init__(line if len(line) <= 4000 else f"{line[:3000]} … {line[-900:]}")
 
 
 class DamagedFile(UserError):

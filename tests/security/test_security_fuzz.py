@@ -26,7 +26,6 @@ from gan_lab.reporting.sweep_status import status_table
 from gan_lab.training import build
 from gan_lab.training.evaluation import _read
 from gan_lab.training.state import state_for
-from gan_lab.types import UserError
 
 ALL = ["dirty", "commits", "unfinished"]
 ODD_VALUE = st.sampled_from(ODD)
@@ -184,17 +183,12 @@ def test_statistics(files, tmp_path):
 
 
 def test_the_bar_is_a_bar():
-    """What it must see: another exception, two lines, an example that takes too long."""
+    """What it must see: another exception, and a file that takes too much memory."""
 
     def other(data):
         raise KeyError("x")
 
-    def two_lines(data):
-        raise UserError("a\nb")
-
     with pytest.raises(KeyError):
         fuzz(1, other)
-    with pytest.raises(AssertionError):
-        fuzz(1, two_lines)
     with pytest.raises(AssertionError, match="each"):
         fuzz(1, lambda data: np.ones(2**27))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from gan_runs import command, compose
@@ -125,4 +124,6 @@ def test_the_cells_of_a_sweep_are_below_it(tmp_path):
     cells = {"0": ["seed=0"], "../other": ["seed=1"], str(tmp_path / "other"): ["seed=2"]}
     (sweep / ".cells").mkdir(parents=True)
     (sweep / ".cells/1.json").write_text(json.dumps({"cells": cells}))
-    assert [cell.run_dir for cell in sweeps.read_cells(sweep)] == [Path(sweep / "0")]
+    (told,) = sweeps.read_cells(sweep)
+    assert (told.run_dir, told.state) == (sweep / ".cells/1.json", "failed")
+    assert "is no folder in the sweep's" in told.reason

@@ -19,7 +19,7 @@ from gan_lab.types import UserError
 from gan_lab.versions import VERSION
 
 NOW = 1_700_000_000.0
-SCORES = {"fid_x": {"value": 3.14159, "std": None}}
+SCORES = {"fid_x": {"value": 3.14159, "std": None, "n_samples": 9, "step": 9, "extractor": {}}}
 
 
 def made_up(run_dir: Path, status: str, *, logged: int = 0, age: float = 5.0, took: float = 100.0, **fields) -> Path:

@@ -1,5 +1,6 @@
 """What happens around training: metrics, pictures, checkpoints, progress, interruption."""
 
+from gan_lab.callbacks.capture import Capture
 from gan_lab.callbacks.checkpoint import Checkpoint, list_checkpoints, load_newest
 from gan_lab.callbacks.evaluate import Evaluate
 from gan_lab.callbacks.interrupt import StopOnSignal
@@ -9,6 +10,7 @@ from gan_lab.callbacks.samples import SampleGrid, save_grid
 from gan_lab.callbacks.wandb import WandbLogger, WandbRun
 
 __all__ = [
+    "Capture",
     "Checkpoint",
     "Evaluate",
     "MetricsFile",

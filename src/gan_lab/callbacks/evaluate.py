@@ -102,5 +102,5 @@ def is_by_another(record: RunRecord, name: str, entry: Entry) -> bool:
     if not (record.content.get("history") or {}).get(name):
         return False
     its = (record.content.get("history_about") or {}).get(name) or {"extractor": record.content.get("extractor")}
-    extractor = its["extractor"] or {}
+    extractor = its.get("extractor") or {}
     return bool(extractor.get("weights_sha256") != entry["extractor"]["weights_sha256"])

@@ -52,7 +52,7 @@ class ReadMetrics(pl.Callback):
         values = torch.stack([value.float() for value in pl_module.metrics.values()]).tolist()
         self.last = dict(zip(pl_module.metrics, values, strict=True))
         for name, optimizer in zip(("learning_rate", "critic_learning_rate"), trainer.optimizers, strict=True):
-            self.last[name] = optimizer.param_groups[0]["lr"]
+            self.last[name] = float(optimizer.param_groups[0]["lr"])
         for logger in trainer.loggers:
             logger.log_metrics(self.last | scores, step)
 

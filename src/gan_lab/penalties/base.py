@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import parallel
-from gan_lab.penalties.regions import interpolates
+from gan_lab.penalties.regions import Noise, interpolates
 from gan_lab.types import UserError
 
 Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from its own sample alone
@@ -52,13 +52,27 @@ class Penalty(nn.Module):
         """The critic to train, made before its optimizer. Raises UserError for a critic that cannot be penalised."""
         return critic
 
+    def draw(self, real: Tensor, generator: torch.Generator | None = None) -> Noise:
+        """All that is random in a call for a batch of real samples, for its `noise`. generator: as in a call."""
+        return ()
+
     def forward(
-        self, critic_score: Score, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+        self,
+        critic_score: Score,
+        real: Tensor,
+        fake: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Noise | None = None,
     ) -> Tensor:
         """The term to add to the critic's loss, 0-d: zero here, without a look at the critic.
 
-        real, fake: samples of shape (n, *sample), used as constants. generator: draws what is random; the default one
-        if None. Gradient flows to the critic's parameters only.
+        Args:
+            critic_score: f.
+            real: samples of shape (n, *sample), used as constants; `fake` likewise.
+            generator: draws what is random where `noise` is None; the default one if None.
+            noise: of `draw`. Nothing random is left in the call then.
+
+        Gradient flows to the critic's parameters only.
         """
         return real.new_zeros(())
 

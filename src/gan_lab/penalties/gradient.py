@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gan_lab import parallel
 from gan_lab.penalties.base import Penalty, Score, gradient_norms
-from gan_lab.penalties.regions import REGIONS
+from gan_lab.penalties.regions import REGIONS, Noise
 from gan_lab.types import UserError
 
 
@@ -32,9 +32,14 @@ class PointPenalty(Penalty):
         self.target = target
         self.region = region
 
-    def points(self, real: Tensor, fake: Tensor, generator: torch.Generator | None) -> Tensor:
+    def draw(self, real: Tensor, generator: torch.Generator | None = None) -> Noise:
+        """The noise of the region."""
+        return REGIONS[self.region].draw(real, generator)
+
+    def points(self, real: Tensor, fake: Tensor, generator: torch.Generator | None, noise: Noise | None) -> Tensor:
         """The points of the region for this batch, (n, *sample)."""
-        return REGIONS[self.region](real, fake, generator)
+        noise = self.draw(real, generator) if noise is None else noise
+        return REGIONS[self.region].points(real, fake, *noise)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
         """The critic itself. Raises UserError where batch norm makes f(x) depend on the batch around x."""
@@ -64,10 +69,15 @@ class GradientPenalty(PointPenalty):
         self.one_sided = one_sided
 
     def forward(
-        self, critic_score: Score, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+        self,
+        critic_score: Score,
+        real: Tensor,
+        fake: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Noise | None = None,
     ) -> Tensor:
         """The penalty, 0-d; see Penalty.forward."""
-        norms = gradient_norms(critic_score, self.points(real, fake, generator), create_graph=True)
+        norms = gradient_norms(critic_score, self.points(real, fake, generator, noise), create_graph=True)
         self.last_norm = parallel.largest(norms.max())
         excess = norms - self.target
         if self.one_sided:

@@ -10,6 +10,7 @@ from torch import Tensor
 from gan_lab import parallel
 from gan_lab.penalties.base import Score, gradient_norms
 from gan_lab.penalties.gradient import PointPenalty
+from gan_lab.penalties.regions import Noise
 from gan_lab.types import UserError
 
 
@@ -35,10 +36,15 @@ class MaxGradientPenalty(PointPenalty):
         self.register_buffer("s_max", torch.empty(0))  # the shape of a sample is known at the first call
 
     def forward(
-        self, critic_score: Score, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+        self,
+        critic_score: Score,
+        real: Tensor,
+        fake: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Noise | None = None,
     ) -> Tensor:
         """The penalty, 0-d; see Penalty.forward. Moves S_max."""
-        points = self.points(real, fake, generator).detach()
+        points = self.points(real, fake, generator, noise).detach()
         own = len(points)
         if len(self.s_max):
             points = torch.cat([points, self.s_max])
@@ -56,7 +62,11 @@ class MaxGradientPenalty(PointPenalty):
         best = norms[:own].topk(min(self.memory, own)).indices
         candidates = torch.cat([parallel.gathered(points[best]), points[own:]])
         scores = torch.cat([parallel.gathered(norms[best]), norms[own:]])
-        self.s_max = candidates[scores.topk(min(self.memory, len(candidates))).indices]
+        kept = candidates[scores.topk(min(self.memory, len(candidates))).indices]
+        if kept.shape == self.s_max.shape:  # full: in place, where a captured step finds it
+            self.s_max.copy_(kept)
+        else:
+            self.s_max = kept
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         saved = state_dict.get(prefix + "s_max")

@@ -1,8 +1,9 @@
-"""Where gradient penalties look: (real, fake, generator) -> points, all of shape (n, *sample)."""
+"""Where gradient penalties look: what is drawn for a batch, and the points that follow from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,40 +11,76 @@ from torch import Tensor
 from gan_lab import parallel
 from gan_lab.types import UserError
 
-Region = Callable[[Tensor, Tensor, torch.Generator | None], Tensor]
+Noise = tuple[Tensor, ...]  # the draws for one batch
 
 
-def interpolates(real: Tensor, fake: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """u real + (1 - u) fake, one u ~ U(0, 1) for each pair (WGAN-GP; thesis 2.5.2). Raises UserError for odd pairs."""
-    if real.shape != fake.shape:
-        raise UserError(f"real {tuple(real.shape)} and fake {tuple(fake.shape)} make no pairs: give equal batches")
-    u = _uniform((len(real),), real, generator)
-    return u * real + (1 - u) * fake
+@dataclass(frozen=True)
+class Region:
+    """Points of shape (n, *sample), a pure function of real samples, fake samples and noise.
+
+    draw: (real, generator) -> noise; the default generator if None.
+    points: (real, fake, *noise) -> points.
+    """
+
+    draw: Callable[[Tensor, torch.Generator | None], Noise]
+    points: Callable[..., Tensor]
+
+    def __call__(self, real: Tensor, fake: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The points for fresh noise."""
+        return self.points(real, fake, *self.draw(real, generator))
 
 
-def on_real(real: Tensor, fake: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def _nothing(real: Tensor, generator: torch.Generator | None) -> Noise:
+    """No noise."""
+    return ()
+
+
+def _real(real: Tensor, fake: Tensor) -> Tensor:
     """The real samples."""
     return real
 
 
-def on_fake(real: Tensor, fake: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def _fake(real: Tensor, fake: Tensor) -> Tensor:
     """The fake samples, in the precision of the real ones."""
     return fake.to(real.dtype)
 
 
-def perturbed(real: Tensor, fake: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """real + u delta std(real) / 2, u ~ U(0, 1) for each sample, delta ~ U(0, 1) for each value of it.
+def _one_a_pair(real: Tensor, generator: torch.Generator | None) -> Noise:
+    """u ~ U(0, 1), one for each pair."""
+    return (_uniform((len(real),), real, generator),)
 
-    std is over the whole batch, divided by its number of values. From the program of DRAGAN's authors, whose noise is
-    one-sided; the paper (Kodali et al. 2017) writes a normal one.
-    """
+
+def _between(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
+    """u real + (1 - u) fake. Raises UserError for odd pairs."""
+    if real.shape != fake.shape:
+        raise UserError(f"real {tuple(real.shape)} and fake {tuple(fake.shape)} make no pairs: give equal batches")
+    return u * real + (1 - u) * fake
+
+
+def _one_a_value(real: Tensor, generator: torch.Generator | None) -> Noise:
+    """delta ~ U(0, 1) for each value of a sample, and u ~ U(0, 1) for each sample."""
     delta = _uniform(tuple(real.shape), real, generator)
-    u = _uniform((len(real),), real, generator)
+    return delta, _uniform((len(real),), real, generator)
+
+
+def _around(real: Tensor, fake: Tensor, delta: Tensor, u: Tensor) -> Tensor:
+    """real + u delta std(real) / 2, std over the whole batch, divided by its number of values."""
     variance = parallel.mean((real - parallel.mean(real.mean())).square().mean())
     return real + u * delta * (variance.sqrt() / 2)
 
 
-REGIONS: dict[str, Region] = {"interpolates": interpolates, "real": on_real, "fake": on_fake, "perturbed": perturbed}
+# one u for each pair (WGAN-GP; thesis 2.5.2)
+interpolates = Region(_one_a_pair, _between)
+
+# from the program of DRAGAN's authors, whose noise is one-sided; the paper (Kodali et al. 2017) writes a normal one
+perturbed = Region(_one_a_value, _around)
+
+REGIONS: dict[str, Region] = {
+    "interpolates": interpolates,
+    "real": Region(_nothing, _real),
+    "fake": Region(_nothing, _fake),
+    "perturbed": perturbed,
+}
 
 
 def _uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -113,8 +113,10 @@ def _data(runs: Sequence[Record]) -> str:
 def _code(runs: Sequence[Record], names: Iterable[str | None]) -> str:
     """The commits that the runs were trained by, and those of the scores `names` where they are others."""
     trained = {_commit(part["git"]) for record in runs for part in records.parts_of(record)}
-    entries = [(record, entry) for record in runs for name in names if (entry := record["scores"].get(name))]
-    scored = {_commit(entry.get("git") or record["git"]) for record, entry in entries} - trained
+    entries = [
+        (record, entry) for record in runs for name in names if (entry := (record.get("scores") or {}).get(name))
+    ]
+    scored = {_commit(entry.get("git") or record.get("git") or {}) for record, entry in entries} - trained
     return ", ".join(sorted(trained)) + (f"; scores by {', '.join(sorted(scored))}" if scored else "")
 
 

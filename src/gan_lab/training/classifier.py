@@ -35,6 +35,7 @@ from gan_lab.files import (
 )
 from gan_lab.metrics.features import standardise
 from gan_lab.schema import Count, misfit
+from gan_lab.training.precision import resolved
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.training.state import load_state, save_state
 from gan_lab.types import DataSpec, UserError
@@ -279,7 +280,7 @@ def _train(
     batch_size = min(recipe.batch_size, len(labels))
     checkpoint = folder / f"{key}.ckpt"
     first, seconds_before = _resume(checkpoint, network, optimizer)
-    precision = _precision(recipe.precision, device)
+    precision = resolved(recipe.precision, device)
     steps = len(labels) // batch_size
     began = saved = time.monotonic()
     console.print(
@@ -338,14 +339,6 @@ def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     total = torch.stack([channel.long().sum() for channel in pixels]).double() / pixels.shape[1]
     square = torch.stack([channel.long().square().sum() for channel in pixels]).double() / pixels.shape[1]
     return total.float(), (square - total.square()).clamp(min=1).sqrt().float()  # a blank channel is left as it is
-
-
-def _precision(asked: str, device: torch.device) -> str:
-    if asked != "auto":
-        return asked
-    if device.type == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "32-true"
 
 
 def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int, seconds: float) -> None:

@@ -16,7 +16,9 @@ from gan_lab import parallel
 from gan_lab.architectures import frozen_statistics, normalises_by_batch
 from gan_lab.losses import ClassLoss, Loss
 from gan_lab.losses.targets import Targets
+from gan_lab.optim import capturable
 from gan_lab.penalties import Penalty
+from gan_lab.penalties.regions import Noise
 from gan_lab.training.ema import ExponentialMovingAverage
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import UserError
@@ -50,11 +52,44 @@ class Recipe:
         return generator_steps % self.log_every == 0 or generator_steps == self.max_generator_steps
 
 
+@dataclass(frozen=True)
+class Latent:
+    """Input of the generator: z, with the code of its class where one is drawn, (n, latent + conditions); and that
+    class, int64 (n,), or None."""
+
+    z: Tensor
+    drawn: Tensor | None
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All that is random in one generator iteration, but for layers that draw themselves (dropout, input noise).
+
+    real: (n_critic, n, *sample) and labels: (n_critic, n), n samples in each critic batch of this process.
+    fake: the generator's input for each critic batch.
+    noise: the penalty's for each critic batch.
+    latent: the generator's input for its own step.
+    """
+
+    real: Tensor
+    labels: Tensor
+    fake: tuple[Latent, ...]
+    noise: tuple[Noise, ...]
+    latent: Latent
+
+    def tensors(self) -> list[Tensor]:
+        """All of them, in one order."""
+        latents = [part for latent in (*self.fake, self.latent) for part in (latent.z, latent.drawn)]
+        every = [self.real, self.labels, *latents, *(part for noise in self.noise for part in noise)]
+        return [part for part in every if part is not None]
+
+
 class GAN(pl.LightningModule):
     """Generator against critic. One `training_step` is one generator iteration.
 
     A batch is (real, labels) of shapes (n_critic, batch_size, *sample) and (n_critic, batch_size). Everything else
-    that is random in a step comes from (seed, generator step), so a run resumes exactly.
+    that is random in a step comes from (seed, generator step), so a run resumes exactly. It is drawn first; what
+    follows is a function of these draws and of the state alone, which it changes in place.
 
     `metrics` holds 0-d tensors on the device after every step; nothing here waits for the device.
     """
@@ -89,6 +124,7 @@ class GAN(pl.LightningModule):
         self.generator_steps = 0  # done
         self.critic_steps = 0
         self.metrics: dict[str, Tensor] = {}
+        self.run_iteration: Callable[[Draws], None] = self.iterate  # or its CUDA graph
         self.register_buffer("finite", torch.ones((), dtype=torch.bool), persistent=False)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -96,56 +132,73 @@ class GAN(pl.LightningModule):
         modules = (self.generator, self.critic)
         optimizers = [make(module.parameters()) for make, module in zip(self._factories, modules, strict=True)]
         self._base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+        if self.device.type == "cuda":
+            for optimizer in optimizers:
+                capturable.make_capturable(optimizer)
         return optimizers
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """n_critic critic steps on fresh real and fake batches, one generator step, one step of the EMA."""
-        real, labels = batch
-        generator_optimizer, critic_optimizer = self.trainer.optimizers
-        self._set_learning_rates(generator_optimizer, critic_optimizer)
+        """Draw, then n_critic critic steps on fresh real and fake batches, one generator step, one step of the EMA."""
+        self._set_learning_rates(*self.trainer.optimizers)
         rng = generator_for(self.recipe.seed, "step", self.generator_steps, self.device)
+        draws = self.draw(*batch, rng)
         own = f"global of rank {parallel.rank()}" if parallel.rank() else "global"  # dropout and input noise
         torch.manual_seed(fold(self.recipe.seed, own, self.generator_steps))
-        with self._autocast():
-            for i in range(self.recipe.n_critic):
-                self._critic_step(real[i], labels[i], critic_optimizer, rng)
-            self._generator_step(generator_optimizer, rng)
-            if self._sees_norm and self.recipe.is_logged(self.generator_steps + 1):
-                self._observe_norm(real[-1], rng)
-        self.ema.update(self.generator)
-        self.metrics["gradient_norm"] = self.penalty.last_norm
+        self.run_iteration(draws)
+        if self._sees_norm and self.recipe.is_logged(self.generator_steps + 1):
+            self._observe_norm(draws.real[-1], rng)
         self.generator_steps += 1
         self.critic_steps += self.recipe.n_critic
 
+    def draw(self, real: Tensor, labels: Tensor, rng: torch.Generator) -> Draws:
+        """All that is random in an iteration on these real samples."""
+        fake, noise = [], []
+        for samples in real:
+            fake.append(self._share_of_latent(len(samples) * parallel.world_size(), rng))
+            noise.append(self.penalty.draw(samples, rng))
+        latent = self._share_of_latent(self.recipe.generator_batch_size, rng)
+        return Draws(real, labels, tuple(fake), tuple(noise), latent)
+
+    def iterate(self, draws: Draws) -> None:
+        """Algorithm 1 for one generator step."""
+        generator_optimizer, critic_optimizer = self.trainer.optimizers
+        with self._autocast():
+            for i in range(self.recipe.n_critic):
+                self._critic_step(draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i], critic_optimizer)
+            self._generator_step(draws.latent, generator_optimizer)
+        self.ema.update(self.generator)
+        self.metrics["gradient_norm"] = self.penalty.last_norm
+
     def _critic_step(
-        self, real: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, rng: torch.Generator
+        self, real: Tensor, labels: Tensor, latent: Latent, noise: Noise, optimizer: torch.optim.Optimizer
     ) -> None:
-        fake, drawn = self._fake(real, rng)
+        fake = self._fake(latent, real.dtype)
         real_logits, fake_logits = self._logits(real, fake)
-        loss = self.loss.critic(real_logits, fake_logits, labels, self._aims(fake_logits, drawn))
-        penalty = self.penalty(self.score, real, fake, rng)
+        loss = self.loss.critic(real_logits, fake_logits, labels, self._aims(fake_logits, latent.drawn))
+        penalty = self.penalty(self.score, real, fake, noise=noise)
         self._descend(loss + penalty, self.critic, optimizer)
         self.penalty.after_step(self.critic)
         self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
-    def _generator_step(self, optimizer: torch.optim.Optimizer, rng: torch.Generator) -> None:
-        z, drawn = self._share_of_latent(self.recipe.generator_batch_size, rng)
-        logits = self.critic(self.generator(z))
-        loss = self.loss.generator(logits, self._aims(logits, drawn))
+    def _generator_step(self, latent: Latent, optimizer: torch.optim.Optimizer) -> None:
+        logits = self.critic(self.generator(latent.z))
+        loss = self.loss.generator(logits, self._aims(logits, latent.drawn))
         self._descend(loss, self.generator, optimizer)
         self.metrics["generator_loss"] = _of_all(loss)
 
     def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
         """Measure k for the log; in eval mode, so that how often it is logged changes nothing (spectral norm)."""
         self.critic.eval()
-        self.penalty.observe(self.score, real, self._fake(real, rng)[0], rng)
+        latent = self._share_of_latent(len(real) * parallel.world_size(), rng)
+        with self._autocast():
+            self.penalty.observe(self.score, real, self._fake(latent, real.dtype), rng)
         self.critic.train()
+        self.metrics["gradient_norm"] = self.penalty.last_norm
 
-    def _fake(self, real: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """As many fake samples: batch statistics, but the running ones move only in generator steps [code]."""
-        z, drawn = self._share_of_latent(len(real) * parallel.world_size(), rng)
+    def _fake(self, latent: Latent, dtype: torch.dtype) -> Tensor:
+        """Fake samples: batch statistics, but the running ones move only in generator steps [code]."""
         with torch.no_grad(), frozen_statistics(self.generator):
-            return self.generator(z).to(real.dtype), drawn
+            return self.generator(latent.z).to(dtype)
 
     def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The critic on both: in one pass, or apart where batch normalisation would mix them."""
@@ -180,10 +233,10 @@ class GAN(pl.LightningModule):
         z = torch.randn(size, self.recipe.latent_dim, generator=rng, device=self.device)
         return self.targets.draw(z, rng)
 
-    def _share_of_latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def _share_of_latent(self, size: int, rng: torch.Generator) -> Latent:
         """This process's part of `latent` for a global batch of `size`."""
         z, drawn = self.latent(size, rng)
-        return parallel.share(z), None if drawn is None else parallel.share(drawn)
+        return Latent(parallel.share(z), None if drawn is None else parallel.share(drawn))
 
     @property
     def sampling_batch_size(self) -> int | None:
@@ -240,7 +293,7 @@ class GAN(pl.LightningModule):
         factor = self.schedule(self.generator_steps, self.recipe.max_generator_steps)
         for optimizer, rates in zip(optimizers, self._base_rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
+                capturable.set_rate(group, rate * factor)
 
     def check_finite(self) -> None:
         """Raise Diverged unless all losses and gradients so far and all parameters are finite. Waits for the device."""
@@ -250,20 +303,25 @@ class GAN(pl.LightningModule):
         values = ", ".join(f"{name} {value.item():g}" for name, value in self.metrics.items())
         raise Diverged(f"a loss, gradient or parameter is not finite by step {self.generator_steps} ({values})")
 
+    def state_tensors(self) -> list[Tensor]:
+        """Every tensor that one iteration leaves to the next."""
+        of_optimizers = [tensor for optimizer in self.trainer.optimizers for tensor in capturable.tensors(optimizer)]
+        return [*self.state_dict().values(), self.finite, *of_optimizers]
+
     def run_state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on, in plain containers and tensors."""
         return {
             "generator_steps": self.generator_steps,
             "critic_steps": self.critic_steps,
             "module": self.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.trainer.optimizers],
+            "optimizers": [capturable.saved_state(optimizer) for optimizer in self.trainer.optimizers],
         }
 
     def load_run_state(self, state: dict[str, Any]) -> None:
         """Continue from `run_state`. Call it once the optimizers exist (Lightning's on_fit_start)."""
         self.load_state_dict(state["module"])
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+            capturable.load_state(optimizer, saved)
         self.generator_steps, self.critic_steps = state["generator_steps"], state["critic_steps"]
 
 

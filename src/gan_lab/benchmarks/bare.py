@@ -1,0 +1,58 @@
+"""gan_lab's own step written as one would without a framework: no logging, no checks, no resume, no Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from gan_lab.architectures import frozen_statistics
+from gan_lab.config import plain_config
+from gan_lab.training import GAN
+
+
+class Bare:
+    """exp + maxgp and Adam on the networks of `gan`, real samples from `real`."""
+
+    def __init__(self, gan: GAN, config: DictConfig, device: torch.device, real: Callable[[], Tensor]) -> None:
+        self.device, self.real = device, real
+        modules = gan.generator, gan.critic, gan.ema.average
+        self.generator, self.critic, self.average = (module.to(device) for module in modules)
+        self.config = config
+        settings = {key: value for key, value in plain_config(config.optimizer).items() if key != "_target_"}
+        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), **settings)
+        self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), **settings)
+
+    def step(self) -> None:
+        """One generator step."""
+        latent = self.config.architecture.latent_dim
+        for _ in range(self.config.n_critic):
+            real = self.real()
+            with torch.no_grad(), frozen_statistics(self.generator):
+                fake = self.generator(torch.randn(len(real), latent, device=self.device))
+            self.critic_optimizer.zero_grad()
+            scores_real, scores_fake = self.critic(torch.cat([real, fake])).chunk(2)
+            loss = scores_fake.exp().mean() + (-scores_real).exp().mean() + self._penalty(real, fake)
+            loss.backward()
+            self.critic_optimizer.step()
+
+        self.generator_optimizer.zero_grad()
+        self.critic.requires_grad_(False)
+        noise = torch.randn(self.config.generator_batch_size, latent, device=self.device)
+        (-self.critic(self.generator(noise)).mean()).backward()
+        self.critic.requires_grad_(True)
+        self.generator_optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 0.01)
+
+    def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
+        """MaxGP (2-17), its double-backward graph for the arg-max sample only, as gan_lab does it."""
+        u = torch.rand(len(real), *[1] * (real.ndim - 1), device=self.device)
+        points = (u * real + (1 - u) * fake).requires_grad_()
+        (gradient,) = torch.autograd.grad(self.critic(points).sum(), points)
+        worst = gradient.flatten(1).norm(dim=1).argmax()
+        point = points.detach().index_select(0, worst[None]).requires_grad_()
+        (gradient,) = torch.autograd.grad(self.critic(point).sum(), point, create_graph=True)
+        return self.config.penalty.weight * gradient.norm() ** 2

@@ -1,0 +1,139 @@
+"""A WGAN-GP step as public PyTorch frameworks write it, on plain layers: what gan_lab's step is measured against.
+
+Three critic passes; a generator pass with its graph in every critic step; weight gradients of the critic in the
+generator's step; u drawn on the host; a value read back in every step; upsampling, pooling and convolutions one after
+the other; contiguous fp32 tensors; torch's Adam as it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class _Up(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(2))
+        self.conv1, self.conv2 = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        self.shortcut = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(F.interpolate(F.relu(self.norms[0](x)), scale_factor=2))
+        h = self.conv2(F.relu(self.norms[1](h)))
+        return h + self.shortcut(F.interpolate(x, scale_factor=2))
+
+
+class _Down(nn.Module):
+    def __init__(self, inputs: int, outputs: int, first: bool) -> None:
+        super().__init__()
+        self.first = first
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.avg_pool2d(self.conv2(F.relu(self.conv1(x if self.first else F.relu(x)))), 2)
+        return h + (self.shortcut(F.avg_pool2d(x, 2)) if self.first else F.avg_pool2d(self.shortcut(x), 2))
+
+
+class _Flat(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.relu(self.conv1(F.relu(x))))
+
+
+class _Generator(nn.Module):
+    def __init__(self, latent: int, channels: int, image_channels: int, side: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.linear = nn.Linear(latent, channels * 16)
+        self.blocks = nn.Sequential(*(_Up(channels) for _ in range((side // 4).bit_length() - 1)))
+        self.norm = nn.BatchNorm2d(channels)
+        self.output = nn.Conv2d(channels, image_channels, 3, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.blocks(self.linear(z).view(-1, self.channels, 4, 4))
+        return torch.tanh(self.output(F.relu(self.norm(x))))
+
+
+class _Critic(nn.Module):
+    def __init__(self, image_channels: int, side: int, channels: int) -> None:
+        super().__init__()
+        downs = max(1, (side // 8).bit_length() - 1)
+        later = (_Down(channels, channels, first=False) for _ in range(downs - 1))
+        self.blocks = nn.Sequential(
+            _Down(image_channels, channels, first=True), *later, _Flat(channels), _Flat(channels)
+        )
+        self.output = nn.Linear(channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(F.relu(self.blocks(x)).mean((2, 3)))
+
+
+class Peer:
+    """The step, on real samples (batch_size, C, S, S) that `real` gives.
+
+    Args:
+        shape: of an image, (C, S, S).
+        channels: width of both networks, as in gan_lab's resnet.
+        latent_dim: of z.
+        n_critic: critic steps to a generator step.
+        batch_size: of a critic batch; `generator_batch_size` of the generator's.
+        device: where it trains.
+        real: a batch of real samples on the device.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        channels: int,
+        latent_dim: int,
+        n_critic: int,
+        batch_size: int,
+        generator_batch_size: int,
+        device: torch.device,
+        real: Callable[[], Tensor],
+    ) -> None:
+        self.generator = _Generator(latent_dim, channels, shape[0], shape[1]).to(device)
+        self.critic = _Critic(shape[0], shape[1], channels).to(device)
+        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.0, 0.9))
+        self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.0, 0.9))
+        self.latent_dim, self.n_critic, self.device, self.real = latent_dim, n_critic, device, real
+        self.batch_size, self.generator_batch_size = batch_size, generator_batch_size
+        self.losses = (0.0, 0.0)
+
+    def step(self) -> None:
+        """One generator step."""
+        for _ in range(self.n_critic):
+            critic_loss = self._critic_step()
+
+        self.generator_optimizer.zero_grad()
+        fake = self.generator(torch.randn(self.generator_batch_size, self.latent_dim, device=self.device))
+        loss = -self.critic(fake).mean()
+        loss.backward()
+        self.generator_optimizer.step()
+        self.losses = critic_loss, loss.item()
+
+    def _critic_step(self) -> float:
+        real = self.real()
+        self.critic_optimizer.zero_grad()
+        fake = self.generator(torch.randn(self.batch_size, self.latent_dim, device=self.device)).detach()
+
+        # WGAN-GP's loss, weight 10, target 1
+        u = torch.rand(len(real), 1, 1, 1).to(self.device)
+        points = (u * real + (1 - u) * fake).requires_grad_()
+        scores = self.critic(points)
+        (gradient,) = torch.autograd.grad(scores, points, torch.ones_like(scores), create_graph=True)
+        penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+        loss = self.critic(fake).mean() - self.critic(real).mean() + 10 * penalty
+
+        loss.backward()
+        self.critic_optimizer.step()
+        return loss.item()

@@ -1,0 +1,127 @@
+"""Seconds of gan_lab's generator step under its Trainer, with other programs in alternating rounds of one process."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from gan_lab import config as configs
+from gan_lab import terminal
+from gan_lab.benchmarks.measuring import seconds_of, wait
+from gan_lab.callbacks import Capture, MetricsFile, ProgressBar, ReadMetrics, StopOnSignal
+from gan_lab.data import LoadedData
+from gan_lab.data.module import ResidentDataModule
+from gan_lab.data.source import Split
+from gan_lab.training import GAN, build
+from gan_lab.types import DataSpec
+
+CONF = Path(__file__).resolve().parents[3] / "conf"
+WARM_UP = 2  # steps before the first round
+
+Others = Mapping[str, Callable[[], object]]
+
+
+def composed(*overrides: str) -> DictConfig:
+    """train.py's config, for a run that lasts as long as it is measured."""
+    configs.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", ["max_generator_steps=1000000", "schedule=constant", *overrides])
+
+
+def noise_data(side: int, image_channels: int = 3, samples: int = 2048) -> LoadedData:
+    """Images of noise, of the size that is measured: what they show costs nothing."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 256, (samples, image_channels, side, side), dtype=np.uint8)
+    labels = rng.integers(0, 10, samples)
+    spec = DataSpec("noise", "images", (image_channels, side, side), 10, tuple(map(str, range(10))))
+    return LoadedData(spec, {"train": Split(values, labels)}, "noise")
+
+
+class Operations(TorchDispatchMode):
+    """Counts the FLOP of convolutions and matrix products, forwards and backwards, by torch's own formulas.
+
+    torch's FlopCounterMode asks which module an operator belongs to, and cannot inside `autograd.grad`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flop = 0.0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if (formula := flop_registry.get(func.overloadpacket)) is not None:
+            self.flop += formula(*args, **(kwargs or {}), out_val=made)
+        return made
+
+
+class Rounds(pl.Callback):
+    """Time rounds of `steps` generator steps; before each, let each of `others` do as many, and time them.
+
+    seconds: {program: a step's, in each round}; gan_lab's own under "gan_lab".
+    """
+
+    def __init__(self, steps: int, rounds: int, others: Callable[[GAN], Others]) -> None:
+        self.steps, self.rounds, self.others = steps, rounds, others
+        self.seconds: dict[str, list[float]] = {"gan_lab": []}
+        self.flop = 0.0
+
+    @property
+    def total(self) -> int:
+        """Generator steps in all."""
+        return WARM_UP + self.steps * self.rounds
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any) -> None:
+        """At the beginning of a round the others have theirs."""
+        assert isinstance(pl_module, GAN)
+        batch_idx = arguments[1]
+        if batch_idx == 0:
+            self.made = self.others(pl_module)
+            self.counter = Operations()
+            self.counter.__enter__()
+        if batch_idx < WARM_UP or (batch_idx - WARM_UP) % self.steps:
+            return
+        for name, step in self.made.items():
+            if name not in self.seconds:
+                self.seconds[name] = []
+                step()  # its first step makes states
+            self.seconds[name].append(seconds_of(step, self.steps))
+        wait()
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any) -> None:
+        """At the end of a round take the time."""
+        batch_idx = arguments[2]
+        if batch_idx == 0:
+            self.counter.__exit__(None, None, None)
+            self.flop = self.counter.flop
+        if batch_idx >= WARM_UP and (batch_idx - WARM_UP + 1) % self.steps == 0:
+            wait()
+            self.seconds["gan_lab"].append((time.perf_counter() - self.began) / self.steps)
+
+
+def measure(config: DictConfig, data: LoadedData, rounds: Rounds) -> None:
+    """Train with the callbacks that act in every step of a run, and fill `rounds`."""
+    with tempfile.TemporaryDirectory() as folder:
+        reader = ReadMetrics()
+        bar = ProgressBar(reader, 1, config.max_generator_steps, terminal.console(quiet=True))
+        callbacks = [reader, bar, StopOnSignal(), Capture(print), rounds]
+        trainer = build.trainer(config, callbacks, [MetricsFile(folder)], folder)
+        gan = build.gan(config, data.spec)
+        feed = ResidentDataModule(data, config.batch_size, config.n_critic, config.seed, stop=rounds.total)
+        trainer.fit(gan, feed)
+
+
+def device_of(config: DictConfig) -> torch.device:
+    """Where a config trains."""
+    return build.trainer(config, [], [], tempfile.gettempdir()).strategy.root_device

@@ -1,0 +1,28 @@
+"""CUDA graphs of iterations, where there can be one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+
+from gan_lab.training import GAN
+from gan_lab.training.capture import CapturedIteration, obstacle
+
+
+class Capture(pl.Callback):
+    """Let a run on a CUDA device replay its iteration as a graph; `say` is told once why where it cannot."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Once the module is on its device."""
+        assert isinstance(pl_module, GAN)
+        if pl_module.device.type != "cuda":
+            return
+        if (reason := obstacle(pl_module)) is not None:
+            self.say(f"no CUDA graph: {reason}; the iterations run one operator at a time")
+        else:
+            pl_module.run_iteration = CapturedIteration(pl_module, self.say)

@@ -1,0 +1,92 @@
+"""The programs that gan_lab's speed is measured with: what they compute and how they count."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from gan_lab.architectures import ResNet
+from gan_lab.benchmarks.measuring import seconds_of, summary
+from gan_lab.benchmarks.peer import Peer
+from gan_lab.benchmarks.steps import Operations, noise_data
+from registry import CONF
+
+DEVICE = torch.device("cpu")
+
+
+def peer(channels: int = 4, side: int = 16) -> Peer:
+    real = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return Peer((3, side, side), channels, 8, 2, 3, 4, DEVICE, lambda: real)
+
+
+def test_the_peer_trains_networks_of_table_2_3():
+    """Their numbers of parameters are those of the thesis's networks at 32 pixels and 128 channels."""
+    made = Peer((3, 32, 32), 128, 128, 5, 64, 128, DEVICE, lambda: torch.zeros(0))
+    counts = [sum(p.numel() for p in network.parameters()) for network in (made.generator, made.critic)]
+    assert counts == [1_204_483, 1_053_825]
+
+
+def test_the_peers_critic_is_gan_labs_on_plain_layers():
+    """The same weights give the same logits: pooling after a convolution, and in one with it."""
+    torch.manual_seed(0)
+    plain = peer().critic
+    ours = ResNet(channels=4).critic(noise_data(16).spec, 1)
+    names = sorted(ours.state_dict())
+    assert names == sorted(plain.state_dict())
+    ours.load_state_dict(plain.state_dict())
+    images = torch.randn(5, 3, 16, 16)
+    torch.testing.assert_close(ours(images), plain(images), rtol=1e-5, atol=1e-6)
+
+
+def test_a_step_of_the_peer_moves_both_networks():
+    torch.manual_seed(0)
+    made = peer()
+    before = [p.detach().clone() for network in (made.generator, made.critic) for p in network.parameters()]
+    made.step()
+    after = [p for network in (made.generator, made.critic) for p in network.parameters()]
+    weights = [not torch.equal(one, other) for one, other in zip(before, after, strict=True) if one.ndim > 1]
+    assert all(weights)
+    assert all(torch.isfinite(torch.tensor(made.losses)))
+
+
+def test_operations_are_counted_by_hand():
+    """2 · 3 · 4 · 5 of a product; 2 n · out · in · 9 · H · W of a convolution; as much again for each gradient."""
+    with Operations() as product:
+        torch.ones(3, 4) @ torch.ones(4, 5)
+    assert product.flop == 2 * 3 * 4 * 5
+    images, kernel = torch.randn(2, 3, 8, 8, requires_grad=True), torch.randn(5, 3, 3, 3, requires_grad=True)
+    with Operations() as operations:
+        torch.nn.functional.conv2d(images, kernel, padding=1).sum().backward()
+    assert operations.flop == 3 * (2 * 2 * 5 * 3 * 9 * 8 * 8)
+
+
+def test_a_summary_compares_round_with_round():
+    told = summary([2.0, 6.0, 4.0], [1.0, 2.0, 4.0])
+    assert (told["median_s"], told["min_s"], told["max_s"]) == (4.0, 2.0, 6.0)
+    assert told["ratio"] == {"median": 2.0, "min": 1.0, "max": 3.0}
+    calls: list[int] = []
+    assert seconds_of(lambda: calls.append(1), 3) >= 0
+    assert len(calls) == 3
+
+
+@pytest.mark.slow
+def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
+    small = ["--channels", "4", "--steps", "1", "--rounds", "2", "--threads", "1", "--n-critic", "1"]
+    command = [
+        sys.executable,
+        str(CONF.parent / "scripts" / "benchmark.py"),
+        "all",
+        *small,
+        "--json",
+        str(tmp_path / "all.json"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    told = json.loads((tmp_path / "all.json").read_text())
+    assert told.keys() == {"machine", "step", "penalties", "optimizers", "scores", "data"}
+    assert {"gan_lab", "bare loop", "peer"} <= told["step"][0].keys()
+    assert told["machine"]["hardware"]["processor"]
+    assert "GFLOP/s" in done.stdout

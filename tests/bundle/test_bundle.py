@@ -1,0 +1,186 @@
+"""A campaign carried to a machine without a network, stopped by the clock, brought home and continued."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gan_lab import bundle, campaign
+from gan_lab.types import UserError
+from registry import CONF
+
+ROOT = CONF.parent
+
+
+# The list -------------------------------------------------------------------------------------------------------------
+
+
+def test_cells_take_every_value_in_the_order_of_the_file(tmp_path):
+    path = tmp_path / "campaign.yaml"
+    each = {"seed": [0, 1], "loss": ["exp", "sqrt"], "penalty.weight": [0.1, 1]}
+    path.write_text(
+        yaml.safe_dump([{"overrides": ["a=1"], "each": each}, {"each": {"loss": ["hinge"]}}], sort_keys=False)
+    )
+    cells = campaign.read_campaign(path)
+    names = [f"seed{seed}_{loss}_weight{weight}" for seed in (0, 1) for loss in ("exp", "sqrt") for weight in (0.1, 1)]
+    assert [cell.name for cell in cells] == [*names, "hinge"]
+    assert cells[1].overrides == ("a=1", "seed=0", "loss=exp", "penalty.weight=1")
+    assert cells[-1].overrides == ("loss=hinge",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1", "must be a list of entries"),
+        ("- overrides: [a]\n  eech: {}", "an entry has overrides and each"),
+        ("- each: {loss: [exp]}\n- each: {loss: [exp]}", "has two cells exp"),
+        ("- [", "cannot be read as a campaign"),
+    ],
+)
+def test_a_list_that_is_none_is_one_line(text, words, tmp_path):
+    (tmp_path / "campaign.yaml").write_text(text)
+    with pytest.raises(UserError, match=words):
+        campaign.read_campaign(tmp_path / "campaign.yaml")
+
+
+def test_the_campaign_of_the_repository_composes():
+    """Every cell is a run of train.py, and no two have one name."""
+    from hydra import compose, initialize_config_dir
+
+    from gan_lab import config
+
+    config.register()
+    cells = campaign.read_campaign(ROOT / "campaign.yaml")
+    assert len(cells) == 6 * 3 * 3 + 3 + 1 + 3
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for cell in cells:
+            config.check(compose("train", [*cell.overrides, "dataset.root=elsewhere"]))
+
+
+# What comes home ------------------------------------------------------------------------------------------------------
+
+
+def made_run(folder: Path, status: str, steps: int, size: int = 1000) -> None:
+    record = {"schema": 1, "status": status, "generator_steps": steps}
+    files = {"config.yaml": "a: 1\n", "record.json": json.dumps(record), "metrics.jsonl": "", "samples/step_5.png": "x"}
+    if status == "finished":
+        files |= {"generator.safetensors": "g" * size, "generator.json": "{}"}
+    else:
+        files |= {f"checkpoints/step_{step}.ckpt": "c" * size for step in (steps - 1, steps)}
+        files |= {f"checkpoints/step_{step}.ckpt.sha256": "s" for step in (steps - 1, steps)}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_what_was_trained_comes_home_in_parts_and_what_is_too_large_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "PART_BYTES", 40_000)
+    monkeypatch.setattr(bundle, "RESULT_BYTES", 150_000)
+    there, out = tmp_path / "there", tmp_path / "out"
+    (there / "told").mkdir(parents=True)
+    (there / "told" / "cells.json").write_text("{}")
+    made_run(there / "runs" / "ended", "finished", 20, size=30_000)
+    made_run(there / "runs" / "begun", "interrupted", 12, size=60_000)
+    made_run(there / "runs" / "large", "finished", 20, size=90_000)
+    cells = [campaign.Cell(name, ()) for name in ("ended", "begun", "large", "not_begun")]
+    left_out = bundle.pack_results(there / "told", there / "runs", cells, out)
+    assert left_out == ["runs/large/generator.safetensors"]
+    parts = sorted(out.iterdir())
+    assert [part.name for part in parts] == [f"results.tar.{number:02}" for number in range(len(parts))]
+    assert all(part.stat().st_size <= 40_000 for part in parts)
+    assert sum(part.stat().st_size for part in parts) <= 150_000
+
+    # at home an older part of the run gives way; the newest checkpoint alone has come
+    made_run(tmp_path / "home" / "begun", "interrupted", 5)
+    assert bundle.unpack(out, tmp_path / "home") == ["begun", "ended", "large"]
+    checkpoints = sorted(path.name for path in (tmp_path / "home" / "begun" / "checkpoints").iterdir())
+    assert checkpoints == ["step_12.ckpt", "step_12.ckpt.sha256"]
+    assert json.loads((tmp_path / "home" / "begun" / "record.json").read_text())["generator_steps"] == 12
+    assert (tmp_path / "home" / "ended" / "generator.safetensors").stat().st_size == 30_000
+    assert (tmp_path / "home" / "told" / "cells.json").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "runs/../../outside"])
+def test_an_archive_writes_nowhere_else(name, tmp_path):
+    archive, home = tmp_path / "archive", tmp_path / "a" / "b" / "home"
+    archive.mkdir()
+    (tmp_path / "payload").write_text("x")
+    with tarfile.open(archive / "results.tar.00", "w") as tar:
+        info = tar.gettarinfo(tmp_path / "payload")
+        info.name = name
+        with (tmp_path / "payload").open("rb") as file:
+            tar.addfile(info, file)
+    before = sorted(tmp_path.rglob("*"))
+    with suppress(UserError):
+        bundle.unpack(archive, home)
+    assert [path for path in sorted(tmp_path.rglob("*")) if home not in (path, *path.parents)] == before
+
+
+def test_an_archive_that_is_none_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"holds no results\.tar\.00"):
+        bundle.unpack(tmp_path, tmp_path / "home")
+    (tmp_path / "results.tar.00").write_bytes(b"half")
+    with pytest.raises(UserError, match="cannot be unpacked"):
+        bundle.unpack(tmp_path, tmp_path / "home")
+
+
+# The whole way --------------------------------------------------------------------------------------------------------
+
+SMALL = ["evaluation=off", "architecture.channels=8", "batch_size=16", "generator_batch_size=16", "n_critic=1",
+         "max_generator_steps=300", "checkpoint_every=5", "log_every=1", "trainer=cpu"]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_campaign_stopped_in_the_middle_goes_on_with_the_next_bundle(tmp_path, monkeypatch):
+    """Source, data and runs as `pack` writes them; no wheels, since the environment of the tests has all packages."""
+    monkeypatch.setattr(bundle, "_build_wheels", lambda folder: None)
+    monkeypatch.setattr(bundle.provenance, "git_state", lambda: {"sha": "x", "dirty": False})
+    data, runs, listed = tmp_path / "some", tmp_path / "home", tmp_path / "campaign.yaml"
+    data.mkdir()
+    (data / "nothing.txt").write_text("digits need no files")
+    listed.write_text(yaml.safe_dump([{"overrides": SMALL, "each": {"loss": ["exp", "wasserstein"]}}]))
+
+    def begin(name: str) -> subprocess.Popen[bytes]:
+        bundle.pack(data, listed, runs, tmp_path / name)
+        script = (tmp_path / name / "run.sh").read_text().replace('"$python" -m pip', ":")  # there are no wheels
+        (tmp_path / name / "run.sh").write_text(script)
+        (tmp_path / f"{name}_work").mkdir()
+        command = [str(tmp_path / name / "run.sh"), "8", str(tmp_path / f"{name}_out"), "--only", "cells"]
+        there = os.environ | {"PYTHON": sys.executable, "TMPDIR": str(tmp_path / f"{name}_work")}
+        return subprocess.Popen(command, env=there)
+
+    def come_home(name: str) -> dict[str, str | None]:
+        bundle.unpack(tmp_path / f"{name}_out", runs)
+        return {cell: campaign.status_of(runs / cell) for cell in ("exp", "wasserstein")}
+
+    # stopped once the first cell has done some steps
+    process = begin("first")
+    while not any(
+        path.read_text().count("\n") > 10 for path in (tmp_path / "first_work").glob("*/gan_lab/runs/exp/metrics.jsonl")
+    ):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(120) == 0
+    assert come_home("first") == {"exp": "interrupted", "wasserstein": None}
+    stopped = json.loads((runs / "exp" / "record.json").read_text())["generator_steps"]
+    assert 10 < stopped < 300
+
+    # continued, and both in one state by one commit
+    assert begin("second").wait(400) == 0
+    assert come_home("second") == {"exp": "finished", "wasserstein": "finished"}
+    told = [json.loads((runs / cell / "record.json").read_text()) for cell in ("exp", "wasserstein")]
+    assert [record["generator_steps"] for record in told] == [300, 300]
+    assert [part["from_step"] for part in told[0]["parts"]] == [0, stopped]
+    assert told[0]["git"] == told[1]["git"]
+    assert (runs / "exp" / "generator.safetensors").exists()
+    assert len((runs / "exp" / "metrics.jsonl").read_text().splitlines()) == 300
