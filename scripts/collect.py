@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from gan_lab import cli, config, terminal
 from gan_lab.reporting import collect
@@ -21,8 +21,8 @@ def main(cfg: DictConfig) -> None:
         config.check_fields(cfg, config.CollectConfig)
         if cfg.runs is None:
             raise UserError("runs is not set: add runs=FOLDER, a folder of run directories")
-        folders = [cfg.runs] if isinstance(cfg.runs, str) else list(cfg.runs)
-        written = collect([Path(folder) for folder in folders], Path(cfg.out), cfg.allow, replace=cfg.replace)
+        folders = cfg.runs if isinstance(cfg.runs, ListConfig) else [cfg.runs]
+        written = collect([Path(str(folder)) for folder in folders], Path(cfg.out), cfg.allow, replace=cfg.replace)
     except UserError as error:
         raise cli.refuse(error) from None
     terminal.tell(f"{len(written)} records in {cfg.out}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.table import Table
+from rich.text import Text
 
-from gan_lab import terminal
+from gan_lab import sweeps, terminal
+from gan_lab.reporting.sweep_status import status_table
 from registry import CONF
 
 NAMES = ["[is,fid]", "[/vol]", "[red]x", ":smile:", "\x1b[31mred\x1b[0m", "a\x07b\rc", "\u202egnp.exe", "x\x9b2Jy"]
@@ -39,6 +42,30 @@ def test_a_name_is_text_and_nothing_in_it_acts(name, monkeypatch):
     printed = shown(name, monkeypatch)
     assert printed.count(terminal.visible(name)) == 4
     assert not {"\x1b", "\x07", "\r", "\u202e", "\x9b"} & set(printed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cell_of_a_sweep_is_text_whatever_its_name_and_reason(name, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", file := io.StringIO())
+    name = name.replace("/", "")
+    cells = [sweeps.Cell(Path("sweep") / run, (f"run_dir={name}",), "failed", name) for run in (name, "other")]
+    terminal.console().print(status_table(name, cells))
+    assert file.getvalue().count(terminal.visible(name)) == 4
+    terminal.console().print(Text(name))
+    assert not {"\x1b", "\x07", "\r", "\u202e", "\x9b"} & set(file.getvalue())
+
+
+def test_a_line_of_a_log_is_text(monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    before = logging.getLogRecordFactory()
+    try:
+        terminal.prepare()
+        logging.getLogger("any").handle(
+            made := logging.getLogRecordFactory()("any", 30, "", 0, "%s", ("\x1b[2J",), None)
+        )
+    finally:
+        logging.setLogRecordFactory(before)
+    assert made.getMessage() == r"\x1b[2J"
 
 
 def test_visible_leaves_ordinary_text_alone():
@@ -78,6 +105,11 @@ def test_a_pasted_override_is_read_as_it_was(value):
     override = OverridesParser.create().parse_override(word.stdout)
     assert (override.key_or_group, override.value()) == ("resume", value)
     assert not override.is_sweep_override()
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 1e-05, [0.5, None, "a,b"]])
+def test_a_quoted_value_that_is_no_text_keeps_its_type(value):
+    assert OverridesParser.create().parse_override(f"x={terminal.quoted(value)}").value() == value
 
 
 @settings(max_examples=200, deadline=None)

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from traceback import walk_tb
 from types import FrameType
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException, HydraException, MissingConfigException
@@ -62,6 +64,7 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
     Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is to add it with
     `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
     """
+    terminal.prepare()
     found = os.environ.get("HYDRA_FULL_ERROR")
     wants_tracebacks = found == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -81,11 +84,10 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
             raise
         terminal.tell(f"error: {_one_line(error, schema)}", error=True)
         sys.exit(1)
-    except ValueError as error:
-        refused = None if wants_tracebacks else _refused_option(error, sys.argv[1:])
-        if refused is None:
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        if wants_tracebacks or not _of_composing(error):
             raise
-        terminal.tell(f"error: {refused}", error=True)
+        terminal.tell(f"error: {_uncomposed(error, sys.argv[1:])}", error=True)
         sys.exit(1)
     except (OSError, MemoryError) as error:
         if wants_tracebacks:
@@ -129,18 +131,26 @@ def _of_the_system(error: OSError | MemoryError) -> str:
     return f"{error.filename} cannot be used ({reason}): name another file or folder" if error.filename else reason
 
 
-def _refused_option(error: ValueError, arguments: Sequence[str]) -> str | None:
-    """What is wrong with `penalty=null` or `penalty=1`, for which Hydra has a bare ValueError; None: another error."""
-    if not str(error).startswith("Config group override must be"):
-        return None
+def _of_composing(error: Exception) -> bool:
+    """Whether Hydra raised it while it composed: it has errors of Python's own for what it did not foresee."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return frames[-1].partition(".")[0] in ("hydra", "omegaconf", "yaml") and not any(
+        name.startswith("gan_lab.") and name != __name__ for name in frames
+    )
+
+
+def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
+    """What is wrong with `penalty=null` or `penalty=1`, or else in a file that was named, as Hydra says it."""
     typed = [text for text in arguments if "=" in text and not text.startswith("-")]
     for override in OverridesParser.create().parse_overrides(typed):
         values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
-        if all(isinstance(value, str | list) for value in values):
-            continue
-        if (options := _options(override.key_or_group)) or "/" in override.key_or_group:
+        names = [name for value in values for name in (value if isinstance(value, list) else [value])]
+        options = _options(override.key_or_group)
+        if not all(isinstance(name, str) for name in names) and (options or "/" in override.key_or_group):
             return f"{override.input_line}: choose an option by its name{suggestion('', options) if options else ''}"
-    return None
+    files = [text for text in typed if text.lstrip("+").startswith("experiment=")]
+    about = " ".join(files or typed)
+    return f"{about}: {' '.join(str(error).split())}; a group takes an option's name, as penalty=gp"
 
 
 def _options(group: str) -> list[str]:

@@ -41,7 +41,7 @@ class SweepCallback(Callback):
             for number, overrides in enumerate(BasicSweeper.split_arguments(parsed, None)[0]):
                 sweep_dir, subdir = places.of(overrides, number)
                 cells[subdir] = sweeps.typed(overrides)
-        except (HydraException, OmegaConfBaseException):
+        except (HydraException, OmegaConfBaseException, ValueError, TypeError):
             return
         try:
             sweeps.check_places(sweep_dir, cells)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.text import Text
 
 # C0 and C1 but tab and newline, and the marks that turn the direction of text around
@@ -39,6 +43,13 @@ def tell(text: str, *, error: bool = False) -> None:
         _write_nowhere(stream)
 
 
+def prepare() -> None:
+    """What a program does first, so that the same holds for what Hydra prints and for every line of a log."""
+    accept_any_text()
+    logging.setLogRecordFactory(_VisibleRecord)
+    logging.raiseExceptions = False  # a handler whose stream has gone would write a traceback for every line
+
+
 def accept_any_text() -> None:
     """Let stdout and stderr replace the characters that their encoding lacks, as ± in ASCII."""
     for stream in (sys.stdout, sys.stderr):
@@ -47,12 +58,18 @@ def accept_any_text() -> None:
 
 
 def quoted(value: object) -> str:
-    """A value as Hydra's command line takes it, in quotes unless it is plainly a name or a path."""
+    """A value as Hydra's command line takes it; a text or path is in quotes unless it is plainly a name or a path."""
+    if isinstance(value, list):
+        return f"[{','.join(map(quoted, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{quoted(item)}' for key, item in value.items())}}}"
+    if value is None or isinstance(value, int | float):
+        return json.dumps(value)
     text = str(value)
     if re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", text) and text.lower() not in _WORDS:
         return text
-    # a backslash stands for itself but before a quote
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"
+    # a backslash stands for itself but before a quote; the shell's quotes are the single ones
+    return '"' + re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text) + '"'
 
 
 def pasted(field: str, value: object) -> str:
@@ -79,6 +96,11 @@ class _PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
 
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Whatever it was made of (a Text in a cell is no string), only rich's own controls act."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
     def _check_buffer(self) -> None:
         try:
             super()._check_buffer()
@@ -92,6 +114,11 @@ class _PlainConsole(Console):
         self.quiet = True
         del self._buffer[:]
         _write_nowhere(sys.stderr if self.stderr else sys.stdout)
+
+
+class _VisibleRecord(logging.LogRecord):
+    def getMessage(self) -> str:
+        return visible(super().getMessage())
 
 
 def _write_nowhere(stream: TextIO) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from gan_runs import CHANNELS, command, is_refusal, record, without_torch
 from PIL import Image
 
@@ -40,6 +41,7 @@ BEFORE_TORCH = [
     (["penalty=[gp2]"], ["penalty=gp2", "maxgp"]),
     (["optimizer@optimizer_critic=null"], ["optimizer@optimizer_critic=null", "adashift"]),
     (["optimizer_critic=null"], ["optimizer_critic=null", "omit it", "optimizer@optimizer_critic"]),
+    (["penalty=[gp,null]"], ["penalty=[gp,null]", "maxgp"]),
     (["seed=null"], ["seed=null", "omit it"]),
     (["-m", "penalty=gp,null"], ["penalty=gp,null", "maxgp"]),
     (["hydra/launcher=null"], ["hydra/launcher=null", "joblib"]),
@@ -74,8 +76,11 @@ def test_is_refused_in_one_line_and_leaves_nothing(arguments, words, place, caps
         ("n_critc: 5\n", ["n_critc", "n_critic"]),
         ("optimizer_critic:\n  lrr: 1.0\n", ["optimizer_critic.lrr", "lr"]),
         ("defaults:\n  - override /loss: hing\n", ["hing", "hinge"]),
+        ("defaults:\n  - override /penalty: 1\n", ["experiment=mine", "a group takes an option's name"]),
+        ("defaults: 3\n", ["experiment=mine", "must be a list"]),
+        ("penalty: [\n", ["experiment=mine", "mine.yaml", "line 3"]),
     ],
-    ids=["group", "root", "critic", "choice"],
+    ids=["group", "root", "critic", "choice", "number", "no list", "no YAML"],
 )
 def test_a_typo_in_an_experiment_file_is_refused(text, words, place, capsys):
     option = experiment(place, text)
@@ -243,10 +248,31 @@ def test_a_sweep_over_resume_resumes_or_is_refused_by_name(place, capsys):
 def test_every_group_asks_for_an_option_by_its_name(group, monkeypatch):
     """Hydra has a ValueError without the group's name, whichever program it is."""
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(CONF.parent / "train.py"), raising=False)
-    error = ValueError("Config group override must be a string or a list. Got NoneType")
-    for value in ("null", "1", "true"):
-        told = cli._refused_option(error, ["seed=1", f"{group}={value}"])
-        assert told is not None
+    for value in ("null", "1", "true", "[null]"):
+        told = cli._uncomposed(ValueError(), ["seed=1", f"{group}={value}"])
         assert told.startswith(f"{group}={value}: choose an option by its name")
         assert all(path.stem in told for path in (CONF / group).glob("*.yaml"))
-    assert cli._refused_option(ValueError("another"), [f"{group}=null"]) is None
+
+
+def test_what_a_sweep_in_a_file_makes_of_a_group_is_one_line(place, capsys):
+    option = experiment(place, "hydra:\n  sweeper:\n    params:\n      penalty: null,1\n")
+    is_refusal(
+        command(capsys, "-m", option, "experiment=mine", "hydra.sweep.dir=here"), "experiment=mine", "penalty=gp"
+    )
+
+
+def test_an_error_of_ours_is_not_taken_for_one_of_composing():
+    """It keeps its traceback, even where a library raised it."""
+    with pytest.raises(ValueError, match="invalid literal") as ours:
+        int("x")
+    with pytest.raises(yaml.YAMLError) as composing:
+        yaml.safe_load("[")
+    assert not cli._of_composing(ours.value)
+    assert cli._of_composing(composing.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("1", "1: there is no record.json below it"), ("[null]", "None: there is no record.json")]
+)
+def test_a_folder_of_runs_may_be_called_by_a_number(value, words, place, capsys):
+    is_refusal(command(capsys, f"runs={value}", program="scripts/collect.py"), words)

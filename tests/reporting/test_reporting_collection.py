@@ -137,6 +137,9 @@ def test_select_takes_dotted_fields_values_and_lists(tmp_path):
         read_records(folder, {"config.max_generator_steps": 7})
     with pytest.raises(UserError, match="no record has the field 'max_steps'"):
         read_records(folder, {"max_steps": 7})
+    for wrong in (1, [1], "seed"):
+        with pytest.raises(UserError, match=r"select=.*: name fields and values"):
+            read_records(folder, wrong)
 
 
 def test_the_content_type_has_every_field_that_reporting_reads():

@@ -448,3 +448,14 @@ def test_chapter_2_does_not_take_the_grid_of_classes(tmp_path):
     found = sampled(tmp_path / "runs", record())
     Image.new("RGB", (8, 8)).save(found[0] / "samples" / "classes_2000.png")
     assert drawn("2-16", tmp_path / "out", run_dirs=found)[1][0]["step"] == "1000"
+
+
+def test_names_in_a_file_are_drawn_as_they_are(tmp_path):
+    """A formula that does not parse would end the figure; in a spreadsheet none is calculated."""
+    hostile = {"class_names": [r"$\bad$", "=1+1\x1b[2J"], "dataset": r"a$\bad$", "split": "$x$"}
+    _, found = drawn("4-4", tmp_path / "out", statistics=(statistics(tmp_path, r"$\bad$", **hostile),))
+    classes = {row["class"] for row in found}
+    assert r"'=1+1\x1b[2J" in classes
+    assert r"$\bad$" in classes
+    runs = sampled(tmp_path / "runs", record("$x", penalty=r"$\bad", dataset=r"$\bad$"))
+    assert drawn("2-16", tmp_path / "samples", run_dirs=runs)[1][0]["loss"] == "$x"

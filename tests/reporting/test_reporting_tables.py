@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from made_up import FID, IS, WEIGHTS, record
 
 from gan_lab.reporting import TABLES, render, sheet
@@ -14,6 +16,7 @@ from gan_lab.reporting import table as table_of
 from gan_lab.reporting.orders import comparisons
 from gan_lab.reporting.published_objectives import LINES
 from gan_lab.reporting.sheet import Section, Sheet
+from gan_lab.terminal import quoted
 from gan_lab.types import UserError
 from gan_lab.versions import FIELD_DEFAULTS, Since
 from registry import CONF
@@ -122,7 +125,8 @@ def test_runs_that_differ_elsewhere_are_refused_with_both_values_and_a_way_out(f
     with pytest.raises(UserError) as caught:
         table_2_2([one, two], ["digits"])
     message = str(caught.value)
-    for word in (field, str(first), str(second), "run one", "run two", f"'select={{{field}:{first}}}'"):
+    advice = shlex.quote(f"select={{{field}:{quoted(first)}}}")
+    for word in (field, str(first), str(second), "run one", "run two", advice):
         assert word in message
 
 
@@ -444,7 +448,7 @@ def test_no_committed_table_shows_what_is_missing_as_python_does():
 
 def test_no_text_of_a_record_acts_in_a_table():
     """Neither HTML nor a link or a heading in Markdown, no formula in a spreadsheet, no command in LaTeX."""
-    hostile = "<script>\n# head [x](y) \x1b[2J | \\input{z} %"
+    hostile = "# <script>\n# head [x](y) \x1b[2J \\| | \\input{z} %"
     section = Section(
         title=hostile,
         caption=hostile,
@@ -459,6 +463,9 @@ def test_no_text_of_a_record_acts_in_a_table():
     assert "<script>" not in markdown
     assert "](y)" not in markdown
     assert [line for line in markdown.splitlines() if line.startswith("# ")] == markdown.splitlines()[:1]
+    above, row = markdown.splitlines()[6], markdown.splitlines()[-1]
+    assert above.startswith(r"- \# &lt;script>")
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 2  # the ends of its only cell
     assert "'=1+1" in csv_text
     assert csv_text.count("\n") == 2
     comments = [line for line in latex.splitlines() if line.startswith("%")]
@@ -472,3 +479,28 @@ def test_no_text_of_a_record_acts_in_a_table():
         "'@x",
         "'-x",
     ]
+
+
+@pytest.mark.parametrize(
+    "line", ["# a", "> a", "```", "~~~", "- a", "* a", "+ a", "===", "___", "1. a", "12) a", "[a]: b"]
+)
+def test_a_line_of_a_list_begins_no_block(line):
+    assert render._not_a_block(line).replace("\\", "") == line
+    assert render._not_a_block(line) != line
+
+
+@pytest.mark.parametrize("line", ["1.5 million steps", "Small-scale", "fid_classifier_10k: a", "λ"])
+def test_an_ordinary_line_of_a_list_stays_as_it_is(line):
+    assert render._not_a_block(line) == line
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 1e-05, [0.0, 0.9], "a b", "it's,x", "true", "1", "[a]"])
+def test_the_advice_to_select_one_works_when_it_is_pasted(value):
+    """By the shell and by Hydra; a list is one value."""
+    runs = [record(seed=0, config__extra=value), record(seed=1, config__extra="another")]
+    with pytest.raises(UserError, match="do not belong in one table") as refused:
+        table_of(TABLES["2-2"], runs, ["digits"])
+    (word,) = shlex.split(str(refused.value).partition("for example ")[2])
+    wanted = OverridesParser.create().parse_override(word).value()
+    assert list(wanted) == ["config.extra"]
+    assert wanted["config.extra"] == ([value] if isinstance(value, list) else value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from gan_lab import records
 from gan_lab.reporting.collection import Record, field
 from gan_lab.reporting.published import ALIASES, Kind, Line, sizes
 from gan_lab.reporting.statistics import Estimate, estimate
+from gan_lab.terminal import quoted
 from gan_lab.types import UserError
 
 _EXTRACTOR = ("name", "architecture", "weights_sha256")
@@ -256,9 +258,10 @@ def _check_same(runs: Sequence[Record], name: str, values: Sequence[Any]) -> Non
     if len(seen) > 1:
         first, second = list(seen.values())[:2]
         one, two = (field(record, name) for record in (first, second))
+        wanted = quoted([one] if isinstance(one, list) else one)  # a list of its own is of values to choose from
         raise UserError(
             f"runs that differ in {name} do not belong in one table: {one} (run {first['run_id']}) and {two} "
-            f"(run {second['run_id']}); select one, for example 'select={{{name}:{one}}}'"
+            f"(run {second['run_id']}); select one, for example {shlex.quote(f'select={{{name}:{wanted}}}')}"
         )
 
 

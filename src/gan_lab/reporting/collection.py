@@ -41,6 +41,8 @@ def read_records(
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; collect records into it with scripts/collect.py")
+    if not isinstance(select, Mapping | None):
+        raise UserError(f"select={select}: name fields and values, as 'select={{config.max_generator_steps:1500}}'")
     found = []
     damaged: list[DamagedFile] = []
     for path in sorted(folder.glob("*.json")):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gan_lab.files import atomic_path, safe_name, write_atomically
 from gan_lab.reporting import curve_figures, formula_figures, sample_figures, statistics_figures
 from gan_lab.reporting.drawing import Drawing, Request
+from gan_lab.reporting.render import csv_text
+from gan_lab.terminal import visible
 from gan_lab.types import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def _chapter_and_number(name: str) -> tuple[int, ...]:
@@ -24,6 +28,7 @@ _OTHERS: dict[str, Callable[[Request], Drawing]] = {
 }
 _ALL = curve_figures.FIGURES | sample_figures.FIGURES | _OTHERS
 FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_chapter_and_number)}
+_OF_FORMULAS = {"2-13", "4-6"}  # their texts are all our own
 
 
 def draw(name: str, out: Path, request: Request) -> list[Path]:
@@ -36,11 +41,22 @@ def draw(name: str, out: Path, request: Request) -> list[Path]:
     drawing = FIGURES[name](request)
     stem = safe_name("_".join(["figure", name.replace("-", "_"), *drawing.of]))
     picture, numbers = out / f"{stem}.png", out / f"{stem}.csv"
+    if name not in _OF_FORMULAS:
+        _without_mathematics(drawing.figure)
     with atomic_path(picture) as path:
         drawing.figure.savefig(path, format="png", dpi=150)
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(drawing.numbers[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(drawing.numbers)
-    write_atomically(numbers, file.getvalue())
+    write_atomically(numbers, csv_text(list(drawing.numbers[0]), drawing.numbers))
     return [picture, numbers]
+
+
+def _without_mathematics(figure: Figure) -> None:
+    """Names in records and files are drawn as they are, dollars too: no formula begins there, or fails."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        shown = visible(text.get_text())
+        if text.get_wrap():  # its words are measured as formulas all the same
+            text.set_text(shown.replace("$", r"\$"))
+        else:
+            text.set_text(shown)
+            text.set_parse_math(False)

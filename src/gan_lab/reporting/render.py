@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gan_lab.reporting.sheet import Section, Sheet
 from gan_lab.terminal import visible
@@ -15,17 +15,27 @@ _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 
 def to_markdown(sheet: Sheet) -> str:
     """A heading, the lines above and a pipe table for each section. Names of records are text: no HTML, no links."""
-    blocks = [f"# {_plain(sheet.title)}", _plain(sheet.source)]
+    blocks = [f"# {_plain(sheet.title)}", _not_a_block(_plain(sheet.source))]
     for section in sheet.sections:
         blocks.append(f"## {_plain(section.title)}")
         if section.above:
-            blocks.append("\n".join(f"- {_plain(line)}" for line in section.above))
+            blocks.append("\n".join(f"- {_not_a_block(_plain(line))}" for line in section.above))
         blocks.append(_pipes([section.header, ["---"] * len(section.header), *section.rows]))
     return "\n\n".join(blocks) + "\n"
 
 
 def _pipes(lines: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(_plain(text).replace("|", r"\|") for text in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(_in_a_cell(_plain(text)) for text in line) + " |" for line in lines)
+
+
+def _in_a_cell(text: str) -> str:
+    """Backslashes before a bar are doubled: they would take the one that keeps it in its cell."""
+    return re.sub(r"(\\*)\|", r"\1\1\|", text)
+
+
+def _not_a_block(text: str) -> str:
+    """A line that would begin a heading, a quotation, code, a rule or a list within the list, as text."""
+    return re.sub(r"^\s*(\d+(?=[.)]\s)|(?=[#>`~*+=_\[-]))", r"\1\\", text)
 
 
 def _plain(text: str) -> str:
@@ -38,11 +48,16 @@ def _in_one_line(text: str) -> str:
 
 
 def to_csv(sheet: Sheet) -> str:
-    """One line for each cell, unrounded; what a cell does not have is empty. No text is a spreadsheet's formula."""
+    """One line for each cell, unrounded; what a cell does not have is empty."""
+    return csv_text(sheet.fields, sheet.values)
+
+
+def csv_text(fields: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows as CSV; no text is a spreadsheet's formula."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, sheet.fields, restval="", lineterminator="\n")
+    writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in sheet.values)
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in rows)
     return file.getvalue()
 
 
