@@ -58,6 +58,11 @@ class SweepCallback(Callback):
             sweeps.note_failed(cell_dir(config), sweeps.typed(job_return.overrides or ()), why)
 
 
+def is_composed() -> bool:
+    """Whether every cell of the sweep that this process runs was composed."""
+    return bool(_begun)
+
+
 def tell_ending() -> None:
     """Print what became of the sweep that this process has run, if it has."""
     while _begun:

@@ -66,7 +66,7 @@ def quoted(value: object) -> str:
     if value is None or isinstance(value, int | float):
         return json.dumps(value)
     text = str(value)
-    if re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", text) and text.lower() not in _WORDS:
+    if re.fullmatch(r"(\.{0,2}/|[A-Za-z_])[A-Za-z0-9_./-]*", text) and text.lower() not in _WORDS:
         return text
     # a backslash stands for itself but before a quote; the shell's quotes are the single ones
     return '"' + re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text) + '"'

@@ -28,7 +28,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig
 
-from gan_lab import sweeps, terminal
+from gan_lab import sweep_callback, sweeps, terminal
 from gan_lab.cells import Job, cell_dir, place
 
 
@@ -91,10 +91,12 @@ class CellLauncher(Launcher):
 
 
 class CellSweeper(BasicSweeper):
-    """Hydra's own, without composing every cell once more before the first: SweepCallback has done so."""
+    """Hydra's own, without composing every cell once more before the first where SweepCallback has done so."""
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Part of Hydra's."""
+        """Part of Hydra's: its messages are those for a cell that cannot be composed."""
+        if not sweep_callback.is_composed():
+            super().validate_batch_is_legal(batch)
 
 
 def _whole(name: str, value: Any, words: str = "at least 1", least: int = 1) -> None:

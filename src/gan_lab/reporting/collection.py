@@ -15,7 +15,6 @@ from gan_lab.types import DamagedFile, UserError
 Record = dict[str, Any]  # records.Content
 _REQUIRED = ("run_id", "config.seed", "seed", "choices.loss", "choices.penalty", "dataset.name", "dataset.content_hash")
 _PLACES = ("run_dir", "resume", "data_cache", "dataset.root", "evaluation.weights", "evaluation.extractor.weights")
-_NAME_BYTES = 200  # of a file; the temporary one beside it has a longer name
 _ABSENT = object()
 
 
@@ -130,8 +129,6 @@ def collect(
                 record = records.read(path.parent).content
                 check_record(record, str(path), allow)
                 name = file_name(record)
-                if len(name.encode()) > _NAME_BYTES:
-                    raise DamagedFile(f"{path} is damaged: its names make a file name of {len(name):,} letters")
             except UserError as error:
                 report(f"refused: {error}")
                 continue
