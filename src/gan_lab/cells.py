@@ -67,6 +67,8 @@ class Job:
             if self.requeued:  # no result must be left: that of the next part is waited for
                 raise SystemExit(stop.__context__.code if isinstance(stop.__context__, SystemExit) else -1) from None
             return False, f"interrupted: {stop or 'KeyboardInterrupt'}"
+        except OSError as error:
+            return False, f"{error.filename} cannot be used ({error.strerror})" if error.filename else str(error)
         except BaseException as error:
             if self.requeued:
                 raise

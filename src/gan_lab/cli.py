@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -28,6 +30,8 @@ from gan_lab.config import suggestion
 _ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
+REPEATED_SECONDS = 2.0
+
 
 class Interrupted(KeyboardInterrupt):
     """The run was asked to stop by a signal; its checkpoint is written. Ends a sweep as well."""
@@ -41,14 +45,21 @@ class Interrupted(KeyboardInterrupt):
 def stopped_by_sigterm() -> Iterator[None]:
     """Inside, SIGTERM raises Interrupted, as Ctrl-C raises KeyboardInterrupt: what is open is closed, and it is said.
 
-    While a run trains, StopOnSignal takes its place. Nothing outside the main thread, where Python allows no handlers.
+    Within REPEATED_SECONDS a repetition counts as the same request: process managers often send it to a process and to
+    its group, and the second must not end what the first has begun. While a run trains, StopOnSignal takes its place.
+    Nothing outside the main thread, where Python allows no handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    received = -math.inf
+
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
+        nonlocal received
+        if time.monotonic() - received > REPEATED_SECONDS:
+            received = time.monotonic()
+            raise Interrupted(number)
 
     before = signal.signal(signal.SIGTERM, stop)
     try:

@@ -39,6 +39,7 @@ from gan_lab.rescoring import Rescoring, find_runs
 from gan_lab.training import build
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.extractors import OwnClassifier
+from gan_lab.training.host_memory import keep_freed_memory
 from gan_lab.types import UserError
 
 NOISE_SEED = 0  # of the self-test
@@ -69,6 +70,8 @@ def evaluate(config: DictConfig) -> None:
     if not config.evaluation:
         raise UserError("evaluation=off scores nothing: choose evaluation=classifier, inception or thesis")
     provenance.git_state()  # of what runs: it may be edited before the scores are there
+    if build.device(config.device).type == "cpu":
+        keep_freed_memory()
     tasks[asked[0]](config, terminal.console())
 
 

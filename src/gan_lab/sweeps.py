@@ -59,8 +59,9 @@ def check_places(sweep_dir: Path, cells: Iterable[str]) -> None:
             raise UserError(f"{too_long[:60]}... is too long for a folder's name: set a shorter hydra.sweep.subdir")
         if path.is_symlink():
             raise UserError(f"{path} is a link: remove it, or name another hydra.sweep.dir")
-        if name != "multirun.yaml" and path.exists() and not path.is_dir():
-            raise UserError(f"{path} is a file, where a folder is made: remove it, or name another hydra.sweep.dir")
+        for folder in (path, *path.parents) if name != "multirun.yaml" else ():
+            if folder.exists() and not folder.is_dir():
+                raise UserError(f"{folder} is a file, where a folder is made: remove it, or name another place")
 
 
 def note_cells(sweep_dir: Path, cells: Mapping[str, Sequence[str]]) -> Path:
@@ -95,7 +96,8 @@ def note_failed(run_dir: Path, overrides: Sequence[str], reason: str, status: st
             return
     else:  # before it had a record
         record = records.RunRecord(run_dir, {"version": versions.VERSION, "command": list(overrides)})
-    record.update(status=status, reason=reason)
+    with suppress(OSError):  # no room, or no permission: `with_failures` knows it still
+        record.update(status=status, reason=reason)
 
 
 _failed: dict[Path, str] = {}  # by run directory; of this process

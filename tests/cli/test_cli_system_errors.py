@@ -74,6 +74,8 @@ def test_a_sweep_whose_cells_cannot_have_folders_is_refused_before_the_first(tmp
     sweeps.check_places(tmp_path, ["0", "2"])
     with pytest.raises(UserError, match="1 is a file"):
         sweeps.check_places(tmp_path, ["0", "1"])
+    with pytest.raises(UserError, match="1 is a file"):
+        sweeps.check_places(tmp_path, ["0", "1/run"])
     with pytest.raises(UserError, match="is too long for a folder's name"):
         sweeps.check_places(tmp_path, ["0", "x" * 300])
 

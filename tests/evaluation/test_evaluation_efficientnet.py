@@ -294,3 +294,21 @@ def test_the_fid_of_two_folders_is_that_of_their_features(extractor, capsys, tmp
         fake, real = (extractor(pixels).features for pixels in sides.values())
     assert found["scores"]["fid_efficientnet_6_reference"]["value"] == pytest.approx(frechet(fake, real), rel=1e-3)
     assert found["extractor"] == extractor.identity
+
+
+def test_threads_change_nothing():
+    """Each pass takes one thread, however many go on at once: the same kernels, the same features to the last bit."""
+    extractor = EfficientNetExtractor()
+    images = torch.randint(0, 256, (10, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            with undisturbed(extractor):
+                found.append(extractor(images).features)
+            assert torch.get_num_threads() == threads
+            assert not found[-1].requires_grad
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])

@@ -55,6 +55,22 @@ def test_while_the_classifier_trains(tmp_path, monkeypatch):
     assert record(tmp_path / "run")["status"] == "finished"
 
 
+def test_a_second_signal_does_not_end_what_the_first_has_begun(tmp_path, monkeypatch):
+    """Process managers send it to the process and to its group: the record is written while the second one comes."""
+    end_record = run.end_record
+
+    def told_again(*arguments: Any) -> None:
+        terminated()
+        end_record(*arguments)
+
+    monkeypatch.setattr(Evaluator, "scores", terminated)
+    monkeypatch.setattr(run, "end_record", told_again)
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run", *SCORED)
+    assert record(tmp_path / "run")["status"] == "interrupted"
+    check_nothing_is_held(tmp_path / "run")
+
+
 @pytest.mark.parametrize("moment", ["_print_start", "_some_real"])
 def test_between_the_record_and_the_training(moment, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:

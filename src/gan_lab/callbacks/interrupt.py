@@ -12,13 +12,14 @@ import lightning.pytorch as pl
 import torch
 
 from gan_lab import parallel
+from gan_lab.cli import REPEATED_SECONDS
 from gan_lab.training import GAN
 
 
 class StopOnSignal(pl.Callback):
     """The first SIGINT or SIGTERM asks training to stop after the current generator step; another one, at once.
 
-    Within two seconds a repetition counts as the same request: process managers and terminals often send it to the
+    Within REPEATED_SECONDS a repetition counts as the same request: process managers and terminals often send it to the
     process and to its group. `received` is the first signal's number, or None.
     """
 
@@ -39,7 +40,7 @@ class StopOnSignal(pl.Callback):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
             self.received, self._received_at = number, time.monotonic()
-        elif time.monotonic() - self._received_at > 2:
+        elif time.monotonic() - self._received_at > REPEATED_SECONDS:
             raise KeyboardInterrupt
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
