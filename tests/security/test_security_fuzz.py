@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from fuzzing import FILLINGS, MANY, ODD, fuzz, mutated, torn
+from fuzzing import MANY, ODD, fuzz, mutated, torn
 from gan_runs import environment, train
 from hypothesis import strategies as st
 from rich.console import Console
@@ -110,7 +110,7 @@ def test_configs(files, run_dir):
         if data.draw(st.booleans()):
             path.write_text(yaml.safe_dump(mutated(data, content, ODD_VALUE), allow_unicode=True), errors="replace")
         else:
-            path.write_bytes(torn(data, whole, FILLINGS))
+            path.write_bytes(torn(data, whole))
         drawn_from(run_dir)
 
     fuzz(files, one)
