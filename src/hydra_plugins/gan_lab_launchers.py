@@ -93,6 +93,9 @@ class CellLauncher(Launcher):
 class CellSweeper(BasicSweeper):
     """Hydra's own, without composing every cell once more before the first where SweepCallback has done so."""
 
+    def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size, params)
+
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Part of Hydra's: its messages are those for a cell that cannot be composed."""
         if not sweep_callback.is_composed():

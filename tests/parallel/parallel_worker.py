@@ -76,8 +76,8 @@ def train(cfg: Any, fed: Any, gan: Any, rank: int, world: int, steps: int, dtype
     metrics, own = [], []
     penalise = gan.penalty.forward
 
-    def spy(*arguments: Any) -> torch.Tensor:
-        value = penalise(*arguments)
+    def spy(*arguments: Any, **named: Any) -> torch.Tensor:
+        value = penalise(*arguments, **named)
         own.append(float(value))
         return value
 

@@ -11,8 +11,8 @@ from gan_runs import command, is_refusal
 
 PROGRAM = "scripts/wandb_dashboard.py"
 SCORES = {
-    "fid_classifier_10k_test": {"value": 3.0, "std": None, "step": 6},
-    "is_classifier_10k_10x": {"value": 7.0, "std": 0.1, "step": 6},
+    "fid_classifier_10k_test": {"value": 3.0, "std": None, "step": 6, "n_samples": 10000, "extractor": {}},
+    "is_classifier_10k_10x": {"value": 7.0, "std": 0.1, "step": 6, "n_samples": 10000, "extractor": {}},
 }
 HISTORY = {"is_classifier_2k_10x": [[3, 5.0]], "is_classifier_2k_10x.marginal_entropy": [[3, 2.0]]}
 
