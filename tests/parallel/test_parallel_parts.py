@@ -49,15 +49,15 @@ def test_the_batches_of_all_processes_are_those_of_one(monkeypatch):
     from sharded_worker import SMALL_DCGAN
 
     gan = made((*SMALL_DCGAN, "loss=am_gan", "labels=predefined", "penalty=none"))[2]
-    whole, classes = gan._share_of_latent(24, torch.Generator().manual_seed(0))
+    whole = gan._share_of_latent(24, torch.Generator().manual_seed(0))
     monkeypatch.setattr(parallel, "world_size", lambda: 2)
     shares = []
     for rank in range(2):
         monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
         shares.append(gan._share_of_latent(24, torch.Generator().manual_seed(0)))
-    assert [len(z) for z, _ in shares] == [12, 12]
-    assert torch.equal(torch.cat([z for z, _ in shares]), whole)
-    assert torch.equal(torch.cat([drawn for _, drawn in shares]), classes)
+    assert [len(share.z) for share in shares] == [12, 12]
+    assert torch.equal(torch.cat([share.z for share in shares]), whole.z)
+    assert torch.equal(torch.cat([share.drawn for share in shares]), whole.drawn)
 
 
 @pytest.mark.parametrize(
