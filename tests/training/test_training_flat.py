@@ -74,4 +74,4 @@ def test_memory_and_work_stay_as_they_are(tmp_path):
     assert look.operators[0] > 100
     assert len(set(look.operators)) == 1
     assert len(set(look.tensors)) == 1
-    assert look.memory[-1] - look.memory[0] < 16 * 2**20  # a leak of 8 kB a step would be 19 MB
+    assert look.memory[-1] - look.memory[0] < 8 * 2**20  # a leak of 4 kB a step would be 10 MB
