@@ -37,7 +37,6 @@ from gan_lab.terminal import pasted
 from gan_lab.training import GAN, Diverged, build, precision
 from gan_lab.training.evaluation import Evaluator
 from gan_lab.training.host_memory import keep_freed_memory
-from gan_lab.training.state import state_for
 from gan_lab.training.strategy import SharedStep, first_process
 from gan_lab.types import UserError
 
@@ -129,7 +128,7 @@ def _train(
         _check_same_data(run_dir, record, data)
     fed = build.training_data(config, data)
     if resume_from and resume_file:  # refuses other networks before memory is taken or anything is written
-        state_for(build.empty_gan(config, fed.spec), resume_from["module"], resume_file)
+        callbacks.check_fits(resume_from, resume_file, build.empty_gan(config, fed.spec))
     gan = build.gan(config, fed.spec, data)
     evaluator = build.evaluator(config, data, device, console, gan)
     done = resume_from["generator_steps"] if resume_from else 0

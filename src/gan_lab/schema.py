@@ -185,7 +185,9 @@ def _below(name: str, key: str) -> str:
 def shown(value: Any) -> str:
     """A value in a message: short, in one line, without control characters."""
     if isinstance(value, dict | list):
-        return f"{_WORDS[type(value)]} of {len(value)}"
+        return f"{_WORDS[dict if isinstance(value, dict) else list]} of {len(value)}"
+    if value is not None and not isinstance(value, bool | int | float | str):
+        return f"a {type(value).__name__}"  # JSON holds none of these; a checkpoint does
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**40:
         return "a number of more than 40 digits"
     text = json.dumps(value)

@@ -424,6 +424,29 @@ def test_a_checkpoint_of_other_networks_is_refused(change, words, status, stoppe
     assert before["status"] == status
 
 
+def shorter(states):
+    states[0]["exp_avg"] = states[0]["exp_avg"].flatten()[:1]
+
+
+def without_a_moment(states):
+    del states[0]["exp_avg_sq"]
+
+
+def of_one_more(states):
+    states[10**6] = states[0]
+
+
+@pytest.mark.parametrize("change", [shorter, without_a_moment, of_one_more])
+def test_a_checkpoint_of_another_optimizer_is_refused(change, stopped):
+    """torch loads it; its steps wrote past the end of the shorter tensor."""
+    path = stopped / "checkpoints/step_3.ckpt"
+    state = torch.load(path, weights_only=True)
+    change(state["optimizers"][1]["state"])
+    torch.save(state, path)
+    signed(path)
+    is_untouched(lambda: resume(stopped), stopped, "checkpoints/step_3.ckpt holds other optimizers")
+
+
 def test_the_checkpoint_before_one_of_other_networks_goes_on(stopped, finished):
     """What the line says: with the exchanged file restored, or removed, the run ends as it would have."""
     path = stopped / "checkpoints/step_3.ckpt"

@@ -1,7 +1,7 @@
 """What happens around training: metrics, pictures, checkpoints, progress, interruption."""
 
 from gan_lab.callbacks.capture import Capture
-from gan_lab.callbacks.checkpoint import Checkpoint, list_checkpoints, load_newest
+from gan_lab.callbacks.checkpoint import Checkpoint, check_fits, list_checkpoints, load_newest
 from gan_lab.callbacks.evaluate import Evaluate
 from gan_lab.callbacks.interrupt import StopOnSignal
 from gan_lab.callbacks.metrics import MetricsFile, ReadMetrics
@@ -20,6 +20,7 @@ __all__ = [
     "StopOnSignal",
     "WandbLogger",
     "WandbRun",
+    "check_fits",
     "list_checkpoints",
     "load_newest",
     "save_grid",

@@ -12,9 +12,10 @@ import torch
 
 from gan_lab.data.source import one_line
 from gan_lab.files import checksum_path, is_intact, write_with_checksum
+from gan_lab.optim import capturable
 from gan_lab.schema import Count, misfit
 from gan_lab.training import GAN, Diverged
-from gan_lab.training.state import load_state, save_state
+from gan_lab.training.state import load_state, save_state, state_for
 from gan_lab.types import UserError
 
 FOLDER = "checkpoints"
@@ -57,11 +58,7 @@ class Checkpoint(pl.Callback):
         for half in self.folder.glob(".step_*.tmp"):  # what a killed part of this run was writing
             half.unlink(missing_ok=True)
         if self.resume_from is not None:
-            try:
-                pl_module.load_run_state(self.resume_from)
-            except Exception as error:  # of torch's loaders, whatever they make of it
-                path = self._path(self.resume_from["generator_steps"])
-                raise UserError(f"{path} is not of the run in its folder ({one_line(error)[:120]})") from None
+            pl_module.load_run_state(self.resume_from)
             self.resume_from = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
@@ -127,6 +124,19 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not _is_ours(state):
         raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
     return state
+
+
+def check_fits(state: dict[str, Any], path: Path, empty: GAN) -> None:
+    """Raises UserError unless the checkpoint `path`, loaded as `state`, is of networks and optimizers as in `empty`."""
+    state_for(empty, state["module"], path)
+    try:
+        for optimizer, saved in zip(empty.configure_optimizers(), state["optimizers"], strict=True):
+            capturable.load_state(optimizer, saved)
+    except Exception as error:  # of torch's loaders, whatever they make of it
+        raise UserError(
+            f"{path} holds other optimizers than its run's config.yaml describes ({one_line(error)[:160]}): restore "
+            "the file and config.yaml as they were, or remove it to use the one before"
+        ) from None
 
 
 def _is_ours(state: Any) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-
-_KEPT = ("lr", "capturable", "fused", "foreach")  # how a step is computed on this device, whatever was saved on another
 
 
 def make_capturable(optimizer: Optimizer) -> None:
@@ -45,12 +44,47 @@ def saved_state(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """`load_state_dict` of a state from any device; the step is computed as it was made to be on this one."""
+    """`load_state_dict` of a state from any device; hyperparameters stay as the optimizer was made with them here.
+
+    Raises Exception of any type for another optimizer's state, and ValueError for tensors of other names, shapes or
+    kinds than it makes itself: `load_state_dict` takes them, and the next step can write past their ends.
+    """
+    made = _after_a_step(optimizer)
     groups = [
-        saved | {key: own[key] for key in _KEPT if key in own}
+        own | {"params": saved["params"]}
         for saved, own in zip(state["param_groups"], optimizer.param_groups, strict=True)
     ]
-    optimizer.load_state_dict(state | {"param_groups": groups})
+    optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
+    if len(optimizer.state) > len(made):
+        raise ValueError("an optimizer has states of more parameters than there are")
+    for param, own in zip((param for group in optimizer.param_groups for param in group["params"]), made, strict=True):
+        loaded = optimizer.state.get(param, {})  # none of a parameter that had no gradient yet
+        if loaded and _outline(loaded) != _outline(own):
+            raise ValueError(f"an optimizer's state is {_outline(loaded)} in place of {_outline(own)}")
+
+
+def _after_a_step(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """The state that a step of a copy leaves, parameter by parameter."""
+    twin = copy.deepcopy(optimizer)
+    twin.state.clear()
+    for group in twin.param_groups:
+        if group.get("fused"):  # it refuses the device "meta"; the state is the same
+            group["fused"] = False
+    params = [param for group in twin.param_groups for param in group["params"]]
+    for param in params:
+        param.grad = torch.zeros_like(param)
+    twin.step()
+    return [twin.state[param] for param in params]
+
+
+def _outline(state: dict[str, Any]) -> dict[str, str]:
+    """ "float32 of [128, 3]" for each tensor of a state, by name; of another value its type."""
+    return {
+        name: f"{str(value.dtype).removeprefix('torch.')} of {list(value.shape)}"
+        if isinstance(value, Tensor)
+        else type(value).__name__
+        for name, value in sorted(state.items())
+    }
 
 
 def tensors(optimizer: Optimizer) -> Iterator[Tensor]:
