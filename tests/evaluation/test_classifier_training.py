@@ -342,7 +342,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(epoch, tmp_path, monkeypatc
     sgd = torch.optim.SGD.step
     monkeypatch.setattr(torch.optim.SGD, "step", lambda self, *a: (steps.append(1), sgd(self, *a))[1])
     resumed = classifier(given, QUICK, tmp_path / "stopped")
-    assert len(steps) == (3 - epoch) * 4
+    assert len(steps) == (3 - epoch) * 4 + 1  # one of a copy, against which the saved state is held
     assert weights(tmp_path / "stopped").read_bytes() == weights(tmp_path / "straight").read_bytes()
     assert resumed.record["accuracy"] == straight.record["accuracy"]
     assert [name for name in files(tmp_path / "stopped") if name.endswith(".ckpt")] == []
@@ -365,6 +365,26 @@ def test_a_damaged_checkpoint_is_begun_anew(tmp_path, monkeypatch):
     monkeypatch.undo()
     classifier(given, QUICK, tmp_path / "stopped")
     assert weights(tmp_path / "stopped").read_bytes() == weights(tmp_path / "straight").read_bytes()
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path, monkeypatch):
+    """torch loads it, and its next step would write past the end of the shorter tensor."""
+    given = data()
+    monkeypatch.setattr(module, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    original = module._save
+
+    def stop(path, network, optimizer, *rest):
+        for state in optimizer.state.values():
+            state["momentum_buffer"] = state["momentum_buffer"].flatten()[:1]
+        original(path, network, optimizer, *rest)
+        raise Stop
+
+    monkeypatch.setattr(module, "_save", stop)
+    with pytest.raises(Stop):
+        classifier(given, QUICK, tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"is not of this classifier \(an optimizer's state is .*: remove it"):
+        classifier(given, QUICK, tmp_path)
 
 
 # The cache ------------------------------------------------------------------------------------------------------------

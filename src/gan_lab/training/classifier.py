@@ -34,6 +34,7 @@ from gan_lab.files import (
     write_with_checksum,
 )
 from gan_lab.metrics.features import standardise
+from gan_lab.optim import capturable
 from gan_lab.schema import Count, misfit
 from gan_lab.training.precision import resolved
 from gan_lab.training.randomness import fold, generator_for
@@ -364,7 +365,7 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
         if misfit(facts, _Progress):
             raise ValueError("its numbers are none")
         network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
+        capturable.load_state(optimizer, state["optimizer"])
     except Exception as error:  # of torch's loaders, whatever they make of it; the network may be half of it
         raise UserError(f"{path} is not of this classifier ({one_line(error)[:120]}): remove it") from None
     return facts["epochs"], facts["seconds"]
