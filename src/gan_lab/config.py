@@ -285,14 +285,23 @@ def _check_trainer(config: DictConfig) -> None:
             raise UserError(f"trainer.{name}={value}: use a whole number of at least 1")
     if strategy is not None and not isinstance(strategy, Mapping):
         raise UserError(
-            f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its own strategy"
+            f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its own strategy; add it "
+            "and leave trainer.strategy away"
         )
     if strategy is None and (devices, nodes) != (1, 1):
         raise UserError(f"trainer.devices={devices}: add trainer=ddp to train on several devices")
-    for name in ("batch_size", "generator_batch_size") if devices != "auto" else ():
-        if config[name] % (devices * nodes):
+    if devices != "auto":
+        check_shares(config, devices * nodes)
+
+
+def check_shares(config: DictConfig, devices: int) -> None:
+    """Raises UserError unless so many devices can share the batches."""
+    for name in ("batch_size", "generator_batch_size"):
+        if config[name] % devices:
+            next_multiple = math.ceil(config[name] / devices) * devices
             raise UserError(
-                f"{name}={config[name]} cannot be shared by {devices * nodes} devices: set a multiple of that number"
+                f"{name}={config[name]} cannot be shared by {devices} devices: set a multiple of their number, as "
+                f"{name}={next_multiple}"
             )
 
 
@@ -371,6 +380,8 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
 def _check_keys(path: str, node: Mapping[str, Any]) -> None:
     target = node.get("_target_")
     if target is None:
+        if path == "evaluation" and node:
+            raise UserError(f"evaluation.{next(iter(node))}: evaluation=off has no fields; leave one of both away")
         raise UserError(f"{path}: no option is chosen; `python train.py --help` lists them")
     allowed = signature.parameters(str(target)) | META_KEYS
     for key in node:
@@ -402,10 +413,11 @@ def _check_labels(config: DictConfig) -> None:
             "labels=dynamic (the critic's own label) or labels=predefined (drawn with z)"
         )
     if labels.get("targets") and not loss.get("targets"):
+        column = " (its column of Table 4-1 with predefined labels is labels=none architecture.extra_layer=true)"
         raise UserError(
             f"loss and labels do not fit: {config.loss._target_} has no term for the classes of generated samples, so "
-            f"{config.labels._target_} has nothing to give; add labels=none (its column of Table 4-1 with predefined "
-            "labels is architecture.extra_layer=true)"
+            f"{config.labels._target_} has nothing to give; add labels=none"
+            f"{column if 'extra_layer' in config.architecture else ''}"
         )
     if "weight" in config.penalty:  # it measures gradients, at weight 0 too
         if not loss.get("score", True):

@@ -135,6 +135,6 @@ class ResidualBlock(nn.Module):
 def image_shape(spec: DataSpec) -> tuple[int, int, int]:
     """(channels, height, width), or a UserError."""
     if spec.kind != "images" or len(spec.shape) != 3:
-        raise UserError(f"{spec.name} holds {spec.kind}, and classifiers take images: add evaluation=off")
+        raise UserError(f"{spec.name} holds {spec.kind}, and classifiers take images: choose another data set")
     channels, height, width = spec.shape
     return channels, height, width

@@ -79,7 +79,9 @@ class Protocol:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UserError(f"evaluation.{name}={value}: use a whole number of at least 1")
         if not self.scores:
-            raise UserError(f"evaluation.scores is empty: choose from {', '.join(SCORES)}, or evaluation=off")
+            raise UserError(
+                f"evaluation.scores is empty: choose from {', '.join(SCORES)}, or take evaluation=off without it"
+            )
         for score in self.scores:
             if score not in SCORES:
                 raise UserError(f"evaluation.scores: there is no score {score!r}; choose from {', '.join(SCORES)}")

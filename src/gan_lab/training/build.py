@@ -20,7 +20,7 @@ from torch import nn
 
 from gan_lab import signature, trust
 from gan_lab.architectures import initialise_from_data
-from gan_lab.config import META_KEYS, merged_critic_optimizer, plain_config
+from gan_lab.config import META_KEYS, check_shares, merged_critic_optimizer, plain_config
 from gan_lab.data import LoadedData
 from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
@@ -189,14 +189,12 @@ def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logg
         )
     except UserError as error:
         raise UserError(f"{error} (trainer=auto takes what this machine has)") from None
-    for name in ("batch_size", "generator_batch_size"):
-        if config[name] % made.world_size:
-            raise UserError(
-                f"{name}={config[name]} cannot be shared by {made.world_size} devices: set a multiple of it"
-            )
+    check_shares(config, made.world_size)
     cores = os.cpu_count() or 1
     if made.strategy.root_device.type == "cpu" and made.num_devices > cores:
-        raise UserError(f"trainer.devices={made.num_devices}: this machine has {cores} cores; set {cores} or less")
+        raise UserError(
+            f"trainer.devices={made.num_devices}: this machine has {cores} cores; set trainer.devices={cores} or less"
+        )
     return made
 
 
