@@ -496,12 +496,20 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
             if config.max_generator_steps < saved.max_generator_steps:
                 raise UserError(f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}")
             result.max_generator_steps = config.max_generator_steps
-        elif root not in saved or OmegaConf.select(config, key) != OmegaConf.select(saved, key):
+        elif root not in saved or _without_place(config, key) != _without_place(saved, key):
             raise UserError(f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away")
     precision = saved.trainer.precision
     if result.trainer.get("precision") != precision:
         raise UserError(f"trainer.precision: a resumed run keeps its precision; add trainer.precision={precision}")
     return result
+
+
+def _without_place(config: DictConfig, key: str) -> Any:
+    """The value of a field; of a data set without where it stands."""
+    value = OmegaConf.select(config, key)
+    if key != "dataset" or not isinstance(value, DictConfig):
+        return value
+    return {name: item for name, item in plain_config(value).items() if name != "root"}
 
 
 def config_text(plain: Mapping[str, Any]) -> str:

@@ -36,17 +36,20 @@ class Rescoring:
         console: is told what is scored and what is passed over.
 
     Raises:
-        UserError: for a typed field of the data set other than its root; for weights that are missing.
+        UserError: for a typed field of the data set other than its root and its option, which must be that of the runs;
+            for weights that are missing.
     """
 
     def __init__(self, config: DictConfig, console: Console) -> None:
         typed = [override.lstrip("+~") for override in HydraConfig.get().overrides.task]
-        for override in typed:
-            if override.startswith("dataset") and not override.startswith("dataset.root="):
+        of_data = {one.partition("=")[0]: one for one in typed if one.startswith("dataset")}
+        for key, override in of_data.items():
+            if key not in ("dataset", "dataset.root"):
                 raise UserError(f"{override}: runs are scored against their own data; only dataset.root may have moved")
         self.config = config
         self.console = console
-        self.root = config.dataset.root if any(one.startswith("dataset.root=") for one in typed) else None
+        self.root = config.dataset.root if "dataset.root" in of_data else None
+        self.option = of_data["dataset"].partition("=")[2] if "dataset" in of_data else None
         self.protocol: Protocol = build.make("evaluation", config.evaluation)  # refuses missing weights
         self.device = build.device(config.device)
         self.loaded: dict[str, LoadedData] = {}
@@ -66,6 +69,8 @@ class Rescoring:
             UserError: where the run, its data or its checkpoints cannot be used.
         """
         run = open_run(run_dir)
+        if self.option not in (None, trained_on := run.record["choices"].get("dataset")):
+            raise UserError(f"dataset={self.option}: {run_dir} was trained on dataset={trained_on}; leave dataset away")
         if self.root is not None and "root" in run.config.dataset:
             run.config.dataset.root = self.root
         elif self.root is not None:
@@ -127,7 +132,10 @@ class Rescoring:
             self.loaded[key] = load(build.make("dataset", run.config.dataset), Path(self.config.data_cache))
         data = self.loaded[key]
         if data.content_hash != run.record["dataset"]["content_hash"]:
-            raise UserError(f"run_dir={run.folder}: the data at dataset.root have changed since this run was trained")
+            raise UserError(
+                f"run_dir={run.folder}: the data at dataset.root have changed since this run was trained: set "
+                "dataset.root=FOLDER to what they were"
+            )
         return data
 
     def _evaluator(self, run: SavedRun, data: LoadedData, gan: GAN) -> Evaluator:

@@ -312,7 +312,10 @@ def _check_same_data(run_dir: Path, record: records.RunRecord, data: LoadedData)
     if was["content_hash"] != data.content_hash:
         before, now = len(was["label_histogram"]["train"]), data.spec.num_classes
         classes = f" (of {before} classes, now of {now})" if before != now else ""
-        raise UserError(f"resume={run_dir}: the data at dataset.root have changed since this run began{classes}")
+        raise UserError(
+            f"resume={run_dir}: the data at dataset.root have changed since this run began{classes}: set "
+            "dataset.root=FOLDER to what they were, or start a new run"
+        )
 
 
 def _print_start(

@@ -285,8 +285,8 @@ def test_own_classes_are_those_of_the_critic_of_each_checkpoint(trained, tmp_pat
     assert [point[0] for point in told(run)["history"][names[0]]] == STEPS
 
 
-@pytest.mark.parametrize("task", ["run_dir", "runs"])
-def test_runs_are_scored_where_their_data_have_moved(task, tmp_path, evaluate):
+@pytest.mark.parametrize(("task", "option"), [("run_dir", ["dataset=image_folder"]), ("runs", [])])
+def test_runs_are_scored_where_their_data_have_moved(task, option, tmp_path, evaluate):
     images = np.random.default_rng(0).integers(0, 256, (2, 60, 3, 16, 16), dtype=np.uint8)
     for name, pixels in zip("ab", images, strict=True):
         save_images(tmp_path / "images" / name, pixels)
@@ -298,7 +298,10 @@ def test_runs_are_scored_where_their_data_have_moved(task, tmp_path, evaluate):
     asked = (f"{task}={run if task == 'run_dir' else run.parent}", "history=true", "evaluation.scores=[is]",
              f"data_cache={tmp_path / 'fresh'}")  # fmt: skip
     assert evaluate(*asked).code == 1
-    ended = evaluate(*asked, f"dataset.root={tmp_path / 'moved'}")
+    other = evaluate(*asked, "dataset=digits")
+    assert other.code == 1
+    assert "was trained on dataset=image_folder; leave dataset away" in other.out + other.err
+    ended = evaluate(*asked, *option, f"dataset.root={tmp_path / 'moved'}")
     assert ended.code == 0, ended
     assert set(told(run)["scores"]) == {"is_classifier_50"}
     assert [point[0] for point in told(run)["history"]["is_classifier_30"]] == STEPS
@@ -316,7 +319,7 @@ def test_a_root_that_a_run_has_no_use_for_is_said(sweep, evaluate):
     [
         (["runs=nowhere"], "there is no run directory below it"),
         (["runs=.", "run_dir=x"], "name one thing to score"),
-        (["runs=.", "dataset=mnist"], "only dataset.root may have moved"),
+        (["runs=.", "dataset.test_fraction=0.3"], "only dataset.root may have moved"),
         (["self_test=true", "history=true"], "history=true has an effect only with run_dir or runs"),
         (["run_dir=x", "rescore=true"], "rescore=true has an effect only with runs"),
     ],

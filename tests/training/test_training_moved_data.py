@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,30 @@ def test_a_run_goes_on_with_data_and_cache_elsewhere(moved, tmp_path):
     assert record(moved)["config"]["dataset"]["root"] == str(tmp_path / "moved")
 
 
+def test_the_whole_command_may_be_typed_again(moved, tmp_path):
+    """With dataset=image_folder and its fields, as the run was begun, and the folder of now."""
+    now = (f"dataset.root={tmp_path / 'moved'}", f"data_cache={tmp_path / 'other_cache'}")
+    resume(moved, *RUN[:-3], "max_generator_steps=4", *RUN[-3:], *now)
+    assert (record(moved)["status"], record(moved)["generator_steps"]) == ("finished", 4)
+    with pytest.raises(UserError, match=r"dataset=image_folder: a resumed run keeps its dataset"):
+        resume(moved, "dataset=image_folder", "max_generator_steps=6", *now)
+
+
+def test_existing_run_resume_goes_on_with_data_elsewhere(moved, tmp_path):
+    """The run was interrupted; the same command, with the folder of now, runs what is missing."""
+    content = json.loads((moved / "record.json").read_text())
+    (moved / "record.json").write_text(json.dumps(content | {"status": "interrupted", "generator_steps": 1}))
+    for kept in (moved / "checkpoints").glob("step_2.*"):
+        kept.unlink()
+    now = (f"dataset.root={tmp_path / 'moved'}", f"data_cache={tmp_path / 'other_cache'}")
+    train(moved, *RUN, *now, "existing_run=resume")
+    assert (record(moved)["status"], record(moved)["resumed_from_step"]) == ("finished", 1)
+    assert record(moved)["config"]["dataset"]["root"] == str(tmp_path / "moved")
+
+
 def test_other_images_are_refused(moved, tmp_path):
     others = images(tmp_path / "others", seed=1)
-    with pytest.raises(UserError, match="have changed since this run began"):
+    with pytest.raises(UserError, match=r"have changed since this run began.*: set dataset.root=FOLDER"):
         resume(moved, "max_generator_steps=4", f"dataset.root={others}")
 
 
