@@ -88,8 +88,9 @@ class Job:
         config.register()  # resolvers are no singletons
         composed = self.composed()
         run_dir = cell_dir(composed)
-        run_dir.mkdir(parents=True, exist_ok=True)
         try:
+            sweeps.check_place(run_dir)
+            run_dir.mkdir(parents=True, exist_ok=True)
             refuse_links(run_dir)
         except UserError as error:
             raise CompactHydraException(str(error)) from None

@@ -325,7 +325,7 @@ def check_devices_of_job(config: DictConfig, launcher: str, overrides: Iterable[
 
     Lightning would start the other processes with this one's command line, which is the whole sweep's.
     """
-    if launcher == "basic" and uses_several_devices(config):
+    if launcher in ("serial", "basic") and uses_several_devices(config):
         alone = shlex.join([*overrides, f"run_dir={quoted(run_dir)}"])
         raise UserError(
             f"trainer.devices={config.trainer.devices}: several devices need a process for each cell: add "

@@ -44,7 +44,7 @@ class SweepCallback(Callback):
         except (HydraException, OmegaConfBaseException, ValueError, TypeError):
             return
         try:
-            sweeps.check_places(sweep_dir, cells)
+            sweeps.check_own_files(sweep_dir)
         except UserError as error:  # Hydra would go on after an Exception of a callback
             terminal.tell(f"error: {error}", error=True)
             sys.exit(1)

@@ -50,18 +50,23 @@ class Cell:
 # What a call is about to run ------------------------------------------------------------------------------------------
 
 
-def check_places(sweep_dir: Path, cells: Iterable[str]) -> None:
-    """Refuse what is in the way of a sweep's files and its cells' folders. Raises UserError before the first cell."""
-    for name in (CELLS, "multirun.yaml", *cells):
-        path = sweep_dir / name
-        too_long = next((part for part in path.parts if len(os.fsencode(part)) > 255), None)
-        if too_long is not None:
-            raise UserError(f"{too_long[:60]}... is too long for a folder's name: set a shorter hydra.sweep.subdir")
-        if path.is_symlink():
-            raise UserError(f"{path} is a link: remove it, or name another hydra.sweep.dir")
-        for folder in (path, *path.parents) if name != "multirun.yaml" else ():
-            if folder.exists() and not folder.is_dir():
-                raise UserError(f"{folder} is a file, where a folder is made: remove it, or name another place")
+def check_place(folder: Path) -> None:
+    """Refuse what is in the way of a folder of a sweep: its own, or a cell's. Raises UserError."""
+    too_long = next((part for part in folder.parts if len(os.fsencode(part)) > 255), None)
+    if too_long is not None:
+        raise UserError(f"{too_long[:60]}... is too long for a folder's name: set a shorter hydra.sweep.subdir")
+    if folder.is_symlink():
+        raise UserError(f"{folder} is a link: remove it, or name another hydra.sweep.dir")
+    for one in (folder, *folder.parents):
+        if one.exists() and not one.is_dir():
+            raise UserError(f"{one} is a file, where a folder is made: remove it, or name another place")
+
+
+def check_own_files(sweep_dir: Path) -> None:
+    """Refuse what is in the way of a sweep's own files. Raises UserError."""
+    check_place(sweep_dir / CELLS)
+    if (sweep_dir / "multirun.yaml").is_symlink():
+        raise UserError(f"{sweep_dir / 'multirun.yaml'} is a link: remove it, or name another hydra.sweep.dir")
 
 
 def note_cells(sweep_dir: Path, cells: Mapping[str, Sequence[str]]) -> Path:
@@ -85,7 +90,12 @@ def note_failed(run_dir: Path, overrides: Sequence[str], reason: str, status: st
     That one may be of an earlier call, or of another run; `with_failures` tells the difference.
     """
     _failed[run_dir] = reason
-    if run_dir.is_symlink():  # what it leads to is of no sweep: see check_places
+    with suppress(OSError):  # no room, no permission, or no such name: `with_failures` knows it still
+        _keep(run_dir, overrides, reason, status)
+
+
+def _keep(run_dir: Path, overrides: Sequence[str], reason: str, status: str) -> None:
+    if run_dir.is_symlink():  # what it leads to is of no sweep: see check_place
         return
     if (run_dir / records.FILE_NAME).exists():
         try:
@@ -96,8 +106,7 @@ def note_failed(run_dir: Path, overrides: Sequence[str], reason: str, status: st
             return
     else:  # before it had a record
         record = records.RunRecord(run_dir, {"version": versions.VERSION, "command": list(overrides)})
-    with suppress(OSError):  # no room, or no permission: `with_failures` knows it still
-        record.update(status=status, reason=reason)
+    record.update(status=status, reason=reason)
 
 
 _failed: dict[Path, str] = {}  # by run directory; of this process
@@ -136,11 +145,12 @@ def read_cell(run_dir: Path, overrides: Sequence[str] | None, now: float) -> Cel
     """The cell in `run_dir`. overrides: what it was asked for, None where only its record says."""
     path = run_dir / records.FILE_NAME
     try:
+        check_place(run_dir)
         refuse_links(run_dir)
         if not path.exists():
             return Cell(run_dir, tuple(overrides or ()), "waiting")
         record = records.read_content(path)
-    except UserError as error:
+    except (UserError, OSError) as error:
         return Cell(run_dir, tuple(overrides or ()), "failed", str(error))
     command = [str(part) for part in record.get("command") or [] if "=" in str(part)]
     config = record.get("config") or {}

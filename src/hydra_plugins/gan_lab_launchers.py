@@ -1,4 +1,4 @@
-"""Hydra's launchers of a sweep: joblib, submitit and Ray. Every cell is a process of its own, and a lost one is told.
+"""Hydra's launchers of a sweep: in turn, or by joblib, submitit and Ray, where every cell is a process of its own.
 
 Why not the packages hydra-{joblib,submitit,ray}-launcher: they end a sweep with the first worker that is killed, and
 the last cannot be installed beside cloudpickle 3. Hydra accepts launchers only from the namespace `hydra_plugins`, and
@@ -22,14 +22,15 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.errors import CompactHydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig
 
 from gan_lab import sweep_callback, sweeps, terminal
-from gan_lab.cells import Job, cell_dir, place
+from gan_lab.cells import Job, cell_dir, compose_cell, place
+from gan_lab.types import UserError
 
 
 class CellLauncher(Launcher):
@@ -75,10 +76,7 @@ class CellLauncher(Launcher):
                 sweeps.note_failed(cell_dir(job.composed()), typed, why, status)
             name = sweeps.telling(typed, common)
             terminal.tell(f"[{self.told}/{len(jobs)}] {name}: {'done' if ok else why}")
-            result = JobReturn(overrides=job.overrides)
-            result.status = JobStatus.COMPLETED if ok else JobStatus.FAILED
-            result.return_value = None if ok else CompactHydraException(why)
-            return result
+            return JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) if ok else _failed(job.overrides, why)
 
         return self.run_all(jobs, tell)
 
@@ -100,6 +98,47 @@ class CellSweeper(BasicSweeper):
         """Part of Hydra's: its messages are those for a cell that cannot be composed."""
         if not sweep_callback.is_composed():
             super().validate_batch_is_legal(batch)
+
+
+class SerialLauncher(Launcher):
+    """One cell after another in this process. As Hydra's basic launcher, but where a cell can have no folder (a file is
+    in the way, its name is too long, ...) the others go on."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Part of Hydra's interface."""
+        self.context, self.task, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run all cells; one result for each."""
+        setup_globals()
+        return [
+            self._run(number, list(overrides), sweeps.typed(overrides))
+            for number, overrides in enumerate(job_overrides, initial_job_idx)
+        ]
+
+    def _run(self, number: int, overrides: list[str], typed: Sequence[str]) -> JobReturn:
+        terminal.tell(f"cell {number}: {' '.join(typed)}")
+        composed = compose_cell(self.context.config_loader, self.config, overrides, number)
+        run_dir = cell_dir(composed)
+        try:
+            sweeps.check_place(run_dir)
+            return run_job(
+                hydra_context=self.context,
+                task_function=self.task,
+                config=composed,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
+        except (UserError, OSError) as error:  # of its folder; every other error is in the result
+            terminal.tell(f"error: {error}", error=True)
+            sweeps.note_failed(run_dir, typed, str(error))
+            return _failed(overrides, str(error))
+
+
+def _failed(overrides: Sequence[str], why: str) -> JobReturn:
+    result = JobReturn(overrides=overrides, status=JobStatus.FAILED)
+    result.return_value = CompactHydraException(why)
+    return result
 
 
 def _whole(name: str, value: Any, words: str = "at least 1", least: int = 1) -> None:

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 
+import hydra
 import pytest
-from gan_runs import CHANNELS, SMALL, command
+from gan_runs import CHANNELS, SMALL, command, record
 
 from gan_lab import cli, sweeps
 from gan_lab.types import UserError
@@ -69,15 +70,54 @@ def test_a_run_directory_that_cannot_be_made(run_dir, words, place, capsys):
     assert (place / "file").read_text() == "in the way"
 
 
-def test_a_sweep_whose_cells_cannot_have_folders_is_refused_before_the_first(tmp_path):
+def test_what_is_in_the_way_of_a_folder_is_named(tmp_path):
     (tmp_path / "1").write_text("in the way")
-    sweeps.check_places(tmp_path, ["0", "2"])
-    with pytest.raises(UserError, match="1 is a file"):
-        sweeps.check_places(tmp_path, ["0", "1"])
-    with pytest.raises(UserError, match="1 is a file"):
-        sweeps.check_places(tmp_path, ["0", "1/run"])
-    with pytest.raises(UserError, match="is too long for a folder's name"):
-        sweeps.check_places(tmp_path, ["0", "x" * 300])
+    sweeps.check_place(tmp_path / "0")
+    for name, words in {
+        "1": "1 is a file",
+        "1/run": "1 is a file",
+        "x" * 300: "is too long for a folder's name",
+    }.items():
+        with pytest.raises(UserError, match=words):
+            sweeps.check_place(tmp_path / name)
+    sweeps.check_own_files(tmp_path)
+    (tmp_path / sweeps.CELLS).write_text("in the way")
+    with pytest.raises(UserError, match="is a file"):
+        sweeps.check_own_files(tmp_path)
+
+
+SWEEP = ("-m", *RUN, "hydra.sweep.dir=sweep", "max_generator_steps=1")
+
+
+@pytest.mark.parametrize("launcher", ["serial", "joblib"])
+def test_the_other_cells_of_a_sweep_go_on(launcher, place, capsys):
+    """One has a file in its way, one too long a name; the third is trained, and all are told."""
+    (place / "sweep").mkdir()
+    (place / "sweep/a").write_text("in the way")
+    caches = f"data_cache=a,{'x' * 300},c"
+    ended = command(capsys, *SWEEP, caches, "hydra.sweep.subdir=${data_cache}", f"hydra/launcher={launcher}")
+    assert ended.code == 1
+    assert "Traceback" not in ended.err + ended.out
+    assert record(place / "sweep/c")["status"] == "finished"
+    assert (place / "sweep/a").read_text() == "in the way"
+    assert "3 cells: 1 finished, 2 failed" in ended.out
+    assert "a is a file, where a folder is made" in ended.out
+    assert "is too long for a folder's name" in ended.out
+
+
+def test_an_error_while_a_folder_is_made_ends_that_cell_alone(place, monkeypatch, capsys):
+    """It was not there when it was looked for."""
+    original = hydra.core.utils.configure_log
+
+    def fail_once(*arguments):
+        monkeypatch.setattr(hydra.core.utils, "configure_log", original)
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "sweep/0")
+
+    monkeypatch.setattr(hydra.core.utils, "configure_log", fail_once)
+    ended = command(capsys, *SWEEP, "seed=0,1")
+    assert ended.code == 1
+    assert "2 cells: 1 finished, 1 failed" in ended.out
+    assert record(place / "sweep/1")["status"] == "finished"
 
 
 def test_status_of_what_cannot_be_read_is_one_line(tmp_path):

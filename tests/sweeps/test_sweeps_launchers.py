@@ -15,7 +15,7 @@ from gan_runs import record
 from sweep_runs import is_alive, process_of, start, statuses, sweep, wait_for
 
 LAUNCHERS = {
-    "basic": [],
+    "serial": [],
     "joblib": ["hydra.launcher.n_jobs=2"],
     "submitit_local": [],
     "ray": ["hydra.launcher.num_cpus=2"],
