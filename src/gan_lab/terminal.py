@@ -27,6 +27,11 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def brief(text: str, length: int) -> str:
+    """At most so many characters, and "…" where there were more."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 def console(*, quiet: bool = False, stderr: bool = False) -> Console:
     """Where programs write. No text is markup, and what cannot be written is left out: output never ends a run."""
     accept_any_text()

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from gan_lab import reporting, samples, saved, sweeps
 from gan_lab.callbacks import Checkpoint, check_fits, load_newest
+from gan_lab.data import Digits, load
 from gan_lab.metrics import frechet_distance, load_reference
 from gan_lab.reporting import collect, read_records
 from gan_lab.reporting.sweep_status import status_table
@@ -182,6 +183,50 @@ def test_statistics(files, tmp_path):
         assert known is None or known.marginal.tolist() == [0.5, 0.5] or known.marginal.isfinite().all()
         found = load_reference(path, None)
         assert frechet_distance(found, found).isfinite()
+
+    fuzz(files, one)
+
+
+@MANY
+def test_cached_data(files, tmp_path):
+    """Whatever the cache holds, the data are those of their source."""
+    source = Digits()
+    straight = load(source, tmp_path)
+    (path,) = tmp_path.glob("*.npz")
+    whole = path.read_bytes()
+    with np.load(path) as found:
+        arrays = dict(found)
+    values = st.sampled_from([*ARRAYS, *(array[::-1] for array in arrays.values())])
+
+    def one(data):
+        if data.draw(st.booleans()):
+            np.savez(path, **(arrays | {data.draw(st.sampled_from([*arrays, "other"])): data.draw(values)}))
+        else:
+            path.write_bytes(torn(data, whole))
+        again = load(source, tmp_path)
+        assert again.spec == straight.spec
+        for name, split in straight.splits.items():
+            assert np.array_equal(again.splits[name].values, split.values)
+            assert np.array_equal(again.splits[name].labels, split.labels)
+
+    fuzz(files, one)
+
+
+STATISTICS = {
+    "dataset": "digits", "content_hash": "d1", "extractor": {"name": "classifier"}, "split": "train",
+    "class_names": ["cat", "dog"], "marginal": [0.1, 0.9], "mean_entropy": [0.25, 1.0], "share_below_0.05": [0.5, 0],
+    "entropies": {"edges": [0.0, 0.5, 1.0, 1.5], "histograms": [[3, 1, 0], [0, 2, 2]]},
+}  # fmt: skip
+
+
+@MANY
+def test_statistics_of_real_images(files, tmp_path):
+    """As Figure 4-4 draws them."""
+    path, whole = tmp_path / "theirs.json", json.dumps(STATISTICS).encode()
+
+    def one(data):
+        odd_text(data, path, whole)
+        reporting.draw("4-4", tmp_path / "out", reporting.Request(statistics=(path,)))
 
     fuzz(files, one)
 

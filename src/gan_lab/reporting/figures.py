@@ -10,7 +10,7 @@ from gan_lab.files import atomic_path, safe_name, write_atomically
 from gan_lab.reporting import curve_figures, formula_figures, sample_figures, statistics_figures
 from gan_lab.reporting.drawing import Drawing, Request
 from gan_lab.reporting.render import csv_text
-from gan_lab.terminal import visible
+from gan_lab.terminal import brief, visible
 from gan_lab.types import UserError
 
 if TYPE_CHECKING:
@@ -50,11 +50,14 @@ def draw(name: str, out: Path, request: Request) -> list[Path]:
 
 
 def _without_mathematics(figure: Figure) -> None:
-    """Names in records and files are drawn as they are, dollars too: no formula begins there, or fails."""
+    """Names in records and files are drawn as they are, dollars too: no formula begins there, or fails.
+
+    What is longer than any caption is cut: matplotlib needs many seconds for 100,000 characters.
+    """
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        shown = visible(text.get_text())
+        shown = brief(visible(text.get_text()), 500)
         if text.get_wrap():  # its words are measured as formulas all the same
             text.set_text(shown.replace("$", r"\$"))
         else:

@@ -13,7 +13,7 @@ from gan_lab.reporting.collection import field
 from gan_lab.reporting.drawing import COLOURS, Drawing, Request, new_figure, plain_axes
 from gan_lab.reporting.published import DATASETS
 from gan_lab.schema import Count, Number, misfit
-from gan_lab.terminal import visible
+from gan_lab.terminal import brief, visible
 from gan_lab.types import UserError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: its entropies are not of {classes} classes and {bins} bins; write it again with "
             "data_statistics=true"
         )
-    found["class_names"] = [visible(name) for name in found["class_names"]]
+    found["class_names"] = [brief(visible(name), 60) for name in found["class_names"]]
     return found
 
 
