@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import signal
 import subprocess  # nosec B404 # git, pip and pytest, below
@@ -25,10 +26,12 @@ PART_BYTES, PARTS, RESULT_BYTES = 16 * MIB, 8, 50 * MIB  # of what comes home
 WORK = ("tests", "benchmark", "cells")  # what is done there, in this order
 TESTS_SECONDS, BENCHMARK_SECONDS, STOPPING_SECONDS, PACKING_SECONDS = 120, 60, 20, 15
 
-# What a machine with torch and Lightning may lack. Pure Python: a wheel built here fits every Python there.
+# What a machine with torch, torchvision, Lightning, scikit-learn and matplotlib may lack. Wheels of pure Python, or for
+# the stable interface of CPython: one that is built here fits every Python there.
 WHEELS = (
-    "hydra-core", "omegaconf", "antlr4-python3-runtime", "torch-fidelity", "filelock", "pytest", "pytest-timeout",
-    "iniconfig", "pluggy",
+    "hydra-core", "omegaconf", "antlr4-python3-runtime", "torch-fidelity", "filelock", "safetensors",
+    "rich", "markdown-it-py", "mdurl", "pygments",
+    "pytest", "pytest-timeout", "iniconfig", "pluggy",
 )  # fmt: skip
 
 RUN = """#!/bin/sh
@@ -104,8 +107,8 @@ def _archive_source(path: Path) -> None:
 def _build_wheels(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
     subprocess.run([*command, "--constraint", str(_root() / "constraints.txt"), *WHEELS], check=True)  # nosec B603
-    if compiled := [path.name for path in folder.iterdir() if not path.name.endswith("-none-any.whl")]:
-        raise UserError(f"{compiled[0]} is compiled, and fits this Python alone: take it out of the bundle's wheels")
+    if alone := [path.name for path in folder.iterdir() if not re.search(r"-none-any\.whl$|-abi3-", path.name)]:
+        raise UserError(f"{alone[0]} is compiled, and fits this Python alone: take it out of the bundle's wheels")
 
 
 def _add_runs(cells: Iterable[Cell], runs: Path, path: Path) -> None:
