@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from functools import cache
@@ -115,3 +116,17 @@ def test_the_tests_need_every_extra_but_ray():
     """ray is large, and its launcher is tested with a stand-in."""
     (line,) = [line for line in PROJECT["optional-dependencies"]["dev"] if line.startswith("gan_lab[")]
     assert set(re.findall(r"\w+", line)[1:]) >= EXTRAS.keys() - {"ray"}
+
+
+@pytest.mark.parametrize(("bandit", "pip_audit"), [(0, 0), (1, 0), (0, 1)])
+def test_make_audit_looks_at_the_code_and_at_the_constraints_and_passes_with_both_alone(bandit, pip_audit, tmp_path):
+    for name, code in (("bandit", bandit), ("pip-audit", pip_audit)):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "$0 $@" >> {tmp_path}/told\nexit {code}\n')
+        (tmp_path / name).chmod(0o755)
+    command = ["make", "audit", f"BIN={tmp_path}", "INSTALLED="]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    told = (tmp_path / "told").read_text()
+    assert (ended.returncode == 0) == (bandit == pip_audit == 0)
+    assert re.search(r"bandit .*--recursive src scripts train\.py\n", told)
+    assert bandit or re.search(r"pip-audit .*--strict .*--requirement constraints\.txt\n", told)
+    assert ("NOTHING was audited" in ended.stderr) == bool(pip_audit)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gan_lab import provenance, records, terminal
 from gan_lab.campaign import ENDED, Cell, read_campaign, status_of, work_through
-from gan_lab.files import write_atomically
+from gan_lab.files import open_regular, write_atomically
 from gan_lab.types import UserError
 
 MIB = 2**20
@@ -264,10 +264,17 @@ def unpack(archive: Path, runs: Path) -> list[str]:
     parts = sorted(archive.glob("results.tar.[0-9][0-9]"))
     if not parts:
         raise UserError(f"{archive} holds no results.tar.00: name the folder that run.sh wrote")
-    content = io.BytesIO(b"".join(part.read_bytes() for part in parts))
+    content = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         try:
+            for part in parts:
+                with open_regular(part, PART_BYTES) as file:
+                    content.write(file.read())
+            content.seek(0)
             with tarfile.open(fileobj=content, mode="r:") as tar:
+                # the filter alone lets links lead outside in Python before 3.11.13, 3.12.11 and 3.13.4
+                if odd := next((one.name for one in tar if not (one.isfile() or one.isdir())), None):
+                    raise tarfile.TarError(f"{odd[:200]!r} is neither a file nor a folder")
                 tar.extractall(folder, filter="data")
         except (tarfile.TarError, OSError) as error:
             raise UserError(f"{archive} cannot be unpacked ({error}): copy all of its parts again") from None

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from gan_lab import records
-from gan_lab.files import safe_name
+from gan_lab.files import open_regular, safe_name
 from gan_lab.types import UserError
 
 ENDED = ("finished", "diverged")
@@ -37,7 +37,8 @@ class Cell:
 def read_campaign(path: Path) -> list[Cell]:
     """The cells of a campaign's file, in its order. Raises UserError where it is none, or two cells have one name."""
     try:
-        entries = yaml.safe_load(path.read_text())
+        with open_regular(path) as file:
+            entries = yaml.safe_load(file)
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read as a campaign ({error})") from None
     if not isinstance(entries, list) or not entries:

@@ -125,6 +125,98 @@ def test_an_archive_writes_nowhere_else(name, tmp_path):
     assert [path for path in sorted(tmp_path.rglob("*")) if home not in (path, *path.parents)] == before
 
 
+def added(tar, name, kind=tarfile.REGTYPE, link=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = kind, link, 0o755
+    tar.addfile(info)
+
+
+def link_within(tar, outside):
+    added(tar, "runs/a/f")
+    added(tar, "runs/a/l", tarfile.SYMTYPE, "f")
+
+
+def link_to_itself(tar, outside):
+    added(tar, "runs/a/l", tarfile.SYMTYPE, ".")
+
+
+def hard_link(tar, outside):
+    added(tar, "told/f")
+    added(tar, "runs/a/l", tarfile.LNKTYPE, "told/f")
+
+
+def link_elsewhere(tar, outside):
+    added(tar, "runs/a/l", tarfile.SYMTYPE, str(outside.parent))
+    added(tar, "runs/a/l/outside")
+
+
+def link_behind_a_long_path(tar, outside):
+    """Where it leads is not found out within the longest path that there is: Python takes it for one within."""
+    path, letters = "", "abcdefghijklmnop"
+    for letter in letters:
+        deeper = os.path.join(path, "d" * 247)
+        added(tar, deeper, tarfile.DIRTYPE)
+        added(tar, os.path.join(path, letter), tarfile.SYMTYPE, "d" * 247)
+        path = deeper
+    long = "/".join([*letters, "l" * 254])
+    added(tar, long, tarfile.SYMTYPE, "../" * len(letters))
+    added(tar, "l", tarfile.SYMTYPE, f"{long}/../..")
+    added(tar, "l/outside")
+
+
+def pipe(tar, outside):
+    added(tar, "runs/a/l", tarfile.FIFOTYPE)
+
+
+def device(tar, outside):
+    added(tar, "runs/a/l", tarfile.CHRTYPE)
+
+
+@pytest.mark.parametrize(
+    "made", [link_within, link_to_itself, hard_link, link_elsewhere, link_behind_a_long_path, pipe, device]
+)
+def test_an_archive_holds_files_and_folders_alone(made, tmp_path, monkeypatch):
+    """A link could lead what is unpacked after it elsewhere."""
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "archive").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    with tarfile.open(tmp_path / "archive/results.tar.00", "w") as tar:
+        made(tar, tmp_path / "outside")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=r"cannot be unpacked .* is neither a file nor a folder"):
+        bundle.unpack(tmp_path / "archive", tmp_path / "home")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: endless(path)])
+def test_a_part_and_a_list_that_are_no_files_are_refused_at_once(make, tmp_path):
+    make(tmp_path / "results.tar.00")
+    with pytest.raises(UserError, match=r"results\.tar\.00 (is no regular file|has 17,179,869,184 bytes)"):
+        bundle.unpack(tmp_path, tmp_path / "home")
+    if not (tmp_path / "results.tar.00").is_file():
+        with pytest.raises(UserError, match="is no regular file"):
+            campaign.read_campaign(tmp_path / "results.tar.00")
+
+
+def endless(path):
+    with path.open("wb") as file:
+        file.truncate(2**34)
+
+
+def test_it_comes_home_below_the_folder_of_the_campaign(tmp_path):
+    """By default, whatever the runs in it are called."""
+    (tmp_path / "archive").mkdir()
+    with tarfile.open(tmp_path / "archive/results.tar.00", "w") as tar:
+        for name in ("told/gpu_tests.txt", "runs/a/config.yaml", "runs/a.txt", "runs/.b/x", "src/gan_lab/x.py", "x"):
+            added(tar, name)
+    command = [sys.executable, str(ROOT / "scripts/bundle.py"), "unpack", "archive"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    home = {f"outputs/campaign/{name}" for name in ("told/gpu_tests.txt", "a/config.yaml", "a.txt", ".b/x")}
+    assert made == {"archive/results.tar.00", *home}
+
+
 def test_an_archive_that_is_none_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"holds no results\.tar\.00"):
         bundle.unpack(tmp_path, tmp_path / "home")

@@ -1,6 +1,7 @@
 """Every file of conf/dataset against its target, and one contract for all sources. Parametrised over the YAMLs."""
 
 import inspect
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from data_builders import OPTIONS, REPOSITORY, prepare, source_of, user_error
 
 import gan_lab.data
 from gan_lab.data import Source, load
+from gan_lab.types import UserError
 from registry import CONF, defaults, fields, instantiate, target
 
 each_option = pytest.mark.parametrize("option", OPTIONS)
@@ -257,3 +259,44 @@ def test_git_keeps_the_data_room_and_ignores_the_data():
     command = ["git", "check-ignore", "--no-index", *code, "data/MNIST/raw/file", "data/cache/file.npz"]
     ignored = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.split()
     assert ignored == ["data/MNIST/raw/file", "data/cache/file.npz"]
+
+
+# What is no file ------------------------------------------------------------------------------------------------------
+
+
+def too_large(path):
+    with path.open("wb") as file:
+        file.truncate(2**30 + 1)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(os.mkfifo, "is no regular file", id="pipe"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "is no regular file", id="device"),
+        pytest.param(too_large, "has 1,073,741,825 bytes, and at most 1,073,741,824 are read", id="large"),
+    ],
+)
+@with_files
+def test_what_is_no_raw_file_is_refused_before_it_is_read(option, make, words, tmp_path, monkeypatch):
+    """One file of each kind in turn, also where the cache has the data."""
+    root = tmp_path / "raw"
+    source = source_of(option, **prepare(option, root, monkeypatch))
+    load(source, tmp_path / "cache")
+    kinds = {(path.parent, path.suffix): path for path in sorted(root.rglob("*")) if path.is_file()}
+    not_read = set()
+    for path in kinds.values():
+        path.rename(tmp_path / "aside")
+        make(path)
+        said = None
+        try:
+            load(source, tmp_path / "cache")
+            not_read.add(path.name)
+        except UserError as error:
+            said = str(error)
+        assert said is None or said.startswith((f"{path} {words}", f"{path} cannot be read: unpack"))
+        path.unlink()
+        (tmp_path / "aside").rename(path)
+    others = ("words.txt", "test_0.JPEG", "_boxes.txt") if option == "tiny_imagenet" else ()
+    assert [name for name in not_read if not name.endswith(others)] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -205,6 +206,40 @@ def test_sample_grids_take_the_newest_of_each_run(tmp_path):
 def test_a_figure_on_its_own_data_set_has_its_plain_name(tmp_path):
     found = sampled(tmp_path / "runs", record(dataset="flowers102"))
     assert drawn("2-18", tmp_path / "out", run_dirs=found)[0].name == "figure_2_18.png"
+
+
+def endless(path):
+    with path.open("wb") as file:
+        file.truncate(2**30 + 1)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "is no regular file"),
+        (endless, "has 1,073,741,825 bytes"),
+        (lambda path: Image.new("1", (8200, 8200)).save(path), "is 8200x8200: make it smaller"),
+        (lambda path: Image.new("L", (8, 8)).save(path, format="SGI"), "not BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP"),
+        (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n123"), "cannot be decoded"),
+    ],
+    ids=["pipe", "large", "many pixels", "another format", "torn"],
+)
+def test_a_grid_is_read_as_every_image_of_somebody_else(make, words, tmp_path):
+    (place,) = sampled(tmp_path / "runs", record(), steps=(9,))
+    make(place / "samples" / "step_1000.png")
+    with pytest.raises(UserError, match=f"^{place / 'samples' / 'step_1000.png'} .*{words}"):
+        draw("2-16", tmp_path, Request(run_dirs=(place,)))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_grid_is_shown_as_it_is(mode, tmp_path):
+    (place,) = sampled(tmp_path / "runs", record(), steps=())
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16) if mode == "L" else (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(place / "samples" / "step_9.png")
+    (image,) = FIGURES["2-16"](Request(run_dirs=(place,))).figure.axes[0].images
+    shown = image.to_rgba(image.get_array(), bytes=True)[..., :3]
+    np.testing.assert_array_equal(shown, pixels if mode == "RGB" else np.stack([pixels] * 3, -1))
 
 
 def test_sample_grids_refuse_what_cannot_stand_side_by_side(tmp_path):

@@ -481,6 +481,15 @@ def test_no_text_of_a_record_acts_in_a_table():
     ]
 
 
+@pytest.mark.parametrize("address", ["https://a.b/c", "HTTP://a.b", "ftp://a.b", "www.a.b", "WWW.a.b", "[x][y](z)"])
+def test_no_address_of_a_record_is_a_link(address):
+    """GitHub makes links of bare addresses, too."""
+    section = Section(address, address, (address,), (address,), ((address,),), (address,))
+    markdown = render.to_markdown(Sheet(address, address, (section,), ("name",), ({"name": address},)))
+    assert not re.search(r"\w://|www\.|\]\(", markdown, re.IGNORECASE)
+    assert markdown.replace("\\", "").count(address) == 6
+
+
 @pytest.mark.parametrize(
     "line", ["# a", "> a", "```", "~~~", "- a", "* a", "+ a", "===", "___", "1. a", "12) a", "[a]: b"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -212,6 +213,15 @@ def test_a_saved_config_names_single_classes(program, group, node, run, spring, 
     is_refusal(ended, "a config may not name it", f"{group}")
 
 
+def test_what_a_saved_config_still_decides(run, tmp_path, capsys):
+    """How long training takes and where the data cache is: it is to be read before it is resumed."""
+    theirs = {"data_cache": str(tmp_path / "theirs"), "max_generator_steps": 4}
+    alter(run, lambda content: content.update(theirs))
+    assert command(capsys, f"resume={run}").code == 0
+    assert (run / "samples/step_4.png").exists()
+    assert len(list((tmp_path / "theirs").glob("*.npz"))) == 1
+
+
 def test_what_takes_the_place_of_a_saved_name_does_not_save_it(run, capsys):
     alter(run, lambda content: content.update(logger={"x": {"_target_": "gan_lab.callbacks.save_grid"}}))
     is_refusal(command(capsys, f"resume={run}", "logger=csv"), "gan_lab.callbacks.save_grid: a config may not name it")
@@ -356,6 +366,23 @@ def test_yaml_of_python_objects_is_refused(tag, run, spring, capsys):
     assert ended.code == 1
     assert "config.yaml cannot be read" in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("program", ["train.py max_generator_steps=3 resume={}", "scripts/sample.py run_dir={}"])
+def test_what_a_saved_config_says_to_hydra_is_not_heard(program, run, spring, only_in, capsys, monkeypatch):
+    """In an experiment file each of these would act."""
+    monkeypatch.delenv("SAID_TO_HYDRA", raising=False)
+    heard = {
+        "callbacks": {"x": {"_target_": RUNS_A_SHELL, "command": f"touch {spring}"}},
+        "job": {"chdir": True, "env_set": {"SAID_TO_HYDRA": "heard"}},
+        "run": {"dir": str(spring)},
+        "output_subdir": str(spring),
+    }
+    alter(run, lambda content: content.update(hydra=heard))
+    path, *arguments = program.format(run).split()
+    with only_in(run):
+        is_refusal(command(capsys, *arguments, program=path), "hydra")
+    assert "SAID_TO_HYDRA" not in os.environ
 
 
 SECRET = "a-secret-of-this-machine"

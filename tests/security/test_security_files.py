@@ -209,6 +209,52 @@ def test_the_environment_cannot_loosen_the_loader(run_dir, spring, monkeypatch):
         resume(run_dir, "max_generator_steps=9")
 
 
+def test_a_packed_checkpoint(run_dir):
+    """Torch would unpack it, to a thousand times as much."""
+    packed = io.BytesIO()
+    with (
+        zipfile.ZipFile(run_dir / "checkpoints/step_4.ckpt") as source,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    assert torch.load(io.BytesIO(packed.getvalue()), weights_only=True)["generator_steps"] == 4
+    publish(run_dir / "checkpoints/step_4.ckpt", packed.getvalue())
+    refused(lambda: resume(run_dir, "max_generator_steps=5"), "step_4.ckpt is no checkpoint of gan_lab (its members")
+
+
+@pytest.mark.parametrize(
+    ("program", "file"),
+    [
+        ("train.py max_generator_steps=5 resume={}", "step_4.ckpt"),
+        ("scripts/sample.py run_dir={}", "generator.safetensors"),
+        ("scripts/evaluate.py run_dir={}", "generator.safetensors"),
+    ],
+)
+def test_networks_that_a_config_makes_larger_take_no_memory(program, file, run_dir, capsys, monkeypatch):
+    """Of terabytes, by a config.yaml and a checkpoint that agree: they are compared with the tensors first."""
+    config, path = run_dir / "config.yaml", run_dir / "checkpoints/step_4.ckpt"
+    config.write_text(config.read_text().replace("channels: 8", "channels: 1000000"))
+    state = torch.load(path, weights_only=True)
+    state["identity"]["architecture"]["channels"] = 1_000_000
+    altered = io.BytesIO()
+    torch.save(state, altered)
+    publish(path, altered.getvalue())
+
+    parameter, devices = torch.nn.Parameter.__new__, set()
+
+    def watched(cls, data=None, *more):
+        devices.add(data.device.type)
+        return parameter(cls, data, *more)
+
+    monkeypatch.setattr(torch.nn.Parameter, "__new__", watched)
+    name, *arguments = program.format(run_dir).split()
+    ended = command(capsys, *arguments, program=name)
+    assert ended.code == 1
+    assert f"{file} holds other networks than its run's config.yaml describes" in ended.err
+    assert devices == {"meta"}
+
+
 @EVERY_FORM
 @pytest.mark.parametrize("program", ["scripts/sample.py", "scripts/evaluate.py"])
 def test_an_exported_generator(program, form, run_dir, spring, capsys):
@@ -227,6 +273,33 @@ def test_the_texts_of_a_run(form, name, run_dir, spring, capsys):
     assert ended.code == 1, ended
     assert name in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("train.py max_generator_steps=5 resume={}", "record.json"),
+        ("train.py max_generator_steps=5 resume={}", "metrics.jsonl"),
+        ("train.py max_generator_steps=5 resume={}", "checkpoints/step_4.ckpt"),
+        ("train.py max_generator_steps=5 resume={}", "checkpoints/step_4.ckpt.sha256"),
+        ("scripts/sample.py run_dir={}", "record.json"),
+        ("scripts/sample.py run_dir={}", "generator.json"),
+        ("scripts/sample.py run_dir={}", "generator.safetensors"),
+        ("scripts/evaluate.py run_dir={}", "generator.safetensors"),
+    ],
+)
+def test_a_pipe_in_a_run_is_not_waited_at(program, name, run_dir, capsys):
+    (run_dir / name).unlink()
+    os.mkfifo(run_dir / name)
+    path, *arguments = program.format(run_dir).split()
+    ended = command(capsys, *arguments, program=path)
+    if "step_4" in name:  # it is passed over: the checkpoint before it is whole
+        assert "run/checkpoints/step_4.ckpt is damaged" in ended.out
+    else:
+        assert ended.code == 1
+        assert f"run/{name} is no regular file" in ended.err
+        assert "Traceback" not in ended.err
 
 
 # The data cache -------------------------------------------------------------------------------------------------------
@@ -296,6 +369,27 @@ def test_statistics_that_are_named(form, tmp_path, spring, capsys):
     assert ended.code == 1, ended
     assert "reference.npz" in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_run_removes_nothing_else_of_the_data_cache(tmp_path):
+    """Of its own kind alone, and in none but its own folders: what killed writers left."""
+    cache = tmp_path / "cache"
+    folders = (cache, cache / "classifiers", cache / "references", cache / "mine")
+    left = [folder / ".x.npz.0123456789ab.tmp" for folder in folders]
+    others = [
+        folder / name
+        for folder in folders
+        for name in ("a.npz", "a.tmp", ".x.tmp", "x.0123456789ab.tmp", ".x.0123456789ab", "a.ckpt", "a.lock", ".a")
+    ]
+    for path in (*left, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("somebody's")
+    scored = ("evaluation=classifier", "evaluation.samples=40", "evaluation.splits=2", "evaluation.scores=[is,fid]")
+    quick = ("evaluation.extractor.recipe.epochs=1", "evaluation.extractor.recipe.network.width=4")
+    train(tmp_path / "run", f"data_cache={cache}", "max_generator_steps=1", *scored, *quick)
+    assert [path.exists() for path in left] == [False, False, False, True]
+    assert all(path.read_text() == "somebody's" for path in others)
+    assert len(list(cache.rglob("*.safetensors"))) == 1
 
 
 # Inception ------------------------------------------------------------------------------------------------------------

@@ -41,6 +41,12 @@ def pair(finished, tmp_path):
     return tuple(Path(shutil.copytree(finished, tmp_path / name)) for name in ("run", "victim"))
 
 
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A place of its own, in which alone something may change."""
+    return tmp_path / "elsewhere"
+
+
 def linked(run: Path, name: str, target: Path) -> Path:
     """run/name as a link to `target`."""
     place = run / name
@@ -53,21 +59,37 @@ def linked(run: Path, name: str, target: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", LINKED)
-def test_resume_refuses_every_link(name, pair, only_in, capsys):
+def test_resume_refuses_every_link(name, pair, elsewhere, only_in, capsys):
     run, victim = pair
     target = victim / name if (victim / name).exists() else victim / "checkpoints"
     link = linked(run, name, target)
-    with only_in(run):
+    with only_in(elsewhere):
         ended = command(capsys, f"resume={run}", "max_generator_steps=5")
     is_refusal(ended, f"{link} is a link", "put a copy")
 
 
 @pytest.mark.parametrize("program", COMMANDS)
 @pytest.mark.parametrize("name", ["checkpoints", "record.json", "generator.json"])
-def test_every_program_refuses_a_link_by_name(name, program, pair, only_in, capsys):
+def test_every_program_refuses_a_link_by_name(name, program, pair, elsewhere, only_in, capsys):
     run, victim = pair
     link = linked(run, name, victim / name)
-    with only_in(run):
+    with only_in(elsewhere):
+        ended = command(capsys, *COMMANDS[program].format(run, run).split(), program=program)
+    is_refusal(ended, f"{link} is a link")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("program", COMMANDS)
+def test_a_link_is_refused_before_anything_is_read(program, pair, elsewhere, only_in, capsys):
+    """Neither config.yaml nor record.json nor weights or checkpoints: what is said is the link."""
+    run, _ = pair
+    for path in [*run.glob("*.*"), *(run / "checkpoints").iterdir(), *(run / "samples").iterdir()]:
+        path.unlink()
+        os.mkfifo(path)
+    (run / "record.json").unlink()
+    (run / "record.json").write_text("{")
+    link = linked(run, "samples/other", run / "samples")
+    with only_in(elsewhere):
         ended = command(capsys, *COMMANDS[program].format(run, run).split(), program=program)
     is_refusal(ended, f"{link} is a link")
 

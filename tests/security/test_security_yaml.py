@@ -54,6 +54,38 @@ def test_damaged_text_is_one_line(kind, run, capsys):
     is_refusal(command(capsys, f"resume={run}"), "config.yaml", words)
 
 
+def test_the_bounds(tmp_path):
+    path = tmp_path / "x.yaml"
+    for whole, more in (("[" * 30 + "]" * 30, "[" * 31 + "]" * 31), ("x" * 100_000, "x" * 100_001)):
+        path.write_text(whole)
+        plain_yaml.read(path)
+        path.write_text(more)
+        with pytest.raises(UserError, match=r"nested too deeply|at most 100,000"):
+            plain_yaml.read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": "abc"}, 'seed is "abc", and must be a whole number'),
+        ({"batch_size": -1}, "batch_size is -1, and must be between"),
+        ({"trainer": [1]}, "trainer is a list of 1, and must be a mapping"),
+        ({"dataset": {"num_classes": "ten"}}, 'dataset.num_classes is "ten"'),
+        ({"loss": {"traits": "x"}}, 'loss.traits is "x"'),
+    ],
+)
+@pytest.mark.parametrize(
+    "program", ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"]
+)
+def test_a_field_of_another_shape_is_said_by_name(program, change, words, run, capsys):
+    content = plain_yaml.read(run / "config.yaml")
+    for field, value in change.items():
+        content[field] = content[field] | value if isinstance(value, dict) else value
+    (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(content)))
+    path, argument = program.format(run).split()
+    is_refusal(command(capsys, argument, program=path), f"{run / 'config.yaml'} is damaged: {words}")
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "program", ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gan_lab.reporting.sheet import Section, Sheet
 from gan_lab.terminal import visible
 
+_BARE_LINK = re.compile(r"(?=://)|(?<=www)(?=\.)", re.IGNORECASE)  # where one begins that GitHub would make of a text
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -40,7 +41,7 @@ def _not_a_block(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text within one line of Markdown, without HTML and links."""
-    return _in_one_line(text).replace("<", "&lt;").replace("](", r"]\(")
+    return _BARE_LINK.sub(r"\\", _in_one_line(text).replace("<", "&lt;").replace("](", r"]\("))
 
 
 def _in_one_line(text: str) -> str:

@@ -47,7 +47,7 @@ def _draw(request: Request, samples: Samples) -> Drawing:
     name = samples.number
     if not request.run_dirs:
         raise UserError(f"figure {name} shows samples of runs: add run_dirs=[RUN_DIR,...]")
-    from matplotlib.image import imread
+    from gan_lab.data.images import ImageRule, decode_image
 
     found = []
     for run_dir in request.run_dirs:
@@ -68,7 +68,9 @@ def _draw(request: Request, samples: Samples) -> Drawing:
     for axes, (record, path) in zip(panels, found, strict=False):
         weight = field(record, "config.penalty.weight")
         step = _step(path)
-        axes.imshow(imread(path), interpolation="nearest", cmap="gray", vmin=0, vmax=1)
+        pixels = decode_image(path, ImageRule())
+        assert pixels is not None, "no greyscale rule"
+        axes.imshow(pixels.transpose(1, 2, 0), interpolation="nearest")
         penalty = f"λ = {weight_text(weight)}, " if samples.model is None else ""
         axes.set_title(f"{_run_label(record)}\n{penalty}seed {record['seed']}, {step:,} steps", fontsize=9)
         one = {"run_id": record["run_id"], "loss": record["choices"]["loss"], "penalty": record["choices"]["penalty"]}
