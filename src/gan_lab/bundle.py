@@ -273,7 +273,7 @@ def unpack(archive: Path, runs: Path) -> list[str]:
             content.seek(0)
             with tarfile.open(fileobj=content, mode="r:") as tar:
                 # the filter alone lets links lead outside in Python before 3.11.13, 3.12.11 and 3.13.4
-                if odd := next((one.name for one in tar if not (one.isfile() or one.isdir())), None):
+                if odd := next((one.name for one in tar if one.issparse() or not (one.isfile() or one.isdir())), None):
                     raise tarfile.TarError(f"{odd[:200]!r} is neither a file nor a folder")
                 tar.extractall(folder, filter="data")
         except (tarfile.TarError, OSError) as error:

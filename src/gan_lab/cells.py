@@ -92,6 +92,8 @@ class Job:
             sweeps.check_place(run_dir)
             run_dir.mkdir(parents=True, exist_ok=True)
             refuse_links(run_dir)
+            if (run_dir / LOG).exists() and not (run_dir / LOG).is_file():
+                raise UserError(f"{run_dir / LOG} is no regular file: remove it")
         except UserError as error:
             raise CompactHydraException(str(error)) from None
         _write_to(run_dir / LOG)

@@ -172,8 +172,13 @@ def device(tar, outside):
     added(tar, "runs/a/l", tarfile.CHRTYPE)
 
 
+def sparse(tar, outside):
+    """A few bytes that unpack to any size."""
+    added(tar, "runs/a/l", tarfile.GNUTYPE_SPARSE)
+
+
 @pytest.mark.parametrize(
-    "made", [link_within, link_to_itself, hard_link, link_elsewhere, link_behind_a_long_path, pipe, device]
+    "made", [sparse, link_within, link_to_itself, hard_link, link_elsewhere, link_behind_a_long_path, pipe, device]
 )
 def test_an_archive_holds_files_and_folders_alone(made, tmp_path, monkeypatch):
     """A link could lead what is unpacked after it elsewhere."""

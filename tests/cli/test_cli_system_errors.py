@@ -105,6 +105,14 @@ def test_the_other_cells_of_a_sweep_go_on(launcher, place, capsys):
     assert "is too long for a folder's name" in ended.out
 
 
+def test_a_pipe_in_place_of_a_cells_output_is_not_waited_at(place, capsys):
+    (place / "sweep/0").mkdir(parents=True)
+    os.mkfifo(place / "sweep/0/output.log")
+    ended = command(capsys, *SWEEP, "seed=0", "hydra/launcher=joblib")
+    assert ended.code == 1
+    assert "output.log is no regular file: remove it" in ended.out
+
+
 def test_an_error_while_a_folder_is_made_ends_that_cell_alone(place, monkeypatch, capsys):
     """It was not there when it was looked for."""
     original = hydra.core.utils.configure_log

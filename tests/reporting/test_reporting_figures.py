@@ -232,6 +232,13 @@ def test_a_grid_is_read_as_every_image_of_somebody_else(make, words, tmp_path):
         draw("2-16", tmp_path, Request(run_dirs=(place,)))
 
 
+def test_a_picture_of_another_name_is_no_grid(tmp_path):
+    (place,) = sampled(tmp_path / "runs", record(), steps=(9,))
+    for name in ("step_x.png", "step_.png", f"step_{'9' * 30}.png"):
+        (place / "samples" / name).write_bytes(b"")
+    assert drawn("2-16", tmp_path / "out", run_dirs=(place,))[1][0]["step"] == "9"
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_grid_is_shown_as_it_is(mode, tmp_path):
     (place,) = sampled(tmp_path / "runs", record(), steps=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +110,11 @@ def _check_model(record: Record, samples: Samples, run_dir: Path) -> None:
 def _newest_samples(run_dir: Path, kinds: tuple[str, ...]) -> Path:
     """The last samples/<kind>_<N>.png of the first kind that there is."""
     for kind in kinds:
-        if found := sorted((run_dir / "samples").glob(f"{kind}_*.png"), key=_step):
-            return found[-1]
+        named = [
+            path for path in (run_dir / "samples").glob(f"{kind}_*.png") if re.fullmatch(r".*_\d{1,18}", path.stem)
+        ]
+        if named:
+            return max(named, key=_step)
     raise UserError(f"{run_dir}: it has no samples/{kinds[-1]}_<N>.png")
 
 
