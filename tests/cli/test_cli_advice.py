@@ -8,6 +8,7 @@ is missing.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 from data_builders import make_cifar10, make_flowers102, make_mnist, make_tiny
-from gan_runs import CHANNELS, ROOT, command, environment, is_refusal, train
+from gan_runs import CHANNELS, ROOT, command, environment, is_refusal, record, train
 from PIL import Image
 
 SMALL = ("n_critic=1", "batch_size=4", "generator_batch_size=4", "max_generator_steps=2", "run_dir=here")
@@ -417,6 +418,9 @@ def test_the_remedies_of_training(case, place, monkeypatch, capsys):
         shutil.rmtree("here")
 
 
+DIRTY = {"sha": "a" * 40, "dirty": True}  # whatever the tests run from
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run of which evaluate.py, sample.py and figures.py can be told."""
@@ -437,6 +441,8 @@ def finished(tmp_path_factory):
 def test_the_remedies_of_other_commands(program, case, finished, place, capsys):
     case.write_images()
     shutil.copytree(finished, "run")
+    edited = record(Path("run")) | {"git": DIRTY, "parts": [{"from_step": 0, "git": DIRTY}]}
+    Path("run/record.json").write_text(json.dumps(edited))
     refused = command(capsys, *case.typed, program=f"scripts/{program}.py")
     is_refusal(refused, *as_written(case))
     for advised in case.advised:
