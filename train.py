@@ -9,6 +9,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_lab import cli, config
+from gan_lab.interruption import waits_for_imports
 from gan_lab.types import UserError
 
 config.register()
@@ -25,7 +26,8 @@ def main(cfg: DictConfig) -> None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             choices, overrides = HydraConfig.get().runtime.choices, HydraConfig.get().overrides.task
             config.check_devices_of_job(cfg, choices["hydra/launcher"], overrides, run_dir)
-        from gan_lab import run  # torch: 3 s
+        with waits_for_imports():
+            from gan_lab import run  # torch: 3 s
 
         run.train(cfg, run_dir)
     except UserError as error:

@@ -6,6 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from gan_lab import cli, config, terminal
+from gan_lab.interruption import waits_for_imports
 from gan_lab.types import UserError
 
 config.register()
@@ -17,11 +18,12 @@ def main(cfg: DictConfig) -> None:
     try:
         config.check_fields(cfg, config.ClassifierConfig)
         config.check_device(cfg.device)
-        from gan_lab.data import load
-        from gan_lab.training import build
-        from gan_lab.training.classifier import classifier_of, weights_of
-        from gan_lab.training.classifier_file import export_classifier
-        from gan_lab.training.extractors import CLASSIFIERS
+        with waits_for_imports():
+            from gan_lab.data import load
+            from gan_lab.training import build
+            from gan_lab.training.classifier import classifier_of, weights_of
+            from gan_lab.training.classifier_file import export_classifier
+            from gan_lab.training.extractors import CLASSIFIERS
 
         console = terminal.console()
         recipe = build.make("classifier", cfg.classifier)

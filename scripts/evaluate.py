@@ -4,6 +4,7 @@ import hydra
 from omegaconf import DictConfig
 
 from gan_lab import cli, config
+from gan_lab.interruption import waits_for_imports
 from gan_lab.types import UserError
 
 config.register()
@@ -15,7 +16,8 @@ def main(cfg: DictConfig) -> None:
     try:
         config.check_evaluation(cfg)
         config.check_device(cfg.device)
-        from gan_lab import scoring
+        with waits_for_imports():
+            from gan_lab import scoring
 
         scoring.evaluate(cfg)
     except UserError as error:

@@ -4,6 +4,7 @@ import hydra
 from omegaconf import DictConfig
 
 from gan_lab import cli, config
+from gan_lab.interruption import waits_for_imports
 from gan_lab.types import UserError
 
 config.register()
@@ -14,7 +15,8 @@ def main(cfg: DictConfig) -> None:
     """Check, import torch, draw."""
     try:
         config.check_device(cfg.device)
-        from gan_lab import samples
+        with waits_for_imports():
+            from gan_lab import samples
 
         samples.sample(cfg)
     except UserError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_lab.data.source import Decoded, Source, Split, check_number, content_digest
+from gan_lab.interruption import waits_for_imports
 from gan_lab.types import UserError
 
 
@@ -52,7 +53,8 @@ class Digits(Source):
 
 
 def _raw() -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.datasets import load_digits
+    with waits_for_imports():
+        from sklearn.datasets import load_digits
 
     bunch = load_digits()
     return bunch.images.astype(np.uint8), bunch.target.astype(np.int64)
