@@ -464,7 +464,8 @@ def suggestion(key: str, known: Iterable[str]) -> str:
 CONFIG_FILE = "config.yaml"
 
 
-WHERE = ("dataset.root", "data_cache")  # what a run that goes on, or is scored, may find elsewhere
+# what a run that goes on may find elsewhere, or fetch again; none of it determines a result: see records.determining
+WHERE = ("dataset.root", "dataset.download", "data_cache")
 
 
 def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> DictConfig:
@@ -496,7 +497,7 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
             if config.max_generator_steps < saved.max_generator_steps:
                 raise UserError(f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}")
             result.max_generator_steps = config.max_generator_steps
-        elif root not in saved or _without_place(config, key) != _without_place(saved, key):
+        elif root not in saved or _determining(config, key) != _determining(saved, key):
             raise UserError(f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away")
     precision = saved.trainer.precision
     if result.trainer.get("precision") != precision:
@@ -504,12 +505,12 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
     return result
 
 
-def _without_place(config: DictConfig, key: str) -> Any:
+def _determining(config: DictConfig, key: str) -> Any:
     """The value of a field; of a data set without where it stands."""
     value = OmegaConf.select(config, key)
     if key != "dataset" or not isinstance(value, DictConfig):
         return value
-    return {name: item for name, item in plain_config(value).items() if name != "root"}
+    return records.determining({key: plain_config(value)})
 
 
 def config_text(plain: Mapping[str, Any]) -> str:

@@ -33,15 +33,19 @@ from gan_lab.cells import Job, cell_dir, compose_cell, place
 from gan_lab.types import UserError
 
 
-class CellLauncher(Launcher):
-    """What the launchers share: make the jobs, let `run_all` run them, note those whose process was lost."""
-
-    cells_end_with_sweep = True
-    starts_every_device = False
+class _Launcher(Launcher):
+    """Keeps what Hydra hands over."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Part of Hydra's interface."""
         self.context, self.task, self.config = hydra_context, task_function, config
+
+
+class CellLauncher(_Launcher):
+    """What the launchers share: make the jobs, let `run_all` run them, note those whose process was lost."""
+
+    cells_end_with_sweep = True
+    starts_every_device = False
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run all cells; one result for each, also where its process was killed."""
@@ -100,13 +104,9 @@ class CellSweeper(BasicSweeper):
             super().validate_batch_is_legal(batch)
 
 
-class SerialLauncher(Launcher):
+class SerialLauncher(_Launcher):
     """One cell after another in this process. As Hydra's basic launcher, but where a cell can have no folder (a file is
     in the way, its name is too long, ...) the others go on."""
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Part of Hydra's interface."""
-        self.context, self.task, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run all cells; one result for each."""

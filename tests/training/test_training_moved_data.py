@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import CHANNELS, SMALL, record, resume, train
+from gan_runs import CHANNELS, SMALL, compose, record, resume, train
 from PIL import Image
 
+from gan_lab import config
 from gan_lab.types import UserError
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2", "checkpoint_every=1", "dataset=image_folder", "dataset.size=16",
@@ -68,6 +69,16 @@ def test_other_images_are_refused(moved, tmp_path):
     others = images(tmp_path / "others", seed=1)
     with pytest.raises(UserError, match=r"have changed since this run began.*: set dataset.root=FOLDER"):
         resume(moved, "max_generator_steps=4", f"dataset.root={others}")
+
+
+def test_what_was_not_to_be_fetched_may_be_now(tmp_path):
+    """Messages about damaged files say so: with dataset.download=true, whatever the run began with."""
+    saved = ("dataset=mnist", f"dataset.root={tmp_path}", "dataset.download=false")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.yaml").write_text(config.config_text(config.plain_config(compose(CHANNELS, *saved))))
+    typed = [f"resume={tmp_path / 'run'}", "dataset=mnist", f"dataset.root={tmp_path}", "dataset.download=true"]
+    again = config.resumed(compose(CHANNELS, *typed), typed, tmp_path / "run")
+    assert again.dataset.download is True
 
 
 def test_a_data_set_without_a_folder_takes_none(tmp_path):
