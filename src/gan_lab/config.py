@@ -22,7 +22,7 @@ from gan_lab.types import UserError
 
 Group = dict[str, Any]
 META_KEYS = frozenset({"_target_", "recipe", "accepts", "traits"})  # of an option's YAML, not passed on
-META_KEYS |= {"capture"}  # of trainer: whether its iterations become a CUDA graph
+META_KEYS |= {"capture", "tf32"}  # of trainer: whether its iterations become a CUDA graph; what CUDA may round
 META_KEYS |= {"labelled_fraction", "num_classes", "reference_distribution"}  # of dataset, for training alone
 
 
@@ -240,6 +240,7 @@ RANGES = {
     "dataset.num_classes": AT_LEAST_TWO,
 }
 PRECISIONS = ("32-true", "bf16-mixed", "auto")
+TF32 = (records.TF32, "all", "none")
 EXISTING_RUN = ("refuse", "resume")
 REFERENCES = (None, "uniform", "data")
 DEVICES = ("auto", "cpu", "cuda")
@@ -276,6 +277,8 @@ def _check_trainer(config: DictConfig) -> None:
     trainer = config.trainer
     if trainer.get("capture", "auto") not in ("auto", "off", False):  # YAML reads off as false
         raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
+    if trainer.get("tf32", records.TF32) not in TF32:
+        raise UserError(f"trainer.tf32={trainer.tf32}: choose {', '.join(TF32)}")
     devices, nodes, strategy = (
         trainer.get(name, other) for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
     )
@@ -499,9 +502,10 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
             result.max_generator_steps = config.max_generator_steps
         elif root not in saved or _determining(config, key) != _determining(saved, key):
             raise UserError(f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away")
-    precision = saved.trainer.precision
-    if result.trainer.get("precision") != precision:
-        raise UserError(f"trainer.precision: a resumed run keeps its precision; add trainer.precision={precision}")
+    for name, implied in (("precision", None), ("tf32", records.TF32)):
+        kept = saved.trainer.get(name, implied)
+        if result.trainer.get(name, implied) != kept:
+            raise UserError(f"trainer.{name}: a resumed run keeps its {name}; add trainer.{name}={kept}")
     return result
 
 

@@ -222,6 +222,9 @@ _NOT_IDENTITY |= {"evaluation"}  # a score's name and entry say how it was made;
 # ... and where the data stand (their content hash is recorded).
 _NOT_IDENTITY_OF_DATASET = {"root", "download"}
 
+TF32 = "convolutions"
+"""The value of trainer.tf32 that torch has by itself, and so every run of before there was the field."""
+
 
 class RunRecord:
     """A record on disk that is rewritten whole, atomically, with every update; only in memory where `writes` is False:
@@ -386,6 +389,8 @@ def determining(config: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in config.items() if key not in _NOT_IDENTITY}
     if isinstance(trainer := kept.get("trainer"), Mapping):
         kept["trainer"] = {"precision": trainer.get("precision")}
+        if (tf32 := trainer.get("tf32", TF32)) != TF32:
+            kept["trainer"]["tf32"] = tf32
     if isinstance(dataset := kept.get("dataset"), Mapping):
         kept["dataset"] = {key: value for key, value in dataset.items() if key not in _NOT_IDENTITY_OF_DATASET}
     return kept

@@ -61,6 +61,8 @@ def train(config: DictConfig, run_dir: Path) -> None:
     _check_start(config, first)
     if device.type == "cpu":
         keep_freed_memory()
+    else:
+        precision.allow_tf32(config.trainer.get("tf32", records.TF32))
     console = terminal.console(quiet=not writes)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         for field, group in logger_groups(config, Path(HydraConfig.get().sweep.dir)).items():

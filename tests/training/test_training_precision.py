@@ -7,9 +7,11 @@ import json
 import pytest
 import torch
 import yaml
-from gan_runs import CHANNELS, SMALL, train
+from gan_runs import CHANNELS, SMALL, resume, train
 
+from gan_lab import records
 from gan_lab.training import precision
+from gan_lab.types import UserError
 
 CPU = torch.device("cpu")
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2")
@@ -38,12 +40,46 @@ def test_what_it_came_to_is_the_runs_precision_for_ever(fastest, tmp_path, monke
     typed = train(tmp_path / "typed", *RUN, f"trainer.precision={fastest}")
     auto = train(tmp_path / "auto", *RUN, "trainer.precision=auto")
     assert yaml.safe_load((auto / "config.yaml").read_text())["trainer"]["precision"] == fastest
-    records = [json.loads((run / "record.json").read_text()) for run in (typed, auto)]
-    assert records[1]["precision"] == fastest
-    assert records[0]["config_hash"] == records[1]["config_hash"]
+    typed_record, record = (json.loads((run / "record.json").read_text()) for run in (typed, auto))
+    assert record["precision"] == fastest
+    assert record["config_hash"] == typed_record["config_hash"]
 
     other = {"bf16-mixed": "32-true", "32-true": "bf16-mixed"}[fastest]
     monkeypatch.setattr(precision, "resolved", lambda asked, device: other if asked == "auto" else asked)
     before = (auto / "record.json").read_bytes()
     train(auto, *RUN, "trainer.precision=auto", "existing_run=resume")  # finished before: passed over
     assert (auto / "record.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("products", "convolutions", "matrix_products"),
+    [("none", False, False), ("convolutions", True, False), ("all", True, True)],
+)
+def test_what_cuda_may_round(products, convolutions, matrix_products):
+    """torch's own switches; its defaults are those of "convolutions"."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    assert before == (True, False)
+    try:
+        precision.allow_tf32(products)
+        assert (cudnn.allow_tf32, matmul.allow_tf32) == (convolutions, matrix_products)
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before
+
+
+def test_rounding_is_part_of_what_a_run_is_unless_it_is_torchs_own():
+    """A run of before the field had torch's defaults; another choice makes another cell and does not resume it."""
+    config = {"trainer": {"_target_": "lightning.pytorch.Trainer", "precision": "32-true"}}
+    asked = {name: {"trainer": config["trainer"] | {"tf32": name}} for name in ("convolutions", "all", "none")}
+    assert records.config_hash(asked["convolutions"]) == records.config_hash(config)
+    assert len({records.config_hash(one) for one in asked.values()}) == 3
+
+
+def test_rounding_is_checked_and_kept(tmp_path):
+    with pytest.raises(UserError, match=r"trainer\.tf32=some: choose convolutions, all, none"):
+        train(tmp_path / "typo", *RUN, "trainer.tf32=some")
+    run = train(tmp_path / "run", *RUN, "trainer.tf32=none")
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["tf32"] == "none"
+    with pytest.raises(UserError, match=r"a resumed run keeps its tf32; add trainer\.tf32=none"):
+        resume(run, "trainer.tf32=all", "max_generator_steps=3")
+    resume(run, "trainer.capture=off", "max_generator_steps=3")

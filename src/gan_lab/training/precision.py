@@ -1,4 +1,4 @@
-"""Which precision a device multiplies fastest in."""
+"""In which precision a device multiplies: the fastest one, and how much of fp32 CUDA keeps."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def resolved(precision: str, device: torch.device) -> str:
         return precision
     gain = _seconds(device, torch.float32) / _seconds(device, torch.bfloat16)
     return "bf16-mixed" if gain >= WORTH else "32-true"
+
+
+def allow_tf32(products: str) -> None:
+    """Let CUDA round fp32 factors to TF32's 10 bits of mantissa: "convolutions", "all" products, or "none"."""
+    torch.backends.cudnn.allow_tf32 = products != "none"
+    torch.backends.cuda.matmul.allow_tf32 = products == "all"
 
 
 @torch.no_grad()
