@@ -6,6 +6,7 @@ penalties   what each penalty adds to the critic's loss and its gradients
 optimizers  a step of each optimizer on the critic's parameters
 scores      IS, AM and FID beside the extractor's forward pass; memory of scoring
 data        drawing batches
+cells       generator steps a second of 1, 2, 4 and 8 runs at once (32 pixels, the first width and precision)
 all         all of them
 
 Programs that are compared take turns in one process. Every figure says median, smallest and largest of the rounds.
@@ -20,7 +21,7 @@ from typing import Any
 
 import torch
 
-from gan_lab.benchmarks import measuring, parts, scores, steps
+from gan_lab.benchmarks import cells, measuring, parts, scores, steps
 from gan_lab.benchmarks.bare import Bare
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.data import LoadedData, load
@@ -32,7 +33,7 @@ from gan_lab.training import GAN, build
 from gan_lab.training.host_memory import keep_freed_memory
 
 BARE = "exp", "maxgp", "32-true"  # the loop's loss, penalty and precision
-WHAT = ("step", "penalties", "optimizers", "scores", "data")
+WHAT = ("step", "penalties", "optimizers", "scores", "data", "cells")
 
 
 def main() -> None:
@@ -48,6 +49,8 @@ def main() -> None:
     parser.add_argument("--penalty", default="maxgp", help="of step")
     parser.add_argument("--n-critic", type=int, default=5)
     parser.add_argument("--against", nargs="*", default=["bare", "peer"], help="of bare and peer")
+    parser.add_argument("--cells", type=int, nargs="*", default=[1, 2, 4, 8], help="of cells: how many at once")
+    parser.add_argument("--seconds", type=float, default=20, help="of cells: how long each number of them is measured")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--json", type=Path, default=None, help="a file for every figure, with hardware and versions")
     arguments = parser.parse_args()
@@ -95,7 +98,7 @@ def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> d
 
     # take turns
     rounds = steps.Rounds(size, arguments.rounds, others)
-    steps.measure(config, data, rounds)
+    steps.fit(config, data, [rounds], stop=rounds.total)
     mine = rounds.seconds.pop("gan_lab")
     told: dict[str, Any] = {"loss": arguments.loss, "penalty": arguments.penalty}
     told |= {"channels": channels, "side": side, "precision": precision, "n_critic": config.n_critic}
@@ -169,7 +172,30 @@ def data(arguments: argparse.Namespace) -> dict[str, Any]:
     return told
 
 
-MEASURED = {"step": step, "penalties": penalties, "optimizers": optimizers, "scores": of_scores, "data": data}
+def of_cells(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """One line for each number of runs at once."""
+    channels, precision = arguments.channels[0], arguments.precision[0]
+    method = [f"loss={arguments.loss}", f"penalty={arguments.penalty}", f"n_critic={arguments.n_critic}"]
+    overrides = [*method, f"architecture.channels={channels}", f"trainer.precision={precision}"]
+    side = arguments.side or 32
+    told = []
+    tell(f"cells at once, {side} px, {channels} channels, {precision}, generator steps a second:")
+    for count in arguments.cells:
+        its = cells.throughput(overrides, side, count, arguments.seconds)
+        told.append(its)
+        each = f"{min(its['steps_per_s']):.3f} to {max(its['steps_per_s']):.3f}"
+        tell(f"  {count} of {its['threads']} threads: {its['total_steps_per_s']:.3f} together, each {each}")
+    return told
+
+
+MEASURED = {
+    "step": step,
+    "penalties": penalties,
+    "optimizers": optimizers,
+    "scores": of_scores,
+    "data": data,
+    "cells": of_cells,
+}
 
 
 def _data(arguments: argparse.Namespace, config: Any) -> LoadedData:

@@ -75,7 +75,23 @@ def test_a_summary_compares_round_with_round():
 
 @pytest.mark.slow
 def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
-    small = ["--channels", "4", "--steps", "1", "--rounds", "2", "--threads", "1", "--n-critic", "1"]
+    small = [
+        "--channels",
+        "4",
+        "--steps",
+        "1",
+        "--rounds",
+        "2",
+        "--threads",
+        "1",
+        "--n-critic",
+        "1",
+        "--seconds",
+        "1",
+        "--cells",
+        "1",
+        "2",
+    ]
     command = [
         sys.executable,
         str(CONF.parent / "scripts" / "benchmark.py"),
@@ -86,7 +102,10 @@ def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     told = json.loads((tmp_path / "all.json").read_text())
-    assert told.keys() == {"machine", "step", "penalties", "optimizers", "scores", "data"}
+    assert told.keys() == {"machine", "step", "penalties", "optimizers", "scores", "data", "cells"}
     assert {"gan_lab", "bare loop", "peer"} <= told["step"][0].keys()
     assert told["machine"]["hardware"]["processor"]
+    for its, count in zip(told["cells"], (1, 2), strict=True):
+        assert its["total_steps_per_s"] == pytest.approx(sum(its["steps_per_s"]))
+        assert len(its["steps_per_s"]) == its["cells"] == count
     assert "GFLOP/s" in done.stdout

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +112,15 @@ class Rounds(pl.Callback):
             self.seconds["gan_lab"].append((time.perf_counter() - self.began) / self.steps)
 
 
-def measure(config: DictConfig, data: LoadedData, rounds: Rounds) -> None:
-    """Train with the callbacks that act in every step of a run, and fill `rounds`."""
+def fit(config: DictConfig, data: LoadedData, watching: Sequence[pl.Callback], stop: int) -> None:
+    """Train up to step `stop` with the callbacks that act in every step of a run, and then those `watching`."""
     with tempfile.TemporaryDirectory() as folder:
         reader = ReadMetrics()
         bar = ProgressBar(reader, 1, config.max_generator_steps, terminal.console(quiet=True))
-        callbacks = [reader, bar, StopOnSignal(), Capture(print), rounds]
+        callbacks = [reader, bar, StopOnSignal(), Capture(functools.partial(print, file=sys.stderr)), *watching]
         trainer = build.trainer(config, callbacks, [MetricsFile(folder)], folder)
         gan = build.gan(config, data.spec)
-        feed = ResidentDataModule(data, config.batch_size, config.n_critic, config.seed, stop=rounds.total)
+        feed = ResidentDataModule(data, config.batch_size, config.n_critic, config.seed, stop=stop)
         trainer.fit(gan, feed)
 
 
