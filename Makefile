@@ -52,7 +52,7 @@ format: $(INSTALLED) ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 
 provenance: ## write the commit and the hashes of the code into src/gan_lab, for a copy that will have no git
-	PYTHONPATH=src $(PYTHON) -m gan_lab.provenance
+	$(PYTHON) src/gan_lab/records/provenance.py
 
 archive: provenance ## the last commit as gan_lab.tar.gz, which tells its commit where there is no git
 	git archive --output=gan_lab.tar.gz --prefix=gan_lab/src/gan_lab/ --add-file=src/gan_lab/provenance.json \

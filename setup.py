@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-PROVENANCE = Path(__file__).resolve().parent / "src" / "gan_lab" / "provenance.py"
+PROVENANCE = Path(__file__).resolve().parent / "src" / "gan_lab" / "records" / "provenance.py"
 
 
 class BuildWithProvenance(build_py):

@@ -8,9 +8,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_lab import cli, config
-from gan_lab.interruption import waits_for_imports
-from gan_lab.types import UserError
+from gan_lab import config
+from gan_lab.commands import entry
+from gan_lab.errors import UserError
+from gan_lab.interrupts import waits_for_imports
+from gan_lab.sweeps.devices import check_devices_of_job
 
 config.register()
 
@@ -25,14 +27,14 @@ def main(cfg: DictConfig) -> None:
         config.check(cfg)
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             choices, overrides = HydraConfig.get().runtime.choices, HydraConfig.get().overrides.task
-            config.check_devices_of_job(cfg, choices["hydra/launcher"], overrides, run_dir)
+            check_devices_of_job(cfg, choices["hydra/launcher"], overrides, run_dir)
         with waits_for_imports():
-            from gan_lab import run  # torch: 3 s
+            from gan_lab.runs.train import train  # torch: 3 s
 
-        run.train(cfg, run_dir)
+        train(cfg, run_dir)
     except UserError as error:
-        raise cli.refuse(error, run_dir) from None
+        raise entry.refuse(error, run_dir) from None
 
 
 if __name__ == "__main__":
-    cli.run(main, config.TrainConfig)
+    entry.run(main, config.TrainConfig)

@@ -21,15 +21,16 @@ from typing import Any
 
 import torch
 
+from gan_lab import build
 from gan_lab.benchmarks import cells, measuring, parts, scores, steps
 from gan_lab.benchmarks.bare import Bare
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.data import LoadedData, load
 from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
-from gan_lab.run import quiet_lightning
+from gan_lab.runs.train import quiet_lightning
 from gan_lab.terminal import tell
-from gan_lab.training import GAN, build
+from gan_lab.training import GAN
 from gan_lab.training.host_memory import keep_freed_memory
 
 BARE = "exp", "maxgp", "32-true"  # the loop's loss, penalty and precision

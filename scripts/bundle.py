@@ -7,8 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from gan_lab import bundle, terminal
-from gan_lab.types import UserError
+from gan_lab import terminal
+from gan_lab.bundles import bundle
+from gan_lab.errors import UserError
 
 
 def main() -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config, terminal
-from gan_lab.interruption import waits_for_imports
-from gan_lab.types import UserError
+from gan_lab import config, terminal
+from gan_lab.commands import entry
+from gan_lab.errors import UserError
+from gan_lab.interrupts import waits_for_imports
 
 config.register()
 
@@ -19,11 +20,11 @@ def main(cfg: DictConfig) -> None:
         config.check_fields(cfg, config.ClassifierConfig)
         config.check_device(cfg.device)
         with waits_for_imports():
+            from gan_lab import build
+            from gan_lab.classifier.exchange import export_classifier
+            from gan_lab.classifier.store import classifier_of, weights_of
             from gan_lab.data import load
-            from gan_lab.training import build
-            from gan_lab.training.classifier import classifier_of, weights_of
-            from gan_lab.training.classifier_file import export_classifier
-            from gan_lab.training.extractors import CLASSIFIERS
+            from gan_lab.scoring.extractors import CLASSIFIERS
 
         console = terminal.console()
         recipe = build.make("classifier", cfg.classifier)
@@ -33,7 +34,7 @@ def main(cfg: DictConfig) -> None:
         if cfg.export is not None:
             export_classifier(weights_of(data, recipe, folder), Path(cfg.export).expanduser())
     except UserError as error:
-        raise cli.refuse(error) from None
+        raise entry.refuse(error) from None
     console.print(data.summary())
     console.print_json(data={key: record[key] for key in ("architecture", "weights_sha256", "precision", "seconds")})
     for split, accuracy in record["accuracy"].items():
@@ -42,4 +43,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, config.ClassifierConfig)
+    entry.run(main, config.ClassifierConfig)

@@ -7,9 +7,10 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, ListConfig
 
-from gan_lab import cli, config, terminal
+from gan_lab import config, terminal
+from gan_lab.commands import entry
+from gan_lab.errors import UserError
 from gan_lab.reporting import collect
-from gan_lab.types import UserError
 
 config.register()
 
@@ -24,9 +25,9 @@ def main(cfg: DictConfig) -> None:
         folders = cfg.runs if isinstance(cfg.runs, ListConfig) else [cfg.runs]
         written = collect([Path(str(folder)) for folder in folders], Path(cfg.out), cfg.allow, replace=cfg.replace)
     except UserError as error:
-        raise cli.refuse(error) from None
+        raise entry.refuse(error) from None
     terminal.tell(f"{len(written)} records in {cfg.out}")
 
 
 if __name__ == "__main__":
-    cli.run(main, config.CollectConfig)
+    entry.run(main, config.CollectConfig)

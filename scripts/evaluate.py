@@ -3,9 +3,10 @@
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config
-from gan_lab.interruption import waits_for_imports
-from gan_lab.types import UserError
+from gan_lab import config
+from gan_lab.commands import entry
+from gan_lab.errors import UserError
+from gan_lab.interrupts import waits_for_imports
 
 config.register()
 
@@ -17,12 +18,12 @@ def main(cfg: DictConfig) -> None:
         config.check_evaluation(cfg)
         config.check_device(cfg.device)
         with waits_for_imports():
-            from gan_lab import scoring
+            from gan_lab.commands import evaluate
 
-        scoring.evaluate(cfg)
+        evaluate.evaluate(cfg)
     except UserError as error:
-        raise cli.refuse(error) from None
+        raise entry.refuse(error) from None
 
 
 if __name__ == "__main__":
-    cli.run(main, config.EvaluateConfig)
+    entry.run(main, config.EvaluateConfig)

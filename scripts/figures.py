@@ -8,8 +8,9 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config, reporting, terminal
-from gan_lab.types import UserError
+from gan_lab import config, reporting, terminal
+from gan_lab.commands import entry
+from gan_lab.errors import UserError
 
 FROM_RECORDS = {"2-7", "2-14", "2-15", "4-3", "4-7", "4-8"}
 
@@ -24,7 +25,7 @@ def main(cfg: DictConfig) -> None:
         config.check_fields(cfg, config.FiguresConfig)
         draw(config.plain_config(cfg))
     except UserError as error:
-        raise cli.refuse(error) from None
+        raise entry.refuse(error) from None
 
 
 def draw(cfg: dict[str, Any]) -> None:
@@ -60,4 +61,4 @@ def _listed(value: Any) -> list[str]:
 
 
 if __name__ == "__main__":
-    cli.run(main, config.FiguresConfig)
+    entry.run(main, config.FiguresConfig)

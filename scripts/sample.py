@@ -3,9 +3,10 @@
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config
-from gan_lab.interruption import waits_for_imports
-from gan_lab.types import UserError
+from gan_lab import config
+from gan_lab.commands import entry
+from gan_lab.errors import UserError
+from gan_lab.interrupts import waits_for_imports
 
 config.register()
 
@@ -16,12 +17,12 @@ def main(cfg: DictConfig) -> None:
     try:
         config.check_device(cfg.device)
         with waits_for_imports():
-            from gan_lab import samples
+            from gan_lab.commands import sample
 
-        samples.sample(cfg)
+        sample.sample(cfg)
     except UserError as error:
-        raise cli.refuse(error) from None
+        raise entry.refuse(error) from None
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    entry.run(main)

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 
 from gan_lab import terminal
-from gan_lab.reporting.sweep_status import status_table
-from gan_lab.sweeps import read_cells
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
+from gan_lab.sweeps.cells import read_cells
+from gan_lab.sweeps.table import status_table
 
 EVERY = 2.0  # seconds
 

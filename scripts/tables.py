@@ -8,9 +8,10 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config, reporting, terminal
+from gan_lab import config, reporting, terminal
+from gan_lab.commands import entry
+from gan_lab.errors import UserError
 from gan_lab.files import safe_name, write_atomically
-from gan_lab.types import UserError
 
 RENDERERS = {"md": reporting.to_markdown, "csv": reporting.to_csv, "tex": reporting.to_latex}
 
@@ -33,7 +34,7 @@ def main(cfg: DictConfig) -> None:
         asked = {kind.option: plain[kind.option] for kind in design.kinds}
         sheet = reporting.sheet(reporting.table(design, found, plain["datasets"], asked))
     except UserError as error:
-        raise cli.refuse(error) from None
+        raise entry.refuse(error) from None
     name = cfg.name or safe_name("_".join(["table", cfg.table.replace("-", "_"), *(plain["datasets"] or [])]))
     for suffix, render in RENDERERS.items():
         write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(sheet))
@@ -42,4 +43,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, config.TablesConfig)
+    entry.run(main, config.TablesConfig)

@@ -10,9 +10,11 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import cli, config, records, terminal
+from gan_lab import config, records, terminal
+from gan_lab.commands import entry
+from gan_lab.errors import DamagedFile, UserError
 from gan_lab.files import write_atomically
-from gan_lab.types import DamagedFile, UserError
+from gan_lab.records import folder as names
 
 LOSSES = ("critic_loss", "generator_loss", "penalty", "gradient_norm")
 BY_LOSS, BY_CELL = "choices.loss", "cell"  # what callbacks.WandbRun puts into a run's config
@@ -32,7 +34,7 @@ def main(cfg: DictConfig) -> None:
         workspace = dashboard(entity, cfg.project, cfg.name, *names)
         spec = validated(workspace)
     except UserError as error:
-        raise cli.refuse(error) from None
+        raise entry.refuse(error) from None
     write_atomically(Path(cfg.out), json.dumps(spec, indent=2) + "\n")
     for section in spec["section"]["panelBankConfig"]["sections"]:
         terminal.tell(f"{section['name']}: {len(section['panels'])} panels")
@@ -44,7 +46,7 @@ def main(cfg: DictConfig) -> None:
 def score_names(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the scores over training and after it, of all records below `folder`. Raises UserError without any."""
     found = []
-    for path in sorted(folder.rglob(records.FILE_NAME)):
+    for path in sorted(folder.rglob(names.RECORD)):
         try:
             found.append(records.read_content(path))
         except DamagedFile as error:
@@ -61,7 +63,8 @@ def score_names(folder: Path) -> tuple[list[str], list[str]]:
 def dashboard(entity: str, project: str, name: str, history: Iterable[str], final: Iterable[str]) -> Any:
     """A wandb_workspaces Workspace: curves by loss, final scores by cell, grids of samples."""
     ws, wr = _workspaces()
-    from gan_lab.callbacks.wandb import FINAL, GRIDS, STEP  # torch: 3 s
+    from gan_lab.callbacks.wandb_run import FINAL, GRIDS
+    from gan_lab.loggers.wandb import STEP  # torch: 3 s
 
     def curve(metric: str) -> Any:
         return wr.LinePlot(
@@ -122,7 +125,7 @@ def _workspaces() -> tuple[Any, Any]:
 
 def _entity(asked: str | None) -> str:
     """Whose project it is: as asked, else the default of who is logged in. Raises UserError where nobody is."""
-    from gan_lab.callbacks.wandb import check_login
+    from gan_lab.loggers.wandb import check_login
 
     check_login("send=false")
     if asked is not None:
@@ -133,4 +136,4 @@ def _entity(asked: str | None) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main, config.WandbDashboardConfig)
+    entry.run(main, config.WandbDashboardConfig)

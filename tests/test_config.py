@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
 from gan_runs import compose, fitting
 
 from gan_lab import config, terminal
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 from registry import CONF, options
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gan_lab.errors import UserError
 from gan_lab.files import (
     atomic_path,
     checksum_path,
@@ -21,7 +22,6 @@ from gan_lab.files import (
     write_atomically,
     write_with_checksum,
 )
-from gan_lab.types import UserError
 
 
 def names(folder):

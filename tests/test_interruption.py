@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from gan_lab.interruption import waits_for_imports
+from gan_lab.interrupts import waits_for_imports
 from registry import CONF
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from gan_lab import provenance
+from gan_lab.records import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 UNKNOWN = {"sha": None, "dirty": None}
 TREE = ("src", "conf", "scripts", "train.py", "Makefile", "pyproject.toml", "setup.py", ".gitignore", "README.md",
         "LICENSE")  # fmt: skip
-ASK = "import json; from gan_lab import provenance; print(json.dumps(provenance.git_state()), provenance.__file__)"
+ASK = "import json; from gan_lab.records import provenance; print(json.dumps(provenance.git_state()), provenance.__file__)"
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -91,7 +91,7 @@ def edit(path: Path) -> None:
 
 def test_an_archive_tells_the_commit_in_a_program_of_its_own(checkout, archive, tmp_path):
     state, file = asked(sys.executable, tmp_path, PYTHONPATH=str(archive / "src"))
-    assert file == archive / "src" / "gan_lab" / "provenance.py"
+    assert file == archive / "src" / "gan_lab" / "records" / "provenance.py"
     assert state == {"sha": checkout[1], "dirty": False}
 
 
@@ -104,7 +104,7 @@ def test_a_plain_copy_tells_the_commit(checkout, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["src/gan_lab/records.py", "src/hydra_plugins/gan_lab_launchers.py", "conf/train.yaml", "train.py"]
+    "name", ["src/gan_lab/records/record.py", "src/hydra_plugins/gan_lab_launchers.py", "conf/train.yaml", "train.py"]
 )
 def test_an_edited_file_of_an_archive_makes_it_dirty(name, checkout, archive):
     edit(archive / name)
@@ -116,7 +116,7 @@ def test_of_an_archive_the_package_must_be_whole_and_what_stands_beside_it_need_
     (archive / "train.py").unlink()
     (archive / "src" / "gan_lab" / "untracked.txt").write_text("as in a checkout, no change")
     assert state_of(archive) == {"sha": checkout[1], "dirty": False}
-    (archive / "src" / "gan_lab" / "records.py").unlink()
+    (archive / "src" / "gan_lab" / "records" / "record.py").unlink()
     assert state_of(archive) == {"sha": checkout[1], "dirty": True}
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_names_no_files_proves_nothing(archive):
 def test_a_copy_of_a_dirty_checkout_is_dirty(checkout, tmp_path):
     lab = tmp_path / "lab"
     shutil.copytree(checkout[0], lab)
-    edit(lab / "src" / "gan_lab" / "records.py")
+    edit(lab / "src" / "gan_lab" / "records" / "record.py")
     assert make(lab, "provenance").returncode == 0
     shutil.rmtree(lab / ".git")
     assert state_of(lab) == {"sha": checkout[1], "dirty": True}
@@ -159,7 +159,7 @@ def test_in_a_checkout_git_is_asked_and_not_the_file(checkout, tmp_path):
     edit(lab / "README.md")
     git(lab, "commit", "-q", "-a", "-m", "two")
     assert state_of(lab) == {"sha": git(lab, "rev-parse", "HEAD"), "dirty": False}
-    edit(lab / "src" / "gan_lab" / "records.py")
+    edit(lab / "src" / "gan_lab" / "records" / "record.py")
     assert state_of(lab)["dirty"] is True
 
 
@@ -183,8 +183,8 @@ def test_a_copy_in_another_repository_does_not_tell_that_ones_commit(checkout, a
 
 def test_the_state_is_that_of_the_code_that_the_process_began_with(checkout, archive, tmp_path):
     lines = (
-        "from pathlib import Path; from gan_lab import provenance; before = provenance.git_state()",
-        "path = Path(provenance.__file__).with_name('records.py'); path.write_text(path.read_text() + '#')",
+        "from pathlib import Path; from gan_lab.records import provenance; before = provenance.git_state()",
+        "path = Path(provenance.__file__).with_name('record.py'); path.write_text(path.read_text() + '#')",
         "assert provenance.git_state() == before and before['dirty'] is False, before",
     )
     subprocess.run(
@@ -217,7 +217,7 @@ def test_a_wheel_in_a_fresh_environment_tells_the_commit_also_in_the_record_of_a
     (site / "shared.pth").write_text(f"{Path(torch.__file__).parents[1]}\n")
 
     state, file = asked(python, tmp_path, PYTHONPATH="")
-    assert file == site / "gan_lab" / "provenance.py"
+    assert file == site / "gan_lab" / "records" / "provenance.py"
     assert state == {"sha": sha, "dirty": False}
 
     # a run: train.py and conf/ beside the installed package
@@ -232,5 +232,5 @@ def test_a_wheel_in_a_fresh_environment_tells_the_commit_also_in_the_record_of_a
     )
     assert json.loads((tmp_path / "run" / "record.json").read_text())["git"] == state
 
-    edit(site / "gan_lab" / "records.py")
+    edit(site / "gan_lab" / "records" / "record.py")
     assert asked(python, tmp_path, PYTHONPATH="")[0] == {"sha": sha, "dirty": True}

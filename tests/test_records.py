@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
 from gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
 
 from gan_lab import config, records
-from gan_lab.config import plain_config
-from gan_lab.schema import misfit
-from gan_lab.types import DamagedFile, UserError
-from gan_lab.versions import VERSION
+from gan_lab.config.schema import plain_config
+from gan_lab.errors import DamagedFile, UserError
+from gan_lab.reading.schema import misfit
+from gan_lab.records.versions import VERSION
 
 OLD = sorted((ROOT / "tests/fixtures/old_runs").glob("*/record.json"))
 

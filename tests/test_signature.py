@@ -11,8 +11,8 @@ import hydra.utils
 import pytest
 import yaml
 
-from gan_lab import signature
-from gan_lab.types import UserError
+from gan_lab.config import signature
+from gan_lab.errors import UserError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 

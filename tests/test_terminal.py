@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_lab import sweeps, terminal
-from gan_lab.reporting.sweep_status import status_table
+from gan_lab.sweeps.table import status_table
 from registry import CONF
 
 NAMES = ["[is,fid]", "[/vol]", "[red]x", ":smile:", "\x1b[31mred\x1b[0m", "a\x07b\rc", "\u202egnp.exe", "x\x9b2Jy"]

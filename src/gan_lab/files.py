@@ -15,7 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # of `atomic_path`
 JSON_BYTES = 8 * 2**20  # more than any record; its values take at most some 30 times as much memory

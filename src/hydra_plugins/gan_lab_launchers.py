@@ -28,9 +28,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig
 
-from gan_lab import sweep_callback, sweeps, terminal
-from gan_lab.cells import Job, cell_dir, compose_cell, place
-from gan_lab.types import UserError
+from gan_lab import sweeps, terminal
+from gan_lab.errors import UserError
+from gan_lab.sweeps import callback
+from gan_lab.sweeps.job import Job, cell_dir, compose_cell, place
 
 
 class _Launcher(Launcher):
@@ -100,7 +101,7 @@ class CellSweeper(BasicSweeper):
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Part of Hydra's: its messages are those for a cell that cannot be composed."""
-        if not sweep_callback.is_composed():
+        if not callback.is_composed():
             super().validate_batch_is_legal(batch)
 
 

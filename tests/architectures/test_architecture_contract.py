@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import gan_lab.architectures
-from gan_lab import signature
 from gan_lab.architectures import MLP, ResNet
-from gan_lab.types import DataSpec, UserError
+from gan_lab.config import signature
+from gan_lab.errors import UserError
+from gan_lab.types import DataSpec
 from registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("architecture")

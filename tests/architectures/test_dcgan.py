@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 from gan_lab.architectures import DCGAN, MLP, ResNet, normalises_by_batch
 from gan_lab.architectures.dcgan import GaussianNoise
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 from registry import CONF
 
 SMALL = {"generator_channels": 3, "critic_channels": 2, "latent_dim": 5}

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gan_lab import bundle, campaign
-from gan_lab.types import UserError
+from gan_lab.bundles import bundle, campaign
+from gan_lab.errors import UserError
 from registry import CONF
 
 ROOT = CONF.parent

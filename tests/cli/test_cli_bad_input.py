@@ -12,7 +12,7 @@ import yaml
 from gan_runs import CHANNELS, command, is_refusal, record, without_torch
 from PIL import Image
 
-from gan_lab import cli
+from gan_lab.commands import entry
 from registry import CONF
 
 SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16", "evaluation=off")
@@ -249,7 +249,7 @@ def test_every_group_asks_for_an_option_by_its_name(group, monkeypatch):
     """Hydra has a ValueError without the group's name, whichever program it is."""
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(CONF.parent / "train.py"), raising=False)
     for value in ("null", "1", "true", "[null]"):
-        told = cli._uncomposed(ValueError(), ["seed=1", f"{group}={value}"])
+        told = entry._uncomposed(ValueError(), ["seed=1", f"{group}={value}"])
         assert told.startswith(f"{group}={value}: choose an option by its name")
         assert all(path.stem in told for path in (CONF / group).glob("*.yaml"))
 
@@ -267,8 +267,8 @@ def test_an_error_of_ours_is_not_taken_for_one_of_composing():
         int("x")
     with pytest.raises(yaml.YAMLError) as composing:
         yaml.safe_load("[")
-    assert not cli._of_composing(ours.value)
-    assert cli._of_composing(composing.value)
+    assert not entry._of_composing(ours.value)
+    assert entry._of_composing(composing.value)
 
 
 @pytest.mark.parametrize(

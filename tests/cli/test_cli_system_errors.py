@@ -11,8 +11,9 @@ import hydra
 import pytest
 from gan_runs import CHANNELS, SMALL, command, record
 
-from gan_lab import cli, sweeps
-from gan_lab.types import UserError
+from gan_lab import sweeps
+from gan_lab.commands import entry
+from gan_lab.errors import UserError
 from registry import CONF
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2")
@@ -35,7 +36,7 @@ def test_an_error_of_the_system_is_one_line(number, name, capsys):
         raise OSError(number, os.strerror(number), name)
 
     with pytest.raises(SystemExit) as ended:
-        cli.run(main)
+        entry.run(main)
     told = capsys.readouterr().err
     assert ended.value.code == 1
     assert told.startswith("error: ")
@@ -50,7 +51,7 @@ def test_an_error_without_a_number_is_one_line(error, capsys):
         raise error
 
     with pytest.raises(SystemExit):
-        cli.run(main)
+        entry.run(main)
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert len(told) > len("error: \n")

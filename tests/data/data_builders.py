@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 from registry import CONF, fields, options, target
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from data_builders import save_tree, user_error
 from gan_lab.data import Digits, Gaussians, ImageFolder, load
 from gan_lab.data.cache import _digest
 from gan_lab.data.source import Split
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 
 @pytest.fixture

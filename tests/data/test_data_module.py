@@ -140,7 +140,7 @@ def test_a_batch_of_more_than_the_training_samples_is_refused_before_the_fit(dig
 @pytest.mark.parametrize("option", ["digits", "gaussians"])
 def test_a_run_leaves_the_data_as_they_were(option, tmp_path, monkeypatch):
     """On the CPU training shares the memory of the loaded data, so nothing on the way may write into it."""
-    run = pytest.importorskip("gan_lab.run")
+    run = pytest.importorskip("gan_lab.runs.train")
     source = {"digits": Digits(), "gaussians": Gaussians(num_samples=300)}[option]
     loaded = []
 

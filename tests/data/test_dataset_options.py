@@ -12,7 +12,7 @@ from data_builders import OPTIONS, REPOSITORY, prepare, source_of, user_error
 
 import gan_lab.data
 from gan_lab.data import Source, load
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 from registry import CONF, defaults, fields, instantiate, target
 
 each_option = pytest.mark.parametrize("option", OPTIONS)

@@ -35,7 +35,7 @@ def digits():
 @pytest.fixture(scope="session")
 def digits_classifier(digits):
     """The one that comes with the package, by which digits are scored."""
-    from gan_lab.training.classifier_file import SHIPPED, classifier_from_file
+    from gan_lab.classifier.exchange import SHIPPED, classifier_from_file
 
     return classifier_from_file(str(SHIPPED / "digits.safetensors"), None, digits, "cpu")
 

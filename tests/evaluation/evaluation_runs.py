@@ -44,13 +44,13 @@ def composed(primary: str, *overrides: str) -> DictConfig:
 
 def preset(*overrides: str) -> Any:
     """The recipe of a classifier, as scripts/classifier.py makes it."""
-    from gan_lab.training import build
+    from gan_lab import build
 
     return build.make("classifier", composed("classifier", *overrides).classifier)
 
 
 def classifier(data: Any, recipe: Any, folder: Path, device: str = "cpu") -> Any:
-    from gan_lab.training.classifier import classifier_of
+    from gan_lab.classifier.store import classifier_of
 
     return classifier_of(data, recipe, folder, device, silent())
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan_lab.architectures.classifier import ResNetClassifier
-from gan_lab.architectures.densenet import DenseNetBC
-from gan_lab.types import DataSpec, UserError
+from gan_lab.classifier.densenet import DenseNetBC
+from gan_lab.classifier.networks import ResNetClassifier
+from gan_lab.errors import UserError
+from gan_lab.types import DataSpec
 
 
 def spec(channels=3, height=32, width=32, classes=10, kind="images"):

@@ -13,19 +13,15 @@ import torch.nn.functional as F
 from evaluation_runs import classifier, preset, script
 from torch.nn.functional import cross_entropy
 
-from gan_lab.architectures.classifier import ResNetClassifier
+from gan_lab.classifier import store as module
+from gan_lab.classifier.calibration import _log_probabilities, expected_calibration_error
+from gan_lab.classifier.networks import ResNetClassifier
+from gan_lab.classifier.recipe import ClassifierRecipe, OneCycle, Steps
+from gan_lab.classifier.training import _augment
 from gan_lab.data import LoadedData, Split
+from gan_lab.errors import UserError
 from gan_lab.files import sha256_of
-from gan_lab.training import classifier as module
-from gan_lab.training.classifier import (
-    ClassifierRecipe,
-    OneCycle,
-    Steps,
-    _augment,
-    _log_probabilities,
-    expected_calibration_error,
-)
-from gan_lab.types import DataSpec, UserError
+from gan_lab.types import DataSpec
 
 QUICK = ClassifierRecipe(
     ResNetClassifier(2), OneCycle(0.25), epochs=3, batch_size=16, lr=0.05, crop=1, precision="32-true"
@@ -489,6 +485,7 @@ def test_a_training_that_diverges_says_so(tmp_path):
 # The digits -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(1500)  # its fixture trains, on any number of threads
 def test_the_fast_preset_knows_the_digits(digits, trained_classifier):
     """At least 97% of the test split, counted here."""
     kept = digits.splits["test"]
@@ -504,6 +501,7 @@ def test_the_fast_preset_knows_the_digits(digits, trained_classifier):
     np.testing.assert_allclose(marginal, shares, atol=0.02)
 
 
+@pytest.mark.timeout(1500)  # its fixture trains, on any number of threads
 def test_the_script_finds_it_and_shows_its_record(trained_classifier, capsys):
     ended = script(capsys, "classifier", "dataset=digits")
     assert ended.code == 0, ended

@@ -14,11 +14,11 @@ from gan_runs import is_refusal
 from PIL import Image
 from torch import Tensor, nn
 
+from gan_lab.commands.data_statistics import BINS, COLUMNS, ROWS, data_statistics
 from gan_lab.data.source import LoadedData, Split
-from gan_lab.data_statistics import BINS, COLUMNS, ROWS, data_statistics
-from gan_lab.metrics.features import Extractor, Features
-from gan_lab.metrics.protocol import Protocol
-from gan_lab.training.evaluation import Evaluator
+from gan_lab.scoring.evaluator import Evaluator
+from gan_lab.scoring.features import Extractor, Features
+from gan_lab.scoring.protocol import Protocol
 from gan_lab.types import DataSpec
 
 ROOM = COLUMNS * ROWS

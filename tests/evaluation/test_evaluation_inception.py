@@ -19,11 +19,13 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
 
+from gan_lab.errors import UserError
+from gan_lab.inference import undisturbed
 from gan_lab.metrics import FrechetDistance, InceptionScore
-from gan_lab.metrics.features import InceptionExtractor, check_weights, undisturbed
-from gan_lab.metrics.meters import Samples
-from gan_lab.metrics.protocol import Protocol, measure_reference, score_samples
-from gan_lab.types import UserError
+from gan_lab.scoring.features import InceptionExtractor, check_weights
+from gan_lab.scoring.meters import Samples
+from gan_lab.scoring.protocol import Protocol
+from gan_lab.scoring.score import measure_reference, score_samples
 
 COUNT = 6
 EPS = np.finfo(np.float64).eps

@@ -10,18 +10,13 @@ import torch
 from evaluation_runs import am_score, composed, frechet, inception_score, kernel_distance, mode_score, softmax
 from torch import nn
 
+from gan_lab.errors import UserError
 from gan_lab.metrics import PrecisionRecallDensityCoverage
-from gan_lab.metrics.features import ClassifierExtractor, Extractor, Features
-from gan_lab.metrics.meters import Samples, score_name, score_text
-from gan_lab.metrics.protocol import (
-    Protocol,
-    check_scores,
-    measure_reference,
-    needs_features,
-    score_samples,
-)
-from gan_lab.types import UserError
-from gan_lab.versions import FIELD_DEFAULTS
+from gan_lab.records.versions import FIELD_DEFAULTS
+from gan_lab.scoring.features import ClassifierExtractor, Extractor, Features
+from gan_lab.scoring.meters import METERS, Samples
+from gan_lab.scoring.protocol import SCORES, Protocol, needs_features, score_name, score_text
+from gan_lab.scoring.score import check_scores, measure_reference, score_samples
 
 PIXELS, CLASSES = 12, 5
 
@@ -532,3 +527,7 @@ def test_kid_of_too_few_is_refused_before_a_sample_is_drawn(splits, samples, wor
             assert word in str(refused.value)
     assert drawn.asked == []
     check_scores(extractor, {"train": references["train"]}, marginal, asked, 60)
+
+
+def test_every_score_that_a_protocol_may_name_has_its_meters():
+    assert tuple(METERS) == SCORES

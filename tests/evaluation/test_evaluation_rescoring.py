@@ -10,11 +10,11 @@ import pytest
 from evaluation_runs import SMALL_RUN, save_images, script
 from gan_runs import train
 
-from gan_lab import provenance
+from gan_lab.build import evaluator
 from gan_lab.callbacks.evaluate import add_to_history
-from gan_lab.records import RunRecord
-from gan_lab.saved import load_generator
-from gan_lab.training.build import evaluator
+from gan_lab.records import provenance
+from gan_lab.records.record import RunRecord
+from gan_lab.runs.saved import load_generator
 
 SCORES = ("evaluation.scores=[is,fid]", "evaluation.samples=50", "evaluation.samples_in_training=30",
           "evaluation.splits=1", "evaluation.batch_size=25")  # fmt: skip
@@ -126,7 +126,7 @@ def test_an_error_of_the_device_does_not_stop_the_others(sweep, evaluate, monkey
             raise RuntimeError("out of memory")
         load_generator(gan, run)
 
-    monkeypatch.setattr("gan_lab.rescoring.load_generator", load)
+    monkeypatch.setattr("gan_lab.commands.rescore.load_generator", load)
     ended = evaluate(f"runs={sweep}")
     assert ended.code == 1
     assert "seed0: not scored: RuntimeError: out of memory" in ended.out
@@ -140,7 +140,7 @@ def test_runs_on_the_same_data_share_one_evaluator(sweep, evaluate, monkeypatch)
         made.append(arguments)
         return evaluator(*arguments)
 
-    monkeypatch.setattr("gan_lab.training.build.evaluator", make)
+    monkeypatch.setattr("gan_lab.build.evaluator", make)
     assert evaluate(f"runs={sweep}").out.count("scoring 50 samples") == 2
     assert len(made) == 1
 
@@ -341,6 +341,6 @@ def test_the_code_is_asked_for_its_commit_before_anything_is_scored(sweep, evalu
         return {}
 
     monkeypatch.setattr(provenance, "git_state", lambda: order.append("code"))
-    monkeypatch.setattr("gan_lab.training.evaluation.Evaluator.scores", score)
+    monkeypatch.setattr("gan_lab.scoring.evaluator.Evaluator.scores", score)
     evaluate(f"run_dir={sweep / 'seed0'}")
     assert order == ["code", "scoring"]

@@ -18,11 +18,11 @@ from torch import nn
 
 from gan_lab import config
 from gan_lab.metrics import MSSSIM, ms_ssim
-from gan_lab.metrics.features import Extractor, Features
-from gan_lab.metrics.meters import Samples
-from gan_lab.metrics.protocol import Protocol
+from gan_lab.scoring.evaluator import Evaluator
+from gan_lab.scoring.features import Extractor, Features
+from gan_lab.scoring.meters import Samples
+from gan_lab.scoring.protocol import Protocol
 from gan_lab.training.ema import ExponentialMovingAverage
-from gan_lab.training.evaluation import Evaluator
 
 OFF = tuple("evaluation=off" if o == "evaluation=classifier" else o for o in SMALL_RUN if "evaluation." not in o)
 ASKED = [o for o in SMALL_RUN if o.startswith("evaluation")]

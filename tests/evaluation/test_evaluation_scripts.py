@@ -17,9 +17,10 @@ from inception_weights import images
 from PIL import Image
 from safetensors.torch import save_file
 
+from gan_lab.commands.evaluate import _known_samples
+from gan_lab.inference import undisturbed
 from gan_lab.metrics import load_reference, save_reference
-from gan_lab.metrics.features import InceptionExtractor, undisturbed
-from gan_lab.scoring import _known_samples
+from gan_lab.scoring.features import InceptionExtractor
 
 QUICK = "evaluation.extractor.recipe.epochs=1"  # where a classifier must not be trained, but a broken check would
 

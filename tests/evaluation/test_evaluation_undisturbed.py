@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_lab.metrics.features import undisturbed
+from gan_lab.inference import undisturbed
 
 
 def network():

@@ -18,9 +18,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gan_lab import saved
-from gan_lab.training import build, sampling
-from gan_lab.types import DataSpec, UserError
+from gan_lab import build
+from gan_lab.errors import UserError
+from gan_lab.runs import saved
+from gan_lab.training import sampling
+from gan_lab.types import DataSpec
 
 K, LATENT, STEPS = 10, 8, 2
 RESNET = ("architecture=resnet", "architecture.channels=4", f"architecture.latent_dim={LATENT}", "penalty=none")
@@ -72,7 +74,7 @@ def files(folder):
 
 @dataclass
 class Networks:
-    """What a run's files hold, put into networks without gan_lab.saved."""
+    """What a run's files hold, put into networks without gan_lab.runs.saved."""
 
     generator: nn.Module
     critic: nn.Module

@@ -17,7 +17,7 @@ from gan_runs import ROOT, Ended, finish, record, weights
 
 from gan_lab.callbacks import list_checkpoints
 from gan_lab.files import is_intact
-from gan_lab.records import STATUSES
+from gan_lab.records.record import STATUSES
 
 STEPS, EVERY = 60, 4
 RECIPE = (

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from gan_runs import CHANNELS, SMALL, record, resume, train
 
-from gan_lab import run
-from gan_lab.cli import Interrupted
-from gan_lab.config import CONFIG_FILE
-from gan_lab.training import build
-from gan_lab.training.evaluation import Evaluator
+from gan_lab import build
+from gan_lab.errors import Interrupted
+from gan_lab.records import folder
+from gan_lab.scoring.evaluator import Evaluator
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=3", "checkpoint_every=1")
 SCORED = (*(field for field in RUN if field != "evaluation=off"), "evaluation=classifier", "evaluation.scores=[is]",
@@ -57,14 +56,14 @@ def test_while_the_classifier_trains(tmp_path, monkeypatch):
 
 def test_a_second_signal_does_not_end_what_the_first_has_begun(tmp_path, monkeypatch):
     """Process managers send it to the process and to its group: the record is written while the second one comes."""
-    end_record = run.end_record
+    end_record = train.end_record
 
     def told_again(*arguments: Any) -> None:
         terminated()
         end_record(*arguments)
 
     monkeypatch.setattr(Evaluator, "scores", terminated)
-    monkeypatch.setattr(run, "end_record", told_again)
+    monkeypatch.setattr(train, "end_record", told_again)
     with pytest.raises(Interrupted):
         train(tmp_path / "run", *SCORED)
     assert record(tmp_path / "run")["status"] == "interrupted"
@@ -74,7 +73,7 @@ def test_a_second_signal_does_not_end_what_the_first_has_begun(tmp_path, monkeyp
 @pytest.mark.parametrize("moment", ["_print_start", "_some_real"])
 def test_between_the_record_and_the_training(moment, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(run, moment, terminated)
+        patch.setattr(train, moment, terminated)
         with pytest.raises(Interrupted):
             train(tmp_path / "run", *RUN)
     assert (record(tmp_path / "run")["status"], record(tmp_path / "run")["reason"]) == ("interrupted", "SIGTERM")
@@ -86,12 +85,12 @@ def test_between_the_record_and_the_training(moment, tmp_path, monkeypatch):
 @pytest.mark.parametrize("whole", [True, False], ids=["no room at all", "room for the record"])
 def test_a_config_that_does_not_fit_leaves_no_run_that_seems_to_train(whole, tmp_path, monkeypatch):
     """No file can be written any more, or the record still can."""
-    write = run.write_atomically
+    write = train.write_atomically
 
     def full(path: Path, content: str) -> None:
-        if path.name == CONFIG_FILE:
+        if path.name == folder.CONFIG:
             if whole:
-                monkeypatch.setattr("gan_lab.records.write_atomically", no_room)
+                monkeypatch.setattr("gan_lab.records.record.write_atomically", no_room)
             no_room(path, content)
         write(path, content)
 
@@ -99,7 +98,7 @@ def test_a_config_that_does_not_fit_leaves_no_run_that_seems_to_train(whole, tmp
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "write_atomically", full)
+        patch.setattr(train, "write_atomically", full)
         with pytest.raises(OSError, match="No space left"):
             train(tmp_path / "run", *RUN)
     monkeypatch.undo()

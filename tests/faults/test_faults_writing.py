@@ -11,7 +11,7 @@ import torch
 from gan_runs import Killed, record, resume, train, weights
 from safetensors.torch import load_file, save_file
 
-from gan_lab import cli
+from gan_lab.commands import entry
 from gan_lab.files import write_atomically, write_with_checksum
 from gan_lab.training.state import save_state
 
@@ -56,7 +56,7 @@ def test_the_program_says_it_in_one_line(code, capsys, monkeypatch):
         raise OSError(code, os.strerror(code), "outputs/run/record.json")
 
     with pytest.raises(SystemExit) as stopped:
-        cli.run(main)
+        entry.run(main)
     assert stopped.value.code == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1
@@ -64,7 +64,7 @@ def test_the_program_says_it_in_one_line(code, capsys, monkeypatch):
     assert os.strerror(code) in told
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(OSError, match="outputs"):
-        cli.run(main)
+        entry.run(main)
 
 
 def test_our_own_errors_are_not_hidden(monkeypatch):
@@ -75,7 +75,7 @@ def test_our_own_errors_are_not_hidden(monkeypatch):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        cli.run(main)
+        entry.run(main)
 
 
 def test_the_export_has_the_bytes_of_safetensors_own_writer(tmp_path):

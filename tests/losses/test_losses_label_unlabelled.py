@@ -18,8 +18,8 @@ from loss_probes import EPS, loss, variants
 from test_losses_label_values import gradients, name_of, random_batch, size, tensors, values
 
 import gloo
+from gan_lab.errors import UserError
 from gan_lab.losses import ClassLoss, GuidedLoss
-from gan_lab.types import UserError
 
 VARIANTS = variants()
 DYNAMIC = [(option, flags) for option, flags in VARIANTS if option != "cat_gan"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loss_formulas import CLASS_FORMULAS, Batch
 from loss_probes import EPS, WITH_CLASSES, loss, variants
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 from registry import fields
 
 VARIANTS = variants()

@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 from torch import nn
 
 import gan_lab.losses
+from gan_lab.errors import UserError
 from gan_lab.losses import ClassLoss, Loss, combine, scale, shift
-from gan_lab.types import UserError
 from registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("loss")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from metrics_cases import flat
 from metrics_reference import mmd, mmd_of_all_subsets, normal
 
+from gan_lab.errors import UserError
 from gan_lab.metrics import KernelDistance, kernel_distance
-from gan_lab.types import UserError
 
 
 def rng(seed: int = 0) -> torch.Generator:

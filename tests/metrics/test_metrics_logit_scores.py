@@ -23,6 +23,7 @@ from metrics_reference import (
 from metrics_reference import inception_score as is_by_numpy
 from metrics_reference import mode_score as mode_by_numpy
 
+from gan_lab.errors import UserError
 from gan_lab.metrics import (
     AMScore,
     InceptionScore,
@@ -33,7 +34,6 @@ from gan_lab.metrics import (
     log_probabilities,
     mode_score,
 )
-from gan_lab.types import UserError
 
 LOG2, LOG3 = math.log(2), math.log(3)
 # softmax of the rows: (3/4, 1/4) and (1/4, 3/4)

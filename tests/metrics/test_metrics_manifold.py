@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from metrics_cases import flat
 from metrics_reference import manifold, normal
 
+from gan_lab.errors import UserError
 from gan_lab.metrics import PrecisionRecallDensityCoverage, precision_recall_density_coverage
-from gan_lab.types import UserError
 
 
 def points(*values: float) -> torch.Tensor:

@@ -11,8 +11,8 @@ import torch
 from metrics_cases import CASES, EVERY, OF_FEATURES, OF_LOGITS, STREAMING, D, K, flat
 from metrics_reference import normal
 
+from gan_lab.errors import UserError
 from gan_lab.metrics import MSSSIM
-from gan_lab.types import UserError
 
 BF16 = [torch.bfloat16, torch.float16]
 

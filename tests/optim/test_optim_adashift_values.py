@@ -26,8 +26,8 @@ from optim_reference import (
 )
 from torch import nn
 
+from gan_lab.errors import UserError
 from gan_lab.optim import AdamSpatial, AdaShift
-from gan_lab.types import UserError
 
 WINDOWS = [(1, None), (2, None), (2, 1), (10, None), (10, 1), (10, 3), (10, 9)]
 BETA1 = [0.0, 0.5, 0.9, 1.0]

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from gan_lab.errors import UserError
 from gan_lab.optim import AdamSpatial, AdaShift
 from gan_lab.optim.schedules import Staircase
-from gan_lab.types import UserError
 from registry import fields, instantiate, options, target
 
 OWN = [option for option in options("optimizer") if target("optimizer", option).__module__.startswith("gan_lab")]

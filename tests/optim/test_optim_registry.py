@@ -13,7 +13,7 @@ from optim_reference import gradients, parameters, run, starts
 from torch import Tensor, nn
 
 import gan_lab.optim
-from gan_lab import signature
+from gan_lab.config import signature
 from registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("optimizer")

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from gan_lab import signature
+from gan_lab.config import signature
 from gan_lab.optim import schedules
 from gan_lab.optim.schedules import Constant, Linear, Staircase
 from registry import CONF, defaults, fields, instantiate, node, options, target

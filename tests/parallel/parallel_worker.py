@@ -45,9 +45,8 @@ def made(overrides: tuple[str, ...]) -> tuple[Any, Any, Any]:
     """Config, data and module, as they are before there are several processes."""
     from gan_runs import compose
 
-    from gan_lab import config
+    from gan_lab import build, config
     from gan_lab.data import Digits, load
-    from gan_lab.training import build
 
     cfg = compose(*COMMON, *overrides, "evaluation=off")
     config.check(cfg)

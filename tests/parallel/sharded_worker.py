@@ -35,7 +35,7 @@ COUNTS: dict[str, dict[str, Any]] = {
 
 def stand_in() -> Any:
     """An extractor of random weights that finds every class."""
-    from gan_lab.metrics.features import Extractor, Features
+    from gan_lab.scoring.features import Extractor, Features
 
     class StandIn(Extractor):
         def __init__(self) -> None:
@@ -56,8 +56,8 @@ def scored() -> dict[str, Any]:
     from parallel_worker import made
     from rich.console import Console
 
-    from gan_lab.metrics.protocol import Protocol
-    from gan_lab.training.evaluation import Evaluator
+    from gan_lab.scoring.evaluator import Evaluator
+    from gan_lab.scoring.protocol import Protocol
 
     cfg, data, gan = made((*SMALL_DCGAN, "loss=am_gan", "labels=dynamic", "penalty=none"))
     recipe = SimpleNamespace(make=lambda *_: stand_in())

@@ -12,7 +12,7 @@ from penalty_probes import batch, conv_critic, rng
 from torch import Tensor, nn
 
 from gan_lab.architectures.layers import PooledConv2d
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 from registry import fields, instantiate
 
 

@@ -8,8 +8,8 @@ import torch
 from penalty_probes import MEASURING, Linear, Spy, batch, rng
 from scipy.stats import kstest
 
+from gan_lab.errors import UserError
 from gan_lab.penalties.regions import REGIONS
-from gan_lab.types import UserError
 from registry import fields, instantiate
 
 SHAPE = (6, 2, 3, 3)

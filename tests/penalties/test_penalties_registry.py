@@ -23,8 +23,8 @@ from penalty_probes import (
 from torch import nn
 
 import gan_lab.penalties
+from gan_lab.errors import UserError
 from gan_lab.penalties import Penalty
-from gan_lab.types import UserError
 from registry import CONF, defaults, fields, instantiate, target
 
 STABLE = {"none", "maxgp", "gp", "lp", "dragan", "r1", "clip", "spectral"}

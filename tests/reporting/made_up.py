@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gan_lab.versions import VERSION
+from gan_lab.records.versions import VERSION
 
 WEIGHTS = "ab" * 32
 HASHES = {"digits": "d1" * 32, "cifar10": "c1" * 32}

@@ -9,10 +9,10 @@ import pytest
 from made_up import labelled, record, run_dirs, write
 
 from gan_lab import records
+from gan_lab.errors import UserError
+from gan_lab.records.versions import VERSION
 from gan_lab.reporting import collect, read_records
 from gan_lab.reporting.collection import file_name, without_places
-from gan_lab.types import UserError
-from gan_lab.versions import VERSION
 
 DIRTY = {"sha": "5" * 40, "dirty": True}
 NO_GIT = {"sha": None, "dirty": None}

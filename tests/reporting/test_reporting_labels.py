@@ -10,12 +10,13 @@ import re
 import pytest
 from made_up import AM, ENTROPY, IS, MSSSIM, labelled, record
 
-from gan_lab.reporting import TABLES, render, sheet
+from gan_lab.errors import UserError
+from gan_lab.reporting import TABLES
 from gan_lab.reporting import table as table_of
-from gan_lab.reporting.cells import belongs, labels_column
-from gan_lab.reporting.orders import comparisons
-from gan_lab.reporting.published import Published
-from gan_lab.types import UserError
+from gan_lab.reporting.tables import render, sheet
+from gan_lab.reporting.tables.cells import belongs, labels_column
+from gan_lab.reporting.tables.orders import comparisons
+from gan_lab.reporting.thesis.design import Published
 from registry import options
 
 

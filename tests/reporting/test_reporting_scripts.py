@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from gan_lab import records
 from gan_lab.reporting import TABLES, table
-from gan_lab.reporting.published_objectives import CHANNELS, GENERATOR_STEPS, LINES, TABLE_2_2
+from gan_lab.reporting.thesis.chapter_2 import CHANNELS, GENERATOR_STEPS, LINES, TABLE_2_2
 from registry import options
 
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from gan_lab.reporting.statistics import difference, estimate
-from gan_lab.reporting.text import interval, number
+from gan_lab.reporting.tables.statistics import difference, estimate
+from gan_lab.reporting.tables.text import interval, number
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,15 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from made_up import FID, IS, WEIGHTS, record
 
-from gan_lab.reporting import TABLES, render, sheet
+from gan_lab.errors import UserError
+from gan_lab.records.versions import FIELD_DEFAULTS, Since
+from gan_lab.reporting import TABLES
 from gan_lab.reporting import table as table_of
-from gan_lab.reporting.orders import comparisons
-from gan_lab.reporting.published_objectives import LINES
-from gan_lab.reporting.sheet import Section, Sheet
+from gan_lab.reporting.tables import render, sheet
+from gan_lab.reporting.tables.orders import comparisons
+from gan_lab.reporting.tables.sheet import Section, Sheet
+from gan_lab.reporting.thesis.chapter_2 import LINES
 from gan_lab.terminal import quoted
-from gan_lab.types import UserError
-from gan_lab.versions import FIELD_DEFAULTS, Since
 from registry import CONF
 
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reporting"))
 
 from gan_runs import environment
 
-from gan_lab import trust
+from gan_lab.config import trust
 
 
 @pytest.fixture(autouse=True)

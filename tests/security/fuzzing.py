@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 SECONDS, MEGABYTES = 5, 500  # at most, for one file
 QUICK, WHOLE = 40, 400  # files of one kind; seven kinds

@@ -16,9 +16,9 @@ from gan_runs import CHANNELS, CONF, SMALL, command, compose, is_refusal, train,
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, flag_override
 
-from gan_lab import config, trust
-from gan_lab.training import build
-from gan_lab.types import UserError
+from gan_lab import build, config
+from gan_lab.config import trust
+from gan_lab.errors import UserError
 from registry import options
 
 GROUPS = config.GROUPS
@@ -38,8 +38,8 @@ HARMFUL = [
     {"_target_": "builtins.eval", "_args_": ["open('{}', 'w')"]},
     {"_target_": "torch.load", "f": "{}", "weights_only": False},
     {"_target_": "gan_lab.files.os.system", "command": "touch {}"},
-    {"_target_": "gan_lab.provenance.subprocess.Popen", "args": ["touch", "{}"]},
-    {"_target_": "gan_lab.training.build.make", "group": "loss", "node": {"_target_": "os.system"}},
+    {"_target_": "gan_lab.records.provenance.subprocess.Popen", "args": ["touch", "{}"]},
+    {"_target_": "gan_lab.build.make", "group": "loss", "node": {"_target_": "os.system"}},
     {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.system", "command": "touch {}"}},
 ]
 IDS = [node["_target_"] for node in HARMFUL]
@@ -130,7 +130,7 @@ def test_the_check_refuses_it_in_every_group_and_depth(change, group, node, comp
 @pytest.mark.parametrize("node", HARMFUL, ids=IDS)
 @pytest.mark.parametrize("group", GROUPS)
 def test_build_refuses_it_unchecked(group, node, spring):
-    from gan_lab.training import build
+    from gan_lab import build
 
     with pytest.raises(UserError, match=group):
         build.make(group, OmegaConf.create({"x": [aimed(node, spring)]}))
@@ -183,7 +183,7 @@ def test_what_is_no_name_is_refused(target):
         ("loss", "gan_lab.losses_of_somebody_else.exp"),
         ("optimizer", "gan_lab.losses.exponential"),
         ("trainer", "lightning.pytorch.LightningModule"),
-        ("penalty", "gan_lab.training.classifier.classifier_of"),
+        ("penalty", "gan_lab.classifier.store.classifier_of"),
     ],
 )
 def test_a_group_takes_only_what_is_meant_for_it(group, target):
@@ -197,7 +197,7 @@ WITH_EFFECTS = [  # of the packages that each group may use, and no option
     ("dataset", {"_target_": "gan_lab.data.download.fetch", "name": "x", "host": "y", "folder": "{}"}),
     ("dataset", {"_target_": "gan_lab.data.cache.load", "source": {"_target_": "gan_lab.data.digits.Digits"}}),
     ("dataset", {"_target_": "gan_lab.data.source.read_bytes", "path": "{}"}),
-    ("logger", {"x": {"_target_": "gan_lab.callbacks.save_grid", "path": "{}"}}),
+    ("logger", {"x": {"_target_": "gan_lab.data.pictures.save_grid", "path": "{}"}}),
     ("optimizer", {"_target_": "torch.optim.Adagrad"}),
     ("trainer", {"_target_": "gan_lab.training.strategy.first_process"}),
 ]
@@ -223,8 +223,10 @@ def test_what_a_saved_config_still_decides(run, tmp_path, capsys):
 
 
 def test_what_takes_the_place_of_a_saved_name_does_not_save_it(run, capsys):
-    alter(run, lambda content: content.update(logger={"x": {"_target_": "gan_lab.callbacks.save_grid"}}))
-    is_refusal(command(capsys, f"resume={run}", "logger=csv"), "gan_lab.callbacks.save_grid: a config may not name it")
+    alter(run, lambda content: content.update(logger={"x": {"_target_": "gan_lab.data.pictures.save_grid"}}))
+    is_refusal(
+        command(capsys, f"resume={run}", "logger=csv"), "gan_lab.data.pictures.save_grid: a config may not name it"
+    )
 
 
 def test_an_experiment_names_single_classes_and_the_command_line_packages(tmp_path, monkeypatch, capsys):
@@ -326,7 +328,7 @@ def test_a_package_of_ones_own_is_taken_once_it_is_trusted(target, own, tmp_path
 
 def test_the_environment_says_what_is_trusted(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_LAB_TRUSTED_PACKAGES", "one, two.three ,")
-    program = "from gan_lab import trust; print(trust.OWN)"
+    program = "from gan_lab.config import trust; print(trust.OWN)"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "('one', 'two.three')"
 

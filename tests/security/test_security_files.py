@@ -19,7 +19,7 @@ from gan_runs import command, environment, record, resume, train
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evaluation"))
 
@@ -315,15 +315,15 @@ def digits():
 @pytest.fixture(scope="module")
 def recipe():
     """A classifier that takes a second."""
-    from gan_lab.architectures.classifier import ResNetClassifier
-    from gan_lab.training.classifier import ClassifierRecipe, OneCycle
+    from gan_lab.classifier.networks import ResNetClassifier
+    from gan_lab.classifier.recipe import ClassifierRecipe, OneCycle
 
     return ClassifierRecipe(ResNetClassifier(width=4), OneCycle(0.25), epochs=1, batch_size=256, lr=0.05, crop=1)
 
 
 @EVERY_FORM
 def test_the_weights_of_a_classifier(form, digits, recipe, tmp_path, spring):
-    from gan_lab.training.classifier import _key, classifier_of
+    from gan_lab.classifier.store import _key, classifier_of
 
     weights = tmp_path / f"{_key(digits, recipe)}.safetensors"
     publish(weights, form(Harm(spring)))
@@ -336,7 +336,7 @@ def test_the_weights_of_a_classifier(form, digits, recipe, tmp_path, spring):
 @EVERY_FORM
 def test_a_classifier_in_training(form, digits, recipe, tmp_path, spring):
     """It is not believed: the training begins anew."""
-    from gan_lab.training.classifier import _key, classifier_of
+    from gan_lab.classifier.store import _key, classifier_of
 
     publish(tmp_path / f"{_key(digits, recipe)}.ckpt", form(Harm(spring)))
     made = classifier_of(digits, recipe, tmp_path, "cpu", Console(quiet=True))
@@ -346,7 +346,7 @@ def test_a_classifier_in_training(form, digits, recipe, tmp_path, spring):
 @EVERY_FORM
 def test_statistics_of_real_images(form, tmp_path, spring):
     from gan_lab.metrics import load_reference
-    from gan_lab.training.evaluation import _read
+    from gan_lab.scoring.evaluator import _read
 
     path = tmp_path / "reference.npz"
     path.write_bytes(form(Harm(spring)))
@@ -398,12 +398,12 @@ def test_a_run_removes_nothing_else_of_the_data_cache(tmp_path):
 @EVERY_FORM
 def test_inception_weights(form, tmp_path, spring):
     """With their own hash in the config, as a config of somebody else would have it."""
-    from gan_lab.training import build
+    from gan_lab import build
 
     path = tmp_path / "weights.pth"
     path.write_bytes(form(Harm(spring)))
     node = {
-        "_target_": "gan_lab.training.extractors.Inception",
+        "_target_": "gan_lab.scoring.extractors.Inception",
         "weights": str(path),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
@@ -415,7 +415,7 @@ def test_inception_weights_that_change_after_they_were_read(tmp_path, spring, mo
     """torch-fidelity loads without weights_only: it must not get the file."""
     import inception_weights
 
-    from gan_lab.metrics.features import InceptionExtractor
+    from gan_lab.scoring.features import InceptionExtractor
 
     path = tmp_path / "weights.pth"
     sha256 = inception_weights.write(path)

@@ -18,14 +18,15 @@ from gan_runs import environment, train
 from hypothesis import strategies as st
 from rich.console import Console
 
-from gan_lab import reporting, samples, saved, sweeps
+from gan_lab import build, reporting, sweeps
 from gan_lab.callbacks import Checkpoint, check_fits, load_newest
+from gan_lab.commands import sample
 from gan_lab.data import Digits, load
 from gan_lab.metrics import frechet_distance, load_reference
 from gan_lab.reporting import collect, read_records
-from gan_lab.reporting.sweep_status import status_table
-from gan_lab.training import build
-from gan_lab.training.evaluation import _read
+from gan_lab.runs import saved
+from gan_lab.scoring.evaluator import _read
+from gan_lab.sweeps.table import status_table
 from gan_lab.training.host_memory import keep_freed_memory
 
 ALL = ["dirty", "commits", "unfinished"]
@@ -84,7 +85,7 @@ def test_records(files, run_dir, tmp_path):
 def drawn_from(run_dir):
     """As scripts/sample.py makes the generator."""
     run = saved.open_run(run_dir)
-    spec = samples._spec(run)
+    spec = sample._spec(run)
     saved.check_generator(run, spec)
     gan = build.gan(run.config, spec)
     saved.load_generator(gan, run)
@@ -129,7 +130,7 @@ def test_checkpoints(files, run_dir):
     path = run_dir / "checkpoints/step_4.ckpt"
     whole, state = path.read_bytes(), torch.load(path, weights_only=True)
     run = saved.open_run(run_dir)
-    spec = samples._spec(run)
+    spec = sample._spec(run)
     gan = build.gan(run.config, spec)
     values = ODD_VALUE | st.sampled_from(_odd_tensors())
 

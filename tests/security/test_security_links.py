@@ -11,7 +11,7 @@ from gan_runs import SMALL, command, environment, is_refusal, resume, train
 
 from gan_lab import records
 from gan_lab.reporting import collect
-from gan_lab.sweeps import read_cells
+from gan_lab.sweeps.cells import read_cells
 
 LINKED = [
     "checkpoints", "samples", ".lock", "metrics.jsonl", "record.json", "config.yaml", "generator.safetensors",

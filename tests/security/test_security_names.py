@@ -9,10 +9,9 @@ from gan_runs import command, compose
 from made_up import record, write
 from PIL import Image
 
-from gan_lab import reporting, sweeps
+from gan_lab import build, reporting, sweeps
+from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.training import build
-from gan_lab.types import UserError
 
 UP = "x/../../../../outside/NAME"
 NAMES = [
@@ -92,10 +91,10 @@ def test_the_data_set_of_statistics(out, tmp_path, only_in):
 
 
 def test_the_data_set_that_is_scored(out, monkeypatch, only_in, capsys):
-    from gan_lab import scoring
+    from gan_lab.commands import evaluate
 
-    monkeypatch.setattr(scoring, "_known_samples", lambda data: {})
-    monkeypatch.setattr(scoring, "_classes_alone", lambda data: {})
+    monkeypatch.setattr(evaluate, "_known_samples", lambda data: {})
+    monkeypatch.setattr(evaluate, "_classes_alone", lambda data: {})
     with only_in(out):
         ended = command(
             capsys, "self_test=true", f"dataset.name='{UP}'", f"out={out}", "evaluation.scores=[is]",

@@ -21,7 +21,7 @@ FORBIDDEN_CALLS = {
 }  # fmt: skip
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "telnetlib"}
 NEEDED_ARGUMENTS = {"torch.load": ("weights_only", True), "numpy.load": ("allow_pickle", False)}
-ONLY_IN = {"hydra.utils.instantiate": "src/gan_lab/training/build.py"}  # its `make` checks first
+ONLY_IN = {"hydra.utils.instantiate": "src/gan_lab/build.py"}  # its `make` checks first
 
 
 def findings(source: str, path: str = "src/gan_lab/somewhere.py") -> list[str]:

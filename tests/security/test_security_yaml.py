@@ -10,8 +10,9 @@ import pytest
 from gan_runs import CONF, ROOT, command, is_refusal
 from omegaconf import OmegaConf
 
-from gan_lab import config, plain_yaml
-from gan_lab.types import UserError
+from gan_lab import config
+from gan_lab.errors import UserError
+from gan_lab.reading import plain_yaml
 
 OLD = ROOT / "tests/fixtures/old_runs"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

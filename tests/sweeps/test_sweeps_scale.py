@@ -16,9 +16,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_lab import cells, config, sweeps
-from gan_lab.reporting import sweep_status
-from gan_lab.training import build
+from gan_lab import build, config, sweeps
+from gan_lab.sweeps import job, table
 from registry import CONF
 
 
@@ -51,23 +50,23 @@ SWEEPS = [
 )
 def test_cells_go_where_composing_each_puts_them(overrides, asked):
     with sweep(*overrides) as (loader, whole):
-        places = cells.Places(loader, whole)
+        places = job.Places(loader, whole)
         for number, each in enumerate(asked):
-            expected = cells.place(cells.compose_cell(loader, whole, each, number))
+            expected = job.place(job.compose_cell(loader, whole, each, number))
             assert places.of(each, number) == expected
 
 
 def test_a_sweep_of_seeds_composes_once(monkeypatch):
     made = []
-    whole_compose = cells.compose_cell
+    whole_compose = job.compose_cell
 
     def counted(*arguments):
         made.append(arguments)
         return whole_compose(*arguments)
 
-    monkeypatch.setattr(cells, "compose_cell", counted)
+    monkeypatch.setattr(job, "compose_cell", counted)
     with sweep("n_critic=1") as (loader, whole):
-        places = cells.Places(loader, whole)
+        places = job.Places(loader, whole)
         found = {places.of([f"seed={seed}", "loss=exp"], seed)[1] for seed in range(40)}
     assert len(made) == 1
     assert found == {str(number) for number in range(40)}
@@ -76,7 +75,7 @@ def test_a_sweep_of_seeds_composes_once(monkeypatch):
 @pytest.mark.parametrize("override", ["n_critic=abc", "nothing=1"])
 def test_what_cannot_be_composed_is_found_before_the_first_cell(override):
     with sweep() as (loader, whole), pytest.raises((OmegaConfBaseException, hydra.errors.HydraException)):
-        cells.Places(loader, whole).of([override, "seed=1"], 0)
+        job.Places(loader, whole).of([override, "seed=1"], 0)
 
 
 def test_a_table_of_many_cells_looks_at_each_a_fixed_number_of_times(tmp_path):
@@ -89,8 +88,8 @@ def test_a_table_of_many_cells_looks_at_each_a_fixed_number_of_times(tmp_path):
             return super().__iter__()
 
     found = [sweeps.Cell(tmp_path / str(n), Overrides(("loss=exp", f"seed={n}")), "waiting") for n in range(300)]
-    table = sweep_status.status_table("sweep", found)
-    assert [str(cell) for cell in table.columns[1].cells][:2] == ["seed=0", "seed=1"]
+    shown = table.status_table("sweep", found)
+    assert [str(cell) for cell in shown.columns[1].cells][:2] == ["seed=0", "seed=1"]
     assert len(looked) <= 3 * len(found)
     looked.clear()
     sweeps.ending(tmp_path, found)
@@ -99,8 +98,8 @@ def test_a_table_of_many_cells_looks_at_each_a_fixed_number_of_times(tmp_path):
 
 def test_names_of_cells_are_text_in_the_table(tmp_path):
     cell = sweeps.Cell(tmp_path / "\x1b[2J", ("seed=0",), "failed", reason="[red]\x1b[31m")
-    table = sweep_status.status_table("sweep", [cell])
-    assert all("\x1b" not in str(text) for column in table.columns for text in column.cells)
+    shown = table.status_table("sweep", [cell])
+    assert all("\x1b" not in str(text) for column in shown.columns for text in column.cells)
 
 
 def test_a_run_on_one_device_is_none_of_slurms_business(monkeypatch, tmp_path):

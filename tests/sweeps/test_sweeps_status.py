@@ -14,9 +14,9 @@ from gan_runs import ROOT
 from rich.console import Console
 
 from gan_lab import records, sweeps
-from gan_lab.reporting.sweep_status import COLOURS, status_table, total
-from gan_lab.types import UserError
-from gan_lab.versions import VERSION
+from gan_lab.errors import UserError
+from gan_lab.records.versions import VERSION
+from gan_lab.sweeps.table import COLOURS, status_table, total
 
 NOW = 1_700_000_000.0
 SCORES = {"fid_x": {"value": 3.14159, "std": None, "n_samples": 9, "step": 9, "extractor": {}}}

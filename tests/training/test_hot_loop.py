@@ -12,11 +12,10 @@ from gan_runs import fitting
 from hydra import compose, initialize_config_dir
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan_lab import config
+from gan_lab import build, config
 from gan_lab.data import load
 from gan_lab.data.module import ResidentDataModule
-from gan_lab.run import quiet_lightning
-from gan_lab.training import build
+from gan_lab.runs.train import quiet_lightning
 from registry import CONF, node, options
 
 READS_A_VALUE = {"aten::_local_scalar_dense", "aten::is_nonzero", "aten::item", "aten::equal"}

@@ -11,13 +11,14 @@ import torch
 from gan_runs import DCGAN, SMALL, compose, traits
 from torch import Tensor, nn
 
+from gan_lab import build
 from gan_lab.data import Digits, load
 from gan_lab.data.resident import to_uint8
-from gan_lab.metrics.protocol import Protocol
-from gan_lab.training import GAN, build, sampling
-from gan_lab.training.evaluation import Evaluator
+from gan_lab.errors import UserError
+from gan_lab.scoring.evaluator import Evaluator
+from gan_lab.scoring.protocol import Protocol
+from gan_lab.training import GAN, sampling
 from gan_lab.training.randomness import generator_for
-from gan_lab.types import UserError
 from registry import options
 
 K, SIZE, LATENT = 10, 20, 8  # classes, samples of a batch in training, numbers in z

@@ -9,10 +9,11 @@ import torch
 from gan_runs import compose, train, weights
 from torch import nn
 
+from gan_lab import build
 from gan_lab.data import load
 from gan_lab.data.digits import Digits
 from gan_lab.data.resident import ResidentData, ResidentLoader
-from gan_lab.training import GAN, Recipe, build
+from gan_lab.training import GAN, Recipe
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import DataSpec
 

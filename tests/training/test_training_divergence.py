@@ -12,8 +12,8 @@ from gan_runs import CHANNELS, SMALL, checkpoint, command, metrics, record, step
 from hydra.errors import CompactHydraException
 
 from gan_lab import callbacks
+from gan_lab.errors import UserError
 from gan_lab.training import GAN
-from gan_lab.types import UserError
 
 
 def all_finite(state) -> bool:

@@ -14,10 +14,11 @@ import torch
 from gan_runs import CHANNELS, SMALL, compose
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan_lab.callbacks import Checkpoint, MetricsFile, ReadMetrics
+from gan_lab import build
+from gan_lab.callbacks import Checkpoint, ReadMetrics
 from gan_lab.data import load
 from gan_lab.data.module import ResidentDataModule
-from gan_lab.training import build
+from gan_lab.loggers import MetricsFile
 
 STEPS, LOOKS = 3000, (505, 1505, 2905)
 

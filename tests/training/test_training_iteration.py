@@ -19,15 +19,15 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan_lab import config
+from gan_lab import build, config
 from gan_lab.callbacks import Capture, Checkpoint, ReadMetrics
 from gan_lab.data import load
 from gan_lab.data.module import ResidentDataModule
+from gan_lab.errors import Diverged, UserError
 from gan_lab.optim import capturable
-from gan_lab.run import quiet_lightning
-from gan_lab.training import GAN, Diverged, build, capture
+from gan_lab.runs.train import quiet_lightning
+from gan_lab.training import GAN, capture
 from gan_lab.training.gan import Draws, Latent
-from gan_lab.types import UserError
 from registry import CONF, fields, instantiate, options
 
 READS = {"_local_scalar_dense", "is_nonzero", "item", "equal", "nonzero", "masked_select"}

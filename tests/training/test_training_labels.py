@@ -30,13 +30,12 @@ from gan_runs import (
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
-from gan_lab import config
+from gan_lab import build, config
 from gan_lab.data import Digits, load
 from gan_lab.data.resident import ResidentData, ResidentLoader
+from gan_lab.errors import UserError
 from gan_lab.losses import ClassLoss, GuidedLoss
-from gan_lab.training import build
 from gan_lab.training.randomness import fold, generator_for
-from gan_lab.types import UserError
 from registry import instantiate, options
 
 K = 10  # classes of the digits

@@ -11,7 +11,7 @@ from gan_runs import CHANNELS, SMALL, compose, record, resume, train
 from PIL import Image
 
 from gan_lab import config
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2", "checkpoint_every=1", "dataset=image_folder", "dataset.size=16",
        "dataset.splits={train: ., test: null}")  # fmt: skip

@@ -10,8 +10,8 @@ import yaml
 from gan_runs import CHANNELS, SMALL, resume, train
 
 from gan_lab import records
+from gan_lab.errors import UserError
 from gan_lab.training import precision
-from gan_lab.types import UserError
 
 CPU = torch.device("cpu")
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2")

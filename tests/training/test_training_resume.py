@@ -30,10 +30,10 @@ from gan_runs import (
     weights,
 )
 
-from gan_lab import callbacks, config, provenance, records
-from gan_lab.cli import Interrupted
+from gan_lab import callbacks, config, records
+from gan_lab.errors import Interrupted, UserError
 from gan_lab.files import is_intact
-from gan_lab.types import UserError
+from gan_lab.records import provenance
 
 KINDS = ["adam", "adashift"]
 MEMORY = ("penalty=maxgp", "penalty.memory=4")
@@ -198,7 +198,7 @@ def test_the_code_is_asked_for_its_commit_before_the_data_are_read(tmp_path, mon
         raise Stop
 
     monkeypatch.setattr(provenance, "git_state", lambda: order.append("code"))
-    monkeypatch.setattr("gan_lab.run.load", load)
+    monkeypatch.setattr("gan_lab.runs.train.load", load)
     with pytest.raises(Stop):
         train(tmp_path, "max_generator_steps=2")
     assert order == ["code", "data"]
@@ -468,13 +468,13 @@ def test_data_that_changed_are_refused(stopped):
 
 def test_the_config_of_a_run_reproduces_it(finished, tmp_path):
     """config.yaml, read back, trains the same generator."""
-    from gan_lab import run
+    from gan_lab.runs import train
 
     compose()  # Hydra's own config
     again = config.saved_config(finished, "run_dir")
     again.run_dir = str(tmp_path / "again")
     config.check(again)
-    run.train(again, tmp_path / "again")
+    train.train(again, tmp_path / "again")
     assert weights(tmp_path / "again") == weights(finished)
     assert record(tmp_path / "again")["config_hash"] == record(finished)["config_hash"]
 

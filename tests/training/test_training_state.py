@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from gan_lab.errors import UserError
 from gan_lab.penalties import MaxGradientPenalty
 from gan_lab.training.state import state_for
-from gan_lab.types import UserError
 
 FILE = Path("folder/of/step_3.ckpt")
 

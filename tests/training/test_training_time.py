@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gan_lab.callbacks.record import Seconds
+from gan_lab.callbacks.clock import Seconds
 
 
 def test_time_begins_with_the_first_step_and_stands_while_paused(monkeypatch):

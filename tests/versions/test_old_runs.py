@@ -15,12 +15,14 @@ from safetensors.torch import load_file
 
 import gan_lab
 import gan_lab.penalties
-from gan_lab import config, records, reporting, signature, versions
+from gan_lab import config, records, reporting
 from gan_lab.architectures import dcgan
+from gan_lab.config import signature
+from gan_lab.errors import UserError
 from gan_lab.penalties import maxgp
+from gan_lab.records import versions
+from gan_lab.records.versions import VERSION, Since
 from gan_lab.reporting import collect, read_records
-from gan_lab.types import UserError
-from gan_lab.versions import VERSION, Since
 
 OLD = ROOT / "tests/fixtures/old_runs"
 INTERRUPTED = ("interrupted", "labels_interrupted")

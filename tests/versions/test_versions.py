@@ -8,11 +8,12 @@ import pytest
 from gan_runs import compose, fitting
 from omegaconf import DictConfig, OmegaConf
 
-from gan_lab import config, records, versions
-from gan_lab.config import plain_config
-from gan_lab.reporting.cells import check_comparable
-from gan_lab.types import UserError
-from gan_lab.versions import FIELD_DEFAULTS, VERSION, Since
+from gan_lab import config, records
+from gan_lab.config.schema import plain_config
+from gan_lab.errors import UserError
+from gan_lab.records import versions
+from gan_lab.records.versions import FIELD_DEFAULTS, VERSION, Since
+from gan_lab.reporting.tables.cells import check_comparable
 from registry import options
 
 OWN = "my_package.losses.mine"

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from gan_lab.architectures.layers import BatchNorm2d, check_whole_numbers, square_image
 from gan_lab.architectures.weight_norm import weight_normalised
-from gan_lab.types import DataSpec, UserError
+from gan_lab.errors import UserError
+from gan_lab.types import DataSpec
 
 
 @dataclass(frozen=True)

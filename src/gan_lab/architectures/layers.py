@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_lab import parallel
-from gan_lab.types import DataSpec, UserError
+from gan_lab.errors import UserError
+from gan_lab.types import DataSpec
 
 Layer = TypeVar("Layer", bound=nn.Conv2d | nn.Linear)
 

@@ -9,7 +9,8 @@ from math import sqrt
 from torch import nn
 
 from gan_lab.architectures.layers import check_whole_numbers, glorot_uniform
-from gan_lab.types import DataSpec, UserError
+from gan_lab.errors import UserError
+from gan_lab.types import DataSpec
 
 
 def leaky_relu() -> nn.Module:

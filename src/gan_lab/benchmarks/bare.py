@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gan_lab.architectures import frozen_statistics
-from gan_lab.config import plain_config
+from gan_lab.config.schema import plain_config
 from gan_lab.training import GAN
 
 

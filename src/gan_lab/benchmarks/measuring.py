@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from gan_lab import provenance
+from gan_lab.records import provenance
 
 
 def wait() -> None:

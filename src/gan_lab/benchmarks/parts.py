@@ -9,11 +9,12 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
+from gan_lab import build
 from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.steps import composed, noise_data
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.optim import capturable
-from gan_lab.training import GAN, build
+from gan_lab.training import GAN
 
 
 def penalties(config: DictConfig, options: Sequence[str], rounds: int, device: torch.device) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_lab.architectures.classifier import ResNetClassifier
 from gan_lab.benchmarks.measuring import seconds_of, summary
+from gan_lab.classifier.networks import ResNetClassifier
+from gan_lab.inference import undisturbed
 from gan_lab.metrics import AMScore, FrechetDistance, InceptionScore
-from gan_lab.metrics.features import ClassifierExtractor, Extractor, undisturbed
+from gan_lab.scoring.features import ClassifierExtractor, Extractor
 from gan_lab.types import DataSpec
 
 CLASSES = 10

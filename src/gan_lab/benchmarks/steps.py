@@ -18,14 +18,15 @@ from omegaconf import DictConfig
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from gan_lab import build, terminal
 from gan_lab import config as configs
-from gan_lab import terminal
 from gan_lab.benchmarks.measuring import seconds_of, wait
-from gan_lab.callbacks import Capture, MetricsFile, ProgressBar, ReadMetrics, StopOnSignal
+from gan_lab.callbacks import Capture, ProgressBar, ReadMetrics, StopOnSignal
 from gan_lab.data import LoadedData
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.source import Split
-from gan_lab.training import GAN, build
+from gan_lab.loggers import MetricsFile
+from gan_lab.training import GAN
 from gan_lab.types import DataSpec
 
 CONF = Path(__file__).resolve().parents[3] / "conf"

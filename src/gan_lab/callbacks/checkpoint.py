@@ -11,14 +11,13 @@ import lightning.pytorch as pl
 import torch
 
 from gan_lab.data.source import one_line
+from gan_lab.errors import Diverged, UserError
 from gan_lab.files import checksum_path, is_intact, write_with_checksum
 from gan_lab.optim import capturable
-from gan_lab.schema import Count, misfit
-from gan_lab.training import GAN, Diverged
+from gan_lab.reading.schema import Count, misfit
+from gan_lab.records import folder
+from gan_lab.training import GAN
 from gan_lab.training.state import load_state, save_state, state_for
-from gan_lab.types import UserError
-
-FOLDER = "checkpoints"
 
 
 class _Facts(TypedDict):
@@ -46,7 +45,7 @@ class Checkpoint(pl.Callback):
         extra: Callable[[], dict[str, Any]],
         resume_from: dict[str, Any] | None,
     ) -> None:
-        self.folder = run_dir / FOLDER
+        self.folder = run_dir / folder.CHECKPOINTS
         self.every = every
         self.keep = keep
         self.extra = extra
@@ -91,7 +90,10 @@ class Checkpoint(pl.Callback):
 
 def list_checkpoints(run_dir: Path) -> list[Path]:
     """The checkpoints of a run, newest first."""
-    found = {path: re.fullmatch(r"step_(\d+)\.ckpt", path.name) for path in (run_dir / FOLDER).glob("step_*.ckpt")}
+    found = {
+        path: re.fullmatch(r"step_(\d+)\.ckpt", path.name)
+        for path in (run_dir / folder.CHECKPOINTS).glob("step_*.ckpt")
+    }
     steps = {path: int(match[1]) for path, match in found.items() if match}
     return sorted(steps, key=lambda path: steps[path], reverse=True)
 

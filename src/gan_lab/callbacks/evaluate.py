@@ -7,11 +7,11 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from gan_lab.callbacks.record import Seconds
-from gan_lab.metrics.meters import TERMS, Entry
-from gan_lab.records import RunRecord, is_commit
+from gan_lab.callbacks.clock import Seconds
+from gan_lab.records.record import RunRecord, is_commit
+from gan_lab.scoring.evaluator import Evaluator
+from gan_lab.scoring.protocol import TERMS, Entry
 from gan_lab.training import GAN
-from gan_lab.training.evaluation import Evaluator
 
 
 class Evaluate(pl.Callback):

@@ -12,7 +12,7 @@ import lightning.pytorch as pl
 import torch
 
 from gan_lab import parallel
-from gan_lab.cli import REPEATED_SECONDS
+from gan_lab.interrupts import REPEATED_SECONDS
 from gan_lab.training import GAN
 
 

@@ -7,19 +7,17 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
-from gan_lab.data.resident import to_uint8
+from gan_lab.data.pictures import filled_up, save_grid, save_scatter
 from gan_lab.files import atomic_path
+from gan_lab.records import folder
 from gan_lab.training import GAN, sampling
 from gan_lab.training.randomness import generator_for
 from gan_lab.types import DataSpec
 
 COUNT = 64  # 8 x 8
 MOST_ROWS, COLUMNS = 20, 10  # of the samples by class
-_SMALLEST_TILE = 48  # pixels a side; smaller images are enlarged without smoothing
 
 
 class SampleGrid(pl.Callback):
@@ -31,7 +29,7 @@ class SampleGrid(pl.Callback):
 
     def __init__(self, run_dir: Path, every: int, spec: DataSpec, real: Tensor) -> None:
         """real: some real samples, drawn behind generated points."""
-        self.folder = run_dir / "samples"
+        self.folder = run_dir / folder.SAMPLES
         self.every = every
         self.spec = spec
         self.real = real
@@ -69,30 +67,3 @@ class SampleGrid(pl.Callback):
 
     def _path(self, gan: GAN) -> Path:
         return self.folder / f"step_{gan.generator_steps}.png"
-
-
-def filled_up(rows: list[Tensor], columns: int) -> Tensor:
-    """Rows of up to `columns` images (m, C, H, W) as (rows · columns, C, H, W), white where an image is missing."""
-    return torch.cat([torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows])
-
-
-def save_grid(samples: Tensor, path: Path, columns: int = 8) -> None:
-    """Images (n, C, H, W) in [-1, 1] as a PNG of rows of `columns`."""
-    height = samples.shape[-2]
-    scale = -(-_SMALLEST_TILE // height)
-    tiles = to_uint8(samples).repeat_interleave(scale, -1).repeat_interleave(scale, -2)
-    grid = make_grid(tiles, nrow=columns, padding=2, pad_value=255)
-    Image.fromarray(grid.permute(1, 2, 0).numpy()).save(path, format="png")
-
-
-def save_scatter(samples: Tensor, real: Tensor, path: Path) -> None:
-    """Points (n, 2), generated over real, as a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 5), layout="tight")
-    axes = figure.subplots()
-    axes.scatter(real[:, 0], real[:, 1], s=4, color="0.7", label="real")
-    axes.scatter(samples[:, 0], samples[:, 1], s=4, color="tab:red", label="generated")
-    axes.set_aspect("equal")
-    axes.legend(loc="upper right")
-    figure.savefig(path, format="png", dpi=120)

@@ -11,11 +11,12 @@ from typing import TypedDict
 
 import numpy as np
 
-from gan_lab.arrays import json_of, read_arrays
 from gan_lab.data.source import Decoded, LoadedData, Source, Split
+from gan_lab.errors import UserError
 from gan_lab.files import atomic_path, clear_abandoned
-from gan_lab.schema import misfit
-from gan_lab.types import DataSpec, UserError
+from gan_lab.reading.arrays import json_of, read_arrays
+from gan_lab.reading.schema import misfit
+from gan_lab.types import DataSpec
 
 log = logging.getLogger(__name__)
 

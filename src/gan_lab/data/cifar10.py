@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_lab.data.download import fetch, require
 from gan_lab.data.source import Decoded, Source, Split, content_digest, expand, read_bytes
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 BATCHES = (*(f"data_batch_{index}" for index in range(1, 6)), "test_batch", "batches.meta")
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_lab.data.source import Decoded, Source, Split, check_number, content_digest
-from gan_lab.interruption import waits_for_imports
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
+from gan_lab.interrupts import waits_for_imports
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from tarfile import TarError
 
 from gan_lab.data.source import one_line
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 PROBE_SECONDS = 10.0
 STALL_SECONDS = 30.0

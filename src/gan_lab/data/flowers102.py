@@ -9,7 +9,7 @@ from gan_lab.data.download import fetch, require
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import Decoded, Source, content_digest, expand, read_bytes
 from gan_lab.data.tree import decode_tree, list_images, tree_key
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 FILES = ("imagelabels.mat", "setid.mat", "jpg/image_00001.jpg", "jpg/image_08189.jpg")
 SPLITS = ("all", "standard")

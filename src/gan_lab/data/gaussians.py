@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from gan_lab.data.source import Decoded, Source, Split, check_number, content_digest
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 LAYOUTS = ("ring", "grid")
 

@@ -19,7 +19,7 @@ from gan_lab.data.tree import (
     passed_over,
     say_passed_over,
 )
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 UNLABELLED = "unlabelled"
 

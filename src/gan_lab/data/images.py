@@ -11,8 +11,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from gan_lab.data.source import RAW_BYTES, check_number, one_line
+from gan_lab.errors import UserError
 from gan_lab.files import open_regular
-from gan_lab.types import UserError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # by content; no other decoder of Pillow's is started
 MAX_PIXELS = 2**26  # of a file: 8192 x 8192

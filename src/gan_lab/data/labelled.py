@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from gan_lab.data.source import LoadedData, Split
-from gan_lab.types import UNLABELLED, UserError
+from gan_lab.errors import UserError
+from gan_lab.types import UNLABELLED
 
 _PURPOSE = 0x1ABE1  # keeps these permutations apart from other streams of the same seed
 

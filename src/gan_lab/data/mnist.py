@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_lab.data.download import fetch, require
 from gan_lab.data.source import Decoded, Source, Split, content_digest, expand, read_bytes
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),

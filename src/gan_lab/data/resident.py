@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_lab.data.source import LoadedData
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 _PURPOSE = 0xDA7A  # keeps these permutations apart from other streams of the same seed
 

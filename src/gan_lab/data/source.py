@@ -15,8 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from gan_lab.errors import UserError
 from gan_lab.files import open_regular
-from gan_lab.types import DataSpec, UserError
+from gan_lab.types import DataSpec
 
 RAW_BYTES = 2**30  # more than any raw file that is read as one
 DECODER_VERSION = 1

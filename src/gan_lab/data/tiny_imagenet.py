@@ -9,7 +9,7 @@ from gan_lab.data.image_folder import check_same_classes, folder_name, list_clas
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import read_bytes
 from gan_lab.data.tree import Tree, TreeSource, list_images
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 ANNOTATIONS = "val_annotations.txt"
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from gan_lab.data.images import MAX_PIXELS, ImageRule, decode_image, extent, open_image
 from gan_lab.data.source import Decoded, Source, Split, content_digest, raw_digest
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
 _KINDS = 8  # of files passed over, listed

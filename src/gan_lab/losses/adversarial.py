@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_lab.errors import UserError
 from gan_lab.losses.scalar import Affine, ScalarFunction, ScalarLoss
-from gan_lab.types import UserError
 
 
 def identity(t: Tensor) -> Tensor:

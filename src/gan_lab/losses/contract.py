@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 
 @runtime_checkable

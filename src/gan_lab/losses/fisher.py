@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import parallel
+from gan_lab.errors import UserError
 from gan_lab.losses.contract import single_logit
-from gan_lab.types import UserError
 
 
 def fisher(rho: float = 1e-6) -> FisherLoss:

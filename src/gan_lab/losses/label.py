@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 
+from gan_lab.errors import UserError
 from gan_lab.losses.class_logits import JointLabelLoss, LabelLoss
 from gan_lab.losses.unlabelled import CatLoss
-from gan_lab.types import UserError
 
 UNLABELLED_MEANS = ("separate", "pooled")
 

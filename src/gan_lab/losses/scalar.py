@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gan_lab.errors import UserError
 from gan_lab.losses.contract import single_logit
-from gan_lab.types import UserError
 
 ScalarFunction = Callable[[Tensor], Tensor]  # elementwise; module-level or a frozen dataclass, so that it pickles
 

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_lab import parallel
+from gan_lab.errors import UserError
 from gan_lab.losses.class_logits import LabelLoss, check_classes, given, widened
-from gan_lab.types import UNLABELLED, UserError
+from gan_lab.types import UNLABELLED
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,7 @@
 
 from gan_lab.metrics.am_score import AMScore, AMScoreValue, am_score
 from gan_lab.metrics.class_histogram import ClassHistogram, ClassHistogramValue
-from gan_lab.metrics.frechet import (
-    FrechetDistance,
-    Moments,
-    frechet_distance,
-    load_reference,
-    moments,
-    save_reference,
-)
+from gan_lab.metrics.frechet import FrechetDistance, Moments, frechet_distance, load_reference, moments, save_reference
 from gan_lab.metrics.inception_score import InceptionScore, InceptionScoreValue, inception_score
 from gan_lab.metrics.kernel import KernelDistance, KernelDistanceValue, kernel_distance
 from gan_lab.metrics.log_space import entropy, log_probabilities

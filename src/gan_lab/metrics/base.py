@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 P = ParamSpec("P")
 R = TypeVar("R")

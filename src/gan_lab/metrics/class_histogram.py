@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score, check_integers
 from gan_lab.metrics.log_space import entropy, log_probabilities
-from gan_lab.types import UserError
 
 
 class ClassHistogramValue(NamedTuple):

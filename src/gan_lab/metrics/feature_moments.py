@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_lab.arrays import json_of, read_arrays
+from gan_lab.errors import UserError
 from gan_lab.files import atomic_path
 from gan_lab.metrics.base import exactly
-from gan_lab.schema import misfit
-from gan_lab.types import UserError
+from gan_lab.reading.arrays import json_of, read_arrays
+from gan_lab.reading.schema import misfit
 
 STATISTICS_BYTES = 64 * 2**20  # of a file of moments once it is unpacked: 2,048 features have 34 MB
 LARGEST = 1e30  # of a moment; its square is a number still

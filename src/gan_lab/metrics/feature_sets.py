@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torchmetrics.utilities.distributed import gather_all_tensors
 
+from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score
 from gan_lab.metrics.feature_moments import check_features
-from gan_lab.types import UserError
 
 
 def check_sides(real: Tensor, fake: Tensor, smallest: int, remedy: str) -> tuple[Tensor, Tensor]:

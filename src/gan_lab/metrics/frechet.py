@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score, check_integers, exactly
 from gan_lab.metrics.feature_moments import (
     Moments,
@@ -14,7 +15,6 @@ from gan_lab.metrics.feature_moments import (
     moments_of_sums,
     save_reference,
 )
-from gan_lab.types import UserError
 
 __all__ = ["FrechetDistance", "Moments", "frechet_distance", "load_reference", "moments", "save_reference"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_lab.errors import UserError
 from gan_lab.metrics.base import exactly
-from gan_lab.types import UserError
 
 
 @exactly

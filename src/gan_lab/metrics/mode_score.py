@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from gan_lab.errors import UserError
 from gan_lab.metrics.base import exactly
 from gan_lab.metrics.log_space import check_classes, divergence, expectation, log_marginal
 from gan_lab.metrics.splits import SplitScore, averages, spread
-from gan_lab.types import UserError
 
 
 class ModeScoreValue(NamedTuple):

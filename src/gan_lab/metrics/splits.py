@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score, check_integers
 from gan_lab.metrics.log_space import entropy, log_probabilities, log_sum_exp
-from gan_lab.types import UserError
 
 
 def averages(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from gan_lab.errors import UserError
 from gan_lab.metrics.base import check_integers
-from gan_lab.types import UserError
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the levels, Wang et al. 2003; their sum is 1.0001
 VARIANTS = ("abs", "signed")

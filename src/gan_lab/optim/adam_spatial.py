@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from gan_lab.errors import UserError
 from gan_lab.optim.base import ListOptimizer, State, average, bias_correction, descend, whole
-from gan_lab.types import UserError
 
 
 class AdamSpatial(ListOptimizer):

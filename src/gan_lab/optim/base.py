@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 State = dict[str, Tensor]
 

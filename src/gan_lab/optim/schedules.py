@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import parallel
+from gan_lab.errors import UserError
 from gan_lab.penalties.regions import Noise, interpolates
-from gan_lab.types import UserError
 
 Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from its own sample alone
 

@@ -10,9 +10,9 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gan_lab.errors import UserError
 from gan_lab.penalties.base import Penalty
 from gan_lab.penalties.operator_norm import operator_norm
-from gan_lab.types import UserError
 
 
 class NoPenalty(Penalty):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import parallel
+from gan_lab.errors import UserError
 from gan_lab.penalties.base import Penalty, Score, gradient_norms
 from gan_lab.penalties.regions import REGIONS, Noise
-from gan_lab.types import UserError
 
 
 class PointPenalty(Penalty):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from gan_lab import parallel
+from gan_lab.errors import UserError
 from gan_lab.penalties.base import Score, gradient_norms
 from gan_lab.penalties.gradient import PointPenalty
 from gan_lab.penalties.regions import Noise
-from gan_lab.types import UserError
 
 
 class MaxGradientPenalty(PointPenalty):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 FIRST_ITERATIONS = 15  # before the first estimate, as many as torch's spectral_norm makes
 _TINY = 1e-12

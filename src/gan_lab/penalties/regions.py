@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_lab import parallel
-from gan_lab.types import UserError
+from gan_lab.errors import UserError
 
 Noise = tuple[Tensor, ...]  # the draws for one batch
 

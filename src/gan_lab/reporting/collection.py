@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_lab import records, terminal
+from gan_lab.errors import DamagedFile, UserError
 from gan_lab.files import safe_name, write_atomically
-from gan_lab.types import DamagedFile, UserError
+from gan_lab.records import folder as names
 
 Record = dict[str, Any]  # records.Content
 _REQUIRED = ("run_id", "config.seed", "seed", "choices.loss", "choices.penalty", "dataset.name", "dataset.content_hash")
@@ -121,9 +122,9 @@ def collect(
     records.check_allowances(allow)
     written: list[Path] = []
     for folder in runs:
-        paths = sorted(folder.rglob(records.FILE_NAME))
+        paths = sorted(folder.rglob(names.RECORD))
         if not paths:
-            raise UserError(f"{folder}: there is no {records.FILE_NAME} below it; name a folder of run directories")
+            raise UserError(f"{folder}: there is no {names.RECORD} below it; name a folder of run directories")
         for path in paths:
             try:
                 record = records.read(path.parent).content

@@ -1,6 +1,7 @@
 """How a GAN is trained: the LightningModule, its EMA, and the place that builds it from a config."""
 
+from gan_lab.errors import Diverged
 from gan_lab.training.ema import ExponentialMovingAverage
-from gan_lab.training.gan import GAN, Diverged, Recipe
+from gan_lab.training.gan import GAN, Recipe
 
 __all__ = ["GAN", "Diverged", "ExponentialMovingAverage", "Recipe"]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gan_lab import parallel
 from gan_lab.architectures import frozen_statistics, normalises_by_batch
+from gan_lab.errors import Diverged, UserError
 from gan_lab.losses import ClassLoss, Loss
 from gan_lab.losses.targets import Targets
 from gan_lab.optim import capturable
@@ -21,14 +22,9 @@ from gan_lab.penalties import Penalty
 from gan_lab.penalties.regions import Noise
 from gan_lab.training.ema import ExponentialMovingAverage
 from gan_lab.training.randomness import fold, generator_for
-from gan_lab.types import UserError
 
 OptimizerFactory = Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
 Schedule = Callable[[int, int], float]
-
-
-class Diverged(RuntimeError):
-    """A loss, a gradient or a parameter is not finite."""
 
 
 @dataclass(frozen=True)

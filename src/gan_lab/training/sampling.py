@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gan_lab.metrics.features import undisturbed
+from gan_lab.errors import UserError
+from gan_lab.inference import undisturbed
 from gan_lab.training.gan import GAN
-from gan_lab.types import UserError
 
 BATCH = 100  # samples drawn at once, where the generator does not say
 MOST_BATCHES = 40  # drawn in search of a class

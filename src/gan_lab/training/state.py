@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_lab.arrays import check_members
+from gan_lab.errors import UserError
 from gan_lab.files import open_regular
-from gan_lab.schema import DEPTH
-from gan_lab.types import UserError
+from gan_lab.reading.arrays import check_members
+from gan_lab.reading.schema import DEPTH
 
 VALUES = 1_000_000  # in a training state, containers among them: an optimizer has some for each tensor
 

@@ -1,0 +1,222 @@
+"""From a config and the facts of the data to objects: the only place that joins the two."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig
+from rich.console import Console
+from torch import nn
+
+from gan_lab.architectures import initialise_from_data
+from gan_lab.config import signature, trust
+from gan_lab.config.checks import check_shares, merged_critic_optimizer
+from gan_lab.config.schema import META_KEYS, plain_config
+from gan_lab.data import LoadedData
+from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
+from gan_lab.data.resident import ResidentData, ResidentLoader
+from gan_lab.errors import UserError
+from gan_lab.files import safe_name
+from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss
+from gan_lab.losses.class_logits import check_classes
+from gan_lab.scoring.evaluator import Evaluator
+from gan_lab.training.gan import GAN, OptimizerFactory, Recipe
+from gan_lab.training.randomness import fold
+from gan_lab.types import DataSpec
+
+
+def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
+    """Call a config node's `_target_` with its fields and facts that no config holds.
+
+    What the target refuses (ValueError, TypeError), or needs and cannot import, becomes a UserError with the group, and
+    so does a target that a config may not name (gan_lab.config.trust). Nothing else calls what a config names.
+    """
+    plain = plain_config(node)
+    trust.check(group, plain)
+    fields = {key: value for key, value in plain.items() if key == "_target_" or key not in META_KEYS}
+    try:
+        return instantiate(fields, *facts, _convert_="all", **named_facts)
+    except (InstantiationException, MisconfigurationException) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, _OF_A_VALUE):
+            raise UserError(f"{group}: {' '.join(str(cause).split())}") from None
+        raise
+
+
+_OF_A_VALUE = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),
+    *(ImportError, MisconfigurationException),
+)
+"""What somebody else's class raises for a value that it was not made for."""
+
+
+def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
+    """What training sees of `data`: its images, K classes, and as many labels as `dataset.labelled_fraction` leaves."""
+    dataset = config.dataset
+    num_classes = None if dataset.num_classes is None else int(dataset.num_classes)  # 10.0 is a whole number
+    return partly_labelled(data, dataset.labelled_fraction, num_classes, config.seed)
+
+
+def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None) -> GAN:
+    """The module that a config describes, for `training_data` of `spec`.
+
+    Its weights depend on the seed alone, and those of weight-normalised layers on the first batch. data: whole; without
+    it such layers are not scaled and no reference distribution is set: for a module whose weights will be loaded.
+    """
+    loss = make("loss", config.loss)
+    if data is not None:
+        fed = training_data(config, data)
+        loss = _guided(loss, config.dataset.reference_distribution, data, fed)
+    targets = make("labels", config.labels, spec.num_classes)
+    architecture = make("architecture", config.architecture)
+    torch.manual_seed(fold(config.seed, "initial weights"))
+    layout = torch.channels_last if spec.kind == "images" else torch.contiguous_format  # faster convolutions
+    generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
+    critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
+    if data is not None:
+        z = torch.randn(config.generator_batch_size, architecture.latent_dim)
+        initialise_from_data(generator, targets.draw(z, torch.default_generator)[0])
+        first = ResidentLoader(ResidentData.place(fed, "cpu"), config.batch_size, 1, config.seed, stop=1)
+        initialise_from_data(critic, next(iter(first))[0][0])
+    return GAN(
+        generator=generator,
+        critic=critic,
+        loss=loss,
+        penalty=make("penalty", config.penalty),
+        targets=targets,
+        generator_optimizer=_optimizer("optimizer", config.optimizer),
+        critic_optimizer=_optimizer("optimizer_critic", merged_critic_optimizer(config)),
+        schedule=make("schedule", config.schedule),
+        recipe=Recipe(
+            seed=config.seed,
+            n_critic=config.n_critic,
+            batch_size=config.batch_size,
+            generator_batch_size=config.generator_batch_size,
+            max_generator_steps=config.max_generator_steps,
+            latent_dim=architecture.latent_dim,
+            ema_decay=config.ema_decay,
+            log_every=config.log_every,
+        ),
+    )
+
+
+def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
+    """`gan` without memory for its weights: to see whether a file fits it, of whatever size a config says it is.
+
+    Raises UserError as `gan`, and for networks of more weights than can be counted.
+    """
+    try:
+        with torch.device("meta"):
+            return gan(config, spec)
+    except (RuntimeError, OverflowError) as error:
+        raise UserError(f"architecture: such networks cannot be made ({' '.join(str(error).split())[:120]})") from None
+
+
+def _guided(loss: Loss, asked: str | None, data: LoadedData, fed: LoadedData) -> Loss:
+    """The loss with (4-34): as asked, and uniform where no label guides the classes of a LabelLoss."""
+    if asked is None and count_labelled(fed) == 0 and isinstance(loss, LabelLoss):
+        asked = "uniform"
+    if asked is None or not isinstance(loss, LabelLoss | CatLoss):
+        return loss
+    classes = check_classes(fed.spec.num_classes)
+    if asked == "uniform":
+        return GuidedLoss(loss, (1 / classes,) * classes)
+    shares = class_shares(data)
+    if len(shares) != classes or min(shares) == 0:
+        raise UserError(
+            f"dataset.reference_distribution=data: {data.spec.name} has labels of {sum(map(bool, shares))} classes and "
+            f"{classes} are trained; set dataset.reference_distribution=uniform"
+        )
+    return GuidedLoss(loss, shares)
+
+
+def _optimizer(group: str, node: DictConfig) -> OptimizerFactory:
+    make(group, node, [nn.Parameter(torch.zeros(1))])  # refuse wrong fields now, not when training starts
+    return functools.partial(make, group, node)
+
+
+def device(name: str) -> torch.device:
+    """auto: a GPU where there is one."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda: this machine has no CUDA device; set device=auto")
+    has_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available())
+    return torch.device("cuda", 0) if has_gpu else torch.device("cpu")
+
+
+def evaluator(
+    config: DictConfig, data: LoadedData, device: torch.device, console: Console, gan: GAN | None = None
+) -> Evaluator | None:
+    """What scores the run, with its classifier trained or its weights checked; None for evaluation=off and points.
+
+    gan: what it is to score, so that a score which that cannot have is refused now; None: images without a generator.
+    """
+    if not config.evaluation:
+        return None
+    if data.spec.kind != "images":
+        console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}")
+        return None
+    protocol = make("evaluation", config.evaluation)
+    own_classes = None if gan is None else gan.own_classes
+    return Evaluator(protocol, data, Path(config.data_cache), device, console, own_classes)
+
+
+def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:
+    """Lightning's Trainer: one epoch over the steps still to do; checkpoints, bar and metrics are ours."""
+    # a run on one device asks no cluster: SLURM_NTASKS may be of the job that it is a part of
+    alone = config.trainer.get("strategy") is None
+    try:
+        made: pl.Trainer = make(
+            "trainer",
+            config.trainer,
+            plugins=[LightningEnvironment()] if alone else None,
+            callbacks=callbacks,
+            logger=loggers or False,
+            default_root_dir=run_dir,
+            max_epochs=1,
+            log_every_n_steps=1,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except UserError as error:
+        raise UserError(f"{error} (trainer=auto takes what this machine has)") from None
+    check_shares(config, made.world_size)
+    cores = os.cpu_count() or 1
+    if made.strategy.root_device.type == "cpu" and made.num_devices > cores:
+        raise UserError(
+            f"trainer.devices={made.num_devices}: this machine has {cores} cores; set trainer.devices={cores} or less"
+        )
+    return made
+
+
+def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:
+    """The chosen loggers, writing into the run directory. W&B continues the run `run_id` after a resume."""
+    made = []
+    for name, node in config.logger.items():
+        facts = {"save_dir": run_dir}
+        taken = signature.parameters(node["_target_"])
+        if "id" in taken:
+            facts["id"] = safe_name(run_id)
+        if "sub_dir" in taken:
+            _check_folders(f"logger.{name}", node)
+        made.append(make(f"logger.{name}", node, **facts))
+    return made
+
+
+def _check_folders(path: str, node: DictConfig) -> None:
+    """Refuse fields that name folders of a logger and would lead out of the run directory. Raises UserError."""
+    for name in ("name", "version", "sub_dir"):
+        value = node.get(name)
+        if value not in (None, "") and safe_name(value) != str(value):
+            raise UserError(f"{path}.{name}={value}: a folder in the run directory is meant: use letters, digits and -")

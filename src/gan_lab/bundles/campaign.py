@@ -1,0 +1,115 @@
+"""A list of runs that one command works through until its time is over, and the next one continues. Torch-free.
+
+`campaign.yaml` is a list of entries {overrides: [...], each: {field: [value, ...]}}: what train.py is given, and fields
+that take every one of their values, the last one fastest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess  # nosec B404 # train.py of this checkout, below
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gan_lab import records
+from gan_lab.errors import UserError
+from gan_lab.files import open_regular, safe_name
+from gan_lab.records import folder
+
+ENDED = ("finished", "diverged")
+GRACE_SECONDS = 30.0  # in which a run that is asked to stop writes its checkpoint
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run. name: of its folder, by the fields that take several values. overrides: of train.py."""
+
+    name: str
+    overrides: tuple[str, ...]
+
+
+def read_campaign(path: Path) -> list[Cell]:
+    """The cells of a campaign's file, in its order. Raises UserError where it is none, or two cells have one name."""
+    try:
+        with open_regular(path) as file:
+            entries = yaml.safe_load(file)
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read as a campaign ({error})") from None
+    if not isinstance(entries, list) or not entries:
+        raise UserError(f"{path} must be a list of entries with overrides and each")
+    cells = [cell for entry in entries for cell in _cells_of(entry, path)]
+    names = [cell.name for cell in cells]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UserError(f"{path} has two cells {sorted(twice)[0]}: let `each` tell them apart")
+    return cells
+
+
+def _cells_of(entry: Any, path: Path) -> list[Cell]:
+    if not isinstance(entry, dict) or entry.keys() - {"overrides", "each"}:
+        raise UserError(f"{path}: an entry has overrides and each, not {entry!r:.80}")
+    overrides, each = entry.get("overrides", []), entry.get("each", {})
+    cells = []
+    for values in itertools.product(*each.values()):
+        chosen = dict(zip(each, values, strict=True))
+        parts = [
+            f"{field.split('.')[-1] if '.' in field or field == 'seed' else ''}{value}"
+            for field, value in chosen.items()
+        ]
+        given = (*overrides, *(f"{field}={value}" for field, value in chosen.items()))
+        cells.append(Cell(safe_name("_".join(parts)), given))
+    return cells
+
+
+def status_of(run_dir: Path) -> str | None:
+    """How far the run of a cell is, by its record; None where it has not begun."""
+    return None if not (run_dir / folder.RECORD).exists() else str(records.read(run_dir)["status"])
+
+
+def work_through(
+    cells: Sequence[Cell], runs: Path, is_over: Callable[[], bool], at_once: int = 1
+) -> dict[str, str | None]:
+    """Train cells in their order, from where they are, `at_once` at a time; stop those that run when time is over.
+
+    A cell that fails does not stop the others. Each writes `runs`/NAME and what it prints to `runs`/NAME.txt.
+
+    Args:
+        cells: of a campaign.
+        runs: the folder of their run directories.
+        is_over: whether time is over; a run then has GRACE_SECONDS to write its checkpoint.
+        at_once: how many processes train at a time.
+
+    Returns:
+        The status of every cell.
+    """
+    waiting = [cell for cell in cells if status_of(runs / cell.name) not in ENDED]
+    running: list[subprocess.Popen[bytes]] = []
+    runs.mkdir(parents=True, exist_ok=True)
+    while (waiting or running) and not is_over():
+        running = [process for process in running if process.poll() is None]
+        while waiting and len(running) < at_once:
+            running.append(_start(waiting.pop(0), runs))
+        time.sleep(0.2)
+
+    # time is over: each writes a checkpoint
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+    for process in running:
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return {cell.name: status_of(runs / cell.name) for cell in cells}
+
+
+def _start(cell: Cell, runs: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "train.py", *cell.overrides, f"run_dir={runs / cell.name}", "existing_run=resume"]
+    with (runs / f"{cell.name}.txt").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # nosec B603 # no shell

@@ -1,0 +1,107 @@
+"""How a data set's own classifier is made: its network, schedule and training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from gan_lab.classifier.networks import Classifier
+from gan_lab.errors import UserError
+from gan_lab.types import DataSpec
+
+VERSION = 2
+"""Raise it when the same recipe would train another network: every cached classifier is trained anew."""
+
+
+class Network(Protocol):
+    """What makes a classifier: a frozen dataclass of `gan_lab.architectures`."""
+
+    def network(self, spec: DataSpec) -> Classifier:
+        """A classifier of `spec.num_classes` classes, its weights from torch's global generator."""
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """The factor of the learning rate rises linearly to 1 over the first `warmup` of training, then falls to 0.
+
+    Source: Smith 2017 (arXiv:1708.07120).
+    """
+
+    warmup: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not 0 < self.warmup < 1:
+            raise UserError(f"classifier.schedule.warmup={self.warmup}: use a number between 0 and 1")
+
+    def __call__(self, progress: float) -> float:
+        return min(progress / self.warmup, (1 - progress) / (1 - self.warmup))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The factor falls by `divisor` at each of the fractions `at` of training: ÷10 at 1/2 and 3/4 for DenseNet."""
+
+    at: tuple[float, ...] = (0.5, 0.75)
+    divisor: float = 10.0
+
+    def __call__(self, progress: float) -> float:
+        return self.divisor ** -sum(progress >= fraction for fraction in self.at)
+
+
+@dataclass(frozen=True)
+class ClassifierRecipe:
+    """How C is trained: cross-entropy, SGD with Nesterov momentum and weight decay.
+
+    Inputs are uint8 images standardised by the training set's mean and standard deviation per channel. Augmentation:
+    random crops after padding by `crop` pixels, and mirroring where `flip`. padding: "reflect" (about the border
+    pixels) or "constant" (zeros, the mean colour).
+    precision: "32-true", "bf16-mixed", or "auto": bf16 where the device multiplies it faster than fp32.
+    Everything random comes from (seed, epoch); the last partial batch of an epoch is dropped.
+
+    Errors: UserError for values out of range.
+    """
+
+    network: Network
+    schedule: Callable[[float], float]
+    epochs: int
+    batch_size: int
+    lr: float
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    crop: int = 4
+    padding: str = "reflect"
+    flip: bool = True
+    seed: int = 0
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, low in (("epochs", 1), ("batch_size", 1), ("crop", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < low:
+                raise UserError(f"classifier.{name}={value}: use a whole number of at least {low}")
+        for name in ("lr", "momentum", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"classifier.{name}={getattr(self, name)}: use a number of at least 0")
+        if self.padding not in ("reflect", "constant"):
+            raise UserError(f"classifier.padding={self.padding}: choose reflect or constant")
+        if self.precision not in ("auto", "32-true", "bf16-mixed"):
+            raise UserError(f"classifier.precision={self.precision}: choose auto, 32-true or bf16-mixed")
+
+
+def described(recipe: ClassifierRecipe) -> dict[str, Any]:
+    """A recipe as records hold it."""
+    return asdict(recipe) | {
+        "network": _named(recipe.network),
+        "schedule": _named(recipe.schedule),
+    }
+
+
+def architecture_of(recipe: ClassifierRecipe) -> dict[str, Any]:
+    """How records call the network of a recipe."""
+    return _named(recipe.network)
+
+
+def _named(value: Any) -> dict[str, Any]:
+    return {"name": type(value).__name__, **asdict(value)}

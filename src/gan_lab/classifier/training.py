@@ -1,0 +1,162 @@
+"""The training of a data set's own classifier."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from torch import Tensor, nn
+
+from gan_lab import terminal
+from gan_lab.classifier.networks import Classifier, standardise
+from gan_lab.classifier.recipe import ClassifierRecipe
+from gan_lab.data import LoadedData
+from gan_lab.data.source import one_line
+from gan_lab.errors import UserError
+from gan_lab.files import is_intact, write_with_checksum
+from gan_lab.optim import capturable
+from gan_lab.reading.schema import Count, misfit
+from gan_lab.training.precision import resolved
+from gan_lab.training.randomness import fold, generator_for
+from gan_lab.training.state import load_state, save_state
+
+_SECONDS_BETWEEN_CHECKPOINTS = 60
+_IMAGES_FOR_STATISTICS = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained network in evaluation mode; the mean and standard deviation (C,) of the pixels that it was fed; the
+    precision that it was trained in; and the seconds that it took, those before a resume included."""
+
+    network: Classifier
+    mean: Tensor
+    std: Tensor
+    precision: str
+    seconds: float
+
+
+def fit(data: LoadedData, recipe: ClassifierRecipe, checkpoint: Path, device: torch.device, console: Console) -> Fitted:
+    """Train by `recipe` on the training split, from `checkpoint` where there is one.
+
+    About once a minute the training is kept in `checkpoint`; who has published the result removes it.
+    Raises UserError where the loss is not finite.
+    """
+    # data and network
+    train = data.splits["train"]
+    images, labels = (torch.from_numpy(array).to(device) for array in (train.values, train.labels))
+    mean, std = _pixel_statistics(images)
+    torch.manual_seed(fold(recipe.seed, "classifier"))
+    network = recipe.network.network(data.spec).to(device).to(memory_format=torch.channels_last)
+    some = torch.randperm(len(labels), generator=generator_for(recipe.seed, "classifier statistics"))
+    network.fit_statistics(standardise(images[some[:_IMAGES_FOR_STATISTICS].to(device)], mean, std))
+
+    # how it is trained, and how far it has come
+    optimizer = torch.optim.SGD(
+        network.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.momentum > 0
+    )
+    batch_size = min(recipe.batch_size, len(labels))
+    steps = len(labels) // batch_size
+    first, seconds_before = _resume(checkpoint, network, optimizer)
+    precision = resolved(recipe.precision, device)
+    began = saved = time.monotonic()
+    console.print(
+        f"training the classifier of {data.spec.name} ({type(recipe.network).__name__}, {recipe.epochs} epochs, "
+        f"{precision}); it is kept for later runs"
+    )
+
+    with terminal.progress(console) as progress:
+        task = progress.add_task("classifier", total=recipe.epochs * steps, completed=first * steps)
+        for epoch in range(first, recipe.epochs):
+            # one pass over the images, in an order of its own
+            rng = generator_for(recipe.seed, "classifier", epoch, device)
+            order = torch.randperm(len(labels), generator=rng, device=device)
+            for step in range(steps):
+                factor = recipe.schedule((epoch * steps + step + 0.5) / (recipe.epochs * steps))
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.lr * factor
+                rows = order[step * batch_size : (step + 1) * batch_size]
+                x = _augment(standardise(images[rows], mean, std), recipe, rng)
+                with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+                    loss = F.cross_entropy(network(x), labels[rows])
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                progress.advance(task)
+
+            # what is known after it
+            progress.update(task, description=f"classifier: cross-entropy {loss.item():.3f}")
+            if not math.isfinite(loss.item()):
+                raise UserError(f"the classifier diverged in epoch {epoch + 1}: lower classifier.lr={recipe.lr}")
+            if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
+                saved = time.monotonic()
+                _save(checkpoint, network, optimizer, epoch + 1, seconds_before + saved - began)
+
+    network.eval()
+    return Fitted(network, mean, std, precision, seconds_before + time.monotonic() - began)
+
+
+def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tensor:
+    """A random crop for each image after padding, and a mirror image for half of them."""
+    n, _, height, width = x.shape
+    if recipe.crop:
+        shifts = torch.randint(2 * recipe.crop + 1, (2, n), generator=rng, device=x.device)
+        rows = shifts[0, :, None] + torch.arange(height, device=x.device)
+        columns = shifts[1, :, None] + torch.arange(width, device=x.device)
+        padded = F.pad(x, [recipe.crop] * 4, mode=recipe.padding).permute(0, 2, 3, 1)
+        index = torch.arange(n, device=x.device)[:, None, None]
+        x = padded[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    if recipe.flip:
+        mirrored = torch.rand(n, generator=rng, device=x.device) < 0.5
+        x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel, (C,) each; exact in integers up to the division."""
+    pixels = images.transpose(0, 1).flatten(1)
+    total = torch.stack([channel.long().sum() for channel in pixels]).double() / pixels.shape[1]
+    square = torch.stack([channel.long().square().sum() for channel in pixels]).double() / pixels.shape[1]
+    return total.float(), (square - total.square()).clamp(min=1).sqrt().float()  # a blank channel is left as it is
+
+
+def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int, seconds: float) -> None:
+    state = {
+        "epochs": epochs,
+        "seconds": seconds,
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    write_with_checksum(path, lambda temporary: save_state(state, temporary))
+
+
+def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+    """(epochs done, seconds spent) of a training that was stopped; (0, 0.0) where there is none that is whole."""
+    if not is_intact(path):
+        return 0, 0.0
+    try:
+        state = load_state(path)
+    except Exception:  # a crafted file can raise anything; nothing in it was called
+        return 0, 0.0
+    try:
+        facts = {name: state[name] for name in _Progress.__annotations__}
+        if misfit(facts, _Progress):
+            raise ValueError("its numbers are none")
+        network.load_state_dict(state["network"])
+        capturable.load_state(optimizer, state["optimizer"])
+    except Exception as error:  # of torch's loaders, whatever they make of it; the network may be half of it
+        raise UserError(f"{path} is not of this classifier ({one_line(error)[:120]}): remove it") from None
+    return facts["epochs"], facts["seconds"]
+
+
+class _Progress(TypedDict):
+    """What a checkpoint of a training holds beside states."""
+
+    epochs: Count
+    seconds: float

@@ -1,0 +1,1 @@
+"""The programs behind scripts/, and what all of them share."""

@@ -1,0 +1,149 @@
+"""What every entry point shares: errors of the user are one line, never a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from traceback import walk_tb
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import CompactHydraException, HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf.errors import OmegaConfBaseException
+
+from gan_lab import terminal
+from gan_lab.config.checks import suggestion
+from gan_lab.errors import Interrupted
+from gan_lab.sweeps import callback
+
+_ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def run(main: Callable[[], None], schema: type | None = None) -> None:
+    """Call a Hydra entry point; print errors of the user as one line and exit with 1.
+
+    schema: the dataclass of the entry point's fields, for advice on a misspelt one.
+    Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is to add it with
+    `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
+    """
+    terminal.prepare()
+    found = os.environ.get("HYDRA_FULL_ERROR")
+    wants_tracebacks = found == "1" and _ONE_LINE not in os.environ
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    if not wants_tracebacks:
+        os.environ[_ONE_LINE] = "1"
+    try:
+        main()
+    except Interrupted as stop:
+        sys.exit(stop.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except (HydraException, OmegaConfBaseException) as error:
+        if wants_tracebacks:
+            raise
+        terminal.tell(f"error: {_one_line(error, schema)}", error=True)
+        sys.exit(1)
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        if wants_tracebacks or not _of_composing(error):
+            raise
+        terminal.tell(f"error: {_uncomposed(error, sys.argv[1:])}", error=True)
+        sys.exit(1)
+    except (OSError, MemoryError) as error:
+        if wants_tracebacks:
+            raise
+        terminal.tell(f"error: {_of_the_system(error)}", error=True)
+        sys.exit(1)
+    finally:
+        if not wants_tracebacks:
+            del os.environ[_ONE_LINE], os.environ["HYDRA_FULL_ERROR"]
+            os.environ |= {} if found is None else {"HYDRA_FULL_ERROR": found}
+        callback.tell_ending()
+
+
+def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:
+    """Turn an error of the user that came before training into Hydra's, for `raise refuse(...) from None`.
+
+    run_dir: where a run would have been, for an entry point that makes one.
+
+    A single run leaves nothing behind. A job of a sweep says why at once: Hydra itself reports only the first that
+    failed. Its record is left by SweepCallback.
+    """
+    hydra = HydraConfig.get()
+    if run_dir is None:
+        return CompactHydraException(str(error))
+    if hydra.mode == RunMode.MULTIRUN:
+        terminal.tell(f"error: {hydra.job.override_dirname}: {error}", error=True)
+    elif run_dir.is_dir() and not any(run_dir.iterdir()):
+        run_dir.rmdir()  # Hydra made it; nothing happened in it
+    return CompactHydraException(str(error))
+
+
+def _of_the_system(error: OSError | MemoryError) -> str:
+    """What the file system, or the machine, has refused."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory: set smaller batches, or fewer samples at once"
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    if error.errno in _NO_PLACE:
+        where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+        advice = "make room or choose another folder; a run that had begun goes on with resume=RUN_DIR"
+        return f"{where} ({reason}): {advice}"
+    return f"{error.filename} cannot be used ({reason}): name another file or folder" if error.filename else reason
+
+
+def _of_composing(error: Exception) -> bool:
+    """Whether Hydra raised it while it composed: it has errors of Python's own for what it did not foresee."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return frames[-1].partition(".")[0] in ("hydra", "omegaconf", "yaml") and not any(
+        name.startswith("gan_lab.") and name != __name__ for name in frames
+    )
+
+
+def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
+    """What is wrong with `penalty=null` or `penalty=1`, or else in a file that was named, as Hydra says it."""
+    typed = [text for text in arguments if "=" in text and not text.startswith("-")]
+    for override in OverridesParser.create().parse_overrides(typed):
+        values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
+        names = [name for value in values for name in (value if isinstance(value, list) else [value])]
+        options = _options(override.key_or_group)
+        if not all(isinstance(name, str) for name in names) and (options or "/" in override.key_or_group):
+            return f"{override.input_line}: choose an option by its name{suggestion('', options) if options else ''}"
+    files = [text for text in typed if text.lstrip("+").startswith("experiment=")]
+    about = " ".join(files or typed)
+    return f"{about}: {' '.join(str(error).split())}; a group takes an option's name, as penalty=gp"
+
+
+def _options(group: str) -> list[str]:
+    """The options of a group of this program's conf folder; none where there is no such group."""
+    program = Path(getattr(sys.modules["__main__"], "__file__", None) or ".").resolve()
+    folders = (folder / "conf" / group for folder in program.parents[:2])
+    return sorted(path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.yaml"))
+
+
+def _one_line(error: Exception, schema: type | None) -> str:
+    message = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if options := error.options or _options(group):
+            return f"{group}={choice}: there is no such option{suggestion(choice, options)}"
+    if "is not Optional" in f"{message}{error.__cause__}" and (found := re.search(r"override (([\w.]+)=\S*)", message)):
+        others = f", or choose an option of optimizer@{found[2]}" if found[2] == "optimizer_critic" else ""
+        return f"{found[1]}: it needs a value: omit it for the default{others}"
+    if found := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message):
+        key = found[1] or found[2]
+        known = suggestion(key, [item.name for item in fields(schema)]) if schema else "; --help lists them"
+        return f"{key}: there is no such field{known}"
+    message += f"\n{error.__cause__ or ''}"  # Hydra says which override, OmegaConf what is wrong with it
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return "; ".join(line for line in lines if not line.startswith(("full_key:", "object_type=")))

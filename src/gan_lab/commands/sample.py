@@ -1,0 +1,126 @@
+"""Pictures of a finished run: any number of samples, of one class, or between two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+from PIL import Image
+from rich.console import Console
+from torch import Tensor
+
+from gan_lab import build, terminal
+from gan_lab.data.pictures import save_grid
+from gan_lab.data.resident import to_uint8
+from gan_lab.errors import UserError
+from gan_lab.files import asked_path, read_json
+from gan_lab.inference import undisturbed
+from gan_lab.reading.schema import misfit
+from gan_lab.records import folder
+from gan_lab.runs.export import Description
+from gan_lab.runs.saved import SavedRun, check_generator, load_critic, load_generator, open_run
+from gan_lab.training import GAN, sampling
+from gan_lab.training.randomness import generator_for
+from gan_lab.types import DataSpec
+
+
+def sample(config: DictConfig) -> None:
+    """Do what `scripts/sample.py` was asked to. Raises UserError."""
+    if config.run_dir is None:
+        raise UserError("run_dir is not set: add run_dir=RUN, the folder of a finished run")
+    for name, least in (("n", 1), ("steps", 2), ("seed", 0)):
+        if isinstance(config[name], bool) or not isinstance(config[name], int) or config[name] < least:
+            raise UserError(f"{name}={config[name]}: use a whole number of at least {least}")
+    if config["class"] is not None and config.between is not None:
+        raise UserError("class and between: name one of them")
+    run = open_run(Path(str(config.run_dir)))
+    spec = _spec(run)
+    if spec.kind != "images":
+        raise UserError(f"run_dir={run.folder}: {spec.name} holds {spec.kind}, and samples are drawn as images")
+    check_generator(run, spec)
+    gan = build.gan(run.config, spec)
+    load_generator(gan, run)
+    console = terminal.console()
+    samples, stem, columns = _drawn(config, run, spec, gan, console)
+    path = (
+        Path(str(config.out))
+        if config.out is not None
+        else run.folder / folder.SAMPLES / f"{stem}_seed{config.seed}.png"
+    )
+    with asked_path("out", path) as place:
+        save_grid(samples, place, columns)
+    console.print(f"grid: {path}")
+    if config.images is not None:
+        _write_images(samples, Path(str(config.images)), stem)
+        console.print(f"images: {len(samples)} in {config.images}")
+
+
+def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console: Console) -> tuple[Tensor, str, int]:
+    """The samples (n, C, H, W), the name of their file, and how many make a row."""
+    device = build.device(config.device)
+    rng = generator_for(config.seed, "scripts/sample.py", device=device)
+    if config["class"] is None and config.between is None:
+        with undisturbed(gan.to(device)):
+            return gan.sample(config.n, rng)[0].float().cpu(), f"n{config.n}", 8
+    if not sampling.knows_classes(gan):
+        raise UserError(
+            f"run_dir={run.folder}: its samples have no classes (loss={run.record['choices']['loss']}, labels=none); "
+            "leave class and between away"
+        )
+    if gan.classes_by_critic:
+        load_critic(gan, run)
+        said = "by the critic's own label: samples are drawn without a class and sorted"
+    else:
+        said = "drawn with them (labels=predefined)"
+    gan.to(device)
+    if config.between is not None:
+        ends = list(config.between) if isinstance(config.between, ListConfig) else []
+        if len(ends) != 2:
+            raise UserError(f"between={config.between}: name two classes, as between=[3,5]")
+        first, second = (_class(which, spec, "between") for which in ends)
+        lines = sampling.between(gan, first, second, config.n, config.steps, rng)
+        names = f"{spec.class_names[first]} and {spec.class_names[second]}"
+        console.print(f"between {names}; classes {said}")
+        return lines.flatten(0, 1), f"between_{first}_{second}_n{config.n}_steps{config.steps}", config.steps
+    which = _class(config["class"], spec, "class")
+    (samples,) = sampling.by_class(gan, [which], config.n, rng)
+    console.print(f"class {spec.class_names[which]}: {len(samples)} samples, the class {said}")
+    if len(samples) < config.n:
+        console.print(f"warning: it came up only {len(samples)} times; asked were {config.n}")
+    if not len(samples):
+        raise UserError(f"class={config['class']}: this generator does not draw that class")
+    return samples, f"class_{which}_n{config.n}", 8
+
+
+def _class(asked: Any, spec: DataSpec, field: str) -> int:
+    """The number of a class that was named, or numbered."""
+    if str(asked) in spec.class_names:
+        return spec.class_names.index(str(asked))
+    if isinstance(asked, int) and not isinstance(asked, bool) and 0 <= asked < spec.num_classes:
+        return asked
+    names = ", ".join(spec.class_names[:20]) + (", …" if spec.num_classes > 20 else "")
+    raise UserError(f"{field}={asked}: there is no such class (0 to {spec.num_classes - 1}: {names})")
+
+
+def _spec(run: SavedRun) -> DataSpec:
+    """The facts of the data that the run was trained on, from its own files."""
+    path = run.folder / folder.DESCRIPTION
+    try:
+        content = read_json(path)
+        if wrong := misfit(content, Description):
+            raise ValueError(wrong)
+        data = content["data"]
+        if not data["class_names"] or len(data["shape"]) != (3 if data["kind"] == "images" else 1):
+            raise ValueError(f"{data['kind']} of {len(data['shape'])} sides in {len(data['class_names'])} classes")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): restore it, or train the run again") from None
+    names = tuple(data["class_names"])
+    return DataSpec(data["name"], data["kind"], tuple(data["shape"]), len(names), names)
+
+
+def _write_images(samples: Tensor, folder: Path, stem: str) -> None:
+    """Every sample as a PNG of its own, as scripts/evaluate.py reads them."""
+    for number, image in enumerate(to_uint8(samples).permute(0, 2, 3, 1).numpy()):
+        with asked_path("images", folder / f"{stem}_{number:06}.png") as path:
+            Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(path, format="png")

@@ -1,0 +1,258 @@
+"""The configuration: its schema and the checks that run before torch is imported."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from gan_lab import records
+from gan_lab.config import signature, trust
+from gan_lab.config.schema import META_KEYS, EvaluateConfig, TrainConfig, groups, plain_config
+from gan_lab.errors import UserError
+
+# Ranges ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Range:
+    """An interval for a number; `words` is how a message says it."""
+
+    words: str
+    holds: Callable[[float], bool]
+
+
+def _at_least_one(value: float) -> bool:
+    return value >= 1
+
+
+def _not_negative(value: float) -> bool:
+    return value >= 0
+
+
+def _below_one(value: float) -> bool:
+    return 0 <= value < 1
+
+
+def _fraction(value: float) -> bool:
+    return 0 <= value <= 1
+
+
+def _at_least_two(value: float) -> bool:
+    return value >= 2 and int(value) == value
+
+
+AT_LEAST_ONE = Range("at least 1", _at_least_one)
+NOT_NEGATIVE = Range("at least 0", _not_negative)
+DECAY = Range("at least 0 and below 1", _below_one)
+FRACTION = Range("between 0 and 1", _fraction)
+AT_LEAST_TWO = Range("a whole number of at least 2", _at_least_two)
+RANGES = {
+    "seed": NOT_NEGATIVE,
+    "n_critic": AT_LEAST_ONE,
+    "max_generator_steps": AT_LEAST_ONE,
+    "batch_size": AT_LEAST_ONE,
+    "generator_batch_size": AT_LEAST_ONE,
+    "ema_decay": DECAY,
+    "log_every": AT_LEAST_ONE,
+    "sample_every": AT_LEAST_ONE,
+    "checkpoint_every": AT_LEAST_ONE,
+    "evaluate_every": AT_LEAST_ONE,
+    "keep_checkpoints": AT_LEAST_ONE,
+    "penalty.weight": NOT_NEGATIVE,
+    "penalty.target": NOT_NEGATIVE,
+    "optimizer.lr": NOT_NEGATIVE,
+    "optimizer_critic.lr": NOT_NEGATIVE,
+    "architecture.channels": AT_LEAST_ONE,
+    "dataset.labelled_fraction": FRACTION,
+    "dataset.num_classes": AT_LEAST_TWO,
+}
+PRECISIONS = ("32-true", "bf16-mixed", "auto")
+TF32 = (records.TF32, "all", "none")
+EXISTING_RUN = ("refuse", "resume")
+REFERENCES = (None, "uniform", "data")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+# Checks ---------------------------------------------------------------------------------------------------------------
+
+
+def check(config: DictConfig) -> None:
+    """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises UserError."""
+    check_fields(config, TrainConfig)
+    merged = merged_critic_optimizer(config)
+    _check_keys("optimizer_critic", merged)
+    for path, allowed in RANGES.items():
+        value = OmegaConf.select(config, path)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise UserError(f"{path}={value}: must be a number, {allowed.words}")
+        if not allowed.holds(value):
+            raise UserError(f"{path}={value}: must be {allowed.words}")
+    if config.trainer.get("precision") not in PRECISIONS:
+        raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {', '.join(PRECISIONS)}")
+    if config.existing_run not in EXISTING_RUN:
+        raise UserError(f"existing_run={config.existing_run}: choose {' or '.join(EXISTING_RUN)}")
+    if (distribution := config.dataset.get("reference_distribution")) not in REFERENCES:
+        raise UserError(f"dataset.reference_distribution={distribution}: choose uniform or data")
+    _check_trainer(config)
+    _check_pairs(config)
+
+
+def _check_trainer(config: DictConfig) -> None:
+    """Devices and how batches are shared by them; what this machine has is looked at later."""
+    trainer = config.trainer
+    if trainer.get("capture", "auto") not in ("auto", "off", False):  # YAML reads off as false
+        raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
+    if trainer.get("tf32", records.TF32) not in TF32:
+        raise UserError(f"trainer.tf32={trainer.tf32}: choose {', '.join(TF32)}")
+    devices, nodes, strategy = (
+        trainer.get(name, other) for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
+    )
+    for name, value in (("devices", devices), ("num_nodes", nodes)):
+        is_open = name == "devices" and value == "auto"
+        if not is_open and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise UserError(f"trainer.{name}={value}: use a whole number of at least 1")
+    if strategy is not None and not isinstance(strategy, Mapping):
+        raise UserError(
+            f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its own strategy; add it "
+            "and leave trainer.strategy away"
+        )
+    if strategy is None and (devices, nodes) != (1, 1):
+        raise UserError(f"trainer.devices={devices}: add trainer=ddp to train on several devices")
+    if devices != "auto":
+        check_shares(config, devices * nodes)
+
+
+def check_shares(config: DictConfig, devices: int) -> None:
+    """Raises UserError unless so many devices can share the batches."""
+    for name in ("batch_size", "generator_batch_size"):
+        if config[name] % devices:
+            next_multiple = math.ceil(config[name] / devices) * devices
+            raise UserError(
+                f"{name}={config[name]} cannot be shared by {devices} devices: set a multiple of their number, as "
+                f"{name}={next_multiple}"
+            )
+
+
+def check_fields(config: DictConfig, schema: type) -> None:
+    """Refuse a field that the schema does not have and a key that a group's target does not take. Raises UserError."""
+    known = {item.name for item in fields(schema)}
+    for key in map(str, config):
+        if key not in known:
+            raise UserError(f"{key}: there is no such field{suggestion(key, known)}")
+    for group in groups(schema):
+        trust.check(group, plain_config(config[group]))
+        _check_group(group, config[group])
+
+
+def check_evaluation(config: DictConfig) -> None:
+    """Refuse fields that scripts/evaluate.py does not have. Raises UserError.
+
+    With `run_dir` and `runs`, `dataset.root` belongs to the data set of the runs, not to the one that is composed.
+    """
+    checked = config.copy()
+    if config.run_dir or config.runs:
+        with open_dict(checked):
+            checked.dataset.pop("root", None)
+    check_fields(checked, EvaluateConfig)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is none of DEVICES. Raises UserError."""
+    if device not in DEVICES:
+        raise UserError(f"device={device}: choose {', '.join(DEVICES)}")
+
+
+def _check_group(group: str, node: Mapping[str, Any]) -> None:
+    if group == "evaluation" and not node:
+        return  # evaluation=off
+    if group == "logger":  # a group of loggers: one target for each key
+        for name, logger in node.items():
+            if not isinstance(logger, Mapping):
+                raise UserError(
+                    f"logger.{name}: there is no such logger; choose logger=csv, tensorboard, wandb, many or none"
+                )
+            _check_keys(f"logger.{name}", logger)
+    elif group != "optimizer_critic":  # may be a part of an option; checked merged
+        _check_keys(group, node)
+
+
+def _check_keys(path: str, node: Mapping[str, Any]) -> None:
+    target = node.get("_target_")
+    if target is None:
+        if path == "evaluation" and node:
+            raise UserError(f"evaluation.{next(iter(node))}: evaluation=off has no fields; leave one of both away")
+        raise UserError(f"{path}: no option is chosen; `python train.py --help` lists them")
+    allowed = signature.parameters(str(target)) | META_KEYS
+    for key in node:
+        if key not in allowed:
+            raise UserError(f"{path}.{key}: {target} takes no {key!r}{suggestion(str(key), allowed - META_KEYS)}")
+        if isinstance(value := node[key], Mapping) and "_target_" in value:
+            _check_keys(f"{path}.{key}", value)
+
+
+def _check_pairs(config: DictConfig) -> None:
+    kind = OmegaConf.select(config, "dataset.recipe.kind")
+    accepted = config.architecture.get("accepts") or [kind]
+    if kind is not None and kind not in accepted:
+        raise UserError(
+            f"architecture and dataset do not fit: {config.architecture._target_} takes {' and '.join(accepted)}, "
+            f"dataset {config.dataset.get('name')} holds {kind}; add architecture=mlp"
+        )
+    _check_labels(config)
+    if "root" in config.dataset and not config.dataset.root:
+        raise UserError("dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images")
+
+
+def _check_labels(config: DictConfig) -> None:
+    """Whether loss, labels, penalty and the critic's batch norm can work together; by the `traits` of the options."""
+    loss, labels = config.loss.get("traits") or {}, config.labels.get("traits") or {}
+    if loss.get("targets") and not labels.get("targets"):
+        raise UserError(
+            f"loss and labels do not fit: {config.loss._target_} aims every generated sample at a class; add "
+            "labels=dynamic (the critic's own label) or labels=predefined (drawn with z)"
+        )
+    if labels.get("targets") and not loss.get("targets"):
+        column = " (its column of Table 4-1 with predefined labels is labels=none architecture.extra_layer=true)"
+        raise UserError(
+            f"loss and labels do not fit: {config.loss._target_} has no term for the classes of generated samples, so "
+            f"{config.labels._target_} has nothing to give; add labels=none"
+            f"{column if 'extra_layer' in config.architecture else ''}"
+        )
+    if "weight" in config.penalty:  # it measures gradients, at weight 0 too
+        if not loss.get("score", True):
+            raise UserError(
+                f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose gradient "
+                f"{config.penalty._target_} could measure; add penalty=none"
+            )
+        if config.architecture.get("critic_batch_norm"):
+            raise UserError(
+                f"architecture and penalty do not fit: {config.penalty._target_} needs one gradient per sample, and "
+                "the critic's batch norm mixes samples; add penalty=none, architecture.critic_batch_norm=false or "
+                "architecture=resnet"
+            )
+
+
+def merged_critic_optimizer(config: DictConfig) -> DictConfig:
+    """The critic's optimizer: `optimizer`, overridden by the fields of `optimizer_critic`.
+
+    An `optimizer_critic` with a `_target_` of its own (`optimizer@optimizer_critic=adashift`) replaces it whole.
+    """
+    if "_target_" in config.optimizer_critic:
+        return config.optimizer_critic
+    merged = OmegaConf.merge(config.optimizer, config.optimizer_critic)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def suggestion(key: str, known: Iterable[str]) -> str:
+    """ "; did you mean 'weight'?" and the list of what there is."""
+    names = sorted(known)
+    close = difflib.get_close_matches(key, names, n=1)
+    return (f"; did you mean {close[0]!r}?" if close else "") + f" (there are: {', '.join(names)})"

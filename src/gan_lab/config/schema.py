@@ -1,0 +1,178 @@
+"""The fields of every command, and the groups whose options are chosen. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+Group = dict[str, Any]
+META_KEYS = frozenset({"_target_", "recipe", "accepts", "traits"})  # of an option's YAML, not passed on
+META_KEYS |= {"capture", "tf32"}  # of trainer: whether its iterations become a CUDA graph; what CUDA may round
+META_KEYS |= {"labelled_fraction", "num_classes", "reference_distribution"}  # of dataset, for training alone
+
+
+@dataclass
+class TrainConfig:
+    """The fields of `train.py`. Their values and explanations stand in conf/train.yaml.
+
+    A group holds its chosen option: a `_target_` and the parameters that the target takes.
+    """
+
+    loss: Group = field(default_factory=dict)
+    labels: Group = field(default_factory=dict)
+    penalty: Group = field(default_factory=dict)
+    optimizer: Group = field(default_factory=dict)
+    optimizer_critic: Group = field(default_factory=dict)
+    schedule: Group = field(default_factory=dict)
+    architecture: Group = field(default_factory=dict)
+    dataset: Group = field(default_factory=dict)
+    evaluation: Group = field(default_factory=dict)
+    trainer: Group = field(default_factory=dict)
+    logger: Group = field(default_factory=dict)
+    seed: int = MISSING
+    n_critic: int = MISSING
+    max_generator_steps: int = MISSING
+    batch_size: int = MISSING
+    generator_batch_size: int = MISSING
+    ema_decay: float = MISSING
+    log_every: int = MISSING
+    sample_every: int = MISSING
+    checkpoint_every: int = MISSING
+    evaluate_every: int = MISSING
+    keep_checkpoints: int = MISSING
+    data_cache: str = MISSING
+    run_dir: str = MISSING
+    resume: str | None = None
+    existing_run: str = MISSING
+
+
+@dataclass
+class ClassifierConfig:
+    """The fields of `scripts/classifier.py`; see conf/classifier.yaml."""
+
+    classifier: Group = field(default_factory=dict)
+    dataset: Group = field(default_factory=dict)
+    data_cache: str = MISSING
+    device: str = MISSING
+    export: str | None = None
+
+
+@dataclass
+class EvaluateConfig:
+    """The fields of `scripts/evaluate.py`; see conf/evaluate.yaml."""
+
+    evaluation: Group = field(default_factory=dict)
+    dataset: Group = field(default_factory=dict)
+    run_dir: str | None = None
+    runs: str | None = None
+    history: bool = False
+    rescore: bool = False
+    samples: str | None = None
+    reference: str | None = None
+    self_test: bool = False
+    data_statistics: bool = False
+    resize: str = MISSING
+    size: int | None = None
+    data_cache: str = MISSING
+    device: str = MISSING
+    out: str = MISSING
+    name: str | None = None
+
+
+@dataclass
+class CollectConfig:
+    """The fields of `scripts/collect.py`; see conf/collect.yaml."""
+
+    runs: Any = None
+    out: str = "results/records"
+    allow: list[str] = field(default_factory=list)
+    replace: bool = False
+
+
+@dataclass
+class TablesConfig:
+    """The fields of `scripts/tables.py`; see conf/tables.yaml."""
+
+    table: str = "2-2"
+    datasets: list[str] | None = None
+    select: Any = None
+    inception_score: str | None = None
+    frechet_distance: str | None = None
+    am_score: str | None = None
+    entropy: str | None = None
+    ms_ssim: str | None = None
+    records: str = "results/records"
+    allow: list[str] = field(default_factory=list)
+    out: str = "results/tables"
+    name: str | None = None
+
+
+@dataclass
+class FiguresConfig:
+    """The fields of `scripts/figures.py`; see conf/figures.yaml."""
+
+    figure: Any = None
+    datasets: list[str] | None = None
+    select: Any = None
+    curve: Any = None
+    frechet_distance: str | None = None
+    records: str = "results/records"
+    run_dirs: list[str] = field(default_factory=list)
+    statistics: list[str] | None = None
+    allow: list[str] = field(default_factory=list)
+    out: str = "results/figures"
+
+
+@dataclass
+class WandbDashboardConfig:
+    """The fields of `scripts/wandb_dashboard.py`; see conf/wandb_dashboard.yaml."""
+
+    runs: str | None = None
+    entity: str | None = None
+    project: str = "gan_lab"
+    name: str = "gan_lab"
+    out: str = MISSING
+    send: bool = False
+
+
+_SCHEMAS = {
+    "schema": TrainConfig,
+    "classifier_schema": ClassifierConfig,
+    "evaluate_schema": EvaluateConfig,
+    "collect_schema": CollectConfig,
+    "tables_schema": TablesConfig,
+    "figures_schema": FiguresConfig,
+    "wandb_dashboard_schema": WandbDashboardConfig,
+}
+
+
+def groups(schema: type) -> tuple[str, ...]:
+    """The fields of a schema that hold a chosen option."""
+    return tuple(item.name for item in fields(schema) if item.type == "Group")
+
+
+GROUPS = groups(TrainConfig)
+
+
+def register() -> None:
+    """Tell Hydra the schemas and the resolvers. Called once by every entry point."""
+    for name, fields_of in _SCHEMAS.items():
+        schema = OmegaConf.structured(fields_of)
+        for group in groups(
+            fields_of
+        ):  # open: `optimizer_critic.lr=1` needs no `+`; checks hold the keys to the target
+            OmegaConf.set_struct(schema[group], False)
+        ConfigStore.instance().store(name=name, node=schema)
+    OmegaConf.register_new_resolver(
+        "first", lambda *values: next((v for v in values if v is not None), None), replace=True
+    )
+
+
+def plain_config(node: DictConfig) -> dict[str, Any]:
+    """The config, or a node of it, as dicts and lists with every interpolation resolved."""
+    content = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}

@@ -1,0 +1,120 @@
+"""The parameters of a `_target_`, read from its source. Torch-free: nothing is imported.
+
+A misspelt key must be refused within 0.3 s, before torch is imported, so the signature is parsed, not inspected.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+from pathlib import Path
+
+from gan_lab.errors import UserError
+
+
+@functools.cache
+def parameters(target: str) -> frozenset[str]:
+    """Names of the parameters that the function or class `target` ("package.module.name") takes.
+
+    Raises UserError when there is no such target.
+    """
+    module, node = _find(target)
+    if isinstance(node, ast.FunctionDef):
+        return frozenset(_arguments(node))
+    own_init = next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None)
+    if own_init is not None:
+        return frozenset(_arguments(own_init)) - {"self"}
+    inherited: frozenset[str] = frozenset()
+    for base in node.bases:  # as far as they are of the same package
+        origin = _origin(module, base.id) if isinstance(base, ast.Name) else None
+        if origin is not None and origin.split(".")[0] == module.split(".")[0]:
+            inherited |= parameters(origin)
+    if not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        return inherited
+    return inherited | {item.target.id for item in node.body if _is_field(item)}  # type: ignore[attr-defined]
+
+
+def definition(target: str) -> str:
+    """ "package.module.name" of what `target` stands for, its re-exports followed. Raises UserError as `parameters`."""
+    module, node = _find(target)
+    return f"{module}.{node.name}"
+
+
+def _is_field(item: ast.stmt) -> bool:
+    """Whether a statement of a dataclass's body makes a parameter of its __init__."""
+    if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
+        return False
+    no_init = item.value is not None and "init=False" in ast.unparse(item.value).replace(" ", "")
+    return "ClassVar" not in ast.unparse(item.annotation) and not no_init
+
+
+def _arguments(function: ast.FunctionDef) -> list[str]:
+    return [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+
+
+def _find(target: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
+    """The module that defines `target`, and the definition."""
+    module, _, name = target.rpartition(".")
+    for _ in range(8):  # re-exports to follow
+        for node in _module_body(module):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+                return module, node
+        origin = _origin(module, name)
+        if origin is None:
+            break
+        module, _, name = origin.rpartition(".")
+    raise UserError(f"_target_: {target}: there is no such class or function")
+
+
+def _origin(module: str, name: str) -> str | None:
+    """Where `module` gets `name` from: itself, or the source of its `from ... import`."""
+    for node in _module_body(module):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return f"{module}.{name}"
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return f"{_absolute(node, module)}.{alias.name}"
+    return None
+
+
+def _absolute(node: ast.ImportFrom, module: str) -> str:
+    if not node.level:
+        return node.module or ""
+    path = _path(module)
+    package = module.split(".") if path is not None and path.name == "__init__.py" else module.split(".")[:-1]
+    base = package[: len(package) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)
+
+
+@functools.cache
+def _module_body(module: str) -> tuple[ast.stmt, ...]:
+    """The statements of a module, those of `if` and `try` blocks at its top level included."""
+    path = _path(module)
+    if path is None:
+        return ()
+    statements = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    nested = [item for node in statements if isinstance(node, ast.If | ast.Try) for item in node.body]
+    return (*statements, *nested)
+
+
+@functools.cache
+def _path(module: str) -> Path | None:
+    """The file of a module. Only the top-level package is looked up; a parent package is never imported."""
+    first, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(first)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if spec.submodule_search_locations is None:  # a module of one file
+        origin = Path(spec.origin or "")
+        return origin if not rest and origin.suffix == ".py" else None
+    for root in spec.submodule_search_locations:
+        stem = Path(root, *rest)
+        for path in (stem / "__init__.py", stem.with_suffix(".py")):
+            if path.is_file():
+                return path
+    return None

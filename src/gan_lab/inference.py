@@ -1,0 +1,68 @@
+"""Networks as they are evaluated: undisturbed, in full precision."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    pass
+
+
+@contextlib.contextmanager
+def undisturbed(*modules: nn.Module) -> Iterator[None]:
+    """Inside: eval mode, no gradients, no autocast, no TF32. Afterwards everything is as it was, random states too."""
+    training = [(part, part.training) for module in modules for part in module.modules()]
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    try:
+        with (
+            torch.random.fork_rng(devices),
+            torch.no_grad(),
+            torch.autocast("cuda", enabled=False),
+            torch.autocast("cpu", enabled=False),
+            _full_precision(),
+        ):
+            for part, _ in training:
+                part.training = False
+            yield
+    finally:
+        for part, mode in training:
+            part.training = mode
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """fp32 products in fp32, whichever of torch's two sets of names the caller's setting was made with."""
+    cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    places: tuple[Any, ...] = (
+        *(cuda.matmul, cudnn.conv, cudnn.rnn),  # type: ignore[attr-defined]
+        *(mkldnn.matmul, mkldnn.conv, mkldnn.rnn),  # type: ignore[attr-defined]
+    )
+    before = [place.fp32_precision for place in places]
+    matmul = cudnn_tf32 = None
+    with contextlib.suppress(RuntimeError):  # torch refuses to say when only the new names were used
+        matmul = torch.get_float32_matmul_precision()
+    with contextlib.suppress(RuntimeError):
+        cudnn_tf32 = cudnn.allow_tf32
+    try:
+        torch.set_float32_matmul_precision("highest")
+        cudnn.allow_tf32 = False
+        for place in places:
+            place.fp32_precision = "ieee"
+        yield
+    finally:
+        if matmul is not None:
+            torch.set_float32_matmul_precision(matmul)
+        if cudnn_tf32 is not None:
+            cudnn.allow_tf32 = cudnn_tf32
+        for place, precision in zip(places, before, strict=True):
+            place.fp32_precision = precision
+
+
+def device_of(module: torch.nn.Module) -> torch.device:
+    """Where its parameters are."""
+    return next(module.parameters()).device

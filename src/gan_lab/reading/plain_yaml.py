@@ -1,0 +1,84 @@
+"""A YAML file that somebody else may have made, as plain containers: in bounded time, without objects of tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from gan_lab.errors import UserError
+from gan_lab.files import open_regular
+
+MOST_BYTES = 100_000  # a config.yaml has about 5,000
+MOST_LEVELS = 30
+_LARGEST = 2**63  # no field takes more, and a number of many digits cannot even be printed
+_TAGS = ("map", "seq", "str", "int", "float", "bool", "null")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader without aliases, tags of other types and duplicate keys, and of bounded depth.
+
+    As in OmegaConf's, 1e-3 is a number and 2026-01-01 a string.
+    """
+
+    yaml_constructors: ClassVar = {
+        tag: maker
+        for tag, maker in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.removeprefix("tag:yaml.org,2002:") in _TAGS
+    }
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    levels = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Part of PyYAML's interface."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise yaml.MarkedYAMLError(problem="it has anchors, which train.py never writes")
+        self.levels += 1
+        if self.levels > MOST_LEVELS:
+            raise yaml.MarkedYAMLError(problem="it is nested too deeply")
+        node = super().compose_node(parent, index)
+        self.levels -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Part of PyYAML's interface."""
+        made = super().construct_mapping(node, deep)
+        if len(made) != len(node.value) or not all(isinstance(key, str) for key in made):
+            raise yaml.MarkedYAMLError(problem="it has a key twice, or one that is no name")
+        return made
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Part of PyYAML's interface."""
+        value: int = super().construct_yaml_int(node)
+        if abs(value) >= _LARGEST:
+            raise yaml.MarkedYAMLError(problem="it has a number that is too large")
+        return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"\A[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
+)
+
+
+def read(path: Path) -> Any:
+    """The value of a YAML file. Raises UserError that names the file and what is wrong with it."""
+    try:
+        with open_regular(path, MOST_BYTES) as file:
+            loader = _Loader(file.read())
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except UserError:
+        raise
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:200]
+        raise UserError(f"{path} cannot be read ({reason}): restore it") from None

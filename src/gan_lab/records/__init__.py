@@ -1,0 +1,43 @@
+"""What a run leaves behind, and what makes two runs the same one. Torch-free."""
+
+from gan_lab.records.identity import TF32, canonical, check_same_run, config_hash, determining, differing, identity
+from gan_lab.records.json_text import to_json
+from gan_lab.records.record import (
+    STATUSES,
+    Config,
+    Content,
+    Network,
+    RunRecord,
+    check_allowances,
+    check_citable,
+    is_commit,
+    parts_of,
+    read,
+    read_content,
+    updated,
+    version,
+)
+
+__all__ = [
+    "STATUSES",
+    "TF32",
+    "Config",
+    "Content",
+    "Network",
+    "RunRecord",
+    "canonical",
+    "check_allowances",
+    "check_citable",
+    "check_same_run",
+    "config_hash",
+    "determining",
+    "differing",
+    "identity",
+    "is_commit",
+    "parts_of",
+    "read",
+    "read_content",
+    "to_json",
+    "updated",
+    "version",
+]

@@ -1,0 +1,1 @@
+"""Tables: cells from records, and how they are printed."""

@@ -1,0 +1,117 @@
+"""A sheet as Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from gan_lab.reporting.tables.sheet import Section, Sheet
+from gan_lab.terminal import visible
+
+_BARE_LINK = re.compile(r"(?=://)|(?<=www)(?=\.)", re.IGNORECASE)  # where one begins that GitHub would make of a text
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def to_markdown(sheet: Sheet) -> str:
+    """A heading, the lines above and a pipe table for each section. Names of records are text: no HTML, no links."""
+    blocks = [f"# {_plain(sheet.title)}", _not_a_block(_plain(sheet.source))]
+    for section in sheet.sections:
+        blocks.append(f"## {_plain(section.title)}")
+        if section.above:
+            blocks.append("\n".join(f"- {_not_a_block(_plain(line))}" for line in section.above))
+        blocks.append(_pipes([section.header, ["---"] * len(section.header), *section.rows]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _pipes(lines: Iterable[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(_in_a_cell(_plain(text)) for text in line) + " |" for line in lines)
+
+
+def _in_a_cell(text: str) -> str:
+    """Backslashes before a bar are doubled: they would take the one that keeps it in its cell."""
+    return re.sub(r"(\\*)\|", r"\1\1\|", text)
+
+
+def _not_a_block(text: str) -> str:
+    """A line that would begin a heading, a quotation, code, a rule or a list within the list, as text."""
+    return re.sub(r"^\s*(\d+(?=[.)]\s)|(?=[#>`~*+=_\[-]))", r"\1\\", text)
+
+
+def _plain(text: str) -> str:
+    """Text within one line of Markdown, without HTML and links."""
+    return _BARE_LINK.sub(r"\\", _in_one_line(text).replace("<", "&lt;").replace("](", r"]\("))
+
+
+def _in_one_line(text: str) -> str:
+    return visible(text).replace("\n", r"\n").replace("\t", r"\t")
+
+
+def to_csv(sheet: Sheet) -> str:
+    """One line for each cell, unrounded; what a cell does not have is empty."""
+    return csv_text(sheet.fields, sheet.values)
+
+
+def csv_text(fields: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows as CSV; no text is a spreadsheet's formula."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, fields, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in rows)
+    return file.getvalue()
+
+
+def _no_formula(value: object) -> object:
+    """A text that a spreadsheet would calculate has an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    text = _in_one_line(value)
+    return "'" + text if text.startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text) else text
+
+
+def to_latex(sheet: Sheet) -> str:
+    """One table environment for each section, for booktabs; what its columns leave out stands below the rules."""
+    blocks = [f"% {_in_one_line(sheet.title)}. {_in_one_line(sheet.source)}", r"% needs \usepackage{booktabs}"]
+    return "\n\n".join([*blocks, *map(_latex_table, sheet.sections)]) + "\n"
+
+
+def _latex_table(section: Section) -> str:
+    kept = [index for index, name in enumerate(section.header) if name not in section.left_out]
+    lines = [" & ".join(_tex(section.header[index]) for index in kept)]
+    for row, first in zip(section.rows, section.latex, strict=True):
+        lines.append(" & ".join([first, *(_tex(row[index]) for index in kept[1:])]))
+    head, *body = [line + r" \\" for line in lines]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering\footnotesize",
+            rf"\caption{{{_tex(section.caption)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(kept) - 1)}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *(rf"\par {_tex(line)}" for line in section.below),
+            r"\end{table}",
+        ]
+    )
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    **{character: "\\" + character for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "λ": r"$\lambda$",
+    "σ": r"$\sigma$",
+    "²": r"\textsuperscript{2}",
+    "–": "--",
+}
+
+
+def _tex(text: str) -> str:
+    return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], _in_one_line(text))

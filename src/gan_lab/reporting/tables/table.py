@@ -1,0 +1,124 @@
+"""Tables of the thesis from records: ours beside the published numbers, as data; sheets.py puts them in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gan_lab import records
+from gan_lab.errors import UserError
+from gan_lab.reporting.collection import Record
+from gan_lab.reporting.tables.cells import (
+    Cell,
+    Protocol,
+    belongs,
+    canonical,
+    cell,
+    check_comparable,
+    protocol,
+    runs_of,
+    score_name,
+)
+from gan_lab.reporting.thesis.chapter_2 import TABLE_2_2
+from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1, TABLE_4_2, TABLE_4_3
+from gan_lab.reporting.thesis.design import DATASETS, Design
+from gan_lab.reporting.thesis.recipe import small_scale
+
+TABLES = {design.number: design for design in (TABLE_2_2, TABLE_4_1, TABLE_4_2, TABLE_4_3)}
+
+
+@dataclass(frozen=True)
+class Part:
+    """The table of one data set.
+
+    is_published: whether the thesis has this data set, so that its numbers stand beside ours.
+    small_scale: in what the runs differ from the thesis's; empty where they do not, or where there are none.
+    data: name, sizes and hash; code: the commits that the runs ran from. protocols: by Kind.key.
+    """
+
+    dataset: str
+    title: str
+    is_published: bool
+    small_scale: str
+    data: str
+    data_content_hash: str
+    code: str
+    protocols: Mapping[str, Protocol | None]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the thesis. published_apart: data sets whose published numbers stand under a heading of their own,
+    because `parts` has data sets that were not published."""
+
+    design: Design
+    parts: tuple[Part, ...]
+    published_apart: tuple[str, ...]
+
+
+def table(
+    design: Design,
+    found: Sequence[Record],
+    datasets: Sequence[str] | None = None,
+    asked: Mapping[str, str | None] | None = None,
+) -> Table:
+    """A table of the thesis from the records that belong to it.
+
+    datasets: those to show; None: the thesis's and every other one that has runs. asked: {Kind.option: the name of a
+    score}, where the runs have several. Raises UserError where runs of a data set differ in more than the design lets
+    them (cells.check_comparable).
+    """
+    mine = [record for record in found if any(belongs(record, line) for line in design.lines)]
+    if datasets is None:
+        others = sorted({canonical(record["dataset"]["name"]) for record in mine} - set(design.datasets))
+        datasets = [*design.datasets, *others]
+    names = list(dict.fromkeys(canonical(name) for name in datasets))
+    if not names:
+        raise UserError("datasets is empty: name at least one, for example datasets=[digits]")
+    parts = tuple(part(design, name, runs_of(mine, name), asked or {}) for name in names)
+    unpublished = any(not one.is_published for one in parts)
+    apart = tuple(name for name in design.datasets if unpublished and name not in names)
+    return Table(design, parts, apart)
+
+
+def part(design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[str, str | None]) -> Part:
+    """The table of one data set from its runs."""
+    names = {kind.key: score_name(runs, kind, asked.get(kind.option), "scores", kind.option) for kind in design.kinds}
+    scored = [f"scores.{name}.extractor" for name in names.values()]
+    check_comparable(runs, design.lines, scored, design.may_differ)
+    lines = [line for line in design.lines if line.loss is not None or line.is_real or line.is_published(dataset)]
+    return Part(
+        dataset=dataset,
+        title=DATASETS.get(dataset, dataset),
+        is_published=dataset in design.datasets,
+        small_scale=small_scale(design, runs, names),
+        data=_data(runs),
+        data_content_hash=runs[0]["dataset"]["content_hash"] if runs else "",
+        code=_code(runs, names.values()),
+        protocols={key: protocol(runs, name) for key, name in names.items()},
+        cells=tuple(cell(line, runs, names, design.chosen_by) for line in lines),
+    )
+
+
+def _data(runs: Sequence[Record]) -> str:
+    if not runs:
+        return ""
+    dataset = runs[0]["dataset"]
+    sizes = ", ".join(f"{name} {size:,}" for name, size in (dataset.get("splits") or {}).items())
+    return f"{dataset['name']} ({sizes}), content hash {dataset['content_hash'][:12]}"
+
+
+def _code(runs: Sequence[Record], names: Iterable[str | None]) -> str:
+    """The commits that the runs were trained by, and those of the scores `names` where they are others."""
+    trained = {_commit(part["git"]) for record in runs for part in records.parts_of(record)}
+    entries = [
+        (record, entry) for record in runs for name in names if (entry := (record.get("scores") or {}).get(name))
+    ]
+    scored = {_commit(entry.get("git") or record.get("git") or {}) for record, entry in entries} - trained
+    return ", ".join(sorted(trained)) + (f"; scores by {', '.join(sorted(scored))}" if scored else "")
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    return f"{str(git.get('sha'))[:9]}" + ("" if git.get("dirty") is False else " (dirty)")

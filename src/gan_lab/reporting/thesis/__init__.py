@@ -1,0 +1,1 @@
+"""The thesis's tables: their designs, and the numbers that it prints."""

@@ -1,0 +1,1 @@
+"""From samples to named scores: protocols, extractors, meters, references."""

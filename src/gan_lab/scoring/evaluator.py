@@ -1,0 +1,226 @@
+"""Scoring the EMA generator of a run: on its device, from fixed noise, without files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from gan_lab.data import LoadedData
+from gan_lab.data.resident import to_uint8
+from gan_lab.errors import UserError
+from gan_lab.files import clear_abandoned, read_json, write_atomically
+from gan_lab.inference import undisturbed
+from gan_lab.metrics import load_reference, save_reference
+from gan_lab.metrics.feature_moments import read_statistics
+from gan_lab.reading.schema import Number, misfit
+from gan_lab.records import provenance
+from gan_lab.scoring.features import Extractor
+from gan_lab.scoring.meters import Samples, check_own_classes
+from gan_lab.scoring.protocol import Entry, Protocol, Reference, needs_features
+from gan_lab.scoring.score import check_scores, measure_reference, score_samples
+from gan_lab.training.gan import GAN
+from gan_lab.training.randomness import generator_for
+
+REFERENCES = "references"  # folder in the data cache
+PAIRS_SEED = 0  # of the choice of real images that are paired
+BY_CRITIC = "the critic's own label in eval mode (running statistics, neither noise nor dropout)"
+
+
+class Evaluator:
+    """Scores by one protocol against every split of one data set.
+
+    The statistics of real data are kept in `cache`, by what they depend on. Making one trains the classifier, or
+    checks the Inception weights, and passes the real data through: it refuses what cannot be scored before training.
+    own_classes: how many classes the samples to be scored have of their own, see `GAN.own_classes`.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        data: LoadedData,
+        cache: Path,
+        device: torch.device,
+        console: Console,
+        own_classes: int | None = None,
+    ) -> None:
+        assert data.spec.kind == "images", data.spec
+        check_own_classes(protocol, own_classes)
+        self.protocol = protocol
+        self.data = data
+        self.device = device
+        self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
+        keep = needs_features(protocol.scores)
+        clear_abandoned(cache / REFERENCES)
+        self.references = {split: self._reference(split, cache, keep) for split in data.splits}
+        marginal = self.references["train"].marginal
+        for asked in (protocol, protocol.in_training):
+            check_scores(self.extractor, self.references, marginal, asked, asked.samples, own_classes)
+        self.real_similarity = self._real_similarity(cache) if "msssim" in protocol.scores else {}
+
+    def scores(self, gan: GAN, protocol: Protocol) -> dict[str, Entry]:
+        """Scores of `gan`'s EMA generator, each with the generator step it belongs to; the same noise at every step.
+
+        protocol: this evaluator's, or what it is in training. Where a score needs the critic's own labels, `gan` has
+        the critic of that step, which is asked in eval mode, on samples before they become bytes.
+        """
+        assert gan.device == self.device, (gan.device, self.device)
+        own_classes = gan.own_classes if protocol.uses_own_classes else None
+
+        def sample(batch: int) -> Samples:
+            rng = generator_for(gan.recipe.seed, "evaluation", batch, self.device)
+            samples, drawn = gan.sample(protocol.batch_size, rng)
+            return Samples(to_uint8(samples), gan.classes_of(samples, drawn) if own_classes else None)
+
+        with undisturbed(gan):
+            entries = self.score(sample, protocol, protocol.samples, own_classes)
+        for entry in entries.values():
+            if entry.get("classes") == "own":
+                entry["classes"] = BY_CRITIC if gan.classes_by_critic else "drawn with the sample"
+        facts = {
+            "step": gan.generator_steps,
+            "batch_norm_statistics": gan.batch_norm_statistics,
+            "batch_size": protocol.batch_size,
+            "git": provenance.git_state(),
+            "protocol": self.fingerprint(protocol),
+        }
+        return {name: entry | facts for name, entry in entries.items()}
+
+    def fingerprint(self, protocol: Protocol) -> str:
+        """16 hex digits of everything that decides what the scores of a generator by a protocol are."""
+        numbers = {item.name: getattr(protocol, item.name) for item in fields(protocol) if item.name != "extractor"}
+        del numbers["samples_in_training"]
+        extractor = {key: self.extractor.identity[key] for key in ("architecture", "weights_sha256")}
+        return _digest({**numbers, "scores": list(protocol.scores), "extractor": extractor})[:16]
+
+    def score(
+        self, sample: Callable[[int], Samples], protocol: Protocol, samples: int, own_classes: int | None = None
+    ) -> dict[str, Entry]:
+        """Scores of any `samples` images; `sample(b)` is their b-th batch, see `score_samples`.
+
+        MS-SSIM has beside it, as `real` and `real_per_class`, what real images have in their true classes.
+        """
+        marginal = self.references["train"].marginal
+        entries = score_samples(sample, self.extractor, self.references, marginal, protocol, samples, own_classes)
+        return {
+            name: entry | self.real_similarity if "pairs_per_class" in entry else entry
+            for name, entry in entries.items()
+        }
+
+    def real(self, split: str) -> Iterator[Tensor]:
+        """The images of a split, in batches."""
+        values = torch.from_numpy(self.data.splits[split].values)
+        for batch in values.split(self.protocol.batch_size):
+            yield batch.to(self.device)
+
+    def _reference(self, split: str, cache: Path, keep_features: bool) -> Reference:
+        """From the cache where it was measured before under the same protocol; features are never kept there."""
+        meta = reference_meta(self.data.content_hash, split, self.extractor)
+        path = cache / REFERENCES / f"{_digest(meta)}.npz"
+        known = None if keep_features else _read(path, meta, self.extractor.num_classes)
+        if known is None:
+            known = measure_reference(self.real(split), self.extractor, keep_features)
+            with _kept_in(cache):
+                save_reference(path, known.moments, meta | {"marginal": known.marginal.tolist()})
+        return known
+
+    def _real_similarity(self, cache: Path) -> dict[str, Any]:
+        """MS-SSIM of the training images in their true classes, as the protocol has it for samples; cached likewise.
+
+        Which images are paired is drawn with a seed: files of a class may be sorted by what they show.
+        """
+        spec, split, protocol = self.data.spec, self.data.splits["train"], self.protocol
+        metric = protocol.similarity(spec.num_classes, spec.shape).to(self.device)
+        meta = {
+            "data": self.data.content_hash,
+            "split": "train",
+            "score": metric.protocol,
+            "images": protocol.msssim_images,
+            "pairs": protocol.msssim_pairs,
+            "seed": PAIRS_SEED,
+        }
+        path = cache / REFERENCES / f"{_digest(meta)}.json"
+        if (known := _kept_similarity(path, meta)) is not None:
+            return known
+
+        order = np.random.default_rng(PAIRS_SEED).permutation(len(split))
+        order = order[split.labels[order] >= 0]
+        for rows in np.split(order, range(protocol.batch_size, len(order), protocol.batch_size)):
+            metric.update(torch.from_numpy(split.values[rows]), torch.from_numpy(split.labels[rows]))
+        found = metric.compute()
+        similarity = {"real": found.maximum.item(), "real_per_class": found.per_class.tolist()}
+        with _kept_in(cache):
+            write_atomically(path, json.dumps({"meta": meta, "similarity": similarity}))
+        return similarity
+
+
+def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, Any]:
+    """What the statistics of real images depend on; they are computed anew when any of it changes."""
+    identity = extractor.identity
+    return {
+        "data": content,
+        "split": split,
+        "extractor": identity["architecture"],
+        "weights_sha256": identity["weights_sha256"],
+        "resize": identity.get("resize", "none"),
+        "quantisation": "uint8",
+    }
+
+
+@contextmanager
+def _kept_in(cache: Path) -> Iterator[None]:
+    """Raises UserError where what is done inside cannot write to the data cache."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"data_cache={cache} cannot be written ({error.strerror or error})") from error
+
+
+def _digest(meta: dict[str, Any]) -> str:
+    """The name of a file in the cache, by what it depends on."""
+    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:24]
+
+
+class _Similarity(TypedDict):
+    """What `Evaluator._real_similarity` finds."""
+
+    real: Number
+    real_per_class: list[Number]
+
+
+def _kept_similarity(path: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
+    """The cached similarity of real images; None where there is none, or it is damaged or of others."""
+    try:
+        known = read_json(path)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(known, dict) or known.get("meta") != meta or misfit(known.get("similarity"), _Similarity):
+        return None
+    return {name: known["similarity"][name] for name in ("real", "real_per_class")}
+
+
+class _Meta(TypedDict):
+    """Of cached statistics, beside what they depend on."""
+
+    marginal: list[float]
+
+
+def _read(path: Path, meta: dict[str, Any], num_classes: int) -> Reference | None:
+    """A cached reference, with a marginal of so many classes; None where there is none, or it is damaged."""
+    try:
+        moments = load_reference(path, meta)
+        its = read_statistics(path)[1]
+    except UserError:
+        return None
+    if its is None or misfit(its, _Meta) or len(its["marginal"]) != num_classes:
+        return None
+    return Reference(moments, torch.tensor(its["marginal"], dtype=torch.float64))

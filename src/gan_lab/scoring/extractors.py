@@ -1,0 +1,119 @@
+"""The extractors that an evaluation can name, made with the facts of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from rich.console import Console
+
+from gan_lab.classifier.exchange import check_file, classifier_from_file, shipped_classifier
+from gan_lab.classifier.recipe import ClassifierRecipe, architecture_of
+from gan_lab.classifier.store import TrainedClassifier, classifier_of
+from gan_lab.data import LoadedData
+from gan_lab.errors import UserError
+from gan_lab.scoring import efficientnet
+from gan_lab.scoring.features import (
+    INCEPTION,
+    INCEPTION_SHA256,
+    ClassifierExtractor,
+    Extractor,
+    InceptionExtractor,
+    check_weights,
+)
+
+CLASSIFIERS = "classifiers"  # folder in the data cache
+
+
+@dataclass(frozen=True)
+class OwnClassifier:
+    """The data set's own classifier.
+
+    Args:
+        recipe: trains it when there is none yet.
+        weights: the file of one that was exported (scripts/classifier.py export=FILE), in place of all others.
+        sha256: of `weights`; None: any.
+        shipped: {name: SHA-256} of those that come with the package, each for its own data and recipe; None: none.
+
+    Raises:
+        UserError: where `weights` is missing or is another file.
+    """
+
+    recipe: ClassifierRecipe
+    weights: str | None = None
+    sha256: str | None = None
+    shipped: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None:
+            check_file(self.weights, self.sha256)
+        elif self.sha256 is not None:
+            raise UserError("evaluation.extractor.sha256 belongs to a file: set evaluation.extractor.weights=FILE")
+
+    @property
+    def architecture(self) -> Any:
+        """How its identity calls it; known before it is made."""
+        if self.weights is not None:
+            return check_file(self.weights, self.sha256)["architecture"]
+        return architecture_of(self.recipe)
+
+    def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
+        """Raises UserError for data without labels, and for other data than those of `weights`."""
+        origin, trained = self._find(data, cache, device, console)
+        record = trained.record
+        identity = {key: record[key] for key in ("architecture", "weights_sha256", "accuracy", "calibration")}
+        return ClassifierExtractor(trained.network, trained.mean, trained.std, identity | {"origin": origin})
+
+    def _find(
+        self, data: LoadedData, cache: Path, device: torch.device, console: Console
+    ) -> tuple[str, TrainedClassifier]:
+        """Where the classifier is from, "file", "shipped" or "trained" on this machine; and itself."""
+        if self.weights is not None:
+            return "file", classifier_from_file(self.weights, self.sha256, data, device)
+        for name, sha256 in (self.shipped or {}).items():
+            if shipped := shipped_classifier(name, sha256, data, self.recipe, device):
+                return "shipped", shipped
+        return "trained", classifier_of(data, self.recipe, cache / CLASSIFIERS, device, console)
+
+
+@dataclass(frozen=True)
+class Inception:
+    """Inception 2015-12-05 from a local file, whose SHA-256 is checked as soon as it is named."""
+
+    weights: str
+    sha256: str = INCEPTION_SHA256
+
+    def __post_init__(self) -> None:
+        check_weights(self.weights, self.sha256)
+
+    @property
+    def architecture(self) -> Any:
+        """How its identity calls it."""
+        return INCEPTION
+
+    def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
+        """The same for every data set."""
+        return InceptionExtractor(self.weights, self.sha256).to(device)
+
+
+@dataclass(frozen=True)
+class EfficientNet:
+    """EfficientNet-Lite0 of the extra `efficientnet`; its packages and weights are checked as soon as it is named."""
+
+    name: ClassVar[str] = efficientnet.NAME
+    features_only: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        efficientnet.find_weights()
+
+    @property
+    def architecture(self) -> Any:
+        """How its identity calls it."""
+        return efficientnet.ARCHITECTURE
+
+    def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
+        """The same for every data set."""
+        return efficientnet.EfficientNetExtractor().to(device)

@@ -1,0 +1,121 @@
+"""Feature extractors: what turns images into the features and logits that scores are made of."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gan_lab.classifier.networks import standardise
+from gan_lab.errors import UserError
+from gan_lab.files import sha256_of
+
+INCEPTION = "Inception 2015-12-05 (torch-fidelity), pool3 and unbiased logits"
+INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+"""Of weights-inception-2015-12-05-6726825d.pth (95,628,359 bytes), a release file of torch-fidelity on GitHub."""
+
+
+class Features(NamedTuple):
+    """features: float32 (n, d). logits: float32 (n, K), of which softmax gives C(x)."""
+
+    features: Tensor
+    logits: Tensor
+
+
+class Extractor(nn.Module):
+    """uint8 images (n, C, H, W) -> Features, by a network in eval mode, in fp32, in one pass.
+
+    name: how scores call it. num_features: d. num_classes: K. identity: what a score's record says of it, with
+    "name", "architecture" and "weights_sha256". features_only: its logits are no good, and no score is made of them.
+    """
+
+    features_only = False
+
+    def __init__(self, name: str, num_features: int, num_classes: int, identity: dict[str, Any]) -> None:
+        super().__init__()
+        self.name = name
+        self.num_features = num_features
+        self.num_classes = num_classes
+        self.identity = {"name": name, **identity}
+
+    def forward(self, images: Tensor) -> Features:
+        raise NotImplementedError
+
+
+class ClassifierExtractor(Extractor):
+    """A data set's own classifier: the features before its last layer, and logits."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Any, mean: Tensor, std: Tensor, identity: dict[str, Any]) -> None:
+        """network: `features(x)` gives (n, d), `output` is the linear layer on them. mean, std: (C,), of the pixels."""
+        super().__init__("classifier", network.output.in_features, network.output.out_features, identity)
+        self.network = network
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, images: Tensor) -> Features:
+        x = standardise(images, self.mean, self.std)
+        features = self.network.features(x.contiguous(memory_format=torch.channels_last))
+        return Features(features, self.network.output(features))
+
+
+class InceptionExtractor(Extractor):
+    """Inception 2015-12-05 by torch-fidelity: pool3 (2048) and the logits without their bias (1008), in one pass.
+
+    Images are resized to 299 × 299 as in the TensorFlow graph (bilinear, no antialias); one channel is replicated.
+
+    Errors: UserError where the weights file is missing, has another SHA-256, or is no such network.
+    Source: Salimans et al. 2016; Heusel et al. 2017; the softmax without the bias is that of their programs [code].
+    """
+
+    def __init__(self, weights: str | Path, sha256: str = INCEPTION_SHA256) -> None:
+        check_weights(weights, sha256)
+        identity = {
+            "architecture": INCEPTION,
+            "weights_sha256": sha256,
+            "resize": "299 x 299, bilinear as TensorFlow 1, no antialias",
+        }
+        super().__init__("inception", 2048, 1008, identity)
+        self.network = _inception(Path(weights).expanduser())
+
+    def forward(self, images: Tensor) -> Features:
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        return Features(*self.network(images))
+
+
+def check_weights(weights: str | Path, sha256: str) -> None:
+    """UserError unless the file is there and is the one meant. Reads it once (0.3 s for 95 MB)."""
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise UserError(
+            f"evaluation.extractor.weights={weights} is missing: get weights-inception-2015-12-05-6726825d.pth from "
+            "the releases of toshas/torch-fidelity on GitHub and set evaluation.extractor.weights=FILE; "
+            "evaluation=classifier works without it"
+        )
+    found = sha256_of(path)
+    if found != sha256:
+        raise UserError(
+            f"evaluation.extractor.weights={weights} has SHA-256 {found[:16]}…, not {sha256[:16]}…: get the file "
+            "again, set evaluation.extractor.sha256 if you mean another one, or use evaluation=classifier"
+        )
+
+
+def _inception(path: Path) -> nn.Module:
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    try:
+        own = io.BytesIO()  # the library unpickles without weights_only: it gets only what was read with it
+        torch.save(torch.load(path, map_location="cpu", weights_only=True), own)
+        own.seek(0)
+        return FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=own
+        )
+    except Exception as error:  # a crafted file can raise anything; nothing in it was called
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UserError(f"{path} does not hold the weights of Inception 2015-12-05 ({reason})") from None

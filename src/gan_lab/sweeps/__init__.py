@@ -1,0 +1,43 @@
+"""Sweeps: which cells a call runs, how each gets a process, and what became of them. Torch-free."""
+
+from gan_lab.sweeps.cells import (
+    CELLS,
+    SENT,
+    STATES,
+    Cell,
+    check_own_files,
+    check_place,
+    duration,
+    ending,
+    forget,
+    note_cells,
+    note_failed,
+    read_cell,
+    read_cells,
+    shared,
+    summary,
+    telling,
+    typed,
+    with_failures,
+)
+
+__all__ = [
+    "CELLS",
+    "SENT",
+    "STATES",
+    "Cell",
+    "check_own_files",
+    "check_place",
+    "duration",
+    "ending",
+    "forget",
+    "note_cells",
+    "note_failed",
+    "read_cell",
+    "read_cells",
+    "shared",
+    "summary",
+    "telling",
+    "typed",
+    "with_failures",
+]
