@@ -28,7 +28,7 @@ from gan_lab.benchmarks.peer import Peer
 from gan_lab.data import LoadedData, load
 from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
-from gan_lab.runs.train import quiet_lightning
+from gan_lab.runs.start import quiet_lightning
 from gan_lab.terminal import tell
 from gan_lab.training import GAN
 from gan_lab.training.host_memory import keep_freed_memory

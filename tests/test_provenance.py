@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 UNKNOWN = {"sha": None, "dirty": None}
 TREE = ("src", "conf", "scripts", "train.py", "Makefile", "pyproject.toml", "setup.py", ".gitignore", "README.md",
         "LICENSE")  # fmt: skip
-ASK = "import json; from gan_lab.records import provenance; print(json.dumps(provenance.git_state()), provenance.__file__)"
+ASK = (
+    "import json; from gan_lab.records import provenance; "
+    "print(json.dumps(provenance.git_state()), provenance.__file__)"
+)
 
 
 def git(folder: Path, *arguments: str) -> str:

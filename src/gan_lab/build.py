@@ -16,7 +16,6 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from rich.console import Console
-from torch import nn
 
 from gan_lab.architectures import initialise_from_data
 from gan_lab.config import signature, trust
@@ -30,7 +29,8 @@ from gan_lab.files import safe_name
 from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss
 from gan_lab.losses.class_logits import check_classes
 from gan_lab.scoring.evaluator import Evaluator
-from gan_lab.training.gan import GAN, OptimizerFactory, Recipe
+from gan_lab.scoring.protocol import Protocol
+from gan_lab.training.gan import GAN, Recipe
 from gan_lab.training.randomness import fold
 from gan_lab.types import DataSpec
 
@@ -67,26 +67,30 @@ def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
     return partly_labelled(data, dataset.labelled_fraction, num_classes, config.seed)
 
 
-def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None) -> GAN:
+def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None, seen: LoadedData | None = None) -> GAN:
     """The module that a config describes, for `training_data` of `spec`.
 
     Its weights depend on the seed alone, and those of weight-normalised layers on the first batch. data: whole; without
     it such layers are not scaled and no reference distribution is set: for a module whose weights will be loaded.
+    seen: its `training_data`, where they are at hand.
     """
+    # loss and targets
     loss = make("loss", config.loss)
     if data is not None:
-        fed = training_data(config, data)
-        loss = _guided(loss, config.dataset.reference_distribution, data, fed)
+        seen = training_data(config, data) if seen is None else seen
+        loss = _guided(loss, config.dataset.reference_distribution, data, seen)
     targets = make("labels", config.labels, spec.num_classes)
+
+    # networks, their weights from the seed
     architecture = make("architecture", config.architecture)
     torch.manual_seed(fold(config.seed, "initial weights"))
     layout = torch.channels_last if spec.kind == "images" else torch.contiguous_format  # faster convolutions
     generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
     critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
-    if data is not None:
+    if seen is not None:
         z = torch.randn(config.generator_batch_size, architecture.latent_dim)
         initialise_from_data(generator, targets.draw(z, torch.default_generator)[0])
-        first = ResidentLoader(ResidentData.place(fed, "cpu"), config.batch_size, 1, config.seed, stop=1)
+        first = ResidentLoader(ResidentData.place(seen, "cpu"), config.batch_size, 1, config.seed, stop=1)
         initialise_from_data(critic, next(iter(first))[0][0])
     return GAN(
         generator=generator,
@@ -94,8 +98,8 @@ def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None) -> G
         loss=loss,
         penalty=make("penalty", config.penalty),
         targets=targets,
-        generator_optimizer=_optimizer("optimizer", config.optimizer),
-        critic_optimizer=_optimizer("optimizer_critic", merged_critic_optimizer(config)),
+        generator_optimizer=functools.partial(make, "optimizer", config.optimizer),
+        critic_optimizer=functools.partial(make, "optimizer_critic", merged_critic_optimizer(config)),
         schedule=make("schedule", config.schedule),
         recipe=Recipe(
             seed=config.seed,
@@ -140,11 +144,6 @@ def _guided(loss: Loss, asked: str | None, data: LoadedData, fed: LoadedData) ->
     return GuidedLoss(loss, shares)
 
 
-def _optimizer(group: str, node: DictConfig) -> OptimizerFactory:
-    make(group, node, [nn.Parameter(torch.zeros(1))])  # refuse wrong fields now, not when training starts
-    return functools.partial(make, group, node)
-
-
 def device(name: str) -> torch.device:
     """auto: a GPU where there is one."""
     if name == "cuda" and not torch.cuda.is_available():
@@ -153,21 +152,33 @@ def device(name: str) -> torch.device:
     return torch.device("cuda", 0) if has_gpu else torch.device("cpu")
 
 
+def protocol(config: DictConfig) -> Protocol | None:
+    """How the run is scored; None for evaluation=off. Raises UserError where weights are missing."""
+    made: Protocol | None = make("evaluation", config.evaluation) if config.evaluation else None
+    return made
+
+
 def evaluator(
-    config: DictConfig, data: LoadedData, device: torch.device, console: Console, gan: GAN | None = None
+    config: DictConfig,
+    data: LoadedData,
+    device: torch.device,
+    console: Console,
+    gan: GAN | None = None,
+    scored_by: Protocol | None = None,
 ) -> Evaluator | None:
-    """What scores the run, with its classifier trained or its weights checked; None for evaluation=off and points.
+    """The evaluator of a run, with its classifier trained or its weights checked; None for evaluation=off and points.
 
     gan: what it is to score, so that a score which that cannot have is refused now; None: images without a generator.
+    scored_by: the `protocol` of the config, where it is at hand.
     """
-    if not config.evaluation:
+    scored_by = protocol(config) if scored_by is None else scored_by
+    if scored_by is None:
         return None
     if data.spec.kind != "images":
         console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}")
         return None
-    protocol = make("evaluation", config.evaluation)
     own_classes = None if gan is None else gan.own_classes
-    return Evaluator(protocol, data, Path(config.data_cache), device, console, own_classes)
+    return Evaluator(scored_by, data, Path(config.data_cache), device, console, own_classes)
 
 
 def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from gan_runs import CHANNELS, SMALL, record, resume, train
 
-from gan_lab import build
+from gan_lab import build, files
 from gan_lab.errors import Interrupted
 from gan_lab.records import folder
+from gan_lab.runs import outcome
 from gan_lab.scoring.evaluator import Evaluator
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=3", "checkpoint_every=1")
@@ -56,24 +57,24 @@ def test_while_the_classifier_trains(tmp_path, monkeypatch):
 
 def test_a_second_signal_does_not_end_what_the_first_has_begun(tmp_path, monkeypatch):
     """Process managers send it to the process and to its group: the record is written while the second one comes."""
-    end_record = train.end_record
+    end_record = outcome.end_record
 
     def told_again(*arguments: Any) -> None:
         terminated()
         end_record(*arguments)
 
     monkeypatch.setattr(Evaluator, "scores", terminated)
-    monkeypatch.setattr(train, "end_record", told_again)
+    monkeypatch.setattr(outcome, "end_record", told_again)
     with pytest.raises(Interrupted):
         train(tmp_path / "run", *SCORED)
     assert record(tmp_path / "run")["status"] == "interrupted"
     check_nothing_is_held(tmp_path / "run")
 
 
-@pytest.mark.parametrize("moment", ["_print_start", "_some_real"])
+@pytest.mark.parametrize("moment", ["gan_lab.runs.summary.print_start", "gan_lab.runs.session._some_real"])
 def test_between_the_record_and_the_training(moment, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(train, moment, terminated)
+        patch.setattr(moment, terminated)
         with pytest.raises(Interrupted):
             train(tmp_path / "run", *RUN)
     assert (record(tmp_path / "run")["status"], record(tmp_path / "run")["reason"]) == ("interrupted", "SIGTERM")
@@ -85,7 +86,7 @@ def test_between_the_record_and_the_training(moment, tmp_path, monkeypatch):
 @pytest.mark.parametrize("whole", [True, False], ids=["no room at all", "room for the record"])
 def test_a_config_that_does_not_fit_leaves_no_run_that_seems_to_train(whole, tmp_path, monkeypatch):
     """No file can be written any more, or the record still can."""
-    write = train.write_atomically
+    write = files.write_atomically
 
     def full(path: Path, content: str) -> None:
         if path.name == folder.CONFIG:
@@ -98,7 +99,7 @@ def test_a_config_that_does_not_fit_leaves_no_run_that_seems_to_train(whole, tmp
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "write_atomically", full)
+        patch.setattr("gan_lab.runs.train.write_atomically", full)
         with pytest.raises(OSError, match="No space left"):
             train(tmp_path / "run", *RUN)
     monkeypatch.undo()

@@ -85,24 +85,24 @@ def fitting(group: str, option: str) -> list[str]:
 
 def train(run_dir: Path, *overrides: str, small: bool = True) -> Path:
     """Train in this process, in `run_dir`. Small batches come first, so `overrides` may replace them."""
-    from gan_lab.runs import train
+    from gan_lab.runs.train import train as train_run
 
     sizes = SMALL if small else ()
     resnet = () if any(o.startswith("architecture=") for o in overrides) else (CHANNELS,)
     job = compose(f"run_dir={run_dir}", *resnet, *sizes, *overrides)
     config.check(job)
-    train.train(job, run_dir)
+    train_run(job, run_dir)
     return run_dir
 
 
 def resume(run_dir: Path, *overrides: str) -> Path:
     """Continue in this process, as train.py does."""
-    from gan_lab.runs import train
+    from gan_lab.runs.train import train as train_run
 
     typed = [f"resume={run_dir}", *overrides]
     job = config.resumed(compose(*typed), typed, run_dir)
     config.check(job)
-    train.train(job, run_dir)
+    train_run(job, run_dir)
     return run_dir
 
 

@@ -468,13 +468,13 @@ def test_data_that_changed_are_refused(stopped):
 
 def test_the_config_of_a_run_reproduces_it(finished, tmp_path):
     """config.yaml, read back, trains the same generator."""
-    from gan_lab.runs import train
+    from gan_lab.runs.train import train as train_run
 
     compose()  # Hydra's own config
     again = config.saved_config(finished, "run_dir")
     again.run_dir = str(tmp_path / "again")
     config.check(again)
-    train.train(again, tmp_path / "again")
+    train_run(again, tmp_path / "again")
     assert weights(tmp_path / "again") == weights(finished)
     assert record(tmp_path / "again")["config_hash"] == record(finished)["config_hash"]
 

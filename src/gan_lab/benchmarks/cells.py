@@ -14,7 +14,7 @@ import lightning.pytorch as pl
 
 from gan_lab.benchmarks import steps
 from gan_lab.benchmarks.measuring import wait
-from gan_lab.runs.train import quiet_lightning
+from gan_lab.runs.start import quiet_lightning
 from gan_lab.training.host_memory import keep_freed_memory
 
 WARM_UP = 8  # steps before a cell says that it is ready: on a CUDA device its graph is captured in them

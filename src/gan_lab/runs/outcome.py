@@ -1,66 +1,81 @@
-"""What of a run goes into its record."""
+"""What a record says of a run: how it began, and how it ended, whatever ended it."""
 
 from __future__ import annotations
 
 import resource
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
 
-from gan_lab import records
+from gan_lab import callbacks, parallel, records
 from gan_lab.data import LoadedData
 from gan_lab.data.labelled import count_labelled
+from gan_lab.errors import Diverged, Interrupted
 from gan_lab.records import provenance, versions
+from gan_lab.runs.session import Session
+from gan_lab.runs.start import Machine, Previous
 from gan_lab.scoring.evaluator import Evaluator
+from gan_lab.terminal import pasted
 from gan_lab.training import GAN
 
+# Its beginning --------------------------------------------------------------------------------------------------------
 
-def start_record(
-    config: dict[str, Any],
+
+def open_record(
+    plain: dict[str, Any],
     run_dir: Path,
+    machine: Machine,
     data: LoadedData,
-    fed: LoadedData,
+    seen: LoadedData,
     gan: GAN,
     evaluator: Evaluator | None,
-    writes: bool,
+    previous: Previous | None,
+    run_id: str,
 ) -> records.RunRecord:
-    """Write the record of a run that begins: everything that is known before the first step.
+    """The record of a run that begins, or goes on, with everything that is known before the first step: it is running.
 
-    fed: what training sees of the data. writes: see RunRecord.
+    plain: the config as it is stored. seen: what training sees of the data. run_id: of a new run.
     """
+    extractor = evaluator.extractor.identity if evaluator else None
+    if previous is not None:
+        return _continued(previous, plain, extractor)
+
     hydra = HydraConfig.get()
-    part = begin_part(0)
-    record = records.RunRecord(run_dir, {}, writes)
+    part = _part(0)
+    record = records.RunRecord(run_dir, {}, machine.is_first)
     record.update(
         version=versions.VERSION,
         status="running",
         reason=None,
-        run_id=secrets.token_hex(4),
+        run_id=run_id,
         created=part["created"],
-        config=config,
-        config_hash=records.config_hash(config),
+        config=plain,
+        config_hash=records.config_hash(plain),
         choices={key: value for key, value in hydra.runtime.choices.items() if value and not key.startswith("hydra/")},
         command=[sys.argv[0], *hydra.overrides.task],
         git=part["git"],
         packages=part["packages"],
         hardware=part["hardware"],
         parts=[part],
-        precision=config["trainer"]["precision"],
-        seed=config["seed"],
+        precision=plain["trainer"]["precision"],
+        seed=plain["seed"],
         dataset={
             "name": data.spec.name,
             "splits": {name: len(split) for name, split in data.splits.items()},
             "content_hash": data.content_hash,
             "label_histogram": data.label_histogram,
-            "labelled": count_labelled(fed),
-            "num_classes": fed.spec.num_classes,
+            "labelled": count_labelled(seen),
+            "num_classes": seen.spec.num_classes,
         },
-        extractor=evaluator.extractor.identity if evaluator else None,
+        extractor=extractor,
         parameters={"generator": count_parameters(gan.generator), "critic": count_parameters(gan.critic)},
         generator_steps=0,
         critic_steps=0,
@@ -77,7 +92,49 @@ def start_record(
     return record
 
 
-def begin_part(from_step: int) -> dict[str, Any]:
+def new_run_id() -> str:
+    """Eight hex digits."""
+    return secrets.token_hex(4)
+
+
+def _continued(previous: Previous, plain: dict[str, Any], extractor: dict[str, Any] | None) -> records.RunRecord:
+    """The record of a run that goes on: perhaps longer, scored otherwise, or of an older version."""
+    record, done = previous.record, previous.generator_steps
+    renamed = {name: versions.renamed(record.content.get(name) or {}) for name in ("scores", "history")}
+    scored = {} if extractor is None else {"extractor": extractor}
+    # parts of which no step is left are done again
+    parts = [part for part in records.parts_of(record.content) if part["from_step"] < done]
+    record.update(
+        version=versions.VERSION,
+        status="running",
+        reason=None,
+        config=plain,
+        config_hash=records.config_hash(plain),
+        resumed_from_step=done,
+        parts=[*parts, _part(done)],
+        **renamed,
+        **scored,
+    )
+    return record
+
+
+@contextmanager
+def begun(record: records.RunRecord, *, is_new: bool) -> Iterator[None]:
+    """What ends a run between its record and its training is said there; a new record goes where there is no room."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        reason = str(error) or type(error).__name__ if stopped else f"{type(error).__name__}: {error}"
+        try:
+            record.update(status="interrupted" if stopped else "failed", reason=reason)
+        except OSError:
+            if is_new:
+                record.path.unlink(missing_ok=True)
+        raise
+
+
+def _part(from_step: int) -> dict[str, Any]:
     """Code, versions and machine of a start or a resume, as `parts` of a record keeps them."""
     return {
         "from_step": from_step,
@@ -88,10 +145,50 @@ def begin_part(from_step: int) -> dict[str, Any]:
     }
 
 
-def end_record(
-    record: records.RunRecord, status: str, reason: str | None, gan: GAN, seconds: float, last_metrics: dict[str, float]
-) -> None:
+# Its end --------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def recorded(session: Session) -> Iterator[None]:
+    """The record says how what is inside ended: finished, diverged, interrupted or failed, and why.
+
+    Raises CompactHydraException, one line with the way on, for a run that diverged or lost another of its processes;
+    Interrupted or KeyboardInterrupt for one that was stopped. Of several processes the first one says so.
+    """
+    record, run_dir, is_first = session.record, session.run_dir, session.machine.is_first
+    go_on = f"continue with: python train.py {pasted('resume', run_dir)}"
+    try:
+        yield
+        end_record(session, "finished", None)
+    except Diverged as error:
+        end_record(session, "diverged", str(error))
+        if not is_first:
+            return
+        newest = next(iter(callbacks.list_checkpoints(run_dir)), None)
+        kept = f"last good checkpoint: {newest}" if newest else "no checkpoint was written before"
+        raise CompactHydraException(f"diverged: {error}; {kept}; record: {record.path}") from None
+    except (KeyboardInterrupt, SystemExit) as error:  # Lightning turns KeyboardInterrupt into SystemExit
+        end_record(session, "interrupted", str(error) if isinstance(error, Interrupted) else "KeyboardInterrupt")
+        session.machine.console.print(f"interrupted; {go_on}")
+        if not is_first:
+            return
+        raise error if isinstance(error, Interrupted) else KeyboardInterrupt from None
+    except BaseException as error:
+        lost = parallel.lost_another(error)
+        reason = "another process of this run ended" if lost else f"{type(error).__name__}: {error}"
+        with suppress(Exception):
+            end_record(session, "failed", reason)
+        if lost:
+            more = f"look above for its error; {go_on}"
+            raise CompactHydraException(f"{reason}; {more}; record: {record.path}") from None
+        raise
+    finally:
+        session.close()
+
+
+def end_record(session: Session, status: str, reason: str | None) -> None:
     """Write how a run, or a part of it, ended."""
+    record, gan, seconds = session.record, session.gan, session.seconds()
     images = gan.critic_steps * gan.recipe.batch_size
     on_gpu = gan.device.type == "cuda"
     device = torch.cuda.get_device_name(gan.device) if on_gpu else gan.device.type
@@ -105,7 +202,7 @@ def end_record(
         seconds=seconds,
         images_per_second=images / seconds if seconds else None,
         peak_memory_bytes=torch.cuda.max_memory_allocated(gan.device) if on_gpu else _peak_resident_bytes(),
-        last_metrics=last_metrics,
+        last_metrics=session.reader.last,
     )
 
 

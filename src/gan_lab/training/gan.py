@@ -116,7 +116,11 @@ class GAN(pl.LightningModule):
         self.recipe = recipe
         self._critic_mixes_samples = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules())
         self._sees_norm = not self._critic_mixes_samples and loss.has_score and not penalty.measures_norm
-        self._factories = (generator_optimizer, critic_optimizer)
+        self._optimizers = [
+            generator_optimizer(self.generator.parameters()),
+            critic_optimizer(self.critic.parameters()),
+        ]
+        self._base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in self._optimizers]
         self.generator_steps = 0  # done
         self.critic_steps = 0
         self.metrics: dict[str, Tensor] = {}
@@ -125,13 +129,10 @@ class GAN(pl.LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The generator's optimizer, then the critic's."""
-        modules = (self.generator, self.critic)
-        optimizers = [make(module.parameters()) for make, module in zip(self._factories, modules, strict=True)]
-        self._base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
         if self.device.type == "cuda":
-            for optimizer in optimizers:
+            for optimizer in self._optimizers:
                 capturable.make_capturable(optimizer)
-        return optimizers
+        return self._optimizers
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Draw, then n_critic critic steps on fresh real and fake batches, one generator step, one step of the EMA."""

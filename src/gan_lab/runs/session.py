@@ -1,0 +1,174 @@
+"""A run while it trains: what is trained, what watches it, and its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
+
+from gan_lab import build, callbacks, records, terminal
+from gan_lab.callbacks.clock import Seconds
+from gan_lab.data import LoadedData
+from gan_lab.data.module import ResidentDataModule
+from gan_lab.data.resident import ResidentData
+from gan_lab.errors import Interrupted
+from gan_lab.loggers import MetricsFile, WandbLogger
+from gan_lab.runs.export import export_generator
+from gan_lab.runs.start import Machine, Previous
+from gan_lab.scoring.evaluator import Evaluator
+from gan_lab.terminal import pasted
+from gan_lab.training import GAN
+from gan_lab.training.strategy import SharedStep, first_process
+
+_REAL_SAMPLES = 1024  # at most, for the pictures of points
+
+
+class Session:
+    """One start or resume of a run, from the first step that is left to the last.
+
+    Args:
+        config: as it was composed; plain: as it is stored.
+        run_dir: where everything is written.
+        machine: where it trains.
+        data: the whole data set; seen: what training sees of it.
+        gan: what is trained.
+        evaluator: what scores it, if anything.
+        loggers: where metrics go; none but in the first process.
+        record: of the run.
+        previous: what it goes on from, if anything.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: DictConfig,
+        plain: dict[str, Any],
+        run_dir: Path,
+        machine: Machine,
+        data: LoadedData,
+        seen: LoadedData,
+        gan: GAN,
+        evaluator: Evaluator | None,
+        loggers: list[Logger],
+        record: records.RunRecord,
+        previous: Previous | None,
+    ) -> None:
+        self.config, self.plain, self.run_dir, self.machine = config, plain, run_dir, machine
+        self.data, self.seen, self.gan, self.evaluator = data, seen, gan, evaluator
+        self.loggers, self.record = loggers, record
+        self.exported: Path | None = None
+        self.done = previous.generator_steps if previous else 0
+        state = previous.state if previous else None
+
+        # the callbacks that the run asks later; all of them, in their order, are `in_every_step`
+        self.seconds = Seconds(state["seconds"] if state else 0.0)
+        self.stop = callbacks.StopOnSignal()
+        self.evaluate = (
+            None if evaluator is None else callbacks.Evaluate(evaluator, config.evaluate_every, record, self.seconds)
+        )
+        self.reader = callbacks.ReadMetrics(
+            state["last_metrics"] if state else None, *([self.evaluate.at] if self.evaluate else [])
+        )
+        self.samples = callbacks.SampleGrid(run_dir, config.sample_every, seen.spec, _some_real(data))
+        self.checkpoint = callbacks.Checkpoint(
+            run_dir, config.checkpoint_every, config.keep_checkpoints, self._beside_the_state, state
+        )
+        self.watchers: list[callbacks.WandbRun] = []
+
+    def in_every_step(self) -> list[pl.Callback]:
+        """What acts in every step. Lightning calls them in this order."""
+        # time counts before anything else of a step
+        acting: list[pl.Callback] = [self.seconds]
+        # a graph takes the place of the iteration before its first step
+        if self.config.trainer.get("capture") == "auto":
+            acting.append(callbacks.Capture(self.machine.console.print))
+        # scores of a step are read with its metrics, so they come before
+        if self.evaluate:
+            acting.append(self.evaluate)
+        acting.append(self.reader)
+        # pictures and checkpoints come from a state that the reader found finite
+        if self.machine.is_first:
+            acting.append(self.samples)
+        acting.append(self.checkpoint)
+        if self.machine.is_first:
+            images = self.config.n_critic * self.config.batch_size
+            steps = self.config.max_generator_steps
+            acting.append(callbacks.ProgressBar(self.reader, images, steps, self.machine.console))
+        # a signal ends the run once its checkpoint of this step is written
+        acting.append(self.stop)
+        # W&B sees what all others have made
+        return [*acting, *self.watchers]
+
+    def fit(self) -> None:
+        """Train what is left. Raises Interrupted where a signal asked to stop before the last step."""
+        self._begin_loggers()
+        feed = ResidentDataModule(
+            self.seen,
+            self.config.batch_size,
+            self.config.n_critic,
+            self.config.seed,
+            start=self.done,
+            stop=self.config.max_generator_steps,
+        )
+        with first_process():
+            trainer = build.trainer(self.config, self.in_every_step(), self.loggers, str(self.run_dir))
+            if isinstance(trainer.strategy, SharedStep):
+                trainer.strategy.on_lost = self._lost_process
+            trainer.fit(self.gan, feed)
+        if self.stop.received is not None and self.gan.generator_steps < self.config.max_generator_steps:
+            raise Interrupted(self.stop.received)
+
+    def export(self) -> None:
+        """Write the EMA generator, and a grid of it where none was drawn."""
+        if not self.machine.is_first:
+            return
+        if self.samples.newest is None:  # a run killed after its last step: nothing was left to train
+            self.samples.draw(self.gan)
+        self.exported = export_generator(self.gan, self.plain["architecture"], self.seen.spec, self.run_dir)
+
+    def score(self) -> None:
+        """Measure the final scores; those that the record has of this very step stay, those of a shorter run go."""
+        with self.seconds.paused():
+            gan, step = self.gan.to(self.machine.device), self.gan.generator_steps
+            scores = {name: entry for name, entry in self.record["scores"].items() if entry["step"] == step}
+            if self.evaluator is not None:
+                self.machine.console.print(f"scoring {self.evaluator.protocol.samples:,} samples")
+                scores |= self.evaluator.scores(gan, self.evaluator.protocol)
+            self.record.update(scores=scores)
+
+    def close(self) -> None:
+        """End what is open, whatever became of the run."""
+        for watcher in self.watchers:
+            watcher.close()
+
+    def _begin_loggers(self) -> None:
+        for logger in self.loggers:
+            logger.log_hyperparams(self.plain)
+            if isinstance(logger, MetricsFile):
+                logger.keep_until(self.done)
+            if isinstance(logger, WandbLogger):
+                self.watchers.append(callbacks.WandbRun(logger, self.record, self.samples))
+
+    def _beside_the_state(self) -> dict[str, Any]:
+        """What a checkpoint holds beside networks, optimizers and steps."""
+        return {
+            "seconds": self.seconds(),
+            "identity": records.determining(self.plain),
+            "last_metrics": self.reader.last,
+        }
+
+    def _lost_process(self, what: str) -> None:
+        """Another process of the run has died: Lightning ends this one without a word."""
+        if self.record["status"] == "running":
+            self.record.update(status="failed", reason=f"another process of this run ended: {what}")
+            go_on = f"continue with: python train.py {pasted('resume', self.run_dir)}; record: {self.record.path}"
+            terminal.tell(f"error: {self.record['reason']}; {go_on}", error=True)
+
+
+def _some_real(data: LoadedData) -> torch.Tensor:
+    train = ResidentData.place(data, "cpu")
+    return train.gather(torch.arange(min(_REAL_SAMPLES, len(train))))[0]

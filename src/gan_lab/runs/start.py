@@ -1,0 +1,230 @@
+"""What is settled before a run reads data: where it trains, what its folder holds already, and who may write there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.pytorch.plugins.environments import TorchElasticEnvironment
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from gan_lab import build, callbacks, records, terminal
+from gan_lab.config import plain_config, saved_config
+from gan_lab.data import LoadedData
+from gan_lab.errors import UserError
+from gan_lab.records import folder
+from gan_lab.sweeps.devices import logger_groups
+from gan_lab.terminal import pasted
+from gan_lab.training import precision
+from gan_lab.training.host_memory import keep_freed_memory
+from gan_lab.types import DataSpec
+
+# Where it trains ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where this process of a run trains.
+
+    device: its own.
+    is_first: whether it is the one of the run's processes that writes and prints.
+    console: for what is printed; silent in the other processes.
+    """
+
+    device: torch.device
+    is_first: bool
+    console: Console
+
+    @classmethod
+    def of(cls, config: DictConfig, run_dir: Path) -> Machine:
+        """Ask Lightning for the devices of a config; trainer.precision=auto is resolved in it.
+
+        Raises UserError where the devices are not there, or processes that somebody else started would not find each
+        other.
+        """
+        asked = config.trainer.precision
+        if asked == "auto":
+            config.trainer.precision = "32-true"  # until the device is known
+
+        # Lightning tells devices and ranks only once there is a Trainer; the run's own comes with its callbacks
+        probe = build.trainer(config, [], [], str(run_dir))
+        device = probe.strategy.root_device
+        if asked == "auto":
+            config.trainer.precision = _precision(config, run_dir, device)
+        _check_processes(config, probe)
+
+        if device.type == "cpu":
+            keep_freed_memory()
+        else:
+            precision.allow_tf32(config.trainer.get("tf32", records.TF32))
+        return cls(device, probe.is_global_zero, terminal.console(quiet=not probe.is_global_zero))
+
+
+def _precision(config: DictConfig, run_dir: Path, device: torch.device) -> str:
+    """What trainer.precision=auto comes to: what the run began with, else what this device is faster in."""
+    if config.existing_run == "resume" and _has_run(run_dir):
+        return str(saved_config(run_dir, "run_dir").trainer.precision)
+    return precision.resolved("auto", device)
+
+
+def _check_processes(config: DictConfig, trainer: pl.Trainer) -> None:
+    """Refuse several processes that would not find each other."""
+    started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else trainer.world_size
+    if started != trainer.world_size:
+        raise UserError(
+            f"torchrun started {started} processes and this run has {trainer.world_size}: use trainer=ddp with "
+            "trainer.devices as many as --nproc-per-node, and trainer.num_nodes as --nnodes"
+        )
+    if trainer.world_size == 1 or getattr(trainer.strategy, "started_by", None) is not None:
+        return  # the first process has been through this
+
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    external = environment is not None and environment.creates_processes_externally
+    if environment is not None and external:
+        try:
+            environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
+        except ValueError as error:
+            raise UserError(f"trainer: {error}") from None
+
+    hydra = HydraConfig.get()
+    own_folder = hydra.mode == RunMode.RUN and not any(o.startswith("run_dir=") for o in hydra.overrides.task)
+    if external and config.resume is None and own_folder:
+        raise UserError("processes started by torchrun or srun need one folder for all of them: add run_dir=FOLDER")
+
+
+def quiet_lightning() -> None:
+    """Silence Lightning's advice on workers, tips, the EMA's eval mode and deprecations of its own."""
+    for name in ("pytorch", "fabric"):
+        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
+    for message in (
+        "does not have many workers",
+        "returned `None`",
+        "module.s. in eval mode",
+        "isinstance.treespec",
+        "Total length of",
+        "zero length",
+    ):
+        warnings.filterwarnings("ignore", message=f".*{message}")
+
+
+def group_in_loggers(config: DictConfig) -> None:
+    """In a sweep, let the loggers show its runs as one group, unless the user named one."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        for field, group in logger_groups(config, Path(hydra.sweep.dir)).items():
+            OmegaConf.update(config, field, group)
+
+
+# What is there already ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The run that is continued: its record, and its newest intact checkpoint with that file's content, if any."""
+
+    record: records.RunRecord
+    checkpoint: Path | None
+    state: dict[str, Any] | None
+
+    @property
+    def generator_steps(self) -> int:
+        """From which generator step it goes on."""
+        return self.state["generator_steps"] if self.state else 0
+
+    def check_fits(self, config: DictConfig, spec: DataSpec) -> None:
+        """Refuse a checkpoint of other networks, before memory is taken for them. Raises UserError."""
+        if self.state is not None and self.checkpoint is not None:
+            callbacks.check_fits(self.state, self.checkpoint, build.empty_gan(config, spec))
+
+    def check_data(self, run_dir: Path, data: LoadedData) -> None:
+        """Refuse to go on with other data than the run began with. Raises UserError."""
+        was = self.record["dataset"]
+        if was["content_hash"] == data.content_hash:
+            return
+        before, now = len(was["label_histogram"]["train"]), data.spec.num_classes
+        classes = f" (of {before} classes, now of {now})" if before != now else ""
+        raise UserError(
+            f"resume={run_dir}: the data at dataset.root have changed since this run began{classes}: set "
+            "dataset.root=FOLDER to what they were, or start a new run"
+        )
+
+
+def take_up(config: DictConfig, run_dir: Path) -> str | None:
+    """With existing_run=resume, let `config` continue the run that `run_dir` holds.
+
+    Returns "finished" or "diverged" where that run has ended, else None. Raises UserError where it is a run of another
+    config.
+    """
+    if config.resume is not None or config.existing_run != "resume" or not _has_run(run_dir):
+        return None
+    record = records.read(run_dir)
+    if others := records.differing(plain_config(config), record["config"]):
+        raise UserError(f"run_dir={run_dir} holds another run (other {', '.join(others)}): name another folder")
+    if record["status"] in ("finished", "diverged"):
+        return str(record["status"])
+
+    config.resume = str(run_dir)
+    if not any("evaluation" in override.partition("=")[0] for override in HydraConfig.get().overrides.task):
+        config.evaluation = saved_config(run_dir, "run_dir").evaluation  # as it was scored before, if not asked
+    return None
+
+
+def previous_run(config: DictConfig, plain: dict[str, Any], run_dir: Path, machine: Machine) -> Previous | None:
+    """The run that `config.resume` names, or None. Raises UserError where it cannot go on, or a new run would meet one.
+
+    plain: the config as it is stored.
+    """
+    if config.resume is None:
+        if machine.is_first and (run_dir / folder.CONFIG).exists():
+            raise UserError(
+                f"run_dir={run_dir} already holds a run: continue it with {pasted('resume', run_dir)}, or name another "
+                "folder"
+            )
+        return None
+
+    record = records.read(run_dir, machine.is_first)
+    found = callbacks.load_newest(run_dir, lambda message: machine.console.print(f"warning: {message}"))
+    if found is not None:
+        records.check_same_run(found[0], plain, found[1]["identity"])
+    is_finished = record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps
+    if machine.is_first and is_finished:
+        more = f"add max_generator_steps={2 * config.max_generator_steps} to train on"
+        raise UserError(f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}")
+    return Previous(record, *(found or (None, None)))
+
+
+def _has_run(run_dir: Path) -> bool:
+    return (run_dir / folder.CONFIG).exists() and (run_dir / folder.RECORD).exists()
+
+
+# Who may write there --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def only_writer(run_dir: Path, machine: Machine) -> Iterator[None]:
+    """Inside, no other process may train in `run_dir`. Raises UserError while one does."""
+    if not machine.is_first:
+        yield
+        return
+    lock = FileLock(run_dir / folder.LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{run_dir} is being trained by another process: wait for it, or end it") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
