@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from gan_lab import build
-from gan_lab.benchmarks import cells, measuring, parts, scores, steps
+from gan_lab.benchmarks import measuring, parts, scores, steps, throughput
 from gan_lab.benchmarks.bare import Bare
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.data import LoadedData, load
@@ -182,7 +182,7 @@ def of_cells(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     told = []
     tell(f"cells at once, {side} px, {channels} channels, {precision}, generator steps a second:")
     for count in arguments.cells:
-        its = cells.throughput(overrides, side, count, arguments.seconds)
+        its = throughput.steps_per_second(overrides, side, count, arguments.seconds)
         told.append(its)
         each = f"{min(its['steps_per_s']):.3f} to {max(its['steps_per_s']):.3f}"
         tell(f"  {count} of {its['threads']} threads: {its['total_steps_per_s']:.3f} together, each {each}")

@@ -51,7 +51,7 @@ def test_a_thread_changes_no_handler():
 
 PROGRAM = """
 import os, signal, sys
-from gan_lab import interruption
+from gan_lab import interrupts
 original = signal.raise_signal
 class Interrupt:  # Ctrl-C as numpy, the first large library, is half imported
     def find_spec(self, name, path=None, target=None):

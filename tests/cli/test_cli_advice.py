@@ -297,7 +297,7 @@ COMMANDS = {
 # Advice that another test follows: words of the message, and that test.
 ELSEWHERE = {
     "to what they were": ("training/test_training_moved_data.py", "test_a_run_goes_on_with_data_and_cache_elsewhere"),
-    "a resumed run keeps its precision": (
+    ": a resumed run keeps its ": (
         "training/test_training_resume.py",
         "test_precision_is_kept_by_a_resume_that_only_names_the_device",
     ),

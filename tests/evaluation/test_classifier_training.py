@@ -14,7 +14,8 @@ from evaluation_runs import classifier, preset, script
 from torch.nn.functional import cross_entropy
 
 from gan_lab.classifier import store as module
-from gan_lab.classifier.calibration import _log_probabilities, expected_calibration_error
+from gan_lab.classifier import training
+from gan_lab.classifier.calibration import expected_calibration_error, log_probabilities
 from gan_lab.classifier.networks import ResNetClassifier
 from gan_lab.classifier.recipe import ClassifierRecipe, OneCycle, Steps
 from gan_lab.classifier.training import _augment
@@ -54,13 +55,13 @@ def weights(folder):
 def trainings(monkeypatch):
     """Counts how often a classifier is trained."""
     done = []
-    original = module._train
+    original = module.fit
 
     def counted(*arguments):
         done.append(1)
         return original(*arguments)
 
-    monkeypatch.setattr(module, "_train", counted)
+    monkeypatch.setattr(module, "fit", counted)
     return done
 
 
@@ -320,8 +321,8 @@ class Stop(Exception):
 def test_a_training_that_was_stopped_goes_on_exactly(epoch, tmp_path, monkeypatch):
     given = data()
     straight = classifier(given, QUICK, tmp_path / "straight")
-    monkeypatch.setattr(module, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
-    original, saved = module._save, []
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    original, saved = training._save, []
 
     def stop(path, network, optimizer, epochs, seconds):
         original(path, network, optimizer, epochs, seconds)
@@ -329,11 +330,11 @@ def test_a_training_that_was_stopped_goes_on_exactly(epoch, tmp_path, monkeypatc
         if epochs == epoch:
             raise Stop
 
-    monkeypatch.setattr(module, "_save", stop)
+    monkeypatch.setattr(training, "_save", stop)
     with pytest.raises(Stop):
         classifier(given, QUICK, tmp_path / "stopped")
     assert saved == list(range(1, epoch + 1))
-    monkeypatch.setattr(module, "_save", original)
+    monkeypatch.setattr(training, "_save", original)
     steps = []
     sgd = torch.optim.SGD.step
     monkeypatch.setattr(torch.optim.SGD, "step", lambda self, *a: (steps.append(1), sgd(self, *a))[1])
@@ -347,15 +348,15 @@ def test_a_training_that_was_stopped_goes_on_exactly(epoch, tmp_path, monkeypatc
 def test_a_damaged_checkpoint_is_begun_anew(tmp_path, monkeypatch):
     given = data()
     classifier(given, QUICK, tmp_path / "straight")
-    monkeypatch.setattr(module, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
-    original = module._save
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    original = training._save
 
     def stop(path, *rest):
         original(path, *rest)
         path.write_bytes(path.read_bytes()[:-100])
         raise Stop
 
-    monkeypatch.setattr(module, "_save", stop)
+    monkeypatch.setattr(training, "_save", stop)
     with pytest.raises(Stop):
         classifier(given, QUICK, tmp_path / "stopped")
     monkeypatch.undo()
@@ -366,8 +367,8 @@ def test_a_damaged_checkpoint_is_begun_anew(tmp_path, monkeypatch):
 def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path, monkeypatch):
     """torch loads it, and its next step would write past the end of the shorter tensor."""
     given = data()
-    monkeypatch.setattr(module, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
-    original = module._save
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    original = training._save
 
     def stop(path, network, optimizer, *rest):
         for state in optimizer.state.values():
@@ -375,7 +376,7 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path, monkeypatch):
         original(path, network, optimizer, *rest)
         raise Stop
 
-    monkeypatch.setattr(module, "_save", stop)
+    monkeypatch.setattr(training, "_save", stop)
     with pytest.raises(Stop):
         classifier(given, QUICK, tmp_path)
     monkeypatch.undo()
@@ -491,7 +492,7 @@ def test_the_fast_preset_knows_the_digits(digits, trained_classifier):
     kept = digits.splits["test"]
     trained = trained_classifier
     images = torch.from_numpy(kept.values)
-    predicted = _log_probabilities(trained.network, images, trained.mean, trained.std).argmax(1)
+    predicted = log_probabilities(trained.network, images, trained.mean, trained.std).argmax(1)
     accuracy = (predicted == torch.from_numpy(kept.labels)).double().mean().item()
     assert accuracy >= 0.97
     assert trained.record["accuracy"]["test"] == accuracy

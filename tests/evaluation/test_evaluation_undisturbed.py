@@ -154,7 +154,7 @@ def test_float32_matmul_precision(precision, leave, tf32):
 
 NEW_NAMES = """
 import torch
-from gan_lab.metrics.features import undisturbed
+from gan_lab.inference import undisturbed
 for part in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
     part.fp32_precision = "tf32"
 with undisturbed():

@@ -12,12 +12,11 @@ import gan_lab.metrics as room
 SOURCES = sorted(Path(room.__file__).parent.rglob("*.py"))
 FRAMEWORK = {"hydra", "omegaconf", "lightning", "pytorch_lightning", "wandb"}
 BELOW = {
-    "gan_lab.types",
+    "gan_lab.errors",
     "gan_lab.files",
     "gan_lab.metrics",
     "gan_lab.parallel",
-    "gan_lab.reading.schema",
-    "gan_lab.reading.arrays",
+    "gan_lab.reading",
 }
 
 

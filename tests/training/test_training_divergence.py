@@ -13,6 +13,7 @@ from hydra.errors import CompactHydraException
 
 from gan_lab import callbacks
 from gan_lab.errors import UserError
+from gan_lab.loggers import MetricsFile
 from gan_lab.training import GAN
 
 
@@ -140,14 +141,14 @@ def test_a_failure_of_another_kind_is_recorded(tmp_path, monkeypatch):
 
 
 def test_metrics_are_strict_json_whatever_their_value(tmp_path):
-    file = callbacks.MetricsFile(str(tmp_path))
+    file = MetricsFile(str(tmp_path))
     file.log_metrics({"gradient_norm": math.nan, "critic_loss": math.inf}, 3)
     file.log_metrics({"gradient_norm": 1.0}, 4)
     assert [line["generator_step"] for line in metrics(tmp_path)] == [3, 4]
 
 
 def test_keep_until_drops_later_steps_and_a_torn_line(tmp_path):
-    file = callbacks.MetricsFile(str(tmp_path))
+    file = MetricsFile(str(tmp_path))
     for step in (2, 4, 6):
         file.log_metrics({"critic_loss": 0.1}, step)
     with file.path.open("a") as torn:
@@ -161,7 +162,7 @@ def test_keep_until_drops_later_steps_and_a_torn_line(tmp_path):
 
 @pytest.mark.parametrize("line", ["[]", '{"x": 1}', '{"generator_step": "x"}', "[" * 60_000, "\\xff", "1" * 3 * 2**20])
 def test_keep_until_drops_what_is_no_line_of_ours(line, tmp_path):
-    file = callbacks.MetricsFile(str(tmp_path))
+    file = MetricsFile(str(tmp_path))
     file.path.write_text(f'{line}\n{{"generator_step": 2}}\n')
     file.keep_until(4)
     assert file.path.read_text() == '{"generator_step": 2}\n'
@@ -169,7 +170,7 @@ def test_keep_until_drops_what_is_no_line_of_ours(line, tmp_path):
 
 @pytest.mark.timeout(10)
 def test_metrics_that_never_end_are_refused(tmp_path):
-    file = callbacks.MetricsFile(str(tmp_path))
+    file = MetricsFile(str(tmp_path))
     os.mkfifo(tmp_path / "pipe")
     for target in ("pipe", "/dev/zero"):
         file.path.unlink(missing_ok=True)

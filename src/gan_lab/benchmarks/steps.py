@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +117,7 @@ def fit(config: DictConfig, data: LoadedData, watching: Sequence[pl.Callback], s
     with tempfile.TemporaryDirectory() as folder:
         reader = ReadMetrics()
         bar = ProgressBar(reader, 1, config.max_generator_steps, terminal.console(quiet=True))
-        callbacks = [reader, bar, StopOnSignal(), Capture(functools.partial(print, file=sys.stderr)), *watching]
+        callbacks = [reader, bar, StopOnSignal(), Capture(functools.partial(terminal.tell, error=True)), *watching]
         trainer = build.trainer(config, callbacks, [MetricsFile(folder)], folder)
         gan = build.gan(config, data.spec)
         feed = ResidentDataModule(data, config.batch_size, config.n_critic, config.seed, stop=stop)

@@ -20,7 +20,7 @@ from gan_lab.training.host_memory import keep_freed_memory
 WARM_UP = 8  # steps before a cell says that it is ready: on a CUDA device its graph is captured in them
 
 
-def throughput(overrides: Sequence[str], side: int, cells: int, seconds: float) -> dict[str, Any]:
+def steps_per_second(overrides: Sequence[str], side: int, cells: int, seconds: float) -> dict[str, Any]:
     """`cells` processes that train at the same time for `seconds`, each on its share of the cores or on the one GPU.
 
     Args:
