@@ -30,8 +30,7 @@ from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
 from gan_lab.runs.start import quiet_lightning
 from gan_lab.terminal import tell
-from gan_lab.training import GAN
-from gan_lab.training.host_memory import keep_freed_memory
+from gan_lab.training import GAN, host
 
 BARE = "exp", "maxgp", "32-true"  # the loop's loss, penalty and precision
 WHAT = ("step", "penalties", "optimizers", "scores", "data", "cells")
@@ -56,7 +55,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None, help="a file for every figure, with hardware and versions")
     arguments = parser.parse_args()
     quiet_lightning()
-    keep_freed_memory()
+    host.prepare()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     asked = WHAT if arguments.what == "all" else (arguments.what,)
@@ -78,6 +77,7 @@ def step(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> dict[str, Any]:
     method = [f"loss={arguments.loss}", f"penalty={arguments.penalty}", f"n_critic={arguments.n_critic}"]
+    method += ["optimizer.lr=2e-4"] if arguments.side else []  # the digits' rate is too high for noise of other sizes
     config = steps.composed(*method, f"architecture.channels={channels}", f"trainer.precision={precision}")
     data = _data(arguments, config)
     side = data.spec.shape[1]
@@ -177,6 +177,7 @@ def of_cells(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """One line for each number of runs at once."""
     channels, precision = arguments.channels[0], arguments.precision[0]
     method = [f"loss={arguments.loss}", f"penalty={arguments.penalty}", f"n_critic={arguments.n_critic}"]
+    method += ["optimizer.lr=2e-4"]
     overrides = [*method, f"architecture.channels={channels}", f"trainer.precision={precision}"]
     side = arguments.side or 32
     told = []

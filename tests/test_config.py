@@ -76,7 +76,9 @@ def test_every_field_is_named_in_the_yaml_and_the_schema():
     assert set(config.GROUPS) <= set(compose())
 
 
-@pytest.mark.parametrize("path", config.RANGES)
+@pytest.mark.parametrize(
+    "path", [*config.WHOLE_NUMBERS, "ema_decay", "dataset.labelled_fraction", "dataset.num_classes"]
+)
 @pytest.mark.parametrize("value", ["-1", ".nan", ".inf", "true", "[1]", "text"])
 def test_a_number_out_of_range_or_of_another_kind_is_refused(path, value):
     from hydra.errors import HydraException

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,15 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
     except (InstantiationException, MisconfigurationException) as error:
         cause = error.__cause__ or error
         if isinstance(cause, _OF_A_VALUE):
-            raise UserError(f"{group}: {' '.join(str(cause).split())}") from None
+            raise UserError(_at(group, error, " ".join(str(cause).split()))) from None
         raise
+
+
+def _at(group: str, error: Exception, message: str) -> str:
+    """A part's message under the path of the config: "lr=-1: ..." of the optimizer as "optimizer.lr=-1: ..."."""
+    nested = re.search(r"^full_key: (\S+)$", str(error), re.MULTILINE)  # Hydra's word for where it was
+    path = f"{group}.{nested[1]}" if nested else group
+    return f"{path}.{message}" if re.match(r"[a-z_]+(=|: | is | has )", message) else f"{path}: {message}"
 
 
 _OF_A_VALUE = (

@@ -408,7 +408,7 @@ def test_second_derivatives_by_autograd_and_by_differences(batch_norm):
 )
 def test_a_field_out_of_range_is_named(field, values):
     for value in values:
-        with pytest.raises(UserError, match=rf"^architecture\.{field}={value}: [^\n]+$"):
+        with pytest.raises(UserError, match=rf"^{field}={value}: [^\n]+$"):
             DCGAN(**{field: value})
 
 

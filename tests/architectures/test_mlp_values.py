@@ -29,7 +29,7 @@ SPECS = [points(2), points(7), images(1, 8), images(3, 4), DataSpec("tall", "ima
 def test_an_unknown_activation_is_refused_with_the_choices():
     """And the choices are those that these tests know."""
     for word in ("relo", "ReLU", "", None):
-        with pytest.raises(UserError, match=rf"^architecture\.activation={word}: choose one of ") as error:
+        with pytest.raises(UserError, match=rf"^activation={word}: choose one of ") as error:
             MLP(activation=word)
         assert "\n" not in str(error.value)
         assert str(error.value).partition("choose one of ")[2].split(", ") == list(FUNCTIONS)

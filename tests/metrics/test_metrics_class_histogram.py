@@ -118,5 +118,5 @@ def test_logits_without_a_softmax(row):
 
 @pytest.mark.parametrize("num_classes", [0, -1, 2.5, True, None, "10"])
 def test_the_number_of_classes_is_a_whole_one(num_classes):
-    with pytest.raises(UserError, match=f"num_classes={num_classes} is out of range"):
+    with pytest.raises(UserError, match=f"num_classes={num_classes}: use a whole number"):
         ClassHistogram(num_classes)

@@ -12,6 +12,7 @@ import gan_lab.metrics as room
 SOURCES = sorted(Path(room.__file__).parent.rglob("*.py"))
 FRAMEWORK = {"hydra", "omegaconf", "lightning", "pytorch_lightning", "wandb"}
 BELOW = {
+    "gan_lab.checks",
     "gan_lab.errors",
     "gan_lab.files",
     "gan_lab.metrics",

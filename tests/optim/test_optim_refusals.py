@@ -28,7 +28,7 @@ def refused(option: str, **overrides: object) -> str:
     message = str(error.value)
     assert "\n" not in message
     field = next(iter(overrides))
-    assert message.startswith(f"optimizer.{field}={overrides[field]}: ")
+    assert message.startswith(f"{field}={overrides[field]}: ")
     return message
 
 
@@ -41,7 +41,7 @@ def test_there_is_something_to_test():
 @pytest.mark.parametrize("field", ["lr", "eps"])
 @pytest.mark.parametrize("value", [-1e-3, -math.inf, math.nan])
 def test_a_negative_number_is_refused(option, field, value):
-    assert "use a number >= 0" in refused(option, **{field: value})
+    assert "use a number of at least 0" in refused(option, **{field: value})
 
 
 @pytest.mark.parametrize("option", OWN)
@@ -114,10 +114,10 @@ def test_an_unknown_spatial_function_is_refused_with_the_choices(option, spatial
 )
 def test_a_group_is_checked_with_the_defaults_it_inherits(settings, field):
     """m = 3 of the constructor does not fit a group with n = 2. A refused group is not added."""
-    with pytest.raises(UserError, match=rf"^optimizer\.{field}="):
+    with pytest.raises(UserError, match=rf"^{field}="):
         AdaShift([{"params": [parameter()], **settings}], n=5, m=3)
     optimizer = AdaShift([parameter()], n=5, m=3)
-    with pytest.raises(UserError, match=rf"^optimizer\.{field}="):
+    with pytest.raises(UserError, match=rf"^{field}="):
         optimizer.add_param_group({"params": [parameter()], **settings})
     assert len(optimizer.param_groups) == 1
 
@@ -151,18 +151,18 @@ def test_complex_parameters_are_refused(option):
 
 @pytest.mark.parametrize("factor", [0.0, -0.5, 1.5, math.nan, math.inf])
 def test_a_staircase_that_does_not_go_down_is_refused(factor):
-    with pytest.raises(UserError, match=rf"^schedule\.factor={factor}: .*\(0, 1\]"):
+    with pytest.raises(UserError, match=rf"^factor={factor}: .*above 0 and of at most 1"):
         Staircase(factor=factor, every=10)
 
 
 @pytest.mark.parametrize("every", [0, -5, 0.5])
 def test_stairs_shorter_than_a_step_are_refused(every):
-    with pytest.raises(UserError, match=rf"^schedule\.every={every}: .*whole number"):
+    with pytest.raises(UserError, match=rf"^every={every}: .*whole number"):
         Staircase(every=every)
 
 
 @pytest.mark.parametrize("every", [1.5, 100.0001, math.nan])
 def test_stairs_that_are_no_whole_number_of_steps_are_refused(every):
     """nan gives a learning rate of nan; the message promises whole numbers."""
-    with pytest.raises(UserError, match=rf"^schedule\.every={every}: .*whole number"):
+    with pytest.raises(UserError, match=rf"^every={every}: .*whole number"):
         Staircase(every=every)

@@ -189,7 +189,7 @@ def typed(kind: type) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("option", "field"), typed(float))
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
 def test_a_number_out_of_range_is_refused_by_name(option, field, value):
-    with pytest.raises(UserError, match=rf"penalty\.{field}={value}"):
+    with pytest.raises(UserError, match=rf"^{field}={value}"):
         instantiate("penalty", option, **{field: value})
 
 
@@ -197,19 +197,19 @@ def test_a_number_out_of_range_is_refused_by_name(option, field, value):
 @pytest.mark.parametrize("value", [-1, 1.5, math.nan, True])
 def test_a_count_out_of_range_is_refused_by_name(option, field, value):
     """`penalty.memory=true` is no size: it would switch on an S_max of one point."""
-    with pytest.raises(UserError, match=rf"penalty\.{field}={value}"):
+    with pytest.raises(UserError, match=rf"^{field}={value}"):
         instantiate("penalty", option, **{field: value})
 
 
 @pytest.mark.parametrize(("option", "field"), [("clip", "clip"), ("spectral", "n_power_iterations")])
 def test_zero_is_refused_where_it_makes_no_sense(option, field):
-    with pytest.raises(UserError, match=rf"penalty\.{field}=0"):
+    with pytest.raises(UserError, match=rf"^{field}=0"):
         instantiate("penalty", option, **{field: 0})
 
 
 @pytest.mark.parametrize(("option", "field"), typed(str))
 def test_an_unknown_word_is_refused_with_the_choices(option, field):
-    with pytest.raises(UserError, match=rf"penalty\.{field}=reel .*interpolates, real, fake, perturbed"):
+    with pytest.raises(UserError, match=rf"^{field}=reel: .*interpolates, real, fake, perturbed"):
         instantiate("penalty", option, **{field: "reel"})
 
 
@@ -217,7 +217,7 @@ def test_an_unknown_word_is_refused_with_the_choices(option, field):
 @pytest.mark.parametrize("value", ["no", "off", "flase"])
 def test_a_switch_that_is_neither_true_nor_false_is_refused_by_name(option, field, value):
     """`penalty.one_sided=no` reaches the target as the word "no" (Hydra's grammar knows only true and false)."""
-    with pytest.raises(UserError, match=rf"penalty\.{field}={value}"):
+    with pytest.raises(UserError, match=rf"^{field}={value}"):
         instantiate("penalty", option, **{field: value})
 
 

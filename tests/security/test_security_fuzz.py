@@ -27,7 +27,7 @@ from gan_lab.reporting import collect, read_records
 from gan_lab.runs import saved
 from gan_lab.scoring.evaluator import _read
 from gan_lab.sweeps.table import status_table
-from gan_lab.training.host_memory import keep_freed_memory
+from gan_lab.training.host import keep_freed_memory
 
 ALL = ["dirty", "commits", "unfinished"]
 ODD_VALUE = st.sampled_from(ODD)

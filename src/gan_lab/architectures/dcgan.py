@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from gan_lab.architectures.layers import BatchNorm2d, check_whole_numbers, square_image
+from gan_lab import checks
+from gan_lab.architectures.layers import BatchNorm2d, square_image
 from gan_lab.architectures.weight_norm import weight_normalised
-from gan_lab.errors import UserError
 from gan_lab.types import DataSpec
 
 
@@ -45,17 +44,13 @@ class DCGAN:
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        check_whole_numbers(self, "generator_channels", "critic_channels", "latent_dim")
+        for name in ("generator_channels", "critic_channels", "latent_dim"):
+            checks.whole(name, getattr(self, name), at_least=1)
         for name in ("extra_layer", "critic_batch_norm"):
-            if not isinstance(value := getattr(self, name), bool):
-                raise UserError(f"architecture.{name}={value}: it must be true or false")
-        if not (math.isfinite(self.noise) and self.noise >= 0):
-            raise UserError(f"architecture.noise={self.noise}: use a number of at least 0")
-        eps = self.batch_norm_eps
-        if isinstance(eps, bool) or not isinstance(eps, int | float) or not (math.isfinite(eps) and eps > 0):
-            raise UserError(f"architecture.batch_norm_eps={eps}: use a number above 0")
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"architecture.dropout={self.dropout}: use a number in [0, 1)")
+            checks.flag(name, getattr(self, name))
+        checks.number("noise", self.noise, at_least=0)
+        checks.number("batch_norm_eps", self.batch_norm_eps, above=0)
+        checks.number("dropout", self.dropout, at_least=0, below=1)
 
     def generator(self, spec: DataSpec, conditions: int = 0) -> nn.Module:
         """(n, latent_dim + conditions) -> images (n, *spec.shape) in [-1, 1]."""

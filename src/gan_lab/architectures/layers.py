@@ -130,14 +130,6 @@ def normalises_by_batch(module: nn.Module) -> bool:
     )
 
 
-def check_whole_numbers(architecture: object, *names: str) -> None:
-    """Raises UserError for the first of these fields that is no whole number >= 1."""
-    for name in names:
-        value = getattr(architecture, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise UserError(f"architecture.{name}={value}: use a whole number of at least 1")
-
-
 def square_image(spec: DataSpec, architecture: str) -> tuple[int, int]:
     """(image channels, side). Raises UserError unless the samples are square images with a side of 8, 16, 32, ..."""
     if spec.kind == "images" and len(spec.shape) == 3:

@@ -8,8 +8,8 @@ from math import sqrt
 
 from torch import nn
 
-from gan_lab.architectures.layers import check_whole_numbers, glorot_uniform
-from gan_lab.errors import UserError
+from gan_lab import checks
+from gan_lab.architectures.layers import glorot_uniform
 from gan_lab.types import DataSpec
 
 
@@ -49,9 +49,9 @@ class MLP:
     latent_dim: int = 128
 
     def __post_init__(self) -> None:
-        check_whole_numbers(self, "depth", "width", "latent_dim")
-        if self.activation not in ACTIVATIONS:
-            raise UserError(f"architecture.activation={self.activation}: choose one of {', '.join(ACTIVATIONS)}")
+        for name in ("depth", "width", "latent_dim"):
+            checks.whole(name, getattr(self, name), at_least=1)
+        checks.choice("activation", self.activation, ACTIVATIONS)
 
     def generator(self, spec: DataSpec, conditions: int = 0) -> nn.Module:
         """(n, latent_dim + conditions) -> samples (n, *spec.shape); images in [-1, 1]."""

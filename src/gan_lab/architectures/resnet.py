@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_lab import checks
 from gan_lab.architectures.layers import (
     BatchNorm2d,
     PooledConv2d,
     UpsampledConv2d,
-    check_whole_numbers,
     glorot_uniform,
     he_uniform,
     square_image,
@@ -39,7 +39,8 @@ class ResNet:
     latent_dim: int = 128
 
     def __post_init__(self) -> None:
-        check_whole_numbers(self, "channels", "latent_dim")
+        for name in ("channels", "latent_dim"):
+            checks.whole(name, getattr(self, name), at_least=1)
 
     def generator(self, spec: DataSpec, conditions: int = 0) -> nn.Module:
         """(n, latent_dim + conditions) -> images (n, *spec.shape) in [-1, 1]."""

@@ -15,7 +15,7 @@ import lightning.pytorch as pl
 from gan_lab.benchmarks import steps
 from gan_lab.benchmarks.measuring import wait
 from gan_lab.runs.start import quiet_lightning
-from gan_lab.training.host_memory import keep_freed_memory
+from gan_lab.training import host
 
 WARM_UP = 8  # steps before a cell says that it is ready: on a CUDA device its graph is captured in them
 
@@ -85,7 +85,7 @@ class _Timed(pl.Callback):
 def _cell(overrides: list[str], side: int, seconds: float) -> None:
     """What each of the processes does."""
     quiet_lightning()
-    keep_freed_memory()
+    host.prepare()
     config = steps.composed(*overrides)
     steps.fit(config, steps.noise_data(side), [_Timed(seconds)], stop=config.max_generator_steps)
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_lab import checks
 from gan_lab.classifier.networks import Classifier, image_shape
 from gan_lab.errors import UserError
 from gan_lab.types import DataSpec
@@ -33,11 +34,9 @@ class DenseNetBC:
 
     def __post_init__(self) -> None:
         if not isinstance(self.depth, int) or not 10 <= self.depth < 1000 or (self.depth - 4) % 6:
-            raise UserError(f"classifier.network.depth={self.depth}: use 6 m + 4 below 1000, for example 40 or 100")
-        if not isinstance(self.growth, int) or self.growth < 1:
-            raise UserError(f"classifier.network.growth={self.growth}: use a whole number of at least 1")
-        if not isinstance(self.compression, int | float) or not 0 < self.compression <= 1:
-            raise UserError(f"classifier.network.compression={self.compression}: use a number in (0, 1]")
+            raise UserError(f"depth={self.depth}: use 6 m + 4 below 1000, for example 40 or 100")
+        checks.whole("growth", self.growth, at_least=1)
+        checks.number("compression", self.compression, above=0, at_most=1)
 
     def network(self, spec: DataSpec) -> Classifier:
         """A classifier of `spec.num_classes` classes."""

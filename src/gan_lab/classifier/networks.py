@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_lab import checks
 from gan_lab.architectures.layers import PooledConv2d
 from gan_lab.errors import UserError
 from gan_lab.types import DataSpec
@@ -63,8 +64,7 @@ class ResNetClassifier:
     width: int = 32
 
     def __post_init__(self) -> None:
-        if not isinstance(self.width, int) or self.width < 1:
-            raise UserError(f"classifier.network.width={self.width}: use a whole number of at least 1")
+        checks.whole("width", self.width, at_least=1)
 
     def network(self, spec: DataSpec) -> Classifier:
         """A classifier of `spec.num_classes` classes; initial weights from torch's global generator."""

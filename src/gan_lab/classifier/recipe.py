@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from gan_lab import checks
 from gan_lab.classifier.networks import Classifier
-from gan_lab.errors import UserError
 from gan_lab.types import DataSpec
 
 VERSION = 2
@@ -32,8 +31,7 @@ class OneCycle:
     warmup: float = 0.25
 
     def __post_init__(self) -> None:
-        if not 0 < self.warmup < 1:
-            raise UserError(f"classifier.schedule.warmup={self.warmup}: use a number between 0 and 1")
+        checks.number("warmup", self.warmup, above=0, below=1)
 
     def __call__(self, progress: float) -> float:
         return min(progress / self.warmup, (1 - progress) / (1 - self.warmup))
@@ -78,16 +76,11 @@ class ClassifierRecipe:
 
     def __post_init__(self) -> None:
         for name, low in (("epochs", 1), ("batch_size", 1), ("crop", 0), ("seed", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < low:
-                raise UserError(f"classifier.{name}={value}: use a whole number of at least {low}")
+            checks.whole(name, getattr(self, name), at_least=low)
         for name in ("lr", "momentum", "weight_decay"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"classifier.{name}={getattr(self, name)}: use a number of at least 0")
-        if self.padding not in ("reflect", "constant"):
-            raise UserError(f"classifier.padding={self.padding}: choose reflect or constant")
-        if self.precision not in ("auto", "32-true", "bf16-mixed"):
-            raise UserError(f"classifier.precision={self.precision}: choose auto, 32-true or bf16-mixed")
+            checks.number(name, getattr(self, name), at_least=0)
+        checks.choice("padding", self.padding, ("reflect", "constant"))
+        checks.choice("precision", self.precision, ("auto", "32-true", "bf16-mixed"))
 
 
 def described(recipe: ClassifierRecipe) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.meters import Samples
 from gan_lab.scoring.protocol import Entry, Protocol, Reference, needs_features, score_text
 from gan_lab.scoring.score import check_scores, measure_reference, score_samples
-from gan_lab.training.host_memory import keep_freed_memory
+from gan_lab.training.host import keep_freed_memory
 
 NOISE_SEED = 0  # of the self-test
 BLUR_SIGMA = 1.0  # pixels; of the self-test

@@ -2,7 +2,7 @@
 
 from gan_lab.config.checks import (
     PRECISIONS,
-    RANGES,
+    WHOLE_NUMBERS,
     check,
     check_device,
     check_evaluation,
@@ -30,8 +30,8 @@ __all__ = [
     "GROUPS",
     "META_KEYS",
     "PRECISIONS",
-    "RANGES",
     "WHERE",
+    "WHOLE_NUMBERS",
     "ClassifierConfig",
     "CollectConfig",
     "EvaluateConfig",

@@ -4,73 +4,31 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gan_lab import records
+from gan_lab import checks, records
 from gan_lab.config import signature, trust
 from gan_lab.config.schema import META_KEYS, EvaluateConfig, TrainConfig, groups, plain_config
 from gan_lab.errors import UserError
 
-# Ranges ---------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Range:
-    """An interval for a number; `words` is how a message says it."""
-
-    words: str
-    holds: Callable[[float], bool]
-
-
-def _at_least_one(value: float) -> bool:
-    return value >= 1
-
-
-def _not_negative(value: float) -> bool:
-    return value >= 0
-
-
-def _below_one(value: float) -> bool:
-    return 0 <= value < 1
-
-
-def _fraction(value: float) -> bool:
-    return 0 <= value <= 1
-
-
-def _at_least_two(value: float) -> bool:
-    return value >= 2 and int(value) == value
-
-
-AT_LEAST_ONE = Range("at least 1", _at_least_one)
-NOT_NEGATIVE = Range("at least 0", _not_negative)
-DECAY = Range("at least 0 and below 1", _below_one)
-FRACTION = Range("between 0 and 1", _fraction)
-AT_LEAST_TWO = Range("a whole number of at least 2", _at_least_two)
-RANGES = {
-    "seed": NOT_NEGATIVE,
-    "n_critic": AT_LEAST_ONE,
-    "max_generator_steps": AT_LEAST_ONE,
-    "batch_size": AT_LEAST_ONE,
-    "generator_batch_size": AT_LEAST_ONE,
-    "ema_decay": DECAY,
-    "log_every": AT_LEAST_ONE,
-    "sample_every": AT_LEAST_ONE,
-    "checkpoint_every": AT_LEAST_ONE,
-    "evaluate_every": AT_LEAST_ONE,
-    "keep_checkpoints": AT_LEAST_ONE,
-    "penalty.weight": NOT_NEGATIVE,
-    "penalty.target": NOT_NEGATIVE,
-    "optimizer.lr": NOT_NEGATIVE,
-    "optimizer_critic.lr": NOT_NEGATIVE,
-    "architecture.channels": AT_LEAST_ONE,
-    "dataset.labelled_fraction": FRACTION,
-    "dataset.num_classes": AT_LEAST_TWO,
+WHOLE_NUMBERS = {
+    "seed": 0,
+    "n_critic": 1,
+    "max_generator_steps": 1,
+    "batch_size": 1,
+    "generator_batch_size": 1,
+    "log_every": 1,
+    "sample_every": 1,
+    "checkpoint_every": 1,
+    "evaluate_every": 1,
+    "keep_checkpoints": 1,
 }
+"""Fields that no part checks, and the least that each may be."""
+
 PRECISIONS = ("32-true", "bf16-mixed", "auto")
 TF32 = (records.TF32, "all", "none")
 EXISTING_RUN = ("refuse", "resume")
@@ -78,28 +36,23 @@ REFERENCES = (None, "uniform", "data")
 DEVICES = ("auto", "cpu", "cuda")
 
 
-# Checks ---------------------------------------------------------------------------------------------------------------
-
-
 def check(config: DictConfig) -> None:
     """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises UserError."""
     check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
     _check_keys("optimizer_critic", merged)
-    for path, allowed in RANGES.items():
-        value = OmegaConf.select(config, path)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise UserError(f"{path}={value}: must be a number, {allowed.words}")
-        if not allowed.holds(value):
-            raise UserError(f"{path}={value}: must be {allowed.words}")
-    if config.trainer.get("precision") not in PRECISIONS:
-        raise UserError(f"trainer.precision={config.trainer.get('precision')}: choose {', '.join(PRECISIONS)}")
-    if config.existing_run not in EXISTING_RUN:
-        raise UserError(f"existing_run={config.existing_run}: choose {' or '.join(EXISTING_RUN)}")
-    if (distribution := config.dataset.get("reference_distribution")) not in REFERENCES:
-        raise UserError(f"dataset.reference_distribution={distribution}: choose uniform or data")
+    for name, least in WHOLE_NUMBERS.items():
+        checks.whole(name, config[name], at_least=least)
+    checks.number("ema_decay", config.ema_decay, at_least=0, below=1)
+    fraction, classes = (config.dataset.get(name) for name in ("labelled_fraction", "num_classes"))
+    if fraction is not None:
+        checks.number("dataset.labelled_fraction", fraction, at_least=0, at_most=1)
+    if classes is not None:
+        is_whole = isinstance(classes, float) and classes.is_integer()  # 10.0 is a whole number
+        checks.whole("dataset.num_classes", int(classes) if is_whole else classes, at_least=2)
+    checks.choice("trainer.precision", config.trainer.get("precision"), PRECISIONS)
+    checks.choice("existing_run", config.existing_run, EXISTING_RUN)
+    checks.choice("dataset.reference_distribution", config.dataset.get("reference_distribution"), REFERENCES)
     _check_trainer(config)
     _check_pairs(config)
 
@@ -109,8 +62,7 @@ def _check_trainer(config: DictConfig) -> None:
     trainer = config.trainer
     if trainer.get("capture", "auto") not in ("auto", "off", False):  # YAML reads off as false
         raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
-    if trainer.get("tf32", records.TF32) not in TF32:
-        raise UserError(f"trainer.tf32={trainer.tf32}: choose {', '.join(TF32)}")
+    checks.choice("trainer.tf32", trainer.get("tf32", records.TF32), TF32)
     devices, nodes, strategy = (
         trainer.get(name, other) for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
     )

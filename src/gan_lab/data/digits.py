@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gan_lab.data.source import Decoded, Source, Split, check_number, content_digest
-from gan_lab.errors import UserError
+from gan_lab import checks
+from gan_lab.data.source import Decoded, Source, Split, content_digest
 from gan_lab.interrupts import waits_for_imports
 
 
@@ -26,10 +26,8 @@ class Digits(Source):
     test_fraction: float = 0.2
 
     def validate(self) -> None:
-        check_number("seed", self.seed, 0, whole=True)
-        check_number("test_fraction", self.test_fraction, 0, whole=False)
-        if not 0 < self.test_fraction < 1:
-            raise UserError(f"dataset.test_fraction={self.test_fraction}: give a number between 0 and 1")
+        checks.whole("seed", self.seed)
+        checks.number("test_fraction", self.test_fraction, above=0, below=1)
 
     def content_key(self) -> str:
         pixels, labels = _raw()

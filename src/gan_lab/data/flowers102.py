@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gan_lab import checks
 from gan_lab.data.download import fetch, require
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import Decoded, Source, content_digest, expand, read_bytes
@@ -49,8 +50,7 @@ class Flowers102(Source):
 
     def validate(self) -> None:
         self.rule.validate()
-        if self.split not in SPLITS:
-            raise UserError(f"dataset.split={self.split}: choose {' or '.join(SPLITS)}")
+        checks.choice("split", self.split, SPLITS)
         folder = self.folder
         if not self.download:
             require(folder, FILES, "or set dataset.root=FOLDER to the folder that holds flowers-102")

@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from gan_lab.data.source import Decoded, Source, Split, check_number, content_digest
+from gan_lab import checks
+from gan_lab.data.source import Decoded, Source, Split, content_digest
 from gan_lab.errors import UserError
 
 LAYOUTS = ("ring", "grid")
@@ -38,15 +39,14 @@ class Gaussians(Source):
         return "points"
 
     def validate(self) -> None:
-        if self.layout not in LAYOUTS:
-            raise UserError(f"dataset.layout={self.layout}: choose one of {', '.join(LAYOUTS)}")
-        check_number("modes", self.modes, 1, whole=True)
-        check_number("num_samples", self.num_samples, 1, whole=True)
-        check_number("seed", self.seed, 0, whole=True)
-        check_number("radius", self.radius, 0, whole=False)
-        check_number("std", self.std, 0, whole=False)
+        checks.choice("layout", self.layout, LAYOUTS)
+        checks.whole("modes", self.modes, at_least=1)
+        checks.whole("num_samples", self.num_samples, at_least=1)
+        checks.whole("seed", self.seed)
+        checks.number("radius", self.radius, at_least=0)
+        checks.number("std", self.std, at_least=0)
         if self.layout == "grid" and math.isqrt(self.modes) ** 2 != self.modes:
-            raise UserError(f"dataset.modes={self.modes} is no square number: layout=grid needs one, such as 25")
+            raise UserError(f"modes={self.modes} is no square number: layout=grid needs one, such as 25")
 
     def centres(self) -> np.ndarray:
         """The means of the modes, float64 (modes, 2)."""

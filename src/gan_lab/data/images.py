@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from gan_lab.data.source import RAW_BYTES, check_number, one_line
+from gan_lab import checks
+from gan_lab.data.source import RAW_BYTES, one_line
 from gan_lab.errors import UserError
 from gan_lab.files import open_regular
 
@@ -58,22 +59,18 @@ class ImageRule:
 
     def validate(self) -> None:
         """Raise UserError for a value that is not offered and for values that contradict each other."""
-        if self.resize != "none" and self.resize not in FILTERS:
-            raise UserError(f"dataset.resize={self.resize}: choose one of none, {', '.join(FILTERS)}")
-        if self.fit not in FITS:
-            raise UserError(f"dataset.fit={self.fit}: choose {' or '.join(FITS)}")
+        checks.choice("resize", self.resize, ["none", *FILTERS])
+        checks.choice("fit", self.fit, FITS)
         if self.fit == "stretch" and self.resize == "none":
-            raise UserError("dataset.fit=stretch needs a filter: add dataset.resize=box dataset.size=32")
-        if self.greyscale not in GREYSCALE_RULES:
-            raise UserError(f"dataset.greyscale={self.greyscale}: choose one of {', '.join(GREYSCALE_RULES)}")
-        if self.channels not in _MODES:
-            raise UserError(f"dataset.channels={self.channels}: choose 1 or 3")
+            raise UserError("fit=stretch needs a filter: add dataset.resize=box dataset.size=32")
+        checks.choice("greyscale", self.greyscale, GREYSCALE_RULES)
+        checks.choice("channels", self.channels, _MODES)
         if self.size is not None:
-            check_number("size", self.size, 1, whole=True)
+            checks.whole("size", self.size, at_least=1)
         if self.resize != "none" and self.size is None:
-            raise UserError(f"dataset.resize={self.resize} needs a size: add dataset.size=32")
+            raise UserError(f"resize={self.resize} needs a size: add dataset.size=32")
         if self.channels == 1 and self.greyscale == "drop_grey":
-            raise UserError("dataset.greyscale=drop_grey drops everything of dataset.channels=1: use keep or drop")
+            raise UserError("greyscale=drop_grey drops everything of channels=1: use keep or drop")
 
 
 @contextmanager

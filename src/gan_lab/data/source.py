@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -111,13 +110,6 @@ def content_digest(rule: Mapping[str, object], parts: Iterable[bytes]) -> str:
         digest.update(len(part).to_bytes(8, "big"))  # the boundaries count: ("ab", "c") is not ("a", "bc")
         digest.update(part)
     return digest.hexdigest()
-
-
-def check_number(field: str, value: object, low: float, whole: bool) -> None:
-    """UserError unless the field holds a finite number >= low (`whole`: an integer)."""
-    good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not good or not low <= value < math.inf:  # type: ignore[operator]
-        raise UserError(f"dataset.{field}={value}: give a {'whole number' if whole else 'number'} >= {low:g}")
 
 
 def expand(root: str) -> Path:

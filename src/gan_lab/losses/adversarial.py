@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.losses.scalar import Affine, ScalarFunction, ScalarLoss
 
@@ -83,7 +84,9 @@ def logistic(generator: str = "linear") -> ScalarLoss:
 
 def sqrt(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
     """phi(t) = t + sqrt(t^2 + alpha), varphi(t) = phi(-t), alpha > 0 (thesis 2.C.1). `generator`: see `_family`."""
-    return _family("sqrt", ShiftedRoot(_positive("alpha", alpha)), generator, increasing=True, strictly_convex=True)
+    return _family(
+        "sqrt", ShiftedRoot(checks.number("alpha", alpha, above=0)), generator, increasing=True, strictly_convex=True
+    )
 
 
 def quadratic(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
@@ -91,7 +94,7 @@ def quadratic(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
 
     The thesis has psi(t) = -t (Table 2-2); generator="quadratic" is the author's program, psi(t) = (t - alpha)^2.
     """
-    phi = SquaredDistance(-_positive("alpha", alpha))
+    phi = SquaredDistance(-checks.number("alpha", alpha, above=0))
     return _family("quadratic", phi, generator, increasing=False, strictly_convex=True, target=alpha)
 
 
@@ -100,7 +103,7 @@ def hinge(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
 
     Lim and Ye 2017, Miyato et al. 2018. `generator` names psi, see `_family`; its quadratic aims at alpha.
     """
-    phi = Hinge(_positive("alpha", alpha))
+    phi = Hinge(checks.number("alpha", alpha, above=0))
     return _family("hinge", phi, generator, increasing=False, strictly_convex=False, target=alpha)
 
 
@@ -138,13 +141,6 @@ def _family(
         "nonsaturating": minus_log_sigmoid,
         "minimax": log_one_minus_sigmoid,
     }
-    if generator not in table:
-        raise UserError(f"loss.generator={generator} is unknown: choose one of {', '.join(table)}")
+    checks.choice("generator", generator, table)
     varphi = Affine(phi, factor=-1.0)
     return ScalarLoss(name, phi, varphi, table[generator], increasing, True, strictly_convex, member=increasing)
-
-
-def _positive(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise UserError(f"loss.{name}={value} is out of range: it must be a positive number")
-    return value

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from gan_lab import parallel
-from gan_lab.errors import UserError
+from gan_lab import checks, parallel
 from gan_lab.losses.contract import single_logit
 
 
@@ -43,9 +41,7 @@ class FisherLoss(nn.Module):
 
     def __init__(self, rho: float = 1e-6) -> None:
         super().__init__()
-        if not (math.isfinite(rho) and rho > 0):
-            raise UserError(f"loss.rho={rho} is out of range: it must be a positive number, as 1e-6")
-        self.rho = rho
+        self.rho = checks.number("rho", rho, above=0)
         # float64: near 0.5 a step of rho = 1e-6 is below float32's resolution while Omega is within 3% of 1
         self.register_buffer("multiplier", torch.zeros((), dtype=torch.float64))
 

@@ -7,9 +7,7 @@ unlabelled: "separate" adds the means over labelled and unlabelled real samples 
 
 from __future__ import annotations
 
-import math
-
-from gan_lab.errors import UserError
+from gan_lab import checks
 from gan_lab.losses.class_logits import JointLabelLoss, LabelLoss
 from gan_lab.losses.unlabelled import CatLoss
 
@@ -23,9 +21,9 @@ def gan_star(
     return LabelLoss(
         name="gan_star",
         own_real_logit=True,
-        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
-        classify_real=_weight("classifier_weight", classifier_weight),
-        unlabelled=_unlabelled(unlabelled),
+        learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),
+        classify_real=checks.number("classifier_weight", classifier_weight, above=0),
+        unlabelled=checks.choice("unlabelled", unlabelled, UNLABELLED_MEANS),
     )
 
 
@@ -42,10 +40,10 @@ def ac_gan(
     return LabelLoss(
         name="ac_gan",
         own_real_logit=True,
-        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
-        classify_fake=1.0 if _flag("original", original) else 0.0,
-        classify_generated=_weight("generator_classifier_weight", generator_classifier_weight),
-        unlabelled=_unlabelled(unlabelled),
+        learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),
+        classify_fake=1.0 if checks.flag("original", original) else 0.0,
+        classify_generated=checks.number("generator_classifier_weight", generator_classifier_weight, above=0),
+        unlabelled=checks.choice("unlabelled", unlabelled, UNLABELLED_MEANS),
     )
 
 
@@ -56,10 +54,10 @@ def ac_gan_plus(
     return LabelLoss(
         name="ac_gan_plus",
         own_real_logit=True,
-        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
+        learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),
         confuse_fake=1.0,
-        classify_generated=_weight("generator_classifier_weight", generator_classifier_weight),
-        unlabelled=_unlabelled(unlabelled),
+        classify_generated=checks.number("generator_classifier_weight", generator_classifier_weight, above=0),
+        unlabelled=checks.choice("unlabelled", unlabelled, UNLABELLED_MEANS),
     )
 
 
@@ -68,12 +66,12 @@ def label_gan(learned_fake_logit: bool = False, joint: bool = False, unlabelled:
 
     joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
     """
-    kind = JointLabelLoss if _flag("joint", joint) else LabelLoss
+    kind = JointLabelLoss if checks.flag("joint", joint) else LabelLoss
     return kind(
         name="label_gan",
         own_real_logit=False,
-        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
-        unlabelled=_unlabelled(unlabelled),
+        learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),
+        unlabelled=checks.choice("unlabelled", unlabelled, UNLABELLED_MEANS),
     )
 
 
@@ -82,34 +80,16 @@ def am_gan(learned_fake_logit: bool = False, joint: bool = False, unlabelled: st
 
     joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
     """
-    kind = JointLabelLoss if _flag("joint", joint) else LabelLoss
+    kind = JointLabelLoss if checks.flag("joint", joint) else LabelLoss
     return kind(
         name="am_gan",
         own_real_logit=False,
-        learned_fake_logit=_flag("learned_fake_logit", learned_fake_logit),
+        learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),
         classify_generated=1.0,
-        unlabelled=_unlabelled(unlabelled),
+        unlabelled=checks.choice("unlabelled", unlabelled, UNLABELLED_MEANS),
     )
 
 
 def cat_gan() -> CatLoss:
     """CatGAN: see CatLoss."""
     return CatLoss()
-
-
-def _weight(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
-        raise UserError(f"loss.{name}={value} is out of range: it must be a positive number")
-    return value
-
-
-def _flag(name: str, value: bool) -> bool:
-    if not isinstance(value, bool):  # the word "no" is true
-        raise UserError(f"loss.{name}={value}: it must be true or false")
-    return value
-
-
-def _unlabelled(value: str) -> str:
-    if value not in UNLABELLED_MEANS:
-        raise UserError(f"loss.unlabelled={value} is unknown: choose {' or '.join(UNLABELLED_MEANS)}")
-    return value

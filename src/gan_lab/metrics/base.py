@@ -28,13 +28,6 @@ def exactly(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def check_integers(minimum: int, **values: object) -> None:
-    """Raises UserError naming the first value that is no integer >= minimum."""
-    for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise UserError(f"{name}={value} is out of range: it must be an integer >= {minimum}")
-
-
 class Score(Metric):
     """A torchmetrics.Metric whose states keep their precision: `.half()`, `.to(float16)` and the like only move them.
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gan_lab import checks
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import Score, check_integers
+from gan_lab.metrics.base import Score
 from gan_lab.metrics.log_space import entropy, log_probabilities
 
 
@@ -32,7 +33,7 @@ class ClassHistogram(Score):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        check_integers(1, num_classes=num_classes)
+        checks.whole("num_classes", num_classes, at_least=1)
         self.num_classes = num_classes
         self.add_state("counts", torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("entropies", torch.zeros(num_classes, dtype=torch.float64), dist_reduce_fx="sum")

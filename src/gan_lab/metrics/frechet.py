@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_lab import checks
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import Score, check_integers, exactly
+from gan_lab.metrics.base import Score, exactly
 from gan_lab.metrics.feature_moments import (
     Moments,
     check_features,
@@ -50,7 +51,7 @@ class FrechetDistance(Score):
 
     def __init__(self, num_features: int, reference: Moments | None = None) -> None:
         super().__init__()
-        check_integers(1, num_features=num_features)
+        checks.whole("num_features", num_features, at_least=1)
         if reference is not None and len(reference.mean) != num_features:
             raise UserError(
                 f"the reference has {len(reference.mean)} features and the extractor {num_features}: compute it anew"

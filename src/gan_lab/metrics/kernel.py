@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gan_lab.metrics.base import check_integers, exactly
+from gan_lab import checks
+from gan_lab.metrics.base import exactly
 from gan_lab.metrics.feature_sets import FeatureSets, check_sides
 
 
@@ -28,8 +29,8 @@ def kernel_distance(
     generator: on the CPU, draws the subsets; the default one if None. Source: Bińkowski et al. 2018.
     Raises UserError for fewer samples than subset_size on a side, subset_size < 2, and features that are not finite.
     """
-    check_integers(1, subsets=subsets)
-    check_integers(2, subset_size=subset_size)
+    checks.whole("subsets", subsets, at_least=1)
+    checks.whole("subset_size", subset_size, at_least=2)
     real, fake = check_sides(real, fake, subset_size, "take a smaller subset_size")
     values = []
     for _ in range(subsets):
@@ -50,9 +51,9 @@ class KernelDistance(FeatureSets):
 
     def __init__(self, subsets: int = 100, subset_size: int = 1000, seed: int = 0) -> None:
         super().__init__()
-        check_integers(1, subsets=subsets)
-        check_integers(2, subset_size=subset_size)
-        check_integers(0, seed=seed)
+        checks.whole("subsets", subsets, at_least=1)
+        checks.whole("subset_size", subset_size, at_least=2)
+        checks.whole("seed", seed, at_least=0)
         self.subsets = subsets
         self.subset_size = subset_size
         self.seed = seed

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gan_lab.metrics.base import check_integers, exactly
+from gan_lab import checks
+from gan_lab.metrics.base import exactly
 from gan_lab.metrics.feature_sets import FeatureSets, check_sides
 
 
@@ -30,7 +31,8 @@ def precision_recall_density_coverage(real: Tensor, fake: Tensor, k: int = 5, ch
     Source: Kynkäänniemi et al. 2019, Naeem et al. 2020. Raises UserError for fewer than k + 1 samples on a side,
     k or chunk < 1, and features that are not finite.
     """
-    check_integers(1, k=k, chunk=chunk)
+    checks.whole("k", k, at_least=1)
+    checks.whole("chunk", chunk, at_least=1)
     real, fake = check_sides(real, fake, k + 1, "take a smaller k")
     real_radii, fake_radii = _radii(real, k, chunk), _radii(fake, k, chunk)
     balls_around_fake = torch.zeros(len(fake), dtype=torch.int64, device=real.device)
@@ -56,7 +58,8 @@ class PrecisionRecallDensityCoverage(FeatureSets):
 
     def __init__(self, k: int = 5, chunk: int = 1024) -> None:
         super().__init__()
-        check_integers(1, k=k, chunk=chunk)
+        checks.whole("k", k, at_least=1)
+        checks.whole("chunk", chunk, at_least=1)
         self.k = k
         self.chunk = chunk
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from gan_lab import checks
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import Score, check_integers, exactly
+from gan_lab.metrics.base import Score, exactly
 from gan_lab.metrics.smallest import NONE, smallest_of_class
 from gan_lab.metrics.ssim import WEIGHTS, check_variant, choose_levels, ssim
 
@@ -102,11 +103,13 @@ class MSSSIM(Score):
         variant: str = "abs",
     ) -> None:
         super().__init__()
-        check_integers(1, num_classes=num_classes)
-        check_integers(2, images_per_class=images_per_class)
+        checks.whole("num_classes", num_classes, at_least=1)
+        checks.whole("images_per_class", images_per_class, at_least=2)
         if len(image_shape) != 3:
             raise UserError(f"image_shape={image_shape} is no image: give (channels, height, width)")
-        check_integers(1, channels=image_shape[0], height=image_shape[1], width=image_shape[2])
+        checks.whole("channels", image_shape[0], at_least=1)
+        checks.whole("height", image_shape[1], at_least=1)
+        checks.whole("width", image_shape[2], at_least=1)
         if pairs not in PAIRS:
             raise UserError(f"pairs={pairs} is unknown: choose one of {', '.join(PAIRS)}")
         check_variant(variant)

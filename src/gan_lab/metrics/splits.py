@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_lab import checks
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import Score, check_integers
+from gan_lab.metrics.base import Score
 from gan_lab.metrics.log_space import entropy, log_probabilities, log_sum_exp
 
 
@@ -39,7 +40,8 @@ class SplitScore(Score):
 
     def __init__(self, num_classes: int, splits: int = 1) -> None:
         super().__init__()
-        check_integers(1, num_classes=num_classes, splits=splits)
+        checks.whole("num_classes", num_classes, at_least=1)
+        checks.whole("splits", splits, at_least=1)
         self.num_classes = num_classes
         self.splits = splits
         empty = torch.full((splits, num_classes), -torch.inf, dtype=torch.float64)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from gan_lab import checks
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import check_integers
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the levels, Wang et al. 2003; their sum is 1.0001
 VARIANTS = ("abs", "signed")
@@ -71,7 +71,7 @@ def choose_levels(side: int, levels: int | None) -> int:
     most = min(len(WEIGHTS), side.bit_length())
     if levels is None:
         return most
-    check_integers(1, levels=levels)
+    checks.whole("levels", levels, at_least=1)
     if levels > most:
         raise UserError(f"levels={levels} is too many for images of {side} pixels: ask for at most {most}")
     return levels

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.optim.base import ListOptimizer, State, average, bias_correction, descend, whole
 
@@ -65,14 +66,10 @@ class AdaShift(ListOptimizer):
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         n, m = group["n"], group["m"]
-        if not isinstance(n, int) or n < 1:
-            raise UserError(
-                f"optimizer.n={n}: use a whole number of steps, at least 1 (optimizer=adam_spatial has no shift)"
-            )
+        checks.whole("n", n, at_least=1)
         if m is not None and (not isinstance(m, int) or not 1 <= m <= n):
-            raise UserError(f"optimizer.m={m}: use a whole number from 1 to n={n}, or null for n")
-        if group["spatial"] not in SPATIAL:
-            raise UserError(f"optimizer.spatial={group['spatial']}: choose one of {', '.join(SPATIAL)}")
+            raise UserError(f"m={m}: use a whole number from 1 to n={n}, or null for n")
+        checks.choice("spatial", group["spatial"], SPATIAL)
 
     def new_state(self, param: Tensor, group: dict[str, Any]) -> State:
         second = torch.zeros_like(param) if group["spatial"] == "none" else param.new_zeros(())

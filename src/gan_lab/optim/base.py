@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from gan_lab import checks
 from gan_lab.errors import UserError
 
 State = dict[str, Tensor]
@@ -36,19 +37,16 @@ class ListOptimizer(Optimizer, ABC):
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise UserError for hyperparameters outside their range."""
-        if not group["lr"] >= 0:
-            raise UserError(f"optimizer.lr={group['lr']}: use a number >= 0")
-        if not group["eps"] >= 0:
-            raise UserError(f"optimizer.eps={group['eps']}: use a number >= 0")
+        lr = group["lr"]
+        checks.number("lr", lr.item() if isinstance(lr, Tensor) else lr, at_least=0)
+        checks.number("eps", group["eps"], at_least=0)
         if (
             not isinstance(group["betas"], Sequence)
             or len(group["betas"]) != 2
             or not 0 <= group["betas"][0] <= 1
             or not 0 <= group["betas"][1] < 1
         ):
-            raise UserError(
-                f"optimizer.betas={group['betas']}: use two numbers, the first in [0, 1], the second in [0, 1)"
-            )
+            raise UserError(f"betas={group['betas']}: use two numbers, the first in [0, 1], the second in [0, 1)")
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As torch's, with every hyperparameter checked; the constructor comes through here too."""

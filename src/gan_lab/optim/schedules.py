@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gan_lab.errors import UserError
+from gan_lab import checks
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,8 @@ class Staircase:
     every: int = 100_000
 
     def __post_init__(self) -> None:
-        if not 0 < self.factor <= 1:
-            raise UserError(f"schedule.factor={self.factor}: use a number in (0, 1]")
-        if not isinstance(self.every, int) or self.every < 1:
-            raise UserError(f"schedule.every={self.every}: use a whole number of generator steps, at least 1")
+        checks.number("factor", self.factor, above=0, at_most=1)
+        checks.whole("every", self.every, at_least=1)
 
     def __call__(self, step: int, max_generator_steps: int) -> float:
         return self.factor ** (step // self.every)

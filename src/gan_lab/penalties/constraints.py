@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.penalties.base import Penalty
 from gan_lab.penalties.operator_norm import operator_norm
@@ -27,9 +26,7 @@ class WeightClipping(Penalty):
 
     def __init__(self, clip: float = 0.01) -> None:
         super().__init__()
-        if not (math.isfinite(clip) and clip > 0):
-            raise UserError(f"penalty.clip={clip} is out of range: it must be a positive number, as 0.01")
-        self.clip = clip
+        self.clip = checks.number("clip", clip, above=0)
 
     @torch.no_grad()
     def after_step(self, critic: nn.Module) -> None:
@@ -59,14 +56,8 @@ class SpectralNorm(Penalty):
 
     def __init__(self, n_power_iterations: int = 1, exact: bool = False) -> None:
         super().__init__()
-        if not isinstance(n_power_iterations, int) or isinstance(n_power_iterations, bool) or n_power_iterations < 1:
-            raise UserError(
-                f"penalty.n_power_iterations={n_power_iterations} is out of range: it must be an integer >= 1"
-            )
-        if not isinstance(exact, bool):  # the word "no" is true
-            raise UserError(f"penalty.exact={exact}: it must be true or false")
-        self.n_power_iterations = n_power_iterations
-        self.exact = exact
+        self.n_power_iterations = checks.whole("n_power_iterations", n_power_iterations, at_least=1)
+        self.exact = checks.flag("exact", exact)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
         """The critic, parametrised in place: deepcopy and state_dict work, torch does not let such modules pickle.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from gan_lab import parallel
+from gan_lab import checks, parallel
 from gan_lab.errors import UserError
 from gan_lab.penalties.base import Penalty, Score, gradient_norms
 from gan_lab.penalties.regions import REGIONS, Noise
@@ -23,14 +21,9 @@ class PointPenalty(Penalty):
 
     def __init__(self, weight: float, target: float, region: str) -> None:
         super().__init__()
-        for name, value in (("weight", weight), ("target", target)):
-            if not (math.isfinite(value) and value >= 0):
-                raise UserError(f"penalty.{name}={value} is out of range: it must be a number >= 0")
-        if region not in REGIONS:
-            raise UserError(f"penalty.region={region} is unknown: choose one of {', '.join(REGIONS)}")
-        self.weight = weight
-        self.target = target
-        self.region = region
+        self.weight = checks.number("weight", weight, at_least=0)
+        self.target = checks.number("target", target, at_least=0)
+        self.region = checks.choice("region", region, REGIONS)
 
     def draw(self, real: Tensor, generator: torch.Generator | None = None) -> Noise:
         """The noise of the region."""
@@ -64,9 +57,7 @@ class GradientPenalty(PointPenalty):
         self, weight: float = 10.0, target: float = 1.0, region: str = "interpolates", one_sided: bool = False
     ) -> None:
         super().__init__(weight, target, region)
-        if not isinstance(one_sided, bool):  # the word "no" is true
-            raise UserError(f"penalty.one_sided={one_sided}: it must be true or false")
-        self.one_sided = one_sided
+        self.one_sided = checks.flag("one_sided", one_sided)
 
     def forward(
         self,

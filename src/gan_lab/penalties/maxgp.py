@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_lab import parallel
-from gan_lab.errors import UserError
+from gan_lab import checks, parallel
 from gan_lab.penalties.base import Score, gradient_norms
 from gan_lab.penalties.gradient import PointPenalty
 from gan_lab.penalties.regions import Noise
@@ -30,9 +29,7 @@ class MaxGradientPenalty(PointPenalty):
 
     def __init__(self, weight: float, target: float = 0.0, memory: int = 0, region: str = "interpolates") -> None:
         super().__init__(weight, target, region)
-        if not isinstance(memory, int) or isinstance(memory, bool) or memory < 0:
-            raise UserError(f"penalty.memory={memory} is out of range: it must be an integer >= 0")
-        self.memory = memory
+        self.memory = checks.whole("memory", memory)
         self.register_buffer("s_max", torch.empty(0))  # the shape of a sample is known at the first call
 
     def forward(

@@ -69,7 +69,7 @@ class OperatorNorm(nn.Module):
         elif self.v.shape[1:] != size:
             before, now = ("×".join(map(str, shape)) for shape in (self.v.shape[1:], size))
             raise UserError(
-                f"penalty.exact=true: a convolution got images of shape {before} and then {now}, and its norm depends "
+                f"exact=true: a convolution got images of shape {before} and then {now}, and its norm depends "
                 "on their size: set penalty.exact=false for this critic"
             )
 

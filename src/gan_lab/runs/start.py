@@ -27,8 +27,7 @@ from gan_lab.errors import UserError
 from gan_lab.records import folder
 from gan_lab.sweeps.devices import logger_groups
 from gan_lab.terminal import pasted
-from gan_lab.training import precision
-from gan_lab.training.host_memory import keep_freed_memory
+from gan_lab.training import host, precision
 from gan_lab.types import DataSpec
 
 # Where it trains ------------------------------------------------------------------------------------------------------
@@ -66,7 +65,7 @@ class Machine:
         _check_processes(config, probe)
 
         if device.type == "cpu":
-            keep_freed_memory()
+            host.prepare()
         else:
             precision.allow_tf32(config.trainer.get("tf32", records.TF32))
         return cls(device, probe.is_global_zero, terminal.console(quiet=not probe.is_global_zero))

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.metrics.frechet import Moments
 from gan_lab.metrics.ms_ssim import MSSSIM, PAIRS
@@ -64,21 +65,16 @@ class Protocol:
             "msssim_images",
         )
         for name in counts:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(f"evaluation.{name}={value}: use a whole number of at least 1")
+            checks.whole(name, getattr(self, name), at_least=1)
         if not self.scores:
-            raise UserError(
-                f"evaluation.scores is empty: choose from {', '.join(SCORES)}, or take evaluation=off without it"
-            )
+            raise UserError(f"scores is empty: choose from {', '.join(SCORES)}, or take evaluation=off without it")
         for score in self.scores:
             if score not in SCORES:
-                raise UserError(f"evaluation.scores: there is no score {score!r}; choose from {', '.join(SCORES)}")
+                raise UserError(f"scores: there is no score {score!r}; choose from {', '.join(SCORES)}")
         if self.msssim_images < 2:
-            raise UserError(f"evaluation.msssim_images={self.msssim_images} has no pair: use at least 2")
+            raise UserError(f"msssim_images={self.msssim_images} has no pair: use at least 2")
         for name, words in (("pairs", PAIRS), ("variant", VARIANTS), ("classes", CLASSES)):
-            if (value := getattr(self, f"msssim_{name}")) not in words:
-                raise UserError(f"evaluation.msssim_{name}={value} is unknown: choose one of {', '.join(words)}")
+            checks.choice(f"msssim_{name}", getattr(self, f"msssim_{name}"), words)
         if getattr(self.extractor, "features_only", False):
             check_scores_of_features(self.scores, self.extractor.name)
         self.check_count(self.samples, f"evaluation.samples={self.samples}", splits=self.splits, chunks=self.chunks)

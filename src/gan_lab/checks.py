@@ -1,0 +1,53 @@
+"""What a value must be, in one wording: "lr=-1: use a number of at least 0". Torch-free.
+
+A part names its own argument; gan_lab.build puts the config's path before it ("optimizer.lr=-1: ..."). Every function
+returns the value, or raises UserError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from gan_lab.errors import UserError
+
+
+def whole(name: str, value: Any, at_least: int = 0) -> int:
+    """A whole number, which True is not."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise UserError(f"{name}={value}: use a whole number of at least {at_least}")
+    return value
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    at_most: float = math.inf,
+    below: float = math.inf,
+) -> float:
+    """A finite number within bounds, which True is not."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not (at_least <= value <= at_most and above < value < below):
+        bounds = {"of at least": at_least, "above": above, "of at most": at_most, "below": below}
+        words = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
+        raise UserError(f"{name}={value}: use a number {' and '.join(words)}".rstrip())
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False: the text "no" would count as true."""
+    if not isinstance(value, bool):
+        raise UserError(f"{name}={value}: use true or false")
+    return value
+
+
+def choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
+    """One of some values."""
+    known = list(choices)
+    if not any(value is one or (type(value) is type(one) and value == one) for one in known):
+        raise UserError(f"{name}={value}: choose one of {', '.join(map(str, known))}")
+    return value
