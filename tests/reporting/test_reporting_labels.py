@@ -11,9 +11,9 @@ import pytest
 from made_up import AM, ENTROPY, IS, MSSSIM, labelled, record
 
 from gan_lab.errors import UserError
-from gan_lab.reporting import TABLES
+from gan_lab.reporting import TABLES, sheet
 from gan_lab.reporting import table as table_of
-from gan_lab.reporting.tables import render, sheet
+from gan_lab.reporting.tables import render
 from gan_lab.reporting.tables.cells import belongs, labels_column
 from gan_lab.reporting.tables.orders import comparisons
 from gan_lab.reporting.thesis.design import Published
