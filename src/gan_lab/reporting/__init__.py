@@ -4,8 +4,8 @@ from gan_lab.reporting.collection import collect, read_records
 from gan_lab.reporting.figures.draw import FIGURES, draw
 from gan_lab.reporting.figures.drawing import NothingRecorded, Request
 from gan_lab.reporting.tables.render import to_csv, to_latex, to_markdown
-from gan_lab.reporting.tables.sheets import sheet
-from gan_lab.reporting.tables.table import TABLES, Table, table
+from gan_lab.reporting.thesis.sheets import sheet
+from gan_lab.reporting.thesis.table import TABLES, Table, table
 
 __all__ = [
     "FIGURES",

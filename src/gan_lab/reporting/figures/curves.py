@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_lab.reporting.collection import Record, with_history_about
-from gan_lab.reporting.tables.cells import Weight, belongs, cell, check_comparable, check_seeds, runs_of, score_name
+from gan_lab.reporting.thesis.cells import Weight, belongs, cell, check_comparable, check_seeds, runs_of, score_name
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE
 from gan_lab.reporting.thesis.design import Design, Kind, Line
 

@@ -1,7 +1,7 @@
 """What a table of the thesis is: its lines, its scores, and its numbers, printed beside ours and never tuned to.
 
-Source of every number: Zhou 2020 (doctoral thesis, SJTU). The numbers stand in published_objectives.py (chapter 2) and
-published_labels.py (chapter 4).
+Source of every number: Zhou 2020 (doctoral thesis, SJTU). The numbers stand in chapter_2.py and
+chapter_4.py.
 """
 
 from __future__ import annotations

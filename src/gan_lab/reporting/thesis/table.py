@@ -9,7 +9,7 @@ from typing import Any
 from gan_lab import records
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.tables.cells import (
+from gan_lab.reporting.thesis.cells import (
     Cell,
     Protocol,
     belongs,

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_lab.reporting.tables.cells import Cell
 from gan_lab.reporting.tables.statistics import Estimate, difference
-from gan_lab.reporting.tables.table import Part
+from gan_lab.reporting.thesis.cells import Cell
 from gan_lab.reporting.thesis.design import Design, Kind, Line
+from gan_lab.reporting.thesis.table import Part
 
 
 @dataclass(frozen=True)
