@@ -11,12 +11,13 @@ from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.figures.curves import Curve, Quantity, curves
 from gan_lab.reporting.figures.drawing import COLOURS, DASHES, Drawing, NothingRecorded, Request, new_figure, plain_axes
+from gan_lab.reporting.scores import sizes
 from gan_lab.reporting.tables.text import run_ids, weight_text
 from gan_lab.reporting.thesis.cells import belongs, canonical, runs_of
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE_IN_TRAINING, INCEPTION_SCORE_IN_TRAINING, TABLE_2_2
 from gan_lab.reporting.thesis.chapter_4 import AM_SCORE, DYNAMIC, TABLE_4_1
 from gan_lab.reporting.thesis.chapter_4 import INCEPTION_SCORE as OF_50K
-from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Line, sizes
+from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Line
 from gan_lab.reporting.thesis.recipe import small_scale
 
 if TYPE_CHECKING:

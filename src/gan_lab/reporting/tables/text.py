@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from gan_lab import records
 from gan_lab.reporting.collection import Record
+from gan_lab.reporting.scores import Protocol
 from gan_lab.reporting.tables.statistics import Estimate
 
 NO_RUN = "no run"
@@ -41,3 +44,34 @@ def weight_text(value: float | None) -> str:
 def run_ids(runs: Sequence[Record]) -> str:
     """The ids of runs, separated by spaces."""
     return " ".join(str(record["run_id"]) for record in runs)
+
+
+def protocol_text(protocol: Protocol) -> str:
+    """How a score was taken."""
+    parts = f" in {protocol.parts} parts" if protocol.parts > 1 else ""
+    return (
+        f"{protocol.score}: extractor {protocol.extractor}, {protocol.network}; {protocol.n_samples:,} samples{parts}."
+    )
+
+
+def data_text(runs: Sequence[Record]) -> str:
+    """The data set of (comparable) runs: name, sizes and the beginning of its hash."""
+    if not runs:
+        return ""
+    dataset = runs[0]["dataset"]
+    sizes = ", ".join(f"{name} {size:,}" for name, size in (dataset.get("splits") or {}).items())
+    return f"{dataset['name']} ({sizes}), content hash {dataset['content_hash'][:12]}"
+
+
+def code_text(runs: Sequence[Record], names: Iterable[str | None]) -> str:
+    """The commits that the runs were trained by, and those of the scores `names` where they are others."""
+    trained = {_commit(part["git"]) for record in runs for part in records.parts_of(record)}
+    entries = [
+        (record, entry) for record in runs for name in names if (entry := (record.get("scores") or {}).get(name))
+    ]
+    scored = {_commit(entry.get("git") or record.get("git") or {}) for record, entry in entries} - trained
+    return ", ".join(sorted(trained)) + (f"; scores by {', '.join(sorted(scored))}" if scored else "")
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    return f"{str(git.get('sha'))[:9]}" + ("" if git.get("dirty") is False else " (dirty)")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gan_lab.reporting.tables.text import NOTHING, number, run_ids, weight_text
-from gan_lab.reporting.thesis.cells import Cell, Protocol, Score, Weight
-from gan_lab.reporting.thesis.design import Design, Kind, Published, samples_and_extractor
+from gan_lab.reporting.scores import Protocol, samples_and_extractor
+from gan_lab.reporting.tables.text import NOTHING, number, protocol_text, run_ids, weight_text
+from gan_lab.reporting.thesis.cells import Cell, Score, Weight
+from gan_lab.reporting.thesis.design import Design, Kind, Published
 from gan_lab.reporting.thesis.table import Part
 
 
@@ -72,12 +73,7 @@ def headings(design: Design, part: Part) -> list[str]:
 
 def _protocol(kind: Kind, protocol: Protocol) -> str:
     """How a score was taken, and whether so was the published one."""
-    parts = f" in {protocol.parts} parts" if protocol.parts > 1 else ""
-    if kind.variants:
-        return _in_variants(kind, protocol)
-    return (
-        f"{protocol.score}: extractor {protocol.extractor}, {protocol.network}; {protocol.n_samples:,} samples{parts}."
-    )
+    return _in_variants(kind, protocol) if kind.variants else protocol_text(protocol)
 
 
 def _in_variants(kind: Kind, protocol: Protocol) -> str:
