@@ -1,22 +1,33 @@
 """Tables and figures from recorded runs. Torch-free."""
 
+from gan_lab.reporting.axes import Axes
 from gan_lab.reporting.collection import collect, read_records
 from gan_lab.reporting.figures.draw import FIGURES, draw
 from gan_lab.reporting.figures.drawing import NothingRecorded, Request
+from gan_lab.reporting.runs import Found, Run, read_runs
 from gan_lab.reporting.tables.render import to_csv, to_latex, to_markdown
+from gan_lab.reporting.tables.sweep import SweepTable, sweep_table
+from gan_lab.reporting.tables.sweep_sheet import sweep_sheet
 from gan_lab.reporting.thesis.sheets import sheet
 from gan_lab.reporting.thesis.table import TABLES, Table, table
 
 __all__ = [
     "FIGURES",
     "TABLES",
+    "Axes",
+    "Found",
     "NothingRecorded",
     "Request",
+    "Run",
+    "SweepTable",
     "Table",
     "collect",
     "draw",
     "read_records",
+    "read_runs",
     "sheet",
+    "sweep_sheet",
+    "sweep_table",
     "table",
     "to_csv",
     "to_latex",
