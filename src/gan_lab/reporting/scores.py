@@ -53,21 +53,23 @@ def names_in(runs: Sequence[Record], among: str) -> set[str]:
 
 
 def whole_name(asked: str, names: Collection[str], option: str) -> str:
-    """The one of `names` that is meant: `asked` itself, or the only one that begins with it.
+    """The one of `names` that is meant: `asked` itself, or else the only one with its words.
 
     Args:
-        asked: a whole name, or how one begins ("fid").
+        asked: a whole name, how one begins ("fid"), or some of its words in their order ("fid_train").
         names: to choose from.
         option: the field that it was typed for.
 
     Raises:
-        UserError: lists the names where none or several begin with it.
+        UserError: lists the names where none or several are meant.
     """
     if asked in names:
         return asked
-    found = sorted(name for name in names if name.startswith(asked))
+    whole = sorted(name for name in names if "." not in name)  # no terms of scores
+    in_order = re.compile("_(?:.*_)?".join(map(re.escape, asked.split("_"))) + "(?:_|$)")
+    found = [name for name in whole if name.startswith(asked)] or [name for name in whole if in_order.match(name)]
     if len(found) > 1:
-        raise UserError(f"{option}={asked}: {' and '.join(found)} begin with it; name one of them")
+        raise UserError(f"{option}={asked} may be {' or '.join(found)}: name one of them")
     if not found:
         known = ", ".join(sorted(names)) or "none yet"
         raise UserError(f"{option}={asked}: the runs have no such score (there are: {known})")

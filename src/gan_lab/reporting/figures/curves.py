@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_lab.reporting.collection import Record, with_history_about
+from gan_lab.reporting.figures.series import common_steps
 from gan_lab.reporting.thesis.cells import Weight, belongs, cell, check_comparable, check_seeds_of, runs_of, score_name
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE
 from gan_lab.reporting.thesis.design import Design, Kind, Line
@@ -84,16 +85,14 @@ def _with_history(line: Line, runs: Sequence[Record], name: str) -> Weight | Non
 
 
 def _curve(line: Line, weight: Weight, name: str) -> Curve | None:
-    histories = [dict((record.get("history") or {}).get(name) or []) for record in weight.scored]
-    steps = sorted(set.intersection(*(set(history) for history in histories)))
-    if not steps:
+    steps, values = common_steps([(record.get("history") or {}).get(name) or [] for record in weight.scored])
+    if not len(steps):
         return None
-    values = np.array([[float(history[step]) for step in steps] for history in histories])
     return Curve(
         line=line,
         weight=weight,
         name=name,
-        steps=np.array(steps, dtype=float),
+        steps=steps,
         mean=values.mean(axis=0),
         low=values.min(axis=0),
         high=values.max(axis=0),

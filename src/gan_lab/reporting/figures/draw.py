@@ -40,8 +40,16 @@ def draw(name: str, out: Path, request: Request) -> list[Path]:
         raise UserError(f"figure={name}: there is no such figure (there are: {', '.join(FIGURES)})")
     drawing = FIGURES[name](request)
     stem = safe_name("_".join(["figure", name.replace("-", "_"), *drawing.of]))
+    return write(drawing, out, stem, has_formulas=name in _OF_FORMULAS)
+
+
+def write(drawing: Drawing, out: Path, stem: str, *, has_formulas: bool = False) -> list[Path]:
+    """Write a figure to out/<stem>.png, and the numbers in it to out/<stem>.csv; returns both paths.
+
+    has_formulas: whether its texts are all our own, and may be set as mathematics.
+    """
     picture, numbers = out / f"{stem}.png", out / f"{stem}.csv"
-    if name not in _OF_FORMULAS:
+    if not has_formulas:
         _without_mathematics(drawing.figure)
     with atomic_path(picture) as path:
         drawing.figure.savefig(path, format="png", dpi=150)

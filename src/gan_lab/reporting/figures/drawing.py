@@ -37,6 +37,9 @@ COLOURS = {  # Okabe and Ito's, which colour-blind readers tell apart
 DASHES = {"wgan_gp": "--", "ac_gan_weak": "--", "ac_gan_original": ":"}  # beside a line of the same colour, or meaning
 
 
+PALETTE = tuple(dict.fromkeys(COLOURS.values()))
+
+
 class NothingRecorded(UserError):
     """There is no run that the figure could show."""
 
@@ -78,6 +81,23 @@ def plain_axes(axes: Axes) -> None:
     """A faint grid and no frame above and to the right."""
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def log_scale(axes: Axes) -> None:
+    """Of distances, whose differences at the end of training are small beside those at its beginning."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def step_axis(axes: Axes) -> None:
+    """Generator steps from 0 on."""
+    axes.set(xlabel="generator steps", xlim=(0, None))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.locator_params(axis="x", nbins=6)
 
 
 def label(key: str) -> str:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.figures.curves import Curve, Quantity, curves
-from gan_lab.reporting.figures.drawing import COLOURS, DASHES, Drawing, NothingRecorded, Request, new_figure, plain_axes
+from gan_lab.reporting.figures.drawing import (
+    COLOURS,
+    DASHES,
+    Drawing,
+    NothingRecorded,
+    Request,
+    log_scale,
+    new_figure,
+    plain_axes,
+    step_axis,
+)
 from gan_lab.reporting.scores import sizes
 from gan_lab.reporting.tables.text import run_ids, weight_text
 from gan_lab.reporting.thesis.cells import belongs, canonical, runs_of
@@ -155,18 +165,12 @@ def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None
         axes.plot(curve.steps, curve.mean, label=written, marker="." if len(curve.steps) < 30 else "", **style)
         axes.fill_between(curve.steps, curve.low, curve.high, color=COLOURS[key], alpha=0.15, linewidth=0)
     if found:
-        axes.set(xlabel="generator steps", ylabel=quantity.words or found[0].name, xlim=(0, None))
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.locator_params(axis="x", nbins=6)
+        axes.set_ylabel(quantity.words or found[0].name)
+        step_axis(axes)
     else:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center")
     if found and quantity.kind.key == "fid":
-        from matplotlib.ticker import LogLocator, NullFormatter
-
-        axes.set_yscale("log")  # the differences at the end of training are small beside its beginning
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        log_scale(axes)
     plain_axes(axes)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,14 +10,10 @@ from typing import Any
 from gan_lab.errors import UserError
 from gan_lab.reporting.axes import Axes, Facet, Key, Place, assigned, facets, label
 from gan_lab.reporting.collection import Record, agree
+from gan_lab.reporting.outcomes import known_seeds, outcomes
 from gan_lab.reporting.runs import Found, Run
 from gan_lab.reporting.scores import has_score, higher_is_better, names_in, score_value, whole_name
 from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
-
-OUTCOMES = ("diverged", "failed", "unfinished", "unscored", "missing")
-"""What a seed without a score may be; unscored: finished without this score; missing: the cell has no such run."""
-
-_OUTCOME_OF = {"diverged": "diverged", "failed": "failed", "finished": "unscored"}  # else unfinished
 
 
 @dataclass(frozen=True)
@@ -26,8 +21,8 @@ class SweepCell:
     """The runs of a row and a column.
 
     scored: those in the mean, in the order of their seeds. values: their scores. left_out: the others. others: how many
-    of these and of seeds without a run there are, by OUTCOMES. estimate: None without a scored run. difference: of the
-    mean to the baseline's in the same column. is_best: of its column.
+    of these and of seeds without a run there are, by outcomes.OUTCOMES. estimate: None without a scored run.
+    difference: of the mean to the baseline's in the same column. is_best: of its column.
     """
 
     scored: tuple[Record, ...]
@@ -104,7 +99,7 @@ def _baseline_row(axes: Axes, baseline: Mapping[str, Any], shown: Sequence[Facet
 
 
 def _block(axes: Axes, facet: Facet, score: str, baseline: Key | None) -> Block:
-    seeds = None if "seed" in axes.fields else len(_seeds(facet.runs))
+    seeds = None if "seed" in axes.fields else len(known_seeds(facet.runs))
     places = [(row, column) for row in facet.rows for column in facet.columns]
     cells = {place: _cell(facet.cells.get(place, ()), score, seeds) for place in places}
     best = {place for column in facet.columns for place in _best(cells, column, score)}
@@ -123,25 +118,14 @@ def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
         is_scored = run.record["status"] == "finished" and has_score(run.record, [score])
         (scored if is_scored else left_out).append(run.record)
 
-    # a run that does not know its seed is one of those that would be missing
-    others = Counter(_OUTCOME_OF.get(record["status"], "unfinished") for record in left_out)
-    if seeds is not None:
-        without = sum(run.record["seed"] is None for run in runs)
-        others["missing"] = max(0, seeds - len(_seeds(runs)) - without)
-
     values = tuple(score_value(record, score) for record in scored)
     return SweepCell(
         scored=tuple(scored),
         values=values,
         left_out=tuple(left_out),
-        others={name: others[name] for name in OUTCOMES},
+        others=outcomes(runs, left_out, seeds),
         estimate=estimate(values) if values else None,
     )
-
-
-def _seeds(runs: Sequence[Run]) -> set[int]:
-    """Those that are known."""
-    return {run.record["seed"] for run in runs if run.record["seed"] is not None}
 
 
 def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Place]:

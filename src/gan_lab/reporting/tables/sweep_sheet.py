@@ -6,16 +6,14 @@ from collections.abc import Mapping
 
 from gan_lab.reporting.axes import Key, Place, also_differing, assigned, label
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.runs import Run
+from gan_lab.reporting.outcomes import OUTCOMES, outcomes_text, unplaced
 from gan_lab.reporting.scores import higher_is_better, protocol
 from gan_lab.reporting.tables.render import latex_text
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.reporting.tables.statistics import Estimate
-from gan_lab.reporting.tables.sweep import OUTCOMES, Block, SweepCell, SweepTable
+from gan_lab.reporting.tables.sweep import Block, SweepCell, SweepTable
 from gan_lab.reporting.tables.text import NO_RUN, NOTHING, code_text, data_text, interval, protocol_text, run_ids
 from gan_lab.terminal import brief
-
-_WORDS = {"unscored": "without the score"}  # of OUTCOMES; the others say it themselves
 
 
 def sweep_sheet(table: SweepTable) -> Sheet:
@@ -36,15 +34,10 @@ def _source(table: SweepTable) -> str:
     """How the numbers are to be read, and which runs are in none of them."""
     said = "Mean over the seeds of finished runs ± Student's 95% interval, and how many they are (n); beside it, what "
     said += "became of the other seeds."
-    outside = [_unplaced(run) for run in table.outside] + [brief(one, 300) for one in table.damaged]
+    outside = [unplaced(run) for run in table.outside] + [brief(one, 300) for one in table.damaged]
     if outside:
         said += f" {len(outside)} of the runs stand in no cell: {'; '.join(outside)}."
     return said
-
-
-def _unplaced(run: Run) -> str:
-    reason = f" ({brief(str(run.record['reason']), 200)})" if run.record.get("reason") else ""
-    return f"{run.run_dir or run.record['run_id']} {run.record['status']}{reason}"
 
 
 # Sections -------------------------------------------------------------------------------------------------------------
@@ -134,8 +127,7 @@ def _text(cell: SweepCell) -> str:
     said = NOTHING
     if cell.estimate is not None:
         said = interval(cell.estimate) + (f", n = {cell.estimate.n}" if cell.estimate.n > 1 else "")
-    others = [f"{count} {_WORDS.get(name, name)}" for name, count in cell.others.items() if count]
-    return "; ".join(filter(None, (said, ", ".join(others))))
+    return "; ".join(filter(None, (said, outcomes_text(cell.others))))
 
 
 def _verdict(gap: Estimate, score: str) -> str:
