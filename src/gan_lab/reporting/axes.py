@@ -108,6 +108,8 @@ def label(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
+    if isinstance(value, float) and float(short := f"{value:g}") == value:
+        return short
     if isinstance(value, list):
         return f"[{', '.join(map(label, value))}]"
     return str(value)
@@ -147,9 +149,13 @@ def _check_fields(axes: Axes, found: Sequence[Record]) -> None:
                 close = difflib.get_close_matches(name, _names(found), n=3)
                 meant = f"; did you mean {' or '.join(close)}?" if close else ""
                 raise UserError(f"{option}={name}: no run has such a group or field{meant}")
-            if several := next((value for value in values if isinstance(value, Mapping)), None):
-                inside = ", ".join(f"{name}.{key}" for key in several)
-                raise UserError(f"{option}={name} is several fields; name one of them ({inside})")
+            if any(isinstance(value, Mapping) for value in values):
+                inside = dict.fromkeys(
+                    f"{name}.{key}" for value in values if isinstance(value, Mapping) for key in value
+                )
+                raise UserError(
+                    f"{option}={name} is a group of fields; name one ({', '.join(inside) or 'it has none'})"
+                )
 
 
 def _names(found: Sequence[Record]) -> list[str]:
@@ -181,7 +187,7 @@ def _told_apart(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[
 
 def _values(runs: Sequence[Record], name: str) -> list[Any]:
     """What runs have as a field, each once."""
-    return list({label(value): value for value in (setting(record, name) for record in runs)}.values())
+    return sorted({label(value): value for value in (setting(record, name) for record in runs)}.values(), key=_rank)
 
 
 def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
@@ -205,7 +211,7 @@ def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
     # what is advised leaves at least the first run
     if differing:
         where, runs = examples[0]
-        labels = {name: dict.fromkeys(map(label, values)) for name, values in differing.items()}
+        labels = {name: dict.fromkeys(map(label, sorted(values, key=_rank))) for name, values in differing.items()}
         named = ", ".join(f"{name} ({' and '.join(several)})" for name, several in labels.items())
         ids = " and ".join(str(record["run_id"]) for record in runs[:3])
         first = {name: setting(runs[0], name) for name in differing}

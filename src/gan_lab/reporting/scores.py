@@ -72,7 +72,7 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
         raise UserError(f"{option}={asked} may be {' or '.join(found)}: name one of them")
     if not found:
         known = ", ".join(sorted(names)) or "none yet"
-        raise UserError(f"{option}={asked}: the runs have no such score (there are: {known})")
+        raise UserError(f"{option}={asked}: no run has it (there are: {known})")
     return found[0]
 
 

@@ -124,7 +124,7 @@ def draw_curves(curves: Curves) -> Drawing:
         by_curve.setdefault(panel.curve, []).append(panel)
     columns = max(map(len, by_curve.values()))
     figure = new_figure(max(6.4, 5.4 * columns), 4.2 * len(by_curve) + 0.6)
-    places = figure.subplots(len(by_curve), columns, squeeze=False, sharey="row")
+    places = figure.subplots(len(by_curve), columns, squeeze=False, sharex=True, sharey="row")
     styles = {row: _style(index) for index, row in enumerate(curves.rows)}
     for plots, panels in zip(places, by_curve.values(), strict=True):
         _draw_row(plots, panels, curves.axes, styles)
@@ -166,6 +166,7 @@ def _draw_row(plots: Sequence[Plot], panels: Sequence[Panel], axes: Axes, styles
 
     for plot in plots[: len(panels)]:
         step_axis(plot)
+        plot.tick_params(labelbottom=True)
         plain_axes(plot)
         plot.legend(fontsize=8)
     for plot in plots[len(panels) :]:

@@ -129,8 +129,13 @@ def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
 
 
 def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Place]:
-    """Where a column has its best mean, if there is something to compare and the direction is known."""
+    """Where a column has its best mean, if there is something to compare and the direction is known.
+
+    As in the tables of the thesis, a cell with fewer scored seeds than another may not win: the others may have
+    diverged.
+    """
     is_higher = higher_is_better(score)
+    most = max(len(cell.values) for place, cell in cells.items() if place[1] == column)
     means = {
         place: cell.estimate.mean
         for place, cell in cells.items()
@@ -138,8 +143,9 @@ def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Pla
     }
     if is_higher is None or len(means) < 2:
         return []
-    best = (max if is_higher else min)(means.values())
-    return [place for place, mean in means.items() if mean == best]
+    with_most = {place: mean for place, mean in means.items() if len(cells[place].values) == most}
+    best = (max if is_higher else min)(with_most.values(), default=None)
+    return [place for place, mean in with_most.items() if mean == best]
 
 
 def _gap(cells: Mapping[Place, SweepCell], place: Place, baseline: Key | None) -> Estimate | None:

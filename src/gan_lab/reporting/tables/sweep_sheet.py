@@ -102,7 +102,9 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
     is_higher = higher_is_better(block.score)
     better = "Nobody told which way is better: nothing is in bold."
     if is_higher is not None:
-        better = f"{'Higher' if is_higher else 'Lower'} is better; bold: the best mean of a column, of whatever n."
+        better = (
+            f"{'Higher' if is_higher else 'Lower'} is better; bold: a column's best mean of those with the most seeds."
+        )
 
     # one line for each data set, of which the extractor may be another
     by_data: dict[str, list[Record]] = {}
