@@ -284,6 +284,22 @@ def test_runs_are_read_from_any_folder_and_stand_once(tmp_path):
     assert lines(collected.runs) == lines(below.runs)
 
 
+@pytest.mark.parametrize("status", ["failed", "waiting"])
+def test_allow_leaves_in_what_could_be_published_alone(status, tmp_path):
+    run_dirs(tmp_path, record())
+    assert len(read_runs([tmp_path], allow=()).runs) == 1
+    if status == "failed":
+        note_failed(tmp_path / "refused", ["loss=hinge", "seed=0"], "no room")
+    else:
+        note_cells(tmp_path, {"refused": ["loss=hinge", "seed=0"]})
+    with pytest.raises(UserError, match=rf"refused: unfinished: it is {status}.*allow=\[unfinished\]"):
+        read_runs([tmp_path], allow=())
+    assert len(read_runs([tmp_path], allow=["unfinished"]).runs) == 2
+    run_dirs(tmp_path / "more", record(git={"sha": "5" * 40, "dirty": True}))
+    with pytest.raises(UserError, match="dirty checkout"):
+        read_runs([tmp_path], allow=["unfinished"])
+
+
 # Refusals -------------------------------------------------------------------------------------------------------------
 
 

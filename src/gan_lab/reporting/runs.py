@@ -10,6 +10,7 @@ from typing import Any
 from gan_lab import records, sweeps
 from gan_lab.errors import DamagedFile, UserError
 from gan_lab.records import folder as names
+from gan_lab.records.record import ALLOWANCES
 from gan_lab.reporting.collection import (
     ABSENT,
     Record,
@@ -54,7 +55,7 @@ class Found:
 def read_runs(
     folders: Sequence[Path],
     select: Mapping[str, Any] | None = None,
-    allow: Collection[str] = (),
+    allow: Collection[str] = ALLOWANCES,
     report: Callable[[str], None] = warn,
 ) -> Found:
     """Every run below the folders, whatever became of it, in the order of their names.
@@ -62,7 +63,7 @@ def read_runs(
     Args:
         folders: each a run directory, a folder of them (a sweep), or a folder of collected records.
         select: as collection.selected takes it.
-        allow: see records.check_citable.
+        allow: see records.check_citable; everything, if it is not said: a table of work in progress says what is what.
         report: called with one line for each damaged record.
 
     Raises:
@@ -79,7 +80,8 @@ def read_runs(
                 report(f"passed over: {error}")
                 damaged.append(str(error))
         for cell in _waiting(folder):
-            runs.setdefault(cell.run_dir.resolve(), Run(_stub(cell.run_dir, "waiting", cell.overrides), cell.run_dir))
+            run = _without_record(cell.run_dir, "waiting", cell.overrides, None, allow)
+            runs.setdefault(cell.run_dir.resolve(), run)
     if not runs:
         raise UserError(damaged[0] if damaged else "no folder of runs is named")
 
@@ -111,7 +113,7 @@ def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
     run_dir = path.parent if is_run_dir else None
     if "config" not in record and record.get("status") in records.STATUSES:
         overrides = [part for part in record.get("command") or [] if "=" in part]
-        return Run(_stub(path.parent, str(record["status"]), overrides, record.get("reason")), run_dir)
+        return _without_record(path.parent, str(record["status"]), overrides, record.get("reason"), allow)
 
     check_record(record, str(path), allow)
     return Run(with_history_about(records.updated(record)), run_dir)
@@ -123,11 +125,15 @@ def _waiting(folder: Path) -> list[sweeps.Cell]:
     return [cell for place in places for cell in sweeps.read_cells(place) if cell.state == "waiting"]
 
 
-def _stub(run_dir: Path, status: str, overrides: Sequence[str], reason: str | None = None) -> Record:
-    """What stands for the record of a run that has none: its choices are the fields that were typed."""
+def _without_record(
+    run_dir: Path, status: str, overrides: Sequence[str], reason: str | None, allow: Collection[str]
+) -> Run:
+    """A run that has no record of its own: the fields that were typed stand for its choices. Raises UserError."""
+    if "unfinished" not in allow:
+        raise UserError(f"{run_dir}: unfinished: it is {status}, without a record; train it, or add allow=[unfinished]")
     typed = {name: _number(value) for name, _, value in (override.partition("=") for override in overrides)}
-    seed = typed.get("seed")
-    return {"run_id": run_dir.name, "status": status, "reason": reason, "choices": typed, "seed": seed}
+    record = {"run_id": run_dir.name, "status": status, "reason": reason, "choices": typed, "seed": typed.get("seed")}
+    return Run(record, run_dir)
 
 
 def _number(text: str) -> Any:
