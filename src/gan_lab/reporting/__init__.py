@@ -2,8 +2,9 @@
 
 from gan_lab.reporting.axes import Axes
 from gan_lab.reporting.collection import collect, read_records
-from gan_lab.reporting.figures.draw import FIGURES, draw, write
-from gan_lab.reporting.figures.drawing import NothingRecorded, Request
+from gan_lab.reporting.figures.draw import FIGURES, draw
+from gan_lab.reporting.figures.drawing import write
+from gan_lab.reporting.figures.request import NothingRecorded, Request
 from gan_lab.reporting.figures.sweep_curves import draw_curves, sweep_curves
 from gan_lab.reporting.outcomes import unplaced
 from gan_lab.reporting.runs import Found, Run, read_runs

@@ -1,4 +1,4 @@
-"""What every figure shares: what it is asked for, what it hands back, and how it looks."""
+"""What every figure shares: what it is, how it looks, and how it is written."""
 
 from __future__ import annotations
 
@@ -7,58 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_lab.errors import UserError
-from gan_lab.reporting.collection import Record
-from gan_lab.reporting.thesis.chapter_2 import LINES
-from gan_lab.reporting.thesis.design import Kind
+from gan_lab.files import atomic_path, write_atomically
+from gan_lab.reporting.tables.render import csv_text
+from gan_lab.terminal import brief, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
-COLOURS = {  # Okabe and Ito's, which colour-blind readers tell apart
-    "wasserstein": "#56B4E9",
-    "exp": "#D55E00",
-    "logistic": "#0072B2",
-    "sqrt": "#009E73",
-    "quadratic": "#CC79A7",
-    "hinge": "#E69F00",
-    "wgan_gp": "#000000",
-    "gan": "#000000",
-    "gan_star": "#56B4E9",
-    "ac_gan": "#E69F00",
-    "ac_gan_weak": "#E69F00",
-    "ac_gan_original": "#E69F00",
-    "ac_gan_plus": "#009E73",
-    "label_gan": "#0072B2",
-    "am_gan": "#D55E00",
-}
-DASHES = {"wgan_gp": "--", "ac_gan_weak": "--", "ac_gan_original": ":"}  # beside a line of the same colour, or meaning
-
-
-PALETTE = tuple(dict.fromkeys(COLOURS.values()))
-
-
-class NothingRecorded(UserError):
-    """There is no run that the figure could show."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a figure is drawn from. datasets: None stands for the thesis's own; for the rest see conf/figures.yaml."""
-
-    found: Sequence[Record] = ()
-    datasets: tuple[str, ...] | None = None
-    run_dirs: tuple[Path, ...] = ()
-    curves: tuple[str, ...] = ()
-    frechet_distance: str | None = None
-    statistics: tuple[Path, ...] = ()
-    allow: tuple[str, ...] = ()
-
-    def curve(self, kind: Kind) -> str | None:
-        """The asked name of a kind of score over training."""
-        return next((name for name in self.curves if name.startswith(kind.prefix)), None)
+# Okabe and Ito's colours, which colour-blind readers tell apart
+SKY, VERMILION, BLUE, GREEN, PURPLE, ORANGE, BLACK = PALETTE = (
+    "#56B4E9",
+    "#D55E00",
+    "#0072B2",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#000000",
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +66,31 @@ def step_axis(axes: Axes) -> None:
     axes.locator_params(axis="x", nbins=6)
 
 
-def label(key: str) -> str:
-    """How legends call the loss `key` of Table 2-2: its formula."""
-    return LINES[key].text
+def write(drawing: Drawing, out: Path, stem: str, *, has_formulas: bool = False) -> list[Path]:
+    """Write a figure to out/<stem>.png, and the numbers in it to out/<stem>.csv; returns both paths.
+
+    has_formulas: whether its texts are all our own, and may be set as mathematics.
+    """
+    picture, numbers = out / f"{stem}.png", out / f"{stem}.csv"
+    if not has_formulas:
+        _without_mathematics(drawing.figure)
+    with atomic_path(picture) as path:
+        drawing.figure.savefig(path, format="png", dpi=150)
+    write_atomically(numbers, csv_text(list(drawing.numbers[0]), drawing.numbers))
+    return [picture, numbers]
+
+
+def _without_mathematics(figure: Figure) -> None:
+    """Names in records and files are drawn as they are, dollars too: no formula begins there, or fails.
+
+    What is longer than any caption is cut: matplotlib needs many seconds for 100,000 characters.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        shown = brief(visible(text.get_text()), 500)
+        if text.get_wrap():  # its words are measured as formulas all the same
+            text.set_text(shown.replace("$", r"\$"))
+        else:
+            text.set_text(shown)
+            text.set_parse_math(False)

@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.figures.curves import Curve, Quantity, curves
-from gan_lab.reporting.figures.drawing import (
-    COLOURS,
-    DASHES,
-    Drawing,
-    NothingRecorded,
-    Request,
-    log_scale,
-    new_figure,
-    plain_axes,
-    step_axis,
-)
+from gan_lab.reporting.figures.drawing import Drawing, log_scale, new_figure, plain_axes, step_axis
+from gan_lab.reporting.figures.request import COLOURS, DASHES, NothingRecorded, Request
 from gan_lab.reporting.scores import sizes
 from gan_lab.reporting.tables.text import run_ids, weight_text
 from gan_lab.reporting.thesis.cells import belongs, canonical, runs_of
