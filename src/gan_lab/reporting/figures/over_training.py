@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.figures.curves import Curve, Quantity, curves
-from gan_lab.reporting.figures.drawing import Drawing, log_scale, new_figure, plain_axes, step_axis
+from gan_lab.reporting.figures.drawing import Drawing, filled, log_scale, new_figure, plain_axes, step_axis
 from gan_lab.reporting.figures.request import COLOURS, DASHES, NothingRecorded, Request
 from gan_lab.reporting.scores import sizes
 from gan_lab.reporting.tables.text import run_ids, weight_text
@@ -94,7 +93,7 @@ def _draw(request: Request, panels: Panels) -> Drawing:
                 axes.set_title(f"{letter}) {quantity.words or quantity.kind.title}", fontsize=10)
         _legend(place, single)
         heading = _heading(panels, runs_of(mine, name), name, row)
-        place.suptitle(_filled(heading, 90 if single else 150), fontsize=8)
+        place.suptitle(filled(heading, 90 if single else 150), fontsize=8)
     every = [curve for row in found.values() for curves_of in row for curve in curves_of]
     scores_shown = " and ".join(dict.fromkeys(curve.score for curve in every))  # never a bare IS or FID
     what = f"{panels.title}: {scores_shown}" if panels.title else f"{scores_shown} over training"
@@ -120,10 +119,6 @@ def _size(kind: Kind, name: str) -> str:
     thesis = int((kind.samples or "0k").removesuffix("k")) * 1000
     in_splits = f" in splits of {thesis // kind.parts:,}" if kind.parts else ""
     return f"{ours} at every point (thesis: {thesis:,}{in_splits})"
-
-
-def _filled(lines: Sequence[str], width: int) -> str:
-    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in lines)
 
 
 def _check_asked(request: Request) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from gan_lab.errors import UserError
 from gan_lab.reporting.axes import Axes, Facet, Key, assigned, facets
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.figures.drawing import PALETTE, Drawing, log_scale, new_figure, plain_axes, step_axis
+from gan_lab.reporting.figures.drawing import PALETTE, Drawing, filled, log_scale, new_figure, plain_axes, step_axis
 from gan_lab.reporting.figures.series import Mean, Series, mean_over_seeds, read_metrics
 from gan_lab.reporting.outcomes import known_seeds, outcomes, outcomes_text
 from gan_lab.reporting.runs import Found, Run
@@ -129,12 +129,12 @@ def draw_curves(curves: Curves) -> Drawing:
     for plots, panels in zip(places, by_curve.values(), strict=True):
         _draw_row(plots, panels, curves.axes, styles)
 
-    by = ", ".join(curves.axes.rows)
-    reading = "line: mean over the seeds of finished runs; band: 95% interval (of two seeds: least to greatest)"
-    singles = (
-        "; dotted: runs that are in no mean" if any(line.singles for p in curves.panels for line in p.lines) else ""
-    )
-    figure.suptitle(f"{', '.join(by_curve)} by {by}\n{reading}{singles}", fontsize=9)
+    # how it is to be read, in lines that the figure has room for
+    said = [f"{', '.join(by_curve)} by {', '.join(curves.axes.rows)}"]
+    said.append("line: mean over the seeds of finished runs; band: 95% interval (of two seeds: least to greatest)")
+    if any(line.singles for panel in curves.panels for line in panel.lines):
+        said.append("dotted: runs that are in no mean, with a cross where one diverged")
+    figure.suptitle(filled(said, int(16 * figure.get_figwidth())), fontsize=9)
     return Drawing(figure, numbers)
 
 
