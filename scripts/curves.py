@@ -21,21 +21,19 @@ def main(cfg: DictConfig) -> None:
     try:
         config.check_fields(cfg, config.CurvesConfig)
         plain = config.plain_config(cfg)
-        folders = config.listed(plain["runs"])
-        if not folders:
-            raise UserError("runs is not set: name a folder of run directories or of records, as runs=outputs/mine")
+        folders = [Path(folder) for folder in config.listed(plain["runs"])]
         rows, facet = (tuple(config.listed(plain[name])) for name in ("rows", "facet"))
-        found = reporting.read_runs([Path(folder) for folder in folders], plain["select"], plain["allow"])
+        found = reporting.read_runs(folders, plain["select"], plain["allow"])
         curves = reporting.sweep_curves(found, reporting.Axes(rows, facet=facet), config.listed(plain["curves"]))
         drawing = reporting.draw_curves(curves)
     except UserError as error:
         raise entry.refuse(error) from None
 
     shown = dict.fromkeys(panel.curve for panel in curves.panels)
-    name = cfg.name or safe_name("_".join([*(Path(folder).name for folder in folders), *shown, *rows, *facet]))
+    name = cfg.name or safe_name("_".join([*(folder.resolve().name for folder in folders), *shown, *rows, *facet]))
     for run in curves.outside:
         terminal.tell(f"in no line: {reporting.unplaced(run)}")
-    for path in reporting.write(drawing, Path(cfg.out), name):
+    for path in reporting.write_figure(drawing, Path(cfg.out), name):
         terminal.tell(f"written: {path}")
 
 

@@ -40,11 +40,8 @@ def main(cfg: DictConfig) -> None:
 
 def build(cfg: dict[str, Any]) -> reporting.SweepTable:
     """The table that is asked for. Raises UserError."""
-    folders = config.listed(cfg["runs"])
-    if not folders:
-        raise UserError("runs is not set: name a folder of run directories or of records, as runs=outputs/mine")
     axes = reporting.Axes(*(tuple(config.listed(cfg[name])) for name in ("rows", "columns", "facet")))
-    found = reporting.read_runs([Path(folder) for folder in folders], cfg["select"], cfg["allow"])
+    found = reporting.read_runs([Path(folder) for folder in config.listed(cfg["runs"])], cfg["select"], cfg["allow"])
     return reporting.sweep_table(found, axes, config.listed(cfg["score"]), baseline(cfg["baseline"]))
 
 
@@ -60,7 +57,7 @@ def baseline(value: Any) -> Mapping[str, Any] | None:
 
 def file_name(cfg: dict[str, Any], table: reporting.SweepTable) -> str:
     """After the folders, the axes and the scores."""
-    folders = [Path(folder).name for folder in config.listed(cfg["runs"])]
+    folders = [Path(folder).resolve().name for folder in config.listed(cfg["runs"])]
     scores = dict.fromkeys(block.score for block in table.blocks)
     return safe_name("_".join([*folders, *table.axes.fields, *scores]))
 

@@ -3,7 +3,7 @@
 from gan_lab.reporting.axes import Axes
 from gan_lab.reporting.collection import collect, read_records
 from gan_lab.reporting.figures.draw import FIGURES, draw
-from gan_lab.reporting.figures.drawing import write
+from gan_lab.reporting.figures.drawing import write_figure
 from gan_lab.reporting.figures.request import NothingRecorded, Request
 from gan_lab.reporting.figures.sweep_curves import draw_curves, sweep_curves
 from gan_lab.reporting.outcomes import unplaced
@@ -38,5 +38,5 @@ __all__ = [
     "to_latex",
     "to_markdown",
     "unplaced",
-    "write",
+    "write_figure",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,13 @@ class Facet:
         return [run.record for run in self.runs if run.is_whole]
 
 
-def facets(axes: Axes, found: Found, extractor: Iterable[str] = ()) -> tuple[list[Facet], list[Run]]:
+def facets(axes: Axes, found: Found, extractors: Sequence[str] = ()) -> tuple[list[Facet], list[Run]]:
     """The runs by facet, row and column, each axis in the order of its values; and those that are in no cell.
 
     Args:
         axes: of which every field must be in some run.
         found: in any order.
-        extractor: where the extractors of the scores stand in a record, as "scores.<name>.extractor"; scores of two
+        extractors: where those of the scores stand in a record, as "scores.<name>.extractor"; scores of two
             extractors on one data set are two scores.
 
     Returns:
@@ -69,6 +69,7 @@ def facets(axes: Axes, found: Found, extractor: Iterable[str] = ()) -> tuple[lis
         UserError: for a field that no run has, runs of one cell that differ in more than their seed, and runs of one
             data set that differ in its content or in an extractor.
     """
+    # of a run without a config nothing but what was typed is known
     _check_fields(axes, found.records)
     inside: list[Run] = []
     outside: list[Run] = []
@@ -91,7 +92,7 @@ def facets(axes: Axes, found: Found, extractor: Iterable[str] = ()) -> tuple[lis
         result.append(Facet(key, here_rows, here_columns, cells))
 
     _check_alike(axes, result)
-    _check_data(found.records, extractor)
+    _check_data(found.records, extractors)
     return result, outside
 
 
@@ -232,7 +233,7 @@ def _where(axes: Axes, facet: Facet, place: Place) -> str:
     return ", ".join(filter(None, (assigned(names, key) for names, key in parts)))
 
 
-def _check_data(found: Sequence[Record], extractors: Iterable[str]) -> None:
+def _check_data(found: Sequence[Record], extractors: Sequence[str]) -> None:
     """Refuse runs that name one data set and have two, or scores of it by two extractors. Raises UserError."""
     by_name: dict[str, list[Record]] = {}
     for record in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,9 @@ def read_runs(
     Raises:
         UserError: names a folder without runs, a record that may not be used, and where `select` leaves nothing.
     """
+    if not folders:
+        raise UserError("runs is not set: name a folder of run directories or of records, as runs=outputs/mine")
+
     # every run stands once, in whatever folders it is
     runs: dict[Path, Run] = {}
     damaged: list[str] = []
@@ -83,7 +87,7 @@ def read_runs(
             run = _without_record(cell.run_dir, "waiting", cell.overrides, None, allow)
             runs.setdefault(cell.run_dir.resolve(), run)
     if not runs:
-        raise UserError(damaged[0] if damaged else "no folder of runs is named")
+        raise UserError(damaged[0])
 
     # a run without a config is left out only where what was typed says so
     whole = selected([run.record for run in runs.values() if run.is_whole], select)
@@ -121,8 +125,11 @@ def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
 
 def _waiting(folder: Path) -> list[sweeps.Cell]:
     """The cells of sweeps in or below a folder that have not begun."""
-    places = sorted(path.parent for path in folder.rglob(sweeps.CELLS))
-    return [cell for place in places for cell in sweeps.read_cells(place) if cell.state == "waiting"]
+    found: list[sweeps.Cell] = []
+    for plans in sorted(folder.rglob(sweeps.CELLS)):
+        with suppress(UserError):  # a call has taken its plan back, and nothing else is there
+            found += [cell for cell in sweeps.read_cells(plans.parent) if cell.state == "waiting"]
+    return found
 
 
 def _without_record(

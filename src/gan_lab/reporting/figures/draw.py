@@ -8,7 +8,7 @@ from pathlib import Path
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 from gan_lab.reporting.figures import formulas, over_training, real_images, samples
-from gan_lab.reporting.figures.drawing import Drawing, write
+from gan_lab.reporting.figures.drawing import Drawing, write_figure
 from gan_lab.reporting.figures.request import Request
 
 
@@ -35,4 +35,4 @@ def draw(name: str, out: Path, request: Request) -> list[Path]:
         raise UserError(f"figure={name}: there is no such figure (there are: {', '.join(FIGURES)})")
     drawing = FIGURES[name](request)
     stem = safe_name("_".join(["figure", name.replace("-", "_"), *drawing.of]))
-    return write(drawing, out, stem, has_formulas=name in _OF_FORMULAS)
+    return write_figure(drawing, out, stem, has_formulas=name in _OF_FORMULAS)

@@ -72,7 +72,7 @@ def step_axis(axes: Axes) -> None:
     axes.locator_params(axis="x", nbins=6)
 
 
-def write(drawing: Drawing, out: Path, stem: str, *, has_formulas: bool = False) -> list[Path]:
+def write_figure(drawing: Drawing, out: Path, stem: str, *, has_formulas: bool = False) -> list[Path]:
     """Write a figure to out/<stem>.png, and the numbers in it to out/<stem>.csv; returns both paths.
 
     has_formulas: whether its texts are all our own, and may be set as mathematics.
