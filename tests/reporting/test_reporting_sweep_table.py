@@ -9,6 +9,7 @@ import json
 import random
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 import scipy.stats
@@ -25,6 +26,7 @@ from gan_lab.reporting.scores import higher_is_better, whole_name
 from gan_lab.scoring.protocol import SCORES
 from gan_lab.sweeps import note_cells, note_failed
 
+ROOT = Path(__file__).resolve().parents[2]
 VALUES = {
     ("exp", 0.1): [2.0, 2.5, 4.0],
     ("exp", 1): [1.0, 1.5, 1.25],
@@ -477,3 +479,17 @@ def test_old_records_count_as_what_they_implied(tmp_path):
     assert json.loads((folder / "0.json").read_text()).get("labels") is None
     shown = sweep_table(read_runs([folder]), Axes(("loss",), ("labels",)), [FID])
     assert cell(shown, "exp", "none").estimate.n == 2
+
+
+def test_the_committed_records_have_the_numbers_of_the_thesis_table_made_from_them():
+    found = read_runs([ROOT / "results/records"], {"experiment": "table_2_2_small"})
+    shown = lines(found.runs)
+    published = list(csv.DictReader((ROOT / "results/tables/table_2_2_small.csv").open()))
+    compared = 0
+    for row in published:
+        for one in shown:
+            if (one["loss"], float(one["penalty.weight"])) == (row["loss"], float(row["weight"] or "nan")):
+                numbers = [float(one["mean"]), (float(one["high"]) - float(one["low"])) / 2]
+                assert numbers == pytest.approx([float(row["fid_mean"]), float(row["fid_interval95"])])
+                compared += 1
+    assert compared == 6
