@@ -159,8 +159,7 @@ def _draw_row(plots: Sequence[Plot], panels: Sequence[Panel], axes: Axes, styles
     limits = plots[0].get_ylim()
     for plot, panel in zip(plots, panels, strict=False):
         for line in panel.lines:
-            for record, series in line.singles:
-                _draw_single(plot, record, series, styles[line.row]["color"])
+            _draw_singles(plot, line, styles[line.row]["color"])
     if means:
         plots[0].set_ylim(limits)
 
@@ -187,13 +186,14 @@ def _draw_mean(plot: Plot, line: Line, style: dict[str, Any]) -> None:
         plot.fill_between(mean.steps, mean.low, mean.high, color=style["color"], alpha=0.15, linewidth=0)
 
 
-def _draw_single(plot: Plot, record: Record, series: Series, colour: str) -> None:
-    """A run by itself; a cross where it diverged."""
-    steps = [step for step, _ in series]
-    values = np.array([float(value) for _, value in series])
-    plot.plot(steps, values, color=colour, linestyle=":", linewidth=1)
-    if record["status"] == "diverged":
-        plot.plot(steps[-1:], values[-1:], color=colour, marker="x", linestyle="")
+def _draw_singles(plot: Plot, line: Line, colour: str) -> None:
+    """The runs that are in no mean, each by itself; a cross where one diverged."""
+    for record, series in line.singles:
+        steps = [step for step, _ in series]
+        values = np.array([float(value) for _, value in series])
+        plot.plot(steps, values, color=colour, linestyle=":", linewidth=1)
+        if record["status"] == "diverged":
+            plot.plot(steps[-1:], values[-1:], color=colour, marker="x", linestyle="")
 
 
 def _rows(axes: Axes, panel: Panel, line: Line) -> list[dict[str, Any]]:
