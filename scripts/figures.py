@@ -32,7 +32,7 @@ def draw(cfg: dict[str, Any]) -> None:
     """Read what the figures need, draw, and print what was written."""
     if cfg["figure"] is None:
         raise UserError(f"figure is not set: add figure=NAME or a list (there are: {', '.join(reporting.FIGURES)})")
-    names = _listed(cfg["figure"])
+    names = config.listed(cfg["figure"])
     found = []
     if FROM_RECORDS & set(names):
         found = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
@@ -40,7 +40,7 @@ def draw(cfg: dict[str, Any]) -> None:
         found=found,
         datasets=None if cfg["datasets"] is None else tuple(cfg["datasets"]),
         run_dirs=tuple(map(Path, cfg["run_dirs"])),
-        curves=tuple(_listed(cfg["curve"])),
+        curves=tuple(config.listed(cfg["curve"])),
         frechet_distance=cfg["frechet_distance"],
         statistics=tuple(map(Path, cfg["statistics"] or [])),
         allow=tuple(cfg["allow"]),
@@ -53,11 +53,6 @@ def draw(cfg: dict[str, Any]) -> None:
             if len(names) == 1:
                 raise
             terminal.tell(f"passed over: {error}")
-
-
-def _listed(value: Any) -> list[str]:
-    """One or a list of names, or none."""
-    return [] if value is None else [str(one) for one in (value if isinstance(value, list) else [value])]
 
 
 if __name__ == "__main__":

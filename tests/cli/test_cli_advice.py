@@ -317,6 +317,10 @@ ELSEWHERE = {
         "reporting/test_reporting_collection.py",
         "test_allow_lets_through_what_it_names_and_no_more",
     ),
+    "it is {}, without a record": (
+        "reporting/test_reporting_sweep_table.py",
+        "test_allow_leaves_in_what_could_be_published_alone",
+    ),
     "data_statistics=true": ("evaluation/test_data_statistics.py", "test_the_digits_under_their_classifier"),
     "enough for is and fid": ("evaluation/test_evaluation_scripts.py", "test_statistics_of_ours_and_of_pytorch_fid"),
     "restore the checkpoint, or set": (

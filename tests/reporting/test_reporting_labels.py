@@ -14,9 +14,9 @@ from gan_lab.errors import UserError
 from gan_lab.reporting import TABLES, sheet
 from gan_lab.reporting import table as table_of
 from gan_lab.reporting.tables import render
-from gan_lab.reporting.tables.cells import belongs, labels_column
-from gan_lab.reporting.tables.orders import comparisons
+from gan_lab.reporting.thesis.cells import belongs, labels_column
 from gan_lab.reporting.thesis.design import Published
+from gan_lab.reporting.thesis.orders import comparisons
 from registry import options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import subprocess
@@ -58,6 +59,12 @@ def test_from_runs_to_table_and_figures(tmp_path):
         ("tables", ["table=4-4"], "there is no such table"),
         ("figures", [], "figure is not set"),
         ("figures", ["figure=4-4"], "add statistics=[FILE.json,...]"),
+        ("table", ["rows=loss", "score=fid"], "runs is not set"),
+        ("table", ["runs=nowhere", "rows=loss", "score=fid"], "nowhere: there is no such folder"),
+        ("table", ["runs=.", "rows=loss", "score=fid"], "there is no record.json below it"),
+        ("table", ["run=."], "run: there is no such field; did you mean 'runs'?"),
+        ("curves", ["rows=loss", "curves=fid"], "runs is not set"),
+        ("curves", ["runs=.", "allow=[drity]"], "there is no record.json below it"),
     ],
 )
 def test_bad_input_is_one_line(name, arguments, words, tmp_path):
@@ -68,6 +75,77 @@ def test_bad_input_is_one_line(name, arguments, words, tmp_path):
     assert lines[0].startswith("error: ")
     assert words in lines[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_any_sweep(tmp_path):
+    runs = [record(loss, w, s, fid=2 + w + s) for loss in ("exp", "hinge") for w in (0.1, 1) for s in (0, 1)]
+    run_dirs(
+        tmp_path / "runs", *runs, record("sqrt", 1, status="failed", run_id="late", git={"sha": None, "dirty": None})
+    )
+    asked = ["runs=runs", "rows=loss", "columns=penalty.weight", "score=[fid_train,is]", "baseline=loss:hinge"]
+    written = script("table", *asked, cwd=tmp_path)
+    assert written.code == 0, written.err
+    stem = "runs_loss_penalty.weight_fid_classifier_10k_train_is_classifier_10k_10x"
+    place = tmp_path / "outputs" / "tables"
+    assert sorted(path.name for path in place.iterdir()) == [f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")]
+    assert (place / f"{stem}.md").read_text() in written.out
+    assert "difference to loss=hinge" in written.out
+    same = script("table", *asked[:-1], "baseline={loss:hinge}", "out=here", "name=mine", cwd=tmp_path)
+    assert same.code == 0, same.err
+    assert (tmp_path / "here/mine.csv").read_text() == (place / f"{stem}.csv").read_text()
+    for wrong, words in (("allow=[]", "outside a git checkout"), ("baseline=hinge", "baseline=hinge: name a field")):
+        ended = script("table", *asked, wrong, cwd=tmp_path)
+        assert ended.code == 1
+        assert words in ended.err
+        assert "Traceback" not in ended.err
+
+
+def test_curves_of_any_sweep(tmp_path):
+    run_dirs(tmp_path / "runs", *(record(loss, 1, s) for loss in ("exp", "hinge") for s in (0, 1)))
+    drawn = script("curves", "runs=runs", "rows=loss", "curves=[fid,is]", cwd=tmp_path)
+    assert drawn.code == 0, drawn.err
+    stem = "runs_fid_classifier_2k_train_is_classifier_2k_10x_loss"
+    place = tmp_path / "outputs" / "figures"
+    assert sorted(path.name for path in place.iterdir()) == [f"{stem}.csv", f"{stem}.png"]
+    assert (place / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_from_a_sweep_to_its_table_and_curves(tmp_path):
+    """2 losses, 2 weights, 2 seeds of digits, and one cell that cannot be trained."""
+    sizes = [
+        "max_generator_steps=6",
+        "architecture.channels=8",
+        "batch_size=16",
+        "generator_batch_size=16",
+        "log_every=2",
+    ]
+    scores = ["evaluation.samples=200", "evaluation.samples_in_training=100", "evaluate_every=3"]
+    line = [
+        sys.executable,
+        str(ROOT / "train.py"),
+        "-m",
+        "loss=exp,hinge",
+        "penalty.weight=0.1,-1,1",
+        "seed=0,1",
+        *sizes,
+        *scores,
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GAN_LAB_DATA_CACHE": str(tmp_path / "cache")}
+    trained = subprocess.run(
+        [*line, "hydra.sweep.dir=sweep"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "12 cells: 8 finished, 4 failed" in trained.stdout, trained.stderr
+    shown = script("table", "runs=sweep", "rows=loss", "columns=penalty.weight", "score=fid_train", cwd=tmp_path)
+    assert shown.code == 0, shown.err
+    (row,) = re.findall(r"^\| exp \| (.*) \|$", shown.out, re.MULTILINE)
+    assert [text.strip("*").split(", ")[-1] for text in row.split(" | ")] == ["–; 2 failed", "n = 2", "n = 2"]
+    asked = ["runs=sweep", "rows=loss", "facet=penalty.weight", "curves=[critic_loss,fid_train]", "name=mine"]
+    drawn = script("curves", *asked, cwd=tmp_path)
+    assert drawn.code == 0, drawn.err
+    rows = list(csv.DictReader((tmp_path / "outputs/figures/mine.csv").open()))
+    steps = {(one["curve"].split("_")[0], one["step"]) for one in rows}
+    assert steps == {("critic", str(step)) for step in (2, 3, 4, 6)} | {("fid", "3"), ("fid", "6")}
 
 
 # The sweeps -----------------------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from gan_lab.records.versions import FIELD_DEFAULTS, Since
 from gan_lab.reporting import TABLES, sheet
 from gan_lab.reporting import table as table_of
 from gan_lab.reporting.tables import render
-from gan_lab.reporting.tables.orders import comparisons
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.reporting.thesis.chapter_2 import LINES
+from gan_lab.reporting.thesis.orders import comparisons
 from gan_lab.terminal import quoted
 from registry import CONF
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +23,7 @@ from gan_lab import build, reporting, sweeps
 from gan_lab.callbacks import Checkpoint, check_fits, load_newest
 from gan_lab.commands import sample
 from gan_lab.data import Digits, load
+from gan_lab.errors import UserError
 from gan_lab.metrics import frechet_distance, load_reference
 from gan_lab.reporting import collect, read_records
 from gan_lab.runs import saved
@@ -78,6 +80,33 @@ def test_records(files, run_dir, tmp_path):
         found = read_records(out, None, ALL, report=lambda line: None)
         assert any(one["run_id"] == "good" for one in found)
         reporting.to_markdown(reporting.sheet(reporting.table(reporting.TABLES["2-2"], found, None, {})))
+
+    fuzz(files, one)
+
+
+@MANY
+def test_records_and_metrics_in_a_table_and_curves_of_any_sweep(files, run_dir, tmp_path):
+    good = Path(shutil.copytree(run_dir, tmp_path / "sweep/1")) / "record.json"
+    good.write_text(json.dumps(json.loads(good.read_bytes()) | {"seed": 1, "run_id": "good"}))
+    wholes = {name: (run_dir / name).read_bytes() for name in ("record.json", "metrics.jsonl")}
+
+    def one(data):
+        name = data.draw(st.sampled_from(sorted(wholes)))
+        for path, whole in wholes.items():
+            (run_dir / path).write_bytes(whole)
+        (run_dir / name).write_bytes(torn(data, wholes[name]))
+        if name == "record.json":
+            odd_text(data, run_dir / name, wholes[name])
+        axes = reporting.Axes(("loss",), ("penalty.weight",), ("dataset",))
+        with suppress(UserError):
+            found = reporting.read_runs([tmp_path / "sweep"], report=lambda line: None)
+            assert any(run.record["run_id"] == "good" for run in found.runs)
+            sheet = reporting.sweep_sheet(reporting.sweep_table(found, axes, ["is"], {"loss": "exp"}))
+            for written in (reporting.to_markdown, reporting.to_csv, reporting.to_latex):
+                written(sheet)
+        with suppress(UserError):
+            found = reporting.read_runs([tmp_path / "sweep"], report=lambda line: None)
+            reporting.sweep_curves(found, reporting.Axes(("loss",), facet=("dataset",)), ["is", "critic_loss"])
 
     fuzz(files, one)
 

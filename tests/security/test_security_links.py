@@ -22,6 +22,8 @@ COMMANDS = {
     "scripts/evaluate.py": "run_dir={}",
     "scripts/sample.py": "run_dir={} n=4",
     "scripts/figures.py": "figure=2-16 run_dirs=[{}] allow=[dirty] out={}/../out",
+    "scripts/table.py": "runs={} rows=loss score=fid out={}/../out",
+    "scripts/curves.py": "runs={} rows=loss curves=critic_loss out={}/../out",
 }
 
 

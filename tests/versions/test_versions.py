@@ -13,7 +13,7 @@ from gan_lab.config.schema import plain_config
 from gan_lab.errors import UserError
 from gan_lab.records import versions
 from gan_lab.records.versions import FIELD_DEFAULTS, VERSION, Since
-from gan_lab.reporting.tables.cells import check_comparable
+from gan_lab.reporting.thesis.cells import check_comparable
 from registry import options
 
 OWN = "my_package.losses.mine"

@@ -111,6 +111,36 @@ class TablesConfig:
 
 
 @dataclass
+class TableConfig:
+    """The fields of `scripts/table.py`; see conf/table.yaml."""
+
+    runs: Any = None
+    rows: Any = None
+    columns: Any = None
+    facet: Any = None
+    score: Any = None
+    baseline: Any = None
+    select: Any = None
+    allow: list[str] = field(default_factory=list)
+    out: str = "outputs/tables"
+    name: str | None = None
+
+
+@dataclass
+class CurvesConfig:
+    """The fields of `scripts/curves.py`; see conf/curves.yaml."""
+
+    runs: Any = None
+    rows: Any = None
+    facet: Any = None
+    curves: Any = None
+    select: Any = None
+    allow: list[str] = field(default_factory=list)
+    out: str = "outputs/figures"
+    name: str | None = None
+
+
+@dataclass
 class FiguresConfig:
     """The fields of `scripts/figures.py`; see conf/figures.yaml."""
 
@@ -143,7 +173,9 @@ _SCHEMAS = {
     "classifier_schema": ClassifierConfig,
     "evaluate_schema": EvaluateConfig,
     "collect_schema": CollectConfig,
+    "table_schema": TableConfig,
     "tables_schema": TablesConfig,
+    "curves_schema": CurvesConfig,
     "figures_schema": FiguresConfig,
     "wandb_dashboard_schema": WandbDashboardConfig,
 }
@@ -169,6 +201,11 @@ def register() -> None:
     OmegaConf.register_new_resolver(
         "first", lambda *values: next((v for v in values if v is not None), None), replace=True
     )
+
+
+def listed(value: Any) -> list[str]:
+    """The names in a field that takes one or a list of them, or none."""
+    return [] if value is None else [str(one) for one in (value if isinstance(value, list) else [value])]
 
 
 def plain_config(node: DictConfig) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from gan_lab.records import folder as names
 Record = dict[str, Any]  # records.Content
 _REQUIRED = ("run_id", "config.seed", "seed", "choices.loss", "choices.penalty", "dataset.name", "dataset.content_hash")
 _PLACES = ("run_dir", "resume", "data_cache", "dataset.root", "evaluation.weights", "evaluation.extractor.weights")
-_ABSENT = object()
+ABSENT = object()
+"""In place of a value that a record does not have."""
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -35,14 +36,12 @@ def read_records(
 ) -> list[Record]:
     """The records folder/*.json, checked, in the order of their names, as of today (records.updated).
 
-    select: {dotted field: value, or a list of values}; None stands for records without the field.
+    select: as `selected` takes it.
     allow: see records.check_citable. report: called with one line for each damaged file, which is passed over. Raises
     UserError naming the file that may not be used, and where nothing is left.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; collect records into it with scripts/collect.py")
-    if not isinstance(select, Mapping | None):
-        raise UserError(f"select={select}: name fields and values, as 'select={{config.max_generator_steps:1500}}'")
     found = []
     damaged: list[DamagedFile] = []
     for path in sorted(folder.glob("*.json")):
@@ -57,15 +56,27 @@ def read_records(
         raise damaged[0]
     for one in damaged:
         report(f"passed over: {one}")
+    return selected(found, select)
+
+
+def selected(found: Sequence[Record], select: Mapping[str, Any] | None) -> list[Record]:
+    """The records whose fields hold what `select` asks for, in their order.
+
+    select: {field as `setting` takes it: value, or a list of values}; None stands for records without the field. Raises
+    UserError for a field that no record has, and where nothing is left.
+    """
+    if not isinstance(select, Mapping | None):
+        raise UserError(f"select={select}: name fields and values, as 'select={{config.max_generator_steps:1500}}'")
+    kept = list(found)
     for name, wanted in (select or {}).items():
-        if found and all(field(record, str(name), _ABSENT) is _ABSENT for record in found):
+        if kept and all(setting(record, str(name), ABSENT) is ABSENT for record in kept):
             raise UserError(f"select: no record has the field {name!r}; write it with dots, as config.penalty.weight")
         choices = wanted if isinstance(wanted, list | tuple) else [wanted]
-        there = sorted({str(field(record, str(name))) for record in found})
-        found = [record for record in found if any(_agree(field(record, str(name)), one) for one in choices)]
-        if there and not found:
+        there = sorted({str(setting(record, str(name))) for record in kept})
+        kept = [record for record in kept if any(agree(setting(record, str(name)), one) for one in choices)]
+        if there and not kept:
             raise UserError(f"select: no record is left with {name}={wanted}; there are: {', '.join(there)}")
-    return found
+    return kept
 
 
 def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] = ()) -> None:
@@ -99,7 +110,23 @@ def field(record: Mapping[str, Any], dotted: str, default: Any = None) -> Any:
     return value
 
 
-def _agree(value: Any, wanted: Any) -> bool:
+def setting(record: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """What a run was asked to be, or what a record says of it; `default` where there is no such thing.
+
+    name: a group ("penalty": the option that was chosen), a field of the config ("penalty.weight", "seed"), or any
+    field of the record ("git.sha", "config.penalty.weight").
+    """
+    choices = record.get("choices") or {}
+    places = (field(record, name, ABSENT), choices.get(name, ABSENT), field(record, f"config.{name}", ABSENT))
+    found = [value for value in places if value is not ABSENT]
+
+    # "dataset" is both the option and what the record says of the data: a single value is what is meant
+    single = [value for value in found if not isinstance(value, Mapping)]
+    return next(iter([*single, *found]), default)
+
+
+def agree(value: Any, wanted: Any) -> bool:
+    """Whether a field holds what was typed."""
     return value == wanted or (wanted is not None and str(value) == str(wanted))  # a hash may look like a number
 
 
@@ -153,11 +180,11 @@ def _older(record: Record, path: Path) -> list[Path]:
 
 
 def _experiment(path: Path) -> Any:
-    """Which one a record is of; `_ABSENT`, which is none, of a damaged one."""
+    """Which one a record is of; `ABSENT`, which is none, of a damaged one."""
     try:
         return field(records.read_content(path), "choices.experiment")
     except UserError:
-        return _ABSENT
+        return ABSENT
 
 
 def file_name(record: Mapping[str, Any]) -> str:

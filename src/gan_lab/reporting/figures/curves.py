@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_lab.reporting.collection import Record, with_history_about
-from gan_lab.reporting.tables.cells import Weight, belongs, cell, check_comparable, check_seeds, runs_of, score_name
+from gan_lab.reporting.figures.series import common_steps
+from gan_lab.reporting.thesis.cells import Weight, belongs, cell, check_comparable, check_seeds_of, runs_of, score_name
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE
 from gan_lab.reporting.thesis.design import Design, Kind, Line
 
@@ -77,23 +78,21 @@ def curves(
 
 def _with_history(line: Line, runs: Sequence[Record], name: str) -> Weight | None:
     mine = [record for record in runs if belongs(record, line)]
-    check_seeds(line, None, mine)
+    check_seeds_of(line, None, mine)
     diverged = tuple(record for record in mine if record["status"] == "diverged")
     scored = tuple(r for r in mine if r["status"] != "diverged" and (r.get("history") or {}).get(name))
     return Weight(None, scored, diverged, np.nan) if scored else None
 
 
 def _curve(line: Line, weight: Weight, name: str) -> Curve | None:
-    histories = [dict((record.get("history") or {}).get(name) or []) for record in weight.scored]
-    steps = sorted(set.intersection(*(set(history) for history in histories)))
-    if not steps:
+    steps, values = common_steps([(record.get("history") or {}).get(name) or [] for record in weight.scored])
+    if not len(steps):
         return None
-    values = np.array([[float(history[step]) for step in steps] for history in histories])
     return Curve(
         line=line,
         weight=weight,
         name=name,
-        steps=np.array(steps, dtype=float),
+        steps=steps,
         mean=values.mean(axis=0),
         low=values.min(axis=0),
         high=values.max(axis=0),

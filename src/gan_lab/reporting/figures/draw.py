@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gan_lab.errors import UserError
-from gan_lab.files import atomic_path, safe_name, write_atomically
+from gan_lab.files import safe_name
 from gan_lab.reporting.figures import formulas, over_training, real_images, samples
-from gan_lab.reporting.figures.drawing import Drawing, Request
-from gan_lab.reporting.tables.render import csv_text
-from gan_lab.terminal import brief, visible
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from gan_lab.reporting.figures.drawing import Drawing, write_figure
+from gan_lab.reporting.figures.request import Request
 
 
 def _chapter_and_number(name: str) -> tuple[int, ...]:
@@ -40,26 +35,4 @@ def draw(name: str, out: Path, request: Request) -> list[Path]:
         raise UserError(f"figure={name}: there is no such figure (there are: {', '.join(FIGURES)})")
     drawing = FIGURES[name](request)
     stem = safe_name("_".join(["figure", name.replace("-", "_"), *drawing.of]))
-    picture, numbers = out / f"{stem}.png", out / f"{stem}.csv"
-    if name not in _OF_FORMULAS:
-        _without_mathematics(drawing.figure)
-    with atomic_path(picture) as path:
-        drawing.figure.savefig(path, format="png", dpi=150)
-    write_atomically(numbers, csv_text(list(drawing.numbers[0]), drawing.numbers))
-    return [picture, numbers]
-
-
-def _without_mathematics(figure: Figure) -> None:
-    """Names in records and files are drawn as they are, dollars too: no formula begins there, or fails.
-
-    What is longer than any caption is cut: matplotlib needs many seconds for 100,000 characters.
-    """
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
-        shown = brief(visible(text.get_text()), 500)
-        if text.get_wrap():  # its words are measured as formulas all the same
-            text.set_text(shown.replace("$", r"\$"))
-        else:
-            text.set_text(shown)
-            text.set_parse_math(False)
+    return write_figure(drawing, out, stem, has_formulas=name in _OF_FORMULAS)

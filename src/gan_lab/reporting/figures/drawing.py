@@ -1,61 +1,31 @@
-"""What every figure shares: what it is asked for, what it hands back, and how it looks."""
+"""What every figure shares: what it is, how it looks, and how it is written."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_lab.errors import UserError
-from gan_lab.reporting.collection import Record
-from gan_lab.reporting.thesis.chapter_2 import LINES
-from gan_lab.reporting.thesis.design import Kind
+from gan_lab.files import atomic_path, write_atomically
+from gan_lab.reporting.tables.render import csv_text
+from gan_lab.terminal import brief, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
-COLOURS = {  # Okabe and Ito's, which colour-blind readers tell apart
-    "wasserstein": "#56B4E9",
-    "exp": "#D55E00",
-    "logistic": "#0072B2",
-    "sqrt": "#009E73",
-    "quadratic": "#CC79A7",
-    "hinge": "#E69F00",
-    "wgan_gp": "#000000",
-    "gan": "#000000",
-    "gan_star": "#56B4E9",
-    "ac_gan": "#E69F00",
-    "ac_gan_weak": "#E69F00",
-    "ac_gan_original": "#E69F00",
-    "ac_gan_plus": "#009E73",
-    "label_gan": "#0072B2",
-    "am_gan": "#D55E00",
-}
-DASHES = {"wgan_gp": "--", "ac_gan_weak": "--", "ac_gan_original": ":"}  # beside a line of the same colour, or meaning
-
-
-class NothingRecorded(UserError):
-    """There is no run that the figure could show."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a figure is drawn from. datasets: None stands for the thesis's own; for the rest see conf/figures.yaml."""
-
-    found: Sequence[Record] = ()
-    datasets: tuple[str, ...] | None = None
-    run_dirs: tuple[Path, ...] = ()
-    curves: tuple[str, ...] = ()
-    frechet_distance: str | None = None
-    statistics: tuple[Path, ...] = ()
-    allow: tuple[str, ...] = ()
-
-    def curve(self, kind: Kind) -> str | None:
-        """The asked name of a kind of score over training."""
-        return next((name for name in self.curves if name.startswith(kind.prefix)), None)
+# Okabe and Ito's colours, which colour-blind readers tell apart
+SKY, VERMILION, BLUE, GREEN, PURPLE, ORANGE, BLACK = PALETTE = (
+    "#56B4E9",
+    "#D55E00",
+    "#0072B2",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#000000",
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +50,53 @@ def plain_axes(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def label(key: str) -> str:
-    """How legends call the loss `key` of Table 2-2: its formula."""
-    return LINES[key].text
+def filled(lines: Sequence[str], width: int) -> str:
+    """Lines of text, broken where they have more characters than `width`."""
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in lines)
+
+
+def log_scale(axes: Axes) -> None:
+    """Of distances, whose differences at the end of training are small beside those at its beginning."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def step_axis(axes: Axes) -> None:
+    """Generator steps from 0 on."""
+    axes.set(xlabel="generator steps", xlim=(0, None))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.locator_params(axis="x", nbins=6)
+
+
+def write_figure(drawing: Drawing, out: Path, stem: str, *, has_formulas: bool = False) -> list[Path]:
+    """Write a figure to out/<stem>.png, and the numbers in it to out/<stem>.csv; returns both paths.
+
+    has_formulas: whether its texts are all our own, and may be set as mathematics.
+    """
+    picture, numbers = out / f"{stem}.png", out / f"{stem}.csv"
+    if not has_formulas:
+        _without_mathematics(drawing.figure)
+    with atomic_path(picture) as path:
+        drawing.figure.savefig(path, format="png", dpi=150)
+    write_atomically(numbers, csv_text(list(drawing.numbers[0]), drawing.numbers))
+    return [picture, numbers]
+
+
+def _without_mathematics(figure: Figure) -> None:
+    """Names in records and files are drawn as they are, dollars too: no formula begins there, or fails.
+
+    What is longer than any caption is cut: matplotlib needs many seconds for 100,000 characters.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        shown = brief(visible(text.get_text()), 500)
+        if text.get_wrap():  # its words are measured as formulas all the same
+            text.set_text(shown.replace("$", r"\$"))
+        else:
+            text.set_text(shown)
+            text.set_parse_math(False)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_lab.reporting.figures.drawing import COLOURS, Drawing, Request, label, new_figure, plain_axes
+from gan_lab.reporting.figures.drawing import Drawing, new_figure, plain_axes
+from gan_lab.reporting.figures.request import COLOURS, Request, label
 from gan_lab.reporting.thesis import mode_dropping, objectives
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.figures.curves import Curve, Quantity, curves
-from gan_lab.reporting.figures.drawing import COLOURS, DASHES, Drawing, NothingRecorded, Request, new_figure, plain_axes
-from gan_lab.reporting.tables.cells import belongs, canonical, runs_of
+from gan_lab.reporting.figures.drawing import Drawing, filled, log_scale, new_figure, plain_axes, step_axis
+from gan_lab.reporting.figures.request import COLOURS, DASHES, NothingRecorded, Request
+from gan_lab.reporting.scores import sizes
 from gan_lab.reporting.tables.text import run_ids, weight_text
+from gan_lab.reporting.thesis.cells import belongs, canonical, runs_of
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE_IN_TRAINING, INCEPTION_SCORE_IN_TRAINING, TABLE_2_2
 from gan_lab.reporting.thesis.chapter_4 import AM_SCORE, DYNAMIC, TABLE_4_1
 from gan_lab.reporting.thesis.chapter_4 import INCEPTION_SCORE as OF_50K
-from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Line, sizes
+from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Line
 from gan_lab.reporting.thesis.recipe import small_scale
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _draw(request: Request, panels: Panels) -> Drawing:
                 axes.set_title(f"{letter}) {quantity.words or quantity.kind.title}", fontsize=10)
         _legend(place, single)
         heading = _heading(panels, runs_of(mine, name), name, row)
-        place.suptitle(_filled(heading, 90 if single else 150), fontsize=8)
+        place.suptitle(filled(heading, 90 if single else 150), fontsize=8)
     every = [curve for row in found.values() for curves_of in row for curve in curves_of]
     scores_shown = " and ".join(dict.fromkeys(curve.score for curve in every))  # never a bare IS or FID
     what = f"{panels.title}: {scores_shown}" if panels.title else f"{scores_shown} over training"
@@ -118,10 +119,6 @@ def _size(kind: Kind, name: str) -> str:
     thesis = int((kind.samples or "0k").removesuffix("k")) * 1000
     in_splits = f" in splits of {thesis // kind.parts:,}" if kind.parts else ""
     return f"{ours} at every point (thesis: {thesis:,}{in_splits})"
-
-
-def _filled(lines: Sequence[str], width: int) -> str:
-    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in lines)
 
 
 def _check_asked(request: Request) -> None:
@@ -154,18 +151,12 @@ def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None
         axes.plot(curve.steps, curve.mean, label=written, marker="." if len(curve.steps) < 30 else "", **style)
         axes.fill_between(curve.steps, curve.low, curve.high, color=COLOURS[key], alpha=0.15, linewidth=0)
     if found:
-        axes.set(xlabel="generator steps", ylabel=quantity.words or found[0].name, xlim=(0, None))
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.locator_params(axis="x", nbins=6)
+        axes.set_ylabel(quantity.words or found[0].name)
+        step_axis(axes)
     else:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center")
     if found and quantity.kind.key == "fid":
-        from matplotlib.ticker import LogLocator, NullFormatter
-
-        axes.set_yscale("log")  # the differences at the end of training are small beside its beginning
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        log_scale(axes)
     plain_axes(axes)
 
 

@@ -12,7 +12,8 @@ from gan_lab.errors import UserError
 from gan_lab.files import read_json
 from gan_lab.reading.schema import Count, Number, misfit
 from gan_lab.reporting.collection import field
-from gan_lab.reporting.figures.drawing import COLOURS, Drawing, Request, new_figure, plain_axes
+from gan_lab.reporting.figures.drawing import Drawing, new_figure, plain_axes
+from gan_lab.reporting.figures.request import COLOURS, Request
 from gan_lab.reporting.thesis.design import DATASETS
 from gan_lab.terminal import brief, visible
 

@@ -13,9 +13,10 @@ from gan_lab.errors import UserError
 from gan_lab.files import sha256_of
 from gan_lab.records import folder as names
 from gan_lab.reporting.collection import Record, check_record, field
-from gan_lab.reporting.figures.drawing import Drawing, Request, new_figure
-from gan_lab.reporting.tables.cells import belongs, canonical, labels_column
+from gan_lab.reporting.figures.drawing import Drawing, new_figure
+from gan_lab.reporting.figures.request import Request
 from gan_lab.reporting.tables.text import weight_text
+from gan_lab.reporting.thesis.cells import belongs, canonical, labels_column
 from gan_lab.reporting.thesis.chapter_2 import TABLE_2_2
 from gan_lab.reporting.thesis.chapter_4 import COLUMNS, TABLE_4_1, TABLE_4_3
 

@@ -1,1 +1,1 @@
-"""Tables: cells from records, and how they are printed."""
+"""Tables of any sweep from its records, and how they are printed."""

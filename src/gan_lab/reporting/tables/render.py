@@ -21,12 +21,16 @@ def to_markdown(sheet: Sheet) -> str:
         blocks.append(f"## {_plain(section.title)}")
         if section.above:
             blocks.append("\n".join(f"- {_not_a_block(_plain(line))}" for line in section.above))
-        blocks.append(_pipes([section.header, ["---"] * len(section.header), *section.rows]))
+        blocks.append(_pipe_table(section))
     return "\n\n".join(blocks) + "\n"
 
 
-def _pipes(lines: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(_in_a_cell(_plain(text)) for text in line) + " |" for line in lines)
+def _pipe_table(section: Section) -> str:
+    lines = [[_in_a_cell(_plain(text)) for text in line] for line in (section.header, *section.rows)]
+    for row, column in section.bold:
+        lines[row + 1][column] = f"**{lines[row + 1][column]}**"
+    lines.insert(1, ["---"] * len(section.header))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _in_a_cell(text: str) -> str:
@@ -78,15 +82,17 @@ def to_latex(sheet: Sheet) -> str:
 
 def _latex_table(section: Section) -> str:
     kept = [index for index, name in enumerate(section.header) if name not in section.left_out]
-    lines = [" & ".join(_tex(section.header[index]) for index in kept)]
-    for row, first in zip(section.rows, section.latex, strict=True):
-        lines.append(" & ".join([first, *(_tex(row[index]) for index in kept[1:])]))
+    lines = [" & ".join(latex_text(section.header[index]) for index in kept)]
+    for number, (row, first) in enumerate(zip(section.rows, section.latex, strict=True)):
+        cells = {index: latex_text(row[index]) for index in kept[1:]}
+        cells |= {index: rf"\textbf{{{text}}}" for index, text in cells.items() if (number, index) in section.bold}
+        lines.append(" & ".join([first, *cells.values()]))
     head, *body = [line + r" \\" for line in lines]
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering\footnotesize",
-            rf"\caption{{{_tex(section.caption)}}}",
+            rf"\caption{{{latex_text(section.caption)}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(kept) - 1)}}}",
             r"\toprule",
             head,
@@ -94,7 +100,7 @@ def _latex_table(section: Section) -> str:
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            *(rf"\par {_tex(line)}" for line in section.below),
+            *(rf"\par {latex_text(line)}" for line in section.below),
             r"\end{table}",
         ]
     )
@@ -113,5 +119,6 @@ _TEX = {
 }
 
 
-def _tex(text: str) -> str:
+def latex_text(text: str) -> str:
+    """Text in which LaTeX finds no command."""
     return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], _in_one_line(text))

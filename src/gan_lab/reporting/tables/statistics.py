@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import isfinite, nan, sqrt
 
 import numpy as np
 
@@ -19,6 +19,18 @@ class Estimate:
     mean: float
     half_width: float | None
     n: int
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Both ends of the interval; None where there is none."""
+        if self.half_width is None or not isfinite(self.half_width):
+            return None
+        return self.mean - self.half_width, self.mean + self.half_width
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether there is an interval and 0 lies outside."""
+        return self.bounds is not None and not self.bounds[0] <= 0 <= self.bounds[1]
 
 
 def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:

@@ -1,1 +1,1 @@
-"""The thesis's tables: their designs, and the numbers that it prints."""
+"""The tables of the thesis: their designs, the numbers that it prints, and our runs beside them."""

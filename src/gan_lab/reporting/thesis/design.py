@@ -1,7 +1,7 @@
 """What a table of the thesis is: its lines, its scores, and its numbers, printed beside ours and never tuned to.
 
-Source of every number: Zhou 2020 (doctoral thesis, SJTU). The numbers stand in published_objectives.py (chapter 2) and
-published_labels.py (chapter 4).
+Source of every number: Zhou 2020 (doctoral thesis, SJTU). The numbers stand in chapter_2.py and
+chapter_4.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from gan_lab.reporting.scores import higher_is_better
 
 DATASETS = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny-ImageNet"}
 ALIASES = {"tiny-imagenet-200": "tiny_imagenet"}  # the folder of the original archive names its data set
@@ -57,7 +59,6 @@ class Kind:
     prefix: str
     suffix: str
     option: str
-    higher_is_better: bool = False
     has_spread: bool = True
     extractor: str | None = None
     samples: str | None = None
@@ -65,6 +66,11 @@ class Kind:
     parts: int | None = None
     variants: tuple[Variant, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more of it is better."""
+        return bool(higher_is_better(self.prefix))
 
     @property
     def published_words(self) -> list[str]:
@@ -174,17 +180,3 @@ class Design:
     def kind(self, key: str) -> Kind:
         """The kind of score of a key."""
         return next(kind for kind in self.kinds if kind.key == key)
-
-
-def samples_and_extractor(name: str) -> tuple[str, str]:
-    """Extractor and samples of a score's name, <score>[_<more>]_<extractor>_<samples>[_...]."""
-    found = re.search(r"_([^_]+)_(\d+k?)(?:_|$)", name)
-    return (found[1], found[2]) if found else ("unknown", "unknown")
-
-
-def sizes(name: str) -> tuple[int, int]:
-    """Samples and parts of a score's name: (2000, 10) of is_classifier_2k_10x; 1 part where it says none."""
-    samples = samples_and_extractor(name)[1]
-    count = int(samples.removesuffix("k")) * (1000 if samples.endswith("k") else 1) if samples != "unknown" else 0
-    parts = re.search(r"_(\d+)x(?:_|$)", name)
-    return count, int(parts[1]) if parts else 1

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gan_lab.reporting.collection import Record, field
-from gan_lab.reporting.tables.cells import canonical
-from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Setting, samples_and_extractor, sizes
+from gan_lab.reporting.scores import samples_and_extractor, sizes
+from gan_lab.reporting.thesis.cells import canonical
+from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Setting
 
 
 def small_scale(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from gan_lab import records
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.tables.cells import (
+from gan_lab.reporting.scores import Protocol, protocol
+from gan_lab.reporting.tables.text import code_text, data_text
+from gan_lab.reporting.thesis.cells import (
     Cell,
-    Protocol,
     belongs,
     canonical,
     cell,
     check_comparable,
-    protocol,
     runs_of,
     score_name,
 )
@@ -94,31 +92,9 @@ def part(design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[st
         title=DATASETS.get(dataset, dataset),
         is_published=dataset in design.datasets,
         small_scale=small_scale(design, runs, names),
-        data=_data(runs),
+        data=data_text(runs),
         data_content_hash=runs[0]["dataset"]["content_hash"] if runs else "",
-        code=_code(runs, names.values()),
+        code=code_text(runs, names.values()),
         protocols={key: protocol(runs, name) for key, name in names.items()},
         cells=tuple(cell(line, runs, names, design.chosen_by) for line in lines),
     )
-
-
-def _data(runs: Sequence[Record]) -> str:
-    if not runs:
-        return ""
-    dataset = runs[0]["dataset"]
-    sizes = ", ".join(f"{name} {size:,}" for name, size in (dataset.get("splits") or {}).items())
-    return f"{dataset['name']} ({sizes}), content hash {dataset['content_hash'][:12]}"
-
-
-def _code(runs: Sequence[Record], names: Iterable[str | None]) -> str:
-    """The commits that the runs were trained by, and those of the scores `names` where they are others."""
-    trained = {_commit(part["git"]) for record in runs for part in records.parts_of(record)}
-    entries = [
-        (record, entry) for record in runs for name in names if (entry := (record.get("scores") or {}).get(name))
-    ]
-    scored = {_commit(entry.get("git") or record.get("git") or {}) for record, entry in entries} - trained
-    return ", ".join(sorted(trained)) + (f"; scores by {', '.join(sorted(scored))}" if scored else "")
-
-
-def _commit(git: Mapping[str, Any]) -> str:
-    return f"{str(git.get('sha'))[:9]}" + ("" if git.get("dirty") is False else " (dirty)")

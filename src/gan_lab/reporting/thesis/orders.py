@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_lab.reporting.tables.cells import Cell
 from gan_lab.reporting.tables.statistics import Estimate, difference
-from gan_lab.reporting.tables.table import Part
+from gan_lab.reporting.thesis.cells import Cell
 from gan_lab.reporting.thesis.design import Design, Kind, Line
+from gan_lab.reporting.thesis.table import Part
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,6 @@ def verdict(gap: Estimate | None, higher_is_better: bool) -> str:
     """What the interval of a difference says of the order."""
     if gap is None:
         return "no run"
-    if gap.half_width is None or not math.isfinite(gap.half_width) or abs(gap.mean) <= gap.half_width:
+    if not gap.excludes_zero:
         return "not decided"
     return "holds" if (gap.mean > 0) == higher_is_better else "is reversed"

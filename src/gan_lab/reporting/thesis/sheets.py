@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from gan_lab.reporting.tables.cells import Cell
-from gan_lab.reporting.tables.orders import Comparison, claimed_on, comparisons
 from gan_lab.reporting.tables.sheet import Section, Sheet
-from gan_lab.reporting.tables.table import Part, Table
-from gan_lab.reporting.tables.text import (
-    NO_RUN,
-    NOTHING,
-    grid,
-    headings,
-    interval,
-    notes,
-    published_text,
-    run_ids,
-    spread_text,
-    weight_text,
-)
+from gan_lab.reporting.tables.text import NO_RUN, NOTHING, interval, run_ids, weight_text
+from gan_lab.reporting.thesis.cells import Cell
 from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Line
+from gan_lab.reporting.thesis.orders import Comparison, claimed_on, comparisons
+from gan_lab.reporting.thesis.table import Part, Table
+from gan_lab.reporting.thesis.text import grid, headings, notes, published_text, spread_text
 
 _LEFT_OUT = ("λ searched", "runs", "notes")
 

@@ -1,0 +1,259 @@
+"""What runs are told apart by: rows, columns and facet, and whether the runs of one cell differ in their seed alone."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gan_lab.errors import UserError
+from gan_lab.reporting.collection import ABSENT, Record, field, setting
+from gan_lab.reporting.comparable import check_same_extractor, check_same_field, check_seeds, differing_fields
+from gan_lab.reporting.runs import Found, Run
+from gan_lab.terminal import pasted
+
+Key = tuple[str, ...]
+"""The labels of a row, a column or a facet: one for each of its fields."""
+Place = tuple[Key, Key]
+"""A row and a column."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The fields that make rows, columns and facets, each as collection.setting takes it."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    facet: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.facet, *self.rows, *self.columns)
+
+
+@dataclass(frozen=True)
+class Facet:
+    """The runs of one table, or one panel, by row and column. key: its own labels."""
+
+    key: Key
+    rows: tuple[Key, ...]
+    columns: tuple[Key, ...]
+    cells: Mapping[Place, tuple[Run, ...]]
+
+    @property
+    def runs(self) -> list[Run]:
+        """All of them."""
+        return [run for runs in self.cells.values() for run in runs]
+
+    @property
+    def records(self) -> list[Record]:
+        """Of the runs whose config is known."""
+        return [run.record for run in self.runs if run.is_whole]
+
+
+def facets(axes: Axes, found: Found, extractors: Sequence[str] = ()) -> tuple[list[Facet], list[Run]]:
+    """The runs by facet, row and column, each axis in the order of its values; and those that are in no cell.
+
+    Args:
+        axes: of which every field must be in some run.
+        found: in any order.
+        extractors: where those of the scores stand in a record, as "scores.<name>.extractor"; scores of two
+            extractors on one data set are two scores.
+
+    Returns:
+        The facets, and the runs without a config for which not every axis was typed.
+
+    Raises:
+        UserError: for a field that no run has, runs of one cell that differ in more than their seed, and runs of one
+            data set that differ in its content or in an extractor.
+    """
+    # of a run without a config nothing but what was typed is known
+    _check_fields(axes, found.records)
+    inside: list[Run] = []
+    outside: list[Run] = []
+    for run in found.runs:
+        known = run.is_whole or all(setting(run.record, name, ABSENT) is not ABSENT for name in axes.fields)
+        (inside if known else outside).append(run)
+
+    # runs by their labels, in an order that does not depend on that of the records
+    inside.sort(key=lambda run: (str(run.record["seed"]), str(run.record["run_id"])))
+    rows, columns, of_facets = (_ordered(names, inside) for names in (axes.rows, axes.columns, axes.facet))
+    result = []
+    for key in of_facets:
+        mine = [run for run in inside if key_of(run, axes.facet) == key]
+        cells: dict[Place, tuple[Run, ...]] = {}
+        for run in mine:
+            place = key_of(run, axes.rows), key_of(run, axes.columns)
+            cells[place] = (*cells.get(place, ()), run)
+        here_rows = tuple(row for row in rows if any(place[0] == row for place in cells))
+        here_columns = tuple(column for column in columns if any(place[1] == column for place in cells))
+        result.append(Facet(key, here_rows, here_columns, cells))
+
+    _check_alike(axes, result)
+    _check_data(found.records, extractors)
+    return result, outside
+
+
+def key_of(run: Run, names: Sequence[str]) -> Key:
+    """The labels of a run on an axis."""
+    return tuple(label(setting(run.record, name)) for name in names)
+
+
+def label(value: Any) -> str:
+    """A value as it is typed: 1 for 1.0, "true", "[0, 0.9]"; "none" for null and for a field that a run lacks."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, float) and float(short := f"{value:g}") == value:
+        return short
+    if isinstance(value, list):
+        return f"[{', '.join(map(label, value))}]"
+    return str(value)
+
+
+def assigned(names: Sequence[str], key: Key) -> str:
+    """ "loss=exp, penalty=maxgp" of an axis and a key on it."""
+    return ", ".join(f"{name}={one}" for name, one in zip(names, key, strict=True))
+
+
+def _ordered(names: Sequence[str], runs: Sequence[Run]) -> list[Key]:
+    """The keys on an axis, by value: numbers first, in their order."""
+    values = {key_of(run, names): [setting(run.record, name) for name in names] for run in runs}
+    return sorted(values, key=lambda key: [_rank(value) for value in values[key]])
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (0, float(value), "") if is_number else (1, 0.0, label(value))
+
+
+# Refusals -------------------------------------------------------------------------------------------------------------
+
+
+def _check_fields(axes: Axes, found: Sequence[Record]) -> None:
+    """Raises UserError for an axis without a field, one that no run has, and one that stands for several."""
+    if not axes.rows:
+        known = ", ".join(_told_apart(found)) or "none but the seed"
+        raise UserError(f"rows is not set: name a field or a list, as rows=loss (these runs differ in: {known})")
+    twice = next((name for name in axes.fields if axes.fields.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{twice} is named twice: a field can stand in one of rows, columns and facet")
+    for option, names in (("rows", axes.rows), ("columns", axes.columns), ("facet", axes.facet)):
+        for name in names:
+            values = [setting(record, name, ABSENT) for record in found]
+            if found and all(value is ABSENT for value in values):
+                close = difflib.get_close_matches(name, _names(found), n=3)
+                meant = f"; did you mean {' or '.join(close)}?" if close else ""
+                raise UserError(f"{option}={name}: no run has such a group or field{meant}")
+            if any(isinstance(value, Mapping) for value in values):
+                inside = dict.fromkeys(
+                    f"{name}.{key}" for value in values if isinstance(value, Mapping) for key in value
+                )
+                raise UserError(
+                    f"{option}={name} is a group of fields; name one ({', '.join(inside) or 'it has none'})"
+                )
+
+
+def _names(found: Sequence[Record]) -> list[str]:
+    """Every group, and every field of a config."""
+    groups = {name for record in found for name in record["choices"]}
+    return sorted(groups | {name for record in found for name in _dotted(record["config"])})
+
+
+def _dotted(node: Mapping[str, Any], path: str = "") -> list[str]:
+    """The names of what is no mapping, with dots."""
+    return [
+        name
+        for key, value in node.items()
+        for name in (_dotted(value, f"{path}{key}.") if isinstance(value, Mapping) else [f"{path}{key}"])
+    ]
+
+
+def _told_apart(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[str, list[Any]]:
+    """{group or field: its values, each once} of what runs differ in, without the fields `but`.
+
+    Where another option was chosen, its fields are no difference of their own.
+    """
+    names = [name.removeprefix("config.") for name in differing_fields(runs)]
+    roots = dict.fromkeys(name.split(".")[0] for name in names)
+    chosen = [root for root in roots if len({label(field(record, f"choices.{root}")) for record in runs}) > 1]
+    names = [*chosen, *(name for name in names if name.split(".")[0] not in chosen)]
+    return {name: _values(runs, name) for name in names if name not in but}
+
+
+def _values(runs: Sequence[Record], name: str) -> list[Any]:
+    """What runs have as a field, each once."""
+    return sorted({label(value): value for value in (setting(record, name) for record in runs)}.values(), key=_rank)
+
+
+def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
+    """Refuse runs of one cell that are no seeds of each other, or are one seed. Raises UserError with every field."""
+    cells = [
+        (_where(axes, facet, place), [run.record for run in runs if run.is_whole])
+        for facet in found
+        for place, runs in facet.cells.items()
+    ]
+
+    # every field of every cell at once, so that one change of the command is enough
+    differing: dict[str, list[Any]] = {}
+    examples: list[tuple[str, list[Record]]] = []
+    for where, runs in cells:
+        told = _told_apart(runs, ("seed", *axes.fields))
+        for name, values in told.items():
+            differing.setdefault(name, []).extend(values)
+        if told:
+            examples.append((where, runs))
+
+    # what is advised leaves at least the first run
+    if differing:
+        where, runs = examples[0]
+        labels = {name: dict.fromkeys(map(label, sorted(values, key=_rank))) for name, values in differing.items()}
+        named = ", ".join(f"{name} ({' and '.join(several)})" for name, several in labels.items())
+        ids = " and ".join(str(record["run_id"]) for record in runs[:3])
+        first = {name: setting(runs[0], name) for name in differing}
+        one = {name: [value] if isinstance(value, list) else value for name, value in first.items()}
+        raise UserError(
+            f"runs of one cell differ in {named}, as {ids} of {where}; they are no seeds of each other: put what they "
+            f"differ in on rows, columns or facet, for example {pasted('rows', [*axes.rows, *differing])}, or restrict "
+            f"it, for example {pasted('select', one)}"
+        )
+
+    for where, runs in cells:
+        check_seeds(where, runs)
+
+
+def _where(axes: Axes, facet: Facet, place: Place) -> str:
+    """A cell in words: "dataset=digits, loss=exp, penalty.weight=1"."""
+    parts = zip((axes.facet, axes.rows, axes.columns), (facet.key, *place), strict=True)
+    return ", ".join(filter(None, (assigned(names, key) for names, key in parts)))
+
+
+def _check_data(found: Sequence[Record], extractors: Sequence[str]) -> None:
+    """Refuse runs that name one data set and have two, or scores of it by two extractors. Raises UserError."""
+    by_name: dict[str, list[Record]] = {}
+    for record in found:
+        by_name.setdefault(str(record["dataset"]["name"]), []).append(record)
+    for mine in by_name.values():
+        check_same_field(mine, "dataset.content_hash")
+        for dotted in extractors:
+            check_same_extractor(mine, dotted)
+
+
+def also_differing(axes: Axes, found: Sequence[Record]) -> dict[str, list[Any]]:
+    """{field: values} of what runs of different cells differ in besides the axes: no cell averages over it, but who
+    compares two of them must know it."""
+    told = _told_apart(found, ("seed", *axes.fields))
+
+    # what only some options of a group on an axis have belongs to them; what all of them have is another difference
+    groups = {name for name in axes.fields for record in found if name in record["choices"]}
+    for name in (one.removeprefix("config.") for one in differing_fields(found)):
+        root, last = name.split(".")[0], name.split(".")[-1]
+        everywhere = all(field(record, f"config.{name}", ABSENT) is not ABSENT for record in found)
+        if root in groups and everywhere and last not in ("name", "_target_") and name not in axes.fields:
+            told[name] = _values(found, name)
+    return told

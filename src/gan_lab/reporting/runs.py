@@ -1,0 +1,162 @@
+"""The runs below any folder, with those that have no whole record: none of a sweep is lost on the way to its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gan_lab import records, sweeps
+from gan_lab.errors import DamagedFile, UserError
+from gan_lab.records import folder as names
+from gan_lab.records.record import ALLOWANCES
+from gan_lab.reporting.collection import (
+    ABSENT,
+    Record,
+    check_record,
+    selected,
+    setting,
+    warn,
+    with_history_about,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and where it stands.
+
+    record: as of today (records.updated). Of a run that ended before it had a record of its own, or has not begun, it
+    has no "config", and its "choices" are what was typed. run_dir: None of a record in a folder of collected ones.
+    """
+
+    record: Record
+    run_dir: Path | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its config is known."""
+        return "config" in self.record
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is below the folders. damaged: one line for each run whose record cannot be read."""
+
+    runs: tuple[Run, ...]
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def records(self) -> list[Record]:
+        """Of the runs whose config is known."""
+        return [run.record for run in self.runs if run.is_whole]
+
+
+def read_runs(
+    folders: Sequence[Path],
+    select: Mapping[str, Any] | None = None,
+    allow: Collection[str] = ALLOWANCES,
+    report: Callable[[str], None] = warn,
+) -> Found:
+    """Every run below the folders, whatever became of it, in the order of their names.
+
+    Args:
+        folders: each a run directory, a folder of them (a sweep), or a folder of collected records.
+        select: as collection.selected takes it.
+        allow: see records.check_citable; everything, if it is not said: a table of work in progress says what is what.
+        report: called with one line for each damaged record.
+
+    Raises:
+        UserError: names a folder without runs, a record that may not be used, and where `select` leaves nothing.
+    """
+    if not folders:
+        raise UserError("runs is not set: name a folder of run directories or of records, as runs=outputs/mine")
+
+    # every run stands once, in whatever folders it is
+    runs: dict[Path, Run] = {}
+    damaged: list[str] = []
+    for folder in folders:
+        for path, is_run_dir in _records_below(folder):
+            try:
+                runs.setdefault(path.resolve(), _read(path, is_run_dir, allow))
+            except DamagedFile as error:
+                report(f"passed over: {error}")
+                damaged.append(str(error))
+        for cell in _waiting(folder):
+            run = _without_record(cell.run_dir, "waiting", cell.overrides, None, allow)
+            runs.setdefault(cell.run_dir.resolve(), run)
+    if not runs:
+        raise UserError(damaged[0])
+
+    # a run without a config is left out only where what was typed says so
+    whole = selected([run.record for run in runs.values() if run.is_whole], select)
+    kept = {id(record) for record in whole}
+    chosen = [run for run in runs.values() if id(run.record) in kept or (not run.is_whole and _may_be(run, select))]
+    return Found(tuple(chosen), tuple(damaged))
+
+
+def _records_below(folder: Path) -> list[tuple[Path, bool]]:
+    """(file of a record, whether it stands in its run directory). Raises UserError where there is none."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; name one of run directories, or of collected records")
+    if of_run_dirs := sorted(folder.rglob(names.RECORD)):
+        return [(path, True) for path in of_run_dirs]
+    collected = sorted(folder.glob("*.json"))
+    if not collected and not _waiting(folder):
+        raise UserError(
+            f"{folder}: there is no {names.RECORD} below it, and no collected record in it; name a folder of run "
+            "directories"
+        )
+    return [(path, False) for path in collected]
+
+
+def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
+    """Raises DamagedFile, and UserError for a record that may not be used."""
+    record = records.read(path.parent).content if is_run_dir else records.read_content(path)
+    run_dir = path.parent if is_run_dir else None
+    if "config" not in record and record.get("status") in records.STATUSES:
+        overrides = [part for part in record.get("command") or [] if "=" in part]
+        return _without_record(path.parent, str(record["status"]), overrides, record.get("reason"), allow)
+
+    check_record(record, str(path), allow)
+    return Run(with_history_about(records.updated(record)), run_dir)
+
+
+def _waiting(folder: Path) -> list[sweeps.Cell]:
+    """The cells of sweeps in or below a folder that have not begun."""
+    found: list[sweeps.Cell] = []
+    for plans in sorted(folder.rglob(sweeps.CELLS)):
+        with suppress(UserError):  # a call has taken its plan back, and nothing else is there
+            found += [cell for cell in sweeps.read_cells(plans.parent) if cell.state == "waiting"]
+    return found
+
+
+def _without_record(
+    run_dir: Path, status: str, overrides: Sequence[str], reason: str | None, allow: Collection[str]
+) -> Run:
+    """A run that has no record of its own: the fields that were typed stand for its choices. Raises UserError."""
+    if "unfinished" not in allow:
+        raise UserError(f"{run_dir}: unfinished: it is {status}, without a record; train it, or add allow=[unfinished]")
+    typed = {name: _number(value) for name, _, value in (override.partition("=") for override in overrides)}
+    record = {"run_id": run_dir.name, "status": status, "reason": reason, "choices": typed, "seed": typed.get("seed")}
+    return Run(record, run_dir)
+
+
+def _number(text: str) -> Any:
+    """A typed value as a config would hold it."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _may_be(run: Run, select: Mapping[str, Any] | None) -> bool:
+    """Whether what was typed for a run without a config does not speak against it."""
+    known = {name: value for name, value in (select or {}).items() if setting(run.record, name, ABSENT) is not ABSENT}
+    try:
+        return bool(selected([run.record], known))
+    except UserError:
+        return False

@@ -1,0 +1,134 @@
+"""Scores of records: what their names say, which way is better, and how one was taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gan_lab.errors import UserError
+from gan_lab.reporting.collection import Record
+
+# Names ----------------------------------------------------------------------------------------------------------------
+
+# by the first word of a score's name: whether more of it is better
+_HIGHER_IS_BETTER = {
+    **dict.fromkeys(("is", "mode", "precision", "recall", "density", "coverage"), True),
+    **dict.fromkeys(("fid", "kid", "am", "entropy", "msssim"), False),
+}
+
+
+def higher_is_better(name: str) -> bool | None:
+    """Whether a score is better where it is higher; None where nobody knows.
+
+    Args:
+        name: of a score, as "fid_classifier_10k_train", or its first word.
+    """
+    return _HIGHER_IS_BETTER.get(name.split("_")[0])
+
+
+def samples_and_extractor(name: str) -> tuple[str, str]:
+    """Extractor and samples of a score's name, <score>[_<more>]_<extractor>_<samples>[_...]."""
+    found = re.search(r"_([^_]+)_(\d+k?)(?:_|$)", name)
+    return (found[1], found[2]) if found else ("unknown", "unknown")
+
+
+def sizes(name: str) -> tuple[int, int]:
+    """Samples and parts of a score's name: (2000, 10) of is_classifier_2k_10x; 1 part where it says none."""
+    samples = samples_and_extractor(name)[1]
+    count = int(samples.removesuffix("k")) * (1000 if samples.endswith("k") else 1) if samples != "unknown" else 0
+    parts = re.search(r"_(\d+)x(?:_|$)", name)
+    return count, int(parts[1]) if parts else 1
+
+
+def names_in(runs: Sequence[Record], among: str) -> set[str]:
+    """The scores that runs have in `among` ("scores" or "history"); diverged runs have none.
+
+    A name with a dot is a term of a score and no score.
+    """
+    return {
+        name for record in runs if record["status"] != "diverged" for name in record.get(among) or {} if "." not in name
+    }
+
+
+def whole_name(asked: str, names: Collection[str], option: str) -> str:
+    """The one of `names` that is meant: `asked` itself, or else the only one with its words.
+
+    Args:
+        asked: a whole name, how one begins ("fid"), or some of its words in their order ("fid_train").
+        names: to choose from.
+        option: the field that it was typed for.
+
+    Raises:
+        UserError: lists the names where none or several are meant.
+    """
+    if asked in names:
+        return asked
+    whole = sorted(name for name in names if "." not in name)  # no terms of scores
+    in_order = re.compile("_(?:.*_)?".join(map(re.escape, asked.split("_"))) + "(?:_|$)")
+    found = [name for name in whole if name.startswith(asked)] or [name for name in whole if in_order.match(name)]
+    if len(found) > 1:
+        raise UserError(f"{option}={asked} may be {' or '.join(found)}: name one of them")
+    if not found:
+        known = ", ".join(sorted(names)) or "none yet"
+        raise UserError(f"{option}={asked}: no run has it (there are: {known})")
+    return found[0]
+
+
+# Values and protocols -------------------------------------------------------------------------------------------------
+
+
+def has_score(record: Record, names: Collection[str | None]) -> bool:
+    """Whether a run has one of the scores; a diverged one has none."""
+    return record["status"] != "diverged" and any(name in (record.get("scores") or {}) for name in names)
+
+
+def score_value(record: Record, name: str) -> float:
+    """The value of a score; a record writes "nan" and "inf" as strings."""
+    return float(record["scores"][name]["value"])
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a score is: its name, the extractor (name, architecture, weights), the samples and the
+    parts (splits or chunks) they were cut into."""
+
+    score: str
+    extractor: str
+    architecture: str
+    weights_sha256: str | None  # None: no network takes part
+    n_samples: int
+    parts: int
+
+    @property
+    def network(self) -> str:
+        """ "architecture ResNetClassifier (width 32), weights 9d467df3551e"; "no network" without one."""
+        if self.weights_sha256 is None:
+            return "no network"
+        return f"architecture {self.architecture}, weights {self.weights_sha256[:12]}"
+
+
+def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
+    """How the score `name` of these (comparable) runs was taken."""
+    record = next((record for record in runs if has_score(record, [name])), None)
+    if record is None or name is None:
+        return None
+    score = record["scores"][name]
+    extractor = score["extractor"]
+    return Protocol(
+        score=name,
+        extractor=str(extractor.get("name")),
+        architecture=_in_words(extractor.get("architecture")),
+        weights_sha256=extractor.get("weights_sha256"),
+        n_samples=int(score["n_samples"]),
+        parts=int(score.get("chunks" if name.startswith("fid_") else "splits") or 1),
+    )
+
+
+def _in_words(architecture: Any) -> str:
+    """ "ResNetClassifier (width 32)" of {"name": "ResNetClassifier", "width": 32}; a text stays as it is."""
+    if not isinstance(architecture, Mapping):
+        return str(architecture)
+    fields = ", ".join(f"{name} {value}" for name, value in architecture.items() if name != "name")
+    return f"{architecture['name']}" + (f" ({fields})" if fields else "")

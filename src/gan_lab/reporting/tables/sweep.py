@@ -1,0 +1,157 @@
+"""A table of any sweep, as data: what each cell's runs scored, and what became of those that did not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gan_lab.errors import UserError
+from gan_lab.reporting.axes import Axes, Facet, Key, Place, assigned, facets, label
+from gan_lab.reporting.collection import Record, agree
+from gan_lab.reporting.outcomes import known_seeds, outcomes
+from gan_lab.reporting.runs import Found, Run
+from gan_lab.reporting.scores import has_score, higher_is_better, names_in, score_value, whole_name
+from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
+
+
+@dataclass(frozen=True)
+class SweepCell:
+    """The runs of a row and a column.
+
+    scored: those in the mean, in the order of their seeds. values: their scores. left_out: the others. others: how many
+    of these and of seeds without a run there are, by outcomes.OUTCOMES. estimate: None without a scored run.
+    difference: of the mean to the baseline's in the same column. is_best: of its column.
+    """
+
+    scored: tuple[Record, ...]
+    values: tuple[float, ...]
+    left_out: tuple[Record, ...]
+    others: Mapping[str, int]
+    estimate: Estimate | None
+    difference: Estimate | None = None
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """A score of a facet. cells: of every row and column, in their order."""
+
+    facet: Facet
+    score: str
+    cells: Mapping[Place, SweepCell]
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """A block for each facet and score. baseline: its row. outside: runs that are in no cell. damaged: as in Found."""
+
+    axes: Axes
+    blocks: tuple[Block, ...]
+    baseline: Key | None
+    outside: tuple[Run, ...]
+    damaged: tuple[str, ...]
+
+
+def sweep_table(
+    found: Found, axes: Axes, scores: Sequence[str], baseline: Mapping[str, Any] | None = None
+) -> SweepTable:
+    """The table of runs by rows, columns and facet.
+
+    Args:
+        found: the runs, in any order.
+        axes: the fields that tell cells apart; the runs of a cell are its seeds.
+        scores: names, or how they begin where that is enough; a block each.
+        baseline: {field of the rows: value} of the row that the others are compared with; None: no comparison.
+
+    Returns:
+        The means over finished runs with Student's interval, and the differences with Welch's.
+
+    Raises:
+        UserError: for an unknown score or baseline, and where runs may not stand together (see axes.facets).
+    """
+    there = names_in(found.records, "scores")
+    if not scores:
+        raise UserError(f"score is not set: name one or a list (the runs have: {', '.join(sorted(there)) or 'none'})")
+    names = list(dict.fromkeys(whole_name(score, there, "score") for score in scores))
+
+    shown, outside = facets(axes, found, [f"scores.{name}.extractor" for name in names])
+    row = None if baseline is None else _baseline_row(axes, baseline, shown)
+    blocks = tuple(_block(axes, facet, name, row) for facet in shown for name in names)
+    return SweepTable(axes, blocks, row, tuple(outside), found.damaged)
+
+
+def _baseline_row(axes: Axes, baseline: Mapping[str, Any], shown: Sequence[Facet]) -> Key:
+    """The one row whose fields hold what `baseline` says. Raises UserError."""
+    rows = list(dict.fromkeys(row for facet in shown for row in facet.rows))
+    known = "; ".join(assigned(axes.rows, row) for row in rows)
+    for name in baseline:
+        if name not in axes.rows:
+            raise UserError(f"baseline={name}:{baseline[name]}: {name} is no field of the rows (there are: {known})")
+    wanted = {axes.rows.index(name): value for name, value in baseline.items()}
+    found = [row for row in rows if all(agree(row[at], label(value)) for at, value in wanted.items())]
+    if len(found) != 1:
+        which = "no row is" if not found else f"{len(found)} rows are"
+        said = ", ".join(f"{name}:{value}" for name, value in baseline.items())
+        raise UserError(f"baseline={said}: {which} meant by it (there are: {known})")
+    return found[0]
+
+
+def _block(axes: Axes, facet: Facet, score: str, baseline: Key | None) -> Block:
+    seeds = None if "seed" in axes.fields else len(known_seeds(facet.runs))
+    places = [(row, column) for row in facet.rows for column in facet.columns]
+    cells = {place: _cell(facet.cells.get(place, ()), score, seeds) for place in places}
+    best = {place for column in facet.columns for place in _best(cells, column, score)}
+    cells = {
+        place: replace(cell, difference=_gap(cells, place, baseline), is_best=place in best)
+        for place, cell in cells.items()
+    }
+    return Block(facet, score, cells)
+
+
+def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
+    """seeds: how many the facet has; None: each cell is one of them."""
+    scored: list[Record] = []
+    left_out: list[Record] = []
+    for run in runs:
+        is_scored = run.record["status"] == "finished" and has_score(run.record, [score])
+        (scored if is_scored else left_out).append(run.record)
+
+    values = tuple(score_value(record, score) for record in scored)
+    return SweepCell(
+        scored=tuple(scored),
+        values=values,
+        left_out=tuple(left_out),
+        others=outcomes(runs, left_out, seeds),
+        estimate=estimate(values) if values else None,
+    )
+
+
+def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Place]:
+    """Where a column has its best mean, if there is something to compare and the direction is known.
+
+    As in the tables of the thesis, a cell with fewer scored seeds than another may not win: the others may have
+    diverged.
+    """
+    is_higher = higher_is_better(score)
+    most = max(len(cell.values) for place, cell in cells.items() if place[1] == column)
+    means = {
+        place: cell.estimate.mean
+        for place, cell in cells.items()
+        if place[1] == column and cell.estimate is not None and math.isfinite(cell.estimate.mean)
+    }
+    if is_higher is None or len(means) < 2:
+        return []
+    with_most = {place: mean for place, mean in means.items() if len(cells[place].values) == most}
+    best = (max if is_higher else min)(with_most.values(), default=None)
+    return [place for place, mean in with_most.items() if mean == best]
+
+
+def _gap(cells: Mapping[Place, SweepCell], place: Place, baseline: Key | None) -> Estimate | None:
+    """The difference of a cell to the baseline in its column; None of the baseline itself, and without two means."""
+    row, column = place
+    other = None if baseline is None or row == baseline else cells.get((baseline, column))
+    if other is None or not other.values or not cells[place].values:
+        return None
+    return difference(cells[place].values, other.values)
