@@ -67,7 +67,7 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.linear(z).unflatten(1, (self.channels, 4, 4))
-        return torch.tanh(self.output(F.relu(self.norm(self.blocks(x)))))
+        return torch.tanh(self.output(F.relu_(self.norm(self.blocks(x)))))
 
 
 class ResNetCritic(nn.Module):
@@ -100,10 +100,10 @@ class UpBlock(nn.Module):
         self.shortcut = glorot_uniform(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.relu(self.norm1(x)))
-        h = self.conv2(F.relu(self.norm2(h)))
+        h = self.conv1(F.relu_(self.norm1(x)))
+        h = self.conv2(F.relu_(self.norm2(h)))
         # A 1×1 convolution commutes with copying pixels: done first, on a quarter of them.
-        return h + F.interpolate(self.shortcut(x), scale_factor=2, mode="nearest")
+        return h.add_(F.interpolate(self.shortcut(x), scale_factor=2, mode="nearest"))
 
 
 class DownBlock(nn.Module):
@@ -122,9 +122,9 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.relu(x) if self.activate_input else x)
-        h = self.conv2(F.relu(h))
+        h = self.conv2(F.relu_(h))
         # Table 2-3 pools first in the first block only; a 1×1 convolution commutes with the mean, and costs less after.
-        return h + self.shortcut(F.avg_pool2d(x, 2))
+        return h.add_(self.shortcut(F.avg_pool2d(x, 2)))
 
 
 class FlatBlock(nn.Module):
@@ -136,4 +136,4 @@ class FlatBlock(nn.Module):
         self.conv2 = he_uniform(nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(F.relu(x))))
+        return self.conv2(F.relu_(self.conv1(F.relu(x)))).add_(x)
