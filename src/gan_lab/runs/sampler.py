@@ -95,10 +95,10 @@ def load_generator(run_dir: str | PathLike[str], device: str = "auto") -> SavedG
     """
     run = saved.open_run(Path(run_dir))
     spec = data_spec(run)
-    saved.check_generator(run, spec)
 
-    # building the networks draws their initial weights, which shall not move the caller's random numbers
+    # networks are made with initial weights, and drawing these must not move the caller's random numbers
     with torch.random.fork_rng(devices=[]):
+        saved.check_generator(run, spec)
         gan = build.gan(run.config, spec)
     saved.load_generator(gan, run)
     if gan.classes_by_critic:
