@@ -14,7 +14,7 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 	4-17:gan_extra_layer_False 4-18:gan_extra_layer_True
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
+.PHONY: help demo docs test test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
 	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run clean
 
@@ -35,6 +35,20 @@ KERNELS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_I
 
 test-portable: $(INSTALLED) ## the tests of every commit with the kernels of other processors (about an hour on 2 cores)
 	for setting in $(KERNELS); do echo "== $$setting"; env $$setting $(MAKE) test || exit 1; done
+
+DOCS := .venv-docs
+
+docs: $(DOCS)/installed ## the pages of docs/ into build/docs; every warning is an error
+	$(PYTHON) docs/generate_record.py
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@echo "docs: build/docs/index.html"
+
+# not in .venv: mkdocs needs nothing of gan_lab, which is read and never imported
+$(DOCS)/installed: pyproject.toml constraints.txt
+	test -d $(DOCS) || $(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --constraint constraints.txt $$($(PYTHON) -c \
+		"import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'])")
+	touch $@
 
 lint: $(INSTALLED) ## ruff (format and check), mypy, import contracts
 	$(BIN)/ruff format --check .
@@ -119,7 +133,7 @@ table-4-3-run: $(INSTALLED) ## train the AM-GAN of Table 4-3: 3 runs of 1,000,00
 	-$(BIN)/python train.py experiment=table_4_3
 
 clean: ## remove the installation and caches; runs and data stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DOCS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

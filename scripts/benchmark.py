@@ -6,6 +6,7 @@ penalties   what each penalty adds to the critic's loss and its gradients
 optimizers  a step of each optimizer on the critic's parameters
 scores      IS, AM and FID beside the extractor's forward pass; memory of scoring
 data        drawing batches
+model       no measurement: FLOP and bytes of a generator step by part, from the sizes of the layers
 cells       generator steps a second of 1, 2, 4 and 8 runs at once (32 pixels, the first width and precision)
 all         all of them
 
@@ -22,7 +23,7 @@ from typing import Any
 import torch
 
 from gan_lab import build
-from gan_lab.benchmarks import measuring, parts, scores, steps, throughput
+from gan_lab.benchmarks import cost_model, measuring, parts, scores, steps, throughput
 from gan_lab.benchmarks.bare import Bare
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.data import LoadedData, load
@@ -33,7 +34,7 @@ from gan_lab.terminal import tell
 from gan_lab.training import GAN, host
 
 BARE = "exp", "maxgp", "32-true"  # the loop's loss, penalty and precision
-WHAT = ("step", "penalties", "optimizers", "scores", "data", "cells")
+WHAT = ("model", "step", "penalties", "optimizers", "scores", "data", "cells")
 
 
 def main() -> None:
@@ -190,7 +191,22 @@ def of_cells(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return told
 
 
+def model(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """One block for each width and penalty."""
+    side, told = arguments.side or 32, []
+    for channels in arguments.channels:
+        for penalty in cost_model.PENALTIES:
+            parts = cost_model.step_parts(channels, side, n_critic=arguments.n_critic, penalty=penalty)
+            tell(f"a generator step with penalty={penalty}, {side} px, {channels} channels:")
+            for name, part in (*parts.items(), ("together", cost_model.total(parts))):
+                tell(f"  {name:<32} {part.flop / 1e9:9.1f} GFLOP {4 * part.values / 1e9:8.2f} GB in fp32")
+            flop = {name: part.flop for name, part in parts.items()}
+            told.append({"channels": channels, "side": side, "penalty": penalty, "flop": flop})
+    return told
+
+
 MEASURED = {
+    "model": model,
     "step": step,
     "penalties": penalties,
     "optimizers": optimizers,

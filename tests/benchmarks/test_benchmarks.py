@@ -103,7 +103,7 @@ def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     told = json.loads((tmp_path / "all.json").read_text())
-    assert told.keys() == {"machine", "step", "penalties", "optimizers", "scores", "data", "cells"}
+    assert told.keys() == {"machine", "model", "step", "penalties", "optimizers", "scores", "data", "cells"}
     assert {"gan_lab", "bare loop", "peer"} <= told["step"][0].keys()
     assert told["machine"]["hardware"]["processor"]
     for its, count in zip(told["cells"], (1, 2), strict=True):

@@ -141,7 +141,7 @@ def _newest_checkpoint(run_dir: Path) -> list[str]:
 
 
 def _root() -> Path:
-    return Path(__file__).resolve().parents[2]
+    return Path(__file__).resolve().parents[3]
 
 
 # There: working -------------------------------------------------------------------------------------------------------

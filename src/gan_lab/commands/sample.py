@@ -14,11 +14,10 @@ from gan_lab import build, terminal
 from gan_lab.data.pictures import save_grid
 from gan_lab.data.resident import to_uint8
 from gan_lab.errors import UserError
-from gan_lab.files import asked_path, read_json
+from gan_lab.files import asked_path
 from gan_lab.inference import undisturbed
-from gan_lab.reading.schema import misfit
 from gan_lab.records import folder
-from gan_lab.runs.export import Description
+from gan_lab.runs.sampler import PURPOSE, data_spec
 from gan_lab.runs.saved import SavedRun, check_generator, load_critic, load_generator, open_run
 from gan_lab.training import GAN, sampling
 from gan_lab.training.randomness import generator_for
@@ -35,7 +34,7 @@ def sample(config: DictConfig) -> None:
     if config["class"] is not None and config.between is not None:
         raise UserError("class and between: name one of them")
     run = open_run(Path(str(config.run_dir)))
-    spec = _spec(run)
+    spec = data_spec(run)
     if spec.kind != "images":
         raise UserError(f"run_dir={run.folder}: {spec.name} holds {spec.kind}, and samples are drawn as images")
     check_generator(run, spec)
@@ -59,7 +58,7 @@ def sample(config: DictConfig) -> None:
 def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console: Console) -> tuple[Tensor, str, int]:
     """The samples (n, C, H, W), the name of their file, and how many make a row."""
     device = build.device(config.device)
-    rng = generator_for(config.seed, "scripts/sample.py", device=device)
+    rng = generator_for(config.seed, PURPOSE, device=device)
     if config["class"] is None and config.between is None:
         with undisturbed(gan.to(device)):
             return gan.sample(config.n, rng)[0].float().cpu(), f"n{config.n}", 8
@@ -101,22 +100,6 @@ def _class(asked: Any, spec: DataSpec, field: str) -> int:
         return asked
     names = ", ".join(spec.class_names[:20]) + (", …" if spec.num_classes > 20 else "")
     raise UserError(f"{field}={asked}: there is no such class (0 to {spec.num_classes - 1}: {names})")
-
-
-def _spec(run: SavedRun) -> DataSpec:
-    """The facts of the data that the run was trained on, from its own files."""
-    path = run.folder / folder.DESCRIPTION
-    try:
-        content = read_json(path)
-        if wrong := misfit(content, Description):
-            raise ValueError(wrong)
-        data = content["data"]
-        if not data["class_names"] or len(data["shape"]) != (3 if data["kind"] == "images" else 1):
-            raise ValueError(f"{data['kind']} of {len(data['shape'])} sides in {len(data['class_names'])} classes")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): restore it, or train the run again") from None
-    names = tuple(data["class_names"])
-    return DataSpec(data["name"], data["kind"], tuple(data["shape"]), len(names), names)
 
 
 def _write_images(samples: Tensor, folder: Path, stem: str) -> None:

@@ -20,35 +20,35 @@ ALLOWANCES = ("dirty", "commits", "unfinished")  # what `check_citable` can be a
 class Code(TypedDict, total=False):
     """Of which code something is; see gan_lab.records.provenance."""
 
-    sha: str | None
-    dirty: bool | None
+    sha: str | None  # of the commit; None where it is not known
+    dirty: bool | None  # whether a file differed from the commit
 
 
 class _Part(TypedDict):
-    from_step: Count
-    git: Code
+    from_step: Count  # generator step
+    git: Code  # that ran
 
 
 class Part(_Part, total=False):
     """A start or a resume of a run."""
 
-    created: str
-    packages: dict[str, str]
+    created: str  # UTC time
+    packages: dict[str, str]  # versions
     hardware: dict[str, Any]
 
 
 class _Dataset(TypedDict):
     name: str
-    content_hash: str
+    content_hash: str  # SHA-256 over the raw content and the rule that decodes it
 
 
 class Dataset(_Dataset, total=False):
-    """labelled, num_classes: as trained."""
+    """The data that a run was trained on."""
 
-    splits: dict[str, Count]
-    label_histogram: dict[str, list[Count]]
-    labelled: Count
-    num_classes: Count
+    splits: dict[str, Count]  # samples by split
+    label_histogram: dict[str, list[Count]]  # samples of each class, by split
+    labelled: Count  # training samples whose label is used
+    num_classes: Count  # as trained
 
 
 class Network(TypedDict):
@@ -60,31 +60,31 @@ class Network(TypedDict):
 class Extractor(TypedDict, total=False):
     """What scores are made with."""
 
-    name: str
+    name: str  # as it stands in the names of scores
     architecture: Network | str | None
     weights_sha256: str | None
-    accuracy: dict[str, Number]
-    calibration: dict[str, dict[str, Number]]
-    origin: str
+    accuracy: dict[str, Number]  # of a classifier, by split
+    calibration: dict[str, dict[str, Number]]  # of a classifier, by split
+    origin: str  # of a classifier: file, shipped or trained
 
 
 class _Score(TypedDict):
     value: Number
-    std: Number | None
+    std: Number | None  # over splits or chunks of the samples; None where there is one
     n_samples: Count
-    step: Count
+    step: Count  # generator step
     extractor: Extractor
 
 
 class Score(_Score, total=False):
     """A score, with the terms of those that have some; see gan_lab.scoring.protocol.Entry."""
 
-    splits: Count
-    chunks: Count
+    splits: Count  # of IS, AM and Mode Score
+    chunks: Count  # of FID, KID and PRDC
     git: Code  # that scored
     protocol: str
-    batch_size: Count
-    batch_norm_statistics: str
+    batch_size: Count  # of the extractor's passes
+    batch_norm_statistics: str  # by which the generator normalised: running, or of batches
     marginal_entropy: Number
     marginal_divergence: Number
     conditional_entropy: Number
@@ -183,24 +183,24 @@ class Content(TypedDict, total=False):
     config: Config  # resolved
     config_hash: str  # of what identifies a sweep cell
     choices: dict[str, str]  # group: option
-    command: list[str]
+    command: list[str]  # the program and what was typed
     git: Code  # that the run began with
     parts: list[Part]  # of which steps are left
-    packages: dict[str, str]
+    packages: dict[str, str]  # versions of Python and of what can change a result
     hardware: dict[str, Any]  # processor, cores, device
     precision: str
     seed: Count
-    dataset: Dataset
+    dataset: Dataset  # what it was trained on
     extractor: Extractor | None  # of the scores; None before there is one
     parameters: dict[str, Count]  # generator, critic: trainable values
-    generator_steps: Count
-    critic_steps: Count
-    resumed_from_step: Count
+    generator_steps: Count  # done
+    critic_steps: Count  # done
+    resumed_from_step: Count  # generator step at which the last resume began
     images_seen: Count  # real images
     seconds: float  # of training
     images_per_second: float | None  # real images
     peak_memory_bytes: Count | None  # of the last part of the run; on the accelerator where there is one
-    last_metrics: dict[str, Number]
+    last_metrics: dict[str, Number]  # of the last logged step
     scores: dict[str, Score]  # by the name that says the protocol
     history: dict[str, list[tuple[Count, Number]]]  # of scores over training: [generator step, value], ...
     history_about: dict[str, About]  # of its scores

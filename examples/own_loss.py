@@ -1,0 +1,39 @@
+"""Train with a loss of your own: `python examples/own_loss.py max_generator_steps=200`.
+
+The loss stands in this file. The program is `train.py`, with two things added: this module is trusted, and named.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_lab.losses import ScalarLoss
+
+
+def phi(t: Tensor) -> Tensor:
+    """log(1 + e^t)^2: increasing and strictly convex, so a member of the family (2-11)."""
+    return torch.nn.functional.softplus(t).square()
+
+
+def varphi(t: Tensor) -> Tensor:
+    """phi(-t)"""
+    return phi(-t)
+
+
+def squared_softplus() -> ScalarLoss:
+    """J_D = E[phi(f(fake))] + E[varphi(f(real))], J_G = E[-f(fake)]."""
+    properties = {"increasing": True, "convex": True, "strictly_convex": True, "member": True}
+    return ScalarLoss("squared_softplus", phi, varphi, torch.neg, **properties)
+
+
+if __name__ == "__main__":
+    # the run imports this file as a module, so its folder must be on the path; the package must be trusted before
+    # gan_lab.config is imported
+    sys.path.insert(0, str(Path(__file__).parent))
+    os.environ["GAN_LAB_TRUSTED_PACKAGES"] = "own_loss"
+    from gan_lab.commands.programs import main
+
+    main(["train", "loss=vanilla", "loss._target_=own_loss.squared_softplus", *sys.argv[1:]])

@@ -1,0 +1,68 @@
+"""The console script `gan-lab`: `gan-lab train loss=exp` is `python train.py loss=exp` without a checkout.
+
+Every command is a program of the project's root, run as it stands there. A wheel holds a copy of these programs and of
+conf/, which setup.py makes while it builds; in a checkout the originals run. Only the standard library is imported.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PROGRAMS = {
+    "train": ("train.py", "train one GAN, or with -m a sweep"),
+    "evaluate": ("scripts/evaluate.py", "score a finished run, a folder of images, or the data set itself"),
+    "sample": ("scripts/sample.py", "draw samples of a finished run"),
+    "classifier": ("scripts/classifier.py", "train the classifier of a data set"),
+    "status": ("scripts/status.py", "show the cells of a sweep"),
+    "collect": ("scripts/collect.py", "copy the records of runs into one folder"),
+    "table": ("scripts/table.py", "write a table of any sweep"),
+    "curves": ("scripts/curves.py", "draw losses and scores of any sweep over generator steps"),
+    "tables": ("scripts/tables.py", "write a table of the thesis from records"),
+    "figures": ("scripts/figures.py", "draw figures from records and runs"),
+    "wandb-dashboard": ("scripts/wandb_dashboard.py", "make a W&B workspace for runs"),
+}
+"""{command: (its program, below the folder of `root`; what it does)}."""
+
+INSTALLED = "installed"  # the folder of a wheel's copies, in the package
+
+
+def root() -> Path:
+    """The folder that holds train.py, scripts/ and conf/: the checkout, or the copies in an installed package."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parents[1]
+    is_checkout = package.parent.name == "src" and (checkout / "conf" / "train.yaml").is_file()
+    return checkout if is_checkout else package / INSTALLED
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name, with the rest of them.
+
+    Args:
+        arguments: a command and what its program takes; None: those of this process.
+    """
+    command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if command in ("-h", "--help", "help"):
+        print(usage())
+        return
+    if command == "--version":
+        from gan_lab import __version__
+
+        print(__version__)
+        return
+    if command not in PROGRAMS:
+        print(f"error: {command!r}: there is no such command (there are: {', '.join(PROGRAMS)})", file=sys.stderr)
+        sys.exit(1)
+
+    # argv[0] is the program's own path, since processes of several devices and of a sweep are started by it
+    path = str(root() / PROGRAMS[command][0])
+    sys.argv = [path, *rest]
+    runpy.run_path(path, run_name="__main__")
+
+
+def usage() -> str:
+    """The commands, one a line."""
+    lines = [f"  {name:<16} {purpose}" for name, (_, purpose) in PROGRAMS.items()]
+    return "\n".join(["usage: gan-lab COMMAND [FIELD=VALUE ...]", "", *lines, "", "gan-lab COMMAND --help: its fields"])
