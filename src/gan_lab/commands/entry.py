@@ -20,7 +20,9 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import terminal
+from gan_lab.config import trust
 from gan_lab.config.checks import suggestion
+from gan_lab.config.schema import groups
 from gan_lab.errors import Interrupted
 from gan_lab.sweeps import callback
 
@@ -36,6 +38,7 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
     `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
     """
     terminal.prepare()
+    sys.argv[1:] = trust.take_typed(sys.argv[1:], groups(schema) if schema else ())
     found = os.environ.get("HYDRA_FULL_ERROR")
     wants_tracebacks = found == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"

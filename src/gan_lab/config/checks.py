@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_lab import checks, records
 from gan_lab.config import signature, trust
-from gan_lab.config.schema import META_KEYS, EvaluateConfig, TrainConfig, groups, plain_config
+from gan_lab.config.schema import GROUPS, META_KEYS, EvaluateConfig, TrainConfig, groups, plain_config
 from gan_lab.errors import UserError
 
 WHOLE_NUMBERS = {
@@ -38,6 +38,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 def check(config: DictConfig) -> None:
     """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises UserError."""
+    _drop_fields_of_replaced_options(config)
     check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
     _check_keys("optimizer_critic", merged)
@@ -55,6 +56,23 @@ def check(config: DictConfig) -> None:
     checks.choice("dataset.reference_distribution", config.dataset.get("reference_distribution"), REFERENCES)
     _check_trainer(config)
     _check_pairs(config)
+
+
+def _drop_fields_of_replaced_options(config: DictConfig) -> None:
+    """Leave out what an option gives to its own class, where another class was typed in its place.
+
+    `loss=exp loss._target_=my_losses.mine` keeps exp's `generator` only if `mine` takes one, or if it was typed, too.
+    """
+    typed = trust.typed_fields()
+    for group in GROUPS:
+        node = config.get(group)
+        if f"{group}._target_" not in typed or not isinstance(node, DictConfig):
+            continue
+        trust.reach(str(node["_target_"]))
+        taken = signature.parameters(str(node["_target_"])) | META_KEYS
+        with open_dict(node):
+            for key in [key for key in node if key not in taken and f"{group}.{key!s}" not in typed]:
+                del node[key]
 
 
 def _check_trainer(config: DictConfig) -> None:

@@ -41,6 +41,17 @@ def definition(target: str) -> str:
     return f"{module}.{node.name}"
 
 
+def is_importable(package: str) -> bool:
+    """Whether Python finds a top-level package or module of this name."""
+    return _path(package) is not None
+
+
+def forget() -> None:
+    """Look again for everything: sys.path has changed."""
+    for function in (parameters, _module_body, _path):
+        function.cache_clear()
+
+
 def _is_field(item: ast.stmt) -> bool:
     """Whether a statement of a dataclass's body makes a parameter of its __init__."""
     if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):

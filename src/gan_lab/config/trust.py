@@ -2,15 +2,17 @@
 
 Hydra calls whatever a `_target_` names, and a config may be somebody else's: the config.yaml of a run directory, an
 experiment file. So a file may name the options of conf/ and what those name, single classes and functions. What is
-typed on this program's command line may be anything in the group's packages. A config cannot widen this; the user can,
-by the environment variable GAN_LAB_TRUSTED_PACKAGES.
+typed on this program's command line may be anything outside of Python's own library: it is the user's wish. A config
+cannot widen this; the user can, by the environment variable GAN_LAB_TRUSTED_PACKAGES.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -65,35 +67,16 @@ OPTIONS = {
 }
 """What a file may name, for each group and whatever is nested in it: the targets of conf/ (a test holds them equal)."""
 
-_CLASSIFIER = ("gan_lab.classifier.recipe", "gan_lab.classifier.networks", "gan_lab.classifier.densenet")
-# A name from elsewhere stands beside what it stands for.
-_TENSORBOARD = (
-    "lightning.pytorch.loggers.TensorBoardLogger",
-    "lightning.pytorch.loggers.tensorboard.TensorBoardLogger",
-)
-_TRAINER = ("lightning.pytorch.Trainer", "lightning.pytorch.trainer.trainer.Trainer")
-ALLOWED = {
-    "loss": ("gan_lab.losses",),
-    "labels": ("gan_lab.losses.targets",),
-    "penalty": ("gan_lab.penalties",),
-    "optimizer": ("gan_lab.optim", "torch.optim"),
-    "optimizer_critic": ("gan_lab.optim", "torch.optim"),
-    "schedule": ("gan_lab.optim",),
-    "architecture": ("gan_lab.architectures",),
-    "dataset": ("gan_lab.data",),
-    "evaluation": ("gan_lab.scoring.protocol", "gan_lab.scoring.extractors", *_CLASSIFIER),
-    "classifier": _CLASSIFIER,
-    "trainer": (*_TRAINER, "gan_lab.training.strategy"),
-    "logger": ("gan_lab.loggers", *_TENSORBOARD),
-}
-"""What may be typed: packages, modules or single objects, for each group and whatever is nested in it."""
+_PACKAGES = frozenset(option.split(".")[0] for options in OPTIONS.values() for option in options)
+_AGENT = "WANDB_SWEEP_ID"  # set by an agent of a W&B sweep, which types for somebody else
+_typed_for_runs: set[str] = set()  # beside this program's own fields; see `take_typed`
 
 
 def check(path: str, node: Any) -> None:
     """Refuse a config node, in which interpolations are resolved, that names what its group may not name.
 
     path: of the node, dotted; its first part is the group. Every depth is looked at, lists too. Refused are a
-    `_target_` that is none of OPTIONS nor, where it was typed, public, in ALLOWED and defined there, and Hydra's other
+    `_target_` that is none of OPTIONS, was not typed, and is not of a trusted package, and Hydra's other
     instructions (`_partial_`, `_args_`, ...), which no option needs. Raises UserError.
     """
     if isinstance(node, Mapping):
@@ -117,32 +100,87 @@ def _check_target(path: str, target: Any) -> None:
     if isinstance(target, str) and target in options:
         return
 
-    # by another path to it, or what is trusted beyond the options
-    if _is_public(target) and _is_within(target, (*ALLOWED[group], *OWN)):
-        defined = signature.definition(target)
-        trusted = (*(ALLOWED[group] if target in _typed() else ()), *OWN)
+    # an option by another path to it, what was typed, and what is trusted
+    if _is_public(target):
+        reach(target)
+        is_typed = target in _typed() and not _is_of_python(target)
+        defined = signature.definition(target) if is_typed else _definition_within(target, (*_PACKAGES, *OWN))
         if defined in map(signature.definition, OPTIONS[group]):
             return
-        if _is_within(target, trusted) and _is_within(defined, trusted):
+        if is_typed and not _is_of_python(defined):
+            return
+        if _is_within(target, OWN) and _is_within(defined, OWN):
             return
     raise UserError(
-        f"{path}._target_={target}: a config may not name it; a file may name the options of {group}, and the command "
-        f"line what is in {' or '.join(ALLOWED[group])} (for code of your own set the environment variable "
-        f"{TRUSTED_PACKAGES}=PACKAGE)"
+        f"{path}._target_={target}: a config may not name it; a file may name the options of {group}; for code that is "
+        f"yours, or that you have read, type it: add {path}._target_={target}"
     )
 
 
-def _typed() -> frozenset[str]:
-    """Every name in a value that was typed on this program's command line.
+def take_typed(arguments: Iterable[str], own: Collection[str]) -> list[str]:
+    """The arguments without those that name a class of a run: loss._target_=my_losses.mine, where this program has no
+    `loss` of its own. The named classes count as typed.
 
-    Parameters of a sweep that stand in a file are no such values, though Hydra hands them on among the others.
+    own: the groups of this program.
     """
-    if not HydraConfig.initialized():
-        return frozenset()
+    kept = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key.endswith("._target_") and key.split(".")[0] in OPTIONS and key.split(".")[0] not in own:
+            _typed_for_runs.add(value)
+        else:
+            kept.append(argument)
+    return kept
+
+
+def reach(target: str) -> None:
+    """Let a typed class be imported from the folder in which the program was started, if it is found nowhere else."""
+    first = target.split(".")[0]
+    here = Path.cwd()
+    if target not in _typed() or _is_of_python(target) or signature.is_importable(first):
+        return
+    if (here / f"{first}.py").is_file() or (here / first / "__init__.py").is_file():
+        sys.path.append(str(here))  # last: nothing that is installed is hidden by it
+        signature.forget()
+
+
+def typed_fields() -> frozenset[str]:
+    """The dotted fields that were typed on this program's command line."""
+    return frozenset(override.partition("=")[0].lstrip("+~") for override in _typed_overrides())
+
+
+def _typed() -> frozenset[str]:
+    """Every name in a value that was typed on this program's command line."""
+    values = [override.partition("=")[2] for override in _typed_overrides()]
+    return frozenset(name for value in values for name in re.findall(r"[\w.]+", value)) | _typed_for_runs
+
+
+def _typed_overrides() -> list[str]:
+    """What the user typed.
+
+    Parameters of a sweep that stand in a file are no such values, though Hydra hands them on among the others; nor is
+    what the agent of a W&B sweep hands over, which stands in that sweep's file.
+    """
+    if not HydraConfig.initialized() or os.environ.get(_AGENT):
+        return []
     hydra = HydraConfig.get()
     of_files = set(hydra.sweeper.get("params") or {})
-    typed = [override.partition("=") for override in hydra.overrides.task]
-    return frozenset(name for key, _, value in typed if key not in of_files for name in re.findall(r"[\w.]+", value))
+    return [override for override in hydra.overrides.task if override.partition("=")[0] not in of_files]
+
+
+def _is_of_python(target: str) -> bool:
+    """Whether a name is of Python's own library."""
+    return target.split(".")[0] in (*sys.stdlib_module_names, "builtins")
+
+
+def _definition_within(target: str, packages: Iterable[str]) -> str:
+    """Where a name of one of these packages is defined; "" for another one, and for what is not there."""
+    if target.split(".")[0] not in {package.split(".")[0] for package in packages}:
+        return ""
+    try:
+        return signature.definition(target)
+    except UserError:
+        return ""
 
 
 def _is_public(target: Any) -> bool:
