@@ -361,10 +361,8 @@ def test_a_loss_in_a_file_beside_one_trains_resumes_and_is_sampled(tmp_path, mon
     program(*small, typed, "run_dir=run")
 
     refused = program("resume=run", "max_generator_steps=2", code=1)
-    assert (
-        f"a config may not name it; a file may name the options of loss; for code that is yours, or that you have read, type it: add {typed}"
-        in refused
-    )
+    assert "a config may not name it" in refused
+    assert f"for code that is yours, or that you have read, type it: add {typed}" in refused
     program("resume=run", "max_generator_steps=2", typed)
     assert typed in program("run_dir=run", "n=4", name="scripts/sample.py", code=1)
     program("run_dir=run", "n=4", typed, name="scripts/sample.py")
