@@ -26,7 +26,7 @@ from gan_lab import build
 from gan_lab.benchmarks import cost_model, measuring, parts, scores, steps, throughput
 from gan_lab.benchmarks.bare import Bare
 from gan_lab.benchmarks.peer import Peer
-from gan_lab.data import LoadedData, load
+from gan_lab.data import LoadedData
 from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
 from gan_lab.runs.start import quiet_lightning
@@ -56,13 +56,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=None, help="a file for every figure, with hardware and versions")
     arguments = parser.parse_args()
     quiet_lightning()
-    host.prepare()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     asked = WHAT if arguments.what == "all" else (arguments.what,)
     told: dict[str, Any] = {"machine": measuring.machine()}
-    for what in asked:
-        told[what] = MEASURED[what](arguments)
+    with host.prepared():
+        for what in asked:
+            told[what] = MEASURED[what](arguments)
     if arguments.json:
         write_atomically(arguments.json, json.dumps(told, indent=1) + "\n")
 
@@ -218,7 +218,7 @@ MEASURED = {
 
 def _data(arguments: argparse.Namespace, config: Any) -> LoadedData:
     if arguments.side is None:
-        return load(build.make("dataset", config.dataset), Path(config.data_cache))
+        return build.loaded(config.dataset, config.data_cache)
     return steps.noise_data(arguments.side)
 
 

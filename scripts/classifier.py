@@ -23,12 +23,11 @@ def main(cfg: DictConfig) -> None:
             from gan_lab import build
             from gan_lab.classifier.exchange import export_classifier
             from gan_lab.classifier.store import classifier_of, weights_of
-            from gan_lab.data import load
             from gan_lab.scoring.extractors import CLASSIFIERS
 
         console = terminal.console()
         recipe = build.make("classifier", cfg.classifier)
-        data = load(build.make("dataset", cfg.dataset), Path(cfg.data_cache))
+        data = build.loaded(cfg.dataset, cfg.data_cache)
         folder = Path(cfg.data_cache) / CLASSIFIERS
         record = classifier_of(data, recipe, folder, build.device(cfg.device), console).record
         if cfg.export is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from gan_lab.architectures import initialise_from_data
 from gan_lab.config import signature, trust
 from gan_lab.config.checks import check_shares, merged_critic_optimizer
 from gan_lab.config.schema import META_KEYS, plain_config
-from gan_lab.data import LoadedData
+from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.errors import UserError
@@ -50,15 +51,33 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
     except (InstantiationException, MisconfigurationException) as error:
         cause = error.__cause__ or error
         if isinstance(cause, _OF_A_VALUE):
-            raise UserError(_at(group, error, " ".join(str(cause).split()))) from None
+            nested = re.search(r"^full_key: (\S+)$", str(error), re.MULTILINE)  # Hydra's word for where it was
+            raise UserError(_at(group, fields, nested[1] if nested else "", " ".join(str(cause).split()))) from None
         raise
 
 
-def _at(group: str, error: Exception, message: str) -> str:
-    """A part's message under the path of the config: "lr=-1: ..." of the optimizer as "optimizer.lr=-1: ..."."""
-    nested = re.search(r"^full_key: (\S+)$", str(error), re.MULTILINE)  # Hydra's word for where it was
-    path = f"{group}.{nested[1]}" if nested else group
-    return f"{path}.{message}" if re.match(r"[a-z_]+(=|: | is | has )", message) else f"{path}: {message}"
+def loaded(node: DictConfig, cache: str | Path) -> LoadedData:
+    """The data set of a config node, decoded once into the folder `cache`. Raises UserError as `make` and `load`."""
+    source = make("dataset", node)
+    try:
+        return load(source, Path(cache))
+    except UserError as error:
+        raise type(error)(_at("dataset", plain_config(node), "", str(error))) from error.__cause__
+
+
+def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
+    """A part's message under the path of the config: "lr=-1: ..." of the optimizer as "optimizer.lr=-1: ...".
+
+    Only a message that begins with a parameter of the target `below` (dotted) of the group's node is one of its fields.
+    """
+    path = group
+    for name in below.split(".") if below else ():
+        path, node = f"{path}.{name}", node.get(name, {})
+    first = re.match(r"\w*", message)
+    is_field = first is not None and first[0] in signature.parameters(str(node["_target_"]))
+    if message.startswith(f"{group}."):
+        return message
+    return f"{path}.{message}" if is_field else f"{path}: {message}" if group != "dataset" or below else message
 
 
 _OF_A_VALUE = (

@@ -33,8 +33,10 @@ def number(
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or not (at_least <= value <= at_most and above < value < below):
         bounds = {"of at least": at_least, "above": above, "of at most": at_most, "below": below}
-        words = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
-        raise UserError(f"{name}={value}: use a number {' and '.join(words)}".rstrip())
+        words = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound))
+        if math.isfinite(at_least) and math.isfinite(at_most):
+            words = f"between {at_least:g} and {at_most:g}"
+        raise UserError(f"{name}={value}: use a number {words}".rstrip())
     return value
 
 

@@ -94,7 +94,7 @@ def test_a_typo_in_an_experiment_file_is_refused(text, words, place, capsys):
         "loss=hing",
         "n_critc=5",
         "+penalty.wieght=7",
-        "penalty.weight=-1",
+        "seed=-1",
         "optimizer_critic.lrr=7",
         "dataset=gaussians",
         "dataset=image_folder",

@@ -74,7 +74,7 @@ def test_the_line_is_as_long_as_it_needs_to_be_and_has_no_torch_in_it(place, cap
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("loss=gan_star", "penalty=none", "loss.classifier_weight=0"), ("classifier_weight=0", "positive")),
+        (("loss=gan_star", "penalty=none", "loss.classifier_weight=0"), ("classifier_weight=0", "above 0")),
         (("loss=ac_gan", "labels=dynamic", "penalty=none", "loss.original=often"), ("original=often", "true or false")),
         ((*AM_GAN, "architecture.noise=-1"), ("architecture.noise=-1",)),
         ((*AM_GAN, "architecture.dropout=1"), ("architecture.dropout=1",)),

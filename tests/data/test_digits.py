@@ -89,9 +89,9 @@ def test_the_hash_knows_the_split():
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, 0.0, float("nan"), float("inf"), "a", None, True])
 def test_bad_fractions(fraction):
-    user_error(lambda: load(Digits(test_fraction=fraction), None), "dataset.test_fraction")
+    user_error(lambda: load(Digits(test_fraction=fraction), None), "test_fraction")
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, "0", None, True])
 def test_bad_seeds(seed):
-    user_error(lambda: load(Digits(seed=seed), None), "dataset.seed")
+    user_error(lambda: load(Digits(seed=seed), None), "seed")

@@ -115,4 +115,4 @@ def test_an_empty_class_is_named(tmp_path):
 
 def test_an_unknown_greyscale_rule(tmp_path):
     make_tiny(tmp_path)
-    user_error(lambda: loaded(tmp_path, greyscale="throw"), "dataset.greyscale")
+    user_error(lambda: loaded(tmp_path, greyscale="throw"), "greyscale")

@@ -207,4 +207,4 @@ def test_flowers_hash_knows_images_labels_splits_and_rule(tmp_path, monkeypatch)
     ],
 )
 def test_flowers_bad_rules(tmp_path, fields, needle):
-    user_error(lambda: flowers(tmp_path, **fields), f"dataset.{needle}")
+    user_error(lambda: flowers(tmp_path, **fields), f"{needle}")

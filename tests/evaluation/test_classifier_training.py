@@ -82,7 +82,7 @@ def test_steps(progress, factor):
 
 @pytest.mark.parametrize("warmup", [0, 1, -0.5])
 def test_a_warmup_that_cannot_be_is_refused(warmup):
-    with pytest.raises(UserError, match=r"classifier\.schedule\.warmup"):
+    with pytest.raises(UserError, match=r"warmup="):
         OneCycle(warmup)
 
 
@@ -113,7 +113,7 @@ def test_digits_are_not_mirrored():
      ("momentum", math.inf), ("weight_decay", -1), ("precision", "16-mixed"), ("seed", -1)],
 )  # fmt: skip
 def test_a_recipe_that_cannot_be_is_refused(field, value):
-    with pytest.raises(UserError, match=f"classifier.{field}={value}"):
+    with pytest.raises(UserError, match=f"{field}={value}"):
         replace(QUICK, **{field: value})
 
 

@@ -21,12 +21,12 @@ from rich.console import Console
 
 from gan_lab import build, reporting, sweeps
 from gan_lab.callbacks import Checkpoint, check_fits, load_newest
-from gan_lab.commands import sample
 from gan_lab.data import Digits, load
 from gan_lab.errors import UserError
 from gan_lab.metrics import frechet_distance, load_reference
 from gan_lab.reporting import collect, read_records
 from gan_lab.runs import saved
+from gan_lab.runs.sampler import data_spec
 from gan_lab.scoring.evaluator import _read
 from gan_lab.sweeps.table import status_table
 from gan_lab.training.host import keep_freed_memory
@@ -114,7 +114,7 @@ def test_records_and_metrics_in_a_table_and_curves_of_any_sweep(files, run_dir, 
 def drawn_from(run_dir):
     """As scripts/sample.py makes the generator."""
     run = saved.open_run(run_dir)
-    spec = sample._spec(run)
+    spec = data_spec(run)
     saved.check_generator(run, spec)
     gan = build.gan(run.config, spec)
     saved.load_generator(gan, run)
@@ -159,7 +159,7 @@ def test_checkpoints(files, run_dir):
     path = run_dir / "checkpoints/step_4.ckpt"
     whole, state = path.read_bytes(), torch.load(path, weights_only=True)
     run = saved.open_run(run_dir)
-    spec = sample._spec(run)
+    spec = data_spec(run)
     gan = build.gan(run.config, spec)
     values = ODD_VALUE | st.sampled_from(_odd_tensors())
 

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gan_lab import build, config
 from gan_lab.data import load
 from gan_lab.data.module import ResidentDataModule
-from gan_lab.runs.train import quiet_lightning
+from gan_lab.runs.start import quiet_lightning
 from registry import CONF, node, options
 
 READS_A_VALUE = {"aten::_local_scalar_dense", "aten::is_nonzero", "aten::item", "aten::equal"}

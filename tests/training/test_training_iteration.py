@@ -25,7 +25,7 @@ from gan_lab.data import load
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.errors import Diverged, UserError
 from gan_lab.optim import capturable
-from gan_lab.runs.train import quiet_lightning
+from gan_lab.runs.start import quiet_lightning
 from gan_lab.training import GAN, capture
 from gan_lab.training.gan import Draws, Latent
 from registry import CONF, fields, instantiate, options

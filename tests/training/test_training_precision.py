@@ -76,7 +76,7 @@ def test_rounding_is_part_of_what_a_run_is_unless_it_is_torchs_own():
 
 
 def test_rounding_is_checked_and_kept(tmp_path):
-    with pytest.raises(UserError, match=r"trainer\.tf32=some: choose convolutions, all, none"):
+    with pytest.raises(UserError, match=r"trainer\.tf32=some: choose one of convolutions, all, none"):
         train(tmp_path / "typo", *RUN, "trainer.tf32=some")
     run = train(tmp_path / "run", *RUN, "trainer.tf32=none")
     assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["tf32"] == "none"

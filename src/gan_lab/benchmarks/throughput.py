@@ -85,9 +85,9 @@ class _Timed(pl.Callback):
 def _cell(overrides: list[str], side: int, seconds: float) -> None:
     """What each of the processes does."""
     quiet_lightning()
-    host.prepare()
     config = steps.composed(*overrides)
-    steps.fit(config, steps.noise_data(side), [_Timed(seconds)], stop=config.max_generator_steps)
+    with host.prepared():
+        steps.fit(config, steps.noise_data(side), [_Timed(seconds)], stop=config.max_generator_steps)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from torchvision.transforms.functional import gaussian_blur
 from gan_lab import build, records, terminal
 from gan_lab.commands.data_statistics import COLUMNS, data_statistics
 from gan_lab.commands.rescore import Rescoring, find_runs
-from gan_lab.data import LoadedData, load
+from gan_lab.data import LoadedData
 from gan_lab.data.images import ImageRule
 from gan_lab.data.pictures import save_grid
 from gan_lab.data.source import one_line
@@ -129,7 +129,7 @@ def score_folder(config: DictConfig, console: Console) -> None:
             f"reference={config.reference} holds moments, enough for is and fid: add evaluation.scores=[is,fid], or "
             "name a folder of images"
         )
-    data = load(build.make("dataset", config.dataset), Path(config.data_cache))
+    data = build.loaded(config.dataset, config.data_cache)
     shape = data.spec.shape if isinstance(protocol.extractor, OwnClassifier) else None
     images = _read(config, "samples", shape)
     given = _statistics(statistics, protocol) if statistics.is_file() else _read(config, "reference", images.shape[1:])
@@ -282,7 +282,7 @@ def real_images(config: DictConfig, console: Console) -> None:
 def _of_dataset(config: DictConfig, console: Console) -> Evaluator:
     """The evaluator of `config.dataset`. Raises UserError where it cannot be scored."""
     build.make("evaluation", config.evaluation)
-    data = load(build.make("dataset", config.dataset), Path(config.data_cache))
+    data = build.loaded(config.dataset, config.data_cache)
     evaluator = build.evaluator(config, data, build.device(config.device), console)
     if evaluator is None:
         raise UserError(f"{data.spec.name} holds {data.spec.kind}, and scores are of images: choose another dataset")

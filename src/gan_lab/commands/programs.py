@@ -1,7 +1,7 @@
 """The console script `gan-lab`: `gan-lab train loss=exp` is `python train.py loss=exp` without a checkout.
 
 Every command is a program of the project's root, run as it stands there. A wheel holds a copy of these programs and of
-conf/, which setup.py makes while it builds; in a checkout the originals run. Only the standard library is imported.
+conf/, which setup.py makes while it builds; in a checkout the originals run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from gan_lab.terminal import tell
 
 PROGRAMS = {
     "train": ("train.py", "train one GAN, or with -m a sweep"),
@@ -45,15 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if command in ("-h", "--help", "help"):
-        print(usage())
+        tell(usage())
         return
     if command == "--version":
         from gan_lab import __version__
 
-        print(__version__)
+        tell(__version__)
         return
     if command not in PROGRAMS:
-        print(f"error: {command!r}: there is no such command (there are: {', '.join(PROGRAMS)})", file=sys.stderr)
+        tell(f"error: {command!r}: there is no such command (there are: {', '.join(PROGRAMS)})", error=True)
         sys.exit(1)
 
     # argv[0] is the program's own path, since processes of several devices and of a sweep are started by it

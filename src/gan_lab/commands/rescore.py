@@ -12,7 +12,7 @@ from gan_lab import build, records
 from gan_lab.callbacks import list_checkpoints
 from gan_lab.callbacks.evaluate import add_to_history, is_by_another
 from gan_lab.config.schema import plain_config
-from gan_lab.data import LoadedData, load
+from gan_lab.data import LoadedData
 from gan_lab.errors import UserError
 from gan_lab.records import folder as names
 from gan_lab.records import versions
@@ -130,7 +130,7 @@ class Rescoring:
         """The data that a run was trained on. Raises UserError where they have changed since."""
         key = records.canonical(plain_config(run.config.dataset))
         if key not in self.loaded:
-            self.loaded[key] = load(build.make("dataset", run.config.dataset), Path(self.config.data_cache))
+            self.loaded[key] = build.loaded(run.config.dataset, self.config.data_cache)
         data = self.loaded[key]
         if data.content_hash != run.record["dataset"]["content_hash"]:
             raise UserError(

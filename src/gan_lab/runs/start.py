@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,10 @@ class Machine:
     is_first: bool
     console: Console
 
+    def prepared(self) -> AbstractContextManager[None]:
+        """Around the work of a run: what a CPU wants to be told."""
+        return host.prepared() if self.device.type == "cpu" else nullcontext()
+
     @classmethod
     def of(cls, config: DictConfig, run_dir: Path) -> Machine:
         """Ask Lightning for the devices of a config; trainer.precision=auto is resolved in it.
@@ -64,9 +68,7 @@ class Machine:
             config.trainer.precision = _precision(config, run_dir, device)
         _check_processes(config, probe)
 
-        if device.type == "cpu":
-            host.prepare()
-        else:
+        if device.type != "cpu":
             precision.allow_tf32(config.trainer.get("tf32", records.TF32))
         return cls(device, probe.is_global_zero, terminal.console(quiet=not probe.is_global_zero))
 
@@ -75,7 +77,8 @@ def _precision(config: DictConfig, run_dir: Path, device: torch.device) -> str:
     """What trainer.precision=auto comes to: what the run began with, else what this device is faster in."""
     if config.existing_run == "resume" and _has_run(run_dir):
         return str(saved_config(run_dir, "run_dir").trainer.precision)
-    return precision.resolved("auto", device)
+    with host.prepared():  # torch's threads begin here
+        return precision.resolved("auto", device)
 
 
 def _check_processes(config: DictConfig, trainer: pl.Trainer) -> None:

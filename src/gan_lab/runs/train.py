@@ -8,7 +8,6 @@ from omegaconf import DictConfig
 
 from gan_lab import build
 from gan_lab.config import config_text, plain_config
-from gan_lab.data import load
 from gan_lab.files import refuse_links, write_atomically
 from gan_lab.interrupts import stopped_by_sigterm
 from gan_lab.records import folder, provenance
@@ -34,7 +33,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
         machine.console.print(f"{ended} before, passed over: {run_dir}")
         return
 
-    with start.only_writer(run_dir, machine):
+    with start.only_writer(run_dir, machine), machine.prepared():
         session = _prepared(config, run_dir, machine)
         with outcome.recorded(session):
             session.fit()
@@ -54,7 +53,7 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
     loggers = build.loggers(config, str(run_dir), run_id) if machine.is_first else []
 
     # what is trained, and what scores it
-    data = load(build.make("dataset", config.dataset), Path(config.data_cache))
+    data = build.loaded(config.dataset, config.data_cache)
     if previous is not None:
         previous.check_data(run_dir, data)
     seen = build.training_data(config, data)
