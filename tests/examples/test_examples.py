@@ -51,12 +51,14 @@ def test_own_loss(tmp_path):
     assert record["config"]["loss"]["_target_"] == "own_loss.squared_softplus"
 
 
+@pytest.mark.slow
 def test_maxgp_in_your_own_loop(tmp_path):
     out = example("maxgp_in_your_own_loop.py", "--steps=20", cwd=tmp_path)
     assert out.startswith("k = ")
     assert float(out.split("circle ")[1]) < 2
 
 
+@pytest.mark.slow
 def test_adashift_on_a_classifier(tmp_path):
     lines = example("adashift_on_a_classifier.py", "--epochs=2", cwd=tmp_path).splitlines()
     accuracies = {line.split()[0]: float(line.split()[3].rstrip(",")) for line in lines}
@@ -64,6 +66,7 @@ def test_adashift_on_a_classifier(tmp_path):
     assert min(accuracies.values()) > 0.6
 
 
+@pytest.mark.slow
 def test_fid_of_two_folders(tmp_path):
     """Equal folders are at distance 0; a darker one is not."""
     rng = np.random.default_rng(0)

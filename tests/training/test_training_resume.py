@@ -502,6 +502,7 @@ def same(run_dir, straight, at):
     assert (kept["status"], kept["resumed_from_step"]) == ("finished", at)
 
 
+@pytest.mark.slow
 def test_kill_9_and_resume_in_programs_of_their_own(tmp_path):
     run_dir, recipe = killed_and_resumed(tmp_path, 60, 8, ("optimizer=adashift", *MEMORY, *SMALL))
     straight = tmp_path / "straight"

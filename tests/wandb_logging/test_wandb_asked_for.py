@@ -26,6 +26,7 @@ def test_other_loggers_do_not_import_it(tmp_path):
     assert (tmp_path / "run/metrics.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_the_refusal_to_import_it_would_be_seen(tmp_path):
     assert "wandb was imported" in without_wandb(tmp_path, "logger=wandb").stderr
 
