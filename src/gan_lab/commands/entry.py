@@ -7,7 +7,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from traceback import walk_tb
@@ -27,6 +28,7 @@ from gan_lab.errors import Interrupted
 from gan_lab.sweeps import callback
 
 _ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
+_SHOWN = (HydraException, OmegaConfBaseException, ValueError, TypeError, yaml.YAMLError, OSError, MemoryError)
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -39,40 +41,48 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
     """
     terminal.prepare()
     sys.argv[1:] = trust.take_typed(sys.argv[1:], groups(schema) if schema else ())
+    with _errors_shown_by_us() as wants_tracebacks:
+        try:
+            main()
+        except Interrupted as stop:
+            sys.exit(stop.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except BrokenPipeError:  # `--help | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
+        except _SHOWN as error:
+            message = _message(error, schema)
+            if wants_tracebacks or message is None:
+                raise
+            terminal.tell(f"error: {message}", error=True)
+            sys.exit(1)
+
+
+@contextmanager
+def _errors_shown_by_us() -> Iterator[bool]:
+    """Inside, Hydra shows no error itself. Gives whether the user asked for tracebacks; a sweep tells its end after."""
     found = os.environ.get("HYDRA_FULL_ERROR")
     wants_tracebacks = found == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"
     if not wants_tracebacks:
         os.environ[_ONE_LINE] = "1"
     try:
-        main()
-    except Interrupted as stop:
-        sys.exit(stop.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # `--help | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    except (HydraException, OmegaConfBaseException) as error:
-        if wants_tracebacks:
-            raise
-        terminal.tell(f"error: {_one_line(error, schema)}", error=True)
-        sys.exit(1)
-    except (ValueError, TypeError, yaml.YAMLError) as error:
-        if wants_tracebacks or not _of_composing(error):
-            raise
-        terminal.tell(f"error: {_uncomposed(error, sys.argv[1:])}", error=True)
-        sys.exit(1)
-    except (OSError, MemoryError) as error:
-        if wants_tracebacks:
-            raise
-        terminal.tell(f"error: {_of_the_system(error)}", error=True)
-        sys.exit(1)
+        yield wants_tracebacks
     finally:
         if not wants_tracebacks:
             del os.environ[_ONE_LINE], os.environ["HYDRA_FULL_ERROR"]
             os.environ |= {} if found is None else {"HYDRA_FULL_ERROR": found}
         callback.tell_ending()
+
+
+def _message(error: Exception, schema: type | None) -> str | None:
+    """What the user reads of an error; None for one that is a fault of this program."""
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _one_line(error, schema)
+    if isinstance(error, OSError | MemoryError):
+        return _of_the_system(error)
+    return _uncomposed(error, sys.argv[1:]) if _of_composing(error) else None
 
 
 def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:

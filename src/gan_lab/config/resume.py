@@ -25,6 +25,7 @@ from gan_lab.records import versions
 
 # what a run that goes on may find elsewhere, or fetch again; none of it determines a result: see records.determining
 WHERE = ("dataset.root", "dataset.download", "data_cache")
+_FREE = ("trainer", "logger", "evaluation")  # groups that may change, but for the trainer's precision
 
 
 def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> DictConfig:
@@ -41,28 +42,39 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
     result = saved.copy()
     result.resume = str(folder)
     for override in overrides:
-        key = re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2]
-        root = key.split(".")[0]
-        if root == "resume":
-            continue
-        if root in ("trainer", "logger", "evaluation"):
-            if key == root:  # another option
-                result[root] = config[root]
-            else:
-                OmegaConf.update(result, key, OmegaConf.select(config, key), force_add=True)
-        elif key in WHERE and OmegaConf.select(saved, key) is not None:
-            OmegaConf.update(result, key, OmegaConf.select(config, key))
-        elif root == "max_generator_steps":
-            if config.max_generator_steps < saved.max_generator_steps:
-                raise UserError(f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}")
-            result.max_generator_steps = config.max_generator_steps
-        elif root not in saved or _determining(config, key) != _determining(saved, key):
-            raise UserError(f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away")
+        _take(override, config, saved, result)
+
+    # how it multiplies is part of what it is
     for name, implied in (("precision", None), ("tf32", records.TF32)):
         kept = saved.trainer.get(name, implied)
         if result.trainer.get(name, implied) != kept:
             raise UserError(f"trainer.{name}: a resumed run keeps its {name}; add trainer.{name}={kept}")
     return result
+
+
+def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConfig) -> None:
+    """Take what was typed from `config` into `result`, where a resume may change it. Raises UserError where not."""
+    key = re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2]
+    root = key.split(".")[0]
+    if root == "resume":
+        return
+
+    # what does not decide the result: of these groups another option, or a field; and where the data are
+    if root in _FREE:
+        if key == root:
+            result[root] = config[root]
+        else:
+            OmegaConf.update(result, key, OmegaConf.select(config, key), force_add=True)
+    elif key in WHERE and OmegaConf.select(saved, key) is not None:
+        OmegaConf.update(result, key, OmegaConf.select(config, key))
+
+    # a longer run, and whatever repeats the saved value
+    elif root == "max_generator_steps":
+        if config.max_generator_steps < saved.max_generator_steps:
+            raise UserError(f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}")
+        result.max_generator_steps = config.max_generator_steps
+    elif root not in saved or _determining(config, key) != _determining(saved, key):
+        raise UserError(f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away")
 
 
 def _determining(config: DictConfig, key: str) -> Any:
