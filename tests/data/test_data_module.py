@@ -148,7 +148,7 @@ def test_a_run_leaves_the_data_as_they_were(option, tmp_path, monkeypatch):
         loaded.append(load(source, None))
         return loaded[-1]
 
-    monkeypatch.setattr(run, "load", keep)
+    monkeypatch.setattr("gan_lab.build.load", keep)
     config.register()
     overrides = [f"dataset={option}", "max_generator_steps=1", "n_critic=1", "architecture.channels=4", "logger=none"]
     if option == "gaussians":

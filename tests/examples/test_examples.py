@@ -17,12 +17,10 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {path.name for path in (ROOT / "examples").glob("*.py")}
 SMALL = ("architecture.channels=8", "batch_size=16", "generator_batch_size=16", "n_critic=1", "evaluation=off")
-RAN: set[str] = set()
 
 
 def example(name: str, *arguments: str, cwd: Path) -> str:
     """What it prints."""
-    RAN.add(name)
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / name), *arguments],
         cwd=cwd,
@@ -108,6 +106,5 @@ def test_records_into_pandas_with_pandas(tmp_path):
 
 
 def test_every_example_has_a_test():
-    if len(RAN) < 2:
-        pytest.skip("the tests above were not selected")
-    assert RAN == EXAMPLES
+    text = Path(__file__).read_text()
+    assert {name for name in EXAMPLES if f'example("{name}"' not in text} == set()

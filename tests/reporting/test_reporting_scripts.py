@@ -286,6 +286,7 @@ def of_sweep(experiment):
 
 
 @pytest.mark.parametrize("is_small", [False, True])
+@pytest.mark.slow
 def test_the_sweeps_of_chapter_4_are_the_lines_of_its_tables_and_comparable(is_small):
     names = [
         name for name in options("experiment") if name.startswith("table_4_") and name.endswith("_small") == is_small

@@ -198,7 +198,7 @@ def test_the_code_is_asked_for_its_commit_before_the_data_are_read(tmp_path, mon
         raise Stop
 
     monkeypatch.setattr(provenance, "git_state", lambda: order.append("code"))
-    monkeypatch.setattr("gan_lab.runs.train.load", load)
+    monkeypatch.setattr("gan_lab.build.load", load)
     with pytest.raises(Stop):
         train(tmp_path, "max_generator_steps=2")
     assert order == ["code", "data"]
@@ -523,6 +523,7 @@ def test_200_steps_at_once_and_100_with_kill_9_and_resume(option, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_a_signal_to_the_program_ends_it_with_its_code(number, tmp_path):
     run_dir = tmp_path / "run"
     process = start(CHANNELS, *SMALL, "max_generator_steps=100000", "checkpoint_every=100000", "log_every=1",

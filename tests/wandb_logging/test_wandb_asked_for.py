@@ -20,6 +20,7 @@ def without_wandb(cwd, *arguments):
     return subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=200, check=False)
 
 
+@pytest.mark.slow
 def test_other_loggers_do_not_import_it(tmp_path):
     done = without_wandb(tmp_path, "logger=csv")
     assert done.returncode == 0, done.stderr
@@ -39,6 +40,7 @@ def online(monkeypatch):
     return monkeypatch
 
 
+@pytest.mark.slow
 def test_nobody_is_logged_in(online, tmp_path):
     ended = finish(start(*SHORT, *ONLINE, cwd=tmp_path))
     is_refusal(ended, "nobody is logged in", "wandb login", "logger.wandb.offline=true")
