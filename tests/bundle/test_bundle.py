@@ -52,6 +52,7 @@ def test_a_list_that_is_none_is_one_line(text, words, tmp_path):
         campaign.read_campaign(tmp_path / "campaign.yaml")
 
 
+@pytest.mark.slow
 def test_the_campaign_of_the_repository_composes():
     """Every cell is a run of train.py, and no two have one name."""
     from hydra import compose, initialize_config_dir

@@ -91,6 +91,7 @@ SWEEP = ("-m", *RUN, "hydra.sweep.dir=sweep", "max_generator_steps=1")
 
 
 @pytest.mark.parametrize("launcher", ["serial", "joblib"])
+@pytest.mark.slow
 def test_the_other_cells_of_a_sweep_go_on(launcher, place, capsys):
     """One has a file in its way, one too long a name; the third is trained, and all are told."""
     (place / "sweep").mkdir()

@@ -258,6 +258,7 @@ def test_make_table_4_1_run_scores_by_inception_and_takes_tiny_imagenet():
     ]
 
 
+@pytest.mark.slow
 def test_tables_and_figures_of_chapter_4(tmp_path):
     models = [labelled(loss, seed=seed) for loss in ("gan", "am_gan", "label_gan") for seed in (0, 1)]
     write(tmp_path / "results" / "records", *models)

@@ -135,6 +135,7 @@ def test_a_run_that_failed_says_so_and_resumes(tmp_path, monkeypatch):
     assert again[0] == again[1], "a step that comes twice says the same twice"
 
 
+@pytest.mark.slow
 def test_three_jobs_of_a_sweep_are_three_runs_of_one_group(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     ended = command(capsys, "-m", *PROGRAM, "seed=0,1,2", "hydra.sweep.dir=sweeps/mine")
