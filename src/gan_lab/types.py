@@ -1,4 +1,4 @@
-"""Facts that every room of the house may know. Torch-free."""
+"""Facts of a data set that every package may know. Torch-free."""
 
 from __future__ import annotations
 

@@ -343,6 +343,22 @@ def test_what_is_pythons_own_is_not_taken_even_where_it_is_typed(target, tmp_pat
         trust.check("loss", {"_target_": target})
 
 
+@pytest.mark.parametrize(
+    "typed", ["run_dir=torch.hub.load", "dataset.root=torch.hub.load", "dataset.name=torch.hub.load"]
+)
+def test_a_folder_that_is_called_like_a_class_does_not_type_it(typed):
+    """It is somebody else's name, and so is the config in it."""
+    compose("dataset=image_folder", typed)
+    with pytest.raises(UserError, match=r"torch\.hub\.load: a config may not name it"):
+        trust.check("loss", {"_target_": "torch.hub.load"})
+
+
+def test_a_class_is_typed_by_its_field_or_in_a_node(own):
+    for typed in ("loss._target_=own_module.mine", "loss={_target_:own_module.mine}"):
+        compose("loss=vanilla", typed)
+        trust.check("loss", {"_target_": "own_module.mine"})
+
+
 def test_an_agent_of_a_wandb_sweep_types_for_somebody_else(own, monkeypatch):
     compose("loss._target_=own_module.mine")
     trust.check("loss", {"_target_": "own_module.mine"})

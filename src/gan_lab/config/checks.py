@@ -1,4 +1,4 @@
-"""The configuration: its schema and the checks that run before torch is imported."""
+"""The checks of a config that run before torch is imported; what a part checks itself is not repeated here."""
 
 from __future__ import annotations
 

@@ -150,9 +150,20 @@ def typed_fields() -> frozenset[str]:
 
 
 def _typed() -> frozenset[str]:
-    """Every name in a value that was typed on this program's command line."""
-    values = [override.partition("=")[2] for override in _typed_overrides()]
-    return frozenset(name for value in values for name in re.findall(r"[\w.]+", value)) | _typed_for_runs
+    """Every class that was typed on this program's command line as the `_target_` of a group, or within one.
+
+    Other values do not count: the name of a folder is often somebody else's, as in run_dir=torch.hub.load.
+    """
+    names: set[str] = set()
+    for override in _typed_overrides():
+        key, _, value = override.partition("=")
+        if key.lstrip("+~").split(".")[0].split("@")[0] not in OPTIONS:
+            continue
+        if key.endswith("._target_"):
+            names |= set(re.findall(r"[\w.]+", value))
+        elif value.startswith("{"):
+            names |= set(re.findall(r"\b_target_['\"]?\s*:\s*['\"]?([\w.]+)", value))
+    return frozenset(names) | _typed_for_runs
 
 
 def _typed_overrides() -> list[str]:
