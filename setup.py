@@ -1,5 +1,5 @@
-"""The steps of the build that pyproject.toml cannot say: the package gets copies of conf/ and of the programs beside
-it, for the console script `gan-lab`, and tells its commit."""
+"""The steps of the build that pyproject.toml cannot say: the package gets copies of conf/ and of
+the programs beside it, for the console script `gan-lab`, and tells its commit."""
 
 import runpy
 import shutil
@@ -17,7 +17,8 @@ class BuildPackage(build_py):
     """Copies the package and what is beside it, then writes its provenance.json."""
 
     def run(self) -> None:
-        """An editable installation runs from the checkout, where these files are and git knows the commit."""
+        """An editable installation runs from the checkout, where these files are and git knows the
+        commit."""
         super().run()
         if not self.editable_mode:
             copy_programs(Path(self.build_lib) / "gan_lab" / "installed")
@@ -30,7 +31,9 @@ def copy_programs(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in COPIED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
         else:
             shutil.copy(ROOT / name, folder / name)
 

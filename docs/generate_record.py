@@ -1,7 +1,7 @@
 """Write docs/record.md from the types in gan_lab.records.record: `python docs/generate_record.py`.
 
-The types, their docstrings and the comments at the end of their fields are the only place where a record is described.
-A test fails while the page is another one than this program writes.
+The types, their docstrings and the comments at the end of their fields are the only place where a
+record is described. A test fails while the page is another one than this program writes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ PAGE = ROOT / "docs" / "record.md"
 
 TOP = """# record.json
 
-Every run directory holds a `record.json`: what the run was, on what, and what came of it. It is written atomically and
-rewritten whole at every change, so it can be read while the run goes on. This page is generated from
-`src/gan_lab/records/record.py`; `make docs` and a test keep the two equal.
+Every run directory holds a `record.json`: what the run was, on what, and what came of it. It is
+written atomically and rewritten whole at every change, so it can be read while the run goes on.
+This page is generated from `src/gan_lab/records/record.py`; `make docs` and a test keep the two
+equal.
 
-* `version` is raised when a field changes its meaning; `src/gan_lab/records/versions.py` says what older files imply,
-  so an old record is read like a new one. A record of a newer version is refused.
+* `version` is raised when a field changes its meaning; `src/gan_lab/records/versions.py` says what
+  older files imply, so an old record is read like a new one. A record of a newer version is
+  refused.
 * A field that a run does not have yet is absent; readers must not expect every field.
 * A field in **bold** is in every object of its kind.
 * Numbers that JSON cannot hold (`nan`, `inf`, `-inf`) are written as strings.
@@ -36,7 +38,8 @@ import json
 from pathlib import Path
 
 record = json.loads(Path("outputs/NAME/record.json").read_text())
-record["status"], record["choices"]["loss"], {name: score["value"] for name, score in record["scores"].items()}
+record["status"], record["choices"]["loss"]
+{name: score["value"] for name, score in record["scores"].items()}
 ```
 
 `examples/records_into_pandas.py` reads a whole folder of records into a table.
@@ -55,7 +58,8 @@ WORDS = {
 
 @dataclass
 class Shape:
-    """A TypedDict of the source: its docstring and its fields, (name, type, comment, whether it is always there)."""
+    """A TypedDict of the source: its docstring and its fields, (name, type, comment, whether it is
+    always there)."""
 
     name: str
     text: str
@@ -65,11 +69,16 @@ class Shape:
 def comments(source: bytes) -> dict[int, str]:
     """{line: the comment at its end}."""
     tokens = tokenize.tokenize(BytesIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    return {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
 
 
 def shapes(source: bytes) -> dict[str, Shape]:
-    """The TypedDicts by name; one whose name begins with _ lends its fields to those that inherit from it."""
+    """The TypedDicts by name; one whose name begins with _ lends its fields to those that inherit
+    from it."""
     said = comments(source)
     found: dict[str, Shape] = {}
     for node in ast.parse(source).body:
@@ -77,7 +86,9 @@ def shapes(source: bytes) -> dict[str, Shape]:
             continue
         shape = Shape(node.name, " ".join((ast.get_docstring(node) or "").split()))
         for base in node.bases:
-            shape.fields += found[base.id].fields if isinstance(base, ast.Name) and base.id in found else []
+            shape.fields += (
+                found[base.id].fields if isinstance(base, ast.Name) and base.id in found else []
+            )
         is_total = not any(keyword.arg == "total" for keyword in node.keywords)
         for item in node.body:
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
@@ -88,15 +99,24 @@ def shapes(source: bytes) -> dict[str, Shape]:
 
 
 def _is_typed_dict(node: ast.ClassDef, found: dict[str, Shape]) -> bool:
-    return any(isinstance(base, ast.Name) and (base.id == "TypedDict" or base.id in found) for base in node.bases)
+    return any(
+        isinstance(base, ast.Name) and (base.id == "TypedDict" or base.id in found)
+        for base in node.bases
+    )
 
 
 def constants(source: bytes) -> dict[str, tuple[str, ...]]:
     """{name: strings} of the tuples of strings at the top of the source."""
     found = {}
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple) and isinstance(node.targets[0], ast.Name):
-            found[node.targets[0].id] = tuple(item.value for item in node.value.elts if isinstance(item, ast.Constant))
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Tuple)
+            and isinstance(node.targets[0], ast.Name)
+        ):
+            found[node.targets[0].id] = tuple(
+                item.value for item in node.value.elts if isinstance(item, ast.Constant)
+            )
     return found
 
 
@@ -107,7 +127,9 @@ def in_words(annotation: ast.expr, known: dict[str, Shape]) -> str:
     if isinstance(annotation, ast.Constant) and annotation.value is None:
         return "null"
     if isinstance(annotation, ast.Subscript) and isinstance(annotation.value, ast.Name):
-        inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        inner = (
+            annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        )
         parts = [in_words(item, known) for item in inner]
         if annotation.value.id == "dict":
             return f"object, each value: {parts[1]}"
@@ -149,7 +171,9 @@ def table(shape: Shape, known: dict[str, Shape], named: dict[str, tuple[str, ...
     rows = ["| field | type | meaning |", "|---|---|---|"]
     for name, annotation, comment, is_there in shape.fields:
         for constant, values in named.items():
-            comment = re.sub(rf"\b{constant}\b", ", ".join(f"`{value}`" for value in values), comment)
+            comment = re.sub(
+                rf"\b{constant}\b", ", ".join(f"`{value}`" for value in values), comment
+            )
         shown = f"**`{name}`**" if is_there else f"`{name}`"
         rows.append(f"| {shown} | {in_words(annotation, known)} | {comment} |")
     return "\n".join(rows) + "\n"

@@ -1,4 +1,5 @@
-"""AdaShift beside Adam on a classifier of handwritten digits (embedded in scikit-learn): a few seconds on a CPU."""
+"""AdaShift beside Adam on a classifier of handwritten digits (embedded in scikit-learn): a few
+seconds on a CPU."""
 
 import argparse
 
@@ -12,7 +13,9 @@ BATCH = 64
 OPTIMIZERS = {
     "Adam": lambda parameters: torch.optim.Adam(parameters, lr=1e-3, betas=(0.0, 0.999)),
     # with spatial="max" a good rate is about ten times Adam's (thesis 3.F.2)
-    "AdaShift": lambda parameters: AdaShift(parameters, lr=1e-2, betas=(0.0, 0.999), n=1, spatial="max"),
+    "AdaShift": lambda parameters: AdaShift(
+        parameters, lr=1e-2, betas=(0.0, 0.999), n=1, spatial="max"
+    ),
 }
 
 
@@ -30,7 +33,9 @@ def main() -> None:
 
     for name, make in OPTIMIZERS.items():
         torch.manual_seed(1)
-        classifier = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
+        classifier = nn.Sequential(
+            nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
+        )
         optimizer = make(classifier.parameters())
         for _ in range(epochs):
             for batch in train[torch.randperm(len(train))].split(BATCH):

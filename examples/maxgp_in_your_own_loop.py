@@ -1,4 +1,5 @@
-"""MaxGP in a training loop of your own: points on a circle, a few seconds on a CPU, nothing but torch around it."""
+"""MaxGP in a training loop of your own: points on a circle, a few seconds on a CPU, nothing but
+torch around it."""
 
 import argparse
 import math
@@ -14,7 +15,9 @@ LATENT, BATCH = 8, 128
 
 def network(inputs: int, outputs: int) -> nn.Module:
     """Two hidden layers of 64."""
-    return nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, outputs))
+    return nn.Sequential(
+        nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, outputs)
+    )
 
 
 def circle(count: int) -> Tensor:

@@ -1,6 +1,7 @@
 """Train with a loss of your own: `python examples/own_loss.py max_generator_steps=200`.
 
-The loss stands in this file. The program is `train.py` with the loss named: what is typed may be code of one's own.
+The loss stands in this file. The program is `train.py` with the loss named: what is typed may be
+code of one's own.
 """
 
 import sys

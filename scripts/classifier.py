@@ -35,9 +35,15 @@ def main(cfg: DictConfig) -> None:
     except UserError as error:
         raise entry.refuse(error) from None
     console.print(data.summary())
-    console.print_json(data={key: record[key] for key in ("architecture", "weights_sha256", "precision", "seconds")})
+    console.print_json(
+        data={
+            key: record[key] for key in ("architecture", "weights_sha256", "precision", "seconds")
+        }
+    )
     for split, accuracy in record["accuracy"].items():
-        calibration = ", ".join(f"{name} {value:.4f}" for name, value in record["calibration"][split].items())
+        calibration = ", ".join(
+            f"{name} {value:.4f}" for name, value in record["calibration"][split].items()
+        )
         console.print(f"{split}: accuracy {accuracy:.4f}, {calibration}")
 
 

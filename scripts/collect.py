@@ -1,4 +1,5 @@
-"""Copy the records of finished runs into results/records: `python scripts/collect.py runs=outputs/table_2_2_small`."""
+"""Copy the records of finished runs into results/records: `python scripts/collect.py
+runs=outputs/table_2_2_small`."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def main(cfg: DictConfig) -> None:
         if cfg.runs is None:
             raise UserError("runs is not set: add runs=FOLDER, a folder of run directories")
         folders = cfg.runs if isinstance(cfg.runs, ListConfig) else [cfg.runs]
-        written = collect([Path(str(folder)) for folder in folders], Path(cfg.out), cfg.allow, replace=cfg.replace)
+        written = collect(
+            [Path(str(folder)) for folder in folders], Path(cfg.out), cfg.allow, replace=cfg.replace
+        )
     except UserError as error:
         raise entry.refuse(error) from None
     terminal.tell(f"{len(written)} records in {cfg.out}")

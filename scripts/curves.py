@@ -1,4 +1,5 @@
-"""Curves of any sweep: `python scripts/curves.py runs=outputs/mine rows=loss curves=[critic_loss,fid_train]`."""
+"""Curves of any sweep: `python scripts/curves.py runs=outputs/mine rows=loss
+curves=[critic_loss,fid_train]`."""
 
 from __future__ import annotations
 
@@ -24,13 +25,17 @@ def main(cfg: DictConfig) -> None:
         folders = [Path(folder) for folder in config.listed(plain["runs"])]
         rows, facet = (tuple(config.listed(plain[name])) for name in ("rows", "facet"))
         found = reporting.read_runs(folders, plain["select"], plain["allow"])
-        curves = reporting.sweep_curves(found, reporting.Axes(rows, facet=facet), config.listed(plain["curves"]))
+        curves = reporting.sweep_curves(
+            found, reporting.Axes(rows, facet=facet), config.listed(plain["curves"])
+        )
         drawing = reporting.draw_curves(curves)
     except UserError as error:
         raise entry.refuse(error) from None
 
     shown = dict.fromkeys(panel.curve for panel in curves.panels)
-    name = cfg.name or safe_name("_".join([*(folder.resolve().name for folder in folders), *shown, *rows, *facet]))
+    name = cfg.name or safe_name(
+        "_".join([*(folder.resolve().name for folder in folders), *shown, *rows, *facet])
+    )
     for run in curves.outside:
         terminal.tell(f"in no line: {reporting.unplaced(run)}")
     for path in reporting.write_figure(drawing, Path(cfg.out), name):

@@ -1,4 +1,5 @@
-"""Score a run, a folder of images or the data set itself: `python scripts/evaluate.py run_dir=RUN`."""
+"""Score a run, a folder of images or the data set itself: `python scripts/evaluate.py
+run_dir=RUN`."""
 
 import hydra
 from omegaconf import DictConfig

@@ -20,7 +20,8 @@ config.register()
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="figures")
 def main(cfg: DictConfig) -> None:
-    """Draw each; one that no run is recorded for is passed over, unless nothing else was asked for."""
+    """Draw each; one that no run is recorded for is passed over, unless nothing else was asked
+    for."""
     try:
         config.check_fields(cfg, config.FiguresConfig)
         draw(config.plain_config(cfg))
@@ -31,7 +32,10 @@ def main(cfg: DictConfig) -> None:
 def draw(cfg: dict[str, Any]) -> None:
     """Read what the figures need, draw, and print what was written."""
     if cfg["figure"] is None:
-        raise UserError(f"figure is not set: add figure=NAME or a list (there are: {', '.join(reporting.FIGURES)})")
+        raise UserError(
+            "figure is not set: add figure=NAME or a list (there are: "
+            f"{', '.join(reporting.FIGURES)})"
+        )
     names = config.listed(cfg["figure"])
     found = []
     if FROM_RECORDS & set(names):

@@ -1,4 +1,5 @@
-"""What the cells of a sweep are doing: `python scripts/status.py outputs/table_2_2_small every=5`."""
+"""What the cells of a sweep are doing: `python scripts/status.py outputs/table_2_2_small
+every=5`."""
 
 from __future__ import annotations
 
@@ -20,9 +21,9 @@ EVERY = 2.0  # seconds
 USAGE = """usage: python scripts/status.py SWEEP_DIR [every=SECONDS]
 
 One row for each cell: status, generator step, training time, time left, score or reason.
-In a terminal it is shown anew every 2 seconds, or every=SECONDS, until every cell has ended or Ctrl-C; elsewhere once.
-A "silent" cell has written nothing for long: where its process is gone, the sweep's command with existing_run=resume
-goes on with it."""
+In a terminal it is shown anew every 2 seconds, or every=SECONDS, until every cell has ended or
+Ctrl-C; elsewhere once. A "silent" cell has written nothing for long: where its process is gone, the
+sweep's command with existing_run=resume goes on with it."""
 
 
 def main(arguments: list[str]) -> None:
@@ -46,7 +47,9 @@ def main(arguments: list[str]) -> None:
 def table(folder: Path) -> tuple[Table, bool]:
     """The table now, and whether nothing more will change."""
     cells = read_cells(folder)
-    return status_table(str(folder), cells), not any(cell.state in ("running", "silent", "waiting") for cell in cells)
+    return status_table(str(folder), cells), not any(
+        cell.state in ("running", "silent", "waiting") for cell in cells
+    )
 
 
 def parsed(arguments: list[str]) -> tuple[Path, float | None]:
@@ -54,7 +57,10 @@ def parsed(arguments: list[str]) -> tuple[Path, float | None]:
     folders = [argument for argument in arguments if "=" not in argument or Path(argument).is_dir()]
     fields = [argument for argument in arguments if argument not in folders]
     if len(folders) != 1:
-        raise UserError(f"name one folder, not {len(folders)}: python scripts/status.py SWEEP_DIR [every=SECONDS]")
+        raise UserError(
+            f"name one folder, not {len(folders)}: python scripts/status.py SWEEP_DIR "
+            "[every=SECONDS]"
+        )
     every = None
     for field in fields:
         name, _, value = field.partition("=")

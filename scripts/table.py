@@ -1,4 +1,5 @@
-"""A table of any sweep: `python scripts/table.py runs=outputs/mine rows=loss columns=penalty.weight score=fid`."""
+"""A table of any sweep: `python scripts/table.py runs=outputs/mine rows=loss columns=penalty.weight
+score=fid`."""
 
 from __future__ import annotations
 
@@ -40,9 +41,15 @@ def main(cfg: DictConfig) -> None:
 
 def build(cfg: dict[str, Any]) -> reporting.SweepTable:
     """The table that is asked for. Raises UserError."""
-    axes = reporting.Axes(*(tuple(config.listed(cfg[name])) for name in ("rows", "columns", "facet")))
-    found = reporting.read_runs([Path(folder) for folder in config.listed(cfg["runs"])], cfg["select"], cfg["allow"])
-    return reporting.sweep_table(found, axes, config.listed(cfg["score"]), baseline(cfg["baseline"]))
+    axes = reporting.Axes(
+        *(tuple(config.listed(cfg[name])) for name in ("rows", "columns", "facet"))
+    )
+    found = reporting.read_runs(
+        [Path(folder) for folder in config.listed(cfg["runs"])], cfg["select"], cfg["allow"]
+    )
+    return reporting.sweep_table(
+        found, axes, config.listed(cfg["score"]), baseline(cfg["baseline"])
+    )
 
 
 def baseline(value: Any) -> Mapping[str, Any] | None:
@@ -51,7 +58,10 @@ def baseline(value: Any) -> Mapping[str, Any] | None:
         return value
     name, colon, wanted = str(value).partition(":")
     if not colon:
-        raise UserError(f"baseline={value}: name a field of the rows and its value, as baseline=loss:wasserstein")
+        raise UserError(
+            f"baseline={value}: name a field of the rows and its value, as "
+            "baseline=loss:wasserstein"
+        )
     return {name: wanted}
 
 

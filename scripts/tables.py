@@ -1,4 +1,5 @@
-"""Write a table of the thesis from recorded runs: `python scripts/tables.py table=2-2 datasets=[digits]`."""
+"""Write a table of the thesis from recorded runs: `python scripts/tables.py table=2-2
+datasets=[digits]`."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def main(cfg: DictConfig) -> None:
         config.check_fields(cfg, config.TablesConfig)
         if cfg.table not in reporting.TABLES:
             raise UserError(
-                f"table={cfg.table}: there is no such table{config.suggestion(cfg.table, reporting.TABLES)}"
+                f"table={cfg.table}: there is no such "
+                f"table{config.suggestion(cfg.table, reporting.TABLES)}"
             )
         design = reporting.TABLES[cfg.table]
         found = reporting.read_records(Path(cfg.records), plain["select"], cfg.allow)
@@ -35,7 +37,9 @@ def main(cfg: DictConfig) -> None:
         sheet = reporting.sheet(reporting.table(design, found, plain["datasets"], asked))
     except UserError as error:
         raise entry.refuse(error) from None
-    name = cfg.name or safe_name("_".join(["table", cfg.table.replace("-", "_"), *(plain["datasets"] or [])]))
+    name = cfg.name or safe_name(
+        "_".join(["table", cfg.table.replace("-", "_"), *(plain["datasets"] or [])])
+    )
     for suffix, render in RENDERERS.items():
         write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(sheet))
     terminal.tell(reporting.to_markdown(sheet))

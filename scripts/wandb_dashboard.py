@@ -1,4 +1,5 @@
-"""Build the W&B dashboard of recorded runs: `python scripts/wandb_dashboard.py runs=outputs/table_2_2_small`."""
+"""Build the W&B dashboard of recorded runs: `python scripts/wandb_dashboard.py
+runs=outputs/table_2_2_small`."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def main(cfg: DictConfig) -> None:
     try:
         config.check_fields(cfg, config.WandbDashboardConfig)
         if cfg.runs is None:
-            raise UserError("runs is not set: add runs=FOLDER, a folder of finished runs, as runs=outputs")
+            raise UserError(
+                "runs is not set: add runs=FOLDER, a folder of finished runs, as runs=outputs"
+            )
         names = score_names(Path(cfg.runs))
         entity = _entity(cfg.entity) if cfg.send else cfg.entity or ""
         workspace = dashboard(entity, cfg.project, cfg.name, *names)
@@ -44,23 +47,29 @@ def main(cfg: DictConfig) -> None:
 
 
 def score_names(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the scores over training and after it, of all records below `folder`. Raises UserError without any."""
+    """Names of the scores over training and after it, of all records below `folder`. Raises
+    UserError without any."""
     found = []
     for path in sorted(folder.rglob(names.RECORD)):
         try:
             found.append(records.read_content(path))
         except DamagedFile as error:
             terminal.tell(f"warning: passed over: {error}", error=True)
-    history = sorted({name.replace(".", "/") for record in found for name in record.get("history") or {}})
+    history = sorted(
+        {name.replace(".", "/") for record in found for name in record.get("history") or {}}
+    )
     final = sorted({name for record in found for name in record.get("scores") or {}})
     if not final:
         raise UserError(
-            f"runs={folder}: no record below it has scores; name a folder of finished runs, as runs=outputs"
+            f"runs={folder}: no record below it has scores; name a folder of finished runs, as "
+            "runs=outputs"
         )
     return history, final
 
 
-def dashboard(entity: str, project: str, name: str, history: Iterable[str], final: Iterable[str]) -> Any:
+def dashboard(
+    entity: str, project: str, name: str, history: Iterable[str], final: Iterable[str]
+) -> Any:
     """A wandb_workspaces Workspace: curves by loss, final scores by cell, grids of samples."""
     ws, wr = _workspaces()
     from gan_lab.callbacks.wandb_run import FINAL, GRIDS
@@ -74,7 +83,8 @@ def dashboard(entity: str, project: str, name: str, history: Iterable[str], fina
 
     def bars(score: str) -> Any:
         return wr.BarPlot(
-            title=score, metrics=[FINAL + score], groupby=wr.Config(BY_CELL), groupby_aggfunc="mean",
+            title=score, metrics=[FINAL + score], groupby=wr.Config(BY_CELL),
+            groupby_aggfunc="mean",
             groupby_rangefunc="minmax", max_bars_to_show=100,
         )  # fmt: skip
 
@@ -88,22 +98,30 @@ def dashboard(entity: str, project: str, name: str, history: Iterable[str], fina
         entity=entity,
         project=project,
         name=name,
-        sections=[ws.Section(name=title, panels=panels, is_open=True) for title, panels in sections.items() if panels],
+        sections=[
+            ws.Section(name=title, panels=panels, is_open=True)
+            for title, panels in sections.items()
+            if panels
+        ],
         settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=100),
         runset_settings=ws.RunsetSettings(
-            groupby=[ws.Config(BY_CELL)], pinned_columns=[f"summary:{FINAL}{score}" for score in final]
+            groupby=[ws.Config(BY_CELL)],
+            pinned_columns=[f"summary:{FINAL}{score}" for score in final],
         ),
     )
 
 
 def validated(workspace: Any) -> dict[str, Any]:
-    """What would be sent, read back as W&B's library reads it; it must say the same again. No network."""
+    """What would be sent, read back as W&B's library reads it; it must say the same again. No
+    network."""
     from wandb_workspaces.workspaces import internal
 
     ws, _ = _workspaces()
     sent = workspace._to_model().model_dump(by_alias=True, exclude_none=True, mode="json")
     again = ws.Workspace._from_model(internal.View.model_validate(sent))
-    assert [_said(section) for section in again.sections] == [_said(section) for section in workspace.sections]
+    assert [_said(section) for section in again.sections] == [
+        _said(section) for section in workspace.sections
+    ]
     spec: dict[str, Any] = sent["spec"]
     return spec
 
@@ -113,7 +131,8 @@ def _said(section: Any) -> tuple[str, list[tuple[str, Any]]]:
 
 
 def _workspaces() -> tuple[Any, Any]:
-    """wandb_workspaces' modules of workspaces and of panels. Raises UserError where they are not installed."""
+    """wandb_workspaces' modules of workspaces and of panels. Raises UserError where they are not
+    installed."""
     try:
         import wandb_workspaces.reports.v2 as panels
         import wandb_workspaces.workspaces as workspaces
@@ -124,7 +143,8 @@ def _workspaces() -> tuple[Any, Any]:
 
 
 def _entity(asked: str | None) -> str:
-    """Whose project it is: as asked, else the default of who is logged in. Raises UserError where nobody is."""
+    """Whose project it is: as asked, else the default of who is logged in. Raises UserError where
+    nobody is."""
     from gan_lab.loggers.wandb import check_login
 
     check_login("send=false")

@@ -1,4 +1,5 @@
-"""Tiny tensors stay on one thread: threads that wait for one another on a busy machine cost more than the tests.
+"""Tiny tensors stay on one thread: threads that wait for one another on a busy machine cost more
+than the tests.
 
 OMP_NUM_THREADS asks for another number, as `make test-portable` does.
 """

@@ -1,4 +1,5 @@
-"""Several gloo processes on this machine: tests start them as `python WORKER RANK WORLD RENDEZVOUS OUT`."""
+"""Several gloo processes on this machine: tests start them as `python WORKER RANK WORLD RENDEZVOUS
+OUT`."""
 
 from __future__ import annotations
 
@@ -17,24 +18,38 @@ TESTS = Path(__file__).parent
 TWO = ((0, 2), (1, 2))  # (rank, world)
 ALONE_AND_TWO = ((0, 1), *TWO)  # the process to compare with, and two
 
-# Of a test ------------------------------------------------------------------------------------------------------------
+# Of a test ----------------------------------------------------------------------------------------
 
 
 def results(
-    worker: Path, folder: Path, places: Sequence[tuple[int, int]] = ALONE_AND_TWO, seconds: float = 250
+    worker: Path,
+    folder: Path,
+    places: Sequence[tuple[int, int]] = ALONE_AND_TWO,
+    seconds: float = 250,
 ) -> tuple[list[Any], list[str]]:
-    """What the program `worker` saved in a process for each (rank, world), all at once, and what each of them printed.
+    """What the program `worker` saved in a process for each (rank, world), all at once, and what
+    each of them printed.
 
     Fails with everything that was printed where one saved nothing, or is not done after `seconds`.
     """
     outs = [folder / f"{rank}_of_{world}.pt" for rank, world in places]
     processes = [
         subprocess.Popen(
-            [sys.executable, str(worker), str(rank), str(world), str(folder / "rendezvous"), str(out)],
+            [
+                sys.executable,
+                str(worker),
+                str(rank),
+                str(world),
+                str(folder / "rendezvous"),
+                str(out),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+            },
         )
         for (rank, world), out in zip(places, outs, strict=True)
     ]
@@ -47,7 +62,7 @@ def results(
     return [torch.load(out) for out in outs], said
 
 
-# Of a worker ----------------------------------------------------------------------------------------------------------
+# Of a worker --------------------------------------------------------------------------------------
 
 
 def arguments() -> tuple[int, int, str, Path]:
@@ -57,11 +72,16 @@ def arguments() -> tuple[int, int, str, Path]:
 
 @contextmanager
 def joined(rank: int, world: int, rendezvous: str, seconds: float = 60) -> Iterator[None]:
-    """Inside, this process is one of `world`, on one thread; one alone has no group. None leaves before all do."""
+    """Inside, this process is one of `world`, on one thread; one alone has no group. None leaves
+    before all do."""
     torch.set_num_threads(1)
     if world > 1:
         torch.distributed.init_process_group(
-            "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world, timeout=timedelta(seconds=seconds)
+            "gloo",
+            init_method=f"file://{rendezvous}",
+            rank=rank,
+            world_size=world,
+            timeout=timedelta(seconds=seconds),
         )
     yield
     if world > 1:

@@ -14,7 +14,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-META_KEYS = frozenset({"recipe", "accepts", "traits"})  # of an option's YAML, for the root config and its checks
+META_KEYS = frozenset(
+    {"recipe", "accepts", "traits"}
+)  # of an option's YAML, for the root config and its checks
 
 
 def options(group: str) -> list[str]:
@@ -29,7 +31,8 @@ def _content(group: str, option: str) -> dict[str, Any]:
 
 
 def _resolved(loaded: Any, key: Any) -> Any:
-    """A field's value by the file alone: an interpolation without a default stays as it is written."""
+    """A field's value by the file alone: an interpolation without a default stays as it is
+    written."""
     try:
         value = loaded[key]
     except InterpolationKeyError:
@@ -38,8 +41,13 @@ def _resolved(loaded: Any, key: Any) -> Any:
 
 
 def node(group: str, option: str) -> dict[str, Any]:
-    """An option's YAML without its meta keys; interpolations at their defaults, or left as they are."""
-    return {key: deepcopy(value) for key, value in _content(group, option).items() if key not in META_KEYS}
+    """An option's YAML without its meta keys; interpolations at their defaults, or left as they
+    are."""
+    return {
+        key: deepcopy(value)
+        for key, value in _content(group, option).items()
+        if key not in META_KEYS
+    }
 
 
 def fields(group: str, option: str) -> dict[str, Any]:
@@ -53,14 +61,21 @@ def target(group: str, option: str) -> Any:
 
 
 def defaults(group: str, option: str) -> dict[str, Any]:
-    """The parameters of an option's target and their defaults, `inspect.Parameter.empty` where there is none."""
-    return {name: item.default for name, item in inspect.signature(target(group, option)).parameters.items()}
+    """The parameters of an option's target and their defaults, `inspect.Parameter.empty` where
+    there is none."""
+    return {
+        name: item.default
+        for name, item in inspect.signature(target(group, option)).parameters.items()
+    }
 
 
 def instantiate(group: str, option: str, *facts: Any, **overrides: Any) -> Any:
-    """The object of an option, made as the program makes it; an error of the target comes out as it was raised."""
+    """The object of an option, made as the program makes it; an error of the target comes out as it
+    was raised."""
     try:
-        return hydra.utils.instantiate({**node(group, option), **overrides}, *facts, _convert_="all")
+        return hydra.utils.instantiate(
+            {**node(group, option), **overrides}, *facts, _convert_="all"
+        )
     except InstantiationException as error:
         if error.__cause__ is None:
             raise

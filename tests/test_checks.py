@@ -27,7 +27,12 @@ def test_what_is_no_whole_number_is_refused(value):
     [
         ({"at_least": 0}, [0, 0.0, 1e9], [-1e-9, -1], "use a number of at least 0"),
         ({"above": 0}, [1e-9, 5], [0, -1], "use a number above 0"),
-        ({"at_least": 0, "below": 1}, [0, 0.999], [1, -0.1], "use a number of at least 0 and below 1"),
+        (
+            {"at_least": 0, "below": 1},
+            [0, 0.999],
+            [1, -0.1],
+            "use a number of at least 0 and below 1",
+        ),
         ({"above": 0, "at_most": 1}, [1, 0.5], [0, 1.01], "use a number above 0 and of at most 1"),
         ({"at_least": 0, "at_most": 1}, [0, 1], [-0.1, 1.1], "use a number between 0 and 1"),
         ({}, [-1e300, 0, 3], [], "use a number"),

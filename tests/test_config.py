@@ -22,10 +22,13 @@ GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize(
-    ("group", "option"), [(group, option) for group in GROUPS if group != "hydra" for option in options(group)]
+    ("group", "option"),
+    [(group, option) for group in GROUPS if group != "hydra" for option in options(group)],
 )
 def test_every_option_composes_and_is_accepted(group, option):
-    at = "@evaluation.extractor.recipe" if group == "classifier" else ""  # a part of evaluation=classifier
+    at = (
+        "@evaluation.extractor.recipe" if group == "classifier" else ""
+    )  # a part of evaluation=classifier
     config.check(compose(f"{group}{at}={option}", *fitting(group, option)))
 
 
@@ -43,7 +46,11 @@ def test_a_data_set_brings_its_recipe(option):
 def test_the_defaults_are_the_recipe_of_the_thesis():
     composed = compose("dataset=cifar10")
     assert (composed.n_critic, composed.batch_size, composed.generator_batch_size) == (5, 64, 128)
-    assert (composed.ema_decay, composed.max_generator_steps, composed.architecture.channels) == (0.99, 200_000, 128)
+    assert (composed.ema_decay, composed.max_generator_steps, composed.architecture.channels) == (
+        0.99,
+        200_000,
+        128,
+    )
     assert composed.optimizer.lr == 2e-4
     assert list(composed.optimizer.betas) == [0.0, 0.9]
     assert "exponential" in composed.loss._target_
@@ -51,7 +58,8 @@ def test_the_defaults_are_the_recipe_of_the_thesis():
 
 
 def test_wgan_gp_has_the_numbers_of_its_algorithm():
-    """Gulrajani et al. 2017, Algorithm 1: λ = 10, n_critic = 5, α = 1e-4, β1 = 0, β2 = 0.9, m = 64 in both steps."""
+    """Gulrajani et al. 2017, Algorithm 1: λ = 10, n_critic = 5, α = 1e-4, β1 = 0, β2 = 0.9, m = 64
+    in both steps."""
     composed = compose("experiment=wgan_gp", "dataset=cifar10")
     assert (composed.penalty.weight, composed.penalty.target, composed.n_critic) == (10.0, 1.0, 5)
     assert (composed.batch_size, composed.generator_batch_size) == (64, 64)
@@ -62,8 +70,19 @@ def test_wgan_gp_has_the_numbers_of_its_algorithm():
 
 
 def test_the_row_beside_table_2_2_has_the_recipe_of_that_table():
-    row, table = compose("experiment=table_2_2_wgan_gp"), compose("experiment=table_2_2", "dataset=cifar10")
-    recipe = ("optimizer", "schedule", "n_critic", "batch_size", "generator_batch_size", "ema_decay", "architecture")
+    row, table = (
+        compose("experiment=table_2_2_wgan_gp"),
+        compose("experiment=table_2_2", "dataset=cifar10"),
+    )
+    recipe = (
+        "optimizer",
+        "schedule",
+        "n_critic",
+        "batch_size",
+        "generator_batch_size",
+        "ema_decay",
+        "architecture",
+    )
     assert {name: row[name] for name in recipe} == {name: table[name] for name in recipe}
     assert (row.penalty.weight, row.optimizer.lr, row.generator_batch_size) == (10.0, 2e-4, 128)
 
@@ -72,7 +91,9 @@ def test_every_field_is_named_in_the_yaml_and_the_schema():
     root = yaml.safe_load((CONF / "train.yaml").read_text())
     fields = set(config.TrainConfig.__dataclass_fields__)
     assert set(root) - {"defaults", "hydra", "dataset"} == fields - set(config.GROUPS)
-    assert set(root["dataset"]) <= config.META_KEYS  # of training: the data set's own class does not take them
+    assert (
+        set(root["dataset"]) <= config.META_KEYS
+    )  # of training: the data set's own class does not take them
     assert set(config.GROUPS) <= set(compose())
 
 
@@ -86,7 +107,9 @@ def test_a_number_out_of_range_or_of_another_kind_is_refused(path, value):
 
     with pytest.raises((UserError, HydraException, OmegaConfBaseException)) as refused:
         config.check(compose(f"++{path}={value}"))
-    assert path.split(".")[-1] in str(refused.value) or path.split(".")[-1] in str(refused.value.__cause__)
+    assert path.split(".")[-1] in str(refused.value) or path.split(".")[-1] in str(
+        refused.value.__cause__
+    )
 
 
 def test_precision_is_one_of_three():
@@ -105,10 +128,14 @@ def test_points_and_a_convolution_do_not_fit():
 
 @pytest.mark.parametrize("option", options("optimizer"))
 def test_the_merged_critic_optimizer(option):
-    merged = config.merged_critic_optimizer(compose(f"optimizer={option}", "optimizer_critic.lr=0.5", "optimizer.lr=1"))
+    merged = config.merged_critic_optimizer(
+        compose(f"optimizer={option}", "optimizer_critic.lr=0.5", "optimizer.lr=1")
+    )
     content = yaml.safe_load((CONF / "optimizer" / f"{option}.yaml").read_text())
     assert OmegaConf.to_container(merged) == content | {"lr": 0.5}
-    whole = config.merged_critic_optimizer(compose("optimizer.lr=1", f"optimizer@optimizer_critic={option}"))
+    whole = config.merged_critic_optimizer(
+        compose("optimizer.lr=1", f"optimizer@optimizer_critic={option}")
+    )
     assert OmegaConf.to_container(whole) == content
 
 

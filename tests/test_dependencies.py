@@ -1,4 +1,5 @@
-"""pyproject.toml names what the code imports, with the oldest versions that are known to be sound."""
+"""pyproject.toml names what the code imports, with the oldest versions that are known to be
+sound."""
 
 from __future__ import annotations
 
@@ -18,8 +19,15 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = {name: group for name, group in PROJECT["optional-dependencies"].items() if name != "dev"}
-OWN = {"gan_lab", "hydra_plugins", "train", *(path.stem for path in (ROOT / "scripts").glob("*.py"))}
-FILES = sorted([ROOT / "train.py", *(ROOT / "src").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
+OWN = {
+    "gan_lab",
+    "hydra_plugins",
+    "train",
+    *(path.stem for path in (ROOT / "scripts").glob("*.py")),
+}
+FILES = sorted(
+    [ROOT / "train.py", *(ROOT / "src").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+)
 CODE_OF = {"ray": "ray"}  # module: distribution, of what `make test` does not install
 
 OLDEST = {  # a version that is too old, and one that will do
@@ -42,7 +50,8 @@ CONSTRAINTS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_
 
 
 def imports(tree: ast.AST, at_once: bool) -> set[str]:
-    """Top-level modules that a file imports; `at_once`: those alone that it imports as soon as it is imported."""
+    """Top-level modules that a file imports; `at_once`: those alone that it imports as soon as it
+    is imported."""
     found: set[str] = set()
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -69,15 +78,17 @@ def distributions(module: str) -> set[str]:
 def test_what_is_imported_is_declared(path):
     tree = ast.parse(path.read_text())
     for module in imports(tree, at_once=False):
-        assert distributions(module) & {*ALWAYS, *SOMETIMES}, f"{module} is in no dependency of pyproject.toml"
+        assert distributions(module) & {*ALWAYS, *SOMETIMES}, (
+            f"{module} is in no dependency of pyproject.toml"
+        )
     for module in imports(tree, at_once=True):
-        assert distributions(module) & {*ALWAYS}, f"{module} is in an extra: import it where it is used"
+        assert distributions(module) & {*ALWAYS}, (
+            f"{module} is in an extra: import it where it is used"
+        )
 
 
 def test_the_reader_of_imports():
-    text = (
-        "import PIL.Image\nfrom yaml import x\ndef f():\n    import ray\nif True:\n    import rich\nfrom . import y\n"
-    )
+    text = "import PIL.Image\nfrom yaml import x\ndef f():\n    import ray\nif True:\n    import rich\nfrom . import y\n"
     assert imports(ast.parse(text), at_once=False) == {"PIL", "yaml", "ray", "rich"}
     assert imports(ast.parse(text), at_once=True) == {"PIL", "yaml", "rich"}
 
@@ -110,17 +121,25 @@ def test_the_constraints_are_what_is_asked_for(name):
 
 def test_what_is_installed_is_what_is_asked_for():
     for name, asked in ALWAYS.items():
-        assert asked.specifier.contains(metadata.version(name), prereleases=True), (name, metadata.version(name))
+        assert asked.specifier.contains(metadata.version(name), prereleases=True), (
+            name,
+            metadata.version(name),
+        )
 
 
 def test_the_tests_need_every_extra_but_ray_and_docs():
-    """ray is large, and its launcher is tested with a stand-in; the pages are built in an environment of their own."""
-    (line,) = [line for line in PROJECT["optional-dependencies"]["dev"] if line.startswith("gan_lab[")]
+    """ray is large, and its launcher is tested with a stand-in; the pages are built in an
+    environment of their own."""
+    (line,) = [
+        line for line in PROJECT["optional-dependencies"]["dev"] if line.startswith("gan_lab[")
+    ]
     assert set(re.findall(r"\w+", line)[1:]) >= EXTRAS.keys() - {"ray", "docs"}
 
 
 @pytest.mark.parametrize(("bandit", "pip_audit"), [(0, 0), (1, 0), (0, 1)])
-def test_make_audit_looks_at_the_code_and_at_the_constraints_and_passes_with_both_alone(bandit, pip_audit, tmp_path):
+def test_make_audit_looks_at_the_code_and_at_the_constraints_and_passes_with_both_alone(
+    bandit, pip_audit, tmp_path
+):
     for name, code in (("bandit", bandit), ("pip-audit", pip_audit)):
         (tmp_path / name).write_text(f'#!/bin/sh\necho "$0 $@" >> {tmp_path}/told\nexit {code}\n')
         (tmp_path / name).chmod(0o755)

@@ -1,4 +1,5 @@
-"""gan_lab.files: a reader sees the old file or the new one, never half of one; damage is noticed."""
+"""gan_lab.files: a reader sees the old file or the new one, never half of one; damage is
+noticed."""
 
 import hashlib
 import os
@@ -32,11 +33,12 @@ class Broken(Exception):
     pass
 
 
-# Atomic writing -------------------------------------------------------------------------------------------------------
+# Atomic writing -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"), [("héllo\n", "héllo\n".encode()), (b"\x00\xff\r\n", b"\x00\xff\r\n"), ("", b"")]
+    ("content", "expected"),
+    [("héllo\n", "héllo\n".encode()), (b"\x00\xff\r\n", b"\x00\xff\r\n"), ("", b"")],
 )
 def test_content_is_written_as_it_is(tmp_path, content, expected):
     path = tmp_path / "new" / "folder" / "file.json"
@@ -91,7 +93,8 @@ def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
 
 
 def test_the_content_reaches_the_disk_before_the_name(tmp_path, monkeypatch):
-    """fsync of the file, then the rename, then fsync of the folder: after a power cut the name never holds less."""
+    """fsync of the file, then the rename, then fsync of the folder: after a power cut the name
+    never holds less."""
     events, sync, replace = [], os.fsync, os.replace
 
     def note_sync(descriptor):
@@ -133,13 +136,16 @@ def write(to):
     os.kill(os.getpid(), signal.SIGKILL)
 write_with_checksum(pathlib.Path({str(path)!r}), write)
 """
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGKILL
+    assert (
+        subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGKILL
+    )
     assert path.read_text() == "old"
     assert is_intact(path)
 
 
 def test_two_writers_of_one_process_number(tmp_path):
-    """Two threads, or two machines whose processes have the same number: "the last one wins whole"."""
+    """Two threads, or two machines whose processes have the same number: "the last one wins
+    whole"."""
     path = tmp_path / "file"
     with atomic_path(path) as slow:
         slow.write_text("slow: first half, ")
@@ -187,7 +193,9 @@ for length in range(100_000, 100_030):
 def test_a_reader_beside_three_writing_processes_never_sees_half(tmp_path):
     path = tmp_path / "file"
     path.write_text("d" * 100_000)
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), letter]) for letter in "abc"]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), letter]) for letter in "abc"
+    ]
     seen = set()
     while any(writer.poll() is None for writer in writers):
         content = path.read_text()
@@ -201,7 +209,7 @@ def test_a_reader_beside_three_writing_processes_never_sees_half(tmp_path):
     assert names(tmp_path) == ["file"]
 
 
-# Checksums ------------------------------------------------------------------------------------------------------------
+# Checksums ----------------------------------------------------------------------------------------
 
 
 def test_known_digests(tmp_path):
@@ -330,7 +338,7 @@ def test_a_flipped_bit_in_the_checksum_is_noticed_and_raises_nothing(written):
             assert is_intact(written) is False, (position, bit)
 
 
-# Files that other people made -----------------------------------------------------------------------------------------
+# Files that other people made ---------------------------------------------------------------------
 
 
 @pytest.fixture

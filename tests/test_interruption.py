@@ -66,16 +66,22 @@ runpy.run_path({program!r}, run_name="__main__")
 
 def test_train_ends_at_ctrl_c_amid_its_imports_with_its_code(tmp_path):
     program = PROGRAM.replace("{program!r}", repr(str(CONF.parent / "train.py")))
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 130, done
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["train.py", "scripts/evaluate.py", "scripts/sample.py", "scripts/classifier.py"])
+@pytest.mark.parametrize(
+    "name", ["train.py", "scripts/evaluate.py", "scripts/sample.py", "scripts/classifier.py"]
+)
 def test_every_program_imports_its_large_libraries_so(name):
     """The imports within its functions, which are late since they take seconds."""
     tree = ast.parse((CONF.parent / name).read_text())
-    late = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.col_offset > 0]
+    late = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.col_offset > 0
+    ]
     waiting = [one for node in ast.walk(tree) if isinstance(node, ast.With) for one in node.body]
     assert late
     assert all(node in waiting for node in late)

@@ -1,4 +1,5 @@
-"""Where a number came from, without git: copies, archives and wheels tell the commit of their code."""
+"""Where a number came from, without git: copies, archives and wheels tell the commit of their
+code."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ ASK = (
 
 def git(folder: Path, *arguments: str) -> str:
     who = ["-c", "user.name=t", "-c", "user.email=t@t"]
-    done = subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
     return done.stdout.strip()
 
 
@@ -48,7 +51,12 @@ def make(folder: Path, target: str) -> subprocess.CompletedProcess[str]:
 def asked(python: str | Path, cwd: Path, **environment: str) -> tuple[dict[str, object], Path]:
     """What git_state says in a process of its own, and the file that said so."""
     done = subprocess.run(
-        [str(python), "-c", ASK], cwd=cwd, env=os.environ | environment, check=True, capture_output=True, text=True
+        [str(python), "-c", ASK],
+        cwd=cwd,
+        env=os.environ | environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     state, _, file = done.stdout.strip().rpartition(" ")
     return json.loads(state), Path(file)
@@ -89,7 +97,7 @@ def edit(path: Path) -> None:
     path.write_text(path.read_text() + "\n# edited\n")
 
 
-# Archives and copies --------------------------------------------------------------------------------------------------
+# Archives and copies ------------------------------------------------------------------------------
 
 
 def test_an_archive_tells_the_commit_in_a_program_of_its_own(checkout, archive, tmp_path):
@@ -107,14 +115,22 @@ def test_a_plain_copy_tells_the_commit(checkout, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["src/gan_lab/records/record.py", "src/hydra_plugins/gan_lab_launchers.py", "conf/train.yaml", "train.py"]
+    "name",
+    [
+        "src/gan_lab/records/record.py",
+        "src/hydra_plugins/gan_lab_launchers.py",
+        "conf/train.yaml",
+        "train.py",
+    ],
 )
 def test_an_edited_file_of_an_archive_makes_it_dirty(name, checkout, archive):
     edit(archive / name)
     assert state_of(archive) == {"sha": checkout[1], "dirty": True}
 
 
-def test_of_an_archive_the_package_must_be_whole_and_what_stands_beside_it_need_not(checkout, archive):
+def test_of_an_archive_the_package_must_be_whole_and_what_stands_beside_it_need_not(
+    checkout, archive
+):
     shutil.rmtree(archive / "conf")
     (archive / "train.py").unlink()
     (archive / "src" / "gan_lab" / "untracked.txt").write_text("as in a checkout, no change")
@@ -130,7 +146,9 @@ def test_a_damaged_file_tells_nothing(text, archive):
 
 
 def test_a_file_that_names_no_files_proves_nothing(archive):
-    (archive / "src" / "gan_lab" / provenance.FILE_NAME).write_text('{"sha": "5", "dirty": false, "files": {}}')
+    (archive / "src" / "gan_lab" / provenance.FILE_NAME).write_text(
+        '{"sha": "5", "dirty": false, "files": {}}'
+    )
     assert state_of(archive) == {"sha": "5", "dirty": True}
 
 
@@ -150,7 +168,7 @@ def test_provenance_is_refused_in_one_line_where_there_is_no_checkout(archive):
     assert "Traceback" not in done.stderr
 
 
-# Checkouts ------------------------------------------------------------------------------------------------------------
+# Checkouts ----------------------------------------------------------------------------------------
 
 
 def test_in_a_checkout_git_is_asked_and_not_the_file(checkout, tmp_path):
@@ -186,8 +204,10 @@ def test_a_copy_in_another_repository_does_not_tell_that_ones_commit(checkout, a
 
 def test_the_state_is_that_of_the_code_that_the_process_began_with(checkout, archive, tmp_path):
     lines = (
-        "from pathlib import Path; from gan_lab.records import provenance; before = provenance.git_state()",
-        "path = Path(provenance.__file__).with_name('record.py'); path.write_text(path.read_text() + '#')",
+        "from pathlib import Path; from gan_lab.records import provenance; before = "
+        "provenance.git_state()",
+        "path = Path(provenance.__file__).with_name('record.py'); path.write_text(path.read_text() "
+        "+ '#')",
         "assert provenance.git_state() == before and before['dirty'] is False, before",
     )
     subprocess.run(
@@ -199,16 +219,26 @@ def test_the_state_is_that_of_the_code_that_the_process_began_with(checkout, arc
     assert state_of(archive)["dirty"] is True
 
 
-# Wheels ---------------------------------------------------------------------------------------------------------------
+# Wheels -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_a_wheel_in_a_fresh_environment_tells_the_commit_also_in_the_record_of_a_run(checkout, tmp_path):
+def test_a_wheel_in_a_fresh_environment_tells_the_commit_also_in_the_record_of_a_run(
+    checkout, tmp_path
+):
     lab, sha = checkout
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     offline = ["--no-deps", "--no-index"]
     subprocess.run(
-        [*pip, "wheel", ".", *offline, "--no-build-isolation", "--wheel-dir", str(tmp_path / "wheels")],
+        [
+            *pip,
+            "wheel",
+            ".",
+            *offline,
+            "--no-build-isolation",
+            "--wheel-dir",
+            str(tmp_path / "wheels"),
+        ],
         cwd=lab,
         check=True,
     )
@@ -226,7 +256,12 @@ def test_a_wheel_in_a_fresh_environment_tells_the_commit_also_in_the_record_of_a
     # a run: train.py and conf/ beside the installed package
     for name in ("conf", "train.py"):
         (shutil.copytree if (lab / name).is_dir() else shutil.copy)(lab / name, tmp_path / name)
-    small = ["architecture.channels=8", "batch_size=16", "generator_batch_size=16", "evaluation=off"]
+    small = [
+        "architecture.channels=8",
+        "batch_size=16",
+        "generator_batch_size=16",
+        "evaluation=off",
+    ]
     subprocess.run(
         [python, "train.py", *small, "max_generator_steps=1", "run_dir=run"],
         cwd=tmp_path,

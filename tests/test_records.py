@@ -49,7 +49,7 @@ def strict(path: Path):
     return json.loads(path.read_text(), parse_constant=refuse)
 
 
-# Of a run -------------------------------------------------------------------------------------------------------------
+# Of a run -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", typing.get_type_hints(records.Content))
@@ -68,9 +68,15 @@ def test_what_a_run_was_and_what_came_of_it(run_dir):
     content = strict(run_dir / "record.json")
     assert (content["version"], content["status"], content["reason"]) == (VERSION, "finished", None)
     assert (content["seed"], content["precision"]) == (7, "32-true")
-    assert (content["generator_steps"], content["critic_steps"], content["resumed_from_step"]) == (3, 6, 0)
+    assert (content["generator_steps"], content["critic_steps"], content["resumed_from_step"]) == (
+        3,
+        6,
+        0,
+    )
     assert content["images_seen"] == 6 * 16
-    assert content["images_per_second"] == pytest.approx(content["images_seen"] / content["seconds"])
+    assert content["images_per_second"] == pytest.approx(
+        content["images_seen"] / content["seconds"]
+    )
     assert content["choices"]["loss"] == "logistic"
     assert content["choices"]["penalty"] == "maxgp"
     assert "loss=logistic" in content["command"]
@@ -78,7 +84,9 @@ def test_what_a_run_was_and_what_came_of_it(run_dir):
     assert content["config_hash"] == records.config_hash(content["config"])
     assert content["config"]["architecture"]["channels"] == 8
     assert "$" not in json.dumps(content["config"])  # resolved
-    assert content["last_metrics"] == {k: v for k, v in metrics(run_dir)[-1].items() if k != "generator_step"}
+    assert content["last_metrics"] == {
+        k: v for k, v in metrics(run_dir)[-1].items() if k != "generator_step"
+    }
     assert content["peak_memory_bytes"] > 1e6
     assert (content["extractor"], content["scores"]) == (None, {})
     assert content["packages"]["torch"] == __import__("torch").__version__.split("+")[0]
@@ -92,7 +100,9 @@ def test_the_numbers_of_parameters_are_those_of_the_exported_files(run_dir):
     with safe_open(run_dir / "generator.safetensors", "pt") as file:
         sizes = {key: math.prod(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     buffers = ("running_mean", "running_var", "num_batches_tracked")
-    assert content["parameters"]["generator"] == sum(n for key, n in sizes.items() if not key.endswith(buffers))
+    assert content["parameters"]["generator"] == sum(
+        n for key, n in sizes.items() if not key.endswith(buffers)
+    )
     channels = 8  # by hand: a down block of 1 channel, two flat blocks, a linear layer
     down = (9 * 1 * channels + channels) + (9 * channels**2 + channels) + (1 * channels + channels)
     flat = 2 * (9 * channels**2 + channels)
@@ -111,7 +121,9 @@ def test_the_data_are_identified(run_dir):
     assert len(told["content_hash"]) == 64
     for split, loaded in data.splits.items():
         assert told["splits"][split] == len(loaded.values)
-        assert told["label_histogram"][split] == [int(np.sum(loaded.labels == k)) for k in range(10)]
+        assert told["label_histogram"][split] == [
+            int(np.sum(loaded.labels == k)) for k in range(10)
+        ]
 
 
 def test_git_state_is_that_of_the_checkout(run_dir):
@@ -127,10 +139,12 @@ def test_git_state_is_that_of_the_checkout(run_dir):
 
 def test_a_record_knows_every_field_of_the_config():
     """Another one would be held against nothing."""
-    assert set(typing.get_type_hints(records.Config)) == set(config.TrainConfig.__dataclass_fields__)
+    assert set(typing.get_type_hints(records.Config)) == set(
+        config.TrainConfig.__dataclass_fields__
+    )
 
 
-# Identity -------------------------------------------------------------------------------------------------------------
+# Identity -----------------------------------------------------------------------------------------
 
 SAME = ["run_dir=elsewhere", "log_every=3", "sample_every=3", "checkpoint_every=3", "keep_checkpoints=9",
         "logger=none", "trainer=cpu", "trainer=gpu", "trainer.devices=2", "data_cache=elsewhere"]  # fmt: skip
@@ -157,7 +171,9 @@ def test_the_hash_tells_what_determines_the_result(override):
 def test_the_hash_ignores_where_the_data_stand():
     folder = ("dataset=image_folder", "dataset.name=mine")
     assert hash_of(*folder, "dataset.root=/a") == hash_of(*folder, "dataset.root=/b")
-    assert hash_of(*folder, "dataset.root=/a") != hash_of("dataset=image_folder", "dataset.name=his", "dataset.root=/a")
+    assert hash_of(*folder, "dataset.root=/a") != hash_of(
+        "dataset=image_folder", "dataset.name=his", "dataset.root=/a"
+    )
 
 
 def test_every_field_of_the_config_is_either_identity_or_not():
@@ -188,7 +204,7 @@ def test_identity_does_not_depend_on_the_order_of_keys_nor_change_its_input():
     assert whole == before
 
 
-# The file -------------------------------------------------------------------------------------------------------------
+# The file -----------------------------------------------------------------------------------------
 
 
 def test_update_is_atomic(tmp_path, monkeypatch):
@@ -204,7 +220,9 @@ def test_update_is_atomic(tmp_path, monkeypatch):
 
 def test_numbers_that_are_not_finite_are_strings(tmp_path):
     record = records.RunRecord(tmp_path, {})
-    record.update(last_metrics={"a": math.nan, "b": math.inf, "c": 1.0}, scores={"s": {"value": -math.inf}})
+    record.update(
+        last_metrics={"a": math.nan, "b": math.inf, "c": 1.0}, scores={"s": {"value": -math.inf}}
+    )
     content = strict(record.path)
     assert content["last_metrics"] == {"a": "nan", "b": "inf", "c": 1.0}
     assert content["scores"] == {"s": {"value": "-inf"}}
@@ -232,7 +250,7 @@ def test_what_is_no_record_is_refused_in_one_line(text, tmp_path):
     assert "\n" not in str(refused.value)
 
 
-# Files that somebody else wrote ---------------------------------------------------------------------------------------
+# Files that somebody else wrote -------------------------------------------------------------------
 
 
 OF_A_SCORE = '"std": null, "n_samples": 1, "step": 1'
@@ -245,7 +263,7 @@ OF_A_SCORE = '"std": null, "n_samples": 1, "step": 1'
         ('"seconds": NaN', "seconds is NaN"),
         ('"scores": [1]', "scores is a list of 1, and must be a mapping"),
         ('"scores": {"s": {"std": null}}', "scores.s has no extractor, n_samples, step, value"),
-        (f'"scores": {{"s": {{"value": [], {OF_A_SCORE}, "extractor": {{}}}}}}', 'scores.s.value is a list of 0, and must be a number or "nan"'),  # noqa: E501
+        (f'"scores": {{"s": {{"value": [], {OF_A_SCORE}, "extractor": {{}}}}}}', 'scores.s.value is a list of 0, and must be a number or "nan"'),
         (f'"scores": {{"s": {{"value": 1, {OF_A_SCORE}, "extractor": {{"architecture": {{}}}}}}}}', "has no name"),
         ('"config": "abc"', 'config is "abc", and must be a mapping'),
         ('"config": {"n_critic": 1.5}', "config.n_critic is 1.5, and must be a whole number"),
@@ -270,7 +288,9 @@ OF_A_SCORE = '"std": null, "n_samples": 1, "step": 1'
     ],
 )  # fmt: skip
 def test_an_odd_record_is_refused_once_by_the_name_of_the_field(change, words, tmp_path):
-    (tmp_path / "record.json").write_text(f'{{"version": {VERSION}, "status": "finished", {change}}}')
+    (tmp_path / "record.json").write_text(
+        f'{{"version": {VERSION}, "status": "finished", {change}}}'
+    )
     with pytest.raises(DamagedFile, match=f"^{tmp_path / 'record.json'} .*{words}") as refused:
         records.read(tmp_path)
     assert "\n" not in str(refused.value)
@@ -283,7 +303,9 @@ def test_a_record_that_never_ends_is_refused_at_once(target, tmp_path):
     with (tmp_path / "huge").open("wb") as file:
         file.truncate(2**40)
     (tmp_path / "record.json").symlink_to(tmp_path / target)
-    with pytest.raises(DamagedFile, match=r"record\.json (is no regular file|has 1,099,511,627,776 bytes)"):
+    with pytest.raises(
+        DamagedFile, match=r"record\.json (is no regular file|has 1,099,511,627,776 bytes)"
+    ):
         records.read_content(tmp_path / "record.json")
     with pytest.raises(UserError, match=r"record\.json is a link"):
         records.read(tmp_path)
@@ -295,7 +317,9 @@ def test_a_field_that_is_needed_and_missing_is_named(tmp_path):
         _ = records.read(tmp_path)["status"]
 
 
-@pytest.mark.parametrize("path", [*OLD, *(ROOT / "results/records").glob("*.json")], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*OLD, *(ROOT / "results/records").glob("*.json")], ids=lambda path: path.name
+)
 def test_records_that_runs_wrote_are_read(path):
     assert records.read_content(path)["status"] in records.STATUSES
 

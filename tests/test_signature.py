@@ -1,4 +1,5 @@
-"""signature.parameters reads from the source what inspect.signature finds in the imported target."""
+"""signature.parameters reads from the source what inspect.signature finds in the imported
+target."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def targets(content: Any) -> set[str]:
     return own.union(*map(targets, content.values()))
 
 
-ALL = sorted(set().union(*(targets(yaml.safe_load(path.read_text())) for path in CONF.rglob("*.yaml"))))
+ALL = sorted(
+    set().union(*(targets(yaml.safe_load(path.read_text())) for path in CONF.rglob("*.yaml")))
+)
 
 
 def test_there_are_targets():
@@ -39,7 +42,14 @@ def test_equals_inspect(target):
 
 
 @pytest.mark.parametrize(
-    "target", ["gan_lab.losses.nothing", "gan_lab.nothing.exp", "no_such_package.thing", "torch.optim.Adamm", "x"]
+    "target",
+    [
+        "gan_lab.losses.nothing",
+        "gan_lab.nothing.exp",
+        "no_such_package.thing",
+        "torch.optim.Adamm",
+        "x",
+    ],
 )
 def test_a_target_that_is_not_there_is_named(target):
     with pytest.raises(UserError, match=target):
@@ -102,5 +112,6 @@ def package(tmp_path, monkeypatch):
     ],
 )
 def test_reads_without_importing(package, name, expected):
-    """Re-exports, renames, inherited fields and constructors; ClassVar and field(init=False) are no parameters."""
+    """Re-exports, renames, inherited fields and constructors; ClassVar and field(init=False) are no
+    parameters."""
     assert signature.parameters(f"{package}.{name}") == expected

@@ -1,4 +1,5 @@
-"""gan_lab.terminal: text is shown as it is on any terminal, and printed commands work when they are pasted."""
+"""gan_lab.terminal: text is shown as it is on any terminal, and printed commands work when they are
+pasted."""
 
 from __future__ import annotations
 
@@ -21,7 +22,16 @@ from gan_lab import sweeps, terminal
 from gan_lab.sweeps.table import status_table
 from registry import CONF
 
-NAMES = ["[is,fid]", "[/vol]", "[red]x", ":smile:", "\x1b[31mred\x1b[0m", "a\x07b\rc", "\u202egnp.exe", "x\x9b2Jy"]
+NAMES = [
+    "[is,fid]",
+    "[/vol]",
+    "[red]x",
+    ":smile:",
+    "\x1b[31mred\x1b[0m",
+    "a\x07b\rc",
+    "\u202egnp.exe",
+    "x\x9b2Jy",
+]
 
 
 def shown(text: str, monkeypatch) -> str:
@@ -48,7 +58,10 @@ def test_a_name_is_text_and_nothing_in_it_acts(name, monkeypatch):
 def test_a_cell_of_a_sweep_is_text_whatever_its_name_and_reason(name, monkeypatch):
     monkeypatch.setattr(sys, "stdout", file := io.StringIO())
     name = name.replace("/", "")
-    cells = [sweeps.Cell(Path("sweep") / run, (f"run_dir={name}",), "failed", name) for run in (name, "other")]
+    cells = [
+        sweeps.Cell(Path("sweep") / run, (f"run_dir={name}",), "failed", name)
+        for run in (name, "other")
+    ]
     terminal.console().print(status_table(name, cells))
     assert file.getvalue().count(terminal.visible(name)) == 4
     terminal.console().print(Text(name))
@@ -78,7 +91,7 @@ def test_long_lines_are_not_broken(monkeypatch):
     assert path in shown(path, monkeypatch)
 
 
-# Commands -------------------------------------------------------------------------------------------------------------
+# Commands -----------------------------------------------------------------------------------------
 
 ODD = [
     "my run,lr=1e-3",
@@ -101,7 +114,11 @@ ODD = [
 
 @pytest.mark.parametrize("value", ODD)
 def test_a_pasted_override_is_read_as_it_was(value):
-    word = subprocess.run(["sh", "-c", f"printf %s {terminal.pasted('resume', value)}"], capture_output=True, text=True)
+    word = subprocess.run(
+        ["sh", "-c", f"printf %s {terminal.pasted('resume', value)}"],
+        capture_output=True,
+        text=True,
+    )
     override = OverridesParser.create().parse_override(word.stdout)
     assert (override.key_or_group, override.value()) == ("resume", value)
     assert not override.is_sweep_override()
@@ -114,20 +131,25 @@ def test_a_quoted_value_that_is_no_text_keeps_its_type(value):
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).filter(lambda text: "${" not in text)
+    st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).filter(
+        lambda text: "${" not in text
+    )
 )
 @example("\\\\'")
 def test_any_quoted_value_is_read_as_it_was(value):
-    assert OverridesParser.create().parse_override(f"resume={terminal.quoted(value)}").value() == value
+    assert (
+        OverridesParser.create().parse_override(f"resume={terminal.quoted(value)}").value() == value
+    )
 
 
 def test_plain_paths_stay_as_they_are():
     assert (
-        terminal.pasted("resume", "outputs/2026-11-28/07-00-00-123456") == "resume=outputs/2026-11-28/07-00-00-123456"
+        terminal.pasted("resume", "outputs/2026-11-28/07-00-00-123456")
+        == "resume=outputs/2026-11-28/07-00-00-123456"
     )
 
 
-# Terminals ------------------------------------------------------------------------------------------------------------
+# Terminals ----------------------------------------------------------------------------------------
 
 PROGRAM = """
 import sys
@@ -150,7 +172,9 @@ print("ended", file=sys.stderr)
     ids=["ascii", "C", "latin-1"],
 )
 def test_what_a_terminal_cannot_show_is_replaced(environment):
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, env=os.environ | environment)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, env=os.environ | environment
+    )
     assert (done.returncode, done.stderr) == (0, b"ended\n")
     assert done.stdout.count(b"2 ?") == 4000
 
@@ -159,13 +183,18 @@ def test_what_a_terminal_cannot_show_is_replaced(environment):
 def test_a_stream_that_cannot_be_written_ends_nothing(target):
     """A closed pipe, a full disk, no stdout at all."""
     command = f"{sys.executable} -c '{PROGRAM}' {target}"
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "ended\n")
 
 
-# By construction ------------------------------------------------------------------------------------------------------
+# By construction ----------------------------------------------------------------------------------
 
-SOURCES = [*sorted((CONF.parent / "src").rglob("*.py")), *sorted((CONF.parent / "scripts").glob("*.py"))]
+SOURCES = [
+    *sorted((CONF.parent / "src").rglob("*.py")),
+    *sorted((CONF.parent / "scripts").glob("*.py")),
+]
 OWN = {"terminal.py"}
 FOR_MACHINES = {"provenance.py", "scores.py", "throughput.py"}  # their output is no text of users
 
@@ -173,7 +202,11 @@ FOR_MACHINES = {"provenance.py", "scores.py", "throughput.py"}  # their output i
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_no_program_prints_but_through_one_module(path: Path):
     """So that no text of a user can be markup, and no output can end a run."""
-    called = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    called = {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
     if path.name not in OWN:
         assert not {"Console", "rich.print"} & called
     if path.name not in OWN | FOR_MACHINES:

@@ -1,7 +1,8 @@
 """gan_lab: compare GAN objectives, Lipschitz penalties and optimizers.
 
-The parts (`losses`, `penalties`, `optim`, `architectures`, `data`, `metrics`) work on their own in any PyTorch program;
-`training` and `callbacks` join them under Lightning, `config` under Hydra. Importing this package imports no torch.
+The parts (`losses`, `penalties`, `optim`, `architectures`, `data`, `metrics`) work on their own in
+any PyTorch program; `training` and `callbacks` join them under Lightning, `config` under Hydra.
+Importing this package imports no torch.
 """
 
 from __future__ import annotations

@@ -40,24 +40,32 @@ from gan_lab.types import DataSpec
 def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
     """Call a config node's `_target_` with its fields and facts that no config holds.
 
-    What the target refuses (ValueError, TypeError), or needs and cannot import, becomes a UserError with the group, and
-    so does a target that a config may not name (gan_lab.config.trust). Nothing else calls what a config names.
+    What the target refuses (ValueError, TypeError), or needs and cannot import, becomes a UserError
+    with the group, and so does a target that a config may not name (gan_lab.config.trust). Nothing
+    else calls what a config names.
     """
     plain = plain_config(node)
     trust.check(group, plain)
-    fields = {key: value for key, value in plain.items() if key == "_target_" or key not in META_KEYS}
+    fields = {
+        key: value for key, value in plain.items() if key == "_target_" or key not in META_KEYS
+    }
     try:
         return instantiate(fields, *facts, _convert_="all", **named_facts)
     except (InstantiationException, MisconfigurationException) as error:
         cause = error.__cause__ or error
         if isinstance(cause, _OF_A_VALUE):
-            nested = re.search(r"^full_key: (\S+)$", str(error), re.MULTILINE)  # Hydra's word for where it was
-            raise UserError(_at(group, fields, nested[1] if nested else "", " ".join(str(cause).split()))) from None
+            nested = re.search(
+                r"^full_key: (\S+)$", str(error), re.MULTILINE
+            )  # Hydra's word for where it was
+            raise UserError(
+                _at(group, fields, nested[1] if nested else "", " ".join(str(cause).split()))
+            ) from None
         raise
 
 
 def loaded(node: DictConfig, cache: str | Path) -> LoadedData:
-    """The data set of a config node, decoded once into the folder `cache`. Raises UserError as `make` and `load`."""
+    """The data set of a config node, decoded once into the folder `cache`. Raises UserError as
+    `make` and `load`."""
     source = make("dataset", node)
     try:
         return load(source, Path(cache))
@@ -66,9 +74,11 @@ def loaded(node: DictConfig, cache: str | Path) -> LoadedData:
 
 
 def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
-    """A part's message under the path of the config: "lr=-1: ..." of the optimizer as "optimizer.lr=-1: ...".
+    """A part's message under the path of the config: "lr=-1: ..." of the optimizer as
+    "optimizer.lr=-1: ...".
 
-    Only a message that begins with a parameter of the target `below` (dotted) of the group's node is one of its fields.
+    Only a message that begins with a parameter of the target `below` (dotted) of the group's node
+    is one of its fields.
     """
     path = group
     for name in below.split(".") if below else ():
@@ -77,7 +87,13 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
     is_field = first is not None and first[0] in signature.parameters(str(node["_target_"]))
     if message.startswith(f"{group}."):
         return message
-    return f"{path}.{message}" if is_field else f"{path}: {message}" if group != "dataset" or below else message
+    return (
+        f"{path}.{message}"
+        if is_field
+        else f"{path}: {message}"
+        if group != "dataset" or below
+        else message
+    )
 
 
 _OF_A_VALUE = (
@@ -88,17 +104,26 @@ _OF_A_VALUE = (
 
 
 def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
-    """What training sees of `data`: its images, K classes, and as many labels as `dataset.labelled_fraction` leaves."""
+    """What training sees of `data`: its images, K classes, and as many labels as
+    `dataset.labelled_fraction` leaves."""
     dataset = config.dataset
-    num_classes = None if dataset.num_classes is None else int(dataset.num_classes)  # 10.0 is a whole number
+    num_classes = (
+        None if dataset.num_classes is None else int(dataset.num_classes)
+    )  # 10.0 is a whole number
     return partly_labelled(data, dataset.labelled_fraction, num_classes, config.seed)
 
 
-def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None, seen: LoadedData | None = None) -> GAN:
+def gan(
+    config: DictConfig,
+    spec: DataSpec,
+    data: LoadedData | None = None,
+    seen: LoadedData | None = None,
+) -> GAN:
     """The module that a config describes, for `training_data` of `spec`.
 
-    Its weights depend on the seed alone, and those of weight-normalised layers on the first batch. data: whole; without
-    it such layers are not scaled and no reference distribution is set: for a module whose weights will be loaded.
+    Its weights depend on the seed alone, and those of weight-normalised layers on the first batch.
+    data: whole; without it such layers are not scaled and no reference distribution is set: for a
+    module whose weights will be loaded.
     seen: its `training_data`, where they are at hand.
     """
     # loss and targets
@@ -111,13 +136,17 @@ def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None, seen
     # networks, their weights from the seed
     architecture = make("architecture", config.architecture)
     torch.manual_seed(fold(config.seed, "initial weights"))
-    layout = torch.channels_last if spec.kind == "images" else torch.contiguous_format  # faster convolutions
+    layout = (
+        torch.channels_last if spec.kind == "images" else torch.contiguous_format
+    )  # faster convolutions
     generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
     critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
     if seen is not None:
         z = torch.randn(config.generator_batch_size, architecture.latent_dim)
         initialise_from_data(generator, targets.draw(z, torch.default_generator)[0])
-        first = ResidentLoader(ResidentData.place(seen, "cpu"), config.batch_size, 1, config.seed, stop=1)
+        first = ResidentLoader(
+            ResidentData.place(seen, "cpu"), config.batch_size, 1, config.seed, stop=1
+        )
         initialise_from_data(critic, next(iter(first))[0][0])
     return GAN(
         generator=generator,
@@ -126,7 +155,9 @@ def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None, seen
         penalty=make("penalty", config.penalty),
         targets=targets,
         generator_optimizer=functools.partial(make, "optimizer", config.optimizer),
-        critic_optimizer=functools.partial(make, "optimizer_critic", merged_critic_optimizer(config)),
+        critic_optimizer=functools.partial(
+            make, "optimizer_critic", merged_critic_optimizer(config)
+        ),
         schedule=make("schedule", config.schedule),
         recipe=Recipe(
             seed=config.seed,
@@ -142,7 +173,8 @@ def gan(config: DictConfig, spec: DataSpec, data: LoadedData | None = None, seen
 
 
 def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
-    """`gan` without memory for its weights: to see whether a file fits it, of whatever size a config says it is.
+    """`gan` without memory for its weights: to see whether a file fits it, of whatever size a
+    config says it is.
 
     Raises UserError as `gan`, and for networks of more weights than can be counted.
     """
@@ -150,11 +182,14 @@ def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
         with torch.device("meta"):
             return gan(config, spec)
     except (RuntimeError, OverflowError) as error:
-        raise UserError(f"architecture: such networks cannot be made ({' '.join(str(error).split())[:120]})") from None
+        raise UserError(
+            f"architecture: such networks cannot be made ({' '.join(str(error).split())[:120]})"
+        ) from None
 
 
 def _guided(loss: Loss, asked: str | None, data: LoadedData, fed: LoadedData) -> Loss:
-    """The loss with (4-34): as asked, and uniform where no label guides the classes of a LabelLoss."""
+    """The loss with (4-34): as asked, and uniform where no label guides the classes of a
+    LabelLoss."""
     if asked is None and count_labelled(fed) == 0 and isinstance(loss, LabelLoss):
         asked = "uniform"
     if asked is None or not isinstance(loss, LabelLoss | CatLoss):
@@ -165,7 +200,8 @@ def _guided(loss: Loss, asked: str | None, data: LoadedData, fed: LoadedData) ->
     shares = class_shares(data)
     if len(shares) != classes or min(shares) == 0:
         raise UserError(
-            f"dataset.reference_distribution=data: {data.spec.name} has labels of {sum(map(bool, shares))} classes and "
+            f"dataset.reference_distribution=data: {data.spec.name} has labels of "
+            f"{sum(map(bool, shares))} classes and "
             f"{classes} are trained; set dataset.reference_distribution=uniform"
         )
     return GuidedLoss(loss, shares)
@@ -180,7 +216,8 @@ def device(name: str) -> torch.device:
 
 
 def protocol(config: DictConfig) -> Protocol | None:
-    """How the run is scored; None for evaluation=off. Raises UserError where weights are missing."""
+    """How the run is scored; None for evaluation=off. Raises UserError where weights are
+    missing."""
     made: Protocol | None = make("evaluation", config.evaluation) if config.evaluation else None
     return made
 
@@ -193,9 +230,11 @@ def evaluator(
     gan: GAN | None = None,
     scored_by: Protocol | None = None,
 ) -> Evaluator | None:
-    """The evaluator of a run, with its classifier trained or its weights checked; None for evaluation=off and points.
+    """The evaluator of a run, with its classifier trained or its weights checked; None for
+    evaluation=off and points.
 
-    gan: what it is to score, so that a score which that cannot have is refused now; None: images without a generator.
+    gan: what it is to score, so that a score which that cannot have is refused now; None: images
+    without a generator.
     scored_by: the `protocol` of the config, where it is at hand.
     """
     scored_by = protocol(config) if scored_by is None else scored_by
@@ -208,8 +247,11 @@ def evaluator(
     return Evaluator(scored_by, data, Path(config.data_cache), device, console, own_classes)
 
 
-def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str) -> pl.Trainer:
-    """Lightning's Trainer: one epoch over the steps still to do; checkpoints, bar and metrics are ours."""
+def trainer(
+    config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str
+) -> pl.Trainer:
+    """Lightning's Trainer: one epoch over the steps still to do; checkpoints, bar and metrics are
+    ours."""
     # a run on one device asks no cluster: SLURM_NTASKS may be of the job that it is a part of
     alone = config.trainer.get("strategy") is None
     try:
@@ -233,13 +275,15 @@ def trainer(config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logg
     cores = os.cpu_count() or 1
     if made.strategy.root_device.type == "cpu" and made.num_devices > cores:
         raise UserError(
-            f"trainer.devices={made.num_devices}: this machine has {cores} cores; set trainer.devices={cores} or less"
+            f"trainer.devices={made.num_devices}: this machine has {cores} cores; set "
+            f"trainer.devices={cores} or less"
         )
     return made
 
 
 def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:
-    """The chosen loggers, writing into the run directory. W&B continues the run `run_id` after a resume."""
+    """The chosen loggers, writing into the run directory. W&B continues the run `run_id` after a
+    resume."""
     made = []
     for name, node in config.logger.items():
         facts = {"save_dir": run_dir}
@@ -253,8 +297,12 @@ def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:
 
 
 def _check_folders(path: str, node: DictConfig) -> None:
-    """Refuse fields that name folders of a logger and would lead out of the run directory. Raises UserError."""
+    """Refuse fields that name folders of a logger and would lead out of the run directory. Raises
+    UserError."""
     for name in ("name", "version", "sub_dir"):
         value = node.get(name)
         if value not in (None, "") and safe_name(value) != str(value):
-            raise UserError(f"{path}.{name}={value}: a folder in the run directory is meant: use letters, digits and -")
+            raise UserError(
+                f"{path}.{name}={value}: a folder in the run directory is meant: use letters, "
+                "digits and -"
+            )

@@ -1,7 +1,7 @@
 """What a value must be, in one wording: "lr=-1: use a number of at least 0". Torch-free.
 
-A part names its own argument; gan_lab.build puts the config's path before it ("optimizer.lr=-1: ..."). Every function
-returns the value, or raises UserError.
+A part names its own argument; gan_lab.build puts the config's path before it ("optimizer.lr=-1:
+..."). Every function returns the value, or raises UserError.
 """
 
 from __future__ import annotations
@@ -30,10 +30,14 @@ def number(
     below: float = math.inf,
 ) -> float:
     """A finite number within bounds, which True is not."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    )
     if not is_number or not (at_least <= value <= at_most and above < value < below):
         bounds = {"of at least": at_least, "above": above, "of at most": at_most, "below": below}
-        words = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound))
+        words = " and ".join(
+            f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)
+        )
         if math.isfinite(at_least) and math.isfinite(at_most):
             words = f"between {at_least:g} and {at_most:g}"
         raise UserError(f"{name}={value}: use a number {words}".rstrip())

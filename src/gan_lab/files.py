@@ -1,4 +1,5 @@
-"""Files: reading those that other people made, and writing so that a reader never sees half of one. Torch-free."""
+"""Files: reading those that other people made, and writing so that a reader never sees half of one.
+Torch-free."""
 
 from __future__ import annotations
 
@@ -19,14 +20,17 @@ from gan_lab.errors import UserError
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # of `atomic_path`
 JSON_BYTES = 8 * 2**20  # more than any record; its values take at most some 30 times as much memory
-_NAME_BYTES = 160  # of the 255 that file systems take; a suffix and the name of a temporary file come to it
+_NAME_BYTES = (
+    160  # of the 255 that file systems take; a suffix and the name of a temporary file come to it
+)
 
 
 def safe_name(said: object) -> str:
-    """A file's name from anything that a file or a person says: one part of a path, never a folder or a hidden file.
+    """A file's name from anything that a file or a person says: one part of a path, never a folder
+    or a hidden file.
 
-    Letters, digits and _ . + - stay; everything else, and a dot at the beginning, becomes "-". What is too long is cut
-    and told from others by a hash.
+    Letters, digits and _ . + - stay; everything else, and a dot at the beginning, becomes "-". What
+    is too long is cut and told from others by a hash.
     """
     name = re.sub(r"[^\w.+-]|\A\.", "-", str(said)) or "-"
     if len(name.encode()) <= _NAME_BYTES:
@@ -37,7 +41,8 @@ def safe_name(said: object) -> str:
 
 @contextmanager
 def open_regular(path: Path, at_most: int | None = None) -> Iterator[BufferedReader]:
-    """Open a file that somebody else may have made, without waiting at a pipe or reading a device that never ends.
+    """Open a file that somebody else may have made, without waiting at a pipe or reading a device
+    that never ends.
 
     Args:
         path: links are followed.
@@ -53,7 +58,8 @@ def open_regular(path: Path, at_most: int | None = None) -> Iterator[BufferedRea
             raise UserError(f"{path} is no regular file: remove it, or name another")
         if at_most is not None and state.st_size > at_most:
             raise UserError(
-                f"{path} has {state.st_size:,} bytes, and at most {at_most:,} are read: it is damaged, or not what "
+                f"{path} has {state.st_size:,} bytes, and at most {at_most:,} are read: it is "
+                "damaged, or not what "
                 "its name says; restore it"
             )
         yield file
@@ -62,8 +68,8 @@ def open_regular(path: Path, at_most: int | None = None) -> Iterator[BufferedRea
 def read_json(path: Path, at_most: int = JSON_BYTES) -> Any:
     """The value of a JSON file that somebody else may have made.
 
-    Raises ValueError (UserError among them) where it is too large, no regular file, no JSON or nested too deeply, and
-    OSError where it cannot be read.
+    Raises ValueError (UserError among them) where it is too large, no regular file, no JSON or
+    nested too deeply, and OSError where it cannot be read.
     """
     with open_regular(path, at_most) as file:
         return parse_json(file.read())
@@ -77,13 +83,17 @@ def parse_json(content: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-_WITH_LINKS = "wandb"  # in which W&B keeps links of its own, and writes only into folders that it makes
+_WITH_LINKS = (
+    "wandb"  # in which W&B keeps links of its own, and writes only into folders that it makes
+)
 
 
 def refuse_links(run_dir: Path) -> None:
-    """Refuse a link in a run directory, at any depth: what is written or deleted there would be of somebody else.
+    """Refuse a link in a run directory, at any depth: what is written or deleted there would be of
+    somebody else.
 
-    The run directory itself may be reached through links; what W&B keeps in its folder is not looked at.
+    The run directory itself may be reached through links; what W&B keeps in its folder is not
+    looked at.
 
     Raises:
         UserError: names the link, or a folder that cannot be read.
@@ -96,21 +106,27 @@ def refuse_links(run_dir: Path) -> None:
                 for entry in entries:
                     if entry.is_symlink():
                         raise UserError(
-                            f"{entry.path} is a link, and a run directory holds none: remove it, or put a copy of "
+                            f"{entry.path} is a link, and a run directory holds none: remove it, "
+                            "or put a copy of "
                             "what it leads to in its place"
                         )
-                    if entry.is_dir(follow_symlinks=False) and entry.path != str(run_dir / _WITH_LINKS):
+                    if entry.is_dir(follow_symlinks=False) and entry.path != str(
+                        run_dir / _WITH_LINKS
+                    ):
                         folders.append(entry.path)
         except OSError as error:
-            raise UserError(f"{folder} cannot be read ({error.strerror}): restore it, or remove it") from None
+            raise UserError(
+                f"{folder} cannot be read ({error.strerror}): restore it, or remove it"
+            ) from None
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed to disk and takes the name `path`.
+    """Yield a temporary path beside `path`; on success it is flushed to disk and takes the name
+    `path`.
 
-    After a kill or an error the old file, or none, stands at `path`. Two writers may race: the last one wins whole.
-    What a kill leaves of the temporary one is for `clear_abandoned`.
+    After a kill or an error the old file, or none, stands at `path`. Two writers may race: the last
+    one wins whole. What a kill leaves of the temporary one is for `clear_abandoned`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
@@ -129,7 +145,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def clear_abandoned(folder: Path) -> None:
-    """Remove the temporary files that killed writers left in a folder; nothing where somebody writes there now."""
+    """Remove the temporary files that killed writers left in a folder; nothing where somebody
+    writes there now."""
     with suppress(OSError):  # no such folder, no locks there, or it is in use
         if names := list(filter(_TEMPORARY.fullmatch, os.listdir(folder))):
             with _opened(folder) as descriptor:
@@ -140,13 +157,16 @@ def clear_abandoned(folder: Path) -> None:
 
 @contextmanager
 def asked_path(field: str, path: Path) -> Iterator[Path]:
-    """`atomic_path` of a path that the user named with `field`: UserError where nothing can be written there."""
+    """`atomic_path` of a path that the user named with `field`: UserError where nothing can be
+    written there."""
     try:
         with atomic_path(path) as temporary:
             yield temporary
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError(f"{field}={path} cannot be written ({reason}): name another place") from None
+        raise UserError(
+            f"{field}={path} cannot be written ({reason}): name another place"
+        ) from None
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -192,9 +212,12 @@ def _open_at_once(path: str, flags: int) -> int:
 
 @contextmanager
 def _shared(folder: Path) -> Iterator[None]:
-    """`clear_abandoned` leaves the folder alone meanwhile. The system drops the lock of a process that was killed."""
+    """`clear_abandoned` leaves the folder alone meanwhile. The system drops the lock of a process
+    that was killed."""
     with _opened(folder) as descriptor:
-        with suppress(OSError):  # a file system without locks: `clear_abandoned` gets none there, either
+        with suppress(
+            OSError
+        ):  # a file system without locks: `clear_abandoned` gets none there, either
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def undisturbed(*modules: nn.Module) -> Iterator[None]:
-    """Inside: eval mode, no gradients, no autocast, no TF32. Afterwards everything is as it was, random states too."""
+    """Inside: eval mode, no gradients, no autocast, no TF32. Afterwards everything is as it was,
+    random states too."""
     training = [(part, part.training) for module in modules for part in module.modules()]
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     try:
@@ -36,7 +37,8 @@ def undisturbed(*modules: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """fp32 products in fp32, whichever of torch's two sets of names the caller's setting was made with."""
+    """fp32 products in fp32, whichever of torch's two sets of names the caller's setting was made
+    with."""
     cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
     places: tuple[Any, ...] = (
         *(cuda.matmul, cudnn.conv, cudnn.rnn),  # type: ignore[attr-defined]
@@ -44,7 +46,9 @@ def _full_precision() -> Iterator[None]:
     )
     before = [place.fp32_precision for place in places]
     matmul = cudnn_tf32 = None
-    with contextlib.suppress(RuntimeError):  # torch refuses to say when only the new names were used
+    with contextlib.suppress(
+        RuntimeError
+    ):  # torch refuses to say when only the new names were used
         matmul = torch.get_float32_matmul_precision()
     with contextlib.suppress(RuntimeError):
         cudnn_tf32 = cudnn.allow_tf32

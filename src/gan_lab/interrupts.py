@@ -17,11 +17,13 @@ REPEATED_SECONDS = 2.0
 
 @contextmanager
 def stopped_by_sigterm() -> Iterator[None]:
-    """Inside, SIGTERM raises Interrupted, as Ctrl-C raises KeyboardInterrupt: what is open is closed, and it is said.
+    """Inside, SIGTERM raises Interrupted, as Ctrl-C raises KeyboardInterrupt: what is open is
+    closed, and it is said.
 
-    Within REPEATED_SECONDS a repetition counts as the same request: process managers often send it to a process and to
-    its group, and the second must not end what the first has begun. While a run trains, StopOnSignal takes its place.
-    Nothing outside the main thread, where Python allows no handlers.
+    Within REPEATED_SECONDS a repetition counts as the same request: process managers often send it
+    to a process and to its group, and the second must not end what the first has begun. While a run
+    trains, StopOnSignal takes its place. Nothing outside the main thread, where Python allows no
+    handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -44,11 +46,13 @@ def stopped_by_sigterm() -> Iterator[None]:
 
 @contextmanager
 def waits_for_imports() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM wait for the end: large libraries are imported whole, or not at all.
+    """Inside, Ctrl-C and SIGTERM wait for the end: large libraries are imported whole, or not at
+    all.
 
-    A KeyboardInterrupt within an import leaves half a module, of which the next import makes anything: of numpy scipy
-    makes a RecursionError. What the system itself does at a signal, which ends the process, does not wait. Nothing
-    outside the main thread, where Python allows no handlers.
+    A KeyboardInterrupt within an import leaves half a module, of which the next import makes
+    anything: of numpy scipy makes a RecursionError. What the system itself does at a signal, which
+    ends the process, does not wait. Nothing outside the main thread, where Python allows no
+    handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,8 +1,10 @@
-"""One training step on several processes of torch.distributed, each with an equal share of every batch.
+"""One training step on several processes of torch.distributed, each with an equal share of every
+batch.
 
-A process's loss is a mean over its share, and `average_gradients` makes their mean the gradient of all: right as it
-stands for means over samples. What is not one (a maximum, a function of a mean, batch statistics) uses `mean` and
-`total`, whose gradients reach every process. With one process, or none initialised, everything is the identity.
+A process's loss is a mean over its share, and `average_gradients` makes their mean the gradient of
+all: right as it stands for means over samples. What is not one (a maximum, a function of a mean,
+batch statistics) uses `mean` and `total`, whose gradients reach every process. With one process, or
+none initialised, everything is the identity.
 """
 
 from __future__ import annotations
@@ -61,11 +63,14 @@ def gathered(rows: Tensor) -> Tensor:
 
 def lost_another(error: BaseException) -> bool:
     """Whether an error says that another process is gone, as gloo and NCCL report it."""
-    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+    return isinstance(error, dist.DistError) or (
+        isinstance(error, RuntimeError) and "gloo" in str(error)
+    )
 
 
 class _Total(torch.autograd.Function):
-    """y = Σ_p x_p in every process, so dL/dx_p = Σ_q dL_q/dy, where L is the sum of all processes' losses."""
+    """y = Σ_p x_p in every process, so dL/dx_p = Σ_q dL_q/dy, where L is the sum of all processes'
+    losses."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -80,7 +85,8 @@ class _Total(torch.autograd.Function):
 
 @torch.no_grad()
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its mean over processes, in one message. All must have the same parameters with one."""
+    """Replace every gradient by its mean over processes, in one message. All must have the same
+    parameters with one."""
     if world_size() == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -1,8 +1,9 @@
-"""Hydra's launchers of a sweep: in turn, or by joblib, submitit and Ray, where every cell is a process of its own.
+"""Hydra's launchers of a sweep: in turn, or by joblib, submitit and Ray, where every cell is a
+process of its own.
 
-Why not the packages hydra-{joblib,submitit,ray}-launcher: they end a sweep with the first worker that is killed, and
-the last cannot be installed beside cloudpickle 3. Hydra accepts launchers only from the namespace `hydra_plugins`, and
-imports what it finds there at every start.
+Why not the packages hydra-{joblib,submitit,ray}-launcher: they end a sweep with the first worker
+that is killed, and the last cannot be installed beside cloudpickle 3. Hydra accepts launchers only
+from the namespace `hydra_plugins`, and imports what it finds there at every start.
 """
 
 from __future__ import annotations
@@ -37,18 +38,23 @@ from gan_lab.sweeps.job import Job, cell_dir, compose_cell, place
 class _Launcher(Launcher):
     """Keeps what Hydra hands over."""
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
         """Part of Hydra's interface."""
         self.context, self.task, self.config = hydra_context, task_function, config
 
 
 class CellLauncher(_Launcher):
-    """What the launchers share: make the jobs, let `run_all` run them, note those whose process was lost."""
+    """What the launchers share: make the jobs, let `run_all` run them, note those whose process was
+    lost."""
 
     cells_end_with_sweep = True
     starts_every_device = False
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
         """Run all cells; one result for each, also where its process was killed."""
         setup_globals()
         self.check()
@@ -81,7 +87,11 @@ class CellLauncher(_Launcher):
                 sweeps.note_failed(cell_dir(job.composed()), typed, why, status)
             name = sweeps.telling(typed, common)
             terminal.tell(f"[{self.told}/{len(jobs)}] {name}: {'done' if ok else why}")
-            return JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) if ok else _failed(job.overrides, why)
+            return (
+                JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED)
+                if ok
+                else _failed(job.overrides, why)
+            )
 
         return self.run_all(jobs, tell)
 
@@ -90,11 +100,13 @@ class CellLauncher(_Launcher):
 
     @abstractmethod
     def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
-        """Run the jobs, call `tell` for each as it ends, return the results in the order of the jobs."""
+        """Run the jobs, call `tell` for each as it ends, return the results in the order of the
+        jobs."""
 
 
 class CellSweeper(BasicSweeper):
-    """Hydra's own, without composing every cell once more before the first where SweepCallback has done so."""
+    """Hydra's own, without composing every cell once more before the first where SweepCallback has
+    done so."""
 
     def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
         super().__init__(max_batch_size, params)
@@ -106,10 +118,12 @@ class CellSweeper(BasicSweeper):
 
 
 class SerialLauncher(_Launcher):
-    """One cell after another in this process. As Hydra's basic launcher, but where a cell can have no folder (a file is
-    in the way, its name is too long, ...) the others go on."""
+    """One cell after another in this process. As Hydra's basic launcher, but where a cell can have
+    no folder (a file is in the way, its name is too long, ...) the others go on."""
 
-    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
         """Run all cells; one result for each."""
         setup_globals()
         return [
@@ -144,14 +158,18 @@ def _failed(overrides: Sequence[str], why: str) -> JobReturn:
 
 def _whole(name: str, value: Any, words: str = "at least 1", least: int = 1) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise CompactHydraException(f"hydra.launcher.{name}={value}: must be a whole number, {words}")
+        raise CompactHydraException(
+            f"hydra.launcher.{name}={value}: must be a whole number, {words}"
+        )
 
 
 class JoblibLauncher(CellLauncher):
-    """`n_jobs` cells at a time on this machine, in processes of joblib's loky; threads are divided among them."""
+    """`n_jobs` cells at a time on this machine, in processes of joblib's loky; threads are divided
+    among them."""
 
     def __init__(self, n_jobs: int, gpus: list[int] | None) -> None:
-        """n_jobs: -1 for one for each core. gpus: numbers of the devices that the cells take turns on."""
+        """n_jobs: -1 for one for each core. gpus: numbers of the devices that the cells take turns
+        on."""
         self.n_jobs, self.gpus = n_jobs, gpus
 
     def check(self) -> None:
@@ -168,18 +186,25 @@ class JoblibLauncher(CellLauncher):
     def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
         """See CellLauncher."""
         import joblib
-        from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+        from joblib.externals.loky.process_executor import (
+            ProcessPoolExecutor,
+            TerminatedWorkerError,
+        )
 
         cores = joblib.cpu_count()
         n_jobs = min(cores if self.n_jobs == -1 else self.n_jobs, len(jobs))
         threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores // n_jobs)))
         terminal.tell(f"{len(jobs)} cells, {n_jobs} at a time, {threads} threads each")
-        environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+        environment = dict.fromkeys(
+            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads
+        )
         slots = list(range(n_jobs))
 
         def run(job: Job) -> JobReturn:
             slot = slots.pop()
-            device = {"CUDA_VISIBLE_DEVICES": str(self.gpus[slot % len(self.gpus)])} if self.gpus else {}
+            device = (
+                {"CUDA_VISIBLE_DEVICES": str(self.gpus[slot % len(self.gpus)])} if self.gpus else {}
+            )
             try:
                 with ProcessPoolExecutor(max_workers=1, env=environment | device) as process:
                     return tell(job, process.submit(job).result())
@@ -203,7 +228,8 @@ def _exit_codes(error: Exception) -> str:
 
 
 class SubmititLauncher(CellLauncher):
-    """Cells as jobs of Slurm, or of submitit's local executor. A Slurm job outlives the process that sent it."""
+    """Cells as jobs of Slurm, or of submitit's local executor. A Slurm job outlives the process
+    that sent it."""
 
     def __init__(
         self,
@@ -215,10 +241,11 @@ class SubmititLauncher(CellLauncher):
         name: str,
         slurm: dict[str, Any],
     ) -> None:
-        """cluster: slurm or local. slurm: what else submitit passes on (partition, account, array_parallelism, ...).
+        """cluster: slurm or local. slurm: what else submitit passes on (partition, account,
+            array_parallelism, ...).
 
-        Slurm starts a task for each of the cells' devices, with a GPU unless they train on the CPU. On this machine a
-        cell of several devices is one task, which starts the others.
+        Slurm starts a task for each of the cells' devices, with a GPU unless they train on the CPU.
+        On this machine a cell of several devices is one task, which starts the others.
         """
         self.cluster, self.folder = cluster, folder
         self.resources = {
@@ -235,10 +262,13 @@ class SubmititLauncher(CellLauncher):
         """See CellLauncher."""
         _need("submitit", "submitit", "sweeps")
         if self.cluster not in ("slurm", "local"):
-            raise CompactHydraException(f"hydra.launcher.cluster={self.cluster}: choose slurm or local")
+            raise CompactHydraException(
+                f"hydra.launcher.cluster={self.cluster}: choose slurm or local"
+            )
         if self.cluster == "slurm" and shutil.which("srun") is None:
             raise CompactHydraException(
-                "hydra/launcher=submitit_slurm: there is no srun on this machine; start the sweep where Slurm's "
+                "hydra/launcher=submitit_slurm: there is no srun on this machine; start the sweep "
+                "where Slurm's "
                 "commands are, or add hydra/launcher=joblib"
             )
         for field in ("timeout_min", "cpus_per_task"):
@@ -262,7 +292,9 @@ class SubmititLauncher(CellLauncher):
         sent = executor.map_array(_Task(), jobs)
         if self.cluster == "slurm":
             sweeps.SENT.add(place(jobs[0].composed())[0])
-        terminal.tell(f"{len(jobs)} jobs sent to {self.cluster}: {', '.join(job.job_id for job in sent)}")
+        terminal.tell(
+            f"{len(jobs)} jobs sent to {self.cluster}: {', '.join(job.job_id for job in sent)}"
+        )
         results: dict[int, JobReturn] = {}
         while len(results) < len(jobs):
             for i, handle in enumerate(sent):
@@ -278,7 +310,8 @@ class SubmititLauncher(CellLauncher):
             said = str(error).strip() or type(error).__name__
             if found := re.search(r"CompactHydraException: (.*)", said):  # see _Task
                 return tell(job, (False, found[1]))
-            why = f"its process ended without a result (job {handle.job_id}, {handle.state}: {said.splitlines()[0]})"
+            job_and_state = f"job {handle.job_id}, {handle.state}: {said.splitlines()[0]}"
+            why = f"its process ended without a result ({job_and_state})"
             return tell(job, None, why)
 
 
@@ -288,11 +321,14 @@ class _Task:
     def __call__(self, job: Job) -> tuple[bool, str]:
         ok, why = job()
         if not ok and int(os.environ.get("SLURM_NTASKS", "1")) > 1:
-            raise CompactHydraException(why)  # the exit code makes srun end the other tasks, which would wait
+            raise CompactHydraException(
+                why
+            )  # the exit code makes srun end the other tasks, which would wait
         return ok, why
 
     def checkpoint(self, job: Job) -> Any:
-        """Part of submitit's interface: what runs after this job was preempted, or its time was over."""
+        """Part of submitit's interface: what runs after this job was preempted, or its time was
+        over."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, job.to_go_on())
@@ -305,7 +341,9 @@ def _tasks(jobs: list[Job]) -> dict[str, int]:
         trainer = job.composed().trainer
         devices = trainer.get("devices", 1)
         if isinstance(devices, bool) or not isinstance(devices, int):
-            raise CompactHydraException(f"trainer.devices={devices}: Slurm must be told a number, as trainer.devices=4")
+            raise CompactHydraException(
+                f"trainer.devices={devices}: Slurm must be told a number, as trainer.devices=4"
+            )
         gpus = 0 if trainer.get("accelerator") == "cpu" else devices
         asked.add((trainer.get("num_nodes", 1), devices, gpus))
     if len(asked) > 1:
@@ -321,11 +359,19 @@ def _run(job: Job) -> tuple[bool, str]:
 
 
 class RayLauncher(CellLauncher):
-    """Cells as tasks of a Ray cluster: one that is there (`address`), else one on this machine for this sweep."""
+    """Cells as tasks of a Ray cluster: one that is there (`address`), else one on this machine for
+    this sweep."""
 
-    def __init__(self, address: str | None, cpus_per_cell: float, gpus_per_cell: float, num_cpus: int | None) -> None:
+    def __init__(
+        self, address: str | None, cpus_per_cell: float, gpus_per_cell: float, num_cpus: int | None
+    ) -> None:
         """num_cpus: cores that a cluster on this machine may use; all of them where it is None."""
-        self.address, self.cpus, self.gpus, self.num_cpus = address, cpus_per_cell, gpus_per_cell, num_cpus
+        self.address, self.cpus, self.gpus, self.num_cpus = (
+            address,
+            cpus_per_cell,
+            gpus_per_cell,
+            num_cpus,
+        )
         self.cells_end_with_sweep = address is None
 
     def check(self) -> None:
@@ -335,18 +381,31 @@ class RayLauncher(CellLauncher):
             _whole("num_cpus", self.num_cpus)
         for field, value in {"cpus_per_cell": self.cpus, "gpus_per_cell": self.gpus}.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise CompactHydraException(f"hydra.launcher.{field}={value}: must be a number, at least 0")
+                raise CompactHydraException(
+                    f"hydra.launcher.{field}={value}: must be a number, at least 0"
+                )
         if self.address is None and self.cpus > (there := self.num_cpus or os.cpu_count() or 1):
-            raise CompactHydraException(f"hydra.launcher.cpus_per_cell={self.cpus}: must be at most {there}, the cores")
+            raise CompactHydraException(
+                f"hydra.launcher.cpus_per_cell={self.cpus}: must be at most {there}, the cores"
+            )
 
     def run_all(self, jobs: list[Job], tell: Callable[..., JobReturn]) -> list[JobReturn]:
         """See CellLauncher."""
         import ray
 
-        here: dict[str, Any] = {"num_cpus": self.num_cpus, "include_dashboard": False} if self.address is None else {}
-        ray.init(address=self.address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+        here: dict[str, Any] = (
+            {"num_cpus": self.num_cpus, "include_dashboard": False} if self.address is None else {}
+        )
+        ray.init(
+            address=self.address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **here,
+        )
         try:
-            run = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_calls=1, max_retries=0)(_run)
+            run = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_calls=1, max_retries=0)(
+                _run
+            )
             waiting = {run.remote(job): job for job in jobs}
             results: dict[int, JobReturn] = {}
             while waiting:
@@ -365,5 +424,6 @@ class RayLauncher(CellLauncher):
 def _need(module: str, package: str, extra: str) -> None:
     if importlib.util.find_spec(module) is None:
         raise CompactHydraException(
-            f"this launcher needs the package {package}: pip install --constraint constraints.txt '.[{extra}]'"
+            f"this launcher needs the package {package}: pip install --constraint constraints.txt "
+            f"'.[{extra}]'"
         )

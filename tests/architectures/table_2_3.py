@@ -1,6 +1,8 @@
-"""Table 2-3 a second time, literally and from torch.nn.functional alone; and its parameter counts by hand.
+"""Table 2-3 a second time, literally and from torch.nn.functional alone; and its parameter counts
+by hand.
 
-Every module is a plain holder of weights under the names of a checkpoint of ours, so that both share a state_dict.
+Every module is a plain holder of weights under the names of a checkpoint of ours, so that both
+share a state_dict.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Weights(nn.Module):
 
 
 class Norm(Weights):
-    """Batch normalisation written out: (x - mean) / sqrt(var + 1e-3) · weight + bias over (n, h, w)."""
+    """Batch normalisation written out: (x - mean) / sqrt(var + 1e-3) · weight + bias over (n, h,
+    w)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
@@ -114,7 +117,11 @@ class LiteralDown(nn.Module):
 
     def __init__(self, c: int) -> None:
         super().__init__()
-        self.conv1, self.conv2, self.shortcut = Weights(c, c, 3, 3), Weights(c, c, 3, 3), Weights(c, c, 1, 1)
+        self.conv1, self.conv2, self.shortcut = (
+            Weights(c, c, 3, 3),
+            Weights(c, c, 3, 3),
+            Weights(c, c, 1, 1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         h = pool(conv3(self.conv2, F.relu(conv3(self.conv1, F.relu(x)))))
@@ -150,12 +157,14 @@ DOWNS = {8: 1, 16: 1, 32: 2, 64: 3, 128: 4}  # side -> 8, halving, and at least 
 
 
 def generator_parameters(z: int, c: int, image_channels: int, ups: int) -> int:
-    """linear 16c (z + 1); a block: two norms 4c, two conv3 2 (9c² + c), conv1 c² + c; norm 2c; conv3 to the image."""
+    """linear 16c (z + 1); a block: two norms 4c, two conv3 2 (9c² + c), conv1 c² + c; norm 2c;
+    conv3 to the image."""
     return 16 * c * (z + 1) + ups * (19 * c * c + 7 * c) + 2 * c + (9 * c + 1) * image_channels
 
 
 def critic_parameters(image_channels: int, c: int, downs: int, outputs: int) -> int:
-    """First block: conv3 and conv1 from the image, (10 i + 2) c, and 9c² + c; others 19c² + 3c; flat 18c² + 2c."""
+    """First block: conv3 and conv1 from the image, (10 i + 2) c, and 9c² + c; others 19c² + 3c;
+    flat 18c² + 2c."""
     first = (10 * image_channels + 2) * c + 9 * c * c + c
     return first + (downs - 1) * (19 * c * c + 3 * c) + 2 * (18 * c * c + 2 * c) + outputs * (c + 1)
 

@@ -23,17 +23,29 @@ from registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("architecture")
 SMALL = {"channels": 6, "generator_channels": 3, "critic_channels": 3, "width": 24, "latent_dim": 5}
-PLAIN = {"extra_layer": False, "critic_batch_norm": False, "noise": 0.0, "dropout": 0.0}  # each score of its sample
+PLAIN = {
+    "extra_layer": False,
+    "critic_batch_norm": False,
+    "noise": 0.0,
+    "dropout": 0.0,
+}  # each score of its sample
 SPECS = {"images": [images(1, 8), images(3, 16), images(3, 32)], "points": [points(2), points(5)]}
 
 
 def accepts(option: str) -> list[str]:
-    return OmegaConf.to_container(OmegaConf.load(CONF / "architecture" / f"{option}.yaml"))["accepts"]
+    return OmegaConf.to_container(OmegaConf.load(CONF / "architecture" / f"{option}.yaml"))[
+        "accepts"
+    ]
 
 
 def small(option: str, **overrides: Any) -> Any:
-    """The option with few units, nothing random, and a critic that looks at one sample at a time."""
-    settings = {name: value for name, value in (SMALL | PLAIN).items() if name in fields("architecture", option)}
+    """The option with few units, nothing random, and a critic that looks at one sample at a
+    time."""
+    settings = {
+        name: value
+        for name, value in (SMALL | PLAIN).items()
+        if name in fields("architecture", option)
+    }
     return instantiate("architecture", option, **settings | overrides)
 
 
@@ -46,10 +58,14 @@ def samples(spec: DataSpec, n: int = 4, dtype: torch.dtype = torch.float32) -> T
 
 
 def latents(architecture: Any, n: int = 4, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.randn(n, architecture.latent_dim, generator=torch.Generator().manual_seed(3), dtype=dtype)
+    return torch.randn(
+        n, architecture.latent_dim, generator=torch.Generator().manual_seed(3), dtype=dtype
+    )
 
 
-def networks(option: str, spec: DataSpec, dtype: torch.dtype = torch.float32) -> Iterator[tuple[nn.Module, Tensor]]:
+def networks(
+    option: str, spec: DataSpec, dtype: torch.dtype = torch.float32
+) -> Iterator[tuple[nn.Module, Tensor]]:
     """The generator with latents and the critic with samples."""
     torch.manual_seed(0)
     architecture = small(option)
@@ -68,7 +84,9 @@ def test_an_option_file_is_the_fields_of_its_class_and_what_it_accepts(option):
     names = [item.name for item in dataclasses.fields(kind)]
     content = OmegaConf.to_container(OmegaConf.load(CONF / "architecture" / f"{option}.yaml"))
     assert set(content) == {"_target_", "accepts", *names}
-    assert set(fields("architecture", option)) == set(names) == set(defaults("architecture", option))
+    assert (
+        set(fields("architecture", option)) == set(names) == set(defaults("architecture", option))
+    )
     assert signature.parameters(node("architecture", option)["_target_"]) == set(names)
     for name, value in fields("architecture", option).items():
         from_another = str(value).startswith(("${dataset.recipe.", "${labels.recipe."))
@@ -133,12 +151,15 @@ def test_a_size_that_is_no_positive_whole_number_is_refused(option, field, value
 def test_size_one_works(option, field):
     architecture = small(option, **{field: 1})
     spec = SPECS[accepts(option)[0]][0]
-    assert architecture.critic(spec, 1)(architecture.generator(spec)(latents(architecture))).shape == (4, 1)
+    assert architecture.critic(spec, 1)(
+        architecture.generator(spec)(latents(architecture))
+    ).shape == (4, 1)
 
 
 @pytest.mark.parametrize(("option", "spec"), ACCEPTED)
 def test_shapes_and_ranges(option, spec):
-    """z -> (n, *shape), images in [-1, 1] however large z is and using the range; samples -> (n, outputs)."""
+    """z -> (n, *shape), images in [-1, 1] however large z is and using the range; samples -> (n,
+    outputs)."""
     torch.manual_seed(0)
     architecture = small(option)
     generator = architecture.generator(spec)
@@ -155,7 +176,9 @@ def test_shapes_and_ranges(option, spec):
         scores = architecture.critic(spec, outputs)(samples(spec))
         assert scores.shape == (4, outputs)
     critic = architecture.critic(spec, 1)
-    assert critic(1e6 * samples(spec)).abs().max() > 10  # unbounded; weight norm begins with small weights
+    assert (
+        critic(1e6 * samples(spec)).abs().max() > 10
+    )  # unbounded; weight norm begins with small weights
     assert critic(samples(spec, n=1)).shape == (1, 1)
 
 
@@ -172,10 +195,14 @@ def test_seeds_determine_networks(option, spec):
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
         architecture = small(option)
-        states.append([architecture.generator(spec).state_dict(), architecture.critic(spec, 1).state_dict()])
+        states.append(
+            [architecture.generator(spec).state_dict(), architecture.critic(spec, 1).state_dict()]
+        )
     for i in range(2):
         assert all(torch.equal(value, states[1][i][name]) for name, value in states[0][i].items())
-        assert any(not torch.equal(value, states[2][i][name]) for name, value in states[0][i].items())
+        assert any(
+            not torch.equal(value, states[2][i][name]) for name, value in states[0][i].items()
+        )
 
 
 @pytest.mark.parametrize(("option", "spec"), ACCEPTED)
@@ -187,13 +214,17 @@ def test_every_parameter_matters(option, spec):
         for name, parameter in module.named_parameters():
             assert parameter.grad is not None
             assert parameter.requires_grad
-            if not (name.endswith("bias") and any(isinstance(m, nn.BatchNorm2d) for m in module.modules())):
+            if not (
+                name.endswith("bias")
+                and any(isinstance(m, nn.BatchNorm2d) for m in module.modules())
+            ):
                 assert parameter.grad.abs().max() > 0, name
 
 
 @pytest.mark.parametrize(("option", "spec"), ON_IMAGES)
 def test_channels_last_and_contiguous_agree(option, spec):
-    """training/build.py moves the networks to channels_last. Outputs, gradients and gradients of gradients."""
+    """training/build.py moves the networks to channels_last. Outputs, gradients and gradients of
+    gradients."""
     results = []
     for layout in (torch.contiguous_format, torch.channels_last):
         found = []
@@ -201,10 +232,16 @@ def test_channels_last_and_contiguous_agree(option, spec):
             module.to(memory_format=layout)
             x = (x.to(memory_format=layout) if x.dim() == 4 else x).requires_grad_()
             output = module(x)
-            loss = (output * torch.linspace(-1, 1, output.numel(), dtype=torch.float64).view(output.shape)).sum()
+            loss = (
+                output
+                * torch.linspace(-1, 1, output.numel(), dtype=torch.float64).view(output.shape)
+            ).sum()
             first = torch.autograd.grad(loss, [x, *module.parameters()], create_graph=True)
             second = torch.autograd.grad(
-                first[0].pow(2).sum(), list(module.parameters()), allow_unused=True, materialize_grads=True
+                first[0].pow(2).sum(),
+                list(module.parameters()),
+                allow_unused=True,
+                materialize_grads=True,
             )
             found += [[output], first, second]
         results.append(found)
@@ -214,14 +251,20 @@ def test_channels_last_and_contiguous_agree(option, spec):
             torch.testing.assert_close(a, b, rtol=0, atol=1e-11 * scale)
 
 
-@pytest.mark.parametrize(("option", "spec"), [(option, spec) for option, spec in ACCEPTED if spec.size <= 64])
+@pytest.mark.parametrize(
+    ("option", "spec"), [(option, spec) for option, spec in ACCEPTED if spec.size <= 64]
+)
 def test_the_critic_has_exact_second_derivatives(option, spec):
-    """By all of input, weights and biases, against finite differences of the first: what gradient penalties need.
+    """By all of input, weights and biases, against finite differences of the first: what gradient
+    penalties need.
 
-    Tiny, because a ReLU whose input is within the difference's 1e-6 of 0 fails it: likely among thousands of units.
+    Tiny, because a ReLU whose input is within the difference's 1e-6 of 0 fails it: likely among
+    thousands of units.
     """
     tiny = {"channels": 2, "width": 3, "depth": 2}
-    architecture = small(option, **{k: v for k, v in tiny.items() if k in fields("architecture", option)})
+    architecture = small(
+        option, **{k: v for k, v in tiny.items() if k in fields("architecture", option)}
+    )
     torch.manual_seed(4)
     critic = architecture.critic(spec, 1).double()
     names = [name for name, _ in critic.named_parameters()]
@@ -235,7 +278,8 @@ def test_the_critic_has_exact_second_derivatives(option, spec):
         return torch.autograd.grad(scores(x, *values).sum(), x, create_graph=True)[0]
 
     if any(parametrize.is_parametrized(module) for module in critic.modules()):
-        # torch 2.15's fused weight norm takes ||v|| for constant when it is differentiated by v twice; penalties do not
+        # torch 2.15's fused weight norm takes ||v|| for constant when it is differentiated by v
+        # twice; penalties do not
         assert torch.autograd.gradcheck(gradient, (x, *values), fast_mode=True)
     else:
         assert torch.autograd.gradgradcheck(scores, (x, *values), fast_mode=True)
@@ -243,9 +287,11 @@ def test_the_critic_has_exact_second_derivatives(option, spec):
 
 @pytest.mark.parametrize(("option", "spec"), ACCEPTED)
 def test_bf16_autocast(option, spec):
-    """Forward and backward run; the weights and their gradients stay float32; outputs are those of float32 to bf16.
+    """Forward and backward run; the weights and their gradients stay float32; outputs are those of
+    float32 to bf16.
 
-    The deepest path has 14 layers; each rounds what goes in, its weights and what comes out, by 2^-9 of the scale.
+    The deepest path has 14 layers; each rounds what goes in, its weights and what comes out, by
+    2^-9 of the scale.
     """
     for module, x in networks(option, spec):
         exact = module(x).detach()
@@ -272,9 +318,12 @@ def test_a_gradient_penalty_under_bf16_autocast(option, spec):
 
 @pytest.mark.parametrize(("option", "spec"), ACCEPTED)
 def test_spectral_norm_works_on_the_critic(option, spec):
-    """penalty=spectral: every weight matrix gets norm 1, the score and its second derivative still exist."""
+    """penalty=spectral: every weight matrix gets norm 1, the score and its second derivative still
+    exist."""
     *_, (critic, x) = networks(option, spec, torch.float64)
-    if any(parametrize.is_parametrized(module) for module in critic.modules()):  # a norm of its own, weight norm
+    if any(
+        parametrize.is_parametrized(module) for module in critic.modules()
+    ):  # a norm of its own, weight norm
         with pytest.raises(UserError, match="weight or spectral norm"):
             instantiate("penalty", "spectral").wrap(critic)
         return
@@ -292,7 +341,11 @@ def test_spectral_norm_works_on_the_critic(option, spec):
     *_, (same, _) = networks(option, spec, torch.float64)
     effective = {name: module for name, module in critic.named_modules() if module in layers}
     same.load_state_dict(
-        {f"{name}.{key}": getattr(m, key) for name, m in effective.items() for key in ("weight", "bias")}
+        {
+            f"{name}.{key}": getattr(m, key)
+            for name, m in effective.items()
+            for key in ("weight", "bias")
+        }
     )
     torch.testing.assert_close(critic.eval()(x), same(x), rtol=0, atol=1e-12)
     x = x.requires_grad_()
@@ -302,7 +355,17 @@ def test_spectral_norm_works_on_the_critic(option, spec):
         assert torch.isfinite(layer.parametrizations.weight.original.grad).all()
 
 
-REFUSED = [(3, 12, 12), (1, 28, 28), (3, 4, 4), (3, 2, 2), (1, 1, 1), (3, 16, 32), (3, 32, 8), (3, 24, 24), (28, 28)]
+REFUSED = [
+    (3, 12, 12),
+    (1, 28, 28),
+    (3, 4, 4),
+    (3, 2, 2),
+    (1, 1, 1),
+    (3, 16, 32),
+    (3, 32, 8),
+    (3, 24, 24),
+    (28, 28),
+]
 
 
 @pytest.mark.parametrize("shape", REFUSED)
@@ -335,7 +398,9 @@ def test_the_remedy_works():
     for shape in REFUSED:
         spec = DataSpec("my-folder", "images", shape, 1, ("all",))
         architecture = MLP(width=4)
-        assert architecture.critic(spec, 1)(architecture.generator(spec)(torch.randn(3, 128))).shape == (3, 1)
+        assert architecture.critic(spec, 1)(
+            architecture.generator(spec)(torch.randn(3, 128))
+        ).shape == (3, 1)
 
 
 @pytest.mark.parametrize("side", [8, 16, 32, 64, 128, 256])

@@ -1,4 +1,5 @@
-"""The DCGAN against the table of thesis 4.B: shapes, counts by hand, the networks written out, and its switches."""
+"""The DCGAN against the table of thesis 4.B: shapes, counts by hand, the networks written out, and
+its switches."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ EPS = 1e-3  # of batch norm [code]
 
 def weighted(network: nn.Module) -> list[nn.Module]:
     """The layers with a weight matrix or kernel, in order."""
-    return [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    return [
+        m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
+    ]
 
 
 def norms(network: nn.Module) -> list[nn.Module]:
@@ -34,19 +37,23 @@ def norms(network: nn.Module) -> list[nn.Module]:
 def output_shapes(network: nn.Module, x: Tensor) -> list[tuple[int, ...]]:
     """Of one sample, behind every layer of `weighted`."""
     shapes: list[tuple[int, ...]] = []
-    hooks = [m.register_forward_hook(lambda _, __, out: shapes.append(tuple(out.shape[1:]))) for m in weighted(network)]
+    hooks = [
+        m.register_forward_hook(lambda _, __, out: shapes.append(tuple(out.shape[1:])))
+        for m in weighted(network)
+    ]
     network(x)
     for hook in hooks:
         hook.remove()
     return shapes
 
 
-# The table of 4.B -----------------------------------------------------------------------------------------------------
+# The table of 4.B ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("conditions", [0, 10])
 def test_the_generator_of_the_table(conditions):
-    """By hand, for 32×32×3: weights, bias and g of each layer, scale and shift of each batch norm."""
+    """By hand, for 32×32×3: weights, bias and g of each layer, scale and shift of each batch
+    norm."""
     with torch.device("meta"):
         generator = DCGAN().generator(images(3, 32), conditions)
         shapes = output_shapes(generator, torch.empty(2, 100 + conditions))
@@ -61,7 +68,9 @@ def test_the_generator_of_the_table(conditions):
     assert count(generator) == by_hand == 4_743_846 + 12_288 * conditions
 
 
-@pytest.mark.parametrize(("extra_layer", "outputs", "total"), [(False, 10, 1_558_996), (True, 11, 3_920_854)])
+@pytest.mark.parametrize(
+    ("extra_layer", "outputs", "total"), [(False, 10, 1_558_996), (True, 11, 3_920_854)]
+)
 def test_the_critic_of_the_table(extra_layer, outputs, total):
     """4.B: the layer with a star stands only in the experiments with predefined labels."""
     with torch.device("meta"):
@@ -83,11 +92,20 @@ def test_the_wide_critic_of_table_4_3():
         critic = DCGAN(critic_channels=channels).critic(images(3, 32), 10)
         shapes = output_shapes(critic, torch.empty(2, 3, 32, 32))
     assert [shape[0] for shape in shapes] == [96, 192, 384, 768, 10]
-    by_hand = 9 * (3 * 96 + 96 * 192 + 192 * 384 + 384 * 768) + 4 * (96 + 192 + 384 + 768) + (768 + 2) * 10
+    by_hand = (
+        9 * (3 * 96 + 96 * 192 + 192 * 384 + 384 * 768)
+        + 4 * (96 + 192 + 384 + 768)
+        + (768 + 2) * 10
+    )
     assert count(critic) == by_hand == 3_499_700
 
 
-BY_SIDE = {8: [2], 16: [4, 2], 32: [8, 4, 2], 64: [16, 8, 4, 2]}  # factors of generator_channels behind 4×4
+BY_SIDE = {
+    8: [2],
+    16: [4, 2],
+    32: [8, 4, 2],
+    64: [16, 8, 4, 2],
+}  # factors of generator_channels behind 4×4
 
 
 @pytest.mark.parametrize("side", BY_SIDE)
@@ -115,7 +133,9 @@ def test_shapes_and_counts_at_other_sizes(side, channels, extra_layer):
     in_generator = 5 * 16 * behind[0] + 34 * behind[0] + 9 * g * channels + 2 * channels
     in_generator += sum(9 * a * b + 4 * b for a, b in zip(behind, after, strict=True))
     inputs = [channels, *widths[:-1]]
-    in_critic = sum(9 * a * b + 4 * b for a, b in zip(inputs, widths, strict=True)) + 4 * (widths[-1] + 2)
+    in_critic = sum(9 * a * b + 4 * b for a, b in zip(inputs, widths, strict=True)) + 4 * (
+        widths[-1] + 2
+    )
     in_critic += (9 * widths[-1] ** 2 + 4 * widths[-1]) * extra_layer
     assert (count(generator), count(critic)) == (in_generator, in_critic)
 
@@ -123,7 +143,9 @@ def test_shapes_and_counts_at_other_sizes(side, channels, extra_layer):
 @pytest.mark.parametrize("extra_layer", [False, True])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_parts_of_the_critic_in_their_order(extra_layer, batch_norm):
-    critic = DCGAN(**SMALL, extra_layer=extra_layer, critic_batch_norm=batch_norm).critic(images(3, 16), 4)
+    critic = DCGAN(**SMALL, extra_layer=extra_layer, critic_batch_norm=batch_norm).critic(
+        images(3, 16), 4
+    )
     part = [nn.Conv2d, *([nn.BatchNorm2d] if batch_norm else []), nn.LeakyReLU, nn.Dropout]
     kinds = [GaussianNoise, *(part * (4 if extra_layer else 3))]
     kinds += [nn.AdaptiveAvgPool2d, nn.Flatten, nn.Dropout, nn.Linear]
@@ -135,10 +157,14 @@ def test_the_parts_of_the_critic_in_their_order(extra_layer, batch_norm):
 
 
 def test_every_layer_is_weight_normalised_and_all_but_the_last_batch_normalised():
-    """Including extra layer: w = g v/||v|| with one g for each output channel; g = ||v||, v ~ N(0, 0.05²), bias 0."""
+    """Including extra layer: w = g v/||v|| with one g for each output channel; g = ||v||, v ~ N(0,
+    0.05²), bias 0."""
     torch.manual_seed(0)
     architecture = DCGAN(generator_channels=16, critic_channels=16, extra_layer=True)
-    for network in (architecture.generator(images(3, 16), 10), architecture.critic(images(3, 16), 10)):
+    for network in (
+        architecture.generator(images(3, 16), 10),
+        architecture.critic(images(3, 16), 10),
+    ):
         layers = weighted(network)
         for layer in layers:
             assert parametrize.is_parametrized(layer, "weight")
@@ -150,17 +176,23 @@ def test_every_layer_is_weight_normalised_and_all_but_the_last_batch_normalised(
             torch.testing.assert_close(layer.weight, v)  # as g = ||v||
             with torch.no_grad():
                 g *= 3
-            torch.testing.assert_close(layer.weight.transpose(0, axis).flatten(1).norm(dim=1), 3 * lengths)
+            torch.testing.assert_close(
+                layer.weight.transpose(0, axis).flatten(1).norm(dim=1), 3 * lengths
+            )
             assert not layer.bias.any()
-            assert v.std().item() == pytest.approx(0.05, rel=0, abs=5 * 0.05 / (2 * v.numel()) ** 0.5)
+            assert v.std().item() == pytest.approx(
+                0.05, rel=0, abs=5 * 0.05 / (2 * v.numel()) ** 0.5
+            )
             assert v.mean().item() == pytest.approx(0, abs=5 * 0.05 / v.numel() ** 0.5)
         assert len(norms(network)) == len(layers) - 1
-        assert all(norm.running_mean is None and norm.running_var is None for norm in norms(network))
+        assert all(
+            norm.running_mean is None and norm.running_var is None for norm in norms(network)
+        )
         order = [m for m in network.modules() if m in layers or m in norms(network)]
         assert [m in layers for m in order] == [True, False] * (len(layers) - 1) + [True]
 
 
-# The same networks written out ----------------------------------------------------------------------------------------
+# The same networks written out --------------------------------------------------------------------
 
 
 def weight_of(layer: nn.Module, outputs_axis: int = 0) -> Tensor:
@@ -225,7 +257,9 @@ def test_the_generator_written_out(side, channels, training):
     """In both modes: there are no running statistics."""
     generator = shaken(DCGAN(**SMALL).generator(images(channels, side), 4)).train(training)
     z = torch.randn(6, 9, dtype=torch.float64)
-    torch.testing.assert_close(generator(z), written_out_generator(generator, z), rtol=0, atol=1e-11)
+    torch.testing.assert_close(
+        generator(z), written_out_generator(generator, z), rtol=0, atol=1e-11
+    )
 
 
 @pytest.mark.parametrize("side", [8, 32])
@@ -239,7 +273,9 @@ def test_the_critic_written_out(side, extra_layer, batch_norm):
     trained = shaken(DCGAN(**SMALL, **switches, **QUIET).critic(images(3, side), 4))
     for critic in (evaluated, trained):
         expected = written_out_critic(critic, x, extra_layer)
-        torch.testing.assert_close(critic(x), expected, rtol=0, atol=1e-11 * expected.abs().max().item())
+        torch.testing.assert_close(
+            critic(x), expected, rtol=0, atol=1e-11 * expected.abs().max().item()
+        )
 
 
 def test_images_lie_between_minus_one_and_one():
@@ -257,12 +293,14 @@ def test_the_class_reaches_the_image():
     z, classes = torch.randn(4, 5), torch.tensor([0, 1, 2, 0])
     made = generator(torch.cat([z, F.one_hot(classes, 3)], 1))
     classes[3] = 1
-    assert not torch.allclose(made[3], generator(torch.cat([z, F.one_hot(classes, 3)], 1))[3], atol=1e-3)
+    assert not torch.allclose(
+        made[3], generator(torch.cat([z, F.one_hot(classes, 3)], 1))[3], atol=1e-3
+    )
     with pytest.raises(RuntimeError):
         generator(z)
 
 
-# Noise, dropout and who shares a batch --------------------------------------------------------------------------------
+# Noise, dropout and who shares a batch ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -295,7 +333,9 @@ def test_the_noise_has_the_standard_deviation_asked():
     torch.manual_seed(3)
     noise = GaussianNoise(0.1)
     added = noise(torch.full((10_000,), 0.5)) - 0.5
-    assert added.std().item() == pytest.approx(0.1, rel=0.04)  # 5 of its own standard deviations, 1/√20,000
+    assert added.std().item() == pytest.approx(
+        0.1, rel=0.04
+    )  # 5 of its own standard deviations, 1/√20,000
     assert added.mean().item() == pytest.approx(0, abs=0.005)
     assert noise.eval()(added) is added
 
@@ -317,7 +357,9 @@ def test_the_critic_looks_at_one_sample_alone_exactly_without_batch_norm(batch_n
     alone = torch.cat([critic(sample[None]) for sample in x])
     assert torch.allclose(critic(x), alone, rtol=0, atol=1e-12) != batch_norm
     x.requires_grad_()
-    jacobian = torch.autograd.functional.jacobian(lambda x: critic(x).squeeze(1), x)  # (6, 6, 3, 8, 8)
+    jacobian = torch.autograd.functional.jacobian(
+        lambda x: critic(x).squeeze(1), x
+    )  # (6, 6, 3, 8, 8)
     others = torch.stack([jacobian[i, j].abs().max() for i in range(6) for j in range(6) if i != j])
     assert bool((others == 0).all()) != batch_norm
     (summed,) = torch.autograd.grad(critic(x).sum(), x)
@@ -327,7 +369,8 @@ def test_the_critic_looks_at_one_sample_alone_exactly_without_batch_norm(batch_n
 
 
 def test_a_sample_of_the_generator_depends_on_those_beside_it():
-    """Also in eval mode, hence batches of one size in sampling; networks with running statistics do not."""
+    """Also in eval mode, hence batches of one size in sampling; networks with running statistics do
+    not."""
     torch.manual_seed(0)
     spec = images(3, 8)
     for architecture, together in ((DCGAN(**SMALL), True), (ResNet(channels=4, latent_dim=5), False),
@@ -339,18 +382,22 @@ def test_a_sample_of_the_generator_depends_on_those_beside_it():
     assert not normalises_by_batch(ResNet(channels=4).critic(spec, 1))
 
 
-# As modules -----------------------------------------------------------------------------------------------------------
+# As modules ---------------------------------------------------------------------------------------
 
 
 def pair(**more) -> list[tuple[nn.Module, Tensor]]:
     architecture = DCGAN(**SMALL, **QUIET, **more)
-    generator, critic = architecture.generator(images(3, 8), 2), architecture.critic(images(3, 8), 3)
+    generator, critic = (
+        architecture.generator(images(3, 8), 2),
+        architecture.critic(images(3, 8), 3),
+    )
     z, x = (torch.randn(4, *size, dtype=torch.float64) for size in ((7,), (3, 8, 8)))
     return [(generator.double(), z), (critic.double(), x)]
 
 
 def test_copies_and_states():
-    """A deep copy computes the same and shares nothing; a state loads into a network of other weights."""
+    """A deep copy computes the same and shares nothing; a state loads into a network of other
+    weights."""
     for (network, x), (other, _) in zip(pair(), pair(), strict=True):
         clone = copy.deepcopy(network)
         assert torch.equal(clone(x), network(x))
@@ -366,7 +413,8 @@ def test_copies_and_states():
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_second_derivatives_by_autograd_and_by_differences(batch_norm):
-    """Of the critic's squared gradient by every parameter, along a direction: what a gradient penalty needs."""
+    """Of the critic's squared gradient by every parameter, along a direction: what a gradient
+    penalty needs."""
     torch.manual_seed(5)
     _, (critic, x) = pair(critic_batch_norm=batch_norm)
     shaken(critic)
@@ -378,7 +426,9 @@ def test_second_derivatives_by_autograd_and_by_differences(batch_norm):
         (gradient,) = torch.autograd.grad((critic(point) ** 2).sum(), point, create_graph=True)
         return gradient.square().sum()
 
-    slopes = torch.autograd.grad(squared_gradient(), parameters, allow_unused=True, materialize_grads=True)
+    slopes = torch.autograd.grad(
+        squared_gradient(), parameters, allow_unused=True, materialize_grads=True
+    )
     exact = sum((slope * d).sum() for slope, d in zip(slopes, direction, strict=True)).item()
     ends, h = [], 1e-6
     for step in (h, -2 * h):
@@ -390,7 +440,7 @@ def test_second_derivatives_by_autograd_and_by_differences(batch_norm):
     assert abs(exact) > 1e-6
 
 
-# Refusals -------------------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,13 @@ FUNCTIONS = {
     "selu": lambda x: SELU[0] * np.where(x > 0, x, SELU[1] * np.expm1(np.minimum(x, 0))),
     "tanh": np.tanh,
 }
-SPECS = [points(2), points(7), images(1, 8), images(3, 4), DataSpec("tall", "images", (2, 3, 5), 1, ("all",))]
+SPECS = [
+    points(2),
+    points(7),
+    images(1, 8),
+    images(3, 4),
+    DataSpec("tall", "images", (2, 3, 5), 1, ("all",)),
+]
 
 
 def test_an_unknown_activation_is_refused_with_the_choices():
@@ -52,7 +58,8 @@ def forward(module: nn.Module, x: np.ndarray, activation: str) -> np.ndarray:
 @pytest.mark.parametrize("depth", [1, 2, 5])
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: str(spec.shape))
 def test_equals_numpy(activation, depth, spec):
-    """depth hidden layers; images end in tanh, points do not. Sums of at most 64 products in 6 layers."""
+    """depth hidden layers; images end in tanh, points do not. Sums of at most 64 products in 6
+    layers."""
     torch.manual_seed(depth)
     architecture = MLP(depth=depth, width=11, activation=activation, latent_dim=4)
     rng = np.random.default_rng(0)
@@ -67,21 +74,39 @@ def test_equals_numpy(activation, depth, spec):
     expected = forward(generator, z, activation).reshape(6, *spec.shape)
     if spec.kind == "images":
         expected = np.tanh(expected)
-    np.testing.assert_allclose(generator(torch.tensor(z)).detach().numpy(), expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(
-        critic(torch.tensor(x)).detach().numpy(), forward(critic, x, activation), rtol=1e-12, atol=1e-12
+        generator(torch.tensor(z)).detach().numpy(), expected, rtol=1e-12, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        critic(torch.tensor(x)).detach().numpy(),
+        forward(critic, x, activation),
+        rtol=1e-12,
+        atol=1e-12,
     )
 
 
 @pytest.mark.parametrize(
     ("architecture", "spec", "outputs", "generator_count", "critic_count"),
     [
-        # 3 hidden layers of 512: 128·512 + 512, 2 (512² + 512), 512·64 + 64; and 64·512 + 512, the same, 513
+        # 3 hidden layers of 512: 128·512 + 512, 2 (512² + 512), 512·64 + 64; and 64·512 + 512, the
+        # same, 513
         (MLP(), images(1, 8), 1, 66_048 + 525_312 + 32_832, 33_280 + 525_312 + 513),
         # science.md §4: 4×1024 in the plane: 3·1024, 3·(1024² + 1024), 1025
-        (MLP(depth=4, width=1024, latent_dim=2), points(2), 1, 3_072 + 3_148_800 + 2_050, 3_072 + 3_148_800 + 1_025),
+        (
+            MLP(depth=4, width=1024, latent_dim=2),
+            points(2),
+            1,
+            3_072 + 3_148_800 + 2_050,
+            3_072 + 3_148_800 + 1_025,
+        ),
         # 64×128
-        (MLP(depth=64, width=128, latent_dim=2), points(2), 1, 384 + 63 * 16_512 + 258, 384 + 63 * 16_512 + 129),
+        (
+            MLP(depth=64, width=128, latent_dim=2),
+            points(2),
+            1,
+            384 + 63 * 16_512 + 258,
+            384 + 63 * 16_512 + 129,
+        ),
         (MLP(depth=1, width=1, latent_dim=1), points(2), 10, 2 + 4, 3 + 20),
     ],
 )
@@ -91,15 +116,19 @@ def test_parameter_counts_by_hand(architecture, spec, outputs, generator_count, 
 
 
 def gain(activation: str) -> float:
-    """1 / sqrt(E[act(x)²]), x ~ N(0, 1), by quadrature. 1 for tanh, whose 1.59 makes deep nets explode."""
+    """1 / sqrt(E[act(x)²]), x ~ N(0, 1), by quadrature. 1 for tanh, whose 1.59 makes deep nets
+    explode."""
     if activation == "tanh":
         return 1.0
-    square, *_ = integrate.quad(lambda x: float(FUNCTIONS[activation](x)) ** 2 * stats.norm.pdf(x), -12, 12, points=[0])
+    square, *_ = integrate.quad(
+        lambda x: float(FUNCTIONS[activation](x)) ** 2 * stats.norm.pdf(x), -12, 12, points=[0]
+    )
     return 1 / math.sqrt(square)
 
 
 def assert_uniform(values: Tensor, bound: float) -> None:
-    """Nothing outside, the largest near the bound, the variance within six standard errors; see test_resnet_layers."""
+    """Nothing outside, the largest near the bound, the variance within six standard errors; see
+    test_resnet_layers."""
     values, n = values.detach().double().flatten(), values.numel()
     assert (1 - 20 / n) * bound < values.abs().max().item() <= bound * (1 + 1e-6)
     assert abs(values.var().item() / (bound**2 / 3) - 1) < 6 * math.sqrt(0.8 / n)
@@ -108,7 +137,8 @@ def assert_uniform(values: Tensor, bound: float) -> None:
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_initial_weights(activation):
-    """Hidden: weights U(±gain sqrt(3 / fan_in)), biases U(±1 / sqrt(fan_in)). Output: Glorot-uniform, bias 0."""
+    """Hidden: weights U(±gain sqrt(3 / fan_in)), biases U(±1 / sqrt(fan_in)). Output:
+    Glorot-uniform, bias 0."""
     torch.manual_seed(1)
     architecture = MLP(depth=3, width=200, activation=activation, latent_dim=50)
     for module in (architecture.generator(images(1, 8)), architecture.critic(images(1, 8), 30)):
@@ -118,15 +148,19 @@ def test_initial_weights(activation):
             bound = gain(activation) * math.sqrt(3 / layer.in_features)
             assert_uniform(layer.weight, bound * (1 + 1e-4))  # gains are written to five digits
             assert_uniform(layer.bias, 1 / math.sqrt(layer.in_features))
-        assert_uniform(linears[-1].weight, math.sqrt(6 / (linears[-1].in_features + linears[-1].out_features)))
+        assert_uniform(
+            linears[-1].weight, math.sqrt(6 / (linears[-1].in_features + linears[-1].out_features))
+        )
         assert (linears[-1].bias == 0).all()
 
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_signals_pass_a_deep_net(activation):
-    """The 64×128 net of science.md §4: neither the signal nor its gradient vanishes or explodes at the start.
+    """The 64×128 net of science.md §4: neither the signal nor its gradient vanishes or explodes at
+    the start.
 
-    A factor per layer that is off by 10% would be off by 400 after 63 layers: bounds of 1/100 and 100 separate.
+    A factor per layer that is off by 10% would be off by 400 after 63 layers: bounds of 1/100 and
+    100 separate.
     """
     torch.manual_seed(0)
     critic = MLP(depth=64, width=128, activation=activation).critic(points(2), 1).double()

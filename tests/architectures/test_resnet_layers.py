@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from gan_lab.architectures import BatchNorm2d, ResNet, frozen_statistics
 
-# Initial weights ------------------------------------------------------------------------------------------------------
+# Initial weights ----------------------------------------------------------------------------------
 
 
 def assert_uniform(weight: Tensor, bound: float) -> None:
-    """U(±bound): nothing outside, the largest near it, mean and variance to six standard errors, and the shape.
+    """U(±bound): nothing outside, the largest near it, mean and variance to six standard errors,
+    and the shape.
 
     The largest of N is below (1 - d) bound with probability (1 - d)^N; d = 20 / N makes that 2e-9.
     """
@@ -34,7 +35,8 @@ def assert_uniform(weight: Tensor, bound: float) -> None:
 
 
 def expected_bound(name: str, weight: Tensor) -> float:
-    """science.md §3: 3×3 convolutions He-uniform on fan-in; 1×1, output convolution and linear Glorot-uniform."""
+    """science.md §3: 3×3 convolutions He-uniform on fan-in; 1×1, output convolution and linear
+    Glorot-uniform."""
     fan_out, fan_in = weight.shape[0] * weight[0, 0].numel(), weight[0].numel()
     if name.startswith("blocks.") and weight.shape[2:] == (3, 3):
         return math.sqrt(6 / fan_in)
@@ -47,7 +49,11 @@ def expected_bound(name: str, weight: Tensor) -> float:
 def test_initial_weights(network, outputs):
     torch.manual_seed(3)
     architecture, spec = ResNet(channels=48, latent_dim=20), images(3, 32)
-    module = architecture.generator(spec) if network == "generator" else architecture.critic(spec, outputs)
+    module = (
+        architecture.generator(spec)
+        if network == "generator"
+        else architecture.critic(spec, outputs)
+    )
     tested = 0
     for name, parameter in module.named_parameters():
         if name.endswith("bias"):
@@ -67,7 +73,9 @@ def test_seeds_determine_weights(draw):
     def make(seed: int) -> dict[str, Tensor]:
         torch.manual_seed(seed)
         architecture, spec = ResNet(channels=4, latent_dim=3), images(1, 16)
-        module = architecture.generator(spec) if draw == "generator" else architecture.critic(spec, 2)
+        module = (
+            architecture.generator(spec) if draw == "generator" else architecture.critic(spec, 2)
+        )
         return dict(module.named_parameters())
 
     one, again, other = make(5), make(5), make(6)
@@ -86,12 +94,15 @@ def test_no_two_layers_have_the_same_weights():
         assert not any(torch.equal(one, other) for other in squares[:i])
 
 
-# Batch normalisation --------------------------------------------------------------------------------------------------
+# Batch normalisation ------------------------------------------------------------------------------
 
 
 def batch(seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     rng = torch.Generator().manual_seed(seed)
-    scale, shift = torch.tensor([0.1, 1, 30])[:, None, None], torch.tensor([5, -1, 0.0])[:, None, None]
+    scale, shift = (
+        torch.tensor([0.1, 1, 30])[:, None, None],
+        torch.tensor([5, -1, 0.0])[:, None, None],
+    )
     return (torch.randn(6, 3, 4, 2, generator=rng) * scale + shift).to(dtype)
 
 
@@ -117,14 +128,17 @@ def test_training_normalises_by_the_batch():
     flat = x.transpose(0, 1).reshape(3, -1)
     mean, var = flat.mean(1), flat.var(1, correction=0)
     shape = (slice(None), None, None)
-    expected = (x - mean[shape]) / (var[shape] + 1e-3).sqrt() * made.weight[shape] + made.bias[shape]
+    expected = (x - mean[shape]) / (var[shape] + 1e-3).sqrt() * made.weight[shape] + made.bias[
+        shape
+    ]
     torch.testing.assert_close(made(x), expected, rtol=0, atol=1e-13)
     with frozen_statistics(made):
         torch.testing.assert_close(made(x), expected, rtol=0, atol=1e-13)
 
 
 def test_running_statistics_by_hand_and_as_torchs():
-    """0.99 old + 0.01 new in every training pass, the variance unbiased; evaluation normalises by them."""
+    """0.99 old + 0.01 new in every training pass, the variance unbiased; evaluation normalises by
+    them."""
     made, peer = layer(), nn.BatchNorm2d(3, eps=1e-3, momentum=0.01).double()
     peer.load_state_dict(made.state_dict())
     mean, var = torch.zeros(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
@@ -138,7 +152,9 @@ def test_running_statistics_by_hand_and_as_torchs():
     assert_same(statistics(made), statistics(peer))
     before = statistics(made)
     x, shape = batch(9), (slice(None), None, None)
-    expected = (x - mean[shape]) / (var[shape] + 1e-3).sqrt() * made.weight[shape] + made.bias[shape]
+    expected = (x - mean[shape]) / (var[shape] + 1e-3).sqrt() * made.weight[shape] + made.bias[
+        shape
+    ]
     torch.testing.assert_close(made.eval()(x), expected, rtol=0, atol=1e-12)
     assert_same(statistics(made), before)
 
@@ -170,7 +186,11 @@ def test_frozen_statistics_stay_and_the_output_is_that_of_training():
         assert_same(statistics(module), moved)
     module(z)
     assert all(not torch.equal(a, b) for a, b in zip(moved, statistics(module), strict=True))
-    counts = [buffer.item() for name, buffer in module.named_buffers() if name.endswith("num_batches_tracked")]
+    counts = [
+        buffer.item()
+        for name, buffer in module.named_buffers()
+        if name.endswith("num_batches_tracked")
+    ]
     assert counts == [3] * 5
 
 

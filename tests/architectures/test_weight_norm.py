@@ -1,4 +1,5 @@
-"""Weight normalisation's start from data: against a pass in numpy, in every network, and what it leaves alone."""
+"""Weight normalisation's start from data: against a pass in numpy, in every network, and what it
+leaves alone."""
 
 from __future__ import annotations
 
@@ -30,7 +31,10 @@ def v_of(layer: nn.Module) -> Tensor:
 def outputs_of(network: nn.Module, batch: Tensor) -> list[np.ndarray]:
     """What every weight-normalised layer gives for the batch."""
     seen: list[np.ndarray] = []
-    hooks = [m.register_forward_hook(lambda _, __, out: seen.append(out.numpy().copy())) for m in layers_of(network)]
+    hooks = [
+        m.register_forward_hook(lambda _, __, out: seen.append(out.numpy().copy()))
+        for m in layers_of(network)
+    ]
     with torch.no_grad():
         network(batch)
     for hook in hooks:
@@ -41,30 +45,44 @@ def outputs_of(network: nn.Module, batch: Tensor) -> list[np.ndarray]:
 def dcgan_networks(side: int, channels: int, **more) -> list[tuple[nn.Module, Tensor]]:
     """Generator and critic in float64, with a batch for each."""
     torch.manual_seed(0)
-    architecture = DCGAN(generator_channels=4, critic_channels=3, latent_dim=5, extra_layer=True, **QUIET, **more)
+    architecture = DCGAN(
+        generator_channels=4, critic_channels=3, latent_dim=5, extra_layer=True, **QUIET, **more
+    )
     spec = images(channels, side)
-    generator, critic = architecture.generator(spec, 2).double(), architecture.critic(spec, 4).double()
+    generator, critic = (
+        architecture.generator(spec, 2).double(),
+        architecture.critic(spec, 4).double(),
+    )
     return [
         (generator, torch.randn(9, 7, dtype=torch.float64)),
         (critic, torch.randn(9, *spec.shape, dtype=torch.float64)),
     ]
 
 
-# By hand --------------------------------------------------------------------------------------------------------------
+# By hand ------------------------------------------------------------------------------------------
 
 
 def test_two_layers_in_numpy():
-    """t = v·x/||v|| with g and b as they begin; g ← g/σ, b ← (b - μ)/σ; the next layer sees what comes of it."""
+    """t = v·x/||v|| with g and b as they begin; g ← g/σ, b ← (b - μ)/σ; the next layer sees what
+    comes of it."""
     torch.manual_seed(0)
-    first, second = weight_normalised(nn.Linear(4, 3)).double(), weight_normalised(nn.Linear(3, 2)).double()
+    first, second = (
+        weight_normalised(nn.Linear(4, 3)).double(),
+        weight_normalised(nn.Linear(3, 2)).double(),
+    )
     with torch.no_grad():
-        for layer, g, b in ((first, [2.0, 3.0, 0.5], [1.0, -1.0, 0.0]), (second, [1.0, 7.0], [0.5, 5.0])):
+        for layer, g, b in (
+            (first, [2.0, 3.0, 0.5], [1.0, -1.0, 0.0]),
+            (second, [1.0, 7.0], [0.5, 5.0]),
+        ):
             g_of(layer).copy_(torch.tensor(g)[:, None])
             layer.bias.copy_(torch.tensor(b))
     x = torch.randn(20, 4, dtype=torch.float64)
     values, expected = x.numpy(), []
     for layer in (first, second):
-        g, v, b = (item.detach().numpy().copy() for item in (g_of(layer)[:, 0], v_of(layer), layer.bias))
+        g, v, b = (
+            item.detach().numpy().copy() for item in (g_of(layer)[:, 0], v_of(layer), layer.bias)
+        )
         output = values @ (g[:, None] * v / np.sqrt((v**2).sum(1, keepdims=True))).T + b
         mean, std = output.mean(0), np.sqrt(((output - output.mean(0)) ** 2).mean(0))
         expected.append((g / std, (b - mean) / std, v))
@@ -91,11 +109,14 @@ def test_a_convolution_in_numpy(kind):
 
 
 def test_a_constant_channel_keeps_its_scale():
-    """Its input is constant: the bias takes the mean away and g stays, for there is no σ to divide by."""
+    """Its input is constant: the bias takes the mean away and g stays, for there is no σ to divide
+    by."""
     torch.manual_seed(0)
     layer = weight_normalised(nn.Linear(2, 2)).double()
     with torch.no_grad():
-        v_of(layer).copy_(torch.tensor([[1.0, 0.0], [0.0, 2.0]]))  # channel 0 sees the first input alone
+        v_of(layer).copy_(
+            torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+        )  # channel 0 sees the first input alone
         g_of(layer).copy_(torch.tensor([[3.0], [5.0]]))
     x = torch.tensor([[4.0, 0.0], [4.0, 2.0]], dtype=torch.float64)
     initialise_from_data(layer, x)  # outputs 12, 12 and 0, 10
@@ -114,7 +135,7 @@ def test_a_batch_of_one_stays_finite():
         assert torch.isfinite(network(batch)).all()
 
 
-# In the networks ------------------------------------------------------------------------------------------------------
+# In the networks ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (16, 3)])
@@ -156,7 +177,9 @@ def test_it_leaves_no_hook_and_no_gradient_behind():
         assert not any(module._forward_hooks for module in network.modules())
 
 
-@pytest.mark.parametrize("architecture", [ResNet(channels=4, latent_dim=5), MLP(width=4, latent_dim=5)], ids=repr)
+@pytest.mark.parametrize(
+    "architecture", [ResNet(channels=4, latent_dim=5), MLP(width=4, latent_dim=5)], ids=repr
+)
 def test_networks_without_weight_norm_are_not_even_called(architecture):
     torch.manual_seed(0)
     spec = images(1, 8)

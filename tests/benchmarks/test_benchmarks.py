@@ -25,9 +25,12 @@ def peer(channels: int = 4, side: int = 16) -> Peer:
 
 
 def test_the_peer_trains_networks_of_table_2_3():
-    """Their numbers of parameters are those of the thesis's networks at 32 pixels and 128 channels."""
+    """Their numbers of parameters are those of the thesis's networks at 32 pixels and 128
+    channels."""
     made = Peer((3, 32, 32), 128, 128, 5, 64, 128, DEVICE, lambda: torch.zeros(0))
-    counts = [sum(p.numel() for p in network.parameters()) for network in (made.generator, made.critic)]
+    counts = [
+        sum(p.numel() for p in network.parameters()) for network in (made.generator, made.critic)
+    ]
     assert counts == [1_204_483, 1_053_825]
 
 
@@ -46,20 +49,32 @@ def test_the_peers_critic_is_gan_labs_on_plain_layers():
 def test_a_step_of_the_peer_moves_both_networks():
     torch.manual_seed(0)
     made = peer()
-    before = [p.detach().clone() for network in (made.generator, made.critic) for p in network.parameters()]
+    before = [
+        p.detach().clone()
+        for network in (made.generator, made.critic)
+        for p in network.parameters()
+    ]
     made.step()
     after = [p for network in (made.generator, made.critic) for p in network.parameters()]
-    weights = [not torch.equal(one, other) for one, other in zip(before, after, strict=True) if one.ndim > 1]
+    weights = [
+        not torch.equal(one, other)
+        for one, other in zip(before, after, strict=True)
+        if one.ndim > 1
+    ]
     assert all(weights)
     assert all(torch.isfinite(torch.tensor(made.losses)))
 
 
 def test_operations_are_counted_by_hand():
-    """2 · 3 · 4 · 5 of a product; 2 n · out · in · 9 · H · W of a convolution; as much again for each gradient."""
+    """2 · 3 · 4 · 5 of a product; 2 n · out · in · 9 · H · W of a convolution; as much again for
+    each gradient."""
     with Operations() as product:
         torch.ones(3, 4) @ torch.ones(4, 5)
     assert product.flop == 2 * 3 * 4 * 5
-    images, kernel = torch.randn(2, 3, 8, 8, requires_grad=True), torch.randn(5, 3, 3, 3, requires_grad=True)
+    images, kernel = (
+        torch.randn(2, 3, 8, 8, requires_grad=True),
+        torch.randn(5, 3, 3, 3, requires_grad=True),
+    )
     with Operations() as operations:
         torch.nn.functional.conv2d(images, kernel, padding=1).sum().backward()
     assert operations.flop == 3 * (2 * 2 * 5 * 3 * 9 * 8 * 8)
@@ -103,7 +118,16 @@ def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     told = json.loads((tmp_path / "all.json").read_text())
-    assert told.keys() == {"machine", "model", "step", "penalties", "optimizers", "scores", "data", "cells"}
+    assert told.keys() == {
+        "machine",
+        "model",
+        "step",
+        "penalties",
+        "optimizers",
+        "scores",
+        "data",
+        "cells",
+    }
     assert {"gan_lab", "bare loop", "peer"} <= told["step"][0].keys()
     assert told["machine"]["hardware"]["processor"]
     for its, count in zip(told["cells"], (1, 2), strict=True):
@@ -117,7 +141,8 @@ def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
 def test_the_cost_model_counts_what_a_step_multiplies(side, penalty, beyond):
     """Against torch's own formulas on the operators that a step calls.
 
-    Where the gradient is differentiated, the model counts six passes of every layer; the first and the last need five.
+    Where the gradient is differentiated, the model counts six passes of every layer; the first and
+    the last need five.
     """
     overrides = [
         f"penalty={penalty}",
@@ -129,12 +154,17 @@ def test_the_cost_model_counts_what_a_step_multiplies(side, penalty, beyond):
     config = steps.composed(*overrides)
     rounds = steps.Rounds(1, 1, lambda gan: {})
     steps.fit(config, noise_data(side), [rounds], stop=rounds.total)
-    parts = cost_model.step_parts(8, side, n_critic=2, batch_size=6, generator_batch_size=4, penalty=penalty)
+    parts = cost_model.step_parts(
+        8, side, n_critic=2, batch_size=6, generator_batch_size=4, penalty=penalty
+    )
     assert rounds.flop == pytest.approx(cost_model.total(parts).flop, rel=beyond)
 
 
 def test_the_cost_model_at_thesis_size():
-    """1.35 TFLOP with MaxGP and 1.75 with GP: counted by hand for the same sizes with other tools."""
-    maxgp, gp = (cost_model.total(cost_model.step_parts(penalty=penalty)).flop for penalty in ("maxgp", "gp"))
+    """1.35 TFLOP with MaxGP and 1.75 with GP: counted by hand for the same sizes with other
+    tools."""
+    maxgp, gp = (
+        cost_model.total(cost_model.step_parts(penalty=penalty)).flop for penalty in ("maxgp", "gp")
+    )
     assert maxgp == pytest.approx(1.35e12, rel=0.02)
     assert gp == pytest.approx(1.75e12, rel=0.02)

@@ -1,4 +1,5 @@
-"""A campaign carried to a machine without a network, stopped by the clock, brought home and continued."""
+"""A campaign carried to a machine without a network, stopped by the clock, brought home and
+continued."""
 
 from __future__ import annotations
 
@@ -21,17 +22,24 @@ from registry import CONF
 ROOT = CONF.parent
 
 
-# The list -------------------------------------------------------------------------------------------------------------
+# The list -----------------------------------------------------------------------------------------
 
 
 def test_cells_take_every_value_in_the_order_of_the_file(tmp_path):
     path = tmp_path / "campaign.yaml"
     each = {"seed": [0, 1], "loss": ["exp", "sqrt"], "penalty.weight": [0.1, 1]}
     path.write_text(
-        yaml.safe_dump([{"overrides": ["a=1"], "each": each}, {"each": {"loss": ["hinge"]}}], sort_keys=False)
+        yaml.safe_dump(
+            [{"overrides": ["a=1"], "each": each}, {"each": {"loss": ["hinge"]}}], sort_keys=False
+        )
     )
     cells = campaign.read_campaign(path)
-    names = [f"seed{seed}_{loss}_weight{weight}" for seed in (0, 1) for loss in ("exp", "sqrt") for weight in (0.1, 1)]
+    names = [
+        f"seed{seed}_{loss}_weight{weight}"
+        for seed in (0, 1)
+        for loss in ("exp", "sqrt")
+        for weight in (0.1, 1)
+    ]
     assert [cell.name for cell in cells] == [*names, "hinge"]
     assert cells[1].overrides == ("a=1", "seed=0", "loss=exp", "penalty.weight=1")
     assert cells[-1].overrides == ("loss=hinge",)
@@ -67,12 +75,17 @@ def test_the_campaign_of_the_repository_composes():
             config.check(compose("train", [*cell.overrides, "dataset.root=elsewhere"]))
 
 
-# What comes home ------------------------------------------------------------------------------------------------------
+# What comes home ----------------------------------------------------------------------------------
 
 
 def made_run(folder: Path, status: str, steps: int, size: int = 1000) -> None:
     record = {"schema": 1, "status": status, "generator_steps": steps}
-    files = {"config.yaml": "a: 1\n", "record.json": json.dumps(record), "metrics.jsonl": "", "samples/step_5.png": "x"}
+    files = {
+        "config.yaml": "a: 1\n",
+        "record.json": json.dumps(record),
+        "metrics.jsonl": "",
+        "samples/step_5.png": "x",
+    }
     if status == "finished":
         files |= {"generator.safetensors": "g" * size, "generator.json": "{}"}
     else:
@@ -96,16 +109,23 @@ def test_what_was_trained_comes_home_in_parts_and_what_is_too_large_is_named(tmp
     left_out = bundle.pack_results(there / "told", there / "runs", cells, out)
     assert left_out == ["runs/large/generator.safetensors"]
     parts = sorted(out.iterdir())
-    assert [part.name for part in parts] == [f"results.tar.{number:02}" for number in range(len(parts))]
+    assert [part.name for part in parts] == [
+        f"results.tar.{number:02}" for number in range(len(parts))
+    ]
     assert all(part.stat().st_size <= 40_000 for part in parts)
     assert sum(part.stat().st_size for part in parts) <= 150_000
 
     # at home an older part of the run gives way; the newest checkpoint alone has come
     made_run(tmp_path / "home" / "begun", "interrupted", 5)
     assert bundle.unpack(out, tmp_path / "home") == ["begun", "ended", "large"]
-    checkpoints = sorted(path.name for path in (tmp_path / "home" / "begun" / "checkpoints").iterdir())
+    checkpoints = sorted(
+        path.name for path in (tmp_path / "home" / "begun" / "checkpoints").iterdir()
+    )
     assert checkpoints == ["step_12.ckpt", "step_12.ckpt.sha256"]
-    assert json.loads((tmp_path / "home" / "begun" / "record.json").read_text())["generator_steps"] == 12
+    assert (
+        json.loads((tmp_path / "home" / "begun" / "record.json").read_text())["generator_steps"]
+        == 12
+    )
     assert (tmp_path / "home" / "ended" / "generator.safetensors").stat().st_size == 30_000
     assert (tmp_path / "home" / "told" / "cells.json").exists()
 
@@ -123,7 +143,9 @@ def test_an_archive_writes_nowhere_else(name, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     with suppress(UserError):
         bundle.unpack(archive, home)
-    assert [path for path in sorted(tmp_path.rglob("*")) if home not in (path, *path.parents)] == before
+    assert [
+        path for path in sorted(tmp_path.rglob("*")) if home not in (path, *path.parents)
+    ] == before
 
 
 def added(tar, name, kind=tarfile.REGTYPE, link=""):
@@ -152,7 +174,8 @@ def link_elsewhere(tar, outside):
 
 
 def link_behind_a_long_path(tar, outside):
-    """Where it leads is not found out within the longest path that there is: Python takes it for one within."""
+    """Where it leads is not found out within the longest path that there is: Python takes it for
+    one within."""
     path, letters = "", "abcdefghijklmnop"
     for letter in letters:
         deeper = os.path.join(path, "d" * 247)
@@ -179,7 +202,17 @@ def sparse(tar, outside):
 
 
 @pytest.mark.parametrize(
-    "made", [sparse, link_within, link_to_itself, hard_link, link_elsewhere, link_behind_a_long_path, pipe, device]
+    "made",
+    [
+        sparse,
+        link_within,
+        link_to_itself,
+        hard_link,
+        link_elsewhere,
+        link_behind_a_long_path,
+        pipe,
+        device,
+    ],
 )
 def test_an_archive_holds_files_and_folders_alone(made, tmp_path, monkeypatch):
     """A link could lead what is unpacked after it elsewhere."""
@@ -195,10 +228,14 @@ def test_an_archive_holds_files_and_folders_alone(made, tmp_path, monkeypatch):
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: endless(path)])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: endless(path)]
+)
 def test_a_part_and_a_list_that_are_no_files_are_refused_at_once(make, tmp_path):
     make(tmp_path / "results.tar.00")
-    with pytest.raises(UserError, match=r"results\.tar\.00 (is no regular file|has 17,179,869,184 bytes)"):
+    with pytest.raises(
+        UserError, match=r"results\.tar\.00 (is no regular file|has 17,179,869,184 bytes)"
+    ):
         bundle.unpack(tmp_path, tmp_path / "home")
     if not (tmp_path / "results.tar.00").is_file():
         with pytest.raises(UserError, match="is no regular file"):
@@ -214,12 +251,22 @@ def test_it_comes_home_below_the_folder_of_the_campaign(tmp_path):
     """By default, whatever the runs in it are called."""
     (tmp_path / "archive").mkdir()
     with tarfile.open(tmp_path / "archive/results.tar.00", "w") as tar:
-        for name in ("told/gpu_tests.txt", "runs/a/config.yaml", "runs/a.txt", "runs/.b/x", "src/gan_lab/x.py", "x"):
+        for name in (
+            "told/gpu_tests.txt",
+            "runs/a/config.yaml",
+            "runs/a.txt",
+            "runs/.b/x",
+            "src/gan_lab/x.py",
+            "x",
+        ):
             added(tar, name)
     command = [sys.executable, str(ROOT / "scripts/bundle.py"), "unpack", "archive"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    home = {f"outputs/campaign/{name}" for name in ("told/gpu_tests.txt", "a/config.yaml", "a.txt", ".b/x")}
+    home = {
+        f"outputs/campaign/{name}"
+        for name in ("told/gpu_tests.txt", "a/config.yaml", "a.txt", ".b/x")
+    }
     assert made == {"archive/results.tar.00", *home}
 
 
@@ -231,7 +278,7 @@ def test_an_archive_that_is_none_is_one_line(tmp_path):
         bundle.unpack(tmp_path, tmp_path / "home")
 
 
-# The whole way --------------------------------------------------------------------------------------------------------
+# The whole way ------------------------------------------------------------------------------------
 
 SMALL = ["evaluation=off", "architecture.channels=8", "batch_size=16", "generator_batch_size=16", "n_critic=1",
          "max_generator_steps=300", "checkpoint_every=5", "log_every=1", "trainer=cpu"]  # fmt: skip
@@ -239,20 +286,31 @@ SMALL = ["evaluation=off", "architecture.channels=8", "batch_size=16", "generato
 
 @pytest.mark.slow
 def test_a_campaign_stopped_in_the_middle_goes_on_with_the_next_bundle(tmp_path, monkeypatch):
-    """Source, data and runs as `pack` writes them; no wheels, since the environment of the tests has all packages."""
+    """Source, data and runs as `pack` writes them; no wheels, since the environment of the tests
+    has all packages."""
     monkeypatch.setattr(bundle, "_build_wheels", lambda folder: None)
     monkeypatch.setattr(bundle.provenance, "git_state", lambda: {"sha": "x", "dirty": False})
     data, runs, listed = tmp_path / "some", tmp_path / "home", tmp_path / "campaign.yaml"
     data.mkdir()
     (data / "nothing.txt").write_text("digits need no files")
-    listed.write_text(yaml.safe_dump([{"overrides": SMALL, "each": {"loss": ["exp", "wasserstein"]}}]))
+    listed.write_text(
+        yaml.safe_dump([{"overrides": SMALL, "each": {"loss": ["exp", "wasserstein"]}}])
+    )
 
     def begin(name: str) -> subprocess.Popen[bytes]:
         bundle.pack(data, listed, runs, tmp_path / name)
-        script = (tmp_path / name / "run.sh").read_text().replace('"$python" -m pip', ":")  # there are no wheels
+        script = (
+            (tmp_path / name / "run.sh").read_text().replace('"$python" -m pip', ":")
+        )  # there are no wheels
         (tmp_path / name / "run.sh").write_text(script)
         (tmp_path / f"{name}_work").mkdir()
-        command = [str(tmp_path / name / "run.sh"), "8", str(tmp_path / f"{name}_out"), "--only", "cells"]
+        command = [
+            str(tmp_path / name / "run.sh"),
+            "8",
+            str(tmp_path / f"{name}_out"),
+            "--only",
+            "cells",
+        ]
         there = os.environ | {"PYTHON": sys.executable, "TMPDIR": str(tmp_path / f"{name}_work")}
         return subprocess.Popen(command, env=there)
 
@@ -263,7 +321,8 @@ def test_a_campaign_stopped_in_the_middle_goes_on_with_the_next_bundle(tmp_path,
     # stopped once the first cell has done some steps
     process = begin("first")
     while not any(
-        path.read_text().count("\n") > 10 for path in (tmp_path / "first_work").glob("*/gan_lab/runs/exp/metrics.jsonl")
+        path.read_text().count("\n") > 10
+        for path in (tmp_path / "first_work").glob("*/gan_lab/runs/exp/metrics.jsonl")
     ):
         assert process.poll() is None
         time.sleep(0.1)
@@ -276,7 +335,9 @@ def test_a_campaign_stopped_in_the_middle_goes_on_with_the_next_bundle(tmp_path,
     # continued, and both in one state by one commit
     assert begin("second").wait(400) == 0
     assert come_home("second") == {"exp": "finished", "wasserstein": "finished"}
-    told = [json.loads((runs / cell / "record.json").read_text()) for cell in ("exp", "wasserstein")]
+    told = [
+        json.loads((runs / cell / "record.json").read_text()) for cell in ("exp", "wasserstein")
+    ]
     assert [record["generator_steps"] for record in told] == [300, 300]
     assert [part["from_step"] for part in told[0]["parts"]] == [0, stopped]
     assert told[0]["git"] == told[1]["git"]

@@ -1,8 +1,8 @@
 """Remedies in messages: what a message says to type works when it is typed.
 
-Every alternative is found in the message as it stands in the table, and typed after the arguments that were refused, or
-in place of the one of the same name. The command then gets as far as its first step. The last test holds that no advice
-is missing.
+Every alternative is found in the message as it stands in the table, and typed after the arguments
+that were refused, or in place of the one of the same name. The command then gets as far as its
+first step. The last test holds that no advice is missing.
 """
 
 from __future__ import annotations
@@ -23,9 +23,20 @@ from data_builders import make_cifar10, make_flowers102, make_mnist, make_tiny
 from gan_runs import CHANNELS, ROOT, command, environment, is_refusal, record, train
 from PIL import Image
 
-SMALL = ("n_critic=1", "batch_size=4", "generator_batch_size=4", "max_generator_steps=2", "run_dir=here")
+SMALL = (
+    "n_critic=1",
+    "batch_size=4",
+    "generator_batch_size=4",
+    "max_generator_steps=2",
+    "run_dir=here",
+)
 RESNET = (CHANNELS, "evaluation=off")
-DCGAN = ("architecture=dcgan", "architecture.generator_channels=4", "architecture.critic_channels=4", "evaluation=off")
+DCGAN = (
+    "architecture=dcgan",
+    "architecture.generator_channels=4",
+    "architecture.critic_channels=4",
+    "evaluation=off",
+)
 FOLDER = ("dataset=image_folder", "dataset.root=images")
 ONE_CLASS = (*RESNET, *FOLDER, "labels=dynamic", "penalty=none", "loss=am_gan")
 CORES = os.cpu_count() or 1
@@ -42,7 +53,8 @@ class Case:
         advised: each alternative, in words of the message that are typed as they stand.
         stands_for: what the user puts in place of a word in capitals.
         also: what is typed beside every alternative.
-        away: the argument that the message says to leave away, or that the alternative has no place for.
+        away: the argument that the message says to leave away, or that the alternative has no place
+            for.
         sides: of the images in the folder "images", one after another, and again.
         classes: of these images.
         grey: whether those of the first class are.
@@ -82,7 +94,13 @@ class Case:
 
 TRAINING = [
     Case("do not fit: {} takes", ["dataset=gaussians", "evaluation=off"], ["architecture=mlp"]),
-    Case("draws square images", [*RESNET, *FOLDER], ["architecture=mlp"], away="architecture.channels", sides=[20]),
+    Case(
+        "draws square images",
+        [*RESNET, *FOLDER],
+        ["architecture=mlp"],
+        away="architecture.channels",
+        sides=[20],
+    ),
     Case(
         "the folder that holds the images",
         ["dataset=image_folder", *RESNET],
@@ -95,22 +113,40 @@ TRAINING = [
         ["dataset.root=FOLDER"],
         {"FOLDER": "images"},
     ),
-    Case("dataset.resize=box dataset.size=", [*RESNET, *FOLDER], ["dataset.resize=box dataset.size=8"], sides=[8, 16]),
-    Case("dataset.resize=box dataset.size=", [*RESNET, *FOLDER], ["dataset.resize=box dataset.size=32"], sides=[9, 20]),
+    Case(
+        "dataset.resize=box dataset.size=",
+        [*RESNET, *FOLDER],
+        ["dataset.resize=box dataset.size=8"],
+        sides=[8, 16],
+    ),
+    Case(
+        "dataset.resize=box dataset.size=",
+        [*RESNET, *FOLDER],
+        ["dataset.resize=box dataset.size=32"],
+        sides=[9, 20],
+    ),
     Case(
         "dataset.resize=box dataset.size=",
         [*RESNET, *FOLDER, "dataset.size=16"],
         ["dataset.resize=box dataset.size=16"],
     ),
     Case("needs a size", [*RESNET, *FOLDER, "dataset.resize=box"], ["dataset.size=32"]),
-    Case("needs a filter", [*RESNET, *FOLDER, "dataset.fit=stretch"], ["dataset.resize=box dataset.size=32"]),
+    Case(
+        "needs a filter",
+        [*RESNET, *FOLDER, "dataset.fit=stretch"],
+        ["dataset.resize=box dataset.size=32"],
+    ),
     Case(
         "leaves no image of class",
         [*RESNET, *FOLDER, "dataset.greyscale=drop_grey"],
         ["dataset.greyscale=keep"],
         grey=True,
     ),
-    Case("is more than the {} training samples", [*RESNET, *FOLDER, "batch_size=64"], ["batch_size=12"]),
+    Case(
+        "is more than the {} training samples",
+        [*RESNET, *FOLDER, "batch_size=64"],
+        ["batch_size=12"],
+    ),
     Case(
         "which has its own strategy",
         [*RESNET, "trainer.strategy=ddp", "trainer.devices=2"],
@@ -118,7 +154,11 @@ TRAINING = [
         away="trainer.strategy",
     ),
     Case("to train on several devices", [*RESNET, "trainer.devices=2"], ["trainer=ddp"]),
-    Case("cannot be shared", [*RESNET, "trainer=ddp", "trainer.devices=2", "batch_size=5"], ["batch_size=6"]),
+    Case(
+        "cannot be shared",
+        [*RESNET, "trainer=ddp", "trainer.devices=2", "batch_size=5"],
+        ["batch_size=6"],
+    ),
     Case(
         "this machine has {} cores",
         [*RESNET, *BATCHES, "trainer=ddp", f"trainer.devices={4 * CORES}"],
@@ -136,7 +176,9 @@ TRAINING = [
         [*DCGAN, "loss=gan", "labels=predefined", "penalty=none"],
         ["labels=none", "labels=none architecture.extra_layer=true"],
     ),
-    Case("real-fake score whose gradient", [*RESNET, "loss=cat_gan", "penalty=gp"], ["penalty=none"]),
+    Case(
+        "real-fake score whose gradient", [*RESNET, "loss=cat_gan", "penalty=gp"], ["penalty=none"]
+    ),
     Case(
         "the critic's batch norm mixes samples; add",
         ["architecture=dcgan", "penalty=gp", "evaluation=off"],
@@ -147,7 +189,11 @@ TRAINING = [
         [*DCGAN, "architecture.critic_batch_norm=true", "penalty=gp"],
         ["penalty=none", "architecture.critic_batch_norm=false"],
     ),
-    Case("leave num_classes away", [*RESNET, "dataset.num_classes=5"], ["dataset.labelled_fraction=0"]),
+    Case(
+        "leave num_classes away",
+        [*RESNET, "dataset.num_classes=5"],
+        ["dataset.labelled_fraction=0"],
+    ),
     Case("needs at least 2 classes", ONE_CLASS, ["dataset.num_classes=K"], {"K": "3"}, classes=1),
     Case("needs at least 2 classes", ONE_CLASS, ["loss=gan"], away="labels", classes=1),
     Case(
@@ -171,7 +217,12 @@ TRAINING = [
     ),
     Case(
         "have no classes of their own",
-        [CHANNELS, "evaluation=classifier", "evaluation.scores=[msssim]", "evaluation.msssim_classes=own"],
+        [
+            CHANNELS,
+            "evaluation=classifier",
+            "evaluation.scores=[msssim]",
+            "evaluation.msssim_classes=own",
+        ],
         ["evaluation.msssim_classes=classifier"],
     ),
     Case(
@@ -197,7 +248,10 @@ TRAINING = [
         away="optimizer.n",
     ),
     Case(
-        "is not set: add", ["dataset=mnist", "dataset.root=null", *RESNET], ["dataset.root=FOLDER"], {"FOLDER": "mnist"}
+        "is not set: add",
+        ["dataset=mnist", "dataset.root=null", *RESNET],
+        ["dataset.root=FOLDER"],
+        {"FOLDER": "mnist"},
     ),
     Case(
         "is not set: add",
@@ -244,7 +298,11 @@ TRAINING = [
     ),
     Case(
         "or use evaluation=classifier",
-        [CHANNELS, "evaluation=inception", "evaluation.extractor.weights=images/train/class0/0.png"],
+        [
+            CHANNELS,
+            "evaluation=inception",
+            "evaluation.extractor.weights=images/train/class0/0.png",
+        ],
         ["evaluation=classifier"],
         away="evaluation.extractor.weights",
     ),
@@ -260,7 +318,12 @@ TRAINING = [
         ["data_cache=FOLDER"],
         {"FOLDER": "cache"},
     ),
-    Case("there is no such logger", [*RESNET, "+logger.wandbb=1"], ["logger=csv"], away="+logger.wandbb"),
+    Case(
+        "there is no such logger",
+        [*RESNET, "+logger.wandbb=1"],
+        ["logger=csv"],
+        away="+logger.wandbb",
+    ),
 ]
 
 IMAGES = ("samples=images/train", "reference=images/test")
@@ -269,15 +332,26 @@ SELF = ("evaluation.samples=100", "evaluation.splits=1")
 COMMANDS = {
     "evaluate": [
         Case("resize=box size=", EVALUATE, ["resize=box size=8"], sides=[12]),
-        Case("scores nothing: choose", ["self_test=true", "evaluation=off"], ["evaluation=classifier"]),
         Case(
-            "of this extractor are poor", ["data_statistics=true", "evaluation=efficientnet"], ["evaluation=classifier"]
+            "scores nothing: choose",
+            ["self_test=true", "evaluation=off"],
+            ["evaluation=classifier"],
+        ),
+        Case(
+            "of this extractor are poor",
+            ["data_statistics=true", "evaluation=efficientnet"],
+            ["evaluation=classifier"],
         ),
         Case("no CUDA device; set", [*EVALUATE, "device=cuda"], ["device=auto"]),
         Case("name one thing to score", SELF, ["run_dir=RUN"], {"RUN": "run"}),
         Case("name one thing to score", SELF, ["runs=FOLDER"], {"FOLDER": "."}),
         Case("name one thing to score", SELF, ["self_test=true", "data_statistics=true"]),
-        Case("name one thing to score", EVALUATE[2:], ["samples=FOLDER reference=FOLDER"], {"FOLDER": "images/test"}),
+        Case(
+            "name one thing to score",
+            EVALUATE[2:],
+            ["samples=FOLDER reference=FOLDER"],
+            {"FOLDER": "images/test"},
+        ),
     ],
     "sample": [
         Case("run_dir is not set", [], ["run_dir=RUN"], {"RUN": "run"}),
@@ -296,12 +370,18 @@ COMMANDS = {
 
 # Advice that another test follows: words of the message, and that test.
 ELSEWHERE = {
-    "to what they were": ("training/test_training_moved_data.py", "test_a_run_goes_on_with_data_and_cache_elsewhere"),
+    "to what they were": (
+        "training/test_training_moved_data.py",
+        "test_a_run_goes_on_with_data_and_cache_elsewhere",
+    ),
     ": a resumed run keeps its ": (
         "training/test_training_resume.py",
         "test_precision_is_kept_by_a_resume_that_only_names_the_device",
     ),
-    "to train on": ("training/test_training_resume.py", "test_a_larger_max_generator_steps_extends_a_finished_run"),
+    "to train on": (
+        "training/test_training_resume.py",
+        "test_a_larger_max_generator_steps_extends_a_finished_run",
+    ),
     "a run that had begun goes on": ("faults/test_faults_disk.py", "test_a_disk_that_becomes_full"),
     "torchrun started": ("parallel/test_parallel_program.py", "test_torchrun"),
     "need one folder for all of them": ("parallel/test_parallel_program.py", "test_torchrun"),
@@ -321,8 +401,14 @@ ELSEWHERE = {
         "reporting/test_reporting_sweep_table.py",
         "test_allow_leaves_in_what_could_be_published_alone",
     ),
-    "data_statistics=true": ("evaluation/test_data_statistics.py", "test_the_digits_under_their_classifier"),
-    "enough for is and fid": ("evaluation/test_evaluation_scripts.py", "test_statistics_of_ours_and_of_pytorch_fid"),
+    "data_statistics=true": (
+        "evaluation/test_data_statistics.py",
+        "test_the_digits_under_their_classifier",
+    ),
+    "enough for is and fid": (
+        "evaluation/test_evaluation_scripts.py",
+        "test_statistics_of_ours_and_of_pytorch_fid",
+    ),
     "restore the checkpoint, or set": (
         "evaluation/test_evaluation_runs.py",
         "test_without_its_critic_a_run_is_scored_by_the_classifier_alone",
@@ -331,7 +417,10 @@ ELSEWHERE = {
         "evaluation/test_evaluation_classifier_file.py",
         "test_an_exported_classifier_is_the_same_one_elsewhere",
     ),
-    "samples of a batch: set": ("training/test_sampling.py", "test_a_row_is_drawn_in_a_batch_of_the_trainings_size"),
+    "samples of a batch: set": (
+        "training/test_sampling.py",
+        "test_a_row_is_drawn_in_a_batch_of_the_trainings_size",
+    ),
     "run again with dataset.download=true": (
         "data/test_download.py",
         "test_torchvision_is_asked_for_the_layout_it_makes",
@@ -358,7 +447,9 @@ def fragments() -> set[str]:
     return {case.says for case in cases} | ELSEWHERE.keys() | NOT_TYPED.keys()
 
 
-ADVICE = re.compile(r"\b(?:add|set|use|take|choose|or|and|with|name|leave|works?) (?:\w+ )?'?[a-z][\w.@]*=")
+ADVICE = re.compile(
+    r"\b(?:add|set|use|take|choose|or|and|with|name|leave|works?) (?:\w+ )?'?[a-z][\w.@]*="
+)
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
@@ -368,7 +459,9 @@ def texts(tree: ast.AST) -> Iterator[str]:
     for one in nodes:
         if isinstance(one, ast.JoinedStr):
             seen |= {id(part) for part in ast.walk(one)}
-            yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in one.values)
+            yield "".join(
+                part.value if isinstance(part, ast.Constant) else "{}" for part in one.values
+            )
     yield from (
         one.value
         for one in nodes
@@ -379,14 +472,20 @@ def texts(tree: ast.AST) -> Iterator[str]:
 def test_no_advice_is_missing():
     """Every message that says what to type has a case here, or says why it has none."""
     paths = sorted((ROOT / "src").rglob("*.py"))
-    advice = {text for path in paths for text in texts(ast.parse(path.read_text())) if ADVICE.search(text)}
+    advice = {
+        text for path in paths for text in texts(ast.parse(path.read_text())) if ADVICE.search(text)
+    }
     assert len(advice) > 50
     assert [text for text in sorted(advice) if not any(says in text for says in fragments())] == []
 
 
 def test_no_case_is_of_a_message_that_is_gone():
-    everything = [text for path in (ROOT / "src").rglob("*.py") for text in texts(ast.parse(path.read_text()))]
-    assert [says for says in sorted(fragments()) if not any(says in text for text in everything)] == []
+    everything = [
+        text for path in (ROOT / "src").rglob("*.py") for text in texts(ast.parse(path.read_text()))
+    ]
+    assert [
+        says for says in sorted(fragments()) if not any(says in text for text in everything)
+    ] == []
 
 
 @pytest.mark.parametrize(("path", "name"), sorted(set(ELSEWHERE.values())))

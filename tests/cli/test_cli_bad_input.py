@@ -1,4 +1,5 @@
-"""Bad input: one line that names the remedy, exit code 1, nothing left behind; torch is not imported where promised."""
+"""Bad input: one line that names the remedy, exit code 1, nothing left behind; torch is not
+imported where promised."""
 
 from __future__ import annotations
 
@@ -15,17 +16,24 @@ from PIL import Image
 from gan_lab.commands import entry
 from registry import CONF
 
-SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16", "evaluation=off")
+SHORT = (
+    CHANNELS,
+    "max_generator_steps=2",
+    "batch_size=16",
+    "generator_batch_size=16",
+    "evaluation=off",
+)
 
 
 def experiment(folder: Path, text: str) -> str:
-    """Writes experiment/mine.yaml below a folder of its own; returns the option that shows it to Hydra."""
+    """Writes experiment/mine.yaml below a folder of its own; returns the option that shows it to
+    Hydra."""
     (folder / "extra" / "experiment").mkdir(parents=True)
     (folder / "extra" / "experiment" / "mine.yaml").write_text("# @package _global_\n" + text)
     return f"--config-dir={folder / 'extra'}"
 
 
-# Before torch ---------------------------------------------------------------------------------------------------------
+# Before torch -------------------------------------------------------------------------------------
 
 BEFORE_TORCH = [
     (["loss=hing"], ["loss=hing", "hinge"]),
@@ -62,7 +70,9 @@ BEFORE_TORCH = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), BEFORE_TORCH, ids=[" ".join(a) for a, _ in BEFORE_TORCH])
+@pytest.mark.parametrize(
+    ("arguments", "words"), BEFORE_TORCH, ids=[" ".join(a) for a, _ in BEFORE_TORCH]
+)
 def test_is_refused_in_one_line_and_leaves_nothing(arguments, words, place, capsys):
     is_refusal(command(capsys, *arguments, "run_dir=here/run"), *words)
     assert not (place / "here/run").exists()
@@ -76,7 +86,10 @@ def test_is_refused_in_one_line_and_leaves_nothing(arguments, words, place, caps
         ("n_critc: 5\n", ["n_critc", "n_critic"]),
         ("optimizer_critic:\n  lrr: 1.0\n", ["optimizer_critic.lrr", "lr"]),
         ("defaults:\n  - override /loss: hing\n", ["hing", "hinge"]),
-        ("defaults:\n  - override /penalty: 1\n", ["experiment=mine", "a group takes an option's name"]),
+        (
+            "defaults:\n  - override /penalty: 1\n",
+            ["experiment=mine", "a group takes an option's name"],
+        ),
         ("defaults: 3\n", ["experiment=mine", "must be a list"]),
         ("penalty: [\n", ["experiment=mine", "mine.yaml", "line 3"]),
     ],
@@ -114,7 +127,7 @@ def test_is_refused_without_importing_torch(argument, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# What takes a look at the data, the machine or the folder -------------------------------------------------------------
+# What takes a look at the data, the machine or the folder -----------------------------------------
 
 
 def image_folder(root: Path, damage: str = "") -> Path:
@@ -144,7 +157,13 @@ def image_folder(root: Path, damage: str = "") -> Path:
 
 def test_an_image_folder_trains(place, capsys):
     root = image_folder(place / "images")
-    arguments = ["dataset=image_folder", f"dataset.root={root}", *SHORT, "batch_size=4", "run_dir=here"]
+    arguments = [
+        "dataset=image_folder",
+        f"dataset.root={root}",
+        *SHORT,
+        "batch_size=4",
+        "run_dir=here",
+    ]
     assert command(capsys, *arguments).code == 0
     kept = record(place / "here")["dataset"]
     assert kept["name"] == "images"
@@ -166,18 +185,30 @@ def test_an_image_folder_trains(place, capsys):
 )
 def test_a_damaged_image_folder_is_named(damage, word, place, capsys):
     root = image_folder(place / "images", damage)
-    ended = command(capsys, "dataset=image_folder", f"dataset.root={root}", *SHORT, "batch_size=4", "run_dir=here")
+    ended = command(
+        capsys,
+        "dataset=image_folder",
+        f"dataset.root={root}",
+        *SHORT,
+        "batch_size=4",
+        "run_dir=here",
+    )
     is_refusal(ended, word)
     assert not (place / "here").exists()
 
 
 def test_a_root_that_is_no_folder_is_named(place, capsys):
-    is_refusal(command(capsys, "dataset=image_folder", "dataset.root=no/such", *SHORT, "run_dir=here"), "no/such")
+    is_refusal(
+        command(capsys, "dataset=image_folder", "dataset.root=no/such", *SHORT, "run_dir=here"),
+        "no/such",
+    )
     assert not (place / "here").exists()
 
 
 def test_a_batch_larger_than_the_data_is_refused(place, capsys):
-    is_refusal(command(capsys, CHANNELS, "batch_size=2000", "run_dir=here"), "batch_size=2000", "1438")
+    is_refusal(
+        command(capsys, CHANNELS, "batch_size=2000", "run_dir=here"), "batch_size=2000", "1438"
+    )
     assert not (place / "here").exists()
 
 
@@ -209,7 +240,9 @@ def test_a_run_dir_that_holds_a_run_is_not_touched(place, capsys):
     assert command(capsys, *SHORT, "run_dir=here").code == 0
     before = {path: path.read_bytes() for path in (place / "here").rglob("*") if path.is_file()}
     is_refusal(command(capsys, *SHORT, "run_dir=here", "seed=1"), "run_dir=here", "resume=here")
-    assert before == {path: path.read_bytes() for path in (place / "here").rglob("*") if path.is_file()}
+    assert before == {
+        path: path.read_bytes() for path in (place / "here").rglob("*") if path.is_file()
+    }
 
 
 def test_a_folder_of_other_things_is_no_run(place, capsys):
@@ -219,7 +252,9 @@ def test_a_folder_of_other_things_is_no_run(place, capsys):
     assert [path.name for path in (place / "mine").iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.parametrize("text", ["- 1\n", "a: [1", "seed: 1\n", ""], ids=["list", "torn", "fields missing", "empty"])
+@pytest.mark.parametrize(
+    "text", ["- 1\n", "a: [1", "seed: 1\n", ""], ids=["list", "torn", "fields missing", "empty"]
+)
 def test_a_damaged_config_of_a_run_is_named(text, place, capsys):
     (place / "run").mkdir()
     (place / "run" / "config.yaml").write_text(text)
@@ -243,11 +278,14 @@ def test_a_sweep_over_resume_resumes_or_is_refused_by_name(place, capsys):
 
 
 @pytest.mark.parametrize(
-    "group", sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
+    "group",
+    sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra"),
 )
 def test_every_group_asks_for_an_option_by_its_name(group, monkeypatch):
     """Hydra has a ValueError without the group's name, whichever program it is."""
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(CONF.parent / "train.py"), raising=False)
+    monkeypatch.setattr(
+        sys.modules["__main__"], "__file__", str(CONF.parent / "train.py"), raising=False
+    )
     for value in ("null", "1", "true", "[null]"):
         told = entry._uncomposed(ValueError(), ["seed=1", f"{group}={value}"])
         assert told.startswith(f"{group}={value}: choose an option by its name")
@@ -257,7 +295,9 @@ def test_every_group_asks_for_an_option_by_its_name(group, monkeypatch):
 def test_what_a_sweep_in_a_file_makes_of_a_group_is_one_line(place, capsys):
     option = experiment(place, "hydra:\n  sweeper:\n    params:\n      penalty: null,1\n")
     is_refusal(
-        command(capsys, "-m", option, "experiment=mine", "hydra.sweep.dir=here"), "experiment=mine", "penalty=gp"
+        command(capsys, "-m", option, "experiment=mine", "hydra.sweep.dir=here"),
+        "experiment=mine",
+        "penalty=gp",
     )
 
 
@@ -272,7 +312,8 @@ def test_an_error_of_ours_is_not_taken_for_one_of_composing():
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [("1", "1: there is no record.json below it"), ("[null]", "None: there is no record.json")]
+    ("value", "words"),
+    [("1", "1: there is no record.json below it"), ("[null]", "None: there is no record.json")],
 )
 def test_a_folder_of_runs_may_be_called_by_a_number(value, words, place, capsys):
     is_refusal(command(capsys, f"runs={value}", program="scripts/collect.py"), words)

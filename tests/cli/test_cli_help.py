@@ -1,4 +1,5 @@
-"""--help, --cfg job and shell completion: what a person sees before anything runs, without torch."""
+"""--help, --cfg job and shell completion: what a person sees before anything runs, without
+torch."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def test_help_names_every_option_of_every_group(group, help_text):
 
 
 def test_help_has_three_commands_to_copy_and_every_field(help_text):
-    commands = [line for line in help_text.splitlines() if line.strip().startswith("python train.py ")]
+    commands = [
+        line for line in help_text.splitlines() if line.strip().startswith("python train.py ")
+    ]
     assert len(commands) >= 3
     root = yaml.safe_load((CONF / "train.yaml").read_text())
     for field in set(root) - {"defaults", "hydra"}:
@@ -36,7 +39,9 @@ def test_help_has_three_commands_to_copy_and_every_field(help_text):
 
 
 def test_cfg_job_composes_without_importing_torch(tmp_path):
-    ended = without_torch("--cfg", "job", "--resolve", "loss=wasserstein", "n_critic=2", cwd=tmp_path)
+    ended = without_torch(
+        "--cfg", "job", "--resolve", "loss=wasserstein", "n_critic=2", cwd=tmp_path
+    )
     assert ended.code == 0, ended.err
     composed = yaml.safe_load(ended.out)
     assert composed["n_critic"] == 2

@@ -1,4 +1,5 @@
-"""Label models and partly labelled data that do not fit: one line that names the field, before anything is written."""
+"""Label models and partly labelled data that do not fit: one line that names the field, before
+anything is written."""
 
 from __future__ import annotations
 
@@ -24,23 +25,32 @@ def image_folder(root: Path, *classes: str) -> str:
     return f"dataset.root={root}"
 
 
-# Before torch ---------------------------------------------------------------------------------------------------------
+# Before torch -------------------------------------------------------------------------------------
 
 BEFORE_TORCH = [
     (("loss=am_gan",), ("labels=dynamic", "labels=predefined")),
     (("loss=am_gan", "labels=none", "penalty=none"), ("labels=dynamic", "labels=predefined")),
     (("labels=dynamic",), ("labels=none",)),
     (("loss=label_gan", "labels=predefined"), ("labels=none",)),
-    (("loss=label_gan", "labels=predefined", "architecture=dcgan"), ("labels=none", "architecture.extra_layer=true")),
+    (
+        ("loss=label_gan", "labels=predefined", "architecture=dcgan"),
+        ("labels=none", "architecture.extra_layer=true"),
+    ),
     (("loss=cat_gan",), ("penalty=none",)),
-    (("architecture=dcgan",), ("penalty=none", "architecture.critic_batch_norm=false", "architecture=resnet")),
+    (
+        ("architecture=dcgan",),
+        ("penalty=none", "architecture.critic_batch_norm=false", "architecture=resnet"),
+    ),
     (("experiment=am_gan", "penalty=gp"), ("penalty=none", "architecture.critic_batch_norm=false")),
     (("experiment=am_gan", "labels=none"), ("labels=dynamic",)),
     (("experiment=am_gan", "dataset=gaussians"), ("architecture=mlp",)),
     (("labels=dynamc",), ("labels=dynamc", "dynamic")),
     (("loss=amgan",), ("loss=amgan", "am_gan")),
     (("loss=am_gan", "labels=dynamic", "loss.jiont=true"), ("loss.jiont", "joint")),
-    (("experiment=am_gan", "architecture.channels=8"), ("architecture.channels", "critic_channels")),
+    (
+        ("experiment=am_gan", "architecture.channels=8"),
+        ("architecture.channels", "critic_channels"),
+    ),
     (("dataset.labelled_fraction=1.5",), ("dataset.labelled_fraction=1.5", "between 0 and 1")),
     (("dataset.labelled_fraction=-0.1",), ("dataset.labelled_fraction=-0.1", "between 0 and 1")),
     (("dataset.labelled_fraction=nan",), ("dataset.labelled_fraction=nan", "between 0 and 1")),
@@ -51,12 +61,20 @@ BEFORE_TORCH = [
     (("dataset.num_classes=0",), ("dataset.num_classes=0", "at least 2")),
     (("dataset.num_classes=2.5",), ("dataset.num_classes=2.5", "at least 2")),
     (("dataset.num_classes=ten",), ("dataset.num_classes=ten", "at least 2")),
-    (("dataset.reference_distribution=unifrom",), ("dataset.reference_distribution=unifrom", "uniform", "data")),
-    (("dataset.reference_distribution=[0.5,0.5]",), ("dataset.reference_distribution", "uniform", "data")),
+    (
+        ("dataset.reference_distribution=unifrom",),
+        ("dataset.reference_distribution=unifrom", "uniform", "data"),
+    ),
+    (
+        ("dataset.reference_distribution=[0.5,0.5]",),
+        ("dataset.reference_distribution", "uniform", "data"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), BEFORE_TORCH, ids=[" ".join(a) for a, _ in BEFORE_TORCH])
+@pytest.mark.parametrize(
+    ("arguments", "words"), BEFORE_TORCH, ids=[" ".join(a) for a, _ in BEFORE_TORCH]
+)
 def test_is_refused_in_one_line_and_leaves_nothing(arguments, words, place, capsys):
     is_refusal(command(capsys, *arguments, "run_dir=here"), *words)
     assert not (place / "here").exists()
@@ -68,25 +86,42 @@ def test_the_line_is_as_long_as_it_needs_to_be_and_has_no_torch_in_it(place, cap
     assert "Traceback" not in ended.out + ended.err
 
 
-# What takes a look at the parts or the data ---------------------------------------------------------------------------
+# What takes a look at the parts or the data -------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("loss=gan_star", "penalty=none", "loss.classifier_weight=0"), ("classifier_weight=0", "above 0")),
-        (("loss=ac_gan", "labels=dynamic", "penalty=none", "loss.original=often"), ("original=often", "true or false")),
+        (
+            ("loss=gan_star", "penalty=none", "loss.classifier_weight=0"),
+            ("classifier_weight=0", "above 0"),
+        ),
+        (
+            ("loss=ac_gan", "labels=dynamic", "penalty=none", "loss.original=often"),
+            ("original=often", "true or false"),
+        ),
         ((*AM_GAN, "architecture.noise=-1"), ("architecture.noise=-1",)),
         ((*AM_GAN, "architecture.dropout=1"), ("architecture.dropout=1",)),
-        ((*AM_GAN, "architecture.extra_layer=maybe"), ("architecture.extra_layer=maybe", "true or false")),
+        (
+            (*AM_GAN, "architecture.extra_layer=maybe"),
+            ("architecture.extra_layer=maybe", "true or false"),
+        ),
         ((*AM_GAN, "penalty=spectral"), ("penalty",)),
-        ((*AM_GAN, "dataset.num_classes=5"), ("dataset.num_classes=5", "10 classes", "dataset.labelled_fraction=0")),
+        (
+            (*AM_GAN, "dataset.num_classes=5"),
+            ("dataset.num_classes=5", "10 classes", "dataset.labelled_fraction=0"),
+        ),
         (
             (*AM_GAN, "dataset.num_classes=5", "dataset.labelled_fraction=0.1"),
             ("dataset.num_classes=5", "10 classes", "dataset.labelled_fraction=0"),
         ),
         (
-            (*AM_GAN, "dataset.num_classes=5", "dataset.labelled_fraction=0", "dataset.reference_distribution=data"),
+            (
+                *AM_GAN,
+                "dataset.num_classes=5",
+                "dataset.labelled_fraction=0",
+                "dataset.reference_distribution=data",
+            ),
             ("dataset.reference_distribution=data", "dataset.reference_distribution=uniform"),
         ),
         ((*AM_GAN, "batch_size=2000"), ("batch_size=2000", "1438")),
@@ -100,7 +135,14 @@ def test_is_refused_before_training(arguments, words, place, capsys):
 
 def test_a_whole_number_of_classes_may_be_written_with_a_point(place, capsys):
     """5.0 passes for a whole number: it is one, or it is refused in one line."""
-    ended = command(capsys, *SHORT, *AM_GAN, "dataset.labelled_fraction=0", "dataset.num_classes=5.0", "run_dir=here")
+    ended = command(
+        capsys,
+        *SHORT,
+        *AM_GAN,
+        "dataset.labelled_fraction=0",
+        "dataset.num_classes=5.0",
+        "run_dir=here",
+    )
     if ended.code:
         is_refusal(ended, "dataset.num_classes=5.0")
         assert not (place / "here").exists()
@@ -116,7 +158,9 @@ def test_label_losses_on_data_of_one_class(loss, place, capsys):
     ended = command(capsys, *SHORT, *data, *choice, "run_dir=here")
     is_refusal(ended, "at least 2 classes", "dataset.num_classes=K")
     assert not (place / "here").exists()
-    assert command(capsys, *SHORT, *data, *choice, "dataset.num_classes=3", "run_dir=here").code == 0
+    assert (
+        command(capsys, *SHORT, *data, *choice, "dataset.num_classes=3", "run_dir=here").code == 0
+    )
     kept = record(place / "here")["dataset"]
     assert (kept["labelled"], kept["num_classes"], kept["label_histogram"]["train"]) == (0, 3, [8])
 
@@ -124,21 +168,33 @@ def test_label_losses_on_data_of_one_class(loss, place, capsys):
 def test_a_reference_of_the_data_needs_all_classes(place, capsys):
     """K set by hand on data without labels: there are no shares to take."""
     data = ("dataset=image_folder", image_folder(place / "images", "all"), "dataset.num_classes=3")
-    ended = command(capsys, *SHORT, *data, *AM_GAN, "dataset.reference_distribution=data", "run_dir=here")
-    is_refusal(ended, "dataset.reference_distribution=data", "dataset.reference_distribution=uniform")
+    ended = command(
+        capsys, *SHORT, *data, *AM_GAN, "dataset.reference_distribution=data", "run_dir=here"
+    )
+    is_refusal(
+        ended, "dataset.reference_distribution=data", "dataset.reference_distribution=uniform"
+    )
     assert not (place / "here").exists()
 
 
 def test_a_scalar_loss_needs_no_classes_and_says_what_has_no_effect(place, capsys):
     data = ("dataset=image_folder", image_folder(place / "images", "all"))
     assert command(capsys, *SHORT, *data, "loss=gan", "penalty=none", "run_dir=one").code == 0
-    ended = command(capsys, *SHORT, "loss=gan", "penalty=none", "dataset.labelled_fraction=0.1", "run_dir=two")
+    ended = command(
+        capsys, *SHORT, "loss=gan", "penalty=none", "dataset.labelled_fraction=0.1", "run_dir=two"
+    )
     assert ended.code == 0
-    assert "warning: this loss reads no labels: dataset.labelled_fraction has no effect" in ended.out
+    assert (
+        "warning: this loss reads no labels: dataset.labelled_fraction has no effect" in ended.out
+    )
 
 
-@pytest.mark.parametrize("changed", ["labels=predefined", "dataset.labelled_fraction=0.5", "loss.joint=true"])
+@pytest.mark.parametrize(
+    "changed", ["labels=predefined", "dataset.labelled_fraction=0.5", "loss.joint=true"]
+)
 def test_a_resume_keeps_the_labels(changed, place, capsys):
     assert command(capsys, *SHORT, *AM_GAN, "run_dir=here").code == 0
-    is_refusal(command(capsys, "resume=here", changed, "max_generator_steps=4"), changed.split("=")[0])
+    is_refusal(
+        command(capsys, "resume=here", changed, "max_generator_steps=4"), changed.split("=")[0]
+    )
     assert record(place / "here")["generator_steps"] == 2

@@ -45,7 +45,9 @@ def test_an_error_of_the_system_is_one_line(number, name, capsys):
     assert name is None or name in told
 
 
-@pytest.mark.parametrize("error", [OSError("from a library"), ConnectionResetError(), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [OSError("from a library"), ConnectionResetError(), MemoryError()]
+)
 def test_an_error_without_a_number_is_one_line(error, capsys):
     def main() -> None:
         raise error
@@ -97,7 +99,9 @@ def test_the_other_cells_of_a_sweep_go_on(launcher, place, capsys):
     (place / "sweep").mkdir()
     (place / "sweep/a").write_text("in the way")
     caches = f"data_cache=a,{'x' * 300},c"
-    ended = command(capsys, *SWEEP, caches, "hydra.sweep.subdir=${data_cache}", f"hydra/launcher={launcher}")
+    ended = command(
+        capsys, *SWEEP, caches, "hydra.sweep.subdir=${data_cache}", f"hydra/launcher={launcher}"
+    )
     assert ended.code == 1
     assert "Traceback" not in ended.err + ended.out
     assert record(place / "sweep/c")["status"] == "finished"

@@ -9,7 +9,8 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def network_attempts(monkeypatch):
-    """The addresses that somebody tried to reach; each try fails as on a machine without a network."""
+    """The addresses that somebody tried to reach; each try fails as on a machine without a
+    network."""
     attempts = []
 
     def refuse_url(request, *args, **kwargs):

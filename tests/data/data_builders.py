@@ -1,4 +1,5 @@
-"""Tiny raw data on disk for the tests of the data room, and the dataset options as they stand in conf/dataset."""
+"""Tiny raw data on disk for the tests of the data room, and the dataset options as they stand in
+conf/dataset."""
 
 import hashlib
 import pickle
@@ -14,7 +15,10 @@ from gan_lab.errors import UserError
 from registry import CONF, fields, options, target
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-OPTIONS = {option: yaml.safe_load((CONF / "dataset" / f"{option}.yaml").read_text()) for option in options("dataset")}
+OPTIONS = {
+    option: yaml.safe_load((CONF / "dataset" / f"{option}.yaml").read_text())
+    for option in options("dataset")
+}
 REAL = REPOSITORY.parent / "shared" / "data"
 
 
@@ -24,7 +28,8 @@ def source_of(option, **replaced):
 
 
 def user_error(function, *needles):
-    """Call `function`; it must raise a UserError of one line that holds all needles. Returns the line."""
+    """Call `function`; it must raise a UserError of one line that holds all needles. Returns the
+    line."""
     with pytest.raises(UserError) as caught:
         function()
     message = str(caught.value)
@@ -41,15 +46,19 @@ def noise(*shape, seed=0):
 
 
 def save(path, pixels, **options):
-    """Write pixels (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) as an image file; the format is the suffix's."""
+    """Write pixels (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) as an image file; the format is the
+    suffix's."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(path, **options)
     return path
 
 
-def save_tree(root, splits=("train", "test"), classes=("cat", "dog"), count=2, size=8, suffix=".png"):
-    """root/<split>/<class>/<index><suffix> of noise, no two alike. Returns {(split, class, index): pixels}."""
+def save_tree(
+    root, splits=("train", "test"), classes=("cat", "dog"), count=2, size=8, suffix=".png"
+):
+    """root/<split>/<class>/<index><suffix> of noise, no two alike. Returns {(split, class, index):
+    pixels}."""
     written, seed = {}, 100
     for split in splits:
         for name in classes:
@@ -62,9 +71,12 @@ def save_tree(root, splits=("train", "test"), classes=("cat", "dog"), count=2, s
 
 
 def write_idx(path, values):
-    """An IDX file by the letter of its definition: 0, 0, type 8 (unsigned byte), rank, sizes (big-endian), values."""
+    """An IDX file by the letter of its definition: 0, 0, type 8 (unsigned byte), rank, sizes
+    (big-endian), values."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    header = bytes([0, 0, 8, values.ndim]) + b"".join(struct.pack(">I", side) for side in values.shape)
+    header = bytes([0, 0, 8, values.ndim]) + b"".join(
+        struct.pack(">I", side) for side in values.shape
+    )
     path.write_bytes(header + values.astype(np.uint8).tobytes())
 
 
@@ -96,25 +108,33 @@ def trust_cifar10(root, monkeypatch):
 
 
 def make_cifar10(root, monkeypatch=None, per_batch=4):
-    """root/cifar-10-batches-py in the format of the CIFAR page: rows of 1024 red, 1024 green, 1024 blue bytes."""
+    """root/cifar-10-batches-py in the format of the CIFAR page: rows of 1024 red, 1024 green, 1024
+    blue bytes."""
     folder = root / "cifar-10-batches-py"
     folder.mkdir(parents=True, exist_ok=True)
     made = {"train": ([], []), "test": ([], [])}
-    for number, name in enumerate([*(f"data_batch_{index}" for index in range(1, 6)), "test_batch"]):
+    for number, name in enumerate(
+        [*(f"data_batch_{index}" for index in range(1, 6)), "test_batch"]
+    ):
         rows = noise(per_batch, 3072, seed=50 + number)
         labels = [(number * per_batch + index) % 10 for index in range(per_batch)]
         (folder / name).write_bytes(pickle.dumps({"data": rows, "labels": labels}))
         split = made["test" if name == "test_batch" else "train"]
         split[0].append(rows)
         split[1].extend(labels)
-    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [f"kind {index}" for index in range(10)]}))
+    (folder / "batches.meta").write_bytes(
+        pickle.dumps({"label_names": [f"kind {index}" for index in range(10)]})
+    )
     if monkeypatch is not None:
         trust_cifar10(root, monkeypatch)
-    return {split: (np.concatenate(rows), np.array(labels)) for split, (rows, labels) in made.items()}
+    return {
+        split: (np.concatenate(rows), np.array(labels)) for split, (rows, labels) in made.items()
+    }
 
 
 def make_flowers102(root, monkeypatch=None):
-    """root/flowers-102 with one image a class and split, ids shuffled. Returns {split: [(id, label)]}."""
+    """root/flowers-102 with one image a class and split, ids shuffled. Returns {split: [(id,
+    label)]}."""
     from scipy.io import savemat
     from torchvision.datasets import Flowers102
 
@@ -134,11 +154,15 @@ def make_flowers102(root, monkeypatch=None):
         originals = {key: (name, md5_of(folder / name)) for key, name in sums.items()}
         monkeypatch.setattr(Flowers102, "_file_dict", {**Flowers102._file_dict, **originals})
     names = {"train": "trnid", "val": "valid", "test": "tstid"}
-    return {split: [(int(i), int(labels[i - 1]) - 1) for i in parts[key]] for split, key in names.items()}
+    return {
+        split: [(int(i), int(labels[i - 1]) - 1) for i in parts[key]]
+        for split, key in names.items()
+    }
 
 
 def make_tiny(root, count=2, size=64, classes=("n01443537", "n02002724", "n07749582")):
-    """The layout of tiny-imagenet-200.zip, PNG content under its names. Returns {(split, wnid, index): pixels}."""
+    """The layout of tiny-imagenet-200.zip, PNG content under its names. Returns {(split, wnid,
+    index): pixels}."""
     made, seed, rows = {}, 700, []
     for wnid in classes:
         for index in range(count):
@@ -171,5 +195,8 @@ def prepare(option, root, monkeypatch):
         "mnist": lambda: make_mnist(root) and {"root": str(root)},
         "tiny_imagenet": lambda: make_tiny(root) and {"root": str(root)},
     }
-    assert option in made, f"conf/dataset/{option}.yaml is new: tell data_builders.prepare how to make tiny data for it"
+    assert option in made, (
+        f"conf/dataset/{option}.yaml is new: tell data_builders.prepare how to make tiny data for "
+        "it"
+    )
     return made[option]()

@@ -117,7 +117,8 @@ def test_a_truncated_file_is_rebuilt(source, cache, decodings, caplog):
 
 
 def test_no_altered_byte_changes_what_is_read(cache, monkeypatch):
-    """Every third byte of the file in turn is altered: what comes back is right, from the file or decoded anew."""
+    """Every third byte of the file in turn is altered: what comes back is right, from the file or
+    decoded anew."""
     monkeypatch.setattr(os, "fsync", lambda _: None)  # hundreds of files
     source = Gaussians(modes=3, num_samples=4)
     whole = load(source, cache)
@@ -133,7 +134,9 @@ def test_no_altered_byte_changes_what_is_read(cache, monkeypatch):
     assert rebuilt > len(content) // 6
 
 
-@pytest.mark.parametrize("content", [b"no zip", b"PK\x05\x06" + b"\0" * 18, b"\x93NUMPY\x01\x00junk"])
+@pytest.mark.parametrize(
+    "content", [b"no zip", b"PK\x05\x06" + b"\0" * 18, b"\x93NUMPY\x01\x00junk"]
+)
 def test_another_kind_of_file_is_replaced(source, cache, decodings, content):
     load(source, cache)
     path = the_file(cache)
@@ -167,7 +170,9 @@ def without_digest(arrays):
 
 
 @pytest.mark.parametrize("change", [shift_labels, swap_images, without_digest])
-def test_arrays_that_are_not_those_that_were_written_are_decoded_anew(change, source, cache, decodings, caplog):
+def test_arrays_that_are_not_those_that_were_written_are_decoded_anew(
+    change, source, cache, decodings, caplog
+):
     whole = load(source, cache)
     rewritten(the_file(cache), change)
     assert_equal(load(source, cache), whole)
@@ -181,14 +186,19 @@ def test_arrays_that_are_not_those_that_were_written_are_decoded_anew(change, so
     ("labels_0", np.full(4, 7)), ("labels_0", np.full(4, -1)), ("labels_0", np.zeros(4)), ("values_0", np.zeros(4)),
     ("values_0", np.zeros((0, 3, 8, 8), np.uint8)), ("labels_1", np.zeros(1, np.int64)),
 ])  # fmt: skip
-def test_arrays_that_break_the_rules_of_data_are_decoded_anew(name, value, source, cache, decodings):
+def test_arrays_that_break_the_rules_of_data_are_decoded_anew(
+    name, value, source, cache, decodings
+):
     """Even with their own digest."""
     whole = load(source, cache)
 
     def change(arrays):
         arrays[name] = value
         meta = json.loads(arrays["meta"].tobytes())
-        splits = {one: Split(arrays[f"values_{i}"], arrays[f"labels_{i}"]) for i, one in enumerate(meta["splits"])}
+        splits = {
+            one: Split(arrays[f"values_{i}"], arrays[f"labels_{i}"])
+            for i, one in enumerate(meta["splits"])
+        }
         meta["digest"] = _digest(splits)
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
 
@@ -289,7 +299,8 @@ def test_three_processes_at_once(source, tmp_path, cache):
         for index in range(3)
     ]
     processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for command in commands
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for command in commands
     ]
     results = [process.communicate(timeout=120) for process in processes]
     for process, (_, errors) in zip(processes, results, strict=True):
@@ -301,7 +312,7 @@ def test_three_processes_at_once(source, tmp_path, cache):
     assert os.path.basename(the_file(cache)) == f"{whole.content_hash}.npz"
 
 
-# What killed processes leave ------------------------------------------------------------------------------------------
+# What killed processes leave ----------------------------------------------------------------------
 
 KILLED = """
 import os, sys
@@ -360,7 +371,10 @@ def test_what_a_living_process_writes_is_left_to_it(source, cache, decodings):
 
 def test_other_files_in_the_cache_are_left_alone(source, cache):
     load(source, cache)
-    others = [cache / name for name in ("mine.tmp", ".mine.tmp", ".a.0123456789ab.tmp.txt", ".a.0123456789AB.tmp")]
+    others = [
+        cache / name
+        for name in ("mine.tmp", ".mine.tmp", ".a.0123456789ab.tmp.txt", ".a.0123456789AB.tmp")
+    ]
     for path in others:
         path.write_text("")
     load(source, cache)

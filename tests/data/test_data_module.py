@@ -118,7 +118,9 @@ def test_every_rank_gets_its_slice(digits, world_size):
     def batches(rank, world_size):
         feed = ResidentDataModule(digits, batch_size=16, n_critic=2, seed=1, stop=3)
         feed.trainer = SimpleNamespace(
-            strategy=SimpleNamespace(root_device=torch.device("cpu")), global_rank=rank, world_size=world_size
+            strategy=SimpleNamespace(root_device=torch.device("cpu")),
+            global_rank=rank,
+            world_size=world_size,
         )
         return list(feed.train_dataloader())
 
@@ -132,14 +134,17 @@ def test_a_batch_of_more_than_the_training_samples_is_refused_before_the_fit(dig
     samples = len(digits.splits["train"])
     ResidentDataModule(digits, batch_size=samples, n_critic=1, seed=0, stop=1)
     message = user_error(
-        lambda: ResidentDataModule(digits, batch_size=samples + 1, n_critic=1, seed=0, stop=1), samples, "digits"
+        lambda: ResidentDataModule(digits, batch_size=samples + 1, n_critic=1, seed=0, stop=1),
+        samples,
+        "digits",
     )
     assert f"batch_size={samples + 1}" in message
 
 
 @pytest.mark.parametrize("option", ["digits", "gaussians"])
 def test_a_run_leaves_the_data_as_they_were(option, tmp_path, monkeypatch):
-    """On the CPU training shares the memory of the loaded data, so nothing on the way may write into it."""
+    """On the CPU training shares the memory of the loaded data, so nothing on the way may write
+    into it."""
     run = pytest.importorskip("gan_lab.runs.train")
     source = {"digits": Digits(), "gaussians": Gaussians(num_samples=300)}[option]
     loaded = []
@@ -150,13 +155,21 @@ def test_a_run_leaves_the_data_as_they_were(option, tmp_path, monkeypatch):
 
     monkeypatch.setattr("gan_lab.build.load", keep)
     config.register()
-    overrides = [f"dataset={option}", "max_generator_steps=1", "n_critic=1", "architecture.channels=4", "logger=none"]
+    overrides = [
+        f"dataset={option}",
+        "max_generator_steps=1",
+        "n_critic=1",
+        "architecture.channels=4",
+        "logger=none",
+    ]
     if option == "gaussians":
         overrides = [*overrides[:3], "architecture=mlp", "logger=none"]
     overrides += ["trainer=cpu", f"run_dir={tmp_path}/run"]
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base=None):
         composed = compose("train", overrides)
-        monkeypatch.setattr(HydraConfig.instance(), "cfg", compose("train", overrides, return_hydra_config=True))
+        monkeypatch.setattr(
+            HydraConfig.instance(), "cfg", compose("train", overrides, return_hydra_config=True)
+        )
     (tmp_path / "run").mkdir()
     run.train(composed, tmp_path / "run")
     (data,) = loaded

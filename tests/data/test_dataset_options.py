@@ -1,4 +1,5 @@
-"""Every file of conf/dataset against its target, and one contract for all sources. Parametrised over the YAMLs."""
+"""Every file of conf/dataset against its target, and one contract for all sources. Parametrised
+over the YAMLs."""
 
 import inspect
 import os
@@ -16,18 +17,34 @@ from gan_lab.errors import UserError
 from registry import CONF, defaults, fields, instantiate, target
 
 each_option = pytest.mark.parametrize("option", OPTIONS)
-with_files = pytest.mark.parametrize("option", [name for name, content in OPTIONS.items() if "root" in content])
-with_download = pytest.mark.parametrize("option", [name for name, content in OPTIONS.items() if "download" in content])
+with_files = pytest.mark.parametrize(
+    "option", [name for name, content in OPTIONS.items() if "root" in content]
+)
+with_download = pytest.mark.parametrize(
+    "option", [name for name, content in OPTIONS.items() if "download" in content]
+)
 
 
 def test_the_names_that_other_programs_rely_on():
-    promised = {"digits", "mnist", "cifar10", "tiny_imagenet", "flowers102", "image_folder", "gaussians"}  # house.md
+    promised = {
+        "digits",
+        "mnist",
+        "cifar10",
+        "tiny_imagenet",
+        "flowers102",
+        "image_folder",
+        "gaussians",
+    }  # house.md
     assert promised <= set(OPTIONS)
 
 
 def test_every_exported_source_has_an_option():
     exported = {getattr(gan_lab.data, name) for name in gan_lab.data.__all__}
-    sources = {item for item in exported if inspect.isclass(item) and issubclass(item, Source) and item is not Source}
+    sources = {
+        item
+        for item in exported
+        if inspect.isclass(item) and issubclass(item, Source) and item is not Source
+    }
     assert sources == {target("dataset", option) for option in OPTIONS}
 
 
@@ -55,13 +72,20 @@ def test_recipe(option):
     recipe = OPTIONS[option]["recipe"]
     images = {"classifier"} if recipe["kind"] == "images" else set()
     own = {"lr", "n_critic", "label_models"}  # of a small data set
-    assert set(recipe) - own == {"kind", "channels", "max_generator_steps", "evaluate_every"} | images
+    assert (
+        set(recipe) - own == {"kind", "channels", "max_generator_steps", "evaluate_every"} | images
+    )
     assert recipe["kind"] == source_of(option).kind
     assert recipe["kind"] in ("images", "points")
     assert type(recipe["channels"]) is int
     assert type(recipe["max_generator_steps"]) is int
     if option == "digits":  # house.md: the embedded default is quick
-        assert (recipe["channels"], recipe["lr"], recipe["n_critic"], recipe["max_generator_steps"]) == (
+        assert (
+            recipe["channels"],
+            recipe["lr"],
+            recipe["n_critic"],
+            recipe["max_generator_steps"],
+        ) == (
             32,
             2e-3,
             1,
@@ -123,7 +147,10 @@ def test_loaded_data_keep_the_contract(option, tmp_path, monkeypatch):
 @each_option
 def test_a_name_of_ones_own_changes_the_spec_only(option, tmp_path, monkeypatch):
     local = prepare(option, tmp_path, monkeypatch)
-    plain, named = load(source_of(option, **local), None), load(source_of(option, **{**local, "name": "mine"}), None)
+    plain, named = (
+        load(source_of(option, **local), None),
+        load(source_of(option, **{**local, "name": "mine"}), None),
+    )
     assert named.spec.name == "mine"
     assert named.content_hash == plain.content_hash
 
@@ -142,7 +169,10 @@ def test_the_second_load_decodes_nothing(option, tmp_path, monkeypatch):
     assert second.content_hash == first.content_hash
     assert list(second.splits) == list(first.splits)
     for name, split in first.splits.items():
-        for ours, theirs in ((second.splits[name].values, split.values), (second.splits[name].labels, split.labels)):
+        for ours, theirs in (
+            (second.splits[name].values, split.values),
+            (second.splits[name].labels, split.labels),
+        ):
             assert ours.dtype == theirs.dtype
             np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(AssertionError, match="decoded again"):
@@ -154,18 +184,27 @@ def test_content_hash_does_not_depend_on_the_place(option, tmp_path, monkeypatch
     local = prepare(option, tmp_path / "here", monkeypatch)
     shutil.copytree(tmp_path / "here", tmp_path / "over" / "there")
     here = source_of(option, **local).content_key()
-    assert source_of(option, **{**local, "root": str(tmp_path / "over" / "there")}).content_key() == here
+    assert (
+        source_of(option, **{**local, "root": str(tmp_path / "over" / "there")}).content_key()
+        == here
+    )
     monkeypatch.chdir(tmp_path)
     assert source_of(option, **{**local, "root": "here"}).content_key() == here
 
 
 @with_files
-def test_content_hash_changes_with_one_byte_of_any_image_or_label_file(option, tmp_path, monkeypatch):
+def test_content_hash_changes_with_one_byte_of_any_image_or_label_file(
+    option, tmp_path, monkeypatch
+):
     local = prepare(option, tmp_path, monkeypatch)
     source = source_of(option, **local)
     before = source.content_key()
-    files = [path for path in sorted(tmp_path.rglob("*")) if path.is_file() and path.suffix != ".txt"]
-    files = [path for path in files if "test_0.JPEG" not in path.name]  # Tiny ImageNet's test split has no labels
+    files = [
+        path for path in sorted(tmp_path.rglob("*")) if path.is_file() and path.suffix != ".txt"
+    ]
+    files = [
+        path for path in files if "test_0.JPEG" not in path.name
+    ]  # Tiny ImageNet's test split has no labels
     for path in files[:3] + files[-3:]:
         content = path.read_bytes()
         for position in (0, len(content) // 2, len(content) - 1):
@@ -201,7 +240,11 @@ def test_root_in_the_home_folder(option, tmp_path, monkeypatch):
     assert len(data.splits["train"]) > 0
 
 
-LAYOUT = {"cifar10": "cifar-10-batches-py", "flowers102": "flowers-102", "mnist": "MNIST/raw"}  # torchvision's
+LAYOUT = {
+    "cifar10": "cifar-10-batches-py",
+    "flowers102": "flowers-102",
+    "mnist": "MNIST/raw",
+}  # torchvision's
 
 
 @with_download
@@ -209,7 +252,9 @@ LAYOUT = {"cifar10": "cifar-10-batches-py", "flowers102": "flowers-102", "mnist"
 def test_missing_files_name_the_layout(option, download, tmp_path, network_attempts):
     """Without a network, or without leave to use it, one line says which files belong where."""
     source = source_of(option, root=str(tmp_path), download=download)
-    message = user_error(lambda: load(source, None), tmp_path, LAYOUT[option], "dataset.root=FOLDER")
+    message = user_error(
+        lambda: load(source, None), tmp_path, LAYOUT[option], "dataset.root=FOLDER"
+    )
     assert bool(network_attempts) is download
     assert ("cannot be reached" in message) is download
     for path in tmp_path.rglob("*"):
@@ -246,22 +291,38 @@ def test_validation_imports_no_torch_and_decodes_nothing(tmp_path, monkeypatch):
         lines.append("type(source).decode = None")
         lines.append("source.validate()")
     lines.append("print(sorted({'torch', 'torchvision', 'lightning'} & set(sys.modules)))")
-    result = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "[]"
 
 
 def test_git_keeps_the_data_room_and_ignores_the_data():
-    """A pattern `data/` without a leading slash takes src/gan_lab/data and tests/data, too: a clone would lack them."""
+    """A pattern `data/` without a leading slash takes src/gan_lab/data and tests/data, too: a clone
+    would lack them."""
     if shutil.which("git") is None or not (REPOSITORY / ".git").exists():
         pytest.skip("no git checkout")
-    code = ["src/gan_lab/data/cache.py", "tests/data/test_dataset_options.py", "conf/dataset/digits.yaml"]
-    command = ["git", "check-ignore", "--no-index", *code, "data/MNIST/raw/file", "data/cache/file.npz"]
-    ignored = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.split()
+    code = [
+        "src/gan_lab/data/cache.py",
+        "tests/data/test_dataset_options.py",
+        "conf/dataset/digits.yaml",
+    ]
+    command = [
+        "git",
+        "check-ignore",
+        "--no-index",
+        *code,
+        "data/MNIST/raw/file",
+        "data/cache/file.npz",
+    ]
+    ignored = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    ).stdout.split()
     assert ignored == ["data/MNIST/raw/file", "data/cache/file.npz"]
 
 
-# What is no file ------------------------------------------------------------------------------------------------------
+# What is no file ----------------------------------------------------------------------------------
 
 
 def too_large(path):
@@ -275,11 +336,15 @@ def too_large(path):
     [
         pytest.param(os.mkfifo, "is no regular file", id="pipe"),
         pytest.param(lambda path: path.symlink_to("/dev/zero"), "is no regular file", id="device"),
-        pytest.param(too_large, "has 1,073,741,825 bytes, and at most 1,073,741,824 are read", id="large"),
+        pytest.param(
+            too_large, "has 1,073,741,825 bytes, and at most 1,073,741,824 are read", id="large"
+        ),
     ],
 )
 @with_files
-def test_what_is_no_raw_file_is_refused_before_it_is_read(option, make, words, tmp_path, monkeypatch):
+def test_what_is_no_raw_file_is_refused_before_it_is_read(
+    option, make, words, tmp_path, monkeypatch
+):
     """One file of each kind in turn, also where the cache has the data."""
     root = tmp_path / "raw"
     source = source_of(option, **prepare(option, root, monkeypatch))
@@ -295,7 +360,9 @@ def test_what_is_no_raw_file_is_refused_before_it_is_read(option, make, words, t
             not_read.add(path.name)
         except UserError as error:
             said = str(error)
-        assert said is None or said.startswith((f"{path} {words}", f"{path} cannot be read: unpack"))
+        assert said is None or said.startswith(
+            (f"{path} {words}", f"{path} cannot be read: unpack")
+        )
         path.unlink()
         (tmp_path / "aside").rename(path)
     others = ("words.txt", "test_0.JPEG", "_boxes.txt") if option == "tiny_imagenet" else ()

@@ -21,7 +21,10 @@ def scaled(value):
 
 def bag(split):
     """The samples of a split with their labels, as a multiset: the set holds no order."""
-    return Counter((image.tobytes(), int(label)) for image, label in zip(split.values, split.labels, strict=True))
+    return Counter(
+        (image.tobytes(), int(label))
+        for image, label in zip(split.values, split.labels, strict=True)
+    )
 
 
 def test_hand_computed_levels():
@@ -70,24 +73,30 @@ def test_the_split_is_a_function_of_its_seed():
 
 
 def test_the_split_is_drawn_from_the_whole_class():
-    """A split by position would hold out images of the same writers: every third of the file is in both splits."""
+    """A split by position would hold out images of the same writers: every third of the file is in
+    both splits."""
     position = {image.tobytes(): index for index, image in enumerate(BUNCH.images.astype(np.uint8))}
     back = {scaled(value): value for value in range(17)}
     lookup = np.array([back.get(level, 0) for level in range(256)], dtype=np.uint8)
-    held_out = [position[lookup[image].tobytes()] for image in Digits().decode().splits["test"].values]
+    held_out = [
+        position[lookup[image].tobytes()] for image in Digits().decode().splits["test"].values
+    ]
     thirds = np.bincount(np.array(held_out) // 599, minlength=3)
     assert thirds.min() > 90  # 120 expected
 
 
 def test_the_hash_knows_the_split():
     keys = {
-        Digits(seed=seed, test_fraction=fraction).content_key() for seed, fraction in ((0, 0.2), (1, 0.2), (0, 0.25))
+        Digits(seed=seed, test_fraction=fraction).content_key()
+        for seed, fraction in ((0, 0.2), (1, 0.2), (0, 0.25))
     }
     assert len(keys) == 3
     assert Digits().content_key() == Digits(name="other").content_key()
 
 
-@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, 0.0, float("nan"), float("inf"), "a", None, True])
+@pytest.mark.parametrize(
+    "fraction", [0, 1, -0.1, 1.5, 0.0, float("nan"), float("inf"), "a", None, True]
+)
 def test_bad_fractions(fraction):
     user_error(lambda: load(Digits(test_fraction=fraction), None), "test_fraction")
 

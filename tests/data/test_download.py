@@ -1,4 +1,5 @@
-"""Downloads without a network: what is fetched is published whole or not at all, and failures are one line."""
+"""Downloads without a network: what is fetched is published whole or not at all, and failures are
+one line."""
 
 import http.client
 import os
@@ -55,7 +56,11 @@ def test_files_take_their_places(tmp_path, reachable):
         (temporary / "inner" / "a.gz").write_text("archive")
 
     fetch(tmp_path / "set", ("a", "b", "deep/c"), download, "inner", URL)
-    found = {str(path.relative_to(tmp_path / "set")) for path in (tmp_path / "set").rglob("*") if path.is_file()}
+    found = {
+        str(path.relative_to(tmp_path / "set"))
+        for path in (tmp_path / "set").rglob("*")
+        if path.is_file()
+    }
     assert found == {"a", "b", os.path.join("deep", "c")}
     assert (tmp_path / "set" / "deep" / "c").read_text() == "C"
     assert {path.name for path in (tmp_path / "set").iterdir()} == {"a", "b", "deep"}
@@ -69,7 +74,11 @@ def test_nothing_is_asked_where_the_files_are(tmp_path, reachable):
 
 
 def test_a_download_that_brings_too_little(tmp_path, reachable):
-    user_error(lambda: fetch(tmp_path, ("a", "b"), lambda to: write(to / "inner", a="A"), "inner", URL), "no b", "a, b")
+    user_error(
+        lambda: fetch(tmp_path, ("a", "b"), lambda to: write(to / "inner", a="A"), "inner", URL),
+        "no b",
+        "a, b",
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +100,9 @@ def test_an_interrupted_download_leaves_nothing_and_is_one_line(tmp_path, reacha
         write(temporary / "inner", a="half of")
         raise error
 
-    message = user_error(lambda: fetch(tmp_path / "set", ("a", "b"), download, "inner", URL), tmp_path / "set", URL)
+    message = user_error(
+        lambda: fetch(tmp_path / "set", ("a", "b"), download, "inner", URL), tmp_path / "set", URL
+    )
     assert "a, b" in message
     assert list((tmp_path / "set").iterdir()) == []
 
@@ -131,7 +142,12 @@ def test_the_server_is_asked_first(tmp_path, monkeypatch, error, goes_on):
         fetch(tmp_path / "set", ("a",), download, "inner", URL)
         assert (tmp_path / "set" / "a").read_text() == "A"
     else:
-        user_error(lambda: fetch(tmp_path / "set", ("a",), download, "inner", URL), URL, "cannot be reached", "a")
+        user_error(
+            lambda: fetch(tmp_path / "set", ("a",), download, "inner", URL),
+            URL,
+            "cannot be reached",
+            "a",
+        )
         assert tried == []
         assert not (tmp_path / "set").exists()
 
@@ -146,7 +162,11 @@ def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(gan_lab.data.download, "PROBE_SECONDS", 0.05)
     monkeypatch.setattr(urllib.request, "urlopen", hang)
     try:
-        user_error(lambda: fetch(tmp_path, ("a",), lambda _: pytest.fail("tried"), "inner", URL), "no answer", URL)
+        user_error(
+            lambda: fetch(tmp_path, ("a",), lambda _: pytest.fail("tried"), "inner", URL),
+            "no answer",
+            URL,
+        )
     finally:
         release.set()
 
@@ -163,7 +183,10 @@ def test_two_downloads_at_once_do_no_harm(tmp_path, reachable):
         write(temporary / "inner", b="B")
 
     fetch(tmp_path / "set", ("a", "b"), slow, "inner", URL)
-    assert {path.name: path.read_text() for path in (tmp_path / "set").iterdir()} == {"a": "A", "b": "B"}
+    assert {path.name: path.read_text() for path in (tmp_path / "set").iterdir()} == {
+        "a": "A",
+        "b": "B",
+    }
 
 
 def test_the_socket_limit_is_put_back(tmp_path, reachable):
@@ -178,12 +201,19 @@ def test_the_socket_limit_is_put_back(tmp_path, reachable):
     assert socket.getdefaulttimeout() == before
 
 
-MAKERS = {"cifar10": make_cifar10, "flowers102": make_flowers102, "mnist": lambda root, _: make_mnist(root)}
+MAKERS = {
+    "cifar10": make_cifar10,
+    "flowers102": make_flowers102,
+    "mnist": lambda root, _: make_mnist(root),
+}
 
 
-@pytest.mark.parametrize("option", [name for name, fields in OPTIONS.items() if "download" in fields])
+@pytest.mark.parametrize(
+    "option", [name for name, fields in OPTIONS.items() if "download" in fields]
+)
 def test_torchvision_is_asked_for_the_layout_it_makes(option, tmp_path, monkeypatch, reachable):
-    """torchvision's own download is replaced by one that writes its layout: the source then finds its files."""
+    """torchvision's own download is replaced by one that writes its layout: the source then finds
+    its files."""
     assert option in MAKERS, f"{option} downloads: give the test a way to make its files"
     peer = {"cifar10": peers.CIFAR10, "flowers102": peers.Flowers102, "mnist": peers.MNIST}[option]
 

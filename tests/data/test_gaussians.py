@@ -13,7 +13,14 @@ RINGS = {
     1: [(2, 0)],
     2: [(2, 0), (-2, 0)],
     4: [(2, 0), (0, 2), (-2, 0), (0, -2)],
-    6: [(2, 0), (1, math.sqrt(3)), (-1, math.sqrt(3)), (-2, 0), (-1, -math.sqrt(3)), (1, -math.sqrt(3))],
+    6: [
+        (2, 0),
+        (1, math.sqrt(3)),
+        (-1, math.sqrt(3)),
+        (-2, 0),
+        (-1, -math.sqrt(3)),
+        (1, -math.sqrt(3)),
+    ],
 }
 GRID = [(-2, -2), (0, -2), (2, -2), (-2, 0), (0, 0), (2, 0), (-2, 2), (0, 2), (2, 2)]  # row by row
 
@@ -40,7 +47,9 @@ def test_the_default_ring_of_eight():
     angles = [math.pi / 4 * index for index in range(8)]
     for split in splits.values():
         assert split.values.shape == (20000, 2)
-        assert_centres(split, [(2 * math.cos(angle), 2 * math.sin(angle)) for angle in angles], 0.02)
+        assert_centres(
+            split, [(2 * math.cos(angle), 2 * math.sin(angle)) for angle in angles], 0.02
+        )
 
 
 def test_grid():
@@ -50,7 +59,9 @@ def test_grid():
 
 
 def test_grid_of_25_is_evenly_spaced():
-    split = load(Gaussians(layout="grid", modes=25, radius=4.0, num_samples=5000, std=0.0), None).splits["train"]
+    split = load(
+        Gaussians(layout="grid", modes=25, radius=4.0, num_samples=5000, std=0.0), None
+    ).splits["train"]
     assert sorted({tuple(point) for point in split.values.tolist()}) == [
         (x, y) for x in (-4, -2, 0, 2, 4) for y in (-4, -2, 0, 2, 4)
     ]
@@ -93,7 +104,14 @@ def test_splits_and_seeds_are_independent():
 
 
 def test_every_field_but_the_name_is_in_the_hash():
-    changes = [{}, {"layout": "grid", "modes": 9}, {"modes": 9}, {"radius": 1.0}, {"std": 0.1}, {"num_samples": 5}]
+    changes = [
+        {},
+        {"layout": "grid", "modes": 9},
+        {"modes": 9},
+        {"radius": 1.0},
+        {"std": 0.1},
+        {"num_samples": 5},
+    ]
     changes.append({"seed": 1})
     assert len({Gaussians(**change).content_key() for change in changes}) == len(changes)
     assert Gaussians(name="other").content_key() == Gaussians().content_key()

@@ -1,4 +1,5 @@
-"""Image files of other people: which decoders they reach, how large they may be, what is no file at all."""
+"""Image files of other people: which decoders they reach, how large they may be, what is no file at
+all."""
 
 import os
 import struct
@@ -22,17 +23,19 @@ ANY = ImageRule()
 
 
 def png(path, width, height, depth=8, colour=2, rows=b""):
-    """A PNG by the letter of its definition; `rows`: of pixels with their filter bytes, which may be missing."""
+    """A PNG by the letter of its definition; `rows`: of pixels with their filter bytes, which may
+    be missing."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     parts = [
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     ]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
     return path
 
 
-# Decoders -------------------------------------------------------------------------------------------------------------
+# Decoders -----------------------------------------------------------------------------------------
 
 
 def test_an_eps_starts_no_ghostscript(tmp_path, monkeypatch):
@@ -52,7 +55,9 @@ def test_an_eps_starts_no_ghostscript(tmp_path, monkeypatch):
 def test_no_other_decoder_is_reached(tmp_path, monkeypatch):
     """Every format that Pillow writes, under the name of another."""
     Image.init()
-    monkeypatch.setattr(Image, "EXTENSION", dict(Image.EXTENSION))  # Pillow's SPIDER takes a suffix that it writes
+    monkeypatch.setattr(
+        Image, "EXTENSION", dict(Image.EXTENSION)
+    )  # Pillow's SPIDER takes a suffix that it writes
     tried = set()
     for kind in sorted(set(Image.SAVE) & set(Image.OPEN) - set(FORMATS)):
         path = tmp_path / f"{kind}.png"
@@ -78,29 +83,49 @@ def test_a_picture_of_a_phone_is_a_jpeg(tmp_path):
     assert decode_image(path, ANY).shape == (3, 16, 16)
 
 
-# More than 8 bits -----------------------------------------------------------------------------------------------------
+# More than 8 bits ---------------------------------------------------------------------------------
 
 
 def ppm(kind, largest, channels):
     def write(path):
         values = np.full(2 * 2 * channels, largest * 3 // 4)
         plain = " ".join(map(str, values)).encode()
-        path.write_bytes(b"P%d 2 2 %d\n" % (kind, largest) + (plain if kind < 4 else values.astype(">u2").tobytes()))
+        path.write_bytes(
+            b"P%d 2 2 %d\n" % (kind, largest)
+            + (plain if kind < 4 else values.astype(">u2").tobytes())
+        )
 
     return write
 
 
 def deep_png(colour, channels):
-    return lambda path: png(path, 2, 2, 16, colour, 2 * (b"\0" + struct.pack(">H", 3300) * 2 * channels))
+    return lambda path: png(
+        path, 2, 2, 16, colour, 2 * (b"\0" + struct.pack(">H", 3300) * 2 * channels)
+    )
 
 
 def deep_tiff(path):
     """Little-endian, one strip of RGB with 16 bits a channel."""
     pixels = struct.pack("<12H", *[3300] * 12)
-    tags = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 3, 8 + 2 + 9 * 12 + 4), (259, 3, 1, 1), (262, 3, 1, 2)]
-    tags += [(273, 4, 1, 8 + 2 + 9 * 12 + 4 + 6), (277, 3, 1, 3), (278, 3, 1, 2), (279, 4, 1, len(pixels))]
-    directory = struct.pack("<H", 9) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
-    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<3H", 16, 16, 16) + pixels)
+    tags = [
+        (256, 3, 1, 2),
+        (257, 3, 1, 2),
+        (258, 3, 3, 8 + 2 + 9 * 12 + 4),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+    ]
+    tags += [
+        (273, 4, 1, 8 + 2 + 9 * 12 + 4 + 6),
+        (277, 3, 1, 3),
+        (278, 3, 1, 2),
+        (279, 4, 1, len(pixels)),
+    ]
+    directory = (
+        struct.pack("<H", 9) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+    )
+    path.write_bytes(
+        b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<3H", 16, 16, 16) + pixels
+    )
 
 
 def grey_tiff(path):
@@ -130,7 +155,9 @@ def test_more_than_eight_bits_are_refused(tmp_path, name, channels):
     with Image.open(path) as image:
         assert image.size == (2, 2)
         image.load()  # Pillow takes it
-    user_error(lambda: decode_image(path, ImageRule(channels=channels)), path, "8 bits", "4095 to 255")
+    user_error(
+        lambda: decode_image(path, ImageRule(channels=channels)), path, "8 bits", "4095 to 255"
+    )
 
 
 def test_the_remedy_for_twelve_bits(tmp_path):
@@ -152,18 +179,27 @@ def test_a_png_of_fewer_bits_is_read(tmp_path):
     assert decode_image(path, ANY)[0, 0].tolist() == [0, 17, 34, 51, 68, 85, 255, 255]
 
 
-# Large ones -----------------------------------------------------------------------------------------------------------
+# Large ones ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("width", "height"),
-    [(8193, 8192), (10_000, 10_000), (15_000, 15_000), (MAX_SIDE + 1, 1), (1, MAX_SIDE + 1), (2**31 - 1, 2**31 - 1)],
+    [
+        (8193, 8192),
+        (10_000, 10_000),
+        (15_000, 15_000),
+        (MAX_SIDE + 1, 1),
+        (1, MAX_SIDE + 1),
+        (2**31 - 1, 2**31 - 1),
+    ],
 )
 def test_a_picture_of_too_many_pixels_is_refused_by_its_header(tmp_path, width, height):
     path = png(tmp_path / "x.png", width, height)
     tree = {"train": {"a": [str(path)]}}
     message = user_error(
-        lambda: decode_tree(tree, ["a"], ImageRule(size=8, resize="box"), "x"), path, "make it smaller"
+        lambda: decode_tree(tree, ["a"], ImageRule(size=8, resize="box"), "x"),
+        path,
+        "make it smaller",
     )
     assert f"{MAX_PIXELS:,}" in message
 
@@ -188,7 +224,9 @@ def test_a_small_file_of_many_pixels_takes_little_memory(tmp_path):
     """4000 x 4000 in 50 kB: 64 MB in Pillow, and once 600 in all."""
     path = png(tmp_path / "x.png", 4000, 4000, rows=4000 * (b"\0" + 12_000 * b"M"))
     assert path.stat().st_size < 100_000
-    ended = subprocess.run([sys.executable, "-c", MEMORY, path], capture_output=True, text=True, timeout=100)
+    ended = subprocess.run(
+        [sys.executable, "-c", MEMORY, path], capture_output=True, text=True, timeout=100
+    )
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) < 150  # MB
 
@@ -215,7 +253,10 @@ def test_threads_wait_for_room():
             time.sleep(0.002)
             inside.remove(pixels)
 
-    threads = [threading.Thread(target=take, args=(pixels,)) for pixels in (10, 3, 3, 3, 7, 5, 10, 0, 1) * 3]
+    threads = [
+        threading.Thread(target=take, args=(pixels,))
+        for pixels in (10, 3, 3, 3, 7, 5, 10, 0, 1) * 3
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -228,10 +269,14 @@ def test_a_set_that_fits_no_memory(tmp_path):
     """A million names of one picture: more than any address space."""
     path = str(save(tmp_path / "a.png", np.zeros((3000, 3000)), compress_level=1))
     tree = {"train": {"a": [path] * 10_000_000}}
-    user_error(lambda: decode_tree(tree, ["a"], ANY, "x"), "10,000,000 images of 3000x3000", "dataset.resize=box")
+    user_error(
+        lambda: decode_tree(tree, ["a"], ANY, "x"),
+        "10,000,000 images of 3000x3000",
+        "dataset.resize=box",
+    )
 
 
-# What is no file ------------------------------------------------------------------------------------------------------
+# What is no file ----------------------------------------------------------------------------------
 
 
 def pipe(path):
@@ -249,7 +294,12 @@ def test_a_pipe_or_an_endless_device_is_refused_at_once(tmp_path, make):
     path = tmp_path / "set" / "train" / "cat" / "1.png"
     make(path)
     source = ImageFolder(root=str(tmp_path / "set"), splits={"train": "train"})
-    for read in (lambda: decode_image(path, ANY), source.content_key, source.decode, lambda: load(source, None)):
+    for read in (
+        lambda: decode_image(path, ANY),
+        source.content_key,
+        source.decode,
+        lambda: load(source, None),
+    ):
         user_error(read, path, "no regular file", "remove it")
 
 

@@ -33,7 +33,9 @@ def test_classes_labels_and_pixels(tmp_path):
     assert list(data.splits) == ["train", "test"]
     for split, content in data.splits.items():
         assert content.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-        expected = [written[split, name, index] for name in ("ant", "cat", "dog") for index in range(3)]
+        expected = [
+            written[split, name, index] for name in ("ant", "cat", "dog") for index in range(3)
+        ]
         np.testing.assert_array_equal(content.values, np.stack(expected).transpose(0, 3, 1, 2))
 
 
@@ -75,7 +77,10 @@ def test_the_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
 
 
 def test_the_histogram_counts_each_class_of_each_split(tmp_path):
-    for split, counts in {"train": {"a": 3, "b": 1, "c": 5}, "test": {"a": 1, "b": 2, "c": 1}}.items():
+    for split, counts in {
+        "train": {"a": 3, "b": 1, "c": 5},
+        "test": {"a": 1, "b": 2, "c": 1},
+    }.items():
         for name, count in counts.items():
             for index in range(count):
                 save(tmp_path / split / name / f"{index}.png", noise(4, 4, 3, seed=index))
@@ -84,14 +89,16 @@ def test_the_histogram_counts_each_class_of_each_split(tmp_path):
     assert "1 to 5" in data.summary()
 
 
-# Splits ---------------------------------------------------------------------------------------------------------------
+# Splits -------------------------------------------------------------------------------------------
 
 
 def test_splits_may_have_other_names(tmp_path):
     written = save_tree(tmp_path, splits=("training", "valid"))
     data = loaded(tmp_path, splits={"train": "training", "val": "valid"})
     assert list(data.splits) == ["train", "val"]
-    np.testing.assert_array_equal(data.splits["val"].values[0], written["valid", "cat", 0].transpose(2, 0, 1))
+    np.testing.assert_array_equal(
+        data.splits["val"].values[0], written["valid", "cat", 0].transpose(2, 0, 1)
+    )
 
 
 def test_a_null_split_is_left_out(tmp_path):
@@ -123,7 +130,9 @@ def test_a_folder_named_by_a_number(tmp_path):
     assert len(loaded(tmp_path, splits={"train": 2020, "test": None}).splits["train"]) == 4
 
 
-@pytest.mark.parametrize("splits", [{}, {"test": "test"}, {"train": None}, {"train": None, "test": "test"}])
+@pytest.mark.parametrize(
+    "splits", [{}, {"test": "test"}, {"train": None}, {"train": None, "test": "test"}]
+)
 def test_train_is_needed(tmp_path, splits):
     save_tree(tmp_path)
     user_error(lambda: loaded(tmp_path, splits=splits), "train", "dataset.splits.train=FOLDER")
@@ -142,7 +151,7 @@ def test_a_missing_split_is_named(tmp_path, missing):
     user_error(lambda: loaded(tmp_path), tmp_path, missing, f"dataset.splits.{missing}=FOLDER")
 
 
-# What lies in the folders ---------------------------------------------------------------------------------------------
+# What lies in the folders -------------------------------------------------------------------------
 
 
 def test_other_files_and_hidden_ones_are_passed_over(tmp_path):
@@ -162,7 +171,13 @@ def test_other_files_and_hidden_ones_are_passed_over(tmp_path):
 
 def test_files_passed_over_are_told_once(tmp_path, caplog):
     save_tree(tmp_path)
-    for place in ("train/cat/a.avif", "train/cat/deep/b.AVIF", "test/dog/c.jfif", "train/d.heic", "train/cat/README"):
+    for place in (
+        "train/cat/a.avif",
+        "train/cat/deep/b.AVIF",
+        "test/dog/c.jfif",
+        "train/d.heic",
+        "train/cat/README",
+    ):
         (tmp_path / place).parent.mkdir(exist_ok=True)
         (tmp_path / place).write_bytes(b"")
     (tmp_path / "train" / "cat" / "\x1b[31m.\x1b[31m").write_bytes(b"")
@@ -173,7 +188,8 @@ def test_files_passed_over_are_told_once(tmp_path, caplog):
         load(folder(tmp_path), tmp_path / "cache")  # from the cache, too
         (line,) = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
         assert line.startswith(
-            f"dataset.root={tmp_path}: passed over 4 .avif, 4 of other names, 1 .heic, 1 .jfif, since"
+            f"dataset.root={tmp_path}: passed over 4 .avif, 4 of other names, 1 .heic, 1 .jfif, "
+            "since"
         )
         assert line.count("\n") == 0
         assert line.isprintable()
@@ -264,7 +280,9 @@ def refused_once(source, *needles):
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("target", [".", "..", "../..", "../../..", "/", "deep/..", "../../train/cat"])
+@pytest.mark.parametrize(
+    "target", [".", "..", "../..", "../../..", "/", "deep/..", "../../train/cat"]
+)
 def test_a_link_to_a_folder_above_is_refused(tmp_path, target):
     """Once 20 images counted as 820."""
     save_tree(tmp_path / "set")
@@ -282,7 +300,10 @@ def test_two_links_to_each_others_folders_are_refused(tmp_path):
     (tmp_path / "train" / "cat" / "a").symlink_to("../dog")
     (tmp_path / "train" / "dog" / "b").symlink_to("../cat")
     refused_once(
-        folder(tmp_path), tmp_path / "train" / "cat" / "a" / "b", tmp_path / "train" / "cat", "remove the link"
+        folder(tmp_path),
+        tmp_path / "train" / "cat" / "a" / "b",
+        tmp_path / "train" / "cat",
+        "remove the link",
     )
     (tmp_path / "train" / "dog" / "b").unlink()
     assert loaded(tmp_path).label_histogram["train"] == [4, 2]
@@ -306,7 +327,11 @@ def test_a_link_to_a_class_that_holds_it(tmp_path):
     """As a class folder, it is the one above."""
     save_tree(tmp_path, splits=("train",))
     (tmp_path / "train" / "all").symlink_to(".")
-    refused_once(folder(tmp_path, splits={"train": "train"}), tmp_path / "train" / "all" / "all", "remove the link")
+    refused_once(
+        folder(tmp_path, splits={"train": "train"}),
+        tmp_path / "train" / "all" / "all",
+        "remove the link",
+    )
 
 
 @pytest.mark.parametrize("place", ["train/emu", "train/cat/deep", "train/cat/notes", "test/emu"])
@@ -327,7 +352,8 @@ def test_a_hidden_broken_link_is_passed_over(tmp_path):
 
 
 def test_links_elsewhere_keep_working(tmp_path):
-    """To files, to folders within a class folder, by two classes to one folder, through a link to a link."""
+    """To files, to folders within a class folder, by two classes to one folder, through a link to a
+    link."""
     save_tree(tmp_path / "far", splits=("x", "y"), classes=("a", "b"))
     save_tree(tmp_path / "set")
     cat = tmp_path / "set" / "train" / "cat"
@@ -337,7 +363,10 @@ def test_links_elsewhere_keep_working(tmp_path):
     (cat / "deep").mkdir()
     (cat / "deep" / "more").symlink_to(tmp_path / "far" / "link")
     (cat.parent / "dog" / "more").symlink_to(tmp_path / "far" / "x")
-    assert loaded(tmp_path / "set").label_histogram == {"train": [2 + 4 + 1 + 4, 2 + 4], "test": [2, 2]}
+    assert loaded(tmp_path / "set").label_histogram == {
+        "train": [2 + 4 + 1 + 4, 2 + 4],
+        "test": [2, 2],
+    }
     (tmp_path / "root").symlink_to("set")
     assert loaded(tmp_path / "root").content_hash == loaded(tmp_path / "set").content_hash
 
@@ -357,7 +386,7 @@ def test_the_root_is_a_file(tmp_path):
     user_error(lambda: loaded(tmp_path / "file"), tmp_path / "file", "dataset.root=FOLDER")
 
 
-# Sizes, channels and greyscale ----------------------------------------------------------------------------------------
+# Sizes, channels and greyscale --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", [("train", "dog"), ("test", "cat")])
@@ -401,7 +430,11 @@ def test_greyscale_files_leave_the_samples_and_the_histogram(tmp_path):
     for name, kinds in {"a": "cgce", "b": "gcec"}.items():
         for index, kind in enumerate(kinds):
             grey = noise(8, 8, seed=index)
-            pixels = {"c": noise(8, 8, 3, seed=10 + index), "g": grey, "e": np.stack([grey] * 3, -1)}[kind]
+            pixels = {
+                "c": noise(8, 8, 3, seed=10 + index),
+                "g": grey,
+                "e": np.stack([grey] * 3, -1),
+            }[kind]
             save(tmp_path / "train" / name / f"{index}.png", pixels)
             colour[name, index] = pixels
     splits = {"train": "train"}
@@ -410,7 +443,9 @@ def test_greyscale_files_leave_the_samples_and_the_histogram(tmp_path):
     data = loaded(tmp_path, splits=splits, greyscale="drop_grey")
     assert data.label_histogram == {"train": [2, 2]}
     expected = [colour[key] for key in (("a", 0), ("a", 2), ("b", 1), ("b", 3))]
-    np.testing.assert_array_equal(data.splits["train"].values, np.stack(expected).transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(
+        data.splits["train"].values, np.stack(expected).transpose(0, 3, 1, 2)
+    )
     assert data.splits["train"].labels.tolist() == [0, 0, 1, 1]
 
 
@@ -421,21 +456,28 @@ def test_a_class_that_greyscale_empties_is_named(tmp_path, emptied):
         save(tmp_path / "train" / name / "0.png", noise(8, 8) if grey else noise(8, 8, 3))
     names = ["a"] if emptied == "both" else [emptied]
     message = user_error(
-        lambda: loaded(tmp_path, splits={"train": "train"}, greyscale="drop"), "dataset.greyscale=keep"
+        lambda: loaded(tmp_path, splits={"train": "train"}, greyscale="drop"),
+        "dataset.greyscale=keep",
     )
     assert f"class {names[0]} " in message
 
 
-# Damaged files --------------------------------------------------------------------------------------------------------
+# Damaged files ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [32, 160])  # small files are decoded in line, large ones by threads
+@pytest.mark.parametrize(
+    "size", [32, 160]
+)  # small files are decoded in line, large ones by threads
 @pytest.mark.parametrize("damage", ["truncated", "no image", "empty"])
 def test_a_corrupt_jpeg_is_named(tmp_path, size, damage):
     save_tree(tmp_path, count=3, size=size, suffix=".jpg")
     bad = tmp_path / "test" / "dog" / "001.jpg"
     content = bad.read_bytes()
-    bad.write_bytes({"truncated": content[: len(content) // 2], "no image": b"\xff\xd8 nonsense", "empty": b""}[damage])
+    bad.write_bytes(
+        {"truncated": content[: len(content) // 2], "no image": b"\xff\xd8 nonsense", "empty": b""}[
+            damage
+        ]
+    )
     user_error(lambda: load(folder(tmp_path), tmp_path / "cache"), bad, "replace or remove")
     assert not list((tmp_path / "cache").glob("*") if (tmp_path / "cache").exists() else [])
 
@@ -497,7 +539,7 @@ def test_palette_and_alpha_files_beside_plain_ones(tmp_path):
     np.testing.assert_array_equal(values[2], np.asarray(palette.convert("RGB")).transpose(2, 0, 1))
 
 
-# The content hash -----------------------------------------------------------------------------------------------------
+# The content hash ---------------------------------------------------------------------------------
 
 
 def test_every_part_of_the_rule_is_in_the_hash(tmp_path):
@@ -523,11 +565,15 @@ def test_labels_are_in_the_hash(tmp_path):
     """The same bytes in the same order under other classes are other data."""
     save_tree(tmp_path / "one", splits=("train",), classes=("a", "b"), count=2)
     shutil.copytree(tmp_path / "one", tmp_path / "moved")
-    (tmp_path / "moved" / "train" / "b" / "000.png").rename(tmp_path / "moved" / "train" / "a" / "999.png")
+    (tmp_path / "moved" / "train" / "b" / "000.png").rename(
+        tmp_path / "moved" / "train" / "a" / "999.png"
+    )
     shutil.copytree(tmp_path / "one", tmp_path / "renamed")
     (tmp_path / "renamed" / "train" / "b").rename(tmp_path / "renamed" / "train" / "c")
     shutil.copytree(tmp_path / "one", tmp_path / "swapped")
-    (tmp_path / "swapped" / "train" / "a" / "000.png").rename(tmp_path / "swapped" / "train" / "a" / "zzz.png")
+    (tmp_path / "swapped" / "train" / "a" / "000.png").rename(
+        tmp_path / "swapped" / "train" / "a" / "zzz.png"
+    )
     keys = {
         folder(tmp_path / name, splits={"train": "train"}).content_key()
         for name in ("one", "moved", "renamed", "swapped")

@@ -23,16 +23,20 @@ def test_pixels_are_channels_first(tmp_path):
         np.testing.assert_array_equal(decoded[channel], pixels[:, :, channel])
 
 
-@pytest.mark.parametrize("suffix", ["bmp", "png", "ppm", "tif", "tiff", "gif", "pgm", "jpg", "jpeg", "webp"])
+@pytest.mark.parametrize(
+    "suffix", ["bmp", "png", "ppm", "tif", "tiff", "gif", "pgm", "jpg", "jpeg", "webp"]
+)
 def test_formats_as_pil_reads_them(tmp_path, suffix):
     pixels = noise(8, 8) if suffix == "pgm" else noise(8, 8, 3)
     path = save(tmp_path / f"a.{suffix}", pixels)
-    np.testing.assert_array_equal(decode(path), np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1))
+    np.testing.assert_array_equal(
+        decode(path), np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1)
+    )
     if suffix in ("bmp", "png", "ppm", "tif", "tiff"):
         np.testing.assert_array_equal(decode(path), pixels.transpose(2, 0, 1))
 
 
-# The box: means of raw pixels, rounded half up ------------------------------------------------------------------------
+# The box: means of raw pixels, rounded half up ----------------------------------------------------
 
 BLOCKS = {  # four pixels and their mean, rounded half up by hand
     (0, 0, 0, 0): 0,
@@ -64,7 +68,11 @@ def test_box_by_hand(tmp_path):
         expected[row, column] = mean
     path = save(tmp_path / "a.png", picture)
     np.testing.assert_array_equal(decode(path, size=4, resize="box", channels=1)[0], expected)
-    colour = decode(save(tmp_path / "b.png", np.stack([picture, picture.T, 255 - picture], -1)), size=4, resize="box")
+    colour = decode(
+        save(tmp_path / "b.png", np.stack([picture, picture.T, 255 - picture], -1)),
+        size=4,
+        resize="box",
+    )
     np.testing.assert_array_equal(colour[0], expected)
     np.testing.assert_array_equal(colour[1], expected.T)
 
@@ -73,18 +81,25 @@ def test_box_by_hand(tmp_path):
 @pytest.mark.parametrize("low", [0, 250])
 def test_box_of_whole_blocks_against_integers(tmp_path, factor, low):
     size = 6
-    pixels = np.random.default_rng(factor).integers(low, low + 6, (size * factor, size * factor, 3)).astype(np.uint8)
+    pixels = (
+        np.random.default_rng(factor)
+        .integers(low, low + 6, (size * factor, size * factor, 3))
+        .astype(np.uint8)
+    )
     decoded = decode(save(tmp_path / "a.png", pixels), size=size, resize="box")
     for channel in range(3):
         for row in range(size):
             for column in range(size):
                 rows = slice(row * factor, (row + 1) * factor)
-                total = int(pixels[rows, column * factor : (column + 1) * factor, channel].astype(int).sum())
+                total = int(
+                    pixels[rows, column * factor : (column + 1) * factor, channel].astype(int).sum()
+                )
                 assert decoded[channel, row, column] == (2 * total + factor**2) // (2 * factor**2)
 
 
 def overlaps(side, size):
-    """(size, side): how much of each of `side` pixels lies in each of `size` equal intervals, rows summing to 1."""
+    """(size, side): how much of each of `side` pixels lies in each of `size` equal intervals, rows
+    summing to 1."""
     edges = np.arange(size + 1) * side / size
     low, high = edges[:-1, None], edges[1:, None]
     pixel = np.arange(side)[None]
@@ -140,10 +155,13 @@ def test_the_whole_image_is_stretched_as_by_pil(tmp_path, resize, height, width)
 
 @pytest.mark.parametrize(("height", "width"), [(8, 14), (14, 8), (40, 33), (5, 64), (12, 8)])
 def test_a_stretched_box_is_the_mean_over_areas(tmp_path, height, width):
-    """To half a step by floating point; against Pillow's BOX where whole pixels fall into each new one."""
+    """To half a step by floating point; against Pillow's BOX where whole pixels fall into each new
+    one."""
     pixels = noise(height, width)
     expected = overlaps(height, 4) @ pixels.astype(float) @ overlaps(width, 4).T
-    decoded = decode(save(tmp_path / "a.png", pixels), size=4, resize="box", fit="stretch", channels=1)[0]
+    decoded = decode(
+        save(tmp_path / "a.png", pixels), size=4, resize="box", fit="stretch", channels=1
+    )[0]
     assert np.abs(decoded - expected).max() <= 0.5 + 1e-9
     if height % 4 == width % 4 == 0:
         peer = np.asarray(Image.fromarray(pixels).resize((4, 4), Image.Resampling.BOX)).astype(int)
@@ -167,7 +185,7 @@ def test_without_a_rule_nothing_is_cut(tmp_path):
     assert decode(save(tmp_path / "a.png", noise(6, 9, 3))).shape == (3, 6, 9)
 
 
-# Channels -------------------------------------------------------------------------------------------------------------
+# Channels -----------------------------------------------------------------------------------------
 
 
 def test_one_channel_of_colour_is_luma(tmp_path):
@@ -220,7 +238,9 @@ def test_two_levels(tmp_path):
 def test_cmyk_as_pil_converts_it(tmp_path):
     path = tmp_path / "cmyk.jpg"
     Image.fromarray(noise(8, 8, 3)).convert("CMYK").save(path)
-    np.testing.assert_array_equal(decode(path), np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1))
+    np.testing.assert_array_equal(
+        decode(path), np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1)
+    )
 
 
 def test_sixteen_bits_are_refused_not_clipped(tmp_path):
@@ -229,7 +249,7 @@ def test_sixteen_bits_are_refused_not_clipped(tmp_path):
     user_error(lambda: decode(path), path, "8 bits")
 
 
-# Greyscale kept or dropped --------------------------------------------------------------------------------------------
+# Greyscale kept or dropped ------------------------------------------------------------------------
 
 
 def grey_files(folder):
@@ -271,10 +291,13 @@ def test_colour_is_kept_by_every_rule(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "place", ["outside the central square", "averaged away"], ids=lambda place: place.replace(" ", "_")
+    "place",
+    ["outside the central square", "averaged away"],
+    ids=lambda place: place.replace(" ", "_"),
 )
 def test_drop_grey_looks_at_the_file_not_at_what_is_left_of_it(tmp_path, place):
-    """The rule is about files whose channels are all equal; one coloured pixel anywhere makes a file colour."""
+    """The rule is about files whose channels are all equal; one coloured pixel anywhere makes a
+    file colour."""
     pixels = np.stack([noise(8, 12)] * 3, -1)
     if place == "averaged away":
         pixels = np.ascontiguousarray(pixels[:, 2:10])
@@ -286,17 +309,25 @@ def test_drop_grey_looks_at_the_file_not_at_what_is_left_of_it(tmp_path, place):
     assert decode(path, greyscale="drop_grey", size=4, resize="box") is not None
 
 
-# Sides and values that are not offered --------------------------------------------------------------------------------
+# Sides and values that are not offered ------------------------------------------------------------
 
 
 def test_only_the_accepted_sides(tmp_path):
-    for height, width, good in ((32, 32, True), (64, 64, True), (32, 64, False), (48, 48, False), (31, 31, False)):
+    for height, width, good in (
+        (32, 32, True),
+        (64, 64, True),
+        (32, 64, False),
+        (48, 48, False),
+        (31, 31, False),
+    ):
         path = save(tmp_path / f"{height}x{width}.png", noise(height, width, 3))
         rule = ImageRule(size=32, resize="box", sides=(32, 64))
         if good:
             assert decode_image(path, rule).shape == (3, 32, 32)
         else:
-            user_error(lambda path=path, rule=rule: decode_image(path, rule), path, f"{width}x{height}")
+            user_error(
+                lambda path=path, rule=rule: decode_image(path, rule), path, f"{width}x{height}"
+            )
 
 
 @pytest.mark.parametrize(
@@ -328,12 +359,16 @@ def test_bad_rules(fields, needle):
 @pytest.mark.parametrize("fields", [{"resize": "nearest"}, {"greyscale": "maybe"}])
 def test_an_unknown_choice_lists_the_choices(fields):
     message = user_error(ImageRule(**fields).validate)
-    offered = ("none", "box", "bilinear", "bicubic", "lanczos") if "resize" in fields else ("keep", "drop", "drop_grey")
+    offered = (
+        ("none", "box", "bilinear", "bicubic", "lanczos")
+        if "resize" in fields
+        else ("keep", "drop", "drop_grey")
+    )
     for choice in offered:
         assert choice in message
 
 
-# Damaged files --------------------------------------------------------------------------------------------------------
+# Damaged files ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "gif", "webp", "tif"])
@@ -346,7 +381,8 @@ def test_a_truncated_file_is_named(tmp_path, suffix, kept):
 
 
 @pytest.mark.parametrize(
-    "content", [b"no image at all", b"\xff\xd8\xff\xe0 then nothing", b"\x89PNG\r\n\x1a\n", b"\0" * 99]
+    "content",
+    [b"no image at all", b"\xff\xd8\xff\xe0 then nothing", b"\x89PNG\r\n\x1a\n", b"\0" * 99],
 )
 def test_a_file_that_is_no_image_is_named(tmp_path, content):
     path = tmp_path / "bad.jpg"

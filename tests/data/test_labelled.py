@@ -1,4 +1,5 @@
-"""Partly labelled data: which labels stay, that nothing else changes, K without labels, shares of the classes."""
+"""Partly labelled data: which labels stay, that nothing else changes, K without labels, shares of
+the classes."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def counts(labels: np.ndarray) -> list[int]:
     return [int((labels == label).sum()) for label in range(len(SIZES))]
 
 
-# Which labels stay ----------------------------------------------------------------------------------------------------
+# Which labels stay --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,8 @@ def test_classes_are_chosen_apart():
 
 
 def test_every_sample_has_the_same_chance():
-    """Of 400 seeds each sample of a class of 20 stays in 25%: within 5 standard deviations, 100 +- 43."""
+    """Of 400 seeds each sample of a class of 20 stays in 25%: within 5 standard deviations, 100 +-
+    43."""
     data = made()
     times = sum((kept(data, 0.25, seed) != UNLABELLED).astype(int) for seed in range(400))
     of_20 = times[data.splits["train"].labels == 0]
@@ -105,7 +107,7 @@ def test_a_class_without_samples_stays_without():
     assert counts(kept(made(sizes=(20, 0, 1, 50)), 0.1)) == [2, 0, 1, 5]
 
 
-# Nothing else changes -------------------------------------------------------------------------------------------------
+# Nothing else changes -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fraction", [0, 0.3, 1])
@@ -125,14 +127,16 @@ def test_images_test_split_and_the_original_stay(fraction):
 def test_points():
     points = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
     data = LoadedData(
-        DataSpec("gaussians", "points", (2,), 2, ("0", "1")), {"train": Split(points, np.arange(6) % 2)}, "hash"
+        DataSpec("gaussians", "points", (2,), 2, ("0", "1")),
+        {"train": Split(points, np.arange(6) % 2)},
+        "hash",
     )
     found = partly_labelled(data, 0.34, None, 0)
     assert found.splits["train"].values is points
     assert count_labelled(found) == 2
 
 
-# K ------------------------------------------------------------------------------------------------------------------
+# K ------------------------------------------------------------------------------------------------
 
 
 def test_another_k_without_labels():
@@ -164,7 +168,8 @@ def test_another_k_is_refused_where_labels_stay(num_classes, fraction):
 
 @pytest.mark.parametrize("fraction", [0, 0.5, 1])
 def test_data_of_one_class_have_no_labels(fraction):
-    """A folder of images without classes: K as asked, all samples unlabelled; without K nothing is made of it."""
+    """A folder of images without classes: K as asked, all samples unlabelled; without K nothing is
+    made of it."""
     data = made(sizes=(9,), names=("all",))
     found = partly_labelled(data, fraction, 5, 0)
     assert found.spec.num_classes == 5
@@ -173,7 +178,7 @@ def test_data_of_one_class_have_no_labels(fraction):
     assert partly_labelled(data, fraction, None, 0).spec == data.spec
 
 
-# Shares ---------------------------------------------------------------------------------------------------------------
+# Shares -------------------------------------------------------------------------------------------
 
 
 def test_class_shares():
@@ -190,7 +195,9 @@ def test_a_class_without_samples_has_a_share_of_zero():
 
 def test_the_labels_of_the_test_split_do_not_count():
     data = made()
-    assert class_shares(LoadedData(data.spec, {"train": data.splits["train"]}, "hash")) == class_shares(data)
+    assert class_shares(
+        LoadedData(data.spec, {"train": data.splits["train"]}, "hash")
+    ) == class_shares(data)
     assert count_labelled(data) == 78
 
 

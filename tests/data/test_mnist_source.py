@@ -17,7 +17,8 @@ def raw(root, name):
 
 
 def test_hand_written_bytes(tmp_path):
-    """Two images whose pixels are their position; read in rows, padded by two zeros on every side."""
+    """Two images whose pixels are their position; read in rows, padded by two zeros on every
+    side."""
     ramp = np.arange(784) % 256
     pixels = bytes(ramp.tolist()) + bytes(ramp[::-1].tolist())
     header = b"\x00\x00\x08\x03" + b"\x00\x00\x00\x02" + b"\x00\x00\x00\x1c" + b"\x00\x00\x00\x1c"
@@ -25,7 +26,9 @@ def test_hand_written_bytes(tmp_path):
     folder.mkdir(parents=True)
     for prefix in ("train", "t10k"):
         (folder / f"{prefix}-images-idx3-ubyte").write_bytes(header + pixels)
-        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(b"\x00\x00\x08\x01\x00\x00\x00\x02" + b"\x09\x00")
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(
+            b"\x00\x00\x08\x01\x00\x00\x00\x02" + b"\x09\x00"
+        )
     split = load(source(tmp_path), None).splits["train"]
     assert split.labels.tolist() == [9, 0]
     assert split.values.shape == (2, 1, 32, 32)
@@ -55,7 +58,11 @@ def test_against_torchvision_on_the_same_files(tmp_path):
     assert data.spec.class_names == tuple(str(digit) for digit in range(10))
 
 
-NAMES = [f"{prefix}-{kind}" for prefix in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
+NAMES = [
+    f"{prefix}-{kind}"
+    for prefix in ("train", "t10k")
+    for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

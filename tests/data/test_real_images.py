@@ -15,7 +15,8 @@ from gan_lab.data import MNIST, ImageFolder, TinyImageNet, load
 
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="no ../shared/data beside the checkout")
 
-# Published in every description of the set: samples of each digit, and the md5 of the training images.
+# Published in every description of the set: samples of each digit, and the md5 of the training
+# images.
 TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 TEST = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 MD5 = "6bbc9ace898e44ae57da46a324031adb"
@@ -55,7 +56,11 @@ def test_cifar10_as_jpeg(tmp_path):
         *("dog", "frog", "horse", "ship", "truck"),
     )
     assert data.label_histogram == {"train": [5000] * 10, "test": [1000] * 10}
-    for split, name, label, number in (("train", "airplane", 0, 0), ("test", "truck", 9, 999), ("train", "dog", 5, 17)):
+    for split, name, label, number in (
+        ("train", "airplane", 0, 0),
+        ("test", "truck", 9, 999),
+        ("train", "dog", 5, 17),
+    ):
         image = np.asarray(Image.open(root / split / name / f"{number:04d}.jpg").convert("RGB"))
         place = label * (5000 if split == "train" else 1000) + number
         np.testing.assert_array_equal(data.splits[split].values[place], image.transpose(2, 0, 1))

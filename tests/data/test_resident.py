@@ -21,7 +21,9 @@ few = settings(max_examples=60, deadline=None, derandomize=True)
 
 def numbered(count, shape=(1, 2, 2)):
     """`count` samples, each of whose pixels is its number; its label is 3 times that, modulo 11."""
-    values = np.broadcast_to(np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1), (count, *shape)).copy()
+    values = np.broadcast_to(
+        np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1), (count, *shape)
+    ).copy()
     labels = np.arange(count, dtype=np.int64) * 3 % 11
     spec = DataSpec("numbered", "images", shape, 11, tuple(map(str, range(11))))
     return LoadedData(spec, {"train": Split(values, labels)}, "0" * 64)
@@ -36,17 +38,21 @@ def points(count):
 
 def loader(count, batch_size, n_critic=1, seed=0, start=0, stop=1000, **place):
     data = ResidentData.place(numbered(count, (1, 1, 1)) if count < 256 else points(count), "cpu")
-    return ResidentLoader(data, batch_size=batch_size, n_critic=n_critic, seed=seed, start=start, stop=stop, **place)
+    return ResidentLoader(
+        data, batch_size=batch_size, n_critic=n_critic, seed=seed, start=start, stop=stop, **place
+    )
 
 
-# Scaling --------------------------------------------------------------------------------------------------------------
+# Scaling ------------------------------------------------------------------------------------------
 
 
 def test_to_float_is_the_formula_exactly():
     """(x - 127.5) / 128 = (2 x - 255) / 256 in fractions; every value is a float32."""
     scaled = to_float(LEVELS)
     assert scaled.dtype == torch.float32
-    assert [Fraction(value) for value in scaled.tolist()] == [Fraction(2 * x - 255, 256) for x in range(256)]
+    assert [Fraction(value) for value in scaled.tolist()] == [
+        Fraction(2 * x - 255, 256) for x in range(256)
+    ]
     assert scaled[0] == -0.99609375
     assert scaled[255] == 0.99609375
 
@@ -117,7 +123,7 @@ def test_to_uint8_leaves_its_argument_alone(dtype):
     assert torch.equal(values, before)
 
 
-# Gathering ------------------------------------------------------------------------------------------------------------
+# Gathering ----------------------------------------------------------------------------------------
 
 
 def test_gather_scales_images_and_keeps_labels_with_them():
@@ -155,7 +161,7 @@ def test_another_split_may_be_placed():
     assert to_uint8(resident.gather(torch.tensor([1]))[0]).unique().tolist() == [8]
 
 
-# The index stream -----------------------------------------------------------------------------------------------------
+# The index stream ---------------------------------------------------------------------------------
 
 sizes = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count)))
 
@@ -163,7 +169,8 @@ sizes = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.in
 @given(sizes, st.integers(1, 7), st.integers(0, 2**63 - 1))
 @few
 def test_every_epoch_visits_each_sample_at_most_once(size, n_critic, seed):
-    """Written as one long list of critic batches, each run of E = N // batch of them has E * batch distinct samples."""
+    """Written as one long list of critic batches, each run of E = N // batch of them has E * batch
+    distinct samples."""
     count, batch_size = size
     stream = loader(count, batch_size, n_critic, seed)
     rows = torch.cat([stream.indices(step) for step in range(25)])
@@ -179,7 +186,8 @@ def test_every_epoch_visits_each_sample_at_most_once(size, n_critic, seed):
 @given(sizes, st.integers(1, 7), st.integers(0, 1000), st.integers(0, 60), st.integers(0, 60))
 @few
 def test_a_jump_is_a_walk(size, n_critic, seed, start, back):
-    """The samples of a step do not depend on how the loader came there: walked, jumped, resumed or gone back."""
+    """The samples of a step do not depend on how the loader came there: walked, jumped, resumed or
+    gone back."""
     count, batch_size = size
     walked = loader(count, batch_size, n_critic, seed)
     for step in range(start + 1):
@@ -191,7 +199,9 @@ def test_a_jump_is_a_walk(size, n_critic, seed, start, back):
     expected = ResidentData.place(numbered(count, (1, 1, 1)), "cpu").gather(here)
     assert torch.equal(values, expected[0])
     assert torch.equal(labels, expected[1])
-    assert torch.equal(walked.indices(back), loader(count, batch_size, n_critic, seed).indices(back))
+    assert torch.equal(
+        walked.indices(back), loader(count, batch_size, n_critic, seed).indices(back)
+    )
     assert torch.equal(walked.indices(start), here)
 
 
@@ -233,7 +243,8 @@ def test_epochs_and_seeds_differ():
 
 
 def test_permutations_are_uniform():
-    """Counts of (sample, position): N (N - 1) (O - E)^2 / E / N^2 summed is chi-square with (N - 1)^2 degrees."""
+    """Counts of (sample, position): N (N - 1) (O - E)^2 / E / N^2 summed is chi-square with (N -
+    1)^2 degrees."""
     count, epochs = 10, 3000
     rows = permutations(count, seed=5, epochs=epochs)
     table = np.zeros((count, count))
@@ -263,14 +274,16 @@ def test_what_an_epoch_leaves_out_is_no_fixed_part_of_the_data():
     stream = loader(10, 4, stop=400)  # two batches to an epoch, two samples left out
     left = np.zeros(10)
     for epoch in range(200):
-        rows = torch.cat([stream.indices(2 * epoch), stream.indices(2 * epoch + 1)]).flatten().tolist()
+        rows = (
+            torch.cat([stream.indices(2 * epoch), stream.indices(2 * epoch + 1)]).flatten().tolist()
+        )
         for index in set(range(10)) - set(rows):
             left[index] += 1
     assert left.sum() == 400
     assert stats.chisquare(left).pvalue > 1e-3
 
 
-# The loader -----------------------------------------------------------------------------------------------------------
+# The loader ---------------------------------------------------------------------------------------
 
 
 def test_items_shapes_length_and_labels():

@@ -32,7 +32,9 @@ def test_the_original_layout(tmp_path):
     assert data.label_histogram == {"train": [3, 3, 3], "val": [3, 3, 3]}
     for name, split in data.splits.items():
         assert split.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-        expected = np.stack([halve(made[name, wnid, index]) for wnid in WNIDS for index in range(3)])
+        expected = np.stack(
+            [halve(made[name, wnid, index]) for wnid in WNIDS for index in range(3)]
+        )
         np.testing.assert_array_equal(split.values, expected)
 
 
@@ -40,7 +42,9 @@ def test_class_folders_at_32_are_taken_as_they_are(tmp_path):
     written = save_tree(tmp_path, splits=("train", "val"), classes=WNIDS, size=32)
     data = loaded(tmp_path)
     for name, split in data.splits.items():
-        expected = np.stack([written[name, wnid, index].transpose(2, 0, 1) for wnid in WNIDS for index in range(2)])
+        expected = np.stack(
+            [written[name, wnid, index].transpose(2, 0, 1) for wnid in WNIDS for index in range(2)]
+        )
         np.testing.assert_array_equal(split.values, expected)
         assert split.labels.tolist() == [0, 0, 1, 1, 2, 2]
 
@@ -49,7 +53,11 @@ def test_greyscale_files_are_dropped_unless_kept(tmp_path):
     make_tiny(tmp_path)
     grey = noise(64, 64)
     save(tmp_path / "train" / WNIDS[1] / "images" / "grey.JPEG", grey, format="jpeg")
-    save(tmp_path / "train" / WNIDS[2] / "images" / "same.JPEG", np.stack([grey] * 3, -1), format="png")
+    save(
+        tmp_path / "train" / WNIDS[2] / "images" / "same.JPEG",
+        np.stack([grey] * 3, -1),
+        format="png",
+    )
     assert loaded(tmp_path).label_histogram["train"] == [2, 2, 3]
     assert loaded(tmp_path, greyscale="keep").label_histogram["train"] == [2, 3, 3]
     assert loaded(tmp_path, greyscale="drop_grey").label_histogram["train"] == [2, 2, 2]
@@ -74,7 +82,8 @@ def test_a_missing_split_is_named(tmp_path, split):
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"val_0000.JPEG\n", b"\xff\xfe\x00", b"other.JPEG\tn01443537\t0\t0\t1\t1\n"]
+    "content",
+    [None, b"", b"val_0000.JPEG\n", b"\xff\xfe\x00", b"other.JPEG\tn01443537\t0\t0\t1\t1\n"],
 )
 def test_bad_annotations(tmp_path, content):
     make_tiny(tmp_path)

@@ -1,4 +1,5 @@
-"""CIFAR-10 and Oxford-102 on tiny files in their original formats, with torchvision and PIL as peers."""
+"""CIFAR-10 and Oxford-102 on tiny files in their original formats, with torchvision and PIL as
+peers."""
 
 import hashlib
 import pickle
@@ -23,11 +24,12 @@ def flowers(root, **fields):
     return load(Flowers102(root=str(root), download=False, **fields), None)
 
 
-# CIFAR-10 -------------------------------------------------------------------------------------------------------------
+# CIFAR-10 -----------------------------------------------------------------------------------------
 
 
 def test_cifar10_planes_and_labels(tmp_path, monkeypatch):
-    """A row is 1024 red, 1024 green and 1024 blue bytes, each plane in rows of 32 (the page of the data set)."""
+    """A row is 1024 red, 1024 green and 1024 blue bytes, each plane in rows of 32 (the page of the
+    data set)."""
     made = make_cifar10(tmp_path, monkeypatch)
     data = cifar10(tmp_path)
     assert data.spec.shape == (3, 32, 32)
@@ -87,7 +89,7 @@ def test_files_that_are_not_cifar10_are_refused(tmp_path):
     user_error(lambda: cifar10(tmp_path), "data_batch_1")
 
 
-# Oxford-102 -----------------------------------------------------------------------------------------------------------
+# Oxford-102 ---------------------------------------------------------------------------------------
 
 
 def central_square(path, size):
@@ -110,9 +112,14 @@ def test_flowers_splits_labels_and_pixels(tmp_path, monkeypatch):
     assert data.spec.class_names == tuple(TorchvisionFlowers102.classes)
     assert list(data.splits) == ["train", "val", "test"]
     for name, split in data.splits.items():
-        order = sorted(made[name], key=lambda pair: pair[1])  # one image a class: the labels fix the order
+        order = sorted(
+            made[name], key=lambda pair: pair[1]
+        )  # one image a class: the labels fix the order
         assert split.labels.tolist() == [label for _, label in order]
-        expected = [central_square(tmp_path / "flowers-102" / "jpg" / f"image_{i:05d}.jpg", 4) for i, _ in order]
+        expected = [
+            central_square(tmp_path / "flowers-102" / "jpg" / f"image_{i:05d}.jpg", 4)
+            for i, _ in order
+        ]
         np.testing.assert_array_equal(split.values, np.stack(expected))
 
 
@@ -131,7 +138,8 @@ def test_flowers_against_torchvision(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("resize", ["box", "bilinear"])
 def test_all_flowers_are_training_data_stretched_to_squares(tmp_path, monkeypatch, resize):
-    """By default, as published: every image of the three splits, its whole width and height, by Pillow as a peer."""
+    """By default, as published: every image of the three splits, its whole width and height, by
+    Pillow as a peer."""
     made = make_flowers102(tmp_path, monkeypatch)
     data = flowers(tmp_path, size=4, resize=resize)
     assert list(data.splits) == ["train"]
@@ -139,19 +147,24 @@ def test_all_flowers_are_training_data_stretched_to_squares(tmp_path, monkeypatc
     assert data.splits["train"].labels.tolist() == [label for label, _ in every]
     assert data.label_histogram == {"train": [3] * 102}
     for value, (_, number) in zip(data.splits["train"].values, every, strict=True):
-        image = Image.open(tmp_path / "flowers-102" / "jpg" / f"image_{number:05d}.jpg").convert("RGB")
+        image = Image.open(tmp_path / "flowers-102" / "jpg" / f"image_{number:05d}.jpg").convert(
+            "RGB"
+        )
         assert image.size in ((12, 8), (8, 10))
         if resize == "bilinear":
             expected = np.asarray(image.resize((4, 4), Image.Resampling.BILINEAR))
             np.testing.assert_array_equal(value, expected.transpose(2, 0, 1))
         else:
-            enlarged = np.asarray(image).repeat(4, 0).repeat(4, 1).astype(float)  # sides of 4 height and 4 width
+            enlarged = (
+                np.asarray(image).repeat(4, 0).repeat(4, 1).astype(float)
+            )  # sides of 4 height and 4 width
             blocks = enlarged.reshape(4, image.height, 4, image.width, 3).mean(axis=(1, 3))
             np.testing.assert_array_equal(value, np.floor(blocks + 0.5).transpose(2, 0, 1))
 
 
 def test_the_former_way_has_the_former_content_hash(tmp_path, monkeypatch):
-    """What records of older runs and caches are known by: the rule without a word of split and fit."""
+    """What records of older runs and caches are known by: the rule without a word of split and
+    fit."""
     make_flowers102(tmp_path, monkeypatch)
     source = Flowers102(root=str(tmp_path), split="standard", fit="crop")
     rule = {"size": 32, "resize": "box", "channels": 3, "greyscale": "keep", "sides": ()}

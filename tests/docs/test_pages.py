@@ -15,7 +15,14 @@ from registry import CONF, options, target
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "tests" / "README.md", *DOCS.rglob("*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "tests" / "README.md",
+        *DOCS.rglob("*.md"),
+    ]
+)
 GROUPS = (
     "loss",
     "labels",
@@ -86,21 +93,31 @@ def _covers(cell: str, number: str) -> bool:
 
 def test_files_that_the_page_of_the_thesis_names_exist():
     page = (DOCS / "thesis.md").read_text()
-    named = set(re.findall(r"`((?:tests|examples|scripts|conf|[a-z_]+)/[\w/.]+\.(?:py|md|yaml))`", page))
+    named = set(
+        re.findall(r"`((?:tests|examples|scripts|conf|[a-z_]+)/[\w/.]+\.(?:py|md|yaml))`", page)
+    )
     assert len(named) > 20
-    assert [file for file in named if not (ROOT / file).exists() and not (ROOT / "src/gan_lab" / file).exists()] == []
+    assert [
+        file
+        for file in named
+        if not (ROOT / file).exists() and not (ROOT / "src/gan_lab" / file).exists()
+    ] == []
 
 
 def test_every_loss_of_a_table_is_on_the_page_of_the_thesis():
     page = (DOCS / "thesis.md").read_text()
-    losses = {line.loss for design in TABLES.values() for line in design.lines if line.loss is not None}
+    losses = {
+        line.loss for design in TABLES.values() for line in design.lines if line.loss is not None
+    }
     assert losses
     factories = {target("loss", loss).__name__ for loss in losses}
     assert [name for name in sorted(factories) if f"`{name}`" not in page] == []
 
 
 def test_the_layers_of_the_page_are_those_of_the_contract():
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
     (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
     expected = "\n".join(layer.replace("gan_lab.", "") for layer in layers)
     assert f"```text\n{expected}\n```" in (DOCS / "architecture.md").read_text()
@@ -132,12 +149,16 @@ def test_targets_of_make_that_a_page_names_exist(page):
 
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text()
-    assert [name(page) for page in DOCS.rglob("*.md") if str(page.relative_to(DOCS)) not in navigation] == []
+    assert [
+        name(page) for page in DOCS.rglob("*.md") if str(page.relative_to(DOCS)) not in navigation
+    ] == []
 
 
 def test_the_citation_has_the_version_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == project["version"]
-    arxiv = {paper["identifiers"][0]["value"].removeprefix("arXiv:") for paper in citation["references"]}
+    arxiv = {
+        paper["identifiers"][0]["value"].removeprefix("arXiv:") for paper in citation["references"]
+    }
     assert all(number in (DOCS / "thesis.md").read_text() for number in arxiv)

@@ -9,7 +9,9 @@ from pathlib import Path
 from gan_lab.records import Content
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEC = importlib.util.spec_from_file_location("generate_record", ROOT / "docs" / "generate_record.py")
+SPEC = importlib.util.spec_from_file_location(
+    "generate_record", ROOT / "docs" / "generate_record.py"
+)
 assert SPEC is not None
 assert SPEC.loader is not None
 generate_record = importlib.util.module_from_spec(SPEC)
@@ -19,7 +21,9 @@ SPEC.loader.exec_module(generate_record)
 
 def test_the_page_is_what_the_types_say():
     written = generate_record.page(generate_record.SOURCE.read_bytes())
-    assert generate_record.PAGE.read_text() == written, "it is stale: run python docs/generate_record.py"
+    assert generate_record.PAGE.read_text() == written, (
+        "it is stale: run python docs/generate_record.py"
+    )
 
 
 def test_the_page_has_every_field_of_a_record():
@@ -30,7 +34,8 @@ def test_the_page_has_every_field_of_a_record():
 def test_a_field_that_comes_is_on_the_page():
     source = generate_record.SOURCE.read_text().replace(
         "    status: str  # one of STATUSES\n",
-        "    status: str  # one of STATUSES\n    mood: dict[str, list[Score | None]]  # how it felt\n",
+        "    status: str  # one of STATUSES\n    mood: dict[str, list[Score | None]]  # how it "
+        "felt\n",
     )
     page = generate_record.page(source.encode())
     assert "| `mood` | object, each value: list of [Score](#score) or null | how it felt |" in page

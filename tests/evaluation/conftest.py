@@ -1,4 +1,5 @@
-"""Makes the helpers of tests/training importable, keeps data caches out of the repository, trains each thing once."""
+"""Makes the helpers of tests/training importable, keeps data caches out of the repository, trains
+each thing once."""
 
 import sys
 from pathlib import Path
@@ -43,7 +44,9 @@ def digits_classifier(digits):
 @pytest.fixture(scope="session")
 def trained_classifier(cache, digits):
     """The fast preset of the digits, trained once, in the cache that all runs use."""
-    return evaluation_runs.classifier(digits, evaluation_runs.preset("classifier=fast"), cache / "classifiers")
+    return evaluation_runs.classifier(
+        digits, evaluation_runs.preset("classifier=fast"), cache / "classifiers"
+    )
 
 
 @pytest.fixture(scope="session")

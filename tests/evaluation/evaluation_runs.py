@@ -57,19 +57,25 @@ def classifier(data: Any, recipe: Any, folder: Path, device: str = "cpu") -> Any
 
 def script(capsys: pytest.CaptureFixture[str], name: str, *arguments: str) -> Ended:
     """scripts/<name>.py, or train.py, from its first line to its exit code, in this process."""
-    return command(capsys, *arguments, program="train.py" if name == "train" else f"scripts/{name}.py")
+    return command(
+        capsys, *arguments, program="train.py" if name == "train" else f"scripts/{name}.py"
+    )
 
 
 def save_images(folder: Path, pixels: np.ndarray) -> Path:
     """uint8 (N, C, H, W) as PNG files."""
     folder.mkdir(parents=True)
     for index, image in enumerate(np.asarray(pixels)):
-        made = Image.fromarray(image[0]) if len(image) == 1 else Image.fromarray(image.transpose(1, 2, 0))
+        made = (
+            Image.fromarray(image[0])
+            if len(image) == 1
+            else Image.fromarray(image.transpose(1, 2, 0))
+        )
         made.save(folder / f"{index:04}.png")
     return folder
 
 
-# Scores by hand -------------------------------------------------------------------------------------------------------
+# Scores by hand -----------------------------------------------------------------------------------
 
 
 def softmax(logits: Any) -> np.ndarray:
@@ -100,8 +106,9 @@ def mode_score(logits: Any, train: Any) -> float:
 def frechet(a: Any, b: Any) -> float:
     """|μ_a - μ_b|² + tr Σ_a + tr Σ_b - 2 tr (Σ_a Σ_b)^½.
 
-    With centred rows A = X_a / √(n_a - 1), B = X_b / √(n_b - 1) the eigenvalues of Σ_a Σ_b = AᵀA BᵀB other than zero
-    are the squared singular values of A Bᵀ, so the last trace is the sum of these: exact, also for n < d.
+    With centred rows A = X_a / √(n_a - 1), B = X_b / √(n_b - 1) the eigenvalues of Σ_a Σ_b = AᵀA
+    BᵀB other than zero are the squared singular values of A Bᵀ, so the last trace is the sum of
+    these: exact, also for n < d.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     x, y = (side - side.mean(0) for side in (a, b))

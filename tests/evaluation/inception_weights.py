@@ -1,4 +1,5 @@
-"""A weights file of torch-fidelity's Inception with seeded random weights, and images that it tells apart."""
+"""A weights file of torch-fidelity's Inception with seeded random weights, and images that it tells
+apart."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 
 def images(count: int, seed: int, side: int = 16, spread: float = 255.0) -> Tensor:
-    """uint8 (count, 3, side, side) of many colours and contrasts, so that even a random network tells them apart."""
+    """uint8 (count, 3, side, side) of many colours and contrasts, so that even a random network
+    tells them apart."""
     rng = torch.Generator().manual_seed(seed)
     colour = 128 + spread * (torch.rand(count, 3, 1, 1, generator=rng) - 0.5)
     contrast = 255 * torch.rand(count, 1, 1, 1, generator=rng)
@@ -23,11 +25,17 @@ def images(count: int, seed: int, side: int = 16, spread: float = 255.0) -> Tens
 def write(path: Path, seed: int = 0) -> str:
     """Write the file and return its SHA-256.
 
-    Convolutions keep the size of activations, BN is away from the identity, the output layer has a large bias, and
-    ignores the features that all images share, so that the Inception Score is far from 1.
+    Convolutions keep the size of activations, BN is away from the identity, the output layer has a
+    large bias, and ignores the features that all images share, so that the Inception Score is far
+    from 1.
     """
-    with mock.patch("torch.load", return_value={}), mock.patch.object(FeatureExtractorInceptionV3, "load_state_dict"):
-        network = FeatureExtractorInceptionV3("random", ["2048"], feature_extractor_weights_path="none")
+    with (
+        mock.patch("torch.load", return_value={}),
+        mock.patch.object(FeatureExtractorInceptionV3, "load_state_dict"),
+    ):
+        network = FeatureExtractorInceptionV3(
+            "random", ["2048"], feature_extractor_weights_path="none"
+        )
     rng = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -24,7 +24,8 @@ def count(network):
 
 
 def densenet_parameters(depth, growth, compression, channels, classes):
-    """Huang et al. 2017, DenseNet-BC with three blocks: conv3 to 2k; layers BN-conv1(4k)-BN-conv3(k); transitions."""
+    """Huang et al. 2017, DenseNet-BC with three blocks: conv3 to 2k; layers
+    BN-conv1(4k)-BN-conv3(k); transitions."""
     width = 2 * growth
     total = channels * width * 9
     for block in range(3):
@@ -81,7 +82,8 @@ def test_densenet_initialisation():
 
 
 def resnet_parameters(width, channels, side, classes):
-    """18 C biases of the whitening; for each halving conv3 to 2, 4, 8, 8, ... width, two conv3; linear.
+    """18 C biases of the whitening; for each halving conv3 to 2, 4, 8, 8, ... width, two conv3;
+    linear.
 
     BN after each convolution but the first. The halving conv3 of an even side has a bias.
     """
@@ -118,14 +120,16 @@ def test_resnet_as_documented():
 
 @pytest.mark.parametrize("side", [9, 10, 33, 45, 50])
 def test_resnet_learns_convolutions_at_every_size(side):
-    """A folder's images may have any side; a linear layer on fixed features is no classifier for scores."""
+    """A folder's images may have any side; a linear layer on fixed features is no classifier for
+    scores."""
     made = ResNetClassifier(4).network(spec(3, side, side, 10))
     assert any(isinstance(module, nn.Conv2d) for module in made.modules())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_whitening_by_its_definition(channels):
-    """Over 3×3 patches the outputs have second moments diag(λ / (λ + 0.01)), λ those of the patches; then negated."""
+    """Over 3×3 patches the outputs have second moments diag(λ / (λ + 0.01)), λ those of the
+    patches; then negated."""
     made = ResNetClassifier(2).network(spec(channels, 8, 8))
     rng = torch.Generator().manual_seed(0)
     images = torch.randn(60, channels, 8, 8, generator=rng).cumsum(3) / 3
@@ -161,7 +165,9 @@ def test_every_parameter_learns_and_the_seed_decides(recipe):
     made = recipe.network(spec(3, 8, 8, 4))
     torch.manual_seed(1)
     again = recipe.network(spec(3, 8, 8, 4))
-    assert all(torch.equal(a, b) for a, b in zip(made.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(made.parameters(), again.parameters(), strict=True)
+    )
     made.fit_statistics(torch.randn(20, 3, 8, 8))
     made(torch.randn(6, 3, 8, 8)).square().sum().backward()
     for name, parameter in made.named_parameters():
@@ -179,7 +185,10 @@ def test_every_parameter_learns_and_the_seed_decides(recipe):
         (lambda: DenseNetBC(growth=0), ["growth=0"]),
         (lambda: DenseNetBC(compression=0), ["compression=0"]),
         (lambda: DenseNetBC(compression=1.5), ["compression=1.5"]),
-        (lambda: ResNetClassifier().network(spec(kind="points")), ["points", "choose another data set"]),
+        (
+            lambda: ResNetClassifier().network(spec(kind="points")),
+            ["points", "choose another data set"],
+        ),
         (lambda: DenseNetBC().network(spec(kind="points")), ["points", "choose another data set"]),
     ],
 )

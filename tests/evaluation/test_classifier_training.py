@@ -1,4 +1,5 @@
-"""Training the data set's own classifier: the recipe's parts by hand, what is kept of it, and when it is trained."""
+"""Training the data set's own classifier: the recipe's parts by hand, what is kept of it, and when
+it is trained."""
 
 from __future__ import annotations
 
@@ -25,7 +26,13 @@ from gan_lab.files import sha256_of
 from gan_lab.types import DataSpec
 
 QUICK = ClassifierRecipe(
-    ResNetClassifier(2), OneCycle(0.25), epochs=3, batch_size=16, lr=0.05, crop=1, precision="32-true"
+    ResNetClassifier(2),
+    OneCycle(0.25),
+    epochs=3,
+    batch_size=16,
+    lr=0.05,
+    crop=1,
+    precision="32-true",
 )
 
 
@@ -36,14 +43,18 @@ def data(count=70, classes=3, channels=2, seed=0, content=None):
     for name, low in (("train", 0), ("test", 60)):
         labels = rng.integers(classes, size=count)
         noise = rng.integers(low, 100, size=(count, channels, 8, 8))
-        values = (noise + 40 * labels[:, None, None, None] + np.arange(channels)[:, None, None] * 30).clip(0, 255)
+        values = (
+            noise + 40 * labels[:, None, None, None] + np.arange(channels)[:, None, None] * 30
+        ).clip(0, 255)
         splits[name] = Split(values.astype(np.uint8), labels.astype(np.int64))
     spec = DataSpec("made", "images", (channels, 8, 8), classes, tuple(map(str, range(classes))))
     return LoadedData(spec, splits, content or f"{seed}{count}{classes}".ljust(64, "0"))
 
 
 def files(folder):
-    return sorted(path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".ckpt"))
+    return sorted(
+        path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".ckpt")
+    )
 
 
 def weights(folder):
@@ -65,16 +76,19 @@ def trainings(monkeypatch):
     return done
 
 
-# Schedules ------------------------------------------------------------------------------------------------------------
+# Schedules ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("progress", "factor"), [(0, 0), (0.1, 0.5), (0.2, 1), (0.6, 0.5), (0.9, 0.125), (1, 0)])
+@pytest.mark.parametrize(
+    ("progress", "factor"), [(0, 0), (0.1, 0.5), (0.2, 1), (0.6, 0.5), (0.9, 0.125), (1, 0)]
+)
 def test_one_cycle(progress, factor):
     assert OneCycle(0.2)(progress) == pytest.approx(factor)
 
 
 @pytest.mark.parametrize(
-    ("progress", "factor"), [(0, 1), (0.4999, 1), (0.5, 0.1), (0.7499, 0.1), (0.75, 0.01), (1, 0.01)]
+    ("progress", "factor"),
+    [(0, 1), (0.4999, 1), (0.5, 0.1), (0.7499, 0.1), (0.75, 0.01), (1, 0.01)],
 )
 def test_steps(progress, factor):
     assert Steps((0.5, 0.75), 10)(progress) == pytest.approx(factor)
@@ -87,15 +101,21 @@ def test_a_warmup_that_cannot_be_is_refused(warmup):
 
 
 def test_the_published_recipe():
-    """DenseNet-BC 40/40/0.5, 300 epochs of 64, Nesterov 0.9, 0.1 ÷ 10 at 150 and 225, 1e-4, crops of 4 and flips."""
+    """DenseNet-BC 40/40/0.5, 300 epochs of 64, Nesterov 0.9, 0.1 ÷ 10 at 150 and 225, 1e-4, crops
+    of 4 and flips."""
     recipe = preset("classifier=densenet", "dataset=cifar10")
-    assert (recipe.network.depth, recipe.network.growth, recipe.network.compression) == (40, 40, 0.5)
+    assert (recipe.network.depth, recipe.network.growth, recipe.network.compression) == (
+        40,
+        40,
+        0.5,
+    )
     assert (recipe.epochs, recipe.batch_size, recipe.lr) == (300, 64, 0.1)
     assert (recipe.momentum, recipe.weight_decay) == (0.9, 1e-4)
     assert (recipe.crop, recipe.flip, recipe.precision) == (4, True, "32-true")
     steps = 781
     rates = {
-        epoch: 0.1 * recipe.schedule((epoch * steps + 0.5) / (300 * steps)) for epoch in (0, 149, 150, 224, 225, 299)
+        epoch: 0.1 * recipe.schedule((epoch * steps + 0.5) / (300 * steps))
+        for epoch in (0, 149, 150, 224, 225, 299)
     }
     assert rates == pytest.approx({0: 0.1, 149: 0.1, 150: 0.01, 224: 0.01, 225: 0.001, 299: 0.001})
     last_of_149 = (149 * steps + steps - 0.5) / (300 * steps)
@@ -117,7 +137,7 @@ def test_a_recipe_that_cannot_be_is_refused(field, value):
         replace(QUICK, **{field: value})
 
 
-# Augmentation ---------------------------------------------------------------------------------------------------------
+# Augmentation -------------------------------------------------------------------------------------
 
 
 def rng(seed=0):
@@ -140,7 +160,9 @@ def test_a_crop_is_a_window_of_the_padded_image(crop, height, width):
     matched = torch.zeros(len(x), dtype=torch.bool)
     for top in range(2 * crop + 1):
         for left in range(2 * crop + 1):
-            same = (padded[:, :, top : top + height, left : left + width] == found).flatten(1).all(1)
+            same = (
+                (padded[:, :, top : top + height, left : left + width] == found).flatten(1).all(1)
+            )
             hits[top, left] = same.sum()
             matched |= same
     assert matched.all()
@@ -169,7 +191,7 @@ def test_both_together_and_by_the_seed():
         assert any(torch.equal(image, w) or torch.equal(image, w.flip(2)) for w in windows)
 
 
-# Calibration ----------------------------------------------------------------------------------------------------------
+# Calibration --------------------------------------------------------------------------------------
 
 
 def log_p(*confidences):
@@ -179,8 +201,11 @@ def log_p(*confidences):
 
 
 def test_expected_calibration_error_by_hand():
-    """Five bins: (0.6, 0.8] holds 0.7, 0.75, both right and too unsure; (0.8, 1] three, two right, too sure."""
-    found = expected_calibration_error(log_p(0.7, 0.75, 0.9, 0.95, 0.99), torch.tensor([0, 0, 0, 0, 1]), bins=5)
+    """Five bins: (0.6, 0.8] holds 0.7, 0.75, both right and too unsure; (0.8, 1] three, two right,
+    too sure."""
+    found = expected_calibration_error(
+        log_p(0.7, 0.75, 0.9, 0.95, 0.99), torch.tensor([0, 0, 0, 0, 1]), bins=5
+    )
     low = abs(1 - (0.7 + 0.75) / 2)
     high = abs(2 / 3 - (0.9 + 0.95 + 0.99) / 3)
     assert found.item() == pytest.approx(2 / 5 * low + 3 / 5 * high)
@@ -199,11 +224,12 @@ def test_a_calibrated_and_a_sure_classifier():
     assert expected_calibration_error(sure, torch.tensor([0, 0, 1])).item() == pytest.approx(1 / 3)
 
 
-# Training -------------------------------------------------------------------------------------------------------------
+# Training -----------------------------------------------------------------------------------------
 
 
 def test_it_is_trained_as_the_recipe_says(tmp_path, monkeypatch):
-    """One epoch again, step by step: batches, rates, Nesterov momentum and decay by their formulas."""
+    """One epoch again, step by step: batches, rates, Nesterov momentum and decay by their
+    formulas."""
     given = data(count=70)
     recipe = replace(QUICK, epochs=2, crop=0, flip=False, momentum=0.9, weight_decay=0.01)
     made = []
@@ -211,7 +237,9 @@ def test_it_is_trained_as_the_recipe_says(tmp_path, monkeypatch):
 
     def watched(self, spec):
         network = original(self, spec)
-        made.append((network, {name: value.clone() for name, value in network.state_dict().items()}))
+        made.append(
+            (network, {name: value.clone() for name, value in network.state_dict().items()})
+        )
         return network
 
     monkeypatch.setattr(ResNetClassifier, "network", watched)
@@ -283,7 +311,9 @@ def test_what_is_recorded_is_what_the_network_does(tmp_path):
     assert not any(part.training for part in trained.network.modules())
     assert not any(parameter.requires_grad for parameter in trained.network.parameters())
     for split, kept in given.splits.items():
-        x = (torch.from_numpy(kept.values).float() - trained.mean[:, None, None]) / trained.std[:, None, None]
+        x = (torch.from_numpy(kept.values).float() - trained.mean[:, None, None]) / trained.std[
+            :, None, None
+        ]
         with torch.no_grad():
             p = trained.network(x).double().softmax(1)
         labels = torch.from_numpy(kept.labels)
@@ -337,7 +367,9 @@ def test_a_training_that_was_stopped_goes_on_exactly(epoch, tmp_path, monkeypatc
     monkeypatch.setattr(training, "_save", original)
     steps = []
     sgd = torch.optim.SGD.step
-    monkeypatch.setattr(torch.optim.SGD, "step", lambda self, *a: (steps.append(1), sgd(self, *a))[1])
+    monkeypatch.setattr(
+        torch.optim.SGD, "step", lambda self, *a: (steps.append(1), sgd(self, *a))[1]
+    )
     resumed = classifier(given, QUICK, tmp_path / "stopped")
     assert len(steps) == (3 - epoch) * 4 + 1  # one of a copy, against which the saved state is held
     assert weights(tmp_path / "stopped").read_bytes() == weights(tmp_path / "straight").read_bytes()
@@ -380,11 +412,13 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path, monkeypatch):
     with pytest.raises(Stop):
         classifier(given, QUICK, tmp_path)
     monkeypatch.undo()
-    with pytest.raises(UserError, match=r"is not of this classifier \(an optimizer's state is .*: remove it"):
+    with pytest.raises(
+        UserError, match=r"is not of this classifier \(an optimizer's state is .*: remove it"
+    ):
         classifier(given, QUICK, tmp_path)
 
 
-# The cache ------------------------------------------------------------------------------------------------------------
+# The cache ----------------------------------------------------------------------------------------
 
 
 def test_it_is_trained_once(tmp_path, trainings):
@@ -450,7 +484,9 @@ def truncate_record(folder):
 
 
 @pytest.mark.parametrize(
-    "damage", [truncate, flip_a_byte, remove_weights, remove_record, truncate_record], ids=lambda f: f.__name__
+    "damage",
+    [truncate, flip_a_byte, remove_weights, remove_record, truncate_record],
+    ids=lambda f: f.__name__,
 )
 def test_what_is_damaged_is_trained_again(damage, tmp_path, trainings):
     given = data()
@@ -465,7 +501,7 @@ def test_what_is_damaged_is_trained_again(damage, tmp_path, trainings):
     assert json.loads(description.read_text()) == second.record
 
 
-# Refusals -------------------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------
 
 
 def test_data_without_labels_are_refused_with_words(tmp_path, trainings):
@@ -483,7 +519,7 @@ def test_a_training_that_diverges_says_so(tmp_path):
     assert list(tmp_path.glob("*.safetensors")) == []
 
 
-# The digits -----------------------------------------------------------------------------------------------------------
+# The digits ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.timeout(1500)  # its fixture trains, on any number of threads

@@ -1,4 +1,5 @@
-"""scripts/evaluate.py data_statistics=true: numbers by numpy, pictures by hand, one line for errors."""
+"""scripts/evaluate.py data_statistics=true: numbers by numpy, pictures by hand, one line for
+errors."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ class Table(Extractor):
     """Image i, which has i in its first two pixels, has the i-th logits."""
 
     def __init__(self, logits: np.ndarray) -> None:
-        super().__init__("classifier", 1, logits.shape[1], {"architecture": "a table", "weights_sha256": "0"})
+        super().__init__(
+            "classifier", 1, logits.shape[1], {"architecture": "a table", "weights_sha256": "0"}
+        )
         self.logits = nn.Parameter(torch.from_numpy(np.asarray(logits, dtype=np.float32)))
 
     def forward(self, images: Tensor) -> Features:
@@ -48,7 +51,10 @@ def number_of(pictures: Tensor) -> list[int | None]:
     """Which images these are; None for a white one."""
     pixels = np.rint(128 * pictures[:, 0].double().numpy() + 127.5)
     white = (pictures.flatten(1) == 1).all(1).tolist()
-    return [None if blank else int(256 * p[0, 0] + p[0, 1]) for p, blank in zip(pixels, white, strict=True)]
+    return [
+        None if blank else int(256 * p[0, 0] + p[0, 1])
+        for p, blank in zip(pixels, white, strict=True)
+    ]
 
 
 @pytest.fixture
@@ -57,7 +63,9 @@ def statistics(tmp_path):
 
     def compute(logits, labels, batch_size: int = 7):
         classes = int(np.max(labels)) + 1
-        spec = DataSpec("made", "images", (1, 8, 8), classes, tuple(f"kind {k}" for k in range(classes)))
+        spec = DataSpec(
+            "made", "images", (1, 8, 8), classes, tuple(f"kind {k}" for k in range(classes))
+        )
         splits = {"train": Split(images_of(len(labels)), np.asarray(labels, dtype=np.int64))}
         protocol = Protocol(SimpleNamespace(make=lambda *_: Table(np.asarray(logits))), ("is",), splits=1,
                             samples=10, samples_in_training=10, batch_size=batch_size)  # fmt: skip
@@ -76,7 +84,7 @@ def entropies_of(logits: np.ndarray) -> np.ndarray:
     return -(p * np.log(p)).sum(1)
 
 
-# Numbers --------------------------------------------------------------------------------------------------------------
+# Numbers ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 400, 1000])
@@ -91,7 +99,9 @@ def test_the_numbers_are_numpys(batch_size, statistics):
     assert found["class_names"] == ["kind 0", "kind 1", "kind 2"]
     assert found["marginal"] == pytest.approx(softmax(logits.astype(np.float32)).mean(0), rel=1e-12)
     assert len(found["entropies"]["histograms"]) == 3
-    assert found["entropies"]["edges"] == pytest.approx([top * i / BINS for i in range(BINS + 1)], rel=1e-12)
+    assert found["entropies"]["edges"] == pytest.approx(
+        [top * i / BINS for i in range(BINS + 1)], rel=1e-12
+    )
     for k in range(3):
         own = h[labels == k]
         bins = np.minimum((own / top * BINS).astype(int), BINS - 1)
@@ -110,15 +120,30 @@ SURE, TIED, UNSURE = [900.0, 0.0, 0.0, 0.0], [5.0, 5.0, -900.0, -900.0], [2.0] *
 
 
 def test_a_few_images_by_hand(statistics):
-    """H is 0, log 2 and log 4: the first, the middle and the last of the levels, and of the bins."""
+    """H is 0, log 2 and log 4: the first, the middle and the last of the levels, and of the
+    bins."""
     found, pictures = statistics([SURE, TIED, TIED, UNSURE, SURE, SURE], [0, 0, 1, 1, 1, 0])
-    assert found["marginal"] == pytest.approx([(3 + 0.5 + 0.5 + 0.25) / 6, 1.25 / 6, 0.25 / 6, 0.25 / 6], rel=1e-12)
-    assert found["mean_entropy"] == pytest.approx([math.log(2) / 3, (math.log(2) + math.log(4)) / 3], rel=1e-12)
+    assert found["marginal"] == pytest.approx(
+        [(3 + 0.5 + 0.5 + 0.25) / 6, 1.25 / 6, 0.25 / 6, 0.25 / 6], rel=1e-12
+    )
+    assert found["mean_entropy"] == pytest.approx(
+        [math.log(2) / 3, (math.log(2) + math.log(4)) / 3], rel=1e-12
+    )
     assert found["share_below_0.05"] == pytest.approx([2 / 3, 1 / 3])
     assert found["share_below_0.05_of_all"] == 0.5
     first, second = found["entropies"]["histograms"]
-    assert (first[0], first[BINS // 2 - 1] + first[BINS // 2], first[-1], sum(first)) == (2, 1, 0, 3)
-    assert (second[0], second[BINS // 2 - 1] + second[BINS // 2], second[-1], sum(second)) == (1, 1, 1, 3)
+    assert (first[0], first[BINS // 2 - 1] + first[BINS // 2], first[-1], sum(first)) == (
+        2,
+        1,
+        0,
+        3,
+    )
+    assert (second[0], second[BINS // 2 - 1] + second[BINS // 2], second[-1], sum(second)) == (
+        1,
+        1,
+        1,
+        3,
+    )
     assert [level["images"] for level in found["levels"]] == [3, 2, 1]
     white = [None] * COLUMNS
     rows = [[0, 4, 5], [1, 2], [3]]
@@ -141,7 +166,7 @@ def test_a_class_under_another_is_kept_apart(statistics):
     assert found["mean_entropy"] == pytest.approx([math.log(4), 0.0], abs=1e-12)
 
 
-# Pictures -------------------------------------------------------------------------------------------------------------
+# Pictures -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [1, ROOM - 1, ROOM, ROOM + 1, 300])
@@ -162,7 +187,7 @@ def test_the_pictures_are_the_images(statistics):
     assert (np.rint(128 * pictures[:2].double().numpy() + 127.5) == images_of(2)).all()
 
 
-# The script -----------------------------------------------------------------------------------------------------------
+# The script ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -182,16 +207,20 @@ def test_the_digits_under_their_classifier(digits, digits_classifier, capsys, pl
     assert files(place) == [f"{stem}.json", f"{stem}.png"]
     found = json.loads((place / f"{stem}.json").read_text())
     train = digits.splits["train"]
-    x = (torch.from_numpy(train.values).float() - digits_classifier.mean[:, None, None]) / digits_classifier.std[
-        :, None, None
-    ]
+    x = (
+        torch.from_numpy(train.values).float() - digits_classifier.mean[:, None, None]
+    ) / digits_classifier.std[:, None, None]
     with torch.no_grad():
         logits = digits_classifier.network(x).double().numpy()
     h = entropies_of(logits)
     assert found["marginal"] == pytest.approx(softmax(logits).mean(0), rel=1e-4)
-    assert found["mean_entropy"] == pytest.approx([h[train.labels == k].mean() for k in range(10)], rel=1e-3)
+    assert found["mean_entropy"] == pytest.approx(
+        [h[train.labels == k].mean() for k in range(10)], rel=1e-3
+    )
     assert found["share_below_0.05_of_all"] == pytest.approx((h < 0.05).mean(), abs=2 / len(h))
-    assert [sum(row) for row in found["entropies"]["histograms"]] == np.bincount(train.labels).tolist()
+    assert [sum(row) for row in found["entropies"]["histograms"]] == np.bincount(
+        train.labels
+    ).tolist()
     assert (found["dataset"], found["content_hash"]) == ("digits", digits.content_hash)
     assert found["extractor"]["weights_sha256"] == digits_classifier.record["weights_sha256"]
     assert found["class_names"] == list("0123456789")
@@ -200,7 +229,14 @@ def test_the_digits_under_their_classifier(digits, digits_classifier, capsys, pl
     for path in (f"{stem}.json", f"{stem}.png"):
         assert path in ended.out
 
-    again = script(capsys, "evaluate", "data_statistics=true", "out=again", "name=mine", "evaluation.batch_size=1000")
+    again = script(
+        capsys,
+        "evaluate",
+        "data_statistics=true",
+        "out=again",
+        "name=mine",
+        "evaluation.batch_size=1000",
+    )
     assert again.code == 0, again
     assert files(place / "again") == ["mine.json", "mine.png"]
     assert (place / "again/mine.png").read_bytes() == (place / f"{stem}.png").read_bytes()
@@ -208,7 +244,9 @@ def test_the_digits_under_their_classifier(digits, digits_classifier, capsys, pl
     assert twice["levels"] == found["levels"]
     assert twice["mean_entropy"] == pytest.approx(found["mean_entropy"], rel=1e-4)
 
-    drawn = script(capsys, "figures", "figure=4-4", f"statistics=[{stem}.json,again/mine.json]", "out=figures")
+    drawn = script(
+        capsys, "figures", "figure=4-4", f"statistics=[{stem}.json,again/mine.json]", "out=figures"
+    )
     assert drawn.code == 0, drawn
     assert any(name.endswith(".png") for name in files(place / "figures"))
 
@@ -219,7 +257,10 @@ ASKED_WRONGLY = [
     (["data_statistics=maybe"], ["data_statistics", "maybe"]),
     (["evaluation=off"], ["evaluation=off", "evaluation=classifier"]),
     (["dataset=gaussians"], ["gaussians", "points", "choose another dataset"]),
-    (["evaluation=inception", "evaluation.extractor.weights=none.pth"], ["none.pth", "evaluation=classifier"]),
+    (
+        ["evaluation=inception", "evaluation.extractor.weights=none.pth"],
+        ["none.pth", "evaluation=classifier"],
+    ),
     (["device=tpu"], ["device=tpu", "cuda"]),
     (["dataset=image_folder"], ["dataset.root"]),
     (["dataset=image_folder", "dataset.root=nowhere"], ["nowhere"]),
@@ -227,7 +268,9 @@ ASKED_WRONGLY = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), ASKED_WRONGLY, ids=[" ".join(a) for a, _ in ASKED_WRONGLY])
+@pytest.mark.parametrize(
+    ("arguments", "words"), ASKED_WRONGLY, ids=[" ".join(a) for a, _ in ASKED_WRONGLY]
+)
 def test_what_is_asked_wrongly_is_refused(arguments, words, capsys, place):
     asked = [] if arguments[0].startswith("data_statistics") else ["data_statistics=true"]
     is_refusal(script(capsys, "evaluate", *asked, *arguments, "data_cache=fresh"), *words)
@@ -237,6 +280,10 @@ def test_what_is_asked_wrongly_is_refused(arguments, words, capsys, place):
 
 def test_a_place_that_cannot_be_written_is_named(digits_classifier, capsys, place):
     (place / "file").write_text("keep me")
-    is_refusal(script(capsys, "evaluate", "data_statistics=true", "out=file"), "out=file", "cannot be written")
+    is_refusal(
+        script(capsys, "evaluate", "data_statistics=true", "out=file"),
+        "out=file",
+        "cannot be written",
+    )
     assert files(place) == ["file"]
     assert (place / "file").read_text() == "keep me"

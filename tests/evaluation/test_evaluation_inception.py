@@ -1,6 +1,7 @@
 """Our Inception extractor against torch-fidelity's and torchmetrics' on one random weights file.
 
-What is common to all (the resize, the network, the sums) cannot hide here: the weights are random, the code is theirs.
+What is common to all (the resize, the network, the sums) cannot hide here: the weights are random,
+the code is theirs.
 """
 
 from __future__ import annotations
@@ -65,18 +66,24 @@ def passed(extractor, sides):
 def null_space_bound(a, b) -> float:
     """How far a FID of d × d covariances of n < d samples may be off.
 
-    Both have d - n + 1 eigenvalues 0, and so has their product. Computed, those are perturbations of up to about
-    d ε ‖Σ_a‖ ‖Σ_b‖; FID adds their square roots, twice. The float32 means of torch-fidelity add their rounding.
+    Both have d - n + 1 eigenvalues 0, and so has their product. Computed, those are perturbations
+    of up to about d ε ‖Σ_a‖ ‖Σ_b‖; FID adds their square roots, twice. The float32 means of
+    torch-fidelity add their rounding.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     d = a.shape[1]
     norms = [np.linalg.norm(x - x.mean(0), 2) ** 2 / (len(x) - 1) for x in (a, b)]
     shift = np.linalg.norm(a.mean(0) - b.mean(0))
-    rounding = 2 * shift * np.finfo(np.float32).eps * (np.linalg.norm(a.mean(0)) + np.linalg.norm(b.mean(0)))
+    rounding = (
+        2
+        * shift
+        * np.finfo(np.float32).eps
+        * (np.linalg.norm(a.mean(0)) + np.linalg.norm(b.mean(0)))
+    )
     return float(2 * d * np.sqrt(d * EPS * norms[0] * norms[1]) + rounding)
 
 
-# The network ----------------------------------------------------------------------------------------------------------
+# The network --------------------------------------------------------------------------------------
 
 
 def test_features_and_logits_are_torch_fidelitys_in_one_pass(extractor, inception_file, sides):
@@ -99,7 +106,9 @@ def test_features_and_logits_are_torch_fidelitys_in_one_pass(extractor, inceptio
 
 def test_features_are_torchmetrics_without_antialias(inception_file, sides, passed):
     path = str(inception_file[0])
-    theirs = NoTrainInceptionV3("theirs", ["2048"], feature_extractor_weights_path=path, antialias=False)
+    theirs = NoTrainInceptionV3(
+        "theirs", ["2048"], feature_extractor_weights_path=path, antialias=False
+    )
     with torch.no_grad():
         features = theirs(sides[1][:4])
     torch.testing.assert_close(passed[1].features[:4], features, rtol=1e-5, atol=1e-5)
@@ -132,7 +141,7 @@ def test_the_identity_says_architecture_and_hash(extractor, inception_file):
     assert not any(parameter.requires_grad for parameter in extractor.parameters())
 
 
-# End to end -----------------------------------------------------------------------------------------------------------
+# End to end ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -161,14 +170,17 @@ def entries(extractor, sides, passed):
 
         def forward(self, index):
             return passed[int(index[0] >= COUNT)].__class__(
-                torch.cat([p.features for p in passed])[index], torch.cat([p.logits for p in passed])[index]
+                torch.cat([p.features for p in passed])[index],
+                torch.cat([p.logits for p in passed])[index],
             )
 
     replay = Again()
     protocol = Protocol(None, ("is", "fid"), COUNT, COUNT, splits=3, chunks=1, batch_size=5)
     real = measure_reference(torch.arange(COUNT, 2 * COUNT).split(5), replay, False)
     fake = torch.arange(COUNT).split(5)
-    return score_samples(lambda b: Samples(fake[b]), replay, {"train": real}, real.marginal, protocol, COUNT)
+    return score_samples(
+        lambda b: Samples(fake[b]), replay, {"train": real}, real.marginal, protocol, COUNT
+    )
 
 
 def test_inception_score_is_torch_fidelitys(entries, theirs, passed):
@@ -185,7 +197,9 @@ def test_inception_score_is_torch_fidelitys(entries, theirs, passed):
     score = InceptionScore(1008, 3)
     score.update(logits[order], torch.arange(COUNT) * 3 // COUNT)
     shuffled = isc_features_to_metric(logits, 3, True, 2020)
-    assert score.compute().value.item() == pytest.approx(shuffled["inception_score_mean"], rel=1e-12)
+    assert score.compute().value.item() == pytest.approx(
+        shuffled["inception_score_mean"], rel=1e-12
+    )
     assert score.compute().std.item() == pytest.approx(shuffled["inception_score_std"], rel=1e-9)
 
 
@@ -226,10 +240,18 @@ def test_more_images_end_to_end(extractor, inception_file):
     reference = measure_reference(real.split(13), extractor, False)
     batches = fake.split(13)
     ours = score_samples(
-        lambda b: Samples(batches[b]), extractor, {"train": reference}, reference.marginal, protocol, 40
+        lambda b: Samples(batches[b]),
+        extractor,
+        {"train": reference},
+        reference.marginal,
+        protocol,
+        40,
     )
     with torch.no_grad():
-        features = [torch.cat([extractor(part).features for part in side.split(13)]) for side in (fake, real)]
+        features = [
+            torch.cat([extractor(part).features for part in side.split(13)])
+            for side in (fake, real)
+        ]
     bound = null_space_bound(*features)
     value = ours["fid_inception_40_train"]["value"]
     assert bound < 0.01 * value
@@ -246,10 +268,12 @@ def test_more_images_end_to_end(extractor, inception_file):
         feature_extractor_weights_path=path, cuda=False, cache=False, verbose=False, num_workers=0, batch_size=20,
     )  # fmt: skip
     assert abs(theirs["frechet_inception_distance"] - value) <= 2 * bound + 1e-5 * value
-    assert theirs["inception_score_mean"] == pytest.approx(ours["is_inception_40_4x"]["value"], rel=1e-5)
+    assert theirs["inception_score_mean"] == pytest.approx(
+        ours["is_inception_40_4x"]["value"], rel=1e-5
+    )
 
 
-# The file -------------------------------------------------------------------------------------------------------------
+# The file -----------------------------------------------------------------------------------------
 
 
 def sha256(path) -> str:
@@ -304,7 +328,9 @@ def write_harmful(path):
 
 
 @pytest.mark.parametrize(
-    "make", [write_garbage, write_nothing, write_other_network, write_list, write_harmful], ids=lambda f: f.__name__
+    "make",
+    [write_garbage, write_nothing, write_other_network, write_list, write_harmful],
+    ids=lambda f: f.__name__,
 )
 def test_a_file_that_is_no_such_network_is_refused_in_one_line(make, tmp_path):
     """With its own hash in the config, as of a file that was converted wrongly."""

@@ -1,4 +1,5 @@
-"""A protocol against doing it by hand: all samples in one array, cut where splits and chunks end."""
+"""A protocol against doing it by hand: all samples in one array, cut where splits and chunks
+end."""
 
 from __future__ import annotations
 
@@ -7,7 +8,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import am_score, composed, frechet, inception_score, kernel_distance, mode_score, softmax
+from evaluation_runs import (
+    am_score,
+    composed,
+    frechet,
+    inception_score,
+    kernel_distance,
+    mode_score,
+    softmax,
+)
 from torch import nn
 
 from gan_lab.errors import UserError
@@ -28,7 +37,9 @@ class Linear(Extractor):
     """
 
     def __init__(self):
-        super().__init__("made", PIXELS, CLASSES, {"architecture": "linear", "weights_sha256": "0" * 64})
+        super().__init__(
+            "made", PIXELS, CLASSES, {"architecture": "linear", "weights_sha256": "0" * 64}
+        )
         rng = torch.Generator().manual_seed(5)
         self.weight = nn.Parameter(torch.randint(-8, 9, (CLASSES, PIXELS), generator=rng) / 8)
         self.passes = []
@@ -51,7 +62,8 @@ def protocol(scores, samples, splits=1, chunks=1, batch_size=7, **fields):
 
 
 class Drawn:
-    """Batches of one array; the last is filled up with others, which must not count. `asked`: which were drawn."""
+    """Batches of one array; the last is filled up with others, which must not count. `asked`: which
+    were drawn."""
 
     def __init__(self, images, batch_size):
         self.images, self.batch_size, self.asked = images, batch_size, []
@@ -59,7 +71,9 @@ class Drawn:
     def __call__(self, batch):
         self.asked.append(batch)
         found = self.images[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return Samples(torch.cat([found, torch.zeros_like(self.images)[: self.batch_size - len(found)]]))
+        return Samples(
+            torch.cat([found, torch.zeros_like(self.images)[: self.batch_size - len(found)]])
+        )
 
 
 def by_hand(extractor, images):
@@ -71,7 +85,9 @@ def by_hand(extractor, images):
 def parts(values, count):
     """Sample i belongs to part floor(i · count / n)."""
     index = [i * count // len(values) for i in range(len(values))]
-    return [values[[i for i, part in enumerate(index) if part == wanted]] for wanted in range(count)]
+    return [
+        values[[i for i, part in enumerate(index) if part == wanted]] for wanted in range(count)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +102,19 @@ def real():
 
 @pytest.fixture(scope="module")
 def references(extractor, real):
-    return {split: measure_reference(images.split(11), extractor, True) for split, images in real.items()}
+    return {
+        split: measure_reference(images.split(11), extractor, True)
+        for split, images in real.items()
+    }
 
 
 class Projection(Extractor):
     """features: 16 random directions of the pixels."""
 
     def __init__(self, pixels):
-        super().__init__("made", 16, CLASSES, {"architecture": "random", "weights_sha256": "0" * 64})
+        super().__init__(
+            "made", 16, CLASSES, {"architecture": "random", "weights_sha256": "0" * 64}
+        )
         rng = torch.Generator().manual_seed(6)
         self.weight = nn.Parameter(torch.randn(pixels, 16, generator=rng))
 
@@ -104,7 +125,8 @@ class Projection(Extractor):
 
 @pytest.mark.parametrize("exchanged", [False, True])
 def test_a_generator_that_repeats_one_real_image_has_no_recall(exchanged, digits):
-    """By the whole path from images to scores; with generated and real images exchanged recall would be 1."""
+    """By the whole path from images to scores; with generated and real images exchanged recall
+    would be 1."""
     real = torch.from_numpy(digits.splits["train"].values[:300])
     fake = real[:1].expand(200, -1, -1, -1)
     if exchanged:
@@ -121,7 +143,7 @@ def test_a_generator_that_repeats_one_real_image_has_no_recall(exchanged, digits
     assert coverage < 0.1
 
 
-# Names ----------------------------------------------------------------------------------------------------------------
+# Names --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -164,7 +186,10 @@ def test_an_option_means_the_published_protocol(option):
         elif score in ("am", "entropy", "msssim"):
             names.add(score_name(score, name, node.samples))
         else:
-            names |= {score_name(score, name, node.samples, node.chunks, split) for split in ("train", "test")}
+            names |= {
+                score_name(score, name, node.samples, node.chunks, split)
+                for split in ("train", "test")
+            }
     assert names == CHAPTERS[option]
 
 
@@ -173,21 +198,33 @@ def test_off_is_empty():
 
 
 @pytest.mark.parametrize(
-    ("entry", "text"), [((7.6812, 0.0312), "7.681 ± 0.031"), ((3.0, None), "3"), (("inf", None), "inf")]
+    ("entry", "text"),
+    [((7.6812, 0.0312), "7.681 ± 0.031"), ((3.0, None), "3"), (("inf", None), "inf")],
 )
 def test_text(entry, text):
     assert score_text({"value": entry[0], "std": entry[1]}) == text
 
 
-# Every score, by hand -------------------------------------------------------------------------------------------------
+# Every score, by hand -----------------------------------------------------------------------------
 
-# samples, splits, chunks, batch size: batches that reach over the ends of splits and chunks, a last partial batch,
-# parts of unequal size, a batch over several chunks, one batch for all, one sample at a time.
-CUTS = [(60, 4, 3, 7), (61, 4, 3, 7), (59, 7, 5, 13), (60, 10, 10, 20), (45, 1, 1, 45), (40, 3, 2, 100), (25, 2, 4, 1)]
+# samples, splits, chunks, batch size: batches that reach over the ends of splits and chunks, a last
+# partial batch, parts of unequal size, a batch over several chunks, one batch for all, one sample
+# at a time.
+CUTS = [
+    (60, 4, 3, 7),
+    (61, 4, 3, 7),
+    (59, 7, 5, 13),
+    (60, 10, 10, 20),
+    (45, 1, 1, 45),
+    (40, 3, 2, 100),
+    (25, 2, 4, 1),
+]
 
 
 @pytest.mark.parametrize(("samples", "splits", "chunks", "batch_size"), CUTS)
-def test_scores_are_those_of_the_concatenated_samples(samples, splits, chunks, batch_size, extractor, real, references):
+def test_scores_are_those_of_the_concatenated_samples(
+    samples, splits, chunks, batch_size, extractor, real, references
+):
     images = pictures(samples, 3)
     drawn = Drawn(images, batch_size)
     extractor.passes.clear()
@@ -209,7 +246,9 @@ def test_scores_are_those_of_the_concatenated_samples(samples, splits, chunks, b
     for score, values in expected.items():
         name = score_name(score, "made", samples, 1 if score == "am" else splits)
         names.add(name)
-        value = am_score(logits, train) if score == "am" else np.mean(values)  # AM Score is of all samples at once
+        value = (
+            am_score(logits, train) if score == "am" else np.mean(values)
+        )  # AM Score is of all samples at once
         assert found[name]["value"] == pytest.approx(value, rel=1e-9)
         if splits == 1:
             assert found[name]["std"] is None
@@ -228,18 +267,28 @@ def test_scores_are_those_of_the_concatenated_samples(samples, splits, chunks, b
     assert set(found) == names
     for entry in found.values():
         assert (entry["n_samples"], entry["splits"], entry["chunks"]) == (samples, splits, chunks)
-        assert entry["extractor"] == {"name": "made", "architecture": "linear", "weights_sha256": "0" * 64}
+        assert entry["extractor"] == {
+            "name": "made",
+            "architecture": "linear",
+            "weights_sha256": "0" * 64,
+        }
 
 
 def test_is_is_the_product_of_its_recorded_terms(extractor, references):
     """(4-26), for one split: log IS = H(mean C) - E H(C(x)); AM = KL + E H(C(x))."""
     images = pictures(30, 4)
     asked = protocol(("is", "am"), 30)
-    found = score_samples(Drawn(images, 7), extractor, references, references["train"].marginal, asked, 30)
+    found = score_samples(
+        Drawn(images, 7), extractor, references, references["train"].marginal, asked, 30
+    )
     entry = found["is_made_30"]
-    assert math.log(entry["value"]) == pytest.approx(entry["marginal_entropy"] - entry["conditional_entropy"])
+    assert math.log(entry["value"]) == pytest.approx(
+        entry["marginal_entropy"] - entry["conditional_entropy"]
+    )
     entry = found["am_made_30"]
-    assert entry["value"] == pytest.approx(entry["marginal_divergence"] + entry["conditional_entropy"])
+    assert entry["value"] == pytest.approx(
+        entry["marginal_divergence"] + entry["conditional_entropy"]
+    )
 
 
 @pytest.mark.parametrize("chunks", [1, 2])
@@ -249,7 +298,9 @@ def test_kid_and_prdc(chunks, extractor, real, references):
     images = pictures(samples, 5)
     one = {"test": references["test"]}
     asked = protocol(("kid", "prdc"), samples, chunks=chunks, kid_subset_size=size)
-    found = score_samples(Drawn(images, 7), extractor, one, references["train"].marginal, asked, samples)
+    found = score_samples(
+        Drawn(images, 7), extractor, one, references["train"].marginal, asked, samples
+    )
     reference, _ = by_hand(extractor, real["test"])
     cut = parts(by_hand(extractor, images)[0], chunks)
     values = [kernel_distance(reference, part) for part in cut]
@@ -277,7 +328,9 @@ def test_a_reference_is_that_of_the_concatenated_images(extractor, real):
     for found in (kept, lean):
         assert found.moments.n == 40
         np.testing.assert_allclose(found.moments.mean, features.mean(0), rtol=1e-12)
-        np.testing.assert_allclose(found.moments.covariance, np.cov(features.T), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            found.moments.covariance, np.cov(features.T), rtol=1e-9, atol=1e-12
+        )
         np.testing.assert_allclose(found.marginal, softmax(logits).mean(0), rtol=1e-9)
 
 
@@ -290,11 +343,15 @@ def test_kid_alone_asks_for_features():
 def test_am_compares_with_the_training_marginal_it_is_given(extractor, references):
     images = pictures(30, 4)
     uniform = torch.full((CLASSES,), 1 / CLASSES, dtype=torch.float64)
-    found = score_samples(Drawn(images, 7), extractor, references, uniform, protocol(("am",), 30), 30)
-    assert found["am_made_30"]["value"] == pytest.approx(am_score(by_hand(extractor, images)[1], uniform), rel=1e-9)
+    found = score_samples(
+        Drawn(images, 7), extractor, references, uniform, protocol(("am",), 30), 30
+    )
+    assert found["am_made_30"]["value"] == pytest.approx(
+        am_score(by_hand(extractor, images)[1], uniform), rel=1e-9
+    )
 
 
-# Ranking --------------------------------------------------------------------------------------------------------------
+# Ranking ------------------------------------------------------------------------------------------
 
 
 def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
@@ -302,7 +359,10 @@ def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
     identity = {"architecture": "x", "weights_sha256": "y"}
     extractor = ClassifierExtractor(trained.network, trained.mean, trained.std, identity)
     splits = {name: torch.from_numpy(split.values) for name, split in digits.splits.items()}
-    references = {name: measure_reference(images.split(100), extractor, False) for name, images in splits.items()}
+    references = {
+        name: measure_reference(images.split(100), extractor, False)
+        for name, images in splits.items()
+    }
     test = splits["test"]
     rng = torch.Generator().manual_seed(0)
     shuffled = test[torch.randperm(len(test), generator=rng)]
@@ -314,7 +374,9 @@ def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
     asked = protocol(("is", "am", "fid"), len(test), splits=3, batch_size=100)
     marginal = references["train"].marginal
     found = {
-        name: score_samples(Drawn(images.contiguous(), 100), extractor, references, marginal, asked, len(test))
+        name: score_samples(
+            Drawn(images.contiguous(), 100), extractor, references, marginal, asked, len(test)
+        )
         for name, images in samples.items()
     }
 
@@ -336,11 +398,12 @@ def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
         assert 10 * fid_test["copy"] < fid_test[bad]
 
 
-# MS-SSIM within classes -----------------------------------------------------------------------------------------------
+# MS-SSIM within classes ---------------------------------------------------------------------------
 
 
 class Pictured(Drawn):
-    """As `Drawn`, of samples that have classes; those of the samples that must not count are out of range."""
+    """As `Drawn`, of samples that have classes; those of the samples that must not count are out of
+    range."""
 
     def __init__(self, images, batch_size, classes):
         super().__init__(images, batch_size)
@@ -361,12 +424,15 @@ class Classifier(Linear):
 
 
 def ms_ssim(a, b, variant):
-    """Of 2x2 images (C, 2, 2): one window of equal weights, then one pixel, whose cs is 1; weights scaled to sum 1."""
+    """Of 2x2 images (C, 2, 2): one window of equal weights, then one pixel, whose cs is 1; weights
+    scaled to sum 1."""
     a, b = a.double().flatten(1).numpy(), b.double().flatten(1).numpy()
     covariance = (a * b).mean(1) - a.mean(1) * b.mean(1)
     covariance = abs(covariance) if variant == "abs" else covariance
     structure = np.mean((2 * covariance + 7.65**2) / (a.var(1) + b.var(1) + 7.65**2))
-    luminance = np.mean((2 * a.mean(1) * b.mean(1) + 2.55**2) / (a.mean(1) ** 2 + b.mean(1) ** 2 + 2.55**2))
+    luminance = np.mean(
+        (2 * a.mean(1) * b.mean(1) + 2.55**2) / (a.mean(1) ** 2 + b.mean(1) ** 2 + 2.55**2)
+    )
     return max(structure, 0) ** (0.0448 / 0.3304) * luminance ** (0.2856 / 0.3304)
 
 
@@ -375,7 +441,9 @@ def within(images, classes, num_classes, pairs, variant="abs"):
     means = []
     for k in range(num_classes):
         kept = images[classes == k][: 2 * pairs]
-        means.append(np.mean([ms_ssim(kept[i], kept[i + 1], variant) for i in range(0, len(kept), 2)]))
+        means.append(
+            np.mean([ms_ssim(kept[i], kept[i + 1], variant) for i in range(0, len(kept), 2)])
+        )
     return means
 
 
@@ -389,10 +457,13 @@ def similarity(extractor, references, asked, own_classes, drawn=None):
     return score_samples(drawn, extractor, references, marginal, asked, asked.samples, own_classes)
 
 
-@pytest.mark.parametrize(("classes", "variant"), [("auto", "abs"), ("own", "abs"), ("auto", "signed")])
+@pytest.mark.parametrize(
+    ("classes", "variant"), [("auto", "abs"), ("own", "abs"), ("auto", "signed")]
+)
 @pytest.mark.parametrize("chunks", [1, 4])
 def test_msssim_within_the_samples_own_classes(classes, variant, chunks, extractor, references):
-    """By any extractor, which is not asked; a class follows its sample through batches and chunks."""
+    """By any extractor, which is not asked; a class follows its sample through batches and
+    chunks."""
     fields = {"msssim_images": 8, "msssim_classes": classes, "msssim_variant": variant}
     found = similarity(extractor, references, protocol(("msssim",), 89, chunks=chunks, **fields), 3)
     [(name, entry)] = found.items()
@@ -404,7 +475,9 @@ def test_msssim_within_the_samples_own_classes(classes, variant, chunks, extract
     assert entry["extractor"]["name"] == "own"
 
 
-@pytest.mark.parametrize(("classes", "own_classes"), [("classifier", 3), ("auto", None), ("classifier", None)])
+@pytest.mark.parametrize(
+    ("classes", "own_classes"), [("classifier", 3), ("auto", None), ("classifier", None)]
+)
 def test_msssim_within_the_classes_of_the_classifier(classes, own_classes, references):
     """Its name says so, even where samples have classes of their own."""
     extractor = Classifier().eval()
@@ -426,9 +499,13 @@ def test_msssim_within_the_classes_of_the_classifier(classes, own_classes, refer
 
 def test_a_class_with_fewer_pairs_is_told(extractor, references):
     """30 images of each class asked for 25 pairs have them; 6 images have 15."""
-    classes = torch.cat([torch.arange(60) % 2, torch.full((6,), 2), torch.zeros(24, dtype=torch.int64)])
+    classes = torch.cat(
+        [torch.arange(60) % 2, torch.full((6,), 2), torch.zeros(24, dtype=torch.int64)]
+    )
     asked = protocol(("msssim",), 90, msssim_images=50)
-    [(name, entry)] = similarity(extractor, references, asked, 3, Pictured(SIMILAR, 7, classes)).items()
+    [(name, entry)] = similarity(
+        extractor, references, asked, 3, Pictured(SIMILAR, 7, classes)
+    ).items()
     assert name == "msssim_abs_2level_25pairs_own_90"
     assert entry["pairs_per_class"] == [25, 25, 15]
     assert score_text(entry).endswith(" (fewer pairs in 1 of 3 classes)")
@@ -437,9 +514,17 @@ def test_a_class_with_fewer_pairs_is_told(extractor, references):
 def test_classes_that_samples_do_not_have_are_refused_before_one_is_drawn(extractor, references):
     drawn = Drawn(SIMILAR, 7)
     for made, classes, words in (
-        (Classifier().eval(), "own", ["evaluation.msssim_classes=own", "set evaluation.msssim_classes=classifier"]),
+        (
+            Classifier().eval(),
+            "own",
+            ["evaluation.msssim_classes=own", "set evaluation.msssim_classes=classifier"],
+        ),
         (extractor, "auto", ["the made extractor has other classes", "use evaluation=classifier"]),
-        (extractor, "classifier", ["the made extractor has other classes", "use evaluation=classifier"]),
+        (
+            extractor,
+            "classifier",
+            ["the made extractor has other classes", "use evaluation=classifier"],
+        ),
     ):
         asked = protocol(("msssim",), 90, msssim_classes=classes)
         with pytest.raises(UserError) as refused:
@@ -463,11 +548,18 @@ def test_the_default_has_200_pairs_of_the_published_variant():
 
 def test_what_older_runs_had():
     """Runs of before the two fields: signed, by the classifier."""
-    before = {name: since.before for name, since in FIELD_DEFAULTS.items() if name.startswith("evaluation.msssim")}
-    assert before == {"evaluation.msssim_variant": "signed", "evaluation.msssim_classes": "classifier"}
+    before = {
+        name: since.before
+        for name, since in FIELD_DEFAULTS.items()
+        if name.startswith("evaluation.msssim")
+    }
+    assert before == {
+        "evaluation.msssim_variant": "signed",
+        "evaluation.msssim_classes": "classifier",
+    }
 
 
-# Refusals -------------------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -476,7 +568,10 @@ def test_what_older_runs_had():
         ({"scores": ("is", "fidd")}, ["scores", "fidd", "prdc"]),
         ({"scores": ()}, ["scores", "evaluation=off"]),
         ({"samples": 15}, ["evaluation.samples=15", "evaluation.splits=10"]),
-        ({"samples_in_training": 19}, ["evaluation.samples_in_training=19", "evaluation.splits=10"]),
+        (
+            {"samples_in_training": 19},
+            ["evaluation.samples_in_training=19", "evaluation.splits=10"],
+        ),
         ({"samples": 100, "chunks": 60}, ["evaluation.samples=100", "evaluation.chunks=60"]),
         ({"splits": 0}, ["splits=0"]),
         ({"chunks": 2.0}, ["chunks=2.0"]),
@@ -512,7 +607,9 @@ def test_the_advice_is_accepted():
         (("train", "test"), 60, ["evaluation.kid_subset_size=41", "test", "40"]),
     ],
 )
-def test_kid_of_too_few_is_refused_before_a_sample_is_drawn(splits, samples, words, extractor, references):
+def test_kid_of_too_few_is_refused_before_a_sample_is_drawn(
+    splits, samples, words, extractor, references
+):
     asked = protocol(("kid",), 100, kid_subset_size=41)
     marginal = references["train"].marginal
     kept = {split: references[split] for split in splits}

@@ -26,11 +26,16 @@ TRAINING = [field for field in SMALL_RUN if not field.startswith("evaluat")]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Two finished runs, scored in training and after it by another protocol; each keeps two checkpoints."""
+    """Two finished runs, scored in training and after it by another protocol; each keeps two
+    checkpoints."""
     folder = tmp_path_factory.mktemp("trained")
     for seed in (0, 1):
         train(
-            folder / f"seed{seed}", *SMALL_RUN, f"seed={seed}", f"data_cache={folder / 'cache'}", "checkpoint_every=2"
+            folder / f"seed{seed}",
+            *SMALL_RUN,
+            f"seed={seed}",
+            f"data_cache={folder / 'cache'}",
+            "checkpoint_every=2",
         )
     return folder
 
@@ -86,7 +91,9 @@ def test_every_finished_run_is_scored_and_a_second_time_none(sweep, evaluate):
 def test_scores_that_another_protocol_took_the_place_of_are_made_again(sweep, evaluate):
     """The number of images passed at once is no part of a name."""
     assert evaluate(f"runs={sweep}").code == 0
-    assert evaluate(f"runs={sweep}", "evaluation.scores=[fid]", "evaluation.batch_size=10").code == 0
+    assert (
+        evaluate(f"runs={sweep}", "evaluation.scores=[fid]", "evaluation.batch_size=10").code == 0
+    )
     assert evaluate(f"runs={sweep}").out.count("scoring 50 samples") == 2
     assert {told(sweep / "seed0")["scores"][name]["batch_size"] for name in FINAL} == {25}
 
@@ -96,7 +103,10 @@ def test_many_runs_score_as_each_alone(sweep, evaluate):
     together = told(sweep / "seed1")["scores"]
     assert evaluate(f"run_dir={sweep / 'seed1'}").code == 0
     assert told(sweep / "seed1")["scores"] == together
-    assert together["fid_classifier_50_train"] != told(sweep / "seed0")["scores"]["fid_classifier_50_train"]
+    assert (
+        together["fid_classifier_50_train"]
+        != told(sweep / "seed0")["scores"]["fid_classifier_50_train"]
+    )
 
 
 def test_a_run_that_cannot_be_scored_does_not_stop_the_others(sweep, evaluate):
@@ -203,15 +213,25 @@ def test_a_curve_is_of_one_extractor(sweep, evaluate):
 
 
 def test_a_run_that_goes_on_with_another_extractor_begins_its_curve_anew(tmp_path):
-    """As an old run does that trains its classifier again on another machine: points of two do not mix."""
+    """As an old run does that trains its classifier again on another machine: points of two do not
+    mix."""
 
     def entry(value, weights):
         about = {"n_samples": 30, "splits": 1, "protocol": "p", "git": {}}
         return {
-            "am": {"value": value, "conditional_entropy": 2 * value, "extractor": {"weights_sha256": weights}, **about}
+            "am": {
+                "value": value,
+                "conditional_entropy": 2 * value,
+                "extractor": {"weights_sha256": weights},
+                **about,
+            }
         }
 
-    record = RunRecord(tmp_path, {"extractor": {"weights_sha256": "a"}, "history": {"am": [[1, 9.0]]}}, writes=False)
+    record = RunRecord(
+        tmp_path,
+        {"extractor": {"weights_sha256": "a"}, "history": {"am": [[1, 9.0]]}},
+        writes=False,
+    )
     add_to_history(record, 2, entry(0.5, "a"))
     add_to_history(record, 2, entry(0.25, "a"))
     assert record["history"] == {"am": [[1, 9.0], [2, 0.25]], "am.conditional_entropy": [[2, 0.5]]}
@@ -221,7 +241,8 @@ def test_a_run_that_goes_on_with_another_extractor_begins_its_curve_anew(tmp_pat
 
 
 def test_a_curve_by_another_protocol_is_made_again_at_every_checkpoint(sweep, evaluate):
-    """One that was stopped on the way goes on where it was; the size of a batch is no part of a name."""
+    """One that was stopped on the way goes on where it was; the size of a batch is no part of a
+    name."""
     run = sweep / "seed0"
     assert evaluate(f"run_dir={run}", "history=true").code == 0
     by_25 = told(run)["history"]
@@ -231,17 +252,24 @@ def test_a_curve_by_another_protocol_is_made_again_at_every_checkpoint(sweep, ev
     assert [point[0] for point in told(run)["history"]["is_classifier_30"]] == [4]
     (run / "step_2.ckpt").rename(run / "checkpoints" / "step_2.ckpt")
     ended = evaluate(*other)
-    assert (ended.out.count("seed0/checkpoints/step_2.ckpt: scoring"), ended.out.count("step_4")) == (1, 0)
+    assert (
+        ended.out.count("seed0/checkpoints/step_2.ckpt: scoring"),
+        ended.out.count("step_4"),
+    ) == (1, 0)
     for name in CURVES:
         assert [point[0] for point in told(run)["history"][name]] == STEPS
-        assert all(new != old for new, old in zip(told(run)["history"][name], by_25[name], strict=True))
+        assert all(
+            new != old for new, old in zip(told(run)["history"][name], by_25[name], strict=True)
+        )
 
 
 def test_a_curve_of_an_old_record_is_made_again_at_every_checkpoint(sweep, evaluate):
     """Older records told no protocol of their curves."""
     run = sweep / "seed0"
     assert evaluate(f"run_dir={run}", "history=true").code == 0
-    about = {name: {"extractor": its["extractor"]} for name, its in told(run)["history_about"].items()}
+    about = {
+        name: {"extractor": its["extractor"]} for name, its in told(run)["history_about"].items()
+    }
     change(run, history={name: [[2, 9.0], [3, 9.0]] for name in CURVES}, history_about=about)
     assert evaluate(f"run_dir={run}", "history=true").out.count("ckpt: scoring") == len(STEPS)
     found = told(run)["history"]
@@ -266,8 +294,18 @@ def test_a_curve_is_as_clean_as_its_dirtiest_point(tmp_path):
 
 
 def test_a_resumed_old_run_keeps_its_curve_and_tells_no_protocol_of_it(tmp_path):
-    entry = {"value": 1.0, "extractor": {"weights_sha256": "a"}, "n_samples": 30, "splits": 1, "git": {}}
-    record = RunRecord(tmp_path, {"extractor": {"weights_sha256": "a"}, "history": {"am": [[1, 9.0]]}}, writes=False)
+    entry = {
+        "value": 1.0,
+        "extractor": {"weights_sha256": "a"},
+        "n_samples": 30,
+        "splits": 1,
+        "git": {},
+    }
+    record = RunRecord(
+        tmp_path,
+        {"extractor": {"weights_sha256": "a"}, "history": {"am": [[1, 9.0]]}},
+        writes=False,
+    )
     for step in (2, 3):
         add_to_history(record, step, {"am": {**entry, "protocol": "p"}})
     assert record["history"]["am"] == [[1, 9.0], [2, 1.0], [3, 1.0]]
@@ -292,7 +330,9 @@ def test_runs_are_scored_where_their_data_have_moved(task, option, tmp_path, eva
         save_images(tmp_path / "images" / name, pixels)
     data = ("dataset=image_folder", f"dataset.root={tmp_path / 'images'}", "dataset.size=16",
             "dataset.splits={train: ., test: null}", f"data_cache={tmp_path / 'cache'}")  # fmt: skip
-    run = train(tmp_path / "sweep" / "run", *TRAINING, *data, "evaluation=off", "checkpoint_every=2")
+    run = train(
+        tmp_path / "sweep" / "run", *TRAINING, *data, "evaluation=off", "checkpoint_every=2"
+    )
     (tmp_path / "images").rename(tmp_path / "moved")
 
     asked = (f"{task}={run if task == 'run_dir' else run.parent}", "history=true", "evaluation.scores=[is]",
@@ -320,7 +360,10 @@ def test_a_root_that_a_run_has_no_use_for_is_said(sweep, evaluate):
         (["runs=nowhere"], "there is no run directory below it"),
         (["runs=.", "run_dir=x"], "name one thing to score"),
         (["runs=.", "dataset.test_fraction=0.3"], "only dataset.root may have moved"),
-        (["self_test=true", "history=true"], "history=true has an effect only with run_dir or runs"),
+        (
+            ["self_test=true", "history=true"],
+            "history=true has an effect only with run_dir or runs",
+        ),
         (["run_dir=x", "rescore=true"], "rescore=true has an effect only with runs"),
     ],
 )

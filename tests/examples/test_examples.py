@@ -16,7 +16,13 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {path.name for path in (ROOT / "examples").glob("*.py")}
-SMALL = ("architecture.channels=8", "batch_size=16", "generator_batch_size=16", "n_critic=1", "evaluation=off")
+SMALL = (
+    "architecture.channels=8",
+    "batch_size=16",
+    "generator_batch_size=16",
+    "n_critic=1",
+    "evaluation=off",
+)
 
 
 def example(name: str, *arguments: str, cwd: Path) -> str:

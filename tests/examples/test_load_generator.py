@@ -1,4 +1,5 @@
-"""gan_lab.load_generator: the samples of scripts/sample.py as tensors; the run and random states stay as they are."""
+"""gan_lab.load_generator: the samples of scripts/sample.py as tensors; the run and random states
+stay as they are."""
 
 from __future__ import annotations
 
@@ -14,12 +15,23 @@ from PIL import Image
 import gan_lab
 from gan_lab.errors import UserError
 
-TINY = ("architecture=resnet", "architecture.channels=4", "penalty=none", "n_critic=1", "evaluation=off")
+TINY = (
+    "architecture=resnet",
+    "architecture.channels=4",
+    "penalty=none",
+    "n_critic=1",
+    "evaluation=off",
+)
 RUNS = {
     "plain": ("loss=hinge", "max_generator_steps=2"),
     "drawn": ("loss=am_gan", "labels=predefined", "max_generator_steps=2"),
     "seen": ("loss=am_gan", "labels=dynamic", "max_generator_steps=2"),
-    "points": ("architecture=mlp", "architecture.width=8", "dataset=gaussians", "max_generator_steps=2"),
+    "points": (
+        "architecture=mlp",
+        "architecture.width=8",
+        "dataset=gaussians",
+        "max_generator_steps=2",
+    ),
 }
 
 
@@ -29,7 +41,11 @@ def runs(tmp_path_factory) -> dict[str, Path]:
         for name, value in environment(tmp_path_factory).items():
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("loaded")
-        images = {name: train(folder / name, *TINY, *typed) for name, typed in RUNS.items() if name != "points"}
+        images = {
+            name: train(folder / name, *TINY, *typed)
+            for name, typed in RUNS.items()
+            if name != "points"
+        }
         return images | {"points": train(folder / "points", "evaluation=off", *RUNS["points"])}
 
 
@@ -61,7 +77,9 @@ def test_the_caller_s_random_numbers_and_the_run_stay_as_they_were(runs):
     torch.manual_seed(5)
     gan_lab.load_generator(runs["drawn"]).sample(4)
     assert torch.equal(torch.rand(3), expected)
-    assert before == {path: path.read_bytes() for path in runs["drawn"].rglob("*") if path.is_file()}
+    assert before == {
+        path: path.read_bytes() for path in runs["drawn"].rglob("*") if path.is_file()
+    }
 
 
 def test_one_class(runs):

@@ -1,4 +1,5 @@
-"""Makes the helpers of tests/training importable; one data cache, and one run that nobody disturbs, for all tests."""
+"""Makes the helpers of tests/training importable; one data cache, and one run that nobody disturbs,
+for all tests."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""A small run that is disturbed: its recipe, what it leaves undisturbed, and what must hold at any moment."""
+"""A small run that is disturbed: its recipe, what it leaves undisturbed, and what must hold at any
+moment."""
 
 from __future__ import annotations
 
@@ -28,10 +29,16 @@ RECIPE = (
 
 
 def start(*arguments: str, cwd: Path, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """train.py as a program of its own, in a process group of its own. prefix: a program that starts it."""
+    """train.py as a program of its own, in a process group of its own. prefix: a program that
+    starts it."""
     command = [*prefix, sys.executable, str(ROOT / "train.py"), *arguments]
     return subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -53,7 +60,8 @@ def until(condition, process: subprocess.Popen[str], seconds: float = 120) -> bo
 
 @dataclass(frozen=True)
 class Straight:
-    """The run that nobody disturbed. seconds: from config.yaml to its end; seconds_before: from its folder to that."""
+    """The run that nobody disturbed. seconds: from config.yaml to its end; seconds_before: from its
+    folder to that."""
 
     folder: Path
     seconds: float
@@ -74,7 +82,8 @@ def straight_run(folder: Path) -> Straight:
 
 
 class Watched:
-    """How often the record of a run was read while something happened to it, and what was wrong with it."""
+    """How often the record of a run was read while something happened to it, and what was wrong
+    with it."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -113,7 +122,8 @@ def watching(run_dir: Path) -> Iterator[Watched]:
 
 
 def checkpoints_are_whole(run_dir: Path) -> list[int]:
-    """Every checkpoint that stands there has its checksum and loads as plain data. Returns their steps."""
+    """Every checkpoint that stands there has its checksum and loads as plain data. Returns their
+    steps."""
     steps = []
     for path in list_checkpoints(run_dir):
         assert is_intact(path), path
@@ -127,8 +137,18 @@ def is_the_same(run_dir: Path, straight: Path) -> None:
     assert weights(run_dir) == weights(straight)
     assert (run_dir / "metrics.jsonl").read_bytes() == (straight / "metrics.jsonl").read_bytes()
     mine, its = record(run_dir), record(straight)
-    for field in ("status", "reason", "config_hash", "generator_steps", "critic_steps", "images_seen", "last_metrics"):
+    for field in (
+        "status",
+        "reason",
+        "config_hash",
+        "generator_steps",
+        "critic_steps",
+        "images_seen",
+        "last_metrics",
+    ):
         assert mine[field] == its[field], field
-    assert checkpoints_are_whole(run_dir)[0] == its["generator_steps"]  # the older ones: where it was stopped
+    assert (
+        checkpoints_are_whole(run_dir)[0] == its["generator_steps"]
+    )  # the older ones: where it was stopped
     for path in (straight / "samples").iterdir():
         assert (run_dir / "samples" / path.name).read_bytes() == path.read_bytes()

@@ -1,4 +1,5 @@
-"""A full disk and a folder that may not be written: one line, nothing torn, and the run goes on once there is room."""
+"""A full disk and a folder that may not be written: one line, nothing torn, and the run goes on
+once there is room."""
 
 from __future__ import annotations
 
@@ -11,19 +12,33 @@ import sys
 from pathlib import Path
 
 import pytest
-from fault_runs import EVERY, RECIPE, checkpoints_are_whole, is_the_same, run, start, until, watching
+from fault_runs import (
+    EVERY,
+    RECIPE,
+    checkpoints_are_whole,
+    is_the_same,
+    run,
+    start,
+    until,
+    watching,
+)
 from gan_runs import finish, is_refusal, record
 
 from gan_lab.callbacks import list_checkpoints
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="mounts and limits of Linux")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="mounts and limits of Linux"),
+]
 
 
 @contextlib.contextmanager
 def mounted(folder: Path, size: int):
     """A file system of `size` bytes in memory at `folder`."""
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True
+    )
     if made.returncode:
         pytest.skip("mounting is not allowed here")
     try:
@@ -52,7 +67,9 @@ def test_a_disk_that_becomes_full(straight, tmp_path):
         is_refusal(ended, "No space left", str(folder.name), "resume=")
         steps = checkpoints_are_whole(folder)
         assert max(steps) >= 2 * EVERY
-        assert not [path for path in (folder / "checkpoints").iterdir() if path.name.startswith(".")]  # no half files
+        assert not [
+            path for path in (folder / "checkpoints").iterdir() if path.name.startswith(".")
+        ]  # no half files
         is_refusal(run(f"resume={folder}", cwd=tmp_path), "No space left")  # still full
         assert checkpoints_are_whole(folder) == steps
         (disk / "ballast").unlink()
@@ -61,7 +78,9 @@ def test_a_disk_that_becomes_full(straight, tmp_path):
         is_the_same(folder, straight.folder)
 
 
-@pytest.mark.parametrize("limit", [0, 3000, 100_000], ids=["nothing", "small files", "no checkpoint"])
+@pytest.mark.parametrize(
+    "limit", [0, 3000, 100_000], ids=["nothing", "small files", "no checkpoint"]
+)
 def test_a_limit_on_files_that_sets_in(limit, straight, tmp_path):
     """RLIMIT_FSIZE, for every write after the second checkpoint; as a quota would."""
     folder = tmp_path / "run"
@@ -91,7 +110,11 @@ def test_a_disk_that_becomes_read_only(straight, tmp_path):
         before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         is_refusal(run(f"resume={folder}", cwd=tmp_path), "Read-only file system", "disk/run")
-        is_refusal(run(*RECIPE, f"run_dir={disk / 'new'}", cwd=tmp_path), "Read-only file system", "disk/new")
+        is_refusal(
+            run(*RECIPE, f"run_dir={disk / 'new'}", cwd=tmp_path),
+            "Read-only file system",
+            "disk/new",
+        )
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
         ended = run(f"resume={folder}", cwd=tmp_path)
@@ -120,10 +143,14 @@ def test_a_folder_without_permission(straight, tmp_path):
             is_refusal(run(*arguments, cwd=tmp_path, prefix=prefix), "Permission denied", named)
         finally:
             closed.chmod(0o755)
-    kept = {path: path.read_bytes() for path in before if path.name not in ("record.json", "config.yaml")}
-    assert {path: text for path, text in before.items() if path in kept and path.name != "metrics.jsonl"} == {
-        path: text for path, text in kept.items() if path.name != "metrics.jsonl"
+    kept = {
+        path: path.read_bytes()
+        for path in before
+        if path.name not in ("record.json", "config.yaml")
     }
+    assert {
+        path: text for path, text in before.items() if path in kept and path.name != "metrics.jsonl"
+    } == {path: text for path, text in kept.items() if path.name != "metrics.jsonl"}
     ended = run(*longer, cwd=tmp_path)
     assert ended.code == 0, ended
     assert record(folder)["generator_steps"] == 70

@@ -26,12 +26,13 @@ import made_up
 
 pytestmark = pytest.mark.slow
 
-# Checkpoints ----------------------------------------------------------------------------------------------------------
+# Checkpoints --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def interrupted(straight, tmp_path):
-    """The run, as if it had been killed before its end was recorded; its last three checkpoints stand."""
+    """The run, as if it had been killed before its end was recorded; its last three checkpoints
+    stand."""
     folder = Path(shutil.copytree(straight.folder, tmp_path / "run"))
     content = record(folder) | {"status": "running", "generator_steps": 0, "critic_steps": 0}
     (folder / "record.json").write_text(json.dumps(content))
@@ -72,11 +73,20 @@ def replace_by_the_one_before(path: Path, rng: random.Random) -> None:
     shutil.copy(list_checkpoints(path.parents[1])[1], path)
 
 
-DAMAGES = [flip_a_bit, truncate, flip_a_bit_of_the_checksum, add_a_byte, blank_a_page, replace_by_the_one_before]
+DAMAGES = [
+    flip_a_bit,
+    truncate,
+    flip_a_bit_of_the_checksum,
+    add_a_byte,
+    blank_a_page,
+    replace_by_the_one_before,
+]
 CASES = [(damage, seed) for damage in DAMAGES for seed in range(6 if damage is flip_a_bit else 3)]
 
 
-@pytest.mark.parametrize(("damage", "seed"), CASES, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("damage", "seed"), CASES, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_a_damaged_checkpoint_is_passed_over(damage, seed, interrupted, straight, capsys):
     newest, before, _ = list_checkpoints(interrupted)
     damage(newest, random.Random(f"{damage.__name__} {seed}"))
@@ -84,7 +94,9 @@ def test_a_damaged_checkpoint_is_passed_over(damage, seed, interrupted, straight
     told = capsys.readouterr().out
     assert newest.name in told
     assert "damaged" in told
-    assert record(interrupted)["resumed_from_step"] == int(before.stem.removeprefix("step_")) < STEPS
+    assert (
+        record(interrupted)["resumed_from_step"] == int(before.stem.removeprefix("step_")) < STEPS
+    )
     is_the_same(interrupted, straight.folder)
 
 
@@ -106,14 +118,15 @@ def test_what_a_kill_left_half_written_is_no_checkpoint(interrupted, straight):
     is_the_same(interrupted, straight.folder)
 
 
-# results/ -------------------------------------------------------------------------------------------------------------
+# results/ -----------------------------------------------------------------------------------------
 
 RUNS = 40
 
 
 @pytest.mark.parametrize("attempt", range(3))
 def test_two_collectors_at_once_lose_nothing(attempt, tmp_path):
-    """Each has runs of its own, and some that both have; a reader finds only whole records meanwhile."""
+    """Each has runs of its own, and some that both have; a reader finds only whole records
+    meanwhile."""
     folders = {name: tmp_path / name for name in ("first", "second", "both")}
     for number, (name, folder) in enumerate(folders.items()):
         for seed in range(RUNS):
@@ -155,7 +168,7 @@ def test_two_collectors_at_once_lose_nothing(attempt, tmp_path):
     assert len(list(out.iterdir())) == 3 * RUNS
 
 
-# The clock ------------------------------------------------------------------------------------------------------------
+# The clock ----------------------------------------------------------------------------------------
 
 CLOCKS = {
     "backwards": "_start - 3600.0 * next(_calls)",
@@ -187,11 +200,13 @@ datetime.datetime = _Datetime
 
 @pytest.fixture(params=CLOCKS)
 def clock(request, tmp_path, monkeypatch):
-    """Every program that starts now has this clock; the steady one (time.monotonic) is the system's promise."""
+    """Every program that starts now has this clock; the steady one (time.monotonic) is the system's
+    promise."""
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock/sitecustomize.py").write_text(PATCH.format(clock=CLOCKS[request.param]))
     monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(tmp_path / "clock"), *os.environ.get("PYTHONPATH", "").split(":")])
+        "PYTHONPATH",
+        os.pathsep.join([str(tmp_path / "clock"), *os.environ.get("PYTHONPATH", "").split(":")]),
     )
     return request.param
 
@@ -222,7 +237,8 @@ def test_two_runs_at_the_same_moment_do_not_mix(tmp_path, monkeypatch):
     (tmp_path / "clock").mkdir()
     (tmp_path / "clock/sitecustomize.py").write_text(PATCH.format(clock=CLOCKS["stopped"]))
     monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(tmp_path / "clock"), *os.environ.get("PYTHONPATH", "").split(":")])
+        "PYTHONPATH",
+        os.pathsep.join([str(tmp_path / "clock"), *os.environ.get("PYTHONPATH", "").split(":")]),
     )
     arguments = (*RECIPE, "max_generator_steps=2")
     assert run(*arguments, cwd=tmp_path).code == 0

@@ -1,4 +1,5 @@
-"""A run that is killed at any moment and resumed ends with the bytes of one that was not; nothing it left is torn."""
+"""A run that is killed at any moment and resumed ends with the bytes of one that was not; nothing
+it left is torn."""
 
 from __future__ import annotations
 
@@ -17,15 +18,21 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 def killed(folder, straight, number, moment, early, *arguments):
-    """Start and kill the run `moment` (0..1) of its way; None where it was done before. Checks what it left.
+    """Start and kill the run `moment` (0..1) of its way; None where it was done before. Checks what
+    it left.
 
-    early: the way is from its folder to its config.yaml, when nothing is trained yet; otherwise from there to its end.
+    early: the way is from its folder to its config.yaml, when nothing is trained yet; otherwise
+    from there to its end.
     """
     config, seconds = folder / "config.yaml", straight.seconds_before if early else straight.seconds
     before = config.stat().st_mtime_ns if config.exists() else None
     with watching(folder) as watched:
         process = start(*arguments, cwd=folder.parent)
-        begins = folder.is_dir if early else lambda: config.exists() and config.stat().st_mtime_ns != before
+        begins = (
+            folder.is_dir
+            if early
+            else lambda: config.exists() and config.stat().st_mtime_ns != before
+        )
         if until(begins, process):
             try:
                 process.wait(moment * seconds)
@@ -33,7 +40,9 @@ def killed(folder, straight, number, moment, early, *arguments):
                 process.send_signal(number)
         ended = finish(process)
     assert watched.wrong == []
-    if ended.code == 0 or ((folder / "record.json").exists() and record(folder)["status"] == "finished"):
+    if ended.code == 0 or (
+        (folder / "record.json").exists() and record(folder)["status"] == "finished"
+    ):
         return None
     assert ended.code in (-number, 128 + number), ended
     steps = checkpoints_are_whole(folder)
@@ -57,7 +66,8 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(case, straight, tmp_path):
     assert steps is not None, "it was never killed"
     begun = (folder / "config.yaml").exists()
     print(
-        f"case {case}: {number.name} at {moment:.2f}{' (before)' if early else ''}, checkpoints {steps}, begun {begun}"
+        f"case {case}: {number.name} at {moment:.2f}{' (before)' if early else ''}, checkpoints "
+        f"{steps}, begun {begun}"
     )
     ended = run(*([f"resume={folder}"] if begun else [*RECIPE, f"run_dir={folder}"]), cwd=tmp_path)
     assert ended.code == 0, ended
@@ -72,7 +82,9 @@ def test_a_run_that_is_killed_again_and_again_gets_there(straight, tmp_path):
     for _ in range(5):
         begun = (folder / "config.yaml").exists()
         arguments = [f"resume={folder}"] if begun else [*RECIPE, f"run_dir={folder}"]
-        steps = killed(folder, straight, rng.choice(SIGNALS), rng.uniform(0.1, 0.5), False, *arguments)
+        steps = killed(
+            folder, straight, rng.choice(SIGNALS), rng.uniform(0.1, 0.5), False, *arguments
+        )
         if steps is None:
             break
         reached.append(max(steps, default=0))

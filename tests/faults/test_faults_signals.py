@@ -1,4 +1,5 @@
-"""SIGTERM at moments when no step is trained: what there is says so, nothing stays locked, and the run goes on."""
+"""SIGTERM at moments when no step is trained: what there is says so, nothing stays locked, and the
+run goes on."""
 
 from __future__ import annotations
 
@@ -36,7 +37,10 @@ def test_while_scoring(tmp_path, monkeypatch):
         patch.setattr(Evaluator, "scores", terminated)
         with pytest.raises(Interrupted, match="SIGTERM"):
             train(tmp_path / "run", *SCORED)
-    assert (record(tmp_path / "run")["status"], record(tmp_path / "run")["reason"]) == ("interrupted", "SIGTERM")
+    assert (record(tmp_path / "run")["status"], record(tmp_path / "run")["reason"]) == (
+        "interrupted",
+        "SIGTERM",
+    )
     check_nothing_is_held(tmp_path / "run")
     resume(tmp_path / "run")
     assert record(tmp_path / "run")["status"] == "finished"
@@ -56,7 +60,8 @@ def test_while_the_classifier_trains(tmp_path, monkeypatch):
 
 
 def test_a_second_signal_does_not_end_what_the_first_has_begun(tmp_path, monkeypatch):
-    """Process managers send it to the process and to its group: the record is written while the second one comes."""
+    """Process managers send it to the process and to its group: the record is written while the
+    second one comes."""
     end_record = outcome.end_record
 
     def told_again(*arguments: Any) -> None:
@@ -71,13 +76,18 @@ def test_a_second_signal_does_not_end_what_the_first_has_begun(tmp_path, monkeyp
     check_nothing_is_held(tmp_path / "run")
 
 
-@pytest.mark.parametrize("moment", ["gan_lab.runs.summary.print_start", "gan_lab.runs.session._some_real"])
+@pytest.mark.parametrize(
+    "moment", ["gan_lab.runs.summary.print_start", "gan_lab.runs.session._some_real"]
+)
 def test_between_the_record_and_the_training(moment, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(moment, terminated)
         with pytest.raises(Interrupted):
             train(tmp_path / "run", *RUN)
-    assert (record(tmp_path / "run")["status"], record(tmp_path / "run")["reason"]) == ("interrupted", "SIGTERM")
+    assert (record(tmp_path / "run")["status"], record(tmp_path / "run")["reason"]) == (
+        "interrupted",
+        "SIGTERM",
+    )
     check_nothing_is_held(tmp_path / "run")
     resume(tmp_path / "run")
     assert record(tmp_path / "run")["status"] == "finished"

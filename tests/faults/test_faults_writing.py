@@ -1,4 +1,5 @@
-"""What the fault harness found, in small: an error names its file, and no folder is neither new nor a run."""
+"""What the fault harness found, in small: an error names its file, and no folder is neither new nor
+a run."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ def test_an_error_of_the_disk_names_the_file_that_was_to_be_written(write, tmp_p
     assert Path(refused.value.filename).name.startswith("record.json")
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EFBIG])
+@pytest.mark.parametrize(
+    "code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EFBIG]
+)
 def test_the_program_says_it_in_one_line(code, capsys, monkeypatch):
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 
@@ -68,7 +71,8 @@ def test_the_program_says_it_in_one_line(code, capsys, monkeypatch):
 
 
 def test_our_own_errors_are_not_hidden(monkeypatch):
-    """Those of the file system are one line; HYDRA_FULL_ERROR=1 shows where they came from. A bug shows itself."""
+    """Those of the file system are one line; HYDRA_FULL_ERROR=1 shows where they came from. A bug
+    shows itself."""
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 
     def main():
@@ -86,7 +90,9 @@ def test_the_export_has_the_bytes_of_safetensors_own_writer(tmp_path):
 
 @pytest.mark.parametrize("name", ["record.json", "config.yaml"])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_run_killed_while_it_begins_can_be_begun_again_or_resumed(name, when, tmp_path, monkeypatch):
+def test_a_run_killed_while_it_begins_can_be_begun_again_or_resumed(
+    name, when, tmp_path, monkeypatch
+):
     """Between its first files too: once a kill there left a folder that was refused both ways."""
     straight = train(tmp_path / "straight", *SHORT)
     replace = os.replace

@@ -1,4 +1,5 @@
-"""The console script `gan-lab`: in a checkout it runs the programs there, in a wheel its own copies of them."""
+"""The console script `gan-lab`: in a checkout it runs the programs there, in a wheel its own copies
+of them."""
 
 from __future__ import annotations
 
@@ -22,11 +23,13 @@ SMALL = (
     *("max_generator_steps=3", "evaluation=off"),
 )
 TREE = ("src", "conf", "scripts", "train.py", "pyproject.toml", "setup.py", "README.md", "LICENSE")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # the wheel alone is found
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+}  # the wheel alone is found
 NOT_INSTALLED = {"benchmark", "bundle"}  # they need the checkout that they measure or pack
 
 
-# In a checkout --------------------------------------------------------------------------------------------------------
+# In a checkout ------------------------------------------------------------------------------------
 
 
 def test_every_program_is_a_command_or_said_to_be_none():
@@ -63,7 +66,9 @@ def test_a_command_is_its_program_and_needs_no_torch_to_say_its_config():
         "import sys; sys.modules['torch'] = None; from gan_lab.commands.programs import main; "
         "main(['train', 'loss=hinge', '--cfg', 'job'])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
     assert "_target_: gan_lab.losses.hinge" in done.stdout
 
 
@@ -72,12 +77,13 @@ def test_importing_the_package_imports_no_torch():
     subprocess.run([sys.executable, "-c", code], timeout=120, check=True)
 
 
-# In a wheel -----------------------------------------------------------------------------------------------------------
+# In a wheel ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """The folder of the programs of an environment that has this project's wheel, and its dependencies from here."""
+    """The folder of the programs of an environment that has this project's wheel, and its
+    dependencies from here."""
     folder = tmp_path_factory.mktemp("installed")
     (folder / "lab").mkdir()  # a build leaves files in its folder
     for name in TREE:
@@ -87,12 +93,18 @@ def installed(tmp_path_factory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     offline = ["--quiet", "--no-deps", "--no-index"]
     build = ["--no-build-isolation", "--wheel-dir", str(folder / "wheels")]
-    subprocess.run([*pip, "wheel", str(folder / "lab"), *offline, *build], env=ENVIRONMENT, check=True)
+    subprocess.run(
+        [*pip, "wheel", str(folder / "lab"), *offline, *build], env=ENVIRONMENT, check=True
+    )
 
     venv.create(folder / "fresh")
     python = folder / "fresh" / "bin" / "python"
     (wheel,) = (folder / "wheels").iterdir()
-    subprocess.run([*pip, "--python", str(python), "install", *offline, str(wheel)], env=ENVIRONMENT, check=True)
+    subprocess.run(
+        [*pip, "--python", str(python), "install", *offline, str(wheel)],
+        env=ENVIRONMENT,
+        check=True,
+    )
     (site,) = (folder / "fresh" / "lib").glob("*/site-packages")
     (site / "shared.pth").write_text(f"{Path(torch.__file__).parents[1]}\n")
     return python.parent
@@ -101,7 +113,12 @@ def installed(tmp_path_factory) -> Path:
 def run(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """`gan-lab` with these arguments; it must succeed."""
     done = subprocess.run(
-        [str(installed / "gan-lab"), *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=250
+        [str(installed / "gan-lab"), *arguments],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=250,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -118,7 +135,13 @@ def test_a_wheel_trains_samples_and_sweeps_in_an_empty_folder(installed, tmp_pat
     assert (tmp_path / "four.png").stat().st_size
 
     # cells in processes of their own start the copy, too
-    sweep = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1", "hydra.sweep.dir=sweep")
+    sweep = (
+        "-m",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "seed=0,1",
+        "hydra.sweep.dir=sweep",
+    )
     run(installed, "train", *sweep, *SMALL, cwd=tmp_path)
     told = run(installed, "status", "sweep", cwd=tmp_path).stdout
     assert "2 cells: 2 finished" in told

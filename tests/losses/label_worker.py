@@ -1,7 +1,8 @@
-"""One of two gloo processes: `python label_worker.py RANK WORLD RENDEZVOUS OUT` saves J_D and its gradients.
+"""One of two gloo processes: `python label_worker.py RANK WORLD RENDEZVOUS OUT` saves J_D and its
+gradients.
 
-Of every loss with classes and every case of LABELS_OF_SHARES, on this process's half of one batch; on all of it where
-WORLD is 1.
+Of every loss with classes and every case of LABELS_OF_SHARES, on this process's half of one batch;
+on all of it where WORLD is 1.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def measured(option: str, flags: dict[str, Any], case: str) -> dict[str, Any]:
     real, fake = real.clone().requires_grad_(), fake.clone().requires_grad_()
     value = loss(option, **flags).critic(real, fake, labels, targets)
     on_real, on_fake = torch.autograd.grad(value / parallel.world_size(), (real, fake))
-    return {"value": parallel.mean(value.detach()).item(), "real": on_real.tolist(), "fake": on_fake.tolist()}
+    return {
+        "value": parallel.mean(value.detach()).item(),
+        "real": on_real.tolist(),
+        "fake": on_fake.tolist(),
+    }
 
 
 def main(rank: int, world: int, rendezvous: str, out: Path) -> None:

@@ -1,7 +1,7 @@
 """The formulas of science.md §1 and §6, written a second time, as naively as they are printed.
 
-§1 with mpmath at 60 digits: f(x) on fake is s, on real r. Every entry: phi(s), varphi(r), psi(s) and their derivatives,
-worked out by hand. §6, the losses with classes, with numpy.
+§1 with mpmath at 60 digits: f(x) on fake is s, on real r. Every entry: phi(s), varphi(r), psi(s)
+and their derivatives, worked out by hand. §6, the losses with classes, with numpy.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def root(alpha: float) -> Curve:
 
 
 def ramp(alpha: float) -> Curve:
-    return Curve(lambda t: max(mpf(0), t + mpf(alpha)), lambda t: mpf(1) if t + mpf(alpha) > 0 else mpf(0))
+    return Curve(
+        lambda t: max(mpf(0), t + mpf(alpha)), lambda t: mpf(1) if t + mpf(alpha) > 0 else mpf(0)
+    )
 
 
 LINEAR = Curve(lambda t: t, lambda t: mpf(1))
@@ -90,14 +92,16 @@ PSI = {  # choices of the field `generator`; quadratic aims at 1, the default of
 }
 
 
-# Losses with classes: thesis 4.2 to 4.5 and 4.A -----------------------------------------------------------------------
+# Losses with classes: thesis 4.2 to 4.5 and 4.A ---------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A critic's logits on real and fake samples, (n, outputs), their classes, and a loss's settings.
+    """A critic's logits on real and fake samples, (n, outputs), their classes, and a loss's
+    settings.
 
-    The logits of a sample: the K classes'; the real one in two-class models; the fake one where it is learned, else 0.
+    The logits of a sample: the K classes'; the real one in two-class models; the fake one where it
+    is learned, else 0.
     """
 
     num_classes: int
@@ -120,7 +124,9 @@ class Batch:
 
     def log_d(self, logits: np.ndarray) -> np.ndarray:
         """log [D_1, ..., D_K+1] (n, K+1): LabelGAN and AM-GAN, 4.2.1."""
-        return log_softmax(np.concatenate([logits[:, : self.num_classes], self.fake_logit(logits)[:, None]], 1), 1)
+        return log_softmax(
+            np.concatenate([logits[:, : self.num_classes], self.fake_logit(logits)[:, None]], 1), 1
+        )
 
     def log_c(self, logits: np.ndarray) -> np.ndarray:
         """log C (n, K)."""
@@ -133,11 +139,14 @@ class Batch:
 
 def cross_entropy(p_hat: np.ndarray, log_p: np.ndarray) -> float:
     """E[H(p_hat, p)] over rows, H = -sum p_hat log p."""
-    return float(np.mean([-np.dot(row, log_row) for row, log_row in zip(p_hat, log_p, strict=True)]))
+    return float(
+        np.mean([-np.dot(row, log_row) for row, log_row in zip(p_hat, log_p, strict=True)])
+    )
 
 
 def over_real(batch: Batch, p_hat: np.ndarray, log_p: np.ndarray) -> float:
-    """(4-33): E_labelled[H(p_hat, p)] + E_unlabelled[H(p_hat, p)], each over its own real samples, or one mean."""
+    """(4-33): E_labelled[H(p_hat, p)] + E_unlabelled[H(p_hat, p)], each over its own real samples,
+    or one mean."""
     if batch.settings.get("unlabelled") == "pooled":
         return cross_entropy(p_hat, log_p)
     parts = [batch.labels >= 0, batch.labels < 0]
@@ -156,7 +165,9 @@ def constant(row: list[float], like: np.ndarray) -> np.ndarray:
 def gan_terms(batch: Batch) -> tuple[float, float]:
     """(4-2) and (4-1): (4-9) + (4-10), and (4-7)."""
     real, fake = batch.two_classes(batch.real)[0], batch.two_classes(batch.fake)[0]
-    critic = cross_entropy(constant([1, 0], real), real) + cross_entropy(constant([0, 1], fake), fake)
+    critic = cross_entropy(constant([1, 0], real), real) + cross_entropy(
+        constant([0, 1], fake), fake
+    )
     return critic, cross_entropy(constant([1, 0], fake), fake)
 
 
@@ -191,7 +202,9 @@ def ac_gan_plus(batch: Batch) -> tuple[float, float]:
 def label_gan(batch: Batch) -> tuple[float, float]:
     """(4-4) and (4-3), -E log sum_i<=K D_i."""
     real, fake, k = batch.log_d(batch.real), batch.log_d(batch.fake), batch.num_classes
-    critic = over_real(batch, vectors(batch.completed().labels, k + 1), real) - float(np.mean(fake[:, k]))
+    critic = over_real(batch, vectors(batch.completed().labels, k + 1), real) - float(
+        np.mean(fake[:, k])
+    )
     return critic, -float(np.mean([np.logaddexp.reduce(row[:k]) for row in fake]))
 
 
@@ -204,18 +217,22 @@ def am_gan(batch: Batch) -> tuple[float, float]:
 
 
 def cat_gan(batch: Batch) -> tuple[float, float]:
-    """E_real H(C) - H(E_real C) - E_fake H(C) + E_labelled H(u(y), C); E_fake H(C) - H(E_fake C)."""
+    """E_real H(C) - H(E_real C) - E_fake H(C) + E_labelled H(u(y), C); E_fake H(C) - H(E_fake
+    C)."""
     real, fake = (np.exp(batch.log_c(logits)) for logits in (batch.real, batch.fake))
     sure, even = (lambda p: float(entr(p).sum(1).mean())), (lambda p: float(entr(p.mean(0)).sum()))
     known = batch.labels >= 0
     critic = sure(real) - even(real) - sure(fake)
     if known.any():
-        critic += cross_entropy(vectors(batch.labels[known], batch.num_classes), batch.log_c(batch.real)[known])
+        critic += cross_entropy(
+            vectors(batch.labels[known], batch.num_classes), batch.log_c(batch.real)[known]
+        )
     return critic, sure(fake) - even(fake)
 
 
 def guidance(option: str, batch: Batch, reference: np.ndarray) -> float:
-    """(4-34): H(p_ref, R(E_unlabelled[D])), 0 without an unlabelled sample; D of two-class models is [D_r C, D_f]."""
+    """(4-34): H(p_ref, R(E_unlabelled[D])), 0 without an unlabelled sample; D of two-class models
+    is [D_r C, D_f]."""
     unlabelled = batch.real[batch.labels < 0]
     if not len(unlabelled):
         return 0.0

@@ -32,11 +32,14 @@ MEMBERS = [option for option in ONE_LOGIT if loss(option).member]
 
 
 def variants() -> list[tuple[str, dict[str, Any]]]:
-    """Every loss with classes with each of its flags off and on, and its weights moved off their defaults."""
+    """Every loss with classes with each of its flags off and on, and its weights moved off their
+    defaults."""
     result = []
     for option in WITH_CLASSES:
         flags = [name for name, value in fields("loss", option).items() if isinstance(value, bool)]
-        weights = {name: 0.37 for name, value in fields("loss", option).items() if isinstance(value, float)}
+        weights = {
+            name: 0.37 for name, value in fields("loss", option).items() if isinstance(value, float)
+        }
         for values in product((False, True), repeat=len(flags)):
             result.append((option, {**dict(zip(flags, values, strict=True)), **weights}))
     return result
@@ -70,24 +73,30 @@ def on_real(measured: Any, fake: float = 0.0) -> Callable[[Tensor], Tensor]:
 
 
 def balance(measured: Any, bound: float) -> float | None:
-    """Some a in [-bound, bound] with phi'(a) + varphi'(a) = 0, or None if the ends do not bracket one."""
+    """Some a in [-bound, bound] with phi'(a) + varphi'(a) = 0, or None if the ends do not bracket
+    one."""
 
     def sum_of_slopes(a: float) -> float:
         return slope(on_fake(measured), a) + slope(on_real(measured), a)
 
     ends = sum_of_slopes(-bound), sum_of_slopes(bound)
     for end, a in zip(ends, (-bound, bound), strict=True):
-        if abs(end) <= 8 * EPS * abs(slope(on_fake(measured), a)):  # the two slopes cancel up to rounding
+        if abs(end) <= 8 * EPS * abs(
+            slope(on_fake(measured), a)
+        ):  # the two slopes cancel up to rounding
             return a
     if ends[0] * ends[1] > 0:
         return None
     root = float(brentq(sum_of_slopes, -bound, bound, xtol=1e-13))
     size = abs(slope(on_fake(measured), root)) + abs(slope(on_real(measured), root))
-    return root if abs(sum_of_slopes(root)) <= 1e-9 * max(size, EPS) else None  # a jump through 0 is no root
+    return (
+        root if abs(sum_of_slopes(root)) <= 1e-9 * max(size, EPS) else None
+    )  # a jump through 0 is no root
 
 
 def minimised(value: Callable[[Tensor], Tensor], start: Tensor) -> tuple[Tensor, float]:
-    """A local minimum of a 0-d function of a float64 vector (BFGS) and the length of the gradient there."""
+    """A local minimum of a 0-d function of a float64 vector (BFGS) and the length of the gradient
+    there."""
 
     def value_and_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
         point = torch.tensor(x, dtype=torch.float64, requires_grad=True)
@@ -95,5 +104,7 @@ def minimised(value: Callable[[Tensor], Tensor], start: Tensor) -> tuple[Tensor,
         (gradient,) = torch.autograd.grad(result, point)
         return result.item(), gradient.numpy()
 
-    found = minimize(value_and_gradient, start.numpy(), jac=True, method="BFGS", options={"gtol": 1e-9})
+    found = minimize(
+        value_and_gradient, start.numpy(), jac=True, method="BFGS", options={"gtol": 1e-9}
+    )
     return torch.tensor(found.x), float(np.linalg.norm(found.jac))

@@ -34,18 +34,24 @@ logits = st.lists(st.floats(-3, 3), min_size=1, max_size=5)
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(logits, logits, st.floats(1e-6, 5), st.floats(-2, 2))
 def test_value_and_step_of_the_multiplier(real, fake, rho, multiplier):
-    """J_D = -L with the multiplier from before the call; then it descends along dL/dlambda = 1 - Omega."""
+    """J_D = -L with the multiplier from before the call; then it descends along dL/dlambda = 1 -
+    Omega."""
     made = fisher(rho, multiplier)
     value = made.critic(column(*real), column(*fake)).item()
     size = 6 + (2 + rho * 10) * 10  # of the terms
-    assert value == pytest.approx(-lagrangian(real, fake, rho, multiplier), rel=0, abs=32 * EPS * size)
+    assert value == pytest.approx(
+        -lagrangian(real, fake, rho, multiplier), rel=0, abs=32 * EPS * size
+    )
     expected = multiplier - rho * (1 - second_moment(real, fake))
     assert made.multiplier.item() == pytest.approx(expected, rel=0, abs=32 * EPS * size)
-    assert made.generator(column(*fake)).item() == pytest.approx(-np.mean(fake), rel=0, abs=32 * EPS)
+    assert made.generator(column(*fake)).item() == pytest.approx(
+        -np.mean(fake), rel=0, abs=32 * EPS
+    )
 
 
 def test_by_hand():
-    """real 1, fake 3, rho 1/2: Omega = 5, J = 2 + 1/4 16 = 6, lambda 0 -> 2; again: J = 2 + 2 4 + 4 = 14, 2 -> 4."""
+    """real 1, fake 3, rho 1/2: Omega = 5, J = 2 + 1/4 16 = 6, lambda 0 -> 2; again: J = 2 + 2 4 + 4
+    = 14, 2 -> 4."""
     made = fisher()
     assert made.critic(column(1.0), column(3.0)).item() == 6
     assert made.multiplier.item() == 2
@@ -76,11 +82,13 @@ def test_the_generators_objective_moves_nothing():
 
 
 def test_two_calls_before_one_backward():
-    """Gradient accumulation: each call's graph keeps the multiplier that its value was made with."""
+    """Gradient accumulation: each call's graph keeps the multiplier that its value was made
+    with."""
     made = fisher(multiplier=0.25)
     fakes = [column(3.0).requires_grad_(), column(-2.0).requires_grad_()]
     (made.critic(column(1.0), fakes[0]) + made.critic(column(1.0), fakes[1])).backward()
-    # dJ/ds = 1 + (lambda + rho (Omega - 1)) s; Omega = 5 then 2.5; lambda = 0.25 then 0.25 + 0.5 * 4
+    # dJ/ds = 1 + (lambda + rho (Omega - 1)) s; Omega = 5 then 2.5; lambda = 0.25 then 0.25 + 0.5 *
+    # 4
     assert fakes[0].grad.item() == 1 + (0.25 + 0.5 * 4) * 3
     assert fakes[1].grad.item() == 1 + (2.25 + 0.5 * 1.5) * -2
 
@@ -94,7 +102,8 @@ def test_the_multiplier_carries_no_graph():
 
 
 def test_small_steps_of_the_multiplier_add_up():
-    """At 0.5 one step of 1e-6 * 0.01 = 1e-8 is a third of a float32 ulp; a thousand of them make 1e-5."""
+    """At 0.5 one step of 1e-6 * 0.01 = 1e-8 is a third of a float32 ulp; a thousand of them make
+    1e-5."""
     made = fisher(rho=1e-6, multiplier=0.5)
     logit = torch.full((4, 1), 1.01**0.5)
     for _ in range(1000):
@@ -104,7 +113,8 @@ def test_small_steps_of_the_multiplier_add_up():
 
 
 def test_curvature_is_as_documented():
-    """d2J/dt2 = (lambda + rho (Omega - 1)) / n + rho t^2 / n^2 in one of n fake values: real 0, fakes t and 1."""
+    """d2J/dt2 = (lambda + rho (Omega - 1)) / n + rho t^2 / n^2 in one of n fake values: real 0,
+    fakes t and 1."""
     made, t, rho, multiplier = loss("fisher", rho=0.5), 0.3, 0.5, 0.1
     made.multiplier.fill_(multiplier)
     omega = (t**2 + 1) / 2 / 2

@@ -19,12 +19,15 @@ from gan_lab.losses import GuidedLoss
 few = settings(derandomize=True, deadline=None, max_examples=20)
 classes, seeds = st.integers(2, 7), st.integers(0, 10**6)
 kinds = pytest.mark.parametrize(
-    ("joint", "learned"), [(a, b) for a in (False, True) for b in (False, True)], ids=lambda value: str(value)
+    ("joint", "learned"),
+    [(a, b) for a in (False, True) for b in (False, True)],
+    ids=lambda value: str(value),
 )
 
 
 def drawn(num_classes: int, seed: int, learned: bool, n: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (n, outputs) of a LabelGAN critic, and D (n, K+1) = their softmax, the fake logit 0 or learned."""
+    """Logits (n, outputs) of a LabelGAN critic, and D (n, K+1) = their softmax, the fake logit 0 or
+    learned."""
     logits = 2 * np.random.default_rng(seed).normal(size=(n, num_classes + learned))
     return logits, softmax(logits if learned else np.pad(logits, ((0, 0), (0, 1))), axis=1)
 
@@ -39,7 +42,7 @@ def close(expected, scale: float = 1.0):
     return pytest.approx(expected, rel=0, abs=64 * EPS * scale)
 
 
-# Lemma 4.1: -dH(p, softmax(l))/dl = p - softmax(l) --------------------------------------------------------------------
+# Lemma 4.1: -dH(p, softmax(l))/dl = p - softmax(l) ------------------------------------------------
 
 
 @kinds
@@ -48,8 +51,9 @@ def close(expected, scale: float = 1.0):
 def test_lemma_4_1_of_k_plus_1_classes(joint, learned, num_classes, seed, n):
     """One row of logits, given to n real samples with random labels and to a fake one.
 
-    The mean of H(v(y), D) over the labels is H(p, D) with p their frequencies, so J_D = H(p, D) + H(v(K+1), D) =
-    2 H(q, D) with q = (p, 1)/2, and its gradient 2 (q - D); a fake logit of 0 has none.
+    The mean of H(v(y), D) over the labels is H(p, D) with p their frequencies, so J_D = H(p, D) +
+    H(v(K+1), D) = 2 H(q, D) with q = (p, 1)/2, and its gradient 2 (q - D); a fake logit of 0 has
+    none.
     """
     (row,), (d,) = drawn(num_classes, seed, learned)
     labels = np.random.default_rng(seed + 1).integers(0, num_classes, n)
@@ -59,14 +63,17 @@ def test_lemma_4_1_of_k_plus_1_classes(joint, learned, num_classes, seed, n):
     def objective(point: Tensor) -> Tensor:
         return made.critic(point.expand(n, -1), point[None], torch.tensor(labels))
 
-    assert objective(torch.tensor(row)).item() == close(2 * cross_entropy(q[None], np.log(d)[None]), 40)
+    assert objective(torch.tensor(row)).item() == close(
+        2 * cross_entropy(q[None], np.log(d)[None]), 40
+    )
     assert descent(objective, row)[0] == close(2 * (q - d)[: len(row)])
 
 
 @few
 @given(classes, seeds, st.integers(1, 6))
 def test_lemma_4_1_of_k_classes(num_classes, seed, n):
-    """The same for C: J_G of AC-GAN less that of GAN* on one row with random targets is H(p, C), gradient p - C."""
+    """The same for C: J_G of AC-GAN less that of GAN* on one row with random targets is H(p, C),
+    gradient p - C."""
     row = 2 * np.random.default_rng(seed).normal(size=num_classes + 1)
     targets = torch.tensor(np.random.default_rng(seed + 1).integers(0, num_classes, n))
     p = np.bincount(targets.numpy(), minlength=num_classes) / n
@@ -76,7 +83,9 @@ def test_lemma_4_1_of_k_classes(num_classes, seed, n):
         return loss("ac_gan").generator(fake, targets) - loss("gan_star").generator(fake)
 
     c = softmax(row[:num_classes])
-    assert difference(torch.tensor(row)).item() == close(cross_entropy(p[None], np.log(c)[None]), 20)
+    assert difference(torch.tensor(row)).item() == close(
+        cross_entropy(p[None], np.log(c)[None]), 20
+    )
     assert descent(difference, row)[0] == close(np.append(p - c, 0), 4)
 
 
@@ -86,7 +95,11 @@ def test_lemma_4_1_of_a_target_without_zeros(num_classes, seed):
     """(4-34) of one sample is H(p_ref, C); (4-24) is H(1/K, C)."""
     rng = np.random.default_rng(seed)
     row, reference = 2 * rng.normal(size=num_classes + 1), rng.dirichlet(np.full(num_classes, 3.0))
-    c, fake, unknown = softmax(row[:num_classes]), torch.zeros(1, num_classes + 1, dtype=torch.float64), -1
+    c, fake, unknown = (
+        softmax(row[:num_classes]),
+        torch.zeros(1, num_classes + 1, dtype=torch.float64),
+        -1,
+    )
     base = loss("gan_star")
 
     def guidance(point: Tensor) -> Tensor:
@@ -97,12 +110,17 @@ def test_lemma_4_1_of_a_target_without_zeros(num_classes, seed):
         arguments = fake, point[None], torch.tensor([0]), torch.tensor([0])
         return loss("ac_gan_plus").critic(*arguments) - loss("ac_gan").critic(*arguments)
 
-    for difference, p in ((guidance, reference), (confusion, np.full(num_classes, 1 / num_classes))):
-        assert difference(torch.tensor(row)).item() == close(cross_entropy(p[None], np.log(c)[None]), 40)
+    for difference, p in (
+        (guidance, reference),
+        (confusion, np.full(num_classes, 1 / num_classes)),
+    ):
+        assert difference(torch.tensor(row)).item() == close(
+            cross_entropy(p[None], np.log(c)[None]), 40
+        )
         assert descent(difference, row)[0] == close(np.append(p - c, 0), 4)
 
 
-# (4-13) to (4-16) -----------------------------------------------------------------------------------------------------
+# (4-13) to (4-16) ---------------------------------------------------------------------------------
 
 
 def alpha(d: np.ndarray) -> np.ndarray:
@@ -114,7 +132,8 @@ def alpha(d: np.ndarray) -> np.ndarray:
 @few
 @given(classes, seeds)
 def test_gradient_of_label_gan_in_the_logits(joint, learned, num_classes, seed):
-    """(4-13), (4-14): (1 - D_r) alpha_k, each sample with 1/n; where the fake logit is 0 the last part is missing."""
+    """(4-13), (4-14): (1 - D_r) alpha_k, each sample with 1/n; where the fake logit is 0 the last
+    part is missing."""
     logits, d = drawn(num_classes, seed, learned, n=3)
     made = loss("label_gan", joint=joint, learned_fake_logit=learned)
     expected = [(1 - row[:-1].sum()) * alpha(row) / 3 for row in d]
@@ -131,7 +150,9 @@ def test_gradient_of_label_gan_in_x(joint, learned, num_classes, seed):
     logits = w @ x + (u @ x) ** 2
     d = softmax(logits if learned else np.append(logits, 0))
     slopes = w + 2 * (u @ x)[:, None] * u
-    slopes = slopes if learned else np.concatenate([slopes, np.zeros((1, 4))])  # 0 does not depend on x
+    slopes = (
+        slopes if learned else np.concatenate([slopes, np.zeros((1, 4))])
+    )  # 0 does not depend on x
     made = loss("label_gan", joint=joint, learned_fake_logit=learned)
 
     def objective(point: Tensor) -> Tensor:
@@ -150,10 +171,12 @@ def test_gradient_of_am_gan_in_the_logits(joint, learned, num_classes, seed):
     targets = np.random.default_rng(seed + 1).integers(0, num_classes, 3)
     made = loss("am_gan", joint=joint, learned_fake_logit=learned)
     expected = (vectors(targets, num_classes + 1) - d)[:, : logits.shape[1]] / 3
-    assert descent(lambda point: made.generator(point, torch.tensor(targets)), logits)[0] == close(expected)
+    assert descent(lambda point: made.generator(point, torch.tensor(targets)), logits)[0] == close(
+        expected
+    )
 
 
-# Figure 4-1 -----------------------------------------------------------------------------------------------------------
+# Figure 4-1 ---------------------------------------------------------------------------------------
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -161,12 +184,14 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def towards(option: str, w: np.ndarray, level: float) -> np.ndarray:
-    """-dJ_G/dx at the point where two classes with gradients w (2, d) both have the logit `level`; target: the first.
+    """-dJ_G/dx at the point where two classes with gradients w (2, d) both have the logit `level`;
+    target: the first.
 
     l_k = w_k.x + level at x = 0, and the logit of fake is 0.
     """
     (gradient,) = descent(
-        lambda x: loss(option).generator((torch.tensor(w) @ x + level)[None], torch.tensor([0])), np.zeros(w.shape[1])
+        lambda x: loss(option).generator((torch.tensor(w) @ x + level)[None], torch.tensor([0])),
+        np.zeros(w.shape[1]),
     )
     return gradient
 
@@ -177,23 +202,29 @@ ORTHOGONAL = np.array([[1.0, 0, 0], [0, 1, 0]])
 @pytest.mark.parametrize("level", [-6.0, -3.0, 0.0, 3.0])
 @pytest.mark.parametrize("turn", [0.0, 0.7])
 def test_overlaid_gradients(level, turn):
-    """Two equally likely classes whose logits rise along orthogonal unit vectors w_1 and w_2; l_1 = l_2 = c.
+    """Two equally likely classes whose logits rise along orthogonal unit vectors w_1 and w_2; l_1 =
+    l_2 = c.
 
     D = (p, p, 1 - 2p) with p = e^c / (1 + 2 e^c), and D_r = 2p.
 
-    LabelGAN, (4-15): alpha = (1/2, 1/2), so -dJ/dx = (1 - D_r) (w_1 + w_2)/2: it lies between the two and has the
-    cosine 1/sqrt(2) with both, whatever c.
+    LabelGAN, (4-15): alpha = (1/2, 1/2), so -dJ/dx = (1 - D_r) (w_1 + w_2)/2: it lies between the
+    two and has the cosine 1/sqrt(2) with both, whatever c.
 
-    AM-GAN with target 1: v(1) - D = (1 - p, -p), so -dJ/dx = (1 - p) w_1 - p w_2. Its cosine with w_1 is
-    (1 - p) / sqrt((1 - p)^2 + p^2), with w_2 it is -p / sqrt(...): towards the one class, away from the other. p < 1/2,
-    so the first is above 1/sqrt(2) everywhere, and it tends to 1 where the critic is sure of a fake (p -> 0).
+    AM-GAN with target 1: v(1) - D = (1 - p, -p), so -dJ/dx = (1 - p) w_1 - p w_2. Its cosine with
+    w_1 is (1 - p) / sqrt((1 - p)^2 + p^2), with w_2 it is -p / sqrt(...): towards the one class,
+    away from the other. p < 1/2, so the first is above 1/sqrt(2) everywhere, and it tends to 1
+    where the critic is sure of a fake (p -> 0).
     """
-    rotation = np.array([[math.cos(turn), 0, -math.sin(turn)], [0, 1, 0], [math.sin(turn), 0, math.cos(turn)]])
+    rotation = np.array(
+        [[math.cos(turn), 0, -math.sin(turn)], [0, 1, 0], [math.sin(turn), 0, math.cos(turn)]]
+    )
     w = ORTHOGONAL @ rotation
     p = math.exp(level) / (1 + 2 * math.exp(level))
     overlaid, single = towards("label_gan", w, level), towards("am_gan", w, level)
     assert overlaid == close((1 - 2 * p) * (w[0] + w[1]) / 2)
-    assert [cosine(overlaid, w[0]), cosine(overlaid, w[1])] == close([1 / math.sqrt(2)] * 2, 1 / (1 - 2 * p))
+    assert [cosine(overlaid, w[0]), cosine(overlaid, w[1])] == close(
+        [1 / math.sqrt(2)] * 2, 1 / (1 - 2 * p)
+    )
     length = math.sqrt((1 - p) ** 2 + p**2)
     assert single == close((1 - p) * w[0] - p * w[1])
     assert [cosine(single, w[0]), cosine(single, w[1])] == close([(1 - p) / length, -p / length])
@@ -202,17 +233,19 @@ def test_overlaid_gradients(level, turn):
 
 
 def test_overlaid_gradients_may_cancel():
-    """w_2 = -w_1: LabelGAN stands still, (1 - D_r) (w_1 - w_1)/2 = 0. AM-GAN: (1 - p) w_1 + p w_1 = w_1, cosine 1."""
+    """w_2 = -w_1: LabelGAN stands still, (1 - D_r) (w_1 - w_1)/2 = 0. AM-GAN: (1 - p) w_1 + p w_1 =
+    w_1, cosine 1."""
     w = np.array([[0.6, 0.8], [-0.6, -0.8]])
     assert towards("label_gan", w, -1.0) == close([0, 0])
     assert towards("am_gan", w, -1.0) == close(w[0])
 
 
-# Lemma 4.2 and what follows from it -----------------------------------------------------------------------------------
+# Lemma 4.2 and what follows from it ---------------------------------------------------------------
 
 
 def decomposed(p_hat: np.ndarray, p: np.ndarray) -> float:
-    """The right side of (4-19), p_hat_r H(R(p_hat), R(p)) + H(F(p_hat), F(p)), of vectors (K+1,)."""
+    """The right side of (4-19), p_hat_r H(R(p_hat), R(p)) + H(F(p_hat), F(p)), of vectors
+    (K+1,)."""
 
     def r(v: np.ndarray) -> np.ndarray:
         return v[:-1] / v[:-1].sum()
@@ -227,7 +260,8 @@ def decomposed(p_hat: np.ndarray, p: np.ndarray) -> float:
 @few
 @given(classes, seeds)
 def test_lemma_4_2(num_classes, seed):
-    """For any p_hat and p: the decomposition that the next tests measure the losses with is the entropy itself."""
+    """For any p_hat and p: the decomposition that the next tests measure the losses with is the
+    entropy itself."""
     p_hat, p = np.random.default_rng(seed).dirichlet(np.ones(num_classes + 1), size=2)
     assert decomposed(p_hat, p) == close(-(p_hat @ np.log(p)), 40)
 
@@ -236,7 +270,8 @@ def test_lemma_4_2(num_classes, seed):
 @few
 @given(classes, seeds)
 def test_lemma_4_2_in_the_losses(joint, learned, num_classes, seed):
-    """(4-20), (4-6): both objectives of AM-GAN are decomposed entropies, of v(y), v(K+1) and v(t)."""
+    """(4-20), (4-6): both objectives of AM-GAN are decomposed entropies, of v(y), v(K+1) and
+    v(t)."""
     logits, d = drawn(num_classes, seed, learned, n=6)
     labels, targets = np.random.default_rng(seed + 1).integers(0, num_classes, (2, 3))
     made, v = loss("am_gan", joint=joint, learned_fake_logit=learned), np.eye(num_classes + 1)
@@ -252,14 +287,23 @@ def test_lemma_4_2_in_the_losses(joint, learned, num_classes, seed):
 @few
 @given(classes, seeds)
 def test_am_gan_is_label_gan_and_an_auxiliary_classifier(joint, learned, num_classes, seed):
-    """(4-20), (4-21): J_G of AM-GAN is that of LabelGAN plus H(u(t), R(D)); R(D) = C is the softmax of K logits.
+    """(4-20), (4-21): J_G of AM-GAN is that of LabelGAN plus H(u(t), R(D)); R(D) = C is the softmax
+    of K logits.
 
     And the critic's: J_D of both is a two-class game on F(D) = [D_r, D_K+1] plus H(u(y), R(D)).
     """
     logits, d = drawn(num_classes, seed, learned, n=7)
-    labels, targets = (np.random.default_rng(seed + k).integers(0, num_classes, n) for k, n in ((1, 4), (2, 3)))
-    real, fake, y, t = *torch.tensor(logits).split([4, 3]), torch.tensor(labels), torch.tensor(targets)
-    am, label = (loss(option, joint=joint, learned_fake_logit=learned) for option in ("am_gan", "label_gan"))
+    labels, targets = (
+        np.random.default_rng(seed + k).integers(0, num_classes, n) for k, n in ((1, 4), (2, 3))
+    )
+    real, fake, y, t = (
+        *torch.tensor(logits).split([4, 3]),
+        torch.tensor(labels),
+        torch.tensor(targets),
+    )
+    am, label = (
+        loss(option, joint=joint, learned_fake_logit=learned) for option in ("am_gan", "label_gan")
+    )
 
     log_c = log_softmax(logits[:, :num_classes], axis=1)
     auxiliary = cross_entropy(vectors(targets, num_classes), log_c[4:])
@@ -273,42 +317,72 @@ def test_am_gan_is_label_gan_and_an_auxiliary_classifier(joint, learned, num_cla
     assert descent(pull, logits[4:])[0] == close(np.concatenate([classifier, padding], axis=1), 4)
 
     f = np.log(np.stack([d[:, :-1].sum(1), d[:, -1]], axis=1))
-    game = cross_entropy(constant([1, 0], f[:4]), f[:4]) + cross_entropy(constant([0, 1], f[4:]), f[4:])
+    game = cross_entropy(constant([1, 0], f[:4]), f[:4]) + cross_entropy(
+        constant([0, 1], f[4:]), f[4:]
+    )
     expected = game + cross_entropy(vectors(labels, num_classes), log_c[:4])
-    assert am.critic(real, fake, y, t).item() == label.critic(real, fake, y).item() == close(expected, 20)
+    assert (
+        am.critic(real, fake, y, t).item()
+        == label.critic(real, fake, y).item()
+        == close(expected, 20)
+    )
 
 
 @pytest.mark.parametrize("learned", [False, True])
 @few
 @given(classes, seeds)
 def test_ac_gan_is_a_hierarchical_model_of_k_plus_1_classes(learned, num_classes, seed):
-    """(4-22): J_G = H(v(t), P) with P = [D_r C, D_f]; by Lemma 4.2 also J_D = H(v(y), P) + H(v(K+1), P)."""
+    """(4-22): J_G = H(v(t), P) with P = [D_r C, D_f]; by Lemma 4.2 also J_D = H(v(y), P) +
+    H(v(K+1), P)."""
     logits = 2 * np.random.default_rng(seed).normal(size=(7, num_classes + 1 + learned))
-    labels, targets = (np.random.default_rng(seed + k).integers(0, num_classes, n) for k, n in ((1, 4), (2, 3)))
+    labels, targets = (
+        np.random.default_rng(seed + k).integers(0, num_classes, n) for k, n in ((1, 4), (2, 3))
+    )
     d_r = 1 / (1 + np.exp((logits[:, -1] if learned else 0) - logits[:, num_classes]))
-    p = np.concatenate([d_r[:, None] * softmax(logits[:, :num_classes], axis=1), 1 - d_r[:, None]], axis=1)
+    p = np.concatenate(
+        [d_r[:, None] * softmax(logits[:, :num_classes], axis=1), 1 - d_r[:, None]], axis=1
+    )
     assert p.sum(1) == close(1)
     made, v = loss("ac_gan", learned_fake_logit=learned), np.eye(num_classes + 1)
     real, fake = torch.tensor(logits).split([4, 3])
     generator = cross_entropy(v[targets], np.log(p[4:]))
-    critic = cross_entropy(v[labels], np.log(p[:4])) + cross_entropy(v[[num_classes] * 3], np.log(p[4:]))
-    assert made.generator(fake, torch.tensor(targets)).item() == pytest.approx(generator, rel=0, abs=1e-12)
-    assert made.critic(real, fake, torch.tensor(labels)).item() == pytest.approx(critic, rel=0, abs=1e-12)
+    critic = cross_entropy(v[labels], np.log(p[:4])) + cross_entropy(
+        v[[num_classes] * 3], np.log(p[4:])
+    )
+    assert made.generator(fake, torch.tensor(targets)).item() == pytest.approx(
+        generator, rel=0, abs=1e-12
+    )
+    assert made.critic(real, fake, torch.tensor(labels)).item() == pytest.approx(
+        critic, rel=0, abs=1e-12
+    )
 
 
 @few
 @given(classes, seeds)
 def test_ac_gan_is_gan_and_an_auxiliary_classifier(num_classes, seed):
-    """4.4.1: without its class terms it is the loss `gan` on the real logit; so is GAN* for the generator."""
+    """4.4.1: without its class terms it is the loss `gan` on the real logit; so is GAN* for the
+    generator."""
     logits = 2 * np.random.default_rng(seed).normal(size=(7, num_classes + 1))
-    labels, targets = (np.random.default_rng(seed + k).integers(0, num_classes, n) for k, n in ((1, 4), (2, 3)))
-    real, fake, y, t = *torch.tensor(logits).split([4, 3]), torch.tensor(labels), torch.tensor(targets)
+    labels, targets = (
+        np.random.default_rng(seed + k).integers(0, num_classes, n) for k, n in ((1, 4), (2, 3))
+    )
+    real, fake, y, t = (
+        *torch.tensor(logits).split([4, 3]),
+        torch.tensor(labels),
+        torch.tensor(targets),
+    )
     gan, log_c = loss("gan"), log_softmax(logits[:, :num_classes], axis=1)
     on_real, on_fake = (
-        cross_entropy(vectors(c, num_classes), part) for c, part in ((labels, log_c[:4]), (targets, log_c[4:]))
+        cross_entropy(vectors(c, num_classes), part)
+        for c, part in ((labels, log_c[:4]), (targets, log_c[4:]))
     )
-    game, generator = gan.critic(real[:, -1:], fake[:, -1:]).item(), gan.generator(fake[:, -1:]).item()
+    game, generator = (
+        gan.critic(real[:, -1:], fake[:, -1:]).item(),
+        gan.generator(fake[:, -1:]).item(),
+    )
     assert loss("ac_gan").critic(real, fake, y).item() == close(game + on_real, 40)
     assert loss("ac_gan").generator(fake, t).item() == close(generator + on_fake, 40)
-    assert loss("gan_star", classifier_weight=0.3).critic(real, fake, y).item() == close(game + 0.3 * on_real, 40)
+    assert loss("gan_star", classifier_weight=0.3).critic(real, fake, y).item() == close(
+        game + 0.3 * on_real, 40
+    )
     assert loss("gan_star").generator(fake).item() == close(generator, 40)

@@ -1,4 +1,5 @@
-"""Samples without labels: (4-33), the guidance of (4-34), and CatGAN at distributions worked out by hand."""
+"""Samples without labels: (4-33), the guidance of (4-34), and CatGAN at distributions worked out by
+hand."""
 
 from __future__ import annotations
 
@@ -34,15 +35,18 @@ def unlabelled(batch, mask):
     return replace(batch, labels=np.where(mask, -1, batch.labels))
 
 
-# (4-33) ---------------------------------------------------------------------------------------------------------------
+# (4-33) -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
 @pytest.mark.parametrize("means", ["separate", "pooled"])
 @few
 @given(st.integers(2, 7), seeds, masks)
-def test_an_unlabelled_sample_takes_the_class_of_its_logits(option, flags, means, num_classes, seed, mask):
-    """argmax_k l_k is its label; the mean over such samples is added to that over the others, or one is over both."""
+def test_an_unlabelled_sample_takes_the_class_of_its_logits(
+    option, flags, means, num_classes, seed, mask
+):
+    """argmax_k l_k is its label; the mean over such samples is added to that over the others, or
+    one is over both."""
     flags = {**flags, "unlabelled": means}
     made = loss(option, **flags)
     batch = unlabelled(random_batch(made, num_classes, seed, flags=flags), mask)
@@ -54,7 +58,8 @@ def test_an_unlabelled_sample_takes_the_class_of_its_logits(option, flags, means
 @pytest.mark.parametrize("means", ["separate", "pooled"])
 @pytest.mark.parametrize("mask", MASKS)
 def test_the_gradient_with_unlabelled_samples(option, flags, means, mask):
-    """Against central differences of numpy: h^2/6 times a third derivative below 2, and rounding. No label changes."""
+    """Against central differences of numpy: h^2/6 times a third derivative below 2, and rounding.
+    No label changes."""
     flags, h = {**flags, "unlabelled": means}, 1e-4
     made = loss(option, **flags)
     batch = unlabelled(random_batch(made, 3, seed=7, flags=flags), MASKS[mask])
@@ -62,8 +67,13 @@ def test_the_gradient_with_unlabelled_samples(option, flags, means, mask):
     for place in np.ndindex(found.shape):
         step = np.zeros_like(found)
         step[place] = h
-        ahead, behind = (CLASS_FORMULAS[option](replace(batch, real=batch.real + sign * step))[0] for sign in (1, -1))
-        assert found[place] == pytest.approx((ahead - behind) / (2 * h), rel=0, abs=h**2 + 16 * EPS * 20 / h)
+        ahead, behind = (
+            CLASS_FORMULAS[option](replace(batch, real=batch.real + sign * step))[0]
+            for sign in (1, -1)
+        )
+        assert found[place] == pytest.approx(
+            (ahead - behind) / (2 * h), rel=0, abs=h**2 + 16 * EPS * 20 / h
+        )
 
 
 @pytest.mark.parametrize(("option", "flags"), DYNAMIC, ids=name_of)
@@ -71,14 +81,17 @@ def test_the_gradient_with_unlabelled_samples(option, flags, means, mask):
 def test_with_all_labels_or_none_both_means_are_the_same(option, flags, mask):
     """To the last bit of values and gradients: the default changed nothing for data with labels."""
     made, pooled = (loss(option, **flags, unlabelled=means) for means in ("separate", "pooled"))
-    batch = unlabelled(random_batch(made, 5, seed=8, flags=flags, sizes=(64, 48)), np.full(64, mask == "all"))
+    batch = unlabelled(
+        random_batch(made, 5, seed=8, flags=flags, sizes=(64, 48)), np.full(64, mask == "all")
+    )
     assert values(made, batch) == values(pooled, batch)
     assert all(map(np.array_equal, gradients(made, batch), gradients(pooled, batch)))
 
 
 @pytest.mark.parametrize("joint", [False, True])
 def test_one_labelled_sample_of_three_by_hand(joint):
-    """K = 2, fake logit 0. Labelled 1 with e^l = (2, 3): D_1 = 3/6. Unlabelled (1, 2) and (1, 6): 2/4 and 6/8.
+    """K = 2, fake logit 0. Labelled 1 with e^l = (2, 3): D_1 = 3/6. Unlabelled (1, 2) and (1, 6):
+    2/4 and 6/8.
 
     Separate: log 2 + (log 2 + log 4/3)/2; pooled: (2 log 2 + log 4/3)/3.
     """
@@ -88,12 +101,17 @@ def test_one_labelled_sample_of_three_by_hand(joint):
     for means, expected in (("separate", log(2) + log(8 / 3) / 2), ("pooled", log(16 / 3) / 3)):
         for option in ("label_gan", "am_gan"):
             made = loss(option, joint=joint, unlabelled=means)
-            assert made.critic(real, fake, labels).item() == pytest.approx(expected + on_fake, rel=1e-14, abs=0)
+            assert made.critic(real, fake, labels).item() == pytest.approx(
+                expected + on_fake, rel=1e-14, abs=0
+            )
 
 
 def test_a_real_logit_of_its_own_has_one_game_over_all():
-    """K = 2 and the real logit 0 of three samples, D_r = 1/2: log 2 once. C = 3/5 labelled, 2/3 and 6/7 unlabelled."""
-    real = torch.tensor([[2.0, 3.0, 1.0], [1.0, 2.0, 1.0], [1.0, 6.0, 1.0]], dtype=torch.float64).log()
+    """K = 2 and the real logit 0 of three samples, D_r = 1/2: log 2 once. C = 3/5 labelled, 2/3 and
+    6/7 unlabelled."""
+    real = torch.tensor(
+        [[2.0, 3.0, 1.0], [1.0, 2.0, 1.0], [1.0, 6.0, 1.0]], dtype=torch.float64
+    ).log()
     labels, game = torch.tensor([1, -1, -1]), 2 * log(2)
     classify = log(5 / 3) + (log(3 / 2) + log(7 / 6)) / 2
     for made, weight in ((loss("ac_gan"), 1.0), (loss("gan_star", classifier_weight=0.5), 0.5)):
@@ -112,19 +130,24 @@ def test_the_class_is_one_of_the_k(option, flags):
     assert values(made, batch)[0] == values(made, batch.completed())[0]
 
 
-# Two processes whose shares of a batch have unequal numbers of labels -------------------------------------------------
+# Two processes whose shares of a batch have unequal numbers of labels -----------------------------
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> list[dict]:
     """What one process makes of every case of the worker, and each of two."""
-    return gloo.results(Path(__file__).with_name("label_worker.py"), tmp_path_factory.mktemp("labels"), seconds=100)[0]
+    return gloo.results(
+        Path(__file__).with_name("label_worker.py"), tmp_path_factory.mktemp("labels"), seconds=100
+    )[0]
 
 
 @pytest.mark.parametrize("case", LABELS_OF_SHARES)
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: f"{variant[0]}-{name_of(variant[1])}")
+@pytest.mark.parametrize(
+    "variant", VARIANTS, ids=lambda variant: f"{variant[0]}-{name_of(variant[1])}"
+)
 def test_labels_are_counted_over_processes(shared, variant, case):
-    """The mean of two processes' values is the formula's of the whole batch; their gradients are those of one."""
+    """The mean of two processes' values is the formula's of the whole batch; their gradients are
+    those of one."""
     option, flags = variant
     alone, first, second = (results[name_of_case(option, flags, case)] for results in shared)
     batch = batch_of(option, flags, case)
@@ -146,11 +169,14 @@ def test_the_callers_labels_are_left_alone(option, flags):
     assert torch.equal(labels, before)
 
 
-# (4-34) ---------------------------------------------------------------------------------------------------------------
+# (4-34) -------------------------------------------------------------------------------------------
 
 
 def guided(option, flags, num_classes: int, seed: int) -> GuidedLoss:
-    return GuidedLoss(loss(option, **flags), tuple(np.random.default_rng(seed).dirichlet(np.full(num_classes, 3.0))))
+    return GuidedLoss(
+        loss(option, **flags),
+        tuple(np.random.default_rng(seed).dirichlet(np.full(num_classes, 3.0))),
+    )
 
 
 @every_variant
@@ -180,15 +206,20 @@ def test_the_gradient_of_the_guidance(option, flags, mask):
         step = np.zeros_like(added)
         step[place] = h
         ahead, behind = (
-            guidance(option, replace(batch, real=batch.real + sign * step), np.array(made.reference))
+            guidance(
+                option, replace(batch, real=batch.real + sign * step), np.array(made.reference)
+            )
             for sign in (1, -1)
         )
-        assert added[place] == pytest.approx((ahead - behind) / (2 * h), rel=0, abs=h**2 + 16 * EPS * 20 / h)
+        assert added[place] == pytest.approx(
+            (ahead - behind) / (2 * h), rel=0, abs=h**2 + 16 * EPS * 20 / h
+        )
 
 
 @every_variant
 def test_nothing_is_added_without_an_unlabelled_sample(option, flags):
-    """To the last bit, and also where the mean of the probabilities would be 0 in floating point."""
+    """To the last bit, and also where the mean of the probabilities would be 0 in floating
+    point."""
     made = guided(option, flags, 3, seed=4)
     for scale in (2.0, 1e4):
         batch = random_batch(made, 3, seed=4, scale=scale)
@@ -216,7 +247,9 @@ def test_guidance_of_extreme_logits(option, flags, mask, seed):
 @every_variant
 def test_guidance_in_half_precision(option, flags):
     made = guided(option, flags, 4, seed=5)
-    real, fake, labels, targets = tensors(unlabelled(random_batch(made, 4, seed=5), MASKS["some"]), torch.bfloat16)
+    real, fake, labels, targets = tensors(
+        unlabelled(random_batch(made, 4, seed=5), MASKS["some"]), torch.bfloat16
+    )
     value = made.critic(real, fake, labels, targets)
     assert value.dtype == torch.float32
     assert torch.equal(value, made.critic(real.float(), fake.float(), labels, targets))
@@ -225,16 +258,22 @@ def test_guidance_in_half_precision(option, flags):
 def test_guidance_by_hand():
     """Two unlabelled samples, D = (2, 3, 1)/6 and (1, 2, 1)/4: mean (7, 12, 5)/24, R = (7, 12)/19.
 
-    p_ref = (1/4, 3/4): H = 1/4 log 19/7 + 3/4 log 19/12. The third sample has a label and does not count. CatGAN's mean
-    is that of C = (2, 3)/5 and (1, 2)/3: (11, 19)/30.
+    p_ref = (1/4, 3/4): H = 1/4 log 19/7 + 3/4 log 19/12. The third sample has a label and does not
+    count. CatGAN's mean is that of C = (2, 3)/5 and (1, 2)/3: (11, 19)/30.
     """
     real = torch.tensor([[2.0, 3.0], [1.0, 2.0], [11.0, 1.0]], dtype=torch.float64).log()
     fake, labels, targets = real[:1], torch.tensor([-1, -1, 0]), torch.tensor([0])
-    for option, r in (("label_gan", (7 / 19, 12 / 19)), ("am_gan", (7 / 19, 12 / 19)), ("cat_gan", (11 / 30, 19 / 30))):
+    for option, r in (
+        ("label_gan", (7 / 19, 12 / 19)),
+        ("am_gan", (7 / 19, 12 / 19)),
+        ("cat_gan", (11 / 30, 19 / 30)),
+    ):
         base = loss(option)
         found = GuidedLoss(base, (0.25, 0.75)).critic(real, fake, labels, targets)
         found = found - base.critic(real, fake, labels, targets)
-        assert found.item() == pytest.approx(-0.25 * log(r[0]) - 0.75 * log(r[1]), rel=1e-13, abs=0), option
+        assert found.item() == pytest.approx(
+            -0.25 * log(r[0]) - 0.75 * log(r[1]), rel=1e-13, abs=0
+        ), option
 
 
 @every_variant
@@ -244,7 +283,11 @@ def test_the_rest_is_the_loss_itself(option, flags):
     logits, targets = torch.randn(3, base.outputs(4)), torch.tensor([0, 1, 2])
     assert isinstance(made, ClassLoss)
     assert made.name == option
-    assert (made.needs_labels, made.needs_targets, made.has_score) == (True, base.needs_targets, base.has_score)
+    assert (made.needs_labels, made.needs_targets, made.has_score) == (
+        True,
+        base.needs_targets,
+        base.has_score,
+    )
     assert made.outputs(4) == base.outputs(4)
     assert torch.equal(made.classes(logits), base.classes(logits))
     assert torch.equal(made.generator(logits, targets), base.generator(logits, targets))
@@ -260,16 +303,19 @@ def test_the_rest_is_the_loss_itself(option, flags):
         made.critic(logits, logits, None, targets)
 
 
-# CatGAN ---------------------------------------------------------------------------------------------------------------
+# CatGAN -------------------------------------------------------------------------------------------
 
 
 def rows(*classes, num_classes: int = 4) -> torch.Tensor:
     """Logits (n, K) in float64: None is uniform, a number is one-hot (by underflow)."""
     sure = 1e4 * torch.eye(num_classes, dtype=torch.float64)
-    return torch.stack([torch.zeros(num_classes, dtype=torch.float64) if c is None else sure[c] for c in classes])
+    return torch.stack(
+        [torch.zeros(num_classes, dtype=torch.float64) if c is None else sure[c] for c in classes]
+    )
 
 
-# one of two samples sure, the other not: E H(C) = 1/2; E C = (5, 1, 1, 1)/8, whose H is 3 log 2 - 5/8 log 5
+# one of two samples sure, the other not: E H(C) = 1/2; E C = (5, 1, 1, 1)/8, whose H is 3 log 2 -
+# 5/8 log 5
 HALF = 1 / 2 - (3 / 2 - 5 / 8 * log(5) / log(4))
 # real, fake, labels -> J_D, J_G in units of log 4; H of uniform is 1, of one-hot 0
 CAT = {
@@ -288,12 +334,15 @@ CAT = {
 def test_cat_gan_by_hand(name):
     real, fake, labels, critic, generator = CAT[name]
     made, x, s = loss("cat_gan"), rows(*real), rows(*fake)
-    assert made.critic(x, s, torch.tensor(labels)).item() == pytest.approx(critic * log(4), rel=0, abs=1e-14)
+    assert made.critic(x, s, torch.tensor(labels)).item() == pytest.approx(
+        critic * log(4), rel=0, abs=1e-14
+    )
     assert made.generator(s).item() == pytest.approx(generator * log(4), rel=0, abs=1e-14)
 
 
 def test_cat_gan_counts_the_labelled_samples_alone():
-    """One labelled sample among three: H(u(1), C) = log 4 - log 3 with C = (1, 3)/4, not a third of it."""
+    """One labelled sample among three: H(u(1), C) = log 4 - log 3 with C = (1, 3)/4, not a third of
+    it."""
     real = torch.tensor([[1.0, 3.0]] * 3, dtype=torch.float64).log()
     made, fake = loss("cat_gan"), torch.zeros(1, 2, dtype=torch.float64)
     nothing = made.critic(real, fake, torch.tensor([-1, -1, -1])).item()
@@ -310,4 +359,6 @@ def test_cat_gan_does_not_name_classes_without_labels(num_classes, seed):
     batch = unlabelled(random_batch(made, num_classes, seed), MASKS["all"])
     order = np.random.default_rng(seed).permutation(num_classes)
     renamed = replace(batch, real=batch.real[:, order], fake=batch.fake[:, order])
-    assert values(made, renamed) == pytest.approx(values(made, batch), rel=0, abs=32 * EPS * size(batch))
+    assert values(made, renamed) == pytest.approx(
+        values(made, batch), rel=0, abs=32 * EPS * size(batch)
+    )

@@ -1,4 +1,5 @@
-"""Optimal critics that are known exactly: Table 2-1 on a finite support, and LGANs with one fake and one real point."""
+"""Optimal critics that are known exactly: Table 2-1 on a finite support, and LGANs with one fake
+and one real point."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def gradient(value, point: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("option", LOG_RATIO)
 def test_the_optimal_critic_of_the_vanilla_objective_is_the_log_ratio(option):
-    """Table 2-1. The Hessian at f* is P_r P_g / (P_r + P_g) >= 0.037, so f is within gradient / 0.02 of f*."""
+    """Table 2-1. The Hessian at f* is P_r P_g / (P_r + P_g) >= 0.037, so f is within gradient /
+    0.02 of f*."""
     value, exact = objective(loss(option)), np.log(P_REAL / P_FAKE)
     assert np.abs(gradient(value, exact)).max() <= 16 * EPS
     found, residual = minimised(value, torch.zeros(6, dtype=torch.float64))
@@ -49,12 +51,15 @@ def test_its_minimum_is_the_jensen_shannon_divergence():
     mean = (P_REAL + P_FAKE) / 2
     divergence = (P_REAL * np.log(P_REAL / mean) + P_FAKE * np.log(P_FAKE / mean)).sum() / 2
     exact = torch.tensor(np.log(P_REAL / P_FAKE))
-    assert objective(loss("vanilla"))(exact).item() == pytest.approx(math.log(4) - 2 * divergence, rel=8 * EPS, abs=0)
+    assert objective(loss("vanilla"))(exact).item() == pytest.approx(
+        math.log(4) - 2 * divergence, rel=8 * EPS, abs=0
+    )
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.0, 1.0), (-0.3, 1.7), (2.0, -1.0)])
 def test_the_optimal_critic_of_least_squares(a, b):
-    """P_g (f - a)^2 + P_r (f - b)^2 is least at f = (a P_g + b P_r) / (P_r + P_g); the thesis prints a and b swapped.
+    """P_g (f - a)^2 + P_r (f - b)^2 is least at f = (a P_g + b P_r) / (P_r + P_g); the thesis
+    prints a and b swapped.
 
     The Hessian is 2 (P_r + P_g) >= 0.4.
     """
@@ -78,7 +83,8 @@ def test_least_squares_on_disjoint_supports():
 
 
 def fisher_optimum() -> tuple[np.ndarray, float]:
-    """f* = (P_r - P_g) / mu / F with mu = (P_r + P_g) / 2 and F = ||(P_r - P_g) / mu|| in L2(mu)."""
+    """f* = (P_r - P_g) / mu / F with mu = (P_r + P_g) / 2 and F = ||(P_r - P_g) / mu|| in
+    L2(mu)."""
     mu = (P_REAL + P_FAKE) / 2
     ratio = (P_REAL - P_FAKE) / mu
     norm = math.sqrt((mu * ratio**2).sum())
@@ -92,17 +98,21 @@ def test_the_fisher_optimum_is_stationary(rho):
     measured = loss("fisher", rho=rho)
     measured.multiplier.fill_(norm / 2)
     assert np.abs(gradient(objective(measured), exact)).max() <= 16 * EPS * (1 + rho)
-    assert objective(measured)(torch.tensor(exact)).item() == pytest.approx(-norm, rel=16 * EPS, abs=0)
+    assert objective(measured)(torch.tensor(exact)).item() == pytest.approx(
+        -norm, rel=16 * EPS, abs=0
+    )
     measured.multiplier.fill_(norm)
     assert np.abs(gradient(objective(measured), exact)).max() > 0.01
 
 
 def test_fisher_finds_its_optimum():
-    """The method of multipliers through the loss alone: minimise J_D in eval mode, then one call in training mode.
+    """The method of multipliers through the loss alone: minimise J_D in eval mode, then one call in
+    training mode.
 
-    With s = Omega - 1 the minimiser satisfies F = 2 (lambda + rho s) sqrt(1 + s), so near the end ds/dlambda =
-    -1 / (rho + lambda / 2), and of an error in lambda one step leaves lambda / (2 rho + lambda) = 1 part in 12 or
-    less; ten steps leave 1e-11. The Hessian in f is at least 2 lambda min(mu) > 0.1.
+    With s = Omega - 1 the minimiser satisfies F = 2 (lambda + rho s) sqrt(1 + s), so near the end
+    ds/dlambda = -1 / (rho + lambda / 2), and of an error in lambda one step leaves lambda / (2 rho
+    + lambda) = 1 part in 12 or less; ten steps leave 1e-11. The Hessian in f is at least 2 lambda
+    min(mu) > 0.1.
     """
     exact, norm = fisher_optimum()
     measured = instantiate("loss", "fisher", rho=3.0)
@@ -115,10 +125,12 @@ def test_fisher_finds_its_optimum():
         value(values)
     assert residual < 1e-7
     assert values.numpy() == pytest.approx(exact, rel=0, abs=residual / 0.1 + 1e-10)
-    assert measured.multiplier.item() == pytest.approx(norm / 2, rel=0, abs=3.0 * 4 * residual / 0.1 + 1e-10)
+    assert measured.multiplier.item() == pytest.approx(
+        norm / 2, rel=0, abs=3.0 * 4 * residual / 0.1 + 1e-10
+    )
 
 
-# One fake, one real ---------------------------------------------------------------------------------------------------
+# One fake, one real -------------------------------------------------------------------------------
 
 FAKE_POINT, REAL_POINT = (
     torch.tensor([[0.5, -1.0]], dtype=torch.float64),
@@ -128,7 +140,8 @@ D = 2.5  # their distance: (1.5, 2, 2.5)
 
 
 def lgan(measured, weight: float):
-    """J_D + weight k^2 of the critic f(x) = w . x + b, a function of (w, b), through the registered maxgp."""
+    """J_D + weight k^2 of the critic f(x) = w . x + b, a function of (w, b), through the registered
+    maxgp."""
     penalty = instantiate("penalty", "maxgp", weight=weight)
 
     def value(parameters: Tensor) -> Tensor:
@@ -142,15 +155,19 @@ def lgan(measured, weight: float):
 
 
 def solved(option: str, weight: float) -> tuple[np.ndarray, float, float]:
-    """w*, b* and how far ||w*|| may be off: J_D is convex, so J is 2 weight-strongly convex in w."""
-    found, residual = minimised(lgan(loss(option), weight), torch.tensor([0.1, -0.2, 0.05], dtype=torch.float64))
+    """w*, b* and how far ||w*|| may be off: J_D is convex, so J is 2 weight-strongly convex in
+    w."""
+    found, residual = minimised(
+        lgan(loss(option), weight), torch.tensor([0.1, -0.2, 0.05], dtype=torch.float64)
+    )
     assert residual < 1e-6
     return found[:2].numpy(), found[2].item(), residual / (2 * weight) + 1e-12
 
 
 @pytest.mark.parametrize("weight", [0.3, 1.0, 10.0])
 def test_one_fake_one_real_wasserstein(weight):
-    """-k d + weight k^2 is least at k* = d / (2 weight); f rises straight from the fake to the real."""
+    """-k d + weight k^2 is least at k* = d / (2 weight); f rises straight from the fake to the
+    real."""
     w, _, error = solved("wasserstein", weight)
     assert np.linalg.norm(w) == pytest.approx(D / (2 * weight), rel=0, abs=error)
     assert w == pytest.approx(D / (2 * weight) * np.array([1.5, 2.0]) / D, rel=0, abs=error)
@@ -159,7 +176,9 @@ def test_one_fake_one_real_wasserstein(weight):
 def test_its_minimum():
     """J* = -d^2 / (4 weight)."""
     at_optimum = torch.tensor([1.5 / 0.6, 2.0 / 0.6, 7.0], dtype=torch.float64)
-    assert lgan(loss("wasserstein"), 0.3)(at_optimum).item() == pytest.approx(-(D**2) / 1.2, rel=16 * EPS, abs=0)
+    assert lgan(loss("wasserstein"), 0.3)(at_optimum).item() == pytest.approx(
+        -(D**2) / 1.2, rel=16 * EPS, abs=0
+    )
 
 
 @pytest.mark.parametrize("weight", [0.3, 1.0, 10.0])
@@ -175,10 +194,12 @@ def test_one_fake_one_real_exp(weight):
 @pytest.mark.parametrize("option", [option for option in SCALAR if loss(option).convex])
 @pytest.mark.parametrize("weight", [2.0, 5.0])
 def test_one_fake_one_real_any_convex_loss(option, weight):
-    """k* minimises min_s phi(s) + varphi(s + k d) + weight k^2: a convex problem in two numbers, solved apart.
+    """k* minimises min_s phi(s) + varphi(s + k d) + weight k^2: a convex problem in two numbers,
+    solved apart.
 
-    The inner minimum is at s = c - k d / 2 by the symmetry of phi and varphi about c (0; 1/2 for least squares). A
-    scalar minimiser knows a flat valley to the square root of the value's rounding: sqrt(1e-15 * 4 / weight) < 5e-8.
+    The inner minimum is at s = c - k d / 2 by the symmetry of phi and varphi about c (0; 1/2 for
+    least squares). A scalar minimiser knows a flat valley to the square root of the value's
+    rounding: sqrt(1e-15 * 4 / weight) < 5e-8.
     """
     formula, centre = FORMULAS[option], 0.5 if option == "least_squares" else 0.0
     assert formula.phi.value(mpf(centre) - 1) == formula.varphi.value(mpf(centre) + 1)
@@ -187,7 +208,9 @@ def test_one_fake_one_real_any_convex_loss(option, weight):
         s = mpf(centre) - mpf(k) * D / 2
         return float(formula.phi.value(s) + formula.varphi.value(s + mpf(k) * D)) + weight * k**2
 
-    k = minimize_scalar(along, bounds=(0, D / weight + 2), method="bounded", options={"xatol": 1e-10}).x
+    k = minimize_scalar(
+        along, bounds=(0, D / weight + 2), method="bounded", options={"xatol": 1e-10}
+    ).x
     w, _, error = solved(option, weight)
     assert k > 0.01
     assert np.linalg.norm(w) == pytest.approx(k, rel=0, abs=error + 5e-8)
@@ -198,7 +221,8 @@ def test_one_fake_one_real_any_convex_loss(option, weight):
     "option", [option for option in SCALAR if loss(option).strictly_convex and loss(option).member]
 )
 def test_equal_distributions_have_k_zero(option):
-    """Thm 2.3 d: where P_r = P_g, a strictly convex member has k* = 0 and sits where phi' + varphi' = 0."""
+    """Thm 2.3 d: where P_r = P_g, a strictly convex member has k* = 0 and sits where phi' + varphi'
+    = 0."""
     measured, penalty = loss(option), instantiate("penalty", "maxgp", weight=0.1)
     points = torch.cat([FAKE_POINT, REAL_POINT, FAKE_POINT - REAL_POINT])
 

@@ -1,4 +1,5 @@
-"""What losses declare of themselves, measured through critic() alone, and the operations that make new losses."""
+"""What losses declare of themselves, measured through critic() alone, and the operations that make
+new losses."""
 
 from __future__ import annotations
 
@@ -20,18 +21,24 @@ repeatable = settings(derandomize=True, deadline=None, max_examples=40)
 
 
 def increasing(measured) -> bool:
-    """phi' > 0 and varphi' < 0, up to |t| = 200: e^-200 is a number, and Fisher turns at -(2 / rho)^(1/3) = -126."""
+    """phi' > 0 and varphi' < 0, up to |t| = 200: e^-200 is a number, and Fisher turns at -(2 /
+    rho)^(1/3) = -126."""
     grid = np.linspace(-200, 200, 162)  # no whole numbers: hinge has its kinks there
-    return all(sign * slope(side(measured), t) > 0 for side, sign in ONE_SIDE.values() for t in grid)
+    return all(
+        sign * slope(side(measured), t) > 0 for side, sign in ONE_SIDE.values() for t in grid
+    )
 
 
 def second_differences(measured) -> list[tuple[float, float]]:
-    """J(t - h) - 2 J(t) + J(t + h) and the rounding it may carry, for both sides on a grid over [-8, 8]."""
+    """J(t - h) - 2 J(t) + J(t + h) and the rounding it may carry, for both sides on a grid over
+    [-8, 8]."""
     h, result = 0.5, []
     for side, _ in ONE_SIDE.values():
         for t in np.linspace(-7.5, 7.5, 62):
             values = [side(measured)(column(t + step)).item() for step in (-h, 0, h)]
-            rounding = 32 * EPS * (1 + max(map(abs, values)))  # t + h is rounded too: eps |t| |slope|
+            rounding = (
+                32 * EPS * (1 + max(map(abs, values)))
+            )  # t + h is rounded too: eps |t| |slope|
             result.append((values[0] - 2 * values[1] + values[2], rounding))
     return result
 
@@ -46,7 +53,8 @@ def strictly_convex(measured) -> bool:
 
 @pytest.mark.parametrize("option", ONE_LOGIT)
 class TestDeclaredIsMeasured:
-    """Both ways: a promise is kept, and what a registered loss does not promise it does violate somewhere."""
+    """Both ways: a promise is kept, and what a registered loss does not promise it does violate
+    somewhere."""
 
     def test_increasing(self, option):
         assert increasing(loss(option)) == loss(option).increasing
@@ -91,7 +99,7 @@ def test_a_linear_critic_objective_does_not_know_its_offset():
     assert abs(moved.item()) > 1
 
 
-# Operations -----------------------------------------------------------------------------------------------------------
+# Operations ---------------------------------------------------------------------------------------
 
 weights = st.floats(0.1, 10)
 logits = st.lists(st.floats(-3, 3), min_size=1, max_size=5)
@@ -115,7 +123,8 @@ def combinations(draw) -> ScalarLoss:
 @repeatable
 @given(combinations())
 def test_made_of_members_is_a_member(made):
-    """Measured with first and second derivatives (no cancellation: arguments stay below 2 (2 (4 + 2) + 3) = 30).
+    """Measured with first and second derivatives (no cancellation: arguments stay below 2 (2 (4 +
+    2) + 3) = 30).
 
     The inner a_i lie in [-3, 3], so the a of the whole lies in [-3 / 0.5 - 2, 8].
     """
@@ -126,7 +135,9 @@ def test_made_of_members_is_a_member(made):
         for side, sign in ONE_SIDE.values():
             assert sign * slope(side(made), t) > 0
             curvature = slope(side(made), t, order=2)
-            assert curvature > 0 if made.strictly_convex else curvature == 0  # among members, only linear ones are flat
+            assert (
+                curvature > 0 if made.strictly_convex else curvature == 0
+            )  # among members, only linear ones are flat
     assert balance(made, bound=8.5) is not None
 
 
@@ -140,7 +151,9 @@ def test_a_combination_promises_no_more_than_its_parts(names, data):
     assert made.member == all(part.member for part in parts)
     assert made.increasing == all(part.increasing for part in parts)
     assert made.convex == all(part.convex for part in parts)
-    assert made.strictly_convex == any(part.strictly_convex for part in parts)  # all registered parts are convex
+    assert made.strictly_convex == any(
+        part.strictly_convex for part in parts
+    )  # all registered parts are convex
 
 
 @repeatable
@@ -181,7 +194,8 @@ def test_where_the_balance_moves():
 
 
 def test_balance_of_two_members_with_different_balances():
-    """w (e^(a+1) - e^(-a-1)) + v (e^(a-3) - e^(3-a)) = 0 at e^(2a) = (w e^-1 + v e^3) / (w e + v e^-3)."""
+    """w (e^(a+1) - e^(-a-1)) + v (e^(a-3) - e^(3-a)) = 0 at e^(2a) = (w e^-1 + v e^3) / (w e + v
+    e^-3)."""
     w, v = 0.7, 2.5
     made = combine([shift(loss("exp"), 1.0), shift(loss("exp"), -3.0)], [w, v])
     expected = math.log((w * math.exp(-1) + v * math.exp(3)) / (w * math.e + v * math.exp(-3))) / 2
@@ -190,7 +204,8 @@ def test_balance_of_two_members_with_different_balances():
 
 
 def test_2t_against_minus_t_is_no_member():
-    """The condition needs one a for both: 2 - 1 is never 0. `scale` therefore scales both, and 2 - 2 is."""
+    """The condition needs one a for both: 2 - 1 is never 0. `scale` therefore scales both, and 2 -
+    2 is."""
     both = scale(loss("wasserstein"), 2.0)
     assert slope(on_fake(both), 0.3) == 2
     assert slope(on_real(both), 0.3) == -2

@@ -1,4 +1,5 @@
-"""The option files of conf/loss against the exports of gan_lab.losses, and the loss contract for every option."""
+"""The option files of conf/loss against the exports of gan_lab.losses, and the loss contract for
+every option."""
 
 from __future__ import annotations
 
@@ -10,7 +11,18 @@ from copy import deepcopy
 
 import pytest
 import torch
-from loss_probes import ALIASES, ONE_LOGIT, OWN, SCALAR, WITH_CLASSES, column, loss, on_fake, on_real, slope
+from loss_probes import (
+    ALIASES,
+    ONE_LOGIT,
+    OWN,
+    SCALAR,
+    WITH_CLASSES,
+    column,
+    loss,
+    on_fake,
+    on_real,
+    slope,
+)
 from omegaconf import OmegaConf
 from torch import nn
 
@@ -40,16 +52,21 @@ def test_an_option_file_is_short(option):
 
 
 def test_every_exported_factory_is_an_option():
-    """An exported function is an option unless it needs an argument: such a one makes losses out of losses.
+    """An exported function is an option unless it needs an argument: such a one makes losses out of
+    losses.
 
-    Exported classes are no options: an option names the factory (fisher), a class is for type annotations.
+    Exported classes are no options: an option names the factory (fisher), a class is for type
+    annotations.
     """
     exported = [getattr(gan_lab.losses, name) for name in gan_lab.losses.__all__]
     factories = {
         item
         for item in exported
         if inspect.isfunction(item)
-        and all(parameter.default is not parameter.empty for parameter in inspect.signature(item).parameters.values())
+        and all(
+            parameter.default is not parameter.empty
+            for parameter in inspect.signature(item).parameters.values()
+        )
     }
     assert factories == {target("loss", option) for option in ALL}
 
@@ -77,7 +94,11 @@ def test_the_traits_that_the_checks_of_a_config_read_are_those_of_the_loss(optio
     """`targets` is false and `score` true where a file leaves them away."""
     traits = OmegaConf.load(CONF / "loss" / f"{option}.yaml").get("traits", {})
     made = instantiate("loss", option)
-    assert {"targets": made.needs_targets, "score": made.has_score} == {"targets": False, "score": True, **traits}
+    assert {"targets": made.needs_targets, "score": made.has_score} == {
+        "targets": False,
+        "score": True,
+        **traits,
+    }
 
 
 @pytest.mark.parametrize("option", OWN)
@@ -88,7 +109,9 @@ def test_a_loss_is_named_after_its_option(option):
 @pytest.mark.parametrize("option", OWN)
 def test_losses_with_classes_are_those_that_read_labels(option):
     """Pictures by class and targets ask for `classes`; see contract.ClassLoss."""
-    assert isinstance(loss(option), ClassLoss) == loss(option).needs_labels == (option in WITH_CLASSES)
+    assert (
+        isinstance(loss(option), ClassLoss) == loss(option).needs_labels == (option in WITH_CLASSES)
+    )
 
 
 @pytest.mark.parametrize("option", ONE_LOGIT)
@@ -136,16 +159,22 @@ def test_labels_and_targets_are_ignored(option):
 
 @pytest.mark.parametrize("option", ONE_LOGIT)
 def test_expectations_are_means(option):
-    """Twice the same batch has the same mean, up to the rounding of a sum of six numbers below 40."""
+    """Twice the same batch has the same mean, up to the rounding of a sum of six numbers below
+    40."""
     made, real, fake = loss(option), column(0.3, -1.2, 2.5), column(0.1, 0.4)
     twice = made.critic(real.repeat(2, 1), fake.repeat(3, 1))
-    assert twice.item() == pytest.approx(made.critic(real, fake).item(), rel=0, abs=40 * 12 * 2.3e-16)
-    assert made.generator(fake.repeat(3, 1)).item() == pytest.approx(made.generator(fake).item(), rel=1e-14, abs=0)
+    assert twice.item() == pytest.approx(
+        made.critic(real, fake).item(), rel=0, abs=40 * 12 * 2.3e-16
+    )
+    assert made.generator(fake.repeat(3, 1)).item() == pytest.approx(
+        made.generator(fake).item(), rel=1e-14, abs=0
+    )
 
 
 @pytest.mark.parametrize("option", ONE_LOGIT)
 def test_score_is_large_on_real(option):
-    """At t = 1/2 every loss here wants fakes lower and reals higher, and the generator wants fakes higher."""
+    """At t = 1/2 every loss here wants fakes lower and reals higher, and the generator wants fakes
+    higher."""
     made = loss(option)
     assert slope(on_fake(made), 0.5) > 0
     assert slope(on_real(made), 0.5) < 0
@@ -171,7 +200,11 @@ def test_losses_made_of_losses_survive_pickle():
     copy = pickle.loads(pickle.dumps(made))
     real, fake = column(0.3, -1.2), column(0.1, 0.4)
     assert torch.equal(copy.critic(real, fake), made.critic(real, fake))
-    assert (copy.name, copy.member, copy.strictly_convex) == (made.name, made.member, made.strictly_convex)
+    assert (copy.name, copy.member, copy.strictly_convex) == (
+        made.name,
+        made.member,
+        made.strictly_convex,
+    )
 
 
 @pytest.mark.parametrize("option", SCALAR + WITH_CLASSES)
@@ -198,9 +231,24 @@ def test_a_loss_with_a_state_round_trips_through_a_checkpoint(option):
         assert copy.state_dict()[key].dtype == value.dtype
 
 
-NUMBERS = [(option, name) for option in ALL for name, value in fields("loss", option).items() if type(value) is float]
-FLAGS = [(option, name) for option in ALL for name, value in fields("loss", option).items() if type(value) is bool]
-WORDS = [(option, name) for option in ALL for name, value in fields("loss", option).items() if type(value) is str]
+NUMBERS = [
+    (option, name)
+    for option in ALL
+    for name, value in fields("loss", option).items()
+    if type(value) is float
+]
+FLAGS = [
+    (option, name)
+    for option in ALL
+    for name, value in fields("loss", option).items()
+    if type(value) is bool
+]
+WORDS = [
+    (option, name)
+    for option in ALL
+    for name, value in fields("loss", option).items()
+    if type(value) is str
+]
 
 
 @pytest.mark.parametrize(("option", "field"), NUMBERS)
@@ -210,7 +258,9 @@ def test_a_number_that_is_not_finite_is_refused_by_name(option, field, value):
         instantiate("loss", option, **{field: value})
 
 
-POSITIVE = [(option, field) for option, field in NUMBERS if option != "least_squares"]  # its targets may be any numbers
+POSITIVE = [
+    (option, field) for option, field in NUMBERS if option != "least_squares"
+]  # its targets may be any numbers
 
 
 @pytest.mark.parametrize(("option", "field"), POSITIVE)

@@ -1,4 +1,5 @@
-"""Targets of generated samples: the options of conf/labels, what they draw, and that no gradient goes through them."""
+"""Targets of generated samples: the options of conf/labels, what they draw, and that no gradient
+goes through them."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def test_options_are_those_of_the_thesis():
 
 @pytest.mark.parametrize("option", ALL)
 def test_every_option_draws_what_it_promises(option):
-    """The generator's input starts with z and has `conditions` more numbers, in the precision of z."""
+    """The generator's input starts with z and has `conditions` more numbers, in the precision of
+    z."""
     made, z = targets(option), latent(7, torch.float64)
     before = z.clone()
     given_input, drawn = made.draw(z, seeded())
@@ -92,7 +94,7 @@ def test_none_has_no_targets():
         targets("none").of(torch.zeros(2, K), None)
 
 
-# Dynamic (4-23) -------------------------------------------------------------------------------------------------------
+# Dynamic (4-23) -----------------------------------------------------------------------------------
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)
@@ -101,7 +103,9 @@ def test_dynamic_is_the_likeliest_class(num_classes, n, seed):
     logits = np.random.default_rng(seed).normal(size=(n, num_classes))
     found = targets("dynamic", num_classes).of(torch.tensor(logits), None)
     assert found.dtype == torch.int64
-    assert found.tolist() == [max(range(num_classes), key=row.__getitem__) for row in logits.tolist()]
+    assert found.tolist() == [
+        max(range(num_classes), key=row.__getitem__) for row in logits.tolist()
+    ]
 
 
 def test_dynamic_by_hand():
@@ -109,9 +113,12 @@ def test_dynamic_by_hand():
     assert targets("dynamic", 3).of(logits, None).tolist() == [1, 0, 2]
 
 
-@pytest.mark.parametrize(("option", "flags"), GIVING, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("option", "flags"), GIVING, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_no_gradient_goes_through_dynamic_targets(option, flags):
-    """Both objectives with targets read off the logits have the gradients that the same numbers as constants give."""
+    """Both objectives with targets read off the logits have the gradients that the same numbers as
+    constants give."""
     made, dynamic = loss(option, **flags), targets("dynamic", 4)
     logits = torch.randn(6, made.outputs(4), generator=seeded(2), dtype=torch.float64)
     real, labels = logits.flip(0), torch.tensor([0, 1, 2, 3, 0, 1])
@@ -136,7 +143,7 @@ def test_a_critic_s_other_logits_are_no_classes():
         assert targets("dynamic", 4).of(made.classes(logits), None).tolist() == [1, 3, 0]
 
 
-# Predefined -----------------------------------------------------------------------------------------------------------
+# Predefined ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 200])
@@ -147,13 +154,16 @@ def test_the_one_hot_class_follows_z(num_classes, dtype):
     given_input, drawn = made.draw(latent(50, dtype), seeded(3))
     assert made.conditions == num_classes
     assert given_input.dtype == dtype
-    assert given_input[:, 6:].float().numpy().tolist() == np.eye(num_classes)[drawn.numpy()].tolist()
+    assert (
+        given_input[:, 6:].float().numpy().tolist() == np.eye(num_classes)[drawn.numpy()].tolist()
+    )
     assert torch.equal(made.of(torch.randn(50, num_classes), drawn), drawn)
 
 
 @pytest.mark.parametrize("num_classes", [2, 10])
 def test_classes_are_drawn_uniformly(num_classes):
-    """Pearson's chi-square of 20,000 draws below its 99.9% point, in frequencies and between neighbours."""
+    """Pearson's chi-square of 20,000 draws below its 99.9% point, in frequencies and between
+    neighbours."""
     n = 20_000
     _, drawn = targets("predefined", num_classes).draw(torch.zeros(n, 1), seeded(4))
     pairs = drawn[::2] * num_classes + drawn[1::2]

@@ -1,4 +1,5 @@
-"""Values and gradients of the registered losses against numbers worked out by hand and formulas at 60 digits."""
+"""Values and gradients of the registered losses against numbers worked out by hand and formulas at
+60 digits."""
 
 from __future__ import annotations
 
@@ -33,15 +34,29 @@ BY_HAND = {
 def test_hand_computed(option):
     real, fake, critic, generator = BY_HAND[option]
     made = loss(option)
-    assert made.critic(column(*real), column(*fake)).item() == pytest.approx(critic, rel=1e-15, abs=0)
+    assert made.critic(column(*real), column(*fake)).item() == pytest.approx(
+        critic, rel=1e-15, abs=0
+    )
     assert made.generator(column(*fake)).item() == pytest.approx(generator, rel=1e-15, abs=0)
 
 
-GRID = [-9.75, -3.5, -1.25, -0.5, 0.0, 0.25, 0.75, 1.5, 4.0, 12.5]  # exact in binary, off the kinks of hinge
+GRID = [
+    -9.75,
+    -3.5,
+    -1.25,
+    -0.5,
+    0.0,
+    0.25,
+    0.75,
+    1.5,
+    4.0,
+    12.5,
+]  # exact in binary, off the kinks of hinge
 
 
 def tolerance(expected: float, t: float, eps: float = EPS) -> float:
-    """A value e^x carries the rounding of x: |log value| ulps; besides, a few operations and the size of t."""
+    """A value e^x carries the rounding of x: |log value| ulps; besides, a few operations and the
+    size of t."""
     size = abs(math.log(abs(expected))) if expected else 0.0
     return 8 * eps * (abs(expected) * (1 + size) + eps * abs(t))
 
@@ -54,22 +69,34 @@ def rounded(value: mpf) -> float:
 @pytest.mark.parametrize("option", SCALAR)
 @pytest.mark.parametrize("t", GRID)
 def test_values_and_slopes_in_float64(option, t):
-    """With the other batch at 1/4; sums of two numbers that no cancellation shrinks by more than 10."""
+    """With the other batch at 1/4; sums of two numbers that no cancellation shrinks by more than
+    10."""
     made, formula = loss(option), FORMULAS[option]
     total = formula.phi.value(mpf(t)) + formula.varphi.value(mpf(0.25))
-    assert made.critic(column(0.25), column(t)).item() == pytest.approx(rounded(total), rel=1e-13, abs=0)
+    assert made.critic(column(0.25), column(t)).item() == pytest.approx(
+        rounded(total), rel=1e-13, abs=0
+    )
     total = formula.phi.value(mpf(0.25)) + formula.varphi.value(mpf(t))
-    assert made.critic(column(t), column(0.25)).item() == pytest.approx(rounded(total), rel=1e-13, abs=0)
-    for value, curve in ((on_fake(made), formula.phi), (on_real(made), formula.varphi), (made.generator, formula.psi)):
+    assert made.critic(column(t), column(0.25)).item() == pytest.approx(
+        rounded(total), rel=1e-13, abs=0
+    )
+    for value, curve in (
+        (on_fake(made), formula.phi),
+        (on_real(made), formula.varphi),
+        (made.generator, formula.psi),
+    ):
         expected = rounded(curve.slope(mpf(t)))
         assert slope(value, t) == pytest.approx(expected, rel=0, abs=tolerance(expected, t))
     expected = rounded(formula.psi.value(mpf(t)))
-    assert made.generator(column(t)).item() == pytest.approx(expected, rel=0, abs=tolerance(expected, t))
+    assert made.generator(column(t)).item() == pytest.approx(
+        expected, rel=0, abs=tolerance(expected, t)
+    )
 
 
 @pytest.mark.parametrize("option", ONE_LOGIT)
 def test_gradients_are_those_of_the_values(option):
-    """Central differences: error h^2/6 times the third derivative (below 8 e^2 here) and EPS |J| / h of rounding."""
+    """Central differences: error h^2/6 times the third derivative (below 8 e^2 here) and EPS |J| /
+    h of rounding."""
     made, h = loss(option), 1e-5
     bound = h**2 / 6 * 8 * math.e**2 + 40 * EPS / h
     for value in (on_fake(made, real=0.3), on_real(made, fake=0.3), made.generator):
@@ -91,26 +118,41 @@ def test_the_gradient_of_a_mean_is_shared_out(option):
 EXTREME = [-1e8, -1e4, -700.0, -100.0, -40.0, -25.0, 25.0, 40.0, 100.0, 700.0, 1e4, 1e8]
 
 
-def check_extreme(curve: Curve, value: float, measured_slope: float, t: float, eps: float, largest: float) -> None:
+def check_extreme(
+    curve: Curve, value: float, measured_slope: float, t: float, eps: float, largest: float
+) -> None:
     for measured, exact in ((value, curve.value(mpf(t))), (measured_slope, curve.slope(mpf(t)))):
         if abs(exact) > largest:  # no such number in this precision: an honest overflow
             assert math.isinf(measured)
             assert (measured > 0) == (exact > 0)
         else:
             expected = rounded(exact)
-            smallest = 1e-300 if eps < 1e-10 else 1e-37  # below, numbers lose digits and then vanish
-            assert measured == pytest.approx(expected, rel=0, abs=tolerance(expected, t, eps) + smallest)
+            smallest = (
+                1e-300 if eps < 1e-10 else 1e-37
+            )  # below, numbers lose digits and then vanish
+            assert measured == pytest.approx(
+                expected, rel=0, abs=tolerance(expected, t, eps) + smallest
+            )
 
 
 @pytest.mark.parametrize("option", SCALAR)
 @pytest.mark.parametrize("t", EXTREME)
 @pytest.mark.parametrize(("dtype", "largest"), [(torch.float64, 1.7e308), (torch.float32, 3.4e38)])
 def test_extreme_logits(option, t, dtype, largest):
-    """Finite, and right, wherever the number exists in the precision at hand; slopes as well as values."""
+    """Finite, and right, wherever the number exists in the precision at hand; slopes as well as
+    values."""
     made, formula = loss(option), FORMULAS[option]
     cases = (
-        (lambda x: made.critic(column(0.0, dtype=dtype), x), formula.phi, formula.varphi.value(mpf(0))),
-        (lambda x: made.critic(x, column(0.0, dtype=dtype)), formula.varphi, formula.phi.value(mpf(0))),
+        (
+            lambda x: made.critic(column(0.0, dtype=dtype), x),
+            formula.phi,
+            formula.varphi.value(mpf(0)),
+        ),
+        (
+            lambda x: made.critic(x, column(0.0, dtype=dtype)),
+            formula.varphi,
+            formula.phi.value(mpf(0)),
+        ),
         (made.generator, formula.psi, mpf(0)),
     )
     for function, curve, constant in cases:
@@ -131,7 +173,8 @@ def test_logistic_far_out():
 
 
 def test_sqrt_keeps_its_slope_far_left():
-    """t + sqrt(t^2 + 1) = 1 / (sqrt(t^2 + 1) - t): at t = -1e4 the slope is 1/(2 t^2), 5e-9, lost by a naive sum."""
+    """t + sqrt(t^2 + 1) = 1 / (sqrt(t^2 + 1) - t): at t = -1e4 the slope is 1/(2 t^2), 5e-9, lost
+    by a naive sum."""
     expected = 1 / (1e8 + 1 + 1e4 * math.sqrt(1e8 + 1))
     assert slope(on_fake(loss("sqrt")), -1e4) == pytest.approx(expected, rel=1e-14, abs=0)
     point = column(-1e4, dtype=torch.float32).requires_grad_()
@@ -141,7 +184,8 @@ def test_sqrt_keeps_its_slope_far_left():
 
 @pytest.mark.parametrize("option", ONE_LOGIT)
 def test_float32_agrees_with_float64(option):
-    """The logits are the same numbers, so only the arithmetic differs: a few ulps of the largest term, e^4."""
+    """The logits are the same numbers, so only the arithmetic differs: a few ulps of the largest
+    term, e^4."""
     generator = torch.Generator().manual_seed(0)
     real, fake = (4 * torch.rand(64, 1, generator=generator) - 2 for _ in range(2))
     made = loss(option)
@@ -179,7 +223,9 @@ def test_choices_of_psi(option, name):
     made, plain = loss(option, generator=name), loss(option)
     for t in GRID:
         expected = rounded(PSI[name].value(mpf(t)))
-        assert made.generator(column(t)).item() == pytest.approx(expected, rel=0, abs=tolerance(expected, t))
+        assert made.generator(column(t)).item() == pytest.approx(
+            expected, rel=0, abs=tolerance(expected, t)
+        )
     real, fake = column(0.3, -1.2), column(0.1, 0.4)
     assert torch.equal(made.critic(real, fake), plain.critic(real, fake))
     assert (made.increasing, made.strictly_convex, made.member) == (
@@ -195,7 +241,8 @@ def test_there_is_a_loss_with_a_choice_of_psi():
 
 @pytest.mark.parametrize("alpha", [0.25, 3.0])
 def test_alpha(alpha):
-    """Worked out on paper for any alpha: phi at 2, varphi at -1/2, psi = -2, and the author's (2 - alpha)^2."""
+    """Worked out on paper for any alpha: phi at 2, varphi at -1/2, psi = -2, and the author's (2 -
+    alpha)^2."""
     fake, real = column(2.0), column(-0.5)
     expected = {
         "sqrt": 2 + math.sqrt(4 + alpha) + 0.5 + math.sqrt(0.25 + alpha),
@@ -205,10 +252,16 @@ def test_alpha(alpha):
     with_alpha = {option for option in SCALAR if "alpha" in fields("loss", option)}
     assert with_alpha == set(expected)
     for option, value in expected.items():
-        assert loss(option, alpha=alpha).critic(real, fake).item() == pytest.approx(value, rel=4 * EPS, abs=0)
+        assert loss(option, alpha=alpha).critic(real, fake).item() == pytest.approx(
+            value, rel=4 * EPS, abs=0
+        )
         assert loss(option, alpha=alpha).generator(fake).item() == -2
         assert fields("loss", option)["alpha"] == 1
-    for option, aim in (("quadratic", alpha), ("hinge", alpha), ("sqrt", 1.0)):  # alpha of sqrt is no place on the axis
+    for option, aim in (
+        ("quadratic", alpha),
+        ("hinge", alpha),
+        ("sqrt", 1.0),
+    ):  # alpha of sqrt is no place on the axis
         made = loss(option, alpha=alpha, generator="quadratic")
         assert made.generator(fake).item() == pytest.approx((2 - aim) ** 2, rel=EPS, abs=0)
 

@@ -23,7 +23,8 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples for `update`: tensors whose rows belong together, and settings that hold for all of them."""
+    """Samples for `update`: tensors whose rows belong together, and settings that hold for all of
+    them."""
 
     rows: dict[str, Tensor]
     settings: dict[str, Any] = field(default_factory=dict)
@@ -47,16 +48,23 @@ class Case:
     streams: tuple[Stream, ...]
     values: str
 
-    def feed(self, metric: Metric, start: float = 0.0, stop: float = 1.0, batch: int = 1000) -> Metric:
+    def feed(
+        self, metric: Metric, start: float = 0.0, stop: float = 1.0, batch: int = 1000
+    ) -> Metric:
         """Update with the given part of every stream."""
         for stream in self.streams:
-            for arguments in stream.slice(round(start * len(stream)), round(stop * len(stream))).batches(batch):
+            for arguments in stream.slice(
+                round(start * len(stream)), round(stop * len(stream))
+            ).batches(batch):
                 metric.update(**arguments)
         return metric
 
     def with_values(self, change: Callable[[Tensor], Tensor]) -> Case:
         """The same case with its logits, features or images changed."""
-        streams = tuple(Stream({**s.rows, self.values: change(s.rows[self.values])}, s.settings) for s in self.streams)
+        streams = tuple(
+            Stream({**s.rows, self.values: change(s.rows[self.values])}, s.settings)
+            for s in self.streams
+        )
         return Case(self.make, streams, self.values)
 
     def value(self, batch: int = 1000) -> list[float]:
@@ -75,7 +83,9 @@ SPLIT = torch.randint(0, 4, (120,), generator=torch.Generator().manual_seed(2))
 TRAIN = simplex(K, seed=3)
 REAL = normal(90, D, seed=4).float()
 FAKE = (normal(80, D, seed=5) @ normal(D, D, seed=6) + 0.5).float()
-IMAGES = torch.randint(0, 256, (80, 1, 8, 8), generator=torch.Generator().manual_seed(7), dtype=torch.uint8)
+IMAGES = torch.randint(
+    0, 256, (80, 1, 8, 8), generator=torch.Generator().manual_seed(7), dtype=torch.uint8
+)
 LABELS = torch.randint(0, 3, (80,), generator=torch.Generator().manual_seed(8))
 INDEX = torch.randperm(80, generator=torch.Generator().manual_seed(9))
 
@@ -89,17 +99,25 @@ def of_logits(make: Callable[..., Metric]) -> dict[str, Case]:
 
 
 def of_features(make: Callable[[], Metric], real: bool = True) -> Case:
-    fake_side, real_side = Stream({"features": FAKE}, {"real": False}), Stream({"features": REAL}, {"real": True})
+    fake_side, real_side = (
+        Stream({"features": FAKE}, {"real": False}),
+        Stream({"features": REAL}, {"real": True}),
+    )
     return Case(make, (real_side, fake_side) if real else (fake_side,), "features")
 
 
 def of_images(pairs: str) -> Case:
     stream = Stream({"images": IMAGES, "labels": LABELS, "index": INDEX})
-    return Case(lambda: room.MSSSIM(4, (1, 8, 8), images_per_class=6, pairs=pairs), (stream,), "images")
+    return Case(
+        lambda: room.MSSSIM(4, (1, 8, 8), images_per_class=6, pairs=pairs), (stream,), "images"
+    )
 
 
 CASES: dict[str, Case] = {
-    **{f"InceptionScore{k}": v for k, v in of_logits(lambda **s: room.InceptionScore(K, **s)).items()},
+    **{
+        f"InceptionScore{k}": v
+        for k, v in of_logits(lambda **s: room.InceptionScore(K, **s)).items()
+    },
     **{f"AMScore{k}": v for k, v in of_logits(lambda **s: room.AMScore(TRAIN, **s)).items()},
     **{f"ModeScore{k}": v for k, v in of_logits(lambda **s: room.ModeScore(TRAIN, **s)).items()},
     "ClassHistogram": Case(lambda: room.ClassHistogram(K), (Stream({"logits": LOGITS}),), "logits"),
@@ -108,13 +126,17 @@ CASES: dict[str, Case] = {
         lambda: room.FrechetDistance(D, reference=room.moments(REAL)), real=False
     ),
     "KernelDistance": of_features(lambda: room.KernelDistance(subsets=5, subset_size=20)),
-    "PrecisionRecallDensityCoverage": of_features(lambda: room.PrecisionRecallDensityCoverage(k=3, chunk=32)),
+    "PrecisionRecallDensityCoverage": of_features(
+        lambda: room.PrecisionRecallDensityCoverage(k=3, chunk=32)
+    ),
     "MSSSIM of disjoint pairs": of_images("disjoint"),
     "MSSSIM of all pairs": of_images("all"),
     "MSSSIM of rounds": of_images("rounds"),
 }
 EVERY = list(CASES)
-STREAMING = [name for name in EVERY if name.startswith(("Inception", "AM", "Mode", "Class", "Frechet"))]
+STREAMING = [
+    name for name in EVERY if name.startswith(("Inception", "AM", "Mode", "Class", "Frechet"))
+]
 OF_LOGITS = [name for name in EVERY if CASES[name].values == "logits"]
 OF_FEATURES = [name for name in EVERY if CASES[name].values == "features"]
 OF_IMAGES = [name for name in EVERY if CASES[name].values == "images"]

@@ -1,4 +1,5 @@
-"""The scores a second time, in numpy and mpmath, slow and literal: one loop per sum of the definition."""
+"""The scores a second time, in numpy and mpmath, slow and literal: one loop per sum of the
+definition."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ EPS = float(np.finfo(np.float64).eps)
 
 def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
     """float64 normals."""
-    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return scale * torch.randn(
+        *shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def simplex(classes: int, seed: int = 0) -> Tensor:
@@ -29,7 +32,7 @@ def one_hot_logits(classes: Tensor, num_classes: int, gap: float) -> Tensor:
     return gap * torch.nn.functional.one_hot(classes, num_classes).double()
 
 
-# Scores of logits -----------------------------------------------------------------------------------------------------
+# Scores of logits ---------------------------------------------------------------------------------
 
 
 def softmax(logits: Any) -> np.ndarray:
@@ -68,7 +71,11 @@ def am_score(logits: Any, train: Any) -> dict[str, float]:
     p = softmax(np.asarray(logits, dtype=np.float64))
     divergence = kl(np.asarray(train), p.mean(axis=0))
     entropy = float(np.mean([shannon(row) for row in p]))
-    return {"value": divergence + entropy, "marginal_divergence": divergence, "conditional_entropy": entropy}
+    return {
+        "value": divergence + entropy,
+        "marginal_divergence": divergence,
+        "conditional_entropy": entropy,
+    }
 
 
 def mode_score(logits: Any, train: Any) -> float:
@@ -82,7 +89,9 @@ def am_score_mp(logits: Any, train: Any, digits: int = 60) -> dict[str, float]:
     with mpmath.workdps(digits):
         rows = []
         for row in np.asarray(logits, dtype=np.float64).tolist():
-            log_norm = mpmath.log(mpmath.fsum(mpmath.exp(mpmath.mpf(x) - max(row)) for x in row)) + max(row)
+            log_norm = mpmath.log(
+                mpmath.fsum(mpmath.exp(mpmath.mpf(x) - max(row)) for x in row)
+            ) + max(row)
             rows.append([mpmath.mpf(x) - log_norm for x in row])
         entropy = -mpmath.fsum(mpmath.exp(lp) * lp for row in rows for lp in row) / len(rows)
         divergence = mpmath.mpf(0)
@@ -102,7 +111,7 @@ def over_splits(values: list[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=0))
 
 
-# Distances of features ------------------------------------------------------------------------------------------------
+# Distances of features ----------------------------------------------------------------------------
 
 
 def frechet(x: Any, y: Any) -> float:
@@ -133,7 +142,9 @@ def mmd(real: Any, fake: Any) -> float:
     """Unbiased MMD^2 with (x.y/d + 1)^3: the pairs i != j within a side, all pairs across."""
     real, fake = np.asarray(real, dtype=np.float64), np.asarray(fake, dtype=np.float64)
     within = [
-        np.mean([kernel(side[i], side[j]) for i in range(len(side)) for j in range(len(side)) if i != j])
+        np.mean(
+            [kernel(side[i], side[j]) for i in range(len(side)) for j in range(len(side)) if i != j]
+        )
         for side in (real, fake)
     ]
     return float(sum(within) - 2 * np.mean([kernel(x, y) for x in real for y in fake]))
@@ -147,7 +158,8 @@ def mmd_of_all_subsets(real: Any, fake: Any, size: int) -> np.ndarray:
 
 
 def manifold(real: Any, fake: Any, k: int) -> dict[str, float]:
-    """Precision, recall (Kynkäänniemi et al. 2019), density, coverage (Naeem et al. 2020): distance < radius."""
+    """Precision, recall (Kynkäänniemi et al. 2019), density, coverage (Naeem et al. 2020): distance
+    < radius."""
     real, fake = np.asarray(real, dtype=np.float64), np.asarray(fake, dtype=np.float64)
 
     def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -166,7 +178,7 @@ def manifold(real: Any, fake: Any, k: int) -> dict[str, float]:
     }
 
 
-# MS-SSIM --------------------------------------------------------------------------------------------------------------
+# MS-SSIM ------------------------------------------------------------------------------------------
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -174,8 +186,8 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 def ms_ssim(a: Any, b: Any, levels: int, variant: str = "abs") -> float:
     """Wang, Simoncelli and Bovik (2003) for one pair (C, H, W), window by window.
 
-    prod over j < M of (mean cs_j)^w_j, times (mean of luminance * cs at level M)^w_M, means clamped at 0.
-    variant "abs": the absolute value of every covariance.
+    prod over j < M of (mean cs_j)^w_j, times (mean of luminance * cs at level M)^w_M, means clamped
+    at 0. variant "abs": the absolute value of every covariance.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     weights = exponents(levels)

@@ -1,4 +1,5 @@
-"""One of two gloo processes: `python metrics_worker.py RANK WORLD RENDEZVOUS OUT` saves every case's result."""
+"""One of two gloo processes: `python metrics_worker.py RANK WORLD RENDEZVOUS OUT` saves every
+case's result."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ import torch
 
 import gloo
 
-# name -> for each rank the part (start, stop) of every stream that it gets, in the order of the ranks
+# name -> for each rank the part (start, stop) of every stream that it gets, in the order of the
+# ranks
 SHARES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "unequal shards": ((0.0, 0.7), (0.7, 1.0)),
     "second rank empty": ((0.0, 1.0), (1.0, 1.0)),
@@ -20,9 +22,14 @@ SIDES = "real on one rank, fake on the other"
 
 
 def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
-    from metrics_cases import CASES, flat  # here, so that the parent can read the names above without the rest
+    from metrics_cases import (
+        CASES,
+        flat,
+    )  # here, so that the parent can read the names above without the rest
 
-    rooms = sorted({".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("gan_lab")})
+    rooms = sorted(
+        {".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("gan_lab")}
+    )
     packages = sorted({name.split(".")[0] for name in sys.modules})
     results: dict[str, object] = {"rooms": rooms, "packages": packages}
     with gloo.joined(rank, world, rendezvous, seconds=30):

@@ -1,4 +1,5 @@
-"""ClassHistogram by hand and against numpy; what it shares with the other metrics is in test_metrics_states.py."""
+"""ClassHistogram by hand and against numpy; what it shares with the other metrics is in
+test_metrics_states.py."""
 
 from __future__ import annotations
 
@@ -30,20 +31,31 @@ def by_numpy(logits: np.ndarray, num_classes: int) -> tuple[float, list[int], li
     """One pass for each class over the samples whose largest probability it has."""
     p = softmax(logits)
     entropies, likeliest = [shannon(row) for row in p], [int(np.argmax(row)) for row in p]
-    members = [[h for h, k in zip(entropies, likeliest, strict=True) if k == c] for c in range(num_classes)]
-    return float(np.mean(entropies)), [len(m) for m in members], [float(np.mean(m)) if m else math.nan for m in members]
+    members = [
+        [h for h, k in zip(entropies, likeliest, strict=True) if k == c] for c in range(num_classes)
+    ]
+    return (
+        float(np.mean(entropies)),
+        [len(m) for m in members],
+        [float(np.mean(m)) if m else math.nan for m in members],
+    )
 
 
 def test_by_hand():
-    """C = (3/4, 1/4, 0), twice (0, 1, 0), and (1/4, 3/4, 0): entropies H, 0, 0, H; class 2 has no sample."""
-    logits = torch.tensor([[LOG3, 0, -INF], [0, 1e3, 0], [0, 1e3, 0], [0, LOG3, -INF]], dtype=torch.float64)
+    """C = (3/4, 1/4, 0), twice (0, 1, 0), and (1/4, 3/4, 0): entropies H, 0, 0, H; class 2 has no
+    sample."""
+    logits = torch.tensor(
+        [[LOG3, 0, -INF], [0, 1e3, 0], [0, 1e3, 0], [0, LOG3, -INF]], dtype=torch.float64
+    )
     found = histogram(logits, 3)
     assert found._fields == ("value", "histogram", "per_class")
     assert found.histogram.tolist() == [1, 3, 0]
     assert found.histogram.dtype == torch.int64
     assert found.value.shape == ()
     assert found.value.item() == pytest.approx(H_PAIR / 2, rel=1e-14, abs=0)
-    assert found.per_class.tolist() == pytest.approx([H_PAIR, H_PAIR / 3, math.nan], rel=1e-14, abs=0, nan_ok=True)
+    assert found.per_class.tolist() == pytest.approx(
+        [H_PAIR, H_PAIR / 3, math.nan], rel=1e-14, abs=0, nan_ok=True
+    )
 
 
 def test_unsure_samples():
@@ -59,7 +71,12 @@ def test_one_class():
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)
-@given(st.integers(1, 40), st.integers(2, 9), st.sampled_from([1e-3, 1.0, 10.0, 1e4]), st.integers(0, 10**6))
+@given(
+    st.integers(1, 40),
+    st.integers(2, 9),
+    st.sampled_from([1e-3, 1.0, 10.0, 1e4]),
+    st.integers(0, 10**6),
+)
 def test_against_numpy_in_any_order_and_batch(n, num_classes, scale, seed):
     logits = normal(n, num_classes, seed=seed, scale=scale)
     value, counts, per_class = by_numpy(logits.numpy(), num_classes)
@@ -71,7 +88,9 @@ def test_against_numpy_in_any_order_and_batch(n, num_classes, scale, seed):
     ):
         assert found.value.item() == pytest.approx(value, rel=1e-12, abs=1e-13)
         assert found.histogram.tolist() == counts
-        assert found.per_class.tolist() == pytest.approx(per_class, rel=1e-12, abs=1e-13, nan_ok=True)
+        assert found.per_class.tolist() == pytest.approx(
+            per_class, rel=1e-12, abs=1e-13, nan_ok=True
+        )
 
 
 def test_the_value_is_the_mean_over_samples_not_over_classes():

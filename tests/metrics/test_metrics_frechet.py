@@ -1,4 +1,5 @@
-"""The Fréchet distance: by hand, against eigenvalues of the product and three libraries, and its properties."""
+"""The Fréchet distance: by hand, against eigenvalues of the product and three libraries, and its
+properties."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ seeds = st.integers(0, 10**6)
 
 
 def pair(d: int, n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two samples of n >= 4d with different means and full-rank covariances of condition below 100 or so."""
+    """Two samples of n >= 4d with different means and full-rank covariances of condition below 100
+    or so."""
     mix = torch.eye(d, dtype=torch.float64) + 0.3 * normal(d, d, seed=seed + 1) / d**0.5
     return normal(n, d, seed=seed + 2), normal(n + 3, d, seed=seed + 3) @ mix + 0.3
 
@@ -42,18 +44,24 @@ def of_spectrum(values, basis, mean=None) -> Moments:
 def singular_bound(*covariances) -> float:
     """How far a Fréchet distance between singular covariances may be off.
 
-    sqrt(S1) S2 sqrt(S1) is formed with an error E, ||E|| <= c eps ||S1|| ||S2||, so an eigenvalue 0 is seen anywhere in
-    [-||E||, ||E||] and its root up to sqrt(c eps ||S1|| ||S2||); at most d such roots enter twice:
-    2 d sqrt(c eps) sqrt(||S1|| ||S2||) <= d sqrt(c eps) (tr S1 + tr S2). c = 4 for a root and two products.
+    sqrt(S1) S2 sqrt(S1) is formed with an error E, ||E|| <= c eps ||S1|| ||S2||, so an eigenvalue 0
+    is seen anywhere in [-||E||, ||E||] and its root up to sqrt(c eps ||S1|| ||S2||); at most d such
+    roots enter twice: 2 d sqrt(c eps) sqrt(||S1|| ||S2||) <= d sqrt(c eps) (tr S1 + tr S2). c = 4
+    for a root and two products.
     """
-    return len(covariances[0]) * np.sqrt(4 * EPS) * sum(float(np.trace(np.asarray(c))) for c in covariances)
+    return (
+        len(covariances[0])
+        * np.sqrt(4 * EPS)
+        * sum(float(np.trace(np.asarray(c))) for c in covariances)
+    )
 
 
-# Moments --------------------------------------------------------------------------------------------------------------
+# Moments ------------------------------------------------------------------------------------------
 
 
 def test_moments_by_hand():
-    """Points (0, 0), (2, 0), (1, 3): mean (1, 1); squares 1 + 1 + 0 and 1 + 1 + 4, products 1 - 1 + 0, over 2."""
+    """Points (0, 0), (2, 0), (1, 3): mean (1, 1); squares 1 + 1 + 0 and 1 + 1 + 4, products 1 - 1 +
+    0, over 2."""
     found = moments(torch.tensor([[0.0, 0.0], [2.0, 0.0], [1.0, 3.0]]))
     assert found.mean.tolist() == [1, 1]
     assert found.covariance.numpy() == pytest.approx(np.array([[1, 0], [0, 3]]), rel=0, abs=4 * EPS)
@@ -66,7 +74,9 @@ def test_moments_against_numpy(dtype):
     x = (normal(50, 7, seed=3) + 2).to(dtype)
     found = moments(x)
     assert found.mean.numpy() == pytest.approx(x.double().numpy().mean(axis=0), rel=1e-14)
-    assert found.covariance.numpy() == pytest.approx(covariance(x.double().numpy()), rel=1e-12, abs=1e-14)
+    assert found.covariance.numpy() == pytest.approx(
+        covariance(x.double().numpy()), rel=1e-12, abs=1e-14
+    )
     assert torch.equal(found.covariance, found.covariance.T)
 
 
@@ -82,14 +92,20 @@ def test_moments_of_too_few_samples(n):
         moments(normal(n, 3))
 
 
-# Values ---------------------------------------------------------------------------------------------------------------
+# Values -------------------------------------------------------------------------------------------
 
 
 def test_by_hand():
     """Diagonal: |(1, 2)|^2 + (3 - 2)^2 + (1 - 1/2)^2 = 5 + 1 + 1/4."""
-    one = Moments(torch.zeros(2, dtype=torch.float64), torch.diag(torch.tensor([9.0, 1.0], dtype=torch.float64)), 9)
+    one = Moments(
+        torch.zeros(2, dtype=torch.float64),
+        torch.diag(torch.tensor([9.0, 1.0], dtype=torch.float64)),
+        9,
+    )
     other = Moments(
-        torch.tensor([1.0, 2.0], dtype=torch.float64), torch.diag(torch.tensor([4.0, 0.25], dtype=torch.float64)), 9
+        torch.tensor([1.0, 2.0], dtype=torch.float64),
+        torch.diag(torch.tensor([4.0, 0.25], dtype=torch.float64)),
+        9,
     )
     found = frechet_distance(one, other)
     assert found.shape == ()
@@ -98,7 +114,8 @@ def test_by_hand():
 
 
 def test_of_samples_by_hand():
-    """Samples 0, 2 and 0, 6 in one dimension: means 1 and 3, variances 2 and 18: 4 + (sqrt 18 - sqrt 2)^2 = 12."""
+    """Samples 0, 2 and 0, 6 in one dimension: means 1 and 3, variances 2 and 18: 4 + (sqrt 18 -
+    sqrt 2)^2 = 12."""
     metric = FrechetDistance(1)
     metric.update(torch.tensor([[0.0], [2.0]]), real=True)
     metric.update(torch.tensor([[0.0], [6.0]]))
@@ -108,7 +125,8 @@ def test_of_samples_by_hand():
 def test_covariances_that_do_not_commute_by_hand():
     """In two dimensions tr (S1 S2)^1/2 = sqrt(tr(S1 S2) + 2 sqrt(det S1 det S2)).
 
-    S1 = diag(4, 1), S2 = [[2, 1], [1, 2]]: tr(S1 S2) = 10, det 4 and 3: 5 + 4 - 2 sqrt(10 + 2 sqrt 12).
+    S1 = diag(4, 1), S2 = [[2, 1], [1, 2]]: tr(S1 S2) = 10, det 4 and 3: 5 + 4 - 2 sqrt(10 + 2 sqrt
+    12).
     """
     zero = torch.zeros(2, dtype=torch.float64)
     one = Moments(zero, torch.tensor([[4.0, 0.0], [0.0, 1.0]], dtype=torch.float64), 9)
@@ -125,17 +143,23 @@ def test_against_the_eigenvalues_of_the_product(d, seed):
     assert distance(x, y) == pytest.approx(frechet(x, y), rel=1e-10, abs=1e-10 * scale)
 
 
-# Libraries ------------------------------------------------------------------------------------------------------------
+# Libraries ----------------------------------------------------------------------------------------
 
 FOUR_D = [(8, 32), (32, 128), (64, 400)]
 
 
 @pytest.mark.parametrize(("d", "n"), FOUR_D)
 def test_torch_fidelity(d, n):
-    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_fid import (
+        KEY_METRIC_FID,
+        fid_features_to_statistics,
+        fid_statistics_to_metric,
+    )
 
     x, y = pair(d, n, seed=d)
-    theirs = fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), verbose=False)
+    theirs = fid_statistics_to_metric(
+        fid_features_to_statistics(x), fid_features_to_statistics(y), verbose=False
+    )
     assert distance(x, y) == pytest.approx(theirs[KEY_METRIC_FID], rel=1e-6)
 
 
@@ -169,16 +193,22 @@ def test_pytorch_fid(d, n):
 @pytest.mark.parametrize(("d", "n"), [(32, 10), (64, 40)])
 def test_torch_fidelity_with_fewer_samples_than_dimensions(d, n):
     """Both are off by up to the bound of singular covariances."""
-    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_fid import (
+        KEY_METRIC_FID,
+        fid_features_to_statistics,
+        fid_statistics_to_metric,
+    )
 
     x, y = pair(d, n, seed=d)
-    theirs = fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), verbose=False)
+    theirs = fid_statistics_to_metric(
+        fid_features_to_statistics(x), fid_features_to_statistics(y), verbose=False
+    )
     bound = singular_bound(covariance(x.numpy()), covariance(y.numpy()))
     assert bound < 1e-3 * theirs[KEY_METRIC_FID]
     assert distance(x, y) == pytest.approx(theirs[KEY_METRIC_FID], rel=0, abs=2 * bound)
 
 
-# Properties -----------------------------------------------------------------------------------------------------------
+# Properties ---------------------------------------------------------------------------------------
 
 
 @quick
@@ -238,14 +268,17 @@ def test_a_shift_of_the_mean_adds_its_squared_length(d, seed):
 
 
 @quick
-@given(st.lists(st.tuples(st.floats(0.01, 100), st.floats(0.01, 100)), min_size=1, max_size=10), seeds)
+@given(
+    st.lists(st.tuples(st.floats(0.01, 100), st.floats(0.01, 100)), min_size=1, max_size=10), seeds
+)
 def test_commuting_covariances(spectra, seed):
     """tr of the root is sum sqrt(a_i b_i): the distance is sum (sqrt a_i - sqrt b_i)^2."""
     a, b = np.array(spectra).T
     basis = rotation(len(a), seed)
     found = frechet_distance(of_spectrum(a, basis), of_spectrum(b, basis)).item()
-    # an eigenvalue a_i b_i of the product is seen c eps ||S1|| ||S2|| off, its root by that / 2 sqrt(a_i b_i), twice;
-    # Q diag Q' and its trace are rounded themselves, d eps tr each. c = 4 for a root and two products
+    # an eigenvalue a_i b_i of the product is seen c eps ||S1|| ||S2|| off, its root by that / 2
+    # sqrt(a_i b_i), twice; Q diag Q' and its trace are rounded themselves, d eps tr each. c = 4 for
+    # a root and two products
     bound = len(a) * 4 * EPS * (a.max() * b.max() / np.sqrt((a * b).min()) + a.sum() + b.sum())
     assert found == pytest.approx(((np.sqrt(a) - np.sqrt(b)) ** 2).sum(), rel=1e-12, abs=bound)
 
@@ -292,7 +325,7 @@ def test_features_of_float32_are_summed_in_float64():
     assert metric.compute().item() == pytest.approx(frechet(x, y), rel=1e-9)
 
 
-# The class ------------------------------------------------------------------------------------------------------------
+# The class ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1000])
@@ -331,10 +364,12 @@ def test_the_moments_of_both_sides():
     for found, of in ((read(metric.real_moments), x), (read(metric.fake_moments), y)):
         assert found.n == len(of)
         assert found.mean.numpy() == pytest.approx(of.numpy().mean(axis=0), rel=1e-12, abs=1e-13)
-        assert found.covariance.numpy() == pytest.approx(covariance(of.numpy()), rel=1e-11, abs=1e-13)
+        assert found.covariance.numpy() == pytest.approx(
+            covariance(of.numpy()), rel=1e-11, abs=1e-13
+        )
 
 
-# What it refuses ------------------------------------------------------------------------------------------------------
+# What it refuses ----------------------------------------------------------------------------------
 
 
 def test_different_dimensions():

@@ -1,4 +1,5 @@
-"""The kernel distance (KID): by hand, against brute force over all subsets, torchmetrics and torch-fidelity."""
+"""The kernel distance (KID): by hand, against brute force over all subsets, torchmetrics and
+torch-fidelity."""
 
 from __future__ import annotations
 
@@ -20,11 +21,14 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def single(real, fake, seed: int = 0, size: int | None = None) -> float:
     """One subset."""
-    return kernel_distance(real, fake, 1, len(real) if size is None else size, rng(seed)).value.item()
+    return kernel_distance(
+        real, fake, 1, len(real) if size is None else size, rng(seed)
+    ).value.item()
 
 
 def test_by_hand():
-    """d = 1, k = (xy + 1)^3, real 0 and 1, fake 1 and 2: within 1 and 27; across 1, 1, 8 and 27, mean 37/4.
+    """d = 1, k = (xy + 1)^3, real 0 and 1, fake 1 and 2: within 1 and 27; across 1, 1, 8 and 27,
+    mean 37/4.
 
     1 + 27 - 2 * 37/4 = 9.5
     """
@@ -51,7 +55,8 @@ def test_against_brute_force_when_a_subset_is_the_whole(n, d, seed):
 
 
 def test_subsets_are_drawn_without_replacement_from_either_side():
-    """3 real and 3 fake samples, subsets of 2: nine possible values; all of them turn up, and nothing else does."""
+    """3 real and 3 fake samples, subsets of 2: nine possible values; all of them turn up, and
+    nothing else does."""
     real, fake = normal(3, 2, seed=1).float(), normal(3, 2, seed=2).float() + 1
     possible = mmd_of_all_subsets(real, fake, 2)
     seen = set()
@@ -77,7 +82,8 @@ def test_value_and_std_are_mean_and_population_deviation_over_subsets():
 
 
 def test_many_subsets_average_to_all_subsets():
-    """The mean of 2,000 draws is within five standard errors of the mean over all subsets, which is the whole's MMD."""
+    """The mean of 2,000 draws is within five standard errors of the mean over all subsets, which is
+    the whole's MMD."""
     real, fake = normal(7, 3, seed=1).float(), normal(6, 3, seed=2).float() + 0.5
     possible = mmd_of_all_subsets(real, fake, 4)
     value, std = flat(kernel_distance(real, fake, 2000, 4, rng(3)))
@@ -109,17 +115,23 @@ def test_torch_fidelity():
 
 
 def test_sums_are_float64():
-    """Features of an Inception network's size: k is about 30, and float32 sums of 40,000 of them are off by 1e-5."""
+    """Features of an Inception network's size: k is about 30, and float32 sums of 40,000 of them
+    are off by 1e-5."""
     real, fake = (normal(200, 64, seed=seed).float().abs() * 1.7 for seed in (1, 2))
     x, y = real.double().numpy(), fake.double().numpy()
     kernels = [(a @ b.T / 64 + 1) ** 3 for a, b in ((x, x), (x, y), (y, y))]
     within = [(k.sum() - np.trace(k)) / (200 * 199) for k in (kernels[0], kernels[2])]
-    assert single(real, fake) == pytest.approx(sum(within) - 2 * kernels[1].mean(), rel=0, abs=1e-11)
+    assert single(real, fake) == pytest.approx(
+        sum(within) - 2 * kernels[1].mean(), rel=0, abs=1e-11
+    )
 
 
 def test_equal_distributions_have_no_bias():
     """Unbiased: negative values occur and are not clipped."""
-    values = [single(normal(10, 3, seed=2 * s).float(), normal(10, 3, seed=2 * s + 1).float()) for s in range(60)]
+    values = [
+        single(normal(10, 3, seed=2 * s).float(), normal(10, 3, seed=2 * s + 1).float())
+        for s in range(60)
+    ]
     assert min(values) < 0 < max(values)
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(60)
 
@@ -148,7 +160,9 @@ class TestClass:
         assert self.fed(seed=1).compute().value != self.fed(seed=2).compute().value
 
     def test_batches_do_not_matter(self):
-        assert flat(self.fed(batch=7).compute()) == pytest.approx(flat(self.fed().compute()), rel=1e-13)
+        assert flat(self.fed(batch=7).compute()) == pytest.approx(
+            flat(self.fed().compute()), rel=1e-13
+        )
 
     def test_asking_twice_draws_the_same_subsets(self):
         metric = self.fed()

@@ -1,4 +1,5 @@
-"""Inception Score, AM Score and Mode Score: by hand, against numpy, mpmath and torch-fidelity, and their identities."""
+"""Inception Score, AM Score and Mode Score: by hand, against numpy, mpmath and torch-fidelity, and
+their identities."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def close(expected, rel=1e-12, absolute=1e-13):
     return pytest.approx(expected, rel=rel, abs=absolute)
 
 
-# Log space ------------------------------------------------------------------------------------------------------------
+# Log space ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
@@ -81,11 +82,12 @@ def test_entropy_by_hand():
     assert entropy(torch.tensor([[0.0, -1e30]], dtype=torch.float64)).tolist() == [0.0]
 
 
-# By hand --------------------------------------------------------------------------------------------------------------
+# By hand ------------------------------------------------------------------------------------------
 
 
 def test_inception_score_by_hand():
-    """Marginal (1/2, 1/2): H(mean C) = log 2; E H(C) = 2 log 2 - 3/4 log 3; IS = exp of the difference."""
+    """Marginal (1/2, 1/2): H(mean C) = log 2; E H(C) = 2 log 2 - 3/4 log 3; IS = exp of the
+    difference."""
     found = inception_score(PAIR)
     assert found._fields == ("value", "std", "marginal_entropy", "conditional_entropy")
     assert flat(found) == close([math.exp(0.75 * LOG3 - LOG2), 0, LOG2, H_PAIR])
@@ -102,18 +104,22 @@ def test_am_score_by_hand():
 
 
 def test_the_divergence_of_the_am_score_is_from_the_training_marginal():
-    """One sample (3/4, 1/4), train (1/2, 1/2): KL(train || C) = -1/2 log(3/4) - log 2 / 2 ..., not KL(C || train).
+    """One sample (3/4, 1/4), train (1/2, 1/2): KL(train || C) = -1/2 log(3/4) - log 2 / 2 ..., not
+    KL(C || train).
 
-    KL(train || C) = 1/2 log(2/3) + 1/2 log 2 = log 2 - log(3) / 2; KL(C || train) = log 2 - H(C) is another number.
+    KL(train || C) = 1/2 log(2/3) + 1/2 log 2 = log 2 - log(3) / 2; KL(C || train) = log 2 - H(C) is
+    another number.
     """
     found = am_score(PAIR[:1], torch.tensor([0.5, 0.5]))
     assert found.marginal_divergence.item() == close(LOG2 - LOG3 / 2)
 
 
 def test_mode_score_by_hand():
-    """Train (1/4, 3/4). E KL(C || train): rows 3/4 log 3 + 1/4 log 1/3 = log(3)/2 and 0, mean log(3)/4.
+    """Train (1/4, 3/4). E KL(C || train): rows 3/4 log 3 + 1/4 log 1/3 = log(3)/2 and 0, mean
+    log(3)/4.
 
-    KL((1/2, 1/2) || train) = 1/2 log 2 + 1/2 log 2/3 = log 2 - log(3)/2. Difference: 3/4 log 3 - log 2, as for IS.
+    KL((1/2, 1/2) || train) = 1/2 log 2 + 1/2 log 2/3 = log 2 - log(3)/2. Difference: 3/4 log 3 -
+    log 2, as for IS.
     """
     found = mode_score(PAIR, torch.tensor([0.25, 0.75]))
     assert found._fields == ("value", "std")
@@ -122,14 +128,16 @@ def test_mode_score_by_hand():
 
 
 def test_two_splits_by_hand():
-    """Split 0: two different one-hot samples, IS 2. Split 1: twice the same, IS 1. Mean 3/2, population std 1/2."""
+    """Split 0: two different one-hot samples, IS 2. Split 1: twice the same, IS 1. Mean 3/2,
+    population std 1/2."""
     metric = InceptionScore(2, splits=2)
     metric.update(one_hot_logits(torch.tensor([0, 1, 0, 0]), 2, 1e4), torch.tensor([0, 0, 1, 1]))
     assert flat(metric.compute()) == close([1.5, 0.5, LOG2 / 2, 0])
 
 
 def test_am_score_is_of_all_samples_and_its_deviation_of_splits_by_hand():
-    """Train (1/2, 1/2); split 0 both samples uniform: 0 + log 2. Split 1: (3/4, 1/4) twice, H = 2 log 2 - 3/4 log 3.
+    """Train (1/2, 1/2); split 0 both samples uniform: 0 + log 2. Split 1: (3/4, 1/4) twice, H = 2
+    log 2 - 3/4 log 3.
 
     Of all four mean C = (5/8, 3/8), so KL = 1/2 log(4/5) + 1/2 log(4/3) = 2 log 2 - log(15) / 2.
     """
@@ -143,10 +151,12 @@ def test_am_score_is_of_all_samples_and_its_deviation_of_splits_by_hand():
 
 
 def test_am_score_of_opposite_splits_by_hand():
-    """Ten splits, each of one class, both classes as often as in training: KL is 0 over all and in none of them.
+    """Ten splits, each of one class, both classes as often as in training: KL is 0 over all and in
+    none of them.
 
-    Samples (3/4, 1/4) in even splits and (1/4, 3/4) in odd ones: mean C = (1/2, 1/2), and the score is H alone where
-    the mean over splits is higher by KL((1/2, 1/2) || (3/4, 1/4)) = log 2 - log(3) / 2.
+    Samples (3/4, 1/4) in even splits and (1/4, 3/4) in odd ones: mean C = (1/2, 1/2), and the score
+    is H alone where the mean over splits is higher by KL((1/2, 1/2) || (3/4, 1/4)) = log 2 - log(3)
+    / 2.
     """
     metric = AMScore(torch.tensor([0.5, 0.5]), splits=10)
     for split in range(10):
@@ -155,7 +165,7 @@ def test_am_score_of_opposite_splits_by_hand():
     assert flat(metric.compute()) == close([conditional, 0, 0, conditional])
 
 
-# Against second implementations ---------------------------------------------------------------------------------------
+# Against second implementations -------------------------------------------------------------------
 
 
 @quick
@@ -181,7 +191,10 @@ def test_am_score_against_mpmath(logits, seed, zero):
     if zero:
         train[0] = 0
         train /= train.sum()
-    found, expected = am_score(logits[:12], train), am_score_mp(logits[:12].numpy(), train.numpy(), digits=40)
+    found, expected = (
+        am_score(logits[:12], train),
+        am_score_mp(logits[:12].numpy(), train.numpy(), digits=40),
+    )
     for name, value in expected.items():
         # log p of a logit gap of 1e4 carries the rounding of the gap: 1e4 eps = 2e-12
         assert getattr(found, name).item() == close(value, rel=1e-13, absolute=1e-11)
@@ -195,7 +208,8 @@ def test_am_score_against_numpy():
 
 @pytest.mark.parametrize("gap", [800.0, 1e4, 1e30, 3e38])
 def test_am_score_is_finite_however_far_apart_the_logits_are(gap):
-    """Train (1/4, 1/4, 1/2), all samples at class 0 by `gap`: KL = sum t log t + 3/4 gap; E H = 0."""
+    """Train (1/4, 1/4, 1/2), all samples at class 0 by `gap`: KL = sum t log t + 3/4 gap; E H =
+    0."""
     logits = one_hot_logits(torch.zeros(6, dtype=torch.int64), 3, gap).float()
     train = torch.tensor([0.25, 0.25, 0.5], dtype=torch.float64)
     found, expected = am_score(logits, train), am_score_mp(logits.numpy(), train.numpy())
@@ -206,7 +220,8 @@ def test_am_score_is_finite_however_far_apart_the_logits_are(gap):
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 12])
 def test_the_running_marginal_keeps_what_a_sum_of_probabilities_loses(batch):
-    """Class 1 has probabilities e^-900 and e^-1000 only, in any order of arrival and in any batches."""
+    """Class 1 has probabilities e^-900 and e^-1000 only, in any order of arrival and in any
+    batches."""
     logits = torch.zeros(12, 2, dtype=torch.float64)
     logits[:, 1] = torch.tensor([-900.0, -1000.0, -900.0] * 4)
     train = torch.tensor([0.5, 0.5])
@@ -247,13 +262,20 @@ def test_a_missing_class_in_one_split_only():
     assert flat(metric.compute()) == close([1.5 * LOG2 - LOG3 / 2, INF, LOG2 - LOG3 / 2, LOG2 / 2])
 
 
-# Against torch-fidelity -----------------------------------------------------------------------------------------------
+# Against torch-fidelity ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "splits", "shuffle"), [(500, 1, False), (500, 10, True), (100, 7, True), (53, 4, False)])
+@pytest.mark.parametrize(
+    ("n", "splits", "shuffle"), [(500, 1, False), (500, 10, True), (100, 7, True), (53, 4, False)]
+)
 def test_inception_score_of_torch_fidelity(n, splits, shuffle):
-    """The same permutation and the same chunks, [i n // splits, (i + 1) n // splits), told to us as `split`."""
-    from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
+    """The same permutation and the same chunks, [i n // splits, (i + 1) n // splits), told to us as
+    `split`."""
+    from torch_fidelity.metric_isc import (
+        KEY_METRIC_ISC_MEAN,
+        KEY_METRIC_ISC_STD,
+        isc_features_to_metric,
+    )
 
     logits = normal(n, 20, seed=n, scale=2.5).float()
     theirs = isc_features_to_metric(logits, splits=splits, shuffle=shuffle, rng_seed=2020)
@@ -268,7 +290,7 @@ def test_inception_score_of_torch_fidelity(n, splits, shuffle):
     assert found.std.item() == pytest.approx(theirs[KEY_METRIC_ISC_STD], rel=1e-9, abs=1e-12)
 
 
-# Identities and bounds ------------------------------------------------------------------------------------------------
+# Identities and bounds ----------------------------------------------------------------------------
 
 
 @quick
@@ -285,7 +307,9 @@ def test_inception_score_lies_between_one_and_the_number_of_classes(logits):
 @pytest.mark.parametrize("gap", [1e4, INF])
 @pytest.mark.parametrize("classes", [2, 10, 1000])
 def test_balanced_one_hot_samples_reach_the_number_of_classes(classes, gap):
-    logits = torch.zeros(2 * classes, classes) if gap < INF else torch.full((2 * classes, classes), -INF)
+    logits = (
+        torch.zeros(2 * classes, classes) if gap < INF else torch.full((2 * classes, classes), -INF)
+    )
     logits[torch.arange(2 * classes), torch.arange(2 * classes) % classes] = min(gap, 1e4)
     assert flat(inception_score(logits)) == close([classes, 0, math.log(classes), 0])
 
@@ -301,7 +325,9 @@ def test_a_collapsed_generator():
 def test_mode_score_is_the_inception_score(logits, seed):
     """(4-31)."""
     train = simplex(logits.shape[1], seed)
-    assert mode_score(logits, train).value.item() == close(inception_score(logits).value.item(), rel=1e-10)
+    assert mode_score(logits, train).value.item() == close(
+        inception_score(logits).value.item(), rel=1e-10
+    )
 
 
 @quick
@@ -312,7 +338,9 @@ def test_am_score_is_not_negative(logits, seed):
     assert found.marginal_divergence.item() >= -1e-15 * (1 + logits.abs().max().item())
     assert found.conditional_entropy.item() >= 0
     assert math.isfinite(found.value.item())
-    assert found.value.item() == close((found.marginal_divergence + found.conditional_entropy).item())
+    assert found.value.item() == close(
+        (found.marginal_divergence + found.conditional_entropy).item()
+    )
 
 
 @quick
@@ -321,7 +349,9 @@ def test_am_score_is_the_conditional_entropy_when_the_marginals_agree(logits):
     p = softmax(logits.numpy())
     marginal = torch.from_numpy(p.mean(axis=0))
     found = am_score(logits, marginal)
-    assert found.value.item() == close(np.mean([shannon(row) for row in p]), rel=1e-11, absolute=1e-11)
+    assert found.value.item() == close(
+        np.mean([shannon(row) for row in p]), rel=1e-11, absolute=1e-11
+    )
     assert found.marginal_divergence.item() == close(0, absolute=1e-11)
 
 
@@ -331,16 +361,26 @@ def test_a_constant_added_to_the_logits_of_a_sample_changes_nothing(logits, shif
     moved = logits + shift * torch.arange(len(logits), dtype=torch.float64)[:, None].cos()
     train = simplex(logits.shape[1], 3)
     rel = 1e-10  # the sum rounds logits at 1e4 eps = 2e-12
-    assert flat(inception_score(moved)) == close(flat(inception_score(logits)), rel=rel, absolute=rel)
-    assert flat(am_score(moved, train)) == close(flat(am_score(logits, train)), rel=rel, absolute=rel)
+    assert flat(inception_score(moved)) == close(
+        flat(inception_score(logits)), rel=rel, absolute=rel
+    )
+    assert flat(am_score(moved, train)) == close(
+        flat(am_score(logits, train)), rel=rel, absolute=rel
+    )
 
 
-# Splits ---------------------------------------------------------------------------------------------------------------
+# Splits -------------------------------------------------------------------------------------------
 
 MAKERS = {
     "is": (lambda splits: InceptionScore(6, splits=splits), lambda x: inception_score(x)),
-    "am": (lambda splits: AMScore(simplex(6, 1), splits=splits), lambda x: am_score(x, simplex(6, 1))),
-    "mode": (lambda splits: ModeScore(simplex(6, 1), splits=splits), lambda x: mode_score(x, simplex(6, 1))),
+    "am": (
+        lambda splits: AMScore(simplex(6, 1), splits=splits),
+        lambda x: am_score(x, simplex(6, 1)),
+    ),
+    "mode": (
+        lambda splits: ModeScore(simplex(6, 1), splits=splits),
+        lambda x: mode_score(x, simplex(6, 1)),
+    ),
 }
 
 
@@ -382,7 +422,9 @@ class TestSplits:
         metric = MAKERS[score][0](2)
         metric.update(self.LOGITS[:40], 1)
         metric.update(self.LOGITS[40:], 0)
-        assert flat(metric.compute()) == close(self.expected(score, (torch.arange(101) < 40).long(), 2))
+        assert flat(metric.compute()) == close(
+            self.expected(score, (torch.arange(101) < 40).long(), 2)
+        )
 
     def test_the_order_of_the_samples_does_not_matter(self, score):
         split = torch.randint(0, 4, (101,), generator=torch.Generator().manual_seed(3))

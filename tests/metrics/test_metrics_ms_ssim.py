@@ -1,4 +1,5 @@
-"""MS-SSIM: by hand, against loops over windows, against torchmetrics' maps, and the pairs that the class keeps."""
+"""MS-SSIM: by hand, against loops over windows, against torchmetrics' maps, and the pairs that the
+class keeps."""
 
 from __future__ import annotations
 
@@ -21,13 +22,19 @@ LEVELS = {8: 4, 16: 5, 32: 5}
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+    return torch.randint(
+        0, 256, shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8
+    )
 
 
-def related(n: int, channels: int, height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def related(
+    n: int, channels: int, height: int, width: int, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Smooth images and noisy copies: all terms are well inside (0, 1)."""
     coarse = noise(n, channels, -(-height // 8) + 1, -(-width // 8) + 1, seed=seed).double()
-    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
+    smooth = torch.nn.functional.interpolate(
+        coarse, (height, width), mode="bilinear", align_corners=True
+    )
     noisy = smooth * 0.8 + 20 + 0.2 * noise(n, channels, height, width, seed=seed + 1).double() - 25
     return smooth.round().clamp(0, 255).byte(), noisy.round().clamp(0, 255).byte()
 
@@ -36,14 +43,16 @@ def constant(value: float, side: int = 32, channels: int = 1) -> torch.Tensor:
     return torch.full((1, channels, side, side), value)
 
 
-# Values ---------------------------------------------------------------------------------------------------------------
+# Values -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("side", LEVELS)
 def test_constant_images_by_hand(side):
-    """No contrast: every cs is c2 / c2 = 1; the luminance term of 100 and 150 counts once, at the last level.
+    """No contrast: every cs is c2 / c2 = 1; the luminance term of 100 and 150 counts once, at the
+    last level.
 
-    l = (2 * 100 * 150 + c1) / (100^2 + 150^2 + c1), c1 = (0.01 * 255)^2; MS-SSIM = l^w with the last weight.
+    l = (2 * 100 * 150 + c1) / (100^2 + 150^2 + c1), c1 = (0.01 * 255)^2; MS-SSIM = l^w with the
+    last weight.
     """
     c1 = 2.55**2
     luminance = (30000 + c1) / (32500 + c1)
@@ -54,9 +63,11 @@ def test_constant_images_by_hand(side):
 
 
 def test_two_pixels_by_hand():
-    """Side 2, 2 levels: window 2, all weights 1/4. a = (0, 0; 100, 100), b its transpose: means 50, variances 2500.
+    """Side 2, 2 levels: window 2, all weights 1/4. a = (0, 0; 100, 100), b its transpose: means 50,
+    variances 2500.
 
-    Covariance 0: cs = c2 / (5000 + c2). Level 2 is the one pixel 50 on both: 1. Weights .0448 and .2856 over their sum.
+    Covariance 0: cs = c2 / (5000 + c2). Level 2 is the one pixel 50 on both: 1. Weights .0448 and
+    .2856 over their sum.
     """
     a = torch.tensor([[[[0.0, 0.0], [100.0, 100.0]]]])
     c2 = 7.65**2
@@ -69,7 +80,8 @@ def test_two_pixels_by_hand():
 @pytest.mark.parametrize("kind", ["related", "noise"])
 @pytest.mark.parametrize("variant", ["abs", "signed"])
 def test_against_loops_over_windows(side, channels, kind, variant):
-    """float64 on both sides; E x^2 - (E x)^2 loses 255^2 eps = 1e-11 beside c2 = 58, far below 1e-10."""
+    """float64 on both sides; E x^2 - (E x)^2 loses 255^2 eps = 1e-11 beside c2 = 58, far below
+    1e-10."""
     a, b = related(3, channels, side, side)
     pair = (a, b) if kind == "related" else (noise(*a.shape), noise(*a.shape, seed=1))
     found = ms_ssim(*pair, variant=variant)
@@ -80,10 +92,11 @@ def test_against_loops_over_windows(side, channels, kind, variant):
 
 
 def test_the_absolute_covariance_by_hand():
-    """Side 2, 1 level, window 2 with weights 1/4: a = (0, 0; 100, 100) and its negative: means 50, variances 2500.
+    """Side 2, 1 level, window 2 with weights 1/4: a = (0, 0; 100, 100) and its negative: means 50,
+    variances 2500.
 
-    Covariance -2500: cs = (5000 + c2) / (5000 + c2) = 1 with its absolute value, as for a with itself; signed
-    (-5000 + c2) / (5000 + c2) < 0, which counts as 0. Luminances are equal.
+    Covariance -2500: cs = (5000 + c2) / (5000 + c2) = 1 with its absolute value, as for a with
+    itself; signed (-5000 + c2) / (5000 + c2) < 0, which counts as 0. Luminances are equal.
     """
     a = torch.tensor([[[[0.0, 0.0], [100.0, 100.0]]]])
     assert ms_ssim(a, 100 - a, 1).item() == pytest.approx(1, rel=1e-12)
@@ -91,7 +104,8 @@ def test_the_absolute_covariance_by_hand():
 
 
 def test_the_absolute_value_is_taken_at_every_place_and_level():
-    """Left halves alike, right halves negatives: the covariance changes its sign within the image, on all levels."""
+    """Left halves alike, right halves negatives: the covariance changes its sign within the image,
+    on all levels."""
     a, _ = related(1, 1, 32, 32)
     b = a.clone()
     b[..., 16:] = 255 - b[..., 16:]
@@ -119,17 +133,23 @@ def test_fewer_levels_renormalise_the_weights(levels):
 def test_five_levels_have_the_published_exponents():
     """Constant images: l^0.1333, not l^(0.1333 / 1.0001), which is apart by 1e-5 log l."""
     luminance = (2 * 255 * 0 + 2.55**2) / (255**2 + 2.55**2)
-    assert ms_ssim(constant(0.0), constant(255.0)).item() == pytest.approx(luminance**0.1333, rel=1e-12)
+    assert ms_ssim(constant(0.0), constant(255.0)).item() == pytest.approx(
+        luminance**0.1333, rel=1e-12
+    )
 
 
-@pytest.mark.parametrize(("height", "width", "levels"), [(16, 32, 5), (32, 16, 5), (8, 32, 4), (48, 32, 5)])
+@pytest.mark.parametrize(
+    ("height", "width", "levels"), [(16, 32, 5), (32, 16, 5), (8, 32, 4), (48, 32, 5)]
+)
 def test_images_that_are_no_squares(height, width, levels):
     """The shorter side sets window and levels."""
     a, b = related(1, 1, height, width)
     assert ms_ssim(a, b).item() == pytest.approx(by_loops(a[0], b[0], levels), rel=1e-10)
 
 
-@pytest.mark.parametrize(("side", "levels"), [(4, 3), (2, 2), (1, 1), (8, 4), (16, 5), (32, 5), (64, 5)])
+@pytest.mark.parametrize(
+    ("side", "levels"), [(4, 3), (2, 2), (1, 1), (8, 4), (16, 5), (32, 5), (64, 5)]
+)
 def test_the_number_of_levels(side, levels):
     a, b = related(2, 1, side, side, seed=3)
     assert ms_ssim(a, b).tolist() == ms_ssim(a, b, levels).tolist()
@@ -146,8 +166,8 @@ def test_a_number_of_levels_without_weights(levels):
 def test_torchmetrics():
     """Where all five levels are at least 11 pixels wide the window is theirs: 11 wide, sigma 1.5.
 
-    Theirs averages the last level's map over a border of reflected pixels, too, ours (as published) over the valid part
-    only, so we take its maps, crop them, and combine them by hand.
+    Theirs averages the last level's map over a border of reflected pixels, too, ours (as published)
+    over the valid part only, so we take its maps, crop them, and combine them by hand.
     """
     from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
@@ -162,16 +182,20 @@ def test_torchmetrics():
         else:
             _, map_ = ssim(a, b, **common, return_full_image=True)
             expected *= map_[..., 5:-5, 5:-5].mean(dim=(1, 2, 3)) ** weight
-    assert ms_ssim(one, other, variant="signed").tolist() == pytest.approx(expected.tolist(), rel=1e-9)
+    assert ms_ssim(one, other, variant="signed").tolist() == pytest.approx(
+        expected.tolist(), rel=1e-9
+    )
 
 
 def test_bytes_and_floats_are_on_one_scale():
     a, b = related(2, 3, 32, 32)
     for dtype in (torch.float32, torch.float64):
-        assert ms_ssim(a.to(dtype), b.to(dtype)).tolist() == pytest.approx(ms_ssim(a, b).tolist(), rel=1e-13)
+        assert ms_ssim(a.to(dtype), b.to(dtype)).tolist() == pytest.approx(
+            ms_ssim(a, b).tolist(), rel=1e-13
+        )
 
 
-# Properties -----------------------------------------------------------------------------------------------------------
+# Properties ---------------------------------------------------------------------------------------
 
 SHADES = {
     "black": lambda side: constant(0.0, side),
@@ -206,7 +230,8 @@ def test_identical_images_give_one(side, shade):
 
 @pytest.mark.parametrize("side", [8, 32])
 def test_negative_correlation_is_clamped(side):
-    """An image and its inverse: cs of level 1 is near -1, and a fractional power of that is none."""
+    """An image and its inverse: cs of level 1 is near -1, and a fractional power of that is
+    none."""
     a = noise(4, 1, side, side)
     assert ms_ssim(a, 255 - a, variant="signed").tolist() == [0, 0, 0, 0]
 
@@ -241,20 +266,26 @@ def test_mismatched_shapes(other):
         ms_ssim(noise(2, 3, 32, 32), noise(*other))
 
 
-# The class ------------------------------------------------------------------------------------------------------------
+# The class ----------------------------------------------------------------------------------------
 
-IMAGES = torch.cat([x for seed in range(3) for x in related(10, 1, 8, 8, seed=10 * seed)])  # 60 images
+IMAGES = torch.cat(
+    [x for seed in range(3) for x in related(10, 1, 8, 8, seed=10 * seed)]
+)  # 60 images
 LABELS = torch.randint(0, 3, (60,), generator=torch.Generator().manual_seed(1))
 
 
 def scores(images: torch.Tensor, pairs: str, variant: str = "abs") -> float:
     """The mean over the pairs of one class, by loops."""
     n = len(images)
-    chosen = combinations(range(n), 2) if pairs == "all" else [(i, i + 1) for i in range(0, n - 1, 2)]
+    chosen = (
+        combinations(range(n), 2) if pairs == "all" else [(i, i + 1) for i in range(0, n - 1, 2)]
+    )
     return float(np.mean([by_loops(images[i], images[j], 4, variant) for i, j in chosen]))
 
 
-def expected(images, labels, keep: int, pairs: str, classes: int = 3, variant: str = "abs") -> list[float]:
+def expected(
+    images, labels, keep: int, pairs: str, classes: int = 3, variant: str = "abs"
+) -> list[float]:
     return [scores(images[labels == label][:keep], pairs, variant) for label in range(classes)]
 
 
@@ -276,7 +307,9 @@ def test_the_first_images_of_every_class_are_paired(pairs, keep, batch, variant)
     per_class = expected(IMAGES, LABELS, keep, pairs, variant=variant)
     assert found._fields == ("per_class", "mean", "maximum", "pairs")
     assert all(part.dtype == torch.float64 for part in found[:3])
-    assert found.pairs.tolist() == [keep // 2 if pairs == "disjoint" else keep * (keep - 1) // 2] * 3
+    assert (
+        found.pairs.tolist() == [keep // 2 if pairs == "disjoint" else keep * (keep - 1) // 2] * 3
+    )
     assert found.per_class.tolist() == pytest.approx(per_class, rel=1e-9)
     assert found.mean.item() == pytest.approx(np.mean(per_class), rel=1e-9)
     assert found.maximum.item() == pytest.approx(max(per_class), rel=1e-9)
@@ -323,7 +356,9 @@ def test_ten_images_are_paired_as_published():
     """Five disjoint pairs, 0-1, 2-3, ..., of |σ|."""
     found = MSSSIM(3, (1, 8, 8), images_per_class=10)
     found.update(IMAGES, LABELS)
-    assert found.compute().per_class.tolist() == pytest.approx(expected(IMAGES, LABELS, 10, "disjoint"), rel=1e-9)
+    assert found.compute().per_class.tolist() == pytest.approx(
+        expected(IMAGES, LABELS, 10, "disjoint"), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize(
@@ -343,7 +378,8 @@ def test_ten_images_are_paired_as_published():
     ],
 )
 def test_rounds_have_as_many_pairs_as_asked_or_as_there_are(count, asked, pairs):
-    """No pair twice, no image with itself, the disjoint ones first, and no image in many more pairs than another."""
+    """No pair twice, no image with itself, the disjoint ones first, and no image in many more pairs
+    than another."""
     found = [tuple(pair) for pair in _pairs(min(count, asked), "rounds", asked // 2).tolist()]
     assert len(found) == len({frozenset(pair) for pair in found}) == pairs
     assert all(0 <= left < count and 0 <= right < count and left != right for left, right in found)
@@ -354,7 +390,8 @@ def test_rounds_have_as_many_pairs_as_asked_or_as_there_are(count, asked, pairs)
 
 
 def test_a_class_with_few_images_says_how_many_pairs_it_has():
-    """40 images asked, that is 20 pairs: class 0 has 12 images and 20 pairs, class 1 has 5 and all 10, class 2 one."""
+    """40 images asked, that is 20 pairs: class 0 has 12 images and 20 pairs, class 1 has 5 and all
+    10, class 2 one."""
     by_class = [torch.nonzero(label == LABELS).flatten() for label in range(3)]
     rows = torch.cat([by_class[0][:12], by_class[1][:5], by_class[2][:1]])
     metric = MSSSIM(3, (1, 8, 8), images_per_class=40)
@@ -363,7 +400,9 @@ def test_a_class_with_few_images_says_how_many_pairs_it_has():
     assert metric.protocol == "msssim_abs_4level_20pairs"
     assert found.pairs.tolist() == [20, 10, 0]
     circle = [(i, (i + d) % 12) for d in (1, 2) for i in (*range(0, 12, 2), *range(1, 12, 2))][:20]
-    first = np.mean([by_loops(IMAGES[by_class[0][i]], IMAGES[by_class[0][j]], 4) for i, j in circle])
+    first = np.mean(
+        [by_loops(IMAGES[by_class[0][i]], IMAGES[by_class[0][j]], 4) for i, j in circle]
+    )
     second = scores(IMAGES[by_class[1][:5]], "all")
     assert found.per_class[:2].tolist() == pytest.approx([first, second], rel=1e-9)
     assert found.per_class[2].isnan()
@@ -378,7 +417,11 @@ def test_a_class_with_few_images_says_how_many_pairs_it_has():
         ((3, 32, 32), {"images_per_class": 10}, "msssim_abs_5level_5pairs"),
         ((1, 8, 8), {"images_per_class": 33, "pairs": "all"}, "msssim_abs_4level_528pairs"),
         ((3, 32, 32), {"images_per_class": 7, "pairs": "disjoint"}, "msssim_abs_5level_3pairs"),
-        ((3, 64, 64), {"levels": 3, "images_per_class": 4, "pairs": "all"}, "msssim_abs_3level_6pairs"),
+        (
+            (3, 64, 64),
+            {"levels": 3, "images_per_class": 4, "pairs": "all"},
+            "msssim_abs_3level_6pairs",
+        ),
     ],
 )
 def test_the_protocol_is_named(shape, arguments, name):
@@ -388,7 +431,9 @@ def test_the_protocol_is_named(shape, arguments, name):
 def test_the_levels_asked_for():
     metric = MSSSIM(1, (1, 8, 8), images_per_class=2, levels=2)
     metric.update(IMAGES[:2], torch.zeros(2, dtype=torch.int64))
-    assert metric.compute().maximum.item() == pytest.approx(by_loops(IMAGES[0], IMAGES[1], 2), rel=1e-10)
+    assert metric.compute().maximum.item() == pytest.approx(
+        by_loops(IMAGES[0], IMAGES[1], 2), rel=1e-10
+    )
 
 
 def test_memory_is_constant():

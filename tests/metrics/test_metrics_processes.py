@@ -1,4 +1,5 @@
-"""Two gloo processes give what one gives, for every metric: unequal shards, a rank without updates, sides apart."""
+"""Two gloo processes give what one gives, for every metric: unequal shards, a rank without updates,
+sides apart."""
 
 from __future__ import annotations
 
@@ -35,8 +36,12 @@ def test_two_processes_give_the_value_of_one(results, name, share):
     alone = np.array(CASES[name].value())
     for rank in range(2):
         assert share in results[rank].get(name, {}), results[rank]["said"]
-        assert np.array(results[rank][name][share]) == pytest.approx(alone, rel=1e-12, abs=1e-12, nan_ok=True)
-    assert results[0][name][share] == pytest.approx(results[1][name][share], rel=0, abs=0, nan_ok=True)
+        assert np.array(results[rank][name][share]) == pytest.approx(
+            alone, rel=1e-12, abs=1e-12, nan_ok=True
+        )
+    assert results[0][name][share] == pytest.approx(
+        results[1][name][share], rel=0, abs=0, nan_ok=True
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if len(CASES[name].streams) == 2])

@@ -1,4 +1,5 @@
-"""Reference statistics on disk: round trip, pytorch-fid's format in both directions, and a meta that must agree."""
+"""Reference statistics on disk: round trip, pytorch-fid's format in both directions, and a meta
+that must agree."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def test_round_trip(tmp_path, mine, name, meta):
     assert torch.equal(found.covariance, mine.covariance)
     assert found.n == 40
     assert found.mean.dtype == found.covariance.dtype == torch.float64
-    assert [path.name for path in (tmp_path / name).parent.iterdir()] == ["reference.npz"]  # no temporary left
+    assert [path.name for path in (tmp_path / name).parent.iterdir()] == [
+        "reference.npz"
+    ]  # no temporary left
 
 
 def test_what_the_file_holds(tmp_path, mine):
@@ -80,7 +83,11 @@ def test_pytorch_fid_reads_it(tmp_path, mine):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_file_of_pytorch_fid(tmp_path, mine, save, dtype):
-    save(tmp_path / "theirs.npz", mu=mine.mean.numpy().astype(dtype), sigma=mine.covariance.numpy().astype(dtype))
+    save(
+        tmp_path / "theirs.npz",
+        mu=mine.mean.numpy().astype(dtype),
+        sigma=mine.covariance.numpy().astype(dtype),
+    )
     found = load_reference(tmp_path / "theirs.npz", None)
     assert np.array_equal(found.mean.numpy(), mine.mean.numpy().astype(dtype))
     assert np.array_equal(found.covariance.numpy(), mine.covariance.numpy().astype(dtype))
@@ -96,7 +103,13 @@ def test_a_file_of_pytorch_fid_says_nothing_of_its_meta(tmp_path, mine):
 
 @pytest.mark.parametrize(
     ("key", "asked"),
-    [("data", "fff000"), ("split", "test"), ("size", 32), ("antialias", True), ("weights", "6726825d")],
+    [
+        ("data", "fff000"),
+        ("split", "test"),
+        ("size", 32),
+        ("antialias", True),
+        ("weights", "6726825d"),
+    ],
 )
 def test_another_meta(tmp_path, mine, key, asked):
     """The message names the key, both values and the remedy."""
@@ -120,7 +133,12 @@ def test_the_first_key_that_differs_is_named(tmp_path, mine):
 
 def test_a_meta_of_tuples_and_nested_values_equals_itself(tmp_path, mine):
     """JSON makes lists of tuples; the same meta must still be the same."""
-    meta = {"transform": {"resize": "bilinear", "shape": [3, 299, 299]}, "quantised": True, "scale": 0.1, "none": None}
+    meta = {
+        "transform": {"resize": "bilinear", "shape": [3, 299, 299]},
+        "quantised": True,
+        "scale": 0.1,
+        "none": None,
+    }
     save_reference(tmp_path / "reference.npz", mine, meta)
     assert load_reference(tmp_path / "reference.npz", meta).n == 40
 
@@ -138,7 +156,7 @@ def test_pickles_are_not_executed(tmp_path):
         load_reference(tmp_path / "theirs.npz", None)
 
 
-# Files of somebody else -----------------------------------------------------------------------------------------------
+# Files of somebody else ---------------------------------------------------------------------------
 
 GOOD = np.diag([2.0, 1.0, 0.5])
 
@@ -177,16 +195,23 @@ def altered(place, value):
 def test_what_can_be_no_moments_is_said_with_the_file(arrays, words, tmp_path):
     path = tmp_path / "theirs.npz"
     np.savez(path, **({"mu": np.zeros(3), "sigma": GOOD} | arrays))
-    with pytest.raises(UserError, match=f"^{path} holds no reference statistics .*({words})") as refused:
+    with pytest.raises(
+        UserError, match=f"^{path} holds no reference statistics .*({words})"
+    ) as refused:
         load_reference(path, None)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_covariance_of_fewer_samples_than_features_is_taken(dtype, tmp_path):
-    """Its least eigenvalues are rounding, of either sign, in single precision a thousand times as much."""
+    """Its least eigenvalues are rounding, of either sign, in single precision a thousand times as
+    much."""
     x = normal(20, 200, seed=3).numpy()
-    np.savez(tmp_path / "theirs.npz", mu=x.mean(0).astype(dtype), sigma=np.cov(x, rowvar=False).astype(dtype))
+    np.savez(
+        tmp_path / "theirs.npz",
+        mu=x.mean(0).astype(dtype),
+        sigma=np.cov(x, rowvar=False).astype(dtype),
+    )
     assert np.linalg.eigvalsh(np.load(tmp_path / "theirs.npz")["sigma"].astype(float)).min() < 0
     assert load_reference(tmp_path / "theirs.npz", None).covariance.dtype == torch.float64
 
@@ -200,11 +225,16 @@ def test_images_that_are_all_the_same_have_moments(tmp_path):
 def test_a_file_of_zeros_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
     path = tmp_path / "theirs.npz"
     zeros = bytes(2**20)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("sigma.npy", "w") as member:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file,
+        file.open("sigma.npy", "w") as member,
+    ):
         for _ in range(100):
             member.write(zeros)
     assert path.stat().st_size < 200_000
-    with pytest.raises(UserError, match=r"it unpacks to 104,857,600 bytes, and at most 67,108,864 are read"):
+    with pytest.raises(
+        UserError, match=r"it unpacks to 104,857,600 bytes, and at most 67,108,864 are read"
+    ):
         load_reference(path, None)
 
 

@@ -1,4 +1,5 @@
-"""What every metric promises: float64 whatever surrounds it, bounded memory, reset, pickles, forward, refusals."""
+"""What every metric promises: float64 whatever surrounds it, bounded memory, reset, pickles,
+forward, refusals."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ class TestEvery:
         """And numbers of samples int64."""
         result = CASES[name].feed(CASES[name].make()).compute()
         parts = {"value": result} if isinstance(result, torch.Tensor) else result._asdict()
-        dtypes = {field: torch.int64 if field in ("histogram", "pairs") else torch.float64 for field in parts}
+        dtypes = {
+            field: torch.int64 if field in ("histogram", "pairs") else torch.float64
+            for field in parts
+        }
         assert {field: part.dtype for field, part in parts.items()} == dtypes
         assert not any(part.requires_grad for part in parts.values())
 
@@ -72,13 +76,17 @@ class TestEvery:
         case.feed(metric, 0.3, 0.7)
         with torch.inference_mode():
             case.feed(metric, 0.7, 1)
-        assert flat(metric.compute()) == pytest.approx(case.value(), rel=1e-12, abs=1e-12, nan_ok=True)
+        assert flat(metric.compute()) == pytest.approx(
+            case.value(), rel=1e-12, abs=1e-12, nan_ok=True
+        )
 
     def test_a_result_asked_for_between_changes_nothing(self, name):
         case, metric = CASES[name], CASES[name].make()
         case.feed(metric, 0, 0.5).compute()
         case.feed(metric, 0.5, 1)
-        assert flat(metric.compute()) == pytest.approx(case.value(), rel=1e-12, abs=1e-12, nan_ok=True)
+        assert flat(metric.compute()) == pytest.approx(
+            case.value(), rel=1e-12, abs=1e-12, nan_ok=True
+        )
 
     def test_reset(self, name):
         case, metric = CASES[name], CASES[name].make()
@@ -94,7 +102,9 @@ class TestEvery:
         other.reset()
         same(one.compute(), case.value())
 
-    @pytest.mark.parametrize("duplicate", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy, lambda m: m.clone()])
+    @pytest.mark.parametrize(
+        "duplicate", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy, lambda m: m.clone()]
+    )
     def test_copies_go_on(self, name, duplicate):
         case = CASES[name]
         metric = duplicate(case.feed(case.make(), 0, 0.5))
@@ -130,14 +140,21 @@ class TestEvery:
 def test_half_precision_input_is_summed_in_float64(name, dtype):
     """The same as of the same numbers in float32."""
     case = CASES[name].with_values(lambda t: t.to(dtype))
-    same(case.feed(case.make()).compute(), CASES[name].with_values(lambda t: t.to(dtype).float()).value())
+    same(
+        case.feed(case.make()).compute(),
+        CASES[name].with_values(lambda t: t.to(dtype).float()).value(),
+    )
 
 
 @pytest.mark.parametrize("name", OF_LOGITS + OF_FEATURES)
 def test_no_graph_is_kept(name):
     case = CASES[name].with_values(lambda t: t.clone().requires_grad_())
     metric = case.feed(case.make())
-    states = [s for state in metric.metric_state.values() for s in (state if isinstance(state, list) else [state])]
+    states = [
+        s
+        for state in metric.metric_state.values()
+        for s in (state if isinstance(state, list) else [state])
+    ]
     assert not any(state.requires_grad for state in states)
 
 
@@ -148,7 +165,9 @@ def test_forward_gives_the_batch_and_accumulates(name):
     for arguments in stream.batches(60):
         alone = case.make()
         alone.update(**arguments)
-        assert flat(metric(**arguments)) == pytest.approx(flat(alone.compute()), rel=1e-12, abs=1e-12)
+        assert flat(metric(**arguments)) == pytest.approx(
+            flat(alone.compute()), rel=1e-12, abs=1e-12
+        )
     assert flat(metric.compute()) == pytest.approx(case.value(), rel=1e-12, abs=1e-12)
 
 
@@ -162,7 +181,8 @@ def test_forward_accumulates_the_images():
 
 @pytest.mark.parametrize("name", STREAMING)
 def test_memory_is_constant(name):
-    """The same bytes after 10 samples and after 10,000; nothing outside the states grows, either."""
+    """The same bytes after 10 samples and after 10,000; nothing outside the states grows,
+    either."""
     case, metric, sizes, pickles = CASES[name], CASES[name].make(), [], []
     width = K if case.values == "logits" else D
     for rows in (10, 9990):
@@ -205,6 +225,8 @@ def test_logits_that_are_nan(name):
 def test_a_misspelt_argument(name):
     """Constructors are explicit: no **kwargs."""
     cls = type(CASES[name].make())
-    arguments = {"num_classes": 3} if cls is not MSSSIM else {"num_classes": 3, "image_shape": (1, 8, 8)}
+    arguments = (
+        {"num_classes": 3} if cls is not MSSSIM else {"num_classes": 3, "image_shape": (1, 8, 8)}
+    )
     with pytest.raises(TypeError, match="unexpected keyword"):
         cls(**arguments, misspelt=1)

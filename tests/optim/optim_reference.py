@@ -1,7 +1,9 @@
-"""The optimizers of science.md §5 a second time, in numpy float64, one tensor at a time and as printed.
+"""The optimizers of science.md §5 a second time, in numpy float64, one tensor at a time and as
+printed.
 
-Two independent forms of AdaShift: `AdaShiftLoop` is Algorithm 3-2 with its queue (bias correction inside the root,
-first moment (3-44)); `adashift_steps` has no recursion at all, it writes every step out from the list of gradients.
+Two independent forms of AdaShift: `AdaShiftLoop` is Algorithm 3-2 with its queue (bias correction
+inside the root, first moment (3-44)); `adashift_steps` has no recursion at all, it writes every
+step out from the list of gradients.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ from torch import Tensor, nn
 from gan_lab.optim import AdaShift
 
 Array = np.ndarray
-PHI: dict[str, Callable[[Array], Array]] = {"max": np.max, "mean": np.mean, "none": lambda square: square}
+PHI: dict[str, Callable[[Array], Array]] = {
+    "max": np.max,
+    "mean": np.mean,
+    "none": lambda square: square,
+}
 SHAPES = ((), (1,), (5,), (2, 3), (3, 2, 2, 2))
 STEPS = 45
 
@@ -27,7 +33,13 @@ class AdaShiftLoop:
     """Algorithm 3-2 for one parameter block; m of (3-44); the root holds the corrected v."""
 
     def __init__(
-        self, theta: Array, n: int, m: int | None, betas: tuple[float, float], spatial: str, eps: float
+        self,
+        theta: Array,
+        n: int,
+        m: int | None,
+        betas: tuple[float, float],
+        spatial: str,
+        eps: float,
     ) -> None:
         self.theta, self.n, self.m = theta.copy(), n, n if m is None else m
         self.beta1, self.beta2 = betas
@@ -55,7 +67,8 @@ def adashift_steps(
 ) -> list[Array]:
     """The steps θ_{t-1} - θ_t per unit of lr, t = 1, 2, ..., each from the gradients alone.
 
-    v / (1 - β2^k) after k updates is the mean of φ(g²_1), ..., φ(g²_k) with weights β2^(k-j): nothing cancels.
+    v / (1 - β2^k) after k updates is the mean of φ(g²_1), ..., φ(g²_k) with weights β2^(k-j):
+    nothing cancels.
     """
     steps, squares = [], [PHI[spatial](g**2) for g in gradients]
     for t in range(1, len(gradients) + 1):
@@ -70,7 +83,9 @@ def adashift_steps(
 
 def _mean(weights: Sequence[float], values: Sequence[Array]) -> Array:
     """The weighted mean of the first values."""
-    return sum((w * value for w, value in zip(weights, values, strict=False)), np.zeros(())) / sum(weights)
+    return sum((w * value for w, value in zip(weights, values, strict=False)), np.zeros(())) / sum(
+        weights
+    )
 
 
 class AdamSpatialLoop:
@@ -96,8 +111,11 @@ def starts(shapes: tuple[tuple[int, ...], ...] = SHAPES) -> list[Array]:
 
 
 @functools.cache
-def gradients(steps: int = STEPS, shapes: tuple[tuple[int, ...], ...] = SHAPES) -> list[list[Array]]:
-    """[step][tensor], magnitudes between 1/2 and 2 times a scale of the tensor's own, signs at random.
+def gradients(
+    steps: int = STEPS, shapes: tuple[tuple[int, ...], ...] = SHAPES
+) -> list[list[Array]]:
+    """[step][tensor], magnitudes between 1/2 and 2 times a scale of the tensor's own, signs at
+    random.
 
     So no step is above 4 lr, and rounding stays of the order of 1e-16 lr / (1 - β2).
     """
@@ -126,8 +144,13 @@ def set_gradients(params: Sequence[nn.Parameter], values: Sequence[Array | Tenso
         param.grad = None if value is None else torch.as_tensor(value).to(param.dtype, copy=True)
 
 
-def run(optimizer: torch.optim.Optimizer, gradients: Sequence[Sequence[Array | None]], rates: Sequence[float]) -> None:
-    """Steps with given gradients, whatever the parameters are; the rate changes as training/gan.py changes it."""
+def run(
+    optimizer: torch.optim.Optimizer,
+    gradients: Sequence[Sequence[Array | None]],
+    rates: Sequence[float],
+) -> None:
+    """Steps with given gradients, whatever the parameters are; the rate changes as training/gan.py
+    changes it."""
     params = [param for group in optimizer.param_groups for param in group["params"]]
     for values, lr in zip(gradients, rates, strict=True):
         set_gradients(params, values)
@@ -136,7 +159,9 @@ def run(optimizer: torch.optim.Optimizer, gradients: Sequence[Sequence[Array | N
         optimizer.step()
 
 
-def by_hand(gradients: Sequence[float], lr: float = 0.1, start: float = 1.0, **fields: object) -> list[float]:
+def by_hand(
+    gradients: Sequence[float], lr: float = 0.1, start: float = 1.0, **fields: object
+) -> list[float]:
     """θ after every step of AdaShift on one number."""
     theta = nn.Parameter(torch.tensor(start, dtype=torch.float64))
     optimizer = AdaShift([theta], lr=lr, **fields)

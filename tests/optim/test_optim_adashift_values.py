@@ -1,4 +1,5 @@
-"""The steps of AdaShift against hand-computed values, Algorithm 3-2 as a loop and its closed form."""
+"""The steps of AdaShift against hand-computed values, Algorithm 3-2 as a loop and its closed
+form."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def test_the_reference_knows_every_spatial_function():
 @pytest.mark.parametrize("spatial", PHI)
 @pytest.mark.parametrize(("n", "m"), WINDOWS)
 def test_equals_the_loop_of_algorithm_3_2(n, m, spatial, beta1):
-    """1e-12 is the bar of the issue. Rounding: 45 steps of at most 0.4, each to about 1e-16 / (1 - β2) = 1e-14."""
+    """1e-12 is the bar of the issue. Rounding: 45 steps of at most 0.4, each to about 1e-16 / (1 -
+    β2) = 1e-14."""
     settings = {"n": n, "m": m, "betas": (beta1, 0.99), "spatial": spatial, "eps": 1e-10}
     params = parameters(starts())
     run(AdaShift(params, **settings), gradients(), rates())
@@ -80,12 +82,21 @@ def test_equals_the_closed_form_for_any_setting_and_missing_gradients(data):
         "spatial": data.draw(st.sampled_from(sorted(PHI)), "spatial"),
         "eps": 1e-10,
     }
-    shapes = data.draw(st.lists(st.sampled_from(SHAPES), min_size=1, max_size=3).map(tuple), "shapes")
+    shapes = data.draw(
+        st.lists(st.sampled_from(SHAPES), min_size=1, max_size=3).map(tuple), "shapes"
+    )
     values, lrs = gradients(30, shapes), rates(30)
-    present = data.draw(st.lists(st.lists(st.booleans(), min_size=30, max_size=30), min_size=3, max_size=3), "present")
+    present = data.draw(
+        st.lists(st.lists(st.booleans(), min_size=30, max_size=30), min_size=3, max_size=3),
+        "present",
+    )
     params = parameters(starts(shapes))
     optimizer = AdaShift(params, n=n, m=m, foreach=data.draw(st.booleans(), "foreach"), **fields)
-    run(optimizer, [[g if present[i][t] else None for i, g in enumerate(values[t])] for t in range(30)], lrs)
+    run(
+        optimizer,
+        [[g if present[i][t] else None for i, g in enumerate(values[t])] for t in range(30)],
+        lrs,
+    )
     for i, (param, start) in enumerate(zip(params, starts(shapes), strict=True)):
         seen = [t for t in range(30) if present[i][t]]
         steps = adashift_steps([values[t][i] for t in seen], n, m, **fields) if seen else []
@@ -96,18 +107,23 @@ def test_equals_the_closed_form_for_any_setting_and_missing_gradients(data):
 def test_one_number_by_hand():
     """β1 = 0, β2 = 1/2, n = 1. v: 2, then 2/2 + 36/2 = 19; v̂: 2 / (1/2) = 4, then 19 / (3/4)."""
     path = by_hand([2, 6, -3], n=1, betas=(0.0, 0.5), spatial="none", eps=0.0)
-    assert path == pytest.approx([1, 1 - 0.1 * 6 / 2, 0.7 + 0.1 * 3 / sqrt(76 / 3)], rel=0, abs=1e-15)
+    assert path == pytest.approx(
+        [1, 1 - 0.1 * 6 / 2, 0.7 + 0.1 * 3 / sqrt(76 / 3)], rel=0, abs=1e-15
+    )
 
 
 def test_two_steps_of_shift_by_hand():
-    """n = 2, β1 = 1/2: m = (g_t + g_{t-1}/2) / (3/2). v̂ from g_1 = 2 alone, then from 2 and 6 (β2 = 1/2)."""
+    """n = 2, β1 = 1/2: m = (g_t + g_{t-1}/2) / (3/2). v̂ from g_1 = 2 alone, then from 2 and 6 (β2
+    = 1/2)."""
     path = by_hand([2, 6, -3, 9], n=2, betas=(0.5, 0.5), spatial="none", eps=0.0)
     third = 1 - 0.1 * (-3 + 3) / 1.5 / 2
     fourth = third - 0.1 * (9 - 1.5) / 1.5 / sqrt(76 / 3)
     assert path == pytest.approx([1, 1, third, fourth], rel=0, abs=1e-15)
 
 
-@pytest.mark.parametrize(("spatial", "roots"), [("max", [4, 4]), ("mean", [sqrt(12.5)] * 2), ("none", [3, 4])])
+@pytest.mark.parametrize(
+    ("spatial", "roots"), [("max", [4, 4]), ("mean", [sqrt(12.5)] * 2), ("none", [3, 4])]
+)
 def test_spatial_functions_by_hand(spatial, roots):
     """The shifted gradient is (3, -4): squares 9 and 16, square first and then φ."""
     theta = nn.Parameter(torch.zeros(2, dtype=torch.float64))
@@ -120,7 +136,8 @@ def test_spatial_functions_by_hand(spatial, roots):
 
 @pytest.mark.parametrize("spatial", PHI)
 def test_without_averages_the_step_is_the_gradient_over_the_root_of_the_one_before(spatial):
-    """science.md §5: n = 1, β1 = 0: g_t / sqrt(v̂(g²_{t-1})). At β2 = 0 v̂ is φ(g²_{t-1}) itself."""
+    """science.md §5: n = 1, β1 = 0: g_t / sqrt(v̂(g²_{t-1})). At β2 = 0 v̂ is φ(g²_{t-1})
+    itself."""
     params = parameters(starts())
     optimizer = AdaShift(params, n=1, betas=(0.0, 0.0), spatial=spatial, eps=0.0)
     values = gradients(6)
@@ -128,20 +145,29 @@ def test_without_averages_the_step_is_the_gradient_over_the_root_of_the_one_befo
         before = [param.detach().clone() for param in params]
         run(optimizer, values[t : t + 1], [0.125])
         for i, param in enumerate(params):
-            step = 0.125 * values[t][i] / np.sqrt(PHI[spatial](values[t - 1][i] ** 2)) if t else 0 * values[0][i]
-            np.testing.assert_allclose((before[i] - param.detach()).numpy(), step, rtol=0, atol=4e-15)
+            step = (
+                0.125 * values[t][i] / np.sqrt(PHI[spatial](values[t - 1][i] ** 2))
+                if t
+                else 0 * values[0][i]
+            )
+            np.testing.assert_allclose(
+                (before[i] - param.detach()).numpy(), step, rtol=0, atol=4e-15
+            )
 
 
 @pytest.mark.parametrize("beta1", BETA1)
 @pytest.mark.parametrize("m", [None, 10, 4, 1])
 @pytest.mark.parametrize("beta2", [0.0, 0.999])
 def test_the_first_applied_moment_is_the_mean_of_gradients_2_to_11(beta1, m, beta2):
-    """One known port leaves the warm-up out of m. Here g_k = k + 4, in exact rational arithmetic; v̂ is 25 = g_1²."""
+    """One known port leaves the warm-up out of m. Here g_k = k + 4, in exact rational arithmetic;
+    v̂ is 25 = g_1²."""
     window, weight = m or 10, Fraction(beta1)
     weights = [weight**i for i in range(window)]
     mean = sum(w * (11 - i + 4) for i, w in enumerate(weights)) / sum(weights)
     for spatial in PHI:
-        path = by_hand([k + 4 for k in range(1, 12)], n=10, m=m, betas=(beta1, beta2), spatial=spatial, eps=0.0)
+        path = by_hand(
+            [k + 4 for k in range(1, 12)], n=10, m=m, betas=(beta1, beta2), spatial=spatial, eps=0.0
+        )
         assert path[:10] == [1.0] * 10
         assert path[10] == pytest.approx(1 - 0.1 * float(mean) / 5, rel=0, abs=1e-14)
 
@@ -162,7 +188,8 @@ def test_nothing_moves_in_the_first_n_steps_and_all_in_the_next(spatial, n, beta
 
 
 def test_the_first_gradient_enters_the_queue_once():
-    """Another known port pushes it twice and divides 0 by 0. v sees 4 = g_1² in step 3 and 36 = g_2² in step 4."""
+    """Another known port pushes it twice and divides 0 by 0. v sees 4 = g_1² in step 3 and 36 =
+    g_2² in step 4."""
     theta = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
     optimizer = AdaShift([theta], n=2, betas=(0.9, 0.0), spatial="max", eps=0.0)
     seconds = []
@@ -175,7 +202,8 @@ def test_the_first_gradient_enters_the_queue_once():
 
 
 def test_eps_stands_beside_the_root_of_the_corrected_second_moment():
-    """θ - lr m / (sqrt(v̂) + eps): v̂ = 4 whatever β2 is, so lr 1, eps 6 and m = 16 give a step of 2."""
+    """θ - lr m / (sqrt(v̂) + eps): v̂ = 4 whatever β2 is, so lr 1, eps 6 and m = 16 give a step of
+    2."""
     for beta2 in (0.0, 0.5, 0.999):
         path = by_hand([2, 16], lr=1.0, n=1, betas=(0.0, beta2), spatial="none", eps=6.0)
         assert path == pytest.approx([1, -1], rel=0, abs=1e-14)
@@ -186,7 +214,11 @@ def test_eps_stands_beside_the_root_of_the_corrected_second_moment():
 def test_gradients_that_stay_zero_move_nothing(spatial, beta1):
     """A dead unit: 0 / (0 + eps) = 0."""
     params = parameters(starts())
-    run(AdaShift(params, n=2, betas=(beta1, 0.999), spatial=spatial), [[g * 0 for g in gradients(1)[0]]] * 9, [1.0] * 9)
+    run(
+        AdaShift(params, n=2, betas=(beta1, 0.999), spatial=spatial),
+        [[g * 0 for g in gradients(1)[0]]] * 9,
+        [1.0] * 9,
+    )
     for param, start in zip(params, starts(), strict=True):
         np.testing.assert_array_equal(param.detach().numpy(), start)
 
@@ -209,12 +241,18 @@ def test_steps_do_not_depend_on_the_scale_of_the_gradients(spatial, beta1):
 @pytest.mark.parametrize(("n", "m"), [(1, None), (10, 3)])
 @pytest.mark.parametrize("beta1", [0.0, 0.9])
 def test_lists_and_single_tensors_step_alike(spatial, n, m, beta1):
-    """foreach=True and False: bitwise, with two precisions in one group and gradients missing now and then."""
+    """foreach=True and False: bitwise, with two precisions in one group and gradients missing now
+    and then."""
     results = []
     for foreach in (True, False):
         params = parameters(starts()) + parameters(starts(), torch.float32)
-        optimizer = AdaShift(params, n=n, m=m, betas=(beta1, 0.99), spatial=spatial, foreach=foreach)
-        values = [[None if (t + i) % 4 == 0 else g for i, g in enumerate(v + v)] for t, v in enumerate(gradients(24))]
+        optimizer = AdaShift(
+            params, n=n, m=m, betas=(beta1, 0.99), spatial=spatial, foreach=foreach
+        )
+        values = [
+            [None if (t + i) % 4 == 0 else g for i, g in enumerate(v + v)]
+            for t, v in enumerate(gradients(24))
+        ]
         run(optimizer, values, rates(24))
         results.append(params)
     for one, other in zip(*results, strict=True):
@@ -227,7 +265,10 @@ def test_lists_and_single_tensors_step_alike(spatial, n, m, beta1):
 def test_memory_layout_makes_no_difference(spatial, beta1):
     """Networks are channels_last (training/build.py); a gradient may also be an expanded view."""
     start = torch.tensor(np.random.default_rng(3).normal(size=(4, 3, 2, 2)))
-    plain, last = nn.Parameter(start.clone()), nn.Parameter(start.to(memory_format=torch.channels_last))
+    plain, last = (
+        nn.Parameter(start.clone()),
+        nn.Parameter(start.to(memory_format=torch.channels_last)),
+    )
     assert not last.is_contiguous()
     settings = {"lr": 0.05, "n": 3, "betas": (beta1, 0.9), "spatial": spatial}
     optimizers = AdaShift([plain], **settings), AdaShift([last], **settings)
@@ -236,7 +277,10 @@ def test_memory_layout_makes_no_difference(spatial, beta1):
         g = torch.tensor(rng.normal(size=start.shape))
         if t % 3 == 0:
             g = g[:1, :, :1, :1].expand(start.shape)
-        plain.grad, last.grad = g.clone(), g if t % 3 == 0 else g.to(memory_format=torch.channels_last)
+        plain.grad, last.grad = (
+            g.clone(),
+            g if t % 3 == 0 else g.to(memory_format=torch.channels_last),
+        )
         for optimizer in optimizers:
             optimizer.step()
     np.testing.assert_allclose(plain.detach().numpy(), last.detach().numpy(), rtol=0, atol=1e-14)
@@ -250,10 +294,13 @@ def test_memory_layout_makes_no_difference(spatial, beta1):
 def test_lower_precision_follows_float64(spatial, beta1, dtype):
     """Each of 20 steps is at most 4 lr = 0.04 on a value of order 1.
 
-    Its relative error is some roundings (of g, v, m, root, quotient; v over 20 updates), taken as 40; θ itself is
-    rounded once in every step.
+    Its relative error is some roundings (of g, v, m, root, quotient; v over 20 updates), taken as
+    40; θ itself is rounded once in every step.
     """
-    params, exact = parameters(starts(), dtype), [p.detach().double().numpy() for p in parameters(starts(), dtype)]
+    params, exact = (
+        parameters(starts(), dtype),
+        [p.detach().double().numpy() for p in parameters(starts(), dtype)],
+    )
     settings = {"n": 2, "betas": (beta1, 0.999), "spatial": spatial}
     run(AdaShift(params, **settings), gradients(20), [0.01] * 20)
     eps = torch.finfo(dtype).eps
@@ -269,10 +316,12 @@ def test_lower_precision_follows_float64(spatial, beta1, dtype):
 @pytest.mark.parametrize("kind", [AdaShift, AdamSpatial])
 @pytest.mark.parametrize("beta2", [0.99, 0.999, 0.99999])
 def test_bias_correction_in_float32_does_not_cancel(kind, beta2):
-    """Gradients of size 1 make steps of lr = 1 whatever β2 is, here to ten roundings; 1 - β2^k alone would be off by
-    6e-8 / (1 - β2)."""
+    """Gradients of size 1 make steps of lr = 1 whatever β2 is, here to ten roundings; 1 - β2^k
+    alone would be off by 6e-8 / (1 - β2)."""
     theta = nn.Parameter(torch.zeros((), dtype=torch.float32))
-    optimizer = kind([theta], lr=1.0, betas=(0.0, beta2), eps=0.0, **({"n": 1} if kind is AdaShift else {}))
+    optimizer = kind(
+        [theta], lr=1.0, betas=(0.0, beta2), eps=0.0, **({"n": 1} if kind is AdaShift else {})
+    )
     steps = []
     for _ in range(4):
         before = theta.item()
@@ -283,7 +332,8 @@ def test_bias_correction_in_float32_does_not_cancel(kind, beta2):
 
 
 def test_groups_have_settings_of_their_own():
-    """Each group steps as an optimizer of its own would, with the constructor's values where it has none."""
+    """Each group steps as an optimizer of its own would, with the constructor's values where it has
+    none."""
     wholes, parts = parameters(starts()), parameters(starts())
     groups = [
         {"params": wholes[:2], "n": 1, "betas": (0.0, 0.9), "spatial": "none"},
@@ -314,7 +364,9 @@ def test_a_group_added_later_starts_its_own_warm_up():
             optimizer.add_param_group({"params": params[1:], "n": 4})
         set_gradients(params, values[t])
         optimizer.step()
-        moved = [not np.array_equal(p.detach().numpy(), s) for p, s in zip(params, starts(), strict=True)]
+        moved = [
+            not np.array_equal(p.detach().numpy(), s) for p, s in zip(params, starts(), strict=True)
+        ]
         assert moved == [t >= 3, *[t >= 9] * (len(params) - 1)]
 
 
@@ -330,7 +382,8 @@ def test_gradients_are_left_as_they_are():
 
 
 def test_the_gradient_is_copied_not_kept():
-    """zero_grad(set_to_none=False) writes zeros into the same tensor; the queue must not see them."""
+    """zero_grad(set_to_none=False) writes zeros into the same tensor; the queue must not see
+    them."""
     results = []
     for in_place in (True, False):
         params = parameters(starts())
@@ -365,7 +418,8 @@ def test_a_closure_is_evaluated_with_gradients_and_its_value_returned():
 
 @pytest.mark.parametrize("foreach", [True, False])
 def test_gradients_of_the_parameters_themselves(foreach):
-    """f = θ' A θ / 2 with curvature 1 to 10, 60 steps: the gradients follow the path, as in training."""
+    """f = θ' A θ / 2 with curvature 1 to 10, 60 steps: the gradients follow the path, as in
+    training."""
     a, start = np.diag([1.0, 3.0, 10.0]) + 0.1, np.array([1.0, -2.0, 0.5])
     settings = {"n": 3, "m": None, "betas": (0.9, 0.999), "spatial": "max", "eps": 1e-10}
     loop, theta = AdaShiftLoop(start, **settings), nn.Parameter(torch.tensor(start))
@@ -380,7 +434,8 @@ def test_gradients_of_the_parameters_themselves(foreach):
 
 
 def test_steps_stay_exact_over_many_updates():
-    """float64, 800 steps of one number at β2 = 0.999: the recursion of v keeps to its closed form."""
+    """float64, 800 steps of one number at β2 = 0.999: the recursion of v keeps to its closed
+    form."""
     steps = 800
     values = [g[0] for g in gradients(steps, ((),))]
     theta = nn.Parameter(torch.zeros((), dtype=torch.float64))
@@ -394,6 +449,8 @@ def test_steps_stay_exact_over_many_updates():
     powers = 0.999 ** np.arange(steps - 2)[::-1]
     v = (powers * np.array(values[:-2]) ** 2).sum() / powers.sum()
     mean = (values[-1] + 0.5 * values[-2]) / 1.5
-    assert before - theta.item() == pytest.approx(mean / sqrt(v), rel=1e-11, abs=1e-14 * abs(before))
+    assert before - theta.item() == pytest.approx(
+        mean / sqrt(v), rel=1e-11, abs=1e-14 * abs(before)
+    )
     assert optimizer.state[theta]["step"].item() == steps
     assert STEPS >= 40  # of the grid above

@@ -1,6 +1,8 @@
-"""A step of the own optimizers reads no value back and takes its precision from the parameters alone.
+"""A step of the own optimizers reads no value back and takes its precision from the parameters
+alone.
 
-Without a GPU by proxies: meta tensors have no values to read, and a dispatch mode sees every operator of a step. With
+Without a GPU by proxies: meta tensors have no values to read, and a dispatch mode sees every
+operator of a step. With
 one: a step captured in a CUDA graph against eager steps.
 """
 
@@ -20,13 +22,26 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gan_lab.optim import AdamSpatial, AdaShift
 
 CASES = [
-    *[(AdaShift, {"n": 3, "betas": (beta1, 0.99), "spatial": spatial}) for beta1 in (0.0, 0.9) for spatial in PHI],
+    *[
+        (AdaShift, {"n": 3, "betas": (beta1, 0.99), "spatial": spatial})
+        for beta1 in (0.0, 0.9)
+        for spatial in PHI
+    ],
     (AdaShift, {"n": 1, "betas": (0.9, 0.99), "spatial": "max"}),
     (AdaShift, {"n": 3, "m": 2, "betas": (1.0, 0.0), "spatial": "max"}),
     (AdamSpatial, {"betas": (0.9, 0.99)}),
 ]
-READS = {"_local_scalar_dense", "nonzero", "equal", "is_nonzero", "masked_select"}  # they wait for the device
-gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+READS = {
+    "_local_scalar_dense",
+    "nonzero",
+    "equal",
+    "is_nonzero",
+    "masked_select",
+}  # they wait for the device
+gpu = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
 
 
 @pytest.mark.parametrize("foreach", [True, False])
@@ -65,7 +80,8 @@ class Operators(TorchDispatchMode):
 @pytest.mark.parametrize("foreach", [True, False])
 @pytest.mark.parametrize(("kind", "fields"), CASES)
 def test_a_step_is_the_same_operators_whatever_the_step(kind, fields, foreach):
-    """In the warm-up and after it: no branch on a count, none that reads a value; what a graph replays is the step."""
+    """In the warm-up and after it: no branch on a count, none that reads a value; what a graph
+    replays is the step."""
     params = parameters(starts(), torch.float32)
     optimizer = kind(params, foreach=foreach, **fields)
     run(optimizer, gradients(1), [0.1])  # makes the state
@@ -84,7 +100,8 @@ def test_a_step_is_the_same_operators_whatever_the_step(kind, fields, foreach):
 
 @contextmanager
 def autocast(device: str) -> Iterator[None]:
-    """bf16 autocast, on a machine without the device too (torch.autocast would switch itself off)."""
+    """bf16 autocast, on a machine without the device too (torch.autocast would switch itself
+    off)."""
     before = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
     torch.set_autocast_enabled(device, True)
     torch.set_autocast_dtype(device, torch.bfloat16)
@@ -98,7 +115,8 @@ def autocast(device: str) -> Iterator[None]:
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize(("kind", "fields"), CASES)
 def test_autocast_does_not_reach_into_a_step(kind, fields, device):
-    """training/gan.py steps within bf16 autocast: nothing of a float32 step may be computed in bf16.
+    """training/gan.py steps within bf16 autocast: nothing of a float32 step may be computed in
+    bf16.
 
     Fake tensors of the device run the real dispatch, autocast's included, without the device.
     """
@@ -128,7 +146,8 @@ def test_autocast_on_the_cpu_changes_nothing(kind, fields):
 
 @pytest.mark.parametrize(("kind", "fields"), CASES)
 def test_a_rate_in_a_tensor_is_a_rate(kind, fields):
-    """What a captured step needs to change its rate. One float32 rounding of lr and of its products apart."""
+    """What a captured step needs to change its rate. One float32 rounding of lr and of its products
+    apart."""
     plain, tensor = parameters(starts()), parameters(starts())
     rate = torch.tensor(0.0, dtype=torch.float64)
     optimizer = kind(tensor, lr=rate, **fields)
@@ -147,9 +166,15 @@ def test_a_rate_in_a_tensor_is_a_rate(kind, fields):
 def test_a_captured_step_replays_as_eager_steps(kind, fields, foreach):
     """The warm-up of n = 3 ends within the replays; the rate changes between them."""
     values, lrs = gradients(16), rates(16)
-    ours, eager = ([nn.Parameter(p.detach().cuda()) for p in parameters(starts(), torch.float32)] for _ in range(2))
+    ours, eager = (
+        [nn.Parameter(p.detach().cuda()) for p in parameters(starts(), torch.float32)]
+        for _ in range(2)
+    )
     rate, eager_rate = torch.tensor(0.0, device="cuda"), torch.tensor(0.0, device="cuda")
-    optimizer, expected = kind(ours, lr=rate, foreach=foreach, **fields), kind(eager, lr=eager_rate, **fields)
+    optimizer, expected = (
+        kind(ours, lr=rate, foreach=foreach, **fields),
+        kind(eager, lr=eager_rate, **fields),
+    )
     for param in ours:
         param.grad = torch.zeros_like(param)
 

@@ -1,6 +1,7 @@
 """The counterexamples (3-6) and (3-7): where Adam drifts the wrong way and AdaShift the right one.
 
-Elements of one tensor are independent copies of the problem for elementwise optimizers. β1 = 0, β2 = 0.999.
+Elements of one tensor are independent copies of the problem for elementwise optimizers. β1 = 0, β2
+= 0.999.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ def adashift(params: list[nn.Parameter]) -> torch.optim.Optimizer:
 
 
 def drift(
-    make: Callable[[list[nn.Parameter]], torch.optim.Optimizer], gradients: Iterable[Tensor], warm_up: int
+    make: Callable[[list[nn.Parameter]], torch.optim.Optimizer],
+    gradients: Iterable[Tensor],
+    warm_up: int,
 ) -> Tensor:
-    """θ after all gradients, from 0; in the first `warm_up` steps, at rate 0, only the moments move."""
+    """θ after all gradients, from 0; in the first `warm_up` steps, at rate 0, only the moments
+    move."""
     theta: nn.Parameter | None = None
     for t, g in enumerate(gradients):
         if theta is None:
@@ -54,15 +58,20 @@ def stochastic(steps: int, copies: int, delta: float) -> list[Tensor]:
     """(3-7): C with probability (1 + δ) / (C + 1), else -1. The mean is δ: minimising goes down."""
     rng = torch.Generator().manual_seed(0)
     chance = (1 + delta) / (C + 1)
-    return [torch.where(torch.rand(copies, generator=rng, dtype=torch.float64) < chance, C, -1.0) for _ in range(steps)]
+    return [
+        torch.where(torch.rand(copies, generator=rng, dtype=torch.float64) < chance, C, -1.0)
+        for _ in range(steps)
+    ]
 
 
 def test_periodic_problem():
-    """Twenty periods of 101 steps, nineteen of them counted. A period's gradients sum to +1: down is right.
+    """Twenty periods of 101 steps, nineteen of them counted. A period's gradients sum to +1: down
+    is right.
 
-    After a C, v falls by 0.999 a step. Adam takes C at the top of v: with roots relative to that one, a period is worth
-    -101 + Σ_{i=1..100} 0.999^(-i/2) = +1.57. AdaShift takes C after the fall: -101 · 0.999^(-101/2) + Σ_{i=0..99}
-    0.999^(-i/2) = -3.72. v at the top is at most 112 in the long run.
+    After a C, v falls by 0.999 a step. Adam takes C at the top of v: with roots relative to that
+    one, a period is worth -101 + Σ_{i=1..100} 0.999^(-i/2) = +1.57. AdaShift takes C after the
+    fall: -101 · 0.999^(-101/2) + Σ_{i=0..99} 0.999^(-i/2) = -3.72. v at the top is at most 112 in
+    the long run.
     """
     steps, warm_up = 20 * 101, 101
     up = drift(adam, periodic(steps, 101), warm_up).item()
@@ -72,7 +81,8 @@ def test_periodic_problem():
 
 
 def test_stochastic_problem():
-    """Means over 8,192 independent copies, more than five standard errors from 0, and AdaShift ahead of AMSGrad.
+    """Means over 8,192 independent copies, more than five standard errors from 0, and AdaShift
+    ahead of AMSGrad.
 
     Theorem 3.5: g_t is independent of AdaShift's v, so the mean of θ is -lr δ Σ_t E[1 / sqrt(v̂)].
     """

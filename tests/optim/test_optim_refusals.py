@@ -1,4 +1,5 @@
-"""What the own optimizers and the schedules refuse: a UserError in one line, with the field and what to type."""
+"""What the own optimizers and the schedules refuse: a UserError in one line, with the field and
+what to type."""
 
 from __future__ import annotations
 
@@ -13,7 +14,11 @@ from gan_lab.optim import AdamSpatial, AdaShift
 from gan_lab.optim.schedules import Staircase
 from registry import fields, instantiate, options, target
 
-OWN = [option for option in options("optimizer") if target("optimizer", option).__module__.startswith("gan_lab")]
+OWN = [
+    option
+    for option in options("optimizer")
+    if target("optimizer", option).__module__.startswith("gan_lab")
+]
 SHIFTED = [option for option in OWN if "n" in fields("optimizer", option)]
 
 
@@ -52,7 +57,18 @@ def test_zero_is_allowed(option, field):
 
 @pytest.mark.parametrize("option", OWN)
 @pytest.mark.parametrize(
-    "betas", [[-0.1, 0.9], [1.1, 0.9], [0.9, 1.0], [0.9, -0.1], [math.nan, 0.9], [0.0, math.nan], [0.9], [0.1] * 3, []]
+    "betas",
+    [
+        [-0.1, 0.9],
+        [1.1, 0.9],
+        [0.9, 1.0],
+        [0.9, -0.1],
+        [math.nan, 0.9],
+        [0.0, math.nan],
+        [0.9],
+        [0.1] * 3,
+        [],
+    ],
 )
 def test_betas_out_of_range_are_refused(option, betas):
     message = refused(option, betas=betas)

@@ -18,7 +18,17 @@ from registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("optimizer")
 OWN = [option for option in ALL if target("optimizer", option).__module__.startswith("gan_lab")]
-STABLE = {"adam", "amsgrad", "nadam", "rmsprop", "sgd", "momentum", "adashift", "adashift_none", "adam_spatial"}
+STABLE = {
+    "adam",
+    "amsgrad",
+    "nadam",
+    "rmsprop",
+    "sgd",
+    "momentum",
+    "adashift",
+    "adashift_none",
+    "adam_spatial",
+}
 NOT_FOR_YAML = {"params", "foreach"}  # a fact of the call; how it is computed
 
 
@@ -27,16 +37,23 @@ def test_names_other_programs_rely_on_are_options():
 
 
 def test_every_exported_optimizer_is_the_target_of_an_option():
-    assert {getattr(gan_lab.optim, name) for name in gan_lab.optim.__all__} == {target("optimizer", o) for o in OWN}
+    assert {getattr(gan_lab.optim, name) for name in gan_lab.optim.__all__} == {
+        target("optimizer", o) for o in OWN
+    }
 
 
 def test_others_are_torchs():
     for option in set(ALL) - set(OWN):
-        assert getattr(torch.optim, target("optimizer", option).__name__) is target("optimizer", option)
+        assert getattr(torch.optim, target("optimizer", option).__name__) is target(
+            "optimizer", option
+        )
 
 
 def test_options_are_different():
-    settings = [(target("optimizer", option), sorted(fields("optimizer", option).items(), key=str)) for option in ALL]
+    settings = [
+        (target("optimizer", option), sorted(fields("optimizer", option).items(), key=str))
+        for option in ALL
+    ]
     assert all(settings.count(setting) == 1 for setting in settings)
 
 
@@ -57,7 +74,8 @@ def test_fields_are_parameters_of_the_target(option):
 
 @pytest.mark.parametrize("option", ALL)
 def test_numbers_are_numbers(option):
-    """`lr: 2e-4` without a dot would be a word in YAML 1.1, and torch refuses an int 0 beside a float."""
+    """`lr: 2e-4` without a dot would be a word in YAML 1.1, and torch refuses an int 0 beside a
+    float."""
     for field, value in fields("optimizer", option).items():
         assert not isinstance(value, str) or field == "spatial"
     for field in ("lr", "eps", "momentum", "alpha"):
@@ -66,7 +84,8 @@ def test_numbers_are_numbers(option):
 
 
 def test_settings_of_the_recipes():
-    """science.md §3: Adam(0.0, 0.9), eps 1e-8, lr 2e-4. §1: RMSprop lr 5e-5. §5: β2 = 0.999 and n = 1 for GANs."""
+    """science.md §3: Adam(0.0, 0.9), eps 1e-8, lr 2e-4. §1: RMSprop lr 5e-5. §5: β2 = 0.999 and n =
+    1 for GANs."""
     adam = fields("optimizer", "adam")
     assert (adam["lr"], adam["betas"], adam["eps"]) == (2e-4, [0.0, 0.9], 1e-8)
     assert fields("optimizer", "amsgrad")["amsgrad"] is True
@@ -79,12 +98,23 @@ def test_settings_of_the_recipes():
     assert fields("optimizer", "adashift")["spatial"] == "max"
     assert fields("optimizer", "adashift_none")["spatial"] == "none"
     for option in ("adashift", "adashift_none"):
-        assert (fields("optimizer", option)["betas"], fields("optimizer", option)["n"]) == ([0.0, 0.999], 1)
+        assert (fields("optimizer", option)["betas"], fields("optimizer", option)["n"]) == (
+            [0.0, 0.999],
+            1,
+        )
 
 
 def test_defaults_of_the_class_are_those_of_the_thesis():
-    """science.md §5: n = 10, β = (0.9, 0.999), lr 0.01 for max, eps 1e-10, and the signature of house.md."""
-    expected = {"lr": 1e-2, "betas": (0.9, 0.999), "n": 10, "m": None, "spatial": "max", "eps": 1e-10}
+    """science.md §5: n = 10, β = (0.9, 0.999), lr 0.01 for max, eps 1e-10, and the signature of
+    house.md."""
+    expected = {
+        "lr": 1e-2,
+        "betas": (0.9, 0.999),
+        "n": 10,
+        "m": None,
+        "spatial": "max",
+        "eps": 1e-10,
+    }
     found = defaults("optimizer", "adashift")
     assert {key: found[key] for key in expected} == expected
     assert list(found)[:7] == ["params", *expected]
@@ -92,7 +122,8 @@ def test_defaults_of_the_class_are_those_of_the_thesis():
 
 @pytest.mark.parametrize("option", ALL)
 def test_an_option_makes_its_optimizer_with_parameters_and_without(option):
-    """With the parameters, and as a factory that gets them later; both alike, and with every field of the file."""
+    """With the parameters, and as a factory that gets them later; both alike, and with every field
+    of the file."""
     made = []
     for partial in (False, True):
         params = parameters(starts())
@@ -115,9 +146,11 @@ def test_an_option_makes_its_optimizer_with_parameters_and_without(option):
 
 @pytest.mark.parametrize("option", ALL)
 def test_an_option_reduces_a_convex_quadratic(option):
-    """f = θ' A θ / 2, eigenvalues 1/2 to 2, at a rate of 0.02 for 400 steps: below a hundredth of where it began.
+    """f = θ' A θ / 2, eigenvalues 1/2 to 2, at a rate of 0.02 for 400 steps: below a hundredth of
+    where it began.
 
-    By hand for sgd: the slowest direction keeps (1 - 0.01)^400 = 0.018 of its distance, 3e-4 of its value.
+    By hand for sgd: the slowest direction keeps (1 - 0.01)^400 = 0.018 of its distance, 3e-4 of its
+    value.
     """
     a = torch.diag(torch.tensor([0.5, 1.0, 2.0]))
     theta = nn.Parameter(torch.tensor([1.0, -1.0, 0.8]))

@@ -18,7 +18,9 @@ ALL = options("schedule")
 
 def test_every_schedule_is_an_option_and_the_other_way_round():
     classes = {
-        item for _, item in inspect.getmembers(schedules, inspect.isclass) if item.__module__ == schedules.__name__
+        item
+        for _, item in inspect.getmembers(schedules, inspect.isclass)
+        if item.__module__ == schedules.__name__
     }
     assert classes == {target("schedule", option) for option in ALL}
     assert len(classes) == len(ALL)
@@ -28,7 +30,9 @@ def test_every_schedule_is_an_option_and_the_other_way_round():
 @pytest.mark.parametrize("option", ALL)
 def test_an_option_file_is_the_signature_and_defaults_of_its_target(option):
     assert fields("schedule", option) == defaults("schedule", option)
-    assert signature.parameters(node("schedule", option)["_target_"]) == set(fields("schedule", option))
+    assert signature.parameters(node("schedule", option)["_target_"]) == set(
+        fields("schedule", option)
+    )
     assert len((CONF / "schedule" / f"{option}.yaml").read_text().splitlines()) < 12
 
 
@@ -37,7 +41,9 @@ def test_an_option_file_is_the_signature_and_defaults_of_its_target(option):
 def test_a_factor_starts_at_one_stays_in_0_1_and_never_rises(option, steps):
     schedule = instantiate("schedule", option)
     assert schedule(0, steps) == 1
-    values = [schedule(step, steps) for step in range(0, steps, max(1, steps // 50))] + [schedule(steps - 1, steps)]
+    values = [schedule(step, steps) for step in range(0, steps, max(1, steps // 50))] + [
+        schedule(steps - 1, steps)
+    ]
     assert all(type(value) is float for value in values)
     assert all(0 < value <= 1 for value in values)
     assert values == sorted(values, reverse=True)
@@ -55,7 +61,8 @@ def test_a_schedule_is_a_frozen_value(option):
 
 @pytest.mark.parametrize("steps", [2, 10, 60, 1500, 200_000])
 def test_linear_by_hand(steps):
-    """lr falls to 0 over the run: 1 first, 1/2 half-way, 1/T in the last step, 0 at T, which is never reached."""
+    """lr falls to 0 over the run: 1 first, 1/2 half-way, 1/T in the last step, 0 at T, which is
+    never reached."""
     linear = Linear()
     assert linear(0, steps) == 1
     assert linear(steps // 2, steps) == 0.5
@@ -86,7 +93,9 @@ def test_staircase_with_other_stairs(factor, every):
         if step and step % every == 0:
             value *= factor
         expected.append(value)
-    assert [Staircase(factor, every)(step, 12) for step in range(12)] == pytest.approx(expected, rel=1e-14, abs=0)
+    assert [Staircase(factor, every)(step, 12) for step in range(12)] == pytest.approx(
+        expected, rel=1e-14, abs=0
+    )
 
 
 def test_constant():

@@ -1,4 +1,5 @@
-"""What the own optimizers keep: tensors only, that survive a checkpoint, a copy and a move into a fresh optimizer."""
+"""What the own optimizers keep: tensors only, that survive a checkpoint, a copy and a move into a
+fresh optimizer."""
 
 from __future__ import annotations
 
@@ -14,7 +15,11 @@ from torch import Tensor, nn
 from gan_lab.optim import AdamSpatial, AdaShift
 
 CASES = [
-    *[(AdaShift, {"n": 4, "betas": (beta1, 0.99), "spatial": spatial}) for beta1 in (0.0, 0.9) for spatial in PHI],
+    *[
+        (AdaShift, {"n": 4, "betas": (beta1, 0.99), "spatial": spatial})
+        for beta1 in (0.0, 0.9)
+        for spatial in PHI
+    ],
     (AdaShift, {"n": 1, "betas": (0.9, 0.99), "spatial": "max"}),
     (AdaShift, {"n": 4, "m": 2, "betas": (1.0, 0.0), "spatial": "max"}),
     (AdamSpatial, {"betas": (0.9, 0.99)}),
@@ -37,12 +42,15 @@ def tensors(optimizer: torch.optim.Optimizer) -> list[tuple[str, Tensor]]:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("cut", [3, 9])
 def test_a_checkpoint_continues_identically(kind, fields, dtype, cut):
-    """Cut in the warm-up of n = 4, and with a queue whose oldest gradient is somewhere in the middle."""
+    """Cut in the warm-up of n = 4, and with a queue whose oldest gradient is somewhere in the
+    middle."""
     params = parameters(starts(), dtype)
     optimizer = kind(params, **fields)
     values, lrs = gradients(20), rates(20)
     run(optimizer, values[:cut], lrs[:cut])
-    saved = through_a_file({"optimizer": optimizer.state_dict(), "params": [p.detach() for p in params]})
+    saved = through_a_file(
+        {"optimizer": optimizer.state_dict(), "params": [p.detach() for p in params]}
+    )
     copies = [nn.Parameter(p) for p in saved["params"]]
     fresh = kind(copies, lr=123.0)  # settings come from the file
     fresh.load_state_dict(saved["optimizer"])
@@ -75,7 +83,11 @@ def test_state_is_tensors_in_the_parameters_precision_with_a_whole_count(kind, f
             assert state["step"].item() == 7
             assert all(value.dtype == dtype for key, value in state.items() if key != "step")
             assert not any(value.requires_grad for value in state.values())
-        plain = {key: value for group in optimizer.state_dict()["param_groups"] for key, value in group.items()}
+        plain = {
+            key: value
+            for group in optimizer.state_dict()["param_groups"]
+            for key, value in group.items()
+        }
         assert not [key for key, value in plain.items() if isinstance(value, Tensor)]
 
 
@@ -142,7 +154,10 @@ def test_a_parameter_without_gradients_has_no_state_and_that_survives_a_checkpoi
 
 def test_a_checkpoint_carries_the_groups_settings():
     params = parameters(starts())
-    groups = [{"params": params[:2], "n": 2, "spatial": "none"}, {"params": params[2:], "n": 5, "m": 3}]
+    groups = [
+        {"params": params[:2], "n": 2, "spatial": "none"},
+        {"params": params[2:], "n": 5, "m": 3},
+    ]
     optimizer = AdaShift(groups, betas=(0.9, 0.99))
     run(optimizer, gradients(9), rates(9))
     copies = [nn.Parameter(p.detach().clone()) for p in params]

@@ -1,4 +1,5 @@
-"""train.py on several processes as a user starts it, in a process group of its own; what is left of such a group."""
+"""train.py on several processes as a user starts it, in a process group of its own; what is left of
+such a group."""
 
 from __future__ import annotations
 
@@ -23,9 +24,13 @@ PATIENCE = 240.0  # for a machine that is busy
 
 @contextlib.contextmanager
 def started(
-    *arguments: str, cwd: Path, by: Sequence[str] = (sys.executable,), env: dict[str, str] | None = None
+    *arguments: str,
+    cwd: Path,
+    by: Sequence[str] = (sys.executable,),
+    env: dict[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """The program, started by the command `by`; whatever is left of its group at the end is killed."""
+    """The program, started by the command `by`; whatever is left of its group at the end is
+    killed."""
     process = subprocess.Popen(
         [*by, str(ROOT / "train.py"), *arguments],
         cwd=cwd,

@@ -1,4 +1,5 @@
-"""One of several gloo processes: `python parallel_worker.py RANK WORLD RENDEZVOUS OUT` trains every case a few steps.
+"""One of several gloo processes: `python parallel_worker.py RANK WORLD RENDEZVOUS OUT` trains every
+case a few steps.
 
 Writes {case: what `train` returns} with torch.save. WORLD 1 is the process to compare with.
 """
@@ -19,7 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 STEPS = 5
 RESNET = ("architecture=resnet", "architecture.channels=8")
 DCGAN = (
-    *("architecture=dcgan", "architecture.generator_channels=4", "architecture.critic_channels=4", "penalty=none"),
+    *(
+        "architecture=dcgan",
+        "architecture.generator_channels=4",
+        "architecture.critic_channels=4",
+        "penalty=none",
+    ),
     *("architecture.noise=0", "architecture.dropout=0"),
 )
 FOUND_CLASSES = ("dataset.labelled_fraction=0.3", "dataset.reference_distribution=uniform")
@@ -35,10 +41,22 @@ CASES: dict[str, tuple[str, ...]] = {
     "am_gan on dcgan": (*DCGAN, "loss=am_gan", "labels=dynamic"),
     "ac_gan_plus, predefined": (*DCGAN, "loss=ac_gan_plus", "labels=predefined"),
     "am_gan, partly labelled": (*DCGAN, "loss=am_gan", "labels=dynamic", *FOUND_CLASSES),
-    "ac_gan_plus, partly labelled": (*DCGAN, "loss=ac_gan_plus", "labels=dynamic", "dataset.labelled_fraction=0.3"),
+    "ac_gan_plus, partly labelled": (
+        *DCGAN,
+        "loss=ac_gan_plus",
+        "labels=dynamic",
+        "dataset.labelled_fraction=0.3",
+    ),
     "cat_gan, partly labelled": (*DCGAN, "loss=cat_gan", "dataset.labelled_fraction=0.3"),
 }
-COMMON = ("dataset=digits", "n_critic=2", "batch_size=16", "generator_batch_size=24", "seed=3", "optimizer.lr=1e-3")
+COMMON = (
+    "dataset=digits",
+    "n_critic=2",
+    "batch_size=16",
+    "generator_batch_size=24",
+    "seed=3",
+    "optimizer.lr=1e-3",
+)
 
 
 def made(overrides: tuple[str, ...]) -> tuple[Any, Any, Any]:
@@ -55,8 +73,11 @@ def made(overrides: tuple[str, ...]) -> tuple[Any, Any, Any]:
     return cfg, fed, build.gan(cfg, fed.spec, data)
 
 
-def train(cfg: Any, fed: Any, gan: Any, rank: int, world: int, steps: int, dtype: torch.dtype) -> dict[str, Any]:
-    """`steps` generator steps without Lightning's Trainer, of which the step itself needs two things."""
+def train(
+    cfg: Any, fed: Any, gan: Any, rank: int, world: int, steps: int, dtype: torch.dtype
+) -> dict[str, Any]:
+    """`steps` generator steps without Lightning's Trainer, of which the step itself needs two
+    things."""
     from gan_lab.data.resident import ResidentData, ResidentLoader
 
     gan.to(dtype)
@@ -70,7 +91,13 @@ def train(cfg: Any, fed: Any, gan: Any, rank: int, world: int, steps: int, dtype
     )
     gan.train()
     loader = ResidentLoader(
-        ResidentData.place(fed, "cpu"), cfg.batch_size, cfg.n_critic, cfg.seed, steps, rank=rank, world_size=world
+        ResidentData.place(fed, "cpu"),
+        cfg.batch_size,
+        cfg.n_critic,
+        cfg.seed,
+        steps,
+        rank=rank,
+        world_size=world,
     )
     metrics, own = [], []
     penalise = gan.penalty.forward

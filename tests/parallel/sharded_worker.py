@@ -1,7 +1,9 @@
-"""One of several gloo processes: `python sharded_worker.py RANK WORLD RENDEZVOUS OUT` scores and trains a DCGAN.
+"""One of several gloo processes: `python sharded_worker.py RANK WORLD RENDEZVOUS OUT` scores and
+trains a DCGAN.
 
-Writes with torch.save: "scores" {case: entries of score_samples for the same generator}, "trained" {labels: state and
-dropout masks of two steps with noise and dropout}. WORLD 1 is the process to compare with.
+Writes with torch.save: "scores" {case: entries of score_samples for the same generator}, "trained"
+{labels: state and dropout masks of two steps with noise and dropout}. WORLD 1 is the process to
+compare with.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ import gloo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 
-SMALL_DCGAN = ("architecture=dcgan", "architecture.generator_channels=4", "architecture.critic_channels=4")
+SMALL_DCGAN = (
+    "architecture=dcgan",
+    "architecture.generator_channels=4",
+    "architecture.critic_channels=4",
+)
 LABELS = ("dynamic", "predefined")
 EVERY_SCORE = ("is", "am", "mode", "fid", "kid", "prdc", "entropy", "msssim")
 COUNTS: dict[str, dict[str, Any]] = {
@@ -52,7 +58,8 @@ def stand_in() -> Any:
 
 
 def scored() -> dict[str, Any]:
-    """The entries, or the error, of every case; the generator is the initial one, with batch statistics."""
+    """The entries, or the error, of every case; the generator is the initial one, with batch
+    statistics."""
     from parallel_worker import made
     from rich.console import Console
 
@@ -64,10 +71,18 @@ def scored() -> dict[str, Any]:
     results = {}
     with open(os.devnull, "w") as nowhere:
         for name, counts in COUNTS.items():
-            sizes = {"samples_in_training": 20, "splits": 2, "batch_size": 25, "kid_subset_size": 10, **counts}
+            sizes = {
+                "samples_in_training": 20,
+                "splits": 2,
+                "batch_size": 25,
+                "kid_subset_size": 10,
+                **counts,
+            }
             protocol = Protocol(recipe, EVERY_SCORE, **sizes)
             place = torch.device("cpu")
-            evaluator = Evaluator(protocol, data, Path(cfg.data_cache), place, Console(file=nowhere))
+            evaluator = Evaluator(
+                protocol, data, Path(cfg.data_cache), place, Console(file=nowhere)
+            )
             results[name] = evaluator.scores(gan, protocol)
     return results
 
@@ -91,7 +106,10 @@ def trained(labels: str, rank: int, world: int) -> dict[str, Any]:
 
 def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
     with gloo.joined(rank, world, rendezvous):
-        results = {"scores": scored(), "trained": {labels: trained(labels, rank, world) for labels in LABELS}}
+        results = {
+            "scores": scored(),
+            "trained": {labels: trained(labels, rank, world) for labels in LABELS},
+        }
         torch.save(results, out)
 
 

@@ -1,4 +1,5 @@
-"""parallel.py alone; scores shared by two processes; dropout of each; and what is refused before there are any."""
+"""parallel.py alone; scores shared by two processes; dropout of each; and what is refused before
+there are any."""
 
 from __future__ import annotations
 
@@ -16,11 +17,17 @@ import gloo
 from gan_lab import parallel
 
 WORKER = Path(__file__).with_name("sharded_worker.py")
-SHORT = (CHANNELS, "max_generator_steps=2", "batch_size=16", "generator_batch_size=16", "evaluation=off")
+SHORT = (
+    CHANNELS,
+    "max_generator_steps=2",
+    "batch_size=16",
+    "generator_batch_size=16",
+    "evaluation=off",
+)
 DDP = ("trainer=ddp", "trainer.accelerator=cpu")
 CORES = os.cpu_count() or 1
 
-# One process ----------------------------------------------------------------------------------------------------------
+# One process --------------------------------------------------------------------------------------
 
 
 def test_with_one_process_everything_is_the_identity():
@@ -63,7 +70,12 @@ def test_the_batches_of_all_processes_are_those_of_one(monkeypatch):
 @pytest.mark.parametrize(
     ("error", "is_lost"),
     [
-        (RuntimeError("[/third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer"), True),
+        (
+            RuntimeError(
+                "[/third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer"
+            ),
+            True,
+        ),
         (torch.distributed.DistNetworkError("The client socket has timed out"), True),
         (torch.distributed.DistBackendError("NCCL error: remote process exited"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
@@ -74,7 +86,7 @@ def test_which_errors_say_that_another_process_is_gone(error, is_lost):
     assert parallel.lost_another(error) is is_lost
 
 
-# Two processes --------------------------------------------------------------------------------------------------------
+# Two processes ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +99,30 @@ def results(tmp_path_factory) -> list[dict]:
 
 @pytest.mark.parametrize("case", COUNTS)
 def test_scores_of_two_processes_are_those_of_one(results, case):
-    """Of the same images of a generator with batch statistics; every number of every entry, to 1e-9."""
+    """Of the same images of a generator with batch statistics; every number of every entry, to
+    1e-9."""
     alone, first, second = (result["scores"][case] for result in results)
     assert alone.keys() == first.keys() == second.keys()
-    assert {name.split("_")[0] for name in alone} >= set(EVERY_SCORE) - {"prdc"} | {"precision", "coverage"}
+    assert {name.split("_")[0] for name in alone} >= set(EVERY_SCORE) - {"prdc"} | {
+        "precision",
+        "coverage",
+    }
     for name, entry in alone.items():
         assert first[name].keys() == entry.keys()
         for key, value in entry.items():
             if isinstance(value, float | list):
-                assert second[name][key] == pytest.approx(first[name][key], rel=0, abs=0, nan_ok=True), (name, key)
-                assert first[name][key] == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), (name, key)
+                assert second[name][key] == pytest.approx(
+                    first[name][key], rel=0, abs=0, nan_ok=True
+                ), (name, key)
+                assert first[name][key] == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), (
+                    name,
+                    key,
+                )
             else:
                 assert second[name][key] == first[name][key] == value, (name, key)
-    assert any(math.isfinite(entry["value"]) for name, entry in alone.items() if name.startswith("msssim"))
+    assert any(
+        math.isfinite(entry["value"]) for name, entry in alone.items() if name.startswith("msssim")
+    )
 
 
 @pytest.mark.parametrize("labels", LABELS)
@@ -116,7 +139,7 @@ def test_each_process_has_dropout_of_its_own_and_the_same_state(results, labels)
         assert torch.isfinite(value).all(), name
 
 
-# Refusals -------------------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------
 
 MANY = CORES + 1
 REFUSED = {
@@ -128,26 +151,49 @@ REFUSED = {
     "null": ([*DDP, "trainer.devices=null"], ["trainer.devices=None", "whole number"]),
     "a list": ([*DDP, "trainer.devices=[0]"], ["trainer.devices=[0]", "whole number"]),
     "more than cores": (
-        [*DDP, f"trainer.devices={MANY}", f"batch_size={4 * MANY}", f"generator_batch_size={4 * MANY}"],
+        [
+            *DDP,
+            f"trainer.devices={MANY}",
+            f"batch_size={4 * MANY}",
+            f"generator_batch_size={4 * MANY}",
+        ],
         [f"trainer.devices={MANY}", f"{CORES} cores"],
     ),
     "without ddp": (["trainer.devices=2"], ["trainer.devices=2", "trainer=ddp"]),
     "cpu without ddp": (["trainer=cpu", "trainer.devices=2"], ["trainer.devices=2", "trainer=ddp"]),
     "nodes without ddp": (["trainer=cpu", "+trainer.num_nodes=2"], ["trainer=ddp"]),
-    "no node": ([*DDP, "trainer.devices=2", "trainer.num_nodes=0"], ["trainer.num_nodes=0", "at least 1"]),
-    "some nodes": ([*DDP, "trainer.devices=2", "trainer.num_nodes=auto"], ["trainer.num_nodes=auto", "whole number"]),
-    "strategy typo": ([*DDP, "trainer.devices=2", "trainer.strategy=dpp"], ["trainer.strategy=dpp", "trainer=ddp"]),
-    "Lightning's own strategy": (["trainer=cpu", "+trainer.strategy=ddp"], ["trainer.strategy=ddp", "trainer=ddp"]),
+    "no node": (
+        [*DDP, "trainer.devices=2", "trainer.num_nodes=0"],
+        ["trainer.num_nodes=0", "at least 1"],
+    ),
+    "some nodes": (
+        [*DDP, "trainer.devices=2", "trainer.num_nodes=auto"],
+        ["trainer.num_nodes=auto", "whole number"],
+    ),
+    "strategy typo": (
+        [*DDP, "trainer.devices=2", "trainer.strategy=dpp"],
+        ["trainer.strategy=dpp", "trainer=ddp"],
+    ),
+    "Lightning's own strategy": (
+        ["trainer=cpu", "+trainer.strategy=ddp"],
+        ["trainer.strategy=ddp", "trainer=ddp"],
+    ),
     "field of a strategy": (
         [*DDP, "trainer.devices=2", "+trainer.strategy.find_unused_parameters=true"],
         ["trainer.strategy.find_unused_parameters"],
     ),
-    "batch": ([*DDP, "trainer.devices=2", "batch_size=15"], ["batch_size=15", "2 devices", "multiple"]),
+    "batch": (
+        [*DDP, "trainer.devices=2", "batch_size=15"],
+        ["batch_size=15", "2 devices", "multiple"],
+    ),
     "generator batch": (
         [*DDP, "trainer.devices=2", "generator_batch_size=15"],
         ["generator_batch_size=15", "2 devices", "multiple"],
     ),
-    "batch over nodes": ([*DDP, "trainer.devices=2", "trainer.num_nodes=3"], ["batch_size=16", "6 devices"]),
+    "batch over nodes": (
+        [*DDP, "trainer.devices=2", "trainer.num_nodes=3"],
+        ["batch_size=16", "6 devices"],
+    ),
 }
 
 
@@ -174,7 +220,13 @@ def test_a_gpu_that_is_not_there(devices, place, capsys):
     assert not list(place.iterdir())
 
 
-TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}
+TORCHRUN = {
+    "TORCHELASTIC_RUN_ID": "x",
+    "WORLD_SIZE": "2",
+    "LOCAL_WORLD_SIZE": "2",
+    "RANK": "0",
+    "LOCAL_RANK": "0",
+}
 TORCHRUN |= {"GROUP_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
 SRUN = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1", "SLURM_PROCID": "0"}
 SRUN |= {"SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "gan"}
@@ -186,7 +238,11 @@ STARTED: dict[str, tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]] = {
         (*DDP, "trainer.devices=1", "run_dir=here"),
         ("devices=1", "world size (2)"),
     ),
-    "torchrun without trainer=ddp": (TORCHRUN, ("trainer=cpu", "run_dir=here"), ("2 processes", "trainer=ddp")),
+    "torchrun without trainer=ddp": (
+        TORCHRUN,
+        ("trainer=cpu", "run_dir=here"),
+        ("2 processes", "trainer=ddp"),
+    ),
     "torchrun of four, two devices": (
         TORCHRUN | {"WORLD_SIZE": "4"},
         (*DDP, "trainer.devices=2", "run_dir=here"),

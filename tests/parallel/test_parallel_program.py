@@ -1,4 +1,5 @@
-"""`train.py trainer=ddp` on two processes: the run of one process, whoever starts them and whoever is killed."""
+"""`train.py trainer=ddp` on two processes: the run of one process, whoever starts them and whoever
+is killed."""
 
 from __future__ import annotations
 
@@ -11,7 +12,18 @@ import time
 from pathlib import Path
 
 import pytest
-from gan_runs import DCGAN, Ended, checkpoint, finish, metrics, record, resume, steps_of, train, wait_for
+from gan_runs import (
+    DCGAN,
+    Ended,
+    checkpoint,
+    finish,
+    metrics,
+    record,
+    resume,
+    steps_of,
+    train,
+    wait_for,
+)
 from parallel_programs import (
     MINUTE,
     PATIENCE,
@@ -26,8 +38,21 @@ from parallel_programs import (
 from safetensors.torch import load_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1")
-RECIPE = (*TINY, "max_generator_steps=6", "checkpoint_every=3", "evaluate_every=3", "log_every=2", "optimizer.lr=1e-3")
+TORCHRUN = (
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--nproc-per-node=2",
+    "--master-addr=127.0.0.1",
+)
+RECIPE = (
+    *TINY,
+    "max_generator_steps=6",
+    "checkpoint_every=3",
+    "evaluate_every=3",
+    "log_every=2",
+    "optimizer.lr=1e-3",
+)
 SCORED = (
     *("evaluation=classifier", "evaluation.samples=60", "evaluation.samples_in_training=40"),
     *("evaluation.splits=2", "evaluation.batch_size=25"),
@@ -39,17 +64,32 @@ def assert_same_run(one: Path, two: Path) -> None:
     """Float32 in another order of summation: values to 1e-4, weights to 1e-3."""
     mine, its = record(two), record(one)
     assert mine["status"] == "finished"
-    for field in ("config_hash", "parameters", "generator_steps", "critic_steps", "images_seen", "dataset"):
+    for field in (
+        "config_hash",
+        "parameters",
+        "generator_steps",
+        "critic_steps",
+        "images_seen",
+        "dataset",
+    ):
         assert mine[field] == its[field], field
     assert mine["last_metrics"] == pytest.approx(its["last_metrics"], rel=1e-4, abs=1e-4)
     lines, expected = metrics(two), metrics(one)
-    assert [line["generator_step"] for line in lines] == [line["generator_step"] for line in expected]
+    assert [line["generator_step"] for line in lines] == [
+        line["generator_step"] for line in expected
+    ]
     for line, other in zip(lines, expected, strict=True):
-        trained = [name for name in other if "classifier" not in name]  # scores: see `assert_same_scores`
-        assert [line[name] for name in trained] == pytest.approx([other[name] for name in trained], rel=1e-4, abs=1e-4)
+        trained = [
+            name for name in other if "classifier" not in name
+        ]  # scores: see `assert_same_scores`
+        assert [line[name] for name in trained] == pytest.approx(
+            [other[name] for name in trained], rel=1e-4, abs=1e-4
+        )
     mine, its = load_file(two / "generator.safetensors"), load_file(one / "generator.safetensors")
     assert mine.keys() == its.keys()
-    assert max(float((mine[name].double() - its[name].double()).abs().max()) for name in mine) <= 1e-3
+    assert (
+        max(float((mine[name].double() - its[name].double()).abs().max()) for name in mine) <= 1e-3
+    )
     assert steps_of(two, "checkpoints", ".ckpt") == steps_of(one, "checkpoints", ".ckpt") == [3, 6]
 
 
@@ -60,14 +100,18 @@ def assert_same_scores(one: Path, two: Path) -> None:
     for name, entry in its["scores"].items():
         assert mine["scores"][name].keys() == entry.keys()
         assert mine["scores"][name]["n_samples"] == entry["n_samples"] == 60
-        assert float(mine["scores"][name]["value"]) == pytest.approx(float(entry["value"]), rel=1e-2)
+        assert float(mine["scores"][name]["value"]) == pytest.approx(
+            float(entry["value"]), rel=1e-2
+        )
     assert mine["history"].keys() == its["history"].keys()
     assert all([step for step, _ in points] == [3, 6] for points in mine["history"].values())
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory) -> Path:
-    return train(tmp_path_factory.mktemp("alone") / "run", *RECIPE, *SCORED, "trainer=cpu", small=False)
+    return train(
+        tmp_path_factory.mktemp("alone") / "run", *RECIPE, *SCORED, "trainer=cpu", small=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +132,9 @@ def test_the_run_of_one_process(alone, pair):
 def test_one_process_writes_and_speaks(alone, pair):
     run_dir, ended = pair
     assert len(list(run_dir.parent.iterdir())) == 1, "each process made a folder"
-    files = [{str(path.relative_to(folder)) for path in folder.rglob("*")} for folder in (run_dir, alone)]
+    files = [
+        {str(path.relative_to(folder)) for path in folder.rglob("*")} for folder in (run_dir, alone)
+    ]
     assert files[0] == files[1]
     assert ended.out.count("run directory:") == ended.out.count("record:") == 1
     assert ended.err == ""
@@ -105,19 +151,32 @@ def test_torchrun(alone, tmp_path):
 
 def test_srun(alone, tmp_path):
     """Its variables, set by hand."""
-    job = {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "gan", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2"}
-    job |= {"SLURM_NNODES": "1", "SLURM_NODEID": "0", "SLURM_NODELIST": "127.0.0.1", "MASTER_ADDR": "127.0.0.1"}
+    job = {
+        "SLURM_JOB_ID": "1",
+        "SLURM_JOB_NAME": "gan",
+        "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "2",
+    }
+    job |= {
+        "SLURM_NNODES": "1",
+        "SLURM_NODEID": "0",
+        "SLURM_NODELIST": "127.0.0.1",
+        "MASTER_ADDR": "127.0.0.1",
+    }
     job |= {"MASTER_PORT": free_port()}
     tasks = [job | {"SLURM_PROCID": rank, "SLURM_LOCALID": rank} for rank in "01"]
     arguments = (*RECIPE, *SCORED, *TWO, "run_dir=run")
-    with started(*arguments, cwd=tmp_path, env=tasks[0]) as one, started(*arguments, cwd=tmp_path, env=tasks[1]) as two:
+    with (
+        started(*arguments, cwd=tmp_path, env=tasks[0]) as one,
+        started(*arguments, cwd=tmp_path, env=tasks[1]) as two,
+    ):
         ends = [finish(process, PATIENCE) for process in (one, two)]
     assert [ended.code for ended in ends] == [0, 0], ends
     assert [ended.out.count("run directory:") for ended in ends] == [1, 0]
     assert_same_run(alone, tmp_path / "run")
 
 
-# Resume ---------------------------------------------------------------------------------------------------------------
+# Resume -------------------------------------------------------------------------------------------
 
 
 def stopped_at_3(run_dir: Path, place: Path) -> Path:
@@ -152,7 +211,7 @@ def test_a_run_of_two_resumes_on_one(alone, pair, tmp_path):
     assert_same_run(alone, run_dir)
 
 
-# Signals and kills ----------------------------------------------------------------------------------------------------
+# Signals and kills --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
@@ -185,11 +244,15 @@ def test_a_killed_process_ends_the_job(which, tmp_path):
         ended = finish(process, MINUTE)
     assert ended.code != 0
     assert "Traceback" not in ended.err, ended.err
-    assert [line.count("another process of this run ended") for line in ended.err.splitlines() if "error:" in line] == [
-        1
-    ]
+    assert [
+        line.count("another process of this run ended")
+        for line in ended.err.splitlines()
+        if "error:" in line
+    ] == [1]
     kept = record(tmp_path / "run")
-    expected = ("running", None) if which == "first" else ("failed", "another process of this run ended")
+    expected = (
+        ("running", None) if which == "first" else ("failed", "another process of this run ended")
+    )
     assert (kept["status"], kept["reason"]) == expected
     resume(tmp_path / "run", "trainer=cpu")
     kept = record(tmp_path / "run")
@@ -199,8 +262,14 @@ def test_a_killed_process_ends_the_job(which, tmp_path):
 
 
 def test_a_process_killed_while_the_first_one_does_not_wait_for_it(tmp_path):
-    """It scores: Lightning kills it within five seconds, but what happened has been said and recorded."""
-    scored = ("evaluation=classifier", "evaluation.scores=[is]", "evaluation.samples=1000000", "max_generator_steps=4")
+    """It scores: Lightning kills it within five seconds, but what happened has been said and
+    recorded."""
+    scored = (
+        "evaluation=classifier",
+        "evaluation.scores=[is]",
+        "evaluation.samples=1000000",
+        "max_generator_steps=4",
+    )
     with started(*LONG, *scored, *TWO, "run_dir=run", cwd=tmp_path) as process:
         second = second_of(process)
         wait_for(tmp_path / "run/generator.safetensors", process)
@@ -241,24 +310,45 @@ def test_a_diverging_run_ends_with_one_message(cadence, tmp_path):
     rare = ("log_every=1000", "checkpoint_every=1000")
     ended = program(*LONG, *rare, cadence, "optimizer.lr=1e12", *TWO, "run_dir=run", cwd=tmp_path)
     assert ended.code == 1
-    errors = [line for line in ended.err.splitlines() if line and not line.startswith("Error executing job with")]
+    errors = [
+        line
+        for line in ended.err.splitlines()
+        if line and not line.startswith("Error executing job with")
+    ]
     assert len(errors) == 1, ended.err
     assert errors[0].startswith("error: diverged: a loss, gradient or parameter is not finite")
     assert record(tmp_path / "run")["status"] == "diverged"
     assert not steps_of(tmp_path / "run", "checkpoints", ".ckpt")
 
 
-# Label models ---------------------------------------------------------------------------------------------------------
+# Label models -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("labels", ["dynamic", "predefined"])
 def test_label_models_with_noise_and_dropout(labels, tmp_path):
-    """Dropout differs from a run of one process, so only that it trains and all state stays finite."""
-    recipe = (*DCGAN, "loss=am_gan", f"labels={labels}", "penalty=none", "max_generator_steps=4", "log_every=1")
-    small = ("n_critic=1", "batch_size=16", "generator_batch_size=16", "sample_every=2", "evaluation=off")
+    """Dropout differs from a run of one process, so only that it trains and all state stays
+    finite."""
+    recipe = (
+        *DCGAN,
+        "loss=am_gan",
+        f"labels={labels}",
+        "penalty=none",
+        "max_generator_steps=4",
+        "log_every=1",
+    )
+    small = (
+        "n_critic=1",
+        "batch_size=16",
+        "generator_batch_size=16",
+        "sample_every=2",
+        "evaluation=off",
+    )
     ended = program(*recipe, *small, *TWO, "run_dir=run", cwd=tmp_path)
     assert ended.code == 0, ended
     assert record(tmp_path / "run")["status"] == "finished"
     assert len(metrics(tmp_path / "run")) == 4
     assert checkpoint(tmp_path / "run", 4)["generator_steps"] == 4
-    assert [path.name for path in sorted(tmp_path.glob("run/samples/step_*"))] == ["step_2.png", "step_4.png"]
+    assert [path.name for path in sorted(tmp_path.glob("run/samples/step_*"))] == [
+        "step_2.png",
+        "step_4.png",
+    ]

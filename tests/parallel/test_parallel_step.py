@@ -1,4 +1,5 @@
-"""Two gloo processes take the steps of one with the whole batch: every objective that is not a mean over samples."""
+"""Two gloo processes take the steps of one with the whole batch: every objective that is not a mean
+over samples."""
 
 from __future__ import annotations
 
@@ -23,7 +24,11 @@ def trained(tmp_path_factory) -> list[dict]:
 def difference(one: dict, two: dict) -> float:
     """Largest over all numbers of two states."""
     assert one.keys() == two.keys()
-    return max((one[name].double() - two[name].double()).abs().max().item() for name in one if one[name].numel())
+    return max(
+        (one[name].double() - two[name].double()).abs().max().item()
+        for name in one
+        if one[name].numel()
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -32,13 +37,16 @@ def test_five_steps_of_adam_in_float64(trained, name):
     assert difference(alone["state"], first["state"]) <= 1e-9
     assert difference(first["state"], second["state"]) == 0, "the processes drift apart"
     for one, two, other in zip(alone["metrics"], first["metrics"], second["metrics"], strict=True):
-        assert two == pytest.approx(one, rel=1e-9, abs=1e-12, nan_ok=True), "the log of two is not that of one"
+        assert two == pytest.approx(one, rel=1e-9, abs=1e-12, nan_ok=True), (
+            "the log of two is not that of one"
+        )
         assert other == pytest.approx(two, rel=0, abs=0, nan_ok=True)
 
 
 @pytest.mark.parametrize("name", FLOAT32)
 def test_the_gradients_of_one_step_in_float32(trained, name):
-    """Relative to the length of the whole gradient: that of a bias before batch norm is nothing but rounding."""
+    """Relative to the length of the whole gradient: that of a bias before batch norm is nothing but
+    rounding."""
     alone, first, _ = (results[name]["gradient"] for results in trained)
     assert float((alone - first).norm() / alone.norm()) <= 1e-5
 
@@ -47,14 +55,20 @@ def test_the_gradients_of_one_step_in_float32(trained, name):
 def test_the_maximum_lies_now_here_now_there(trained, name):
     """Only the process that holds it has a penalty, twice as large; with S_max both may hold it."""
     alone, first, second = (results[name]["own penalties"] for results in trained)
-    assert any(f > 0 == s for f, s in zip(first, second, strict=True)), "never in the first process alone"
-    assert any(s > 0 == f for f, s in zip(first, second, strict=True)), "never in the second process alone"
+    assert any(f > 0 == s for f, s in zip(first, second, strict=True)), (
+        "never in the first process alone"
+    )
+    assert any(s > 0 == f for f, s in zip(first, second, strict=True)), (
+        "never in the second process alone"
+    )
     halves = [(f + s) / 2 for f, s in zip(first, second, strict=True)]
     assert halves == pytest.approx(alone, rel=1e-9)
 
 
 def test_s_max_is_one_memory(trained):
-    alone, first, second = (results["exp + maxgp, S_max"]["state"]["penalty.s_max"] for results in trained)
+    alone, first, second = (
+        results["exp + maxgp, S_max"]["state"]["penalty.s_max"] for results in trained
+    )
     assert len(alone) == 6
     assert torch.equal(first, second)
     assert torch.allclose(alone, first, rtol=0, atol=1e-9)
@@ -67,4 +81,6 @@ def test_four_processes_too(tmp_path):
     alone, *four = gloo.results(WORKER, tmp_path, places, seconds=800)[0]
     for name in CASES:
         assert difference(alone[name]["state"], four[0][name]["state"]) <= 1e-9, name
-        assert all(difference(four[0][name]["state"], other[name]["state"]) == 0 for other in four[1:]), name
+        assert all(
+            difference(four[0][name]["state"], other[name]["state"]) == 0 for other in four[1:]
+        ), name

@@ -1,4 +1,5 @@
-"""Critics whose gradients are known in closed form, and a spy that keeps what a penalty asks of them."""
+"""Critics whose gradients are known in closed form, and a spy that keeps what a penalty asks of
+them."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def norms_of_quadratic(a: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def slopes_of_quadratic(a: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """d||S x|| / dA, S = (A + A') / 2, for every row x: with g = S x / ||S x||, (g x' + x g') / 2."""
+    """d||S x|| / dA, S = (A + A') / 2, for every row x: with g = S x / ||S x||, (g x' + x g') /
+    2."""
     unit = points @ (a + a.T) / 2 / norms_of_quadratic(a, points)[:, None]
     outer = unit[:, :, None] * points[:, None, :]
     return (outer + outer.transpose(0, 2, 1)) / 2
@@ -90,4 +92,7 @@ def batch(*shape: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 def gradients(value: Tensor, module: nn.Module) -> list[Tensor]:
     """Of a value in a module's parameters; zero where it does not depend on one."""
     found = torch.autograd.grad(value, list(module.parameters()), allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(module.parameters(), found, strict=True)]
+    return [
+        torch.zeros_like(p) if g is None else g
+        for p, g in zip(module.parameters(), found, strict=True)
+    ]

@@ -25,7 +25,7 @@ def mlp(*widths: int, seed: int = 0) -> nn.Sequential:
     return nn.Sequential(*layers[:-1], nn.Flatten(0)).double()
 
 
-# Clipping -------------------------------------------------------------------------------------------------------------
+# Clipping -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("clip", [0.01, 0.2])
@@ -48,7 +48,9 @@ def test_clip_after_an_optimizer_step():
     for _ in range(3):
         parameters = list(critic.parameters())
         slopes = torch.autograd.grad(critic(fake).mean() - critic(real).mean(), parameters)
-        with torch.no_grad():  # RMSprop's first step, by hand: importing torch's optimizers takes seconds
+        with (
+            torch.no_grad()
+        ):  # RMSprop's first step, by hand: importing torch's optimizers takes seconds
             for parameter, slope in zip(parameters, slopes, strict=True):
                 parameter -= 0.1 * slope.sign()
         assert max(p.abs().max().item() for p in parameters) > 0.05
@@ -57,7 +59,8 @@ def test_clip_after_an_optimizer_step():
 
 
 def test_the_lipschitz_constant_under_clipping():
-    """Seed 004: a 3-layer ReLU net 1-256-256-1 with every weight at 0.01 has slope 0.01^3 2^16 = 0.065536."""
+    """Seed 004: a 3-layer ReLU net 1-256-256-1 with every weight at 0.01 has slope 0.01^3 2^16 =
+    0.065536."""
     critic, penalty = mlp(1, 256, 256, 1), instantiate("penalty", "clip", clip=0.01)
     for parameter in critic.parameters():
         nn.init.constant_(parameter, 5.0)
@@ -71,11 +74,12 @@ def test_the_default_is_that_of_the_paper():
     assert fields("penalty", "clip") == {"clip": 0.01}
 
 
-# Spectral normalisation -----------------------------------------------------------------------------------------------
+# Spectral normalisation ---------------------------------------------------------------------------
 
 
 def with_spectrum(rows: int, columns: int, seed: int) -> Tensor:
-    """A matrix with singular values 3, 1.5, 0.75, ...: the power method gains a factor 4 per iteration."""
+    """A matrix with singular values 3, 1.5, 0.75, ...: the power method gains a factor 4 per
+    iteration."""
     rng_ = np.random.default_rng(seed)
     left, _ = np.linalg.qr(rng_.normal(size=(rows, rows)))
     right, _ = np.linalg.qr(rng_.normal(size=(columns, columns)))
@@ -84,7 +88,8 @@ def with_spectrum(rows: int, columns: int, seed: int) -> Tensor:
 
 
 def known_critic() -> nn.Sequential:
-    """Convolution, transposed convolution and linear layers whose weight matrices have a known spectrum."""
+    """Convolution, transposed convolution and linear layers whose weight matrices have a known
+    spectrum."""
     critic = nn.Sequential(
         nn.Conv2d(2, 4, 3, padding=1),
         nn.ReLU(),
@@ -121,7 +126,8 @@ def wrapped(critic: nn.Module, **settings) -> nn.Module:
 
 
 def test_the_largest_singular_value_of_every_layer_becomes_one():
-    """After 30 passes the power method's error is 4^-30 times what the first vector lacked: rounding remains."""
+    """After 30 passes the power method's error is 4^-30 times what the first vector lacked:
+    rounding remains."""
     plain = known_critic()
     critic = wrapped(deepcopy(plain))
     x = torch.ones(2, 2, 2, 2, dtype=torch.float64)
@@ -134,7 +140,8 @@ def test_the_largest_singular_value_of_every_layer_becomes_one():
 
 
 def test_a_random_critic_comes_close_after_enough_passes():
-    """Each of 500 iterations multiplies the error of the estimate by (s_2 / s_1)^2 < 0.97^2: 1e-13 of it is left."""
+    """Each of 500 iterations multiplies the error of the estimate by (s_2 / s_1)^2 < 0.97^2: 1e-13
+    of it is left."""
     critic = wrapped(conv_critic(), n_power_iterations=10)
     x = torch.ones(2, 2, 6, 6, dtype=torch.float64)
     for _ in range(50):
@@ -154,8 +161,12 @@ def test_biases_are_left_alone():
 
 
 def test_each_training_pass_makes_so_many_power_iterations():
-    """Five passes with one iteration are one pass with five; and each pass moves the estimate at all."""
-    one, five = wrapped(mlp(6, 5, 4, 1), n_power_iterations=1), wrapped(mlp(6, 5, 4, 1), n_power_iterations=5)
+    """Five passes with one iteration are one pass with five; and each pass moves the estimate at
+    all."""
+    one, five = (
+        wrapped(mlp(6, 5, 4, 1), n_power_iterations=1),
+        wrapped(mlp(6, 5, 4, 1), n_power_iterations=5),
+    )
     for layer in (0, 2, 4):
         five[layer].load_state_dict(one[layer].state_dict())
     x = torch.ones(2, 6, dtype=torch.float64)
@@ -163,7 +174,9 @@ def test_each_training_pass_makes_so_many_power_iterations():
     for _ in range(5):
         one(x)
     five(x)
-    assert not torch.equal(one.state_dict()["0.parametrizations.weight.0._u"], before["0.parametrizations.weight.0._u"])
+    assert not torch.equal(
+        one.state_dict()["0.parametrizations.weight.0._u"], before["0.parametrizations.weight.0._u"]
+    )
     for key, value in one.state_dict().items():
         assert five.state_dict()[key].numpy() == pytest.approx(value.numpy(), rel=0, abs=1e-14)
 
@@ -179,8 +192,12 @@ def test_an_evaluation_pass_changes_nothing():
 
 
 def test_a_relu_net_is_one_lipschitz():
-    """The product of the layers' largest singular values bounds every slope: |f(x) - f(y)| <= ||x - y||."""
-    critic, penalty = wrapped(mlp(6, 32, 32, 1), n_power_iterations=10), instantiate("penalty", "spectral")
+    """The product of the layers' largest singular values bounds every slope: |f(x) - f(y)| <= ||x -
+    y||."""
+    critic, penalty = (
+        wrapped(mlp(6, 32, 32, 1), n_power_iterations=10),
+        instantiate("penalty", "spectral"),
+    )
     with torch.no_grad():
         for parameter in critic.parameters():
             parameter *= 10  # slopes of thousands without the constraint
@@ -240,7 +257,7 @@ def test_a_critic_with_a_parametrised_weight_is_refused(name):
     assert list(critic.state_dict()) == before  # nothing half done
 
 
-# The norm of a convolution as a map of images -------------------------------------------------------------------------
+# The norm of a convolution as a map of images -----------------------------------------------------
 
 LAYERS = {  # a layer and the side of the images that it gets
     "3x3 on 8x8": (lambda: nn.Conv2d(3, 5, 3, padding=1), 8),
@@ -253,7 +270,10 @@ LAYERS = {  # a layer and the side of the images that it gets
     "1x1, stride 2": (lambda: nn.Conv2d(4, 3, 1, 2), 4),
     "reflected border": (lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), 4),
     "two groups": (lambda: nn.Conv2d(4, 4, 3, padding=1, groups=2), 4),
-    "transposed, stride 2": (lambda: nn.ConvTranspose2d(3, 2, 3, 2, padding=1, output_padding=1), 4),
+    "transposed, stride 2": (
+        lambda: nn.ConvTranspose2d(3, 2, 3, 2, padding=1, output_padding=1),
+        4,
+    ),
     "with a mean of 2x2": (lambda: PooledConv2d(3, 4), 8),
 }
 
@@ -283,21 +303,31 @@ def settled(layer: nn.Module, x: Tensor, passes: int = 100, **settings) -> nn.Mo
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_norm_of_a_convolution_becomes_one(name):
-    """By numpy's singular values of the whole map; the bias stays, and the effective weight is W over its norm."""
+    """By numpy's singular values of the whole map; the bias stays, and the effective weight is W
+    over its norm."""
     plain, x = made(name)
     layer = settled(deepcopy(plain), x)
     assert np.linalg.svd(dense(layer, x))[1][0] == pytest.approx(1, rel=0, abs=1e-3)
     norm = np.linalg.svd(dense(plain, x))[1][0]
-    assert layer.weight.detach().numpy() == pytest.approx(plain.weight.detach().numpy() / norm, rel=1e-3, abs=0)
+    assert layer.weight.detach().numpy() == pytest.approx(
+        plain.weight.detach().numpy() / norm, rel=1e-3, abs=0
+    )
     if plain.bias is not None:
         assert torch.equal(layer.bias, plain.bias)
 
 
 def test_the_reshaped_kernel_is_no_bound_of_a_convolution():
-    """16 to 16 channels on 8x8: normalised as a matrix (16, 144) it lengthens an image by about 1.5."""
+    """16 to 16 channels on 8x8: normalised as a matrix (16, 144) it lengthens an image by about
+    1.5."""
     torch.manual_seed(0)
-    plain, x = nn.Conv2d(16, 16, 3, padding=1).double(), torch.randn(2, 16, 8, 8, dtype=torch.float64)
-    norms = [np.linalg.svd(dense(settled(deepcopy(plain), x, exact=exact), x))[1][0] for exact in (False, True)]
+    plain, x = (
+        nn.Conv2d(16, 16, 3, padding=1).double(),
+        torch.randn(2, 16, 8, 8, dtype=torch.float64),
+    )
+    norms = [
+        np.linalg.svd(dense(settled(deepcopy(plain), x, exact=exact), x))[1][0]
+        for exact in (False, True)
+    ]
     assert 1.2 < norms[0] < 1.8
     assert norms[1] == pytest.approx(1, rel=0, abs=1e-3)
 
@@ -313,9 +343,12 @@ def test_linear_layers_are_normalised_as_before():
     assert torch.equal(one(x), other(x))
 
 
-@pytest.mark.parametrize("name", ["3x3, stride 2, on 8x8", "with a mean of 2x2", "transposed, stride 2"])
+@pytest.mark.parametrize(
+    "name", ["3x3, stride 2, on 8x8", "with a mean of 2x2", "transposed, stride 2"]
+)
 def test_the_gradient_goes_through_the_norm(name):
-    """Of sum C * W / sigma(W) along a direction, against central differences with numpy's singular values."""
+    """Of sum C * W / sigma(W) along a direction, against central differences with numpy's singular
+    values."""
     plain, x = made(name)
     layer = settled(deepcopy(plain), x, passes=200)
     c, direction = torch.randn_like(plain.weight), torch.randn_like(plain.weight)
@@ -332,7 +365,8 @@ def test_the_gradient_goes_through_the_norm(name):
 
 
 def test_second_derivatives_exist_and_are_right():
-    """Of the squared gradient by the samples, by every parameter along a direction: by central differences."""
+    """Of the squared gradient by the samples, by every parameter along a direction: by central
+    differences."""
     critic, (x, _) = exact_critic(), batch(3, 2, 6, 6)
     for _ in range(300):
         critic(x)
@@ -357,7 +391,8 @@ def test_second_derivatives_exist_and_are_right():
 
 
 def test_two_passes_before_one_backward():
-    """As of real and fake samples: the second pass moves the vector that the first one's graph has used."""
+    """As of real and fake samples: the second pass moves the vector that the first one's graph has
+    used."""
     critic, (real, fake) = exact_critic(), batch(4, 2, 6, 6)
     (critic(fake).mean() - critic(real).mean()).backward()
     originals = [critic[layer].parametrizations.weight.original for layer in (0, 2)]
@@ -365,7 +400,8 @@ def test_two_passes_before_one_backward():
 
 
 def test_a_state_loads_before_the_first_pass():
-    """A resumed run builds its critic anew and has seen no image when the state comes; copies are whole too."""
+    """A resumed run builds its critic anew and has seen no image when the state comes; copies are
+    whole too."""
     critic, (x, _) = exact_critic(), batch(3, 2, 6, 6)
     for _ in range(3):
         critic(x)
@@ -378,7 +414,9 @@ def test_a_state_loads_before_the_first_pass():
     assert [name for name in critic.state_dict() if name.endswith(".v")] == [
         f"{layer}.parametrizations.weight.0.v" for layer in (0, 2)
     ]
-    exact_critic().load_state_dict(exact_critic().state_dict())  # of a run that has seen nothing yet
+    exact_critic().load_state_dict(
+        exact_critic().state_dict()
+    )  # of a run that has seen nothing yet
 
 
 def test_an_evaluation_pass_does_not_iterate_and_no_pass_draws():
@@ -389,15 +427,21 @@ def test_an_evaluation_pass_does_not_iterate_and_no_pass_draws():
     critic.eval()
     before = deepcopy(critic.state_dict())
     assert torch.equal(critic(x), critic(x))
-    instantiate("penalty", "spectral", exact=True).observe(lambda x: critic(x).flatten(), x, fake, rng())
+    instantiate("penalty", "spectral", exact=True).observe(
+        lambda x: critic(x).flatten(), x, fake, rng()
+    )
     assert all(torch.equal(value, before[key]) for key, value in critic.state_dict().items())
     critic.train()(x)
     moved = critic.state_dict()
-    assert not torch.equal(moved["0.parametrizations.weight.0.v"], before["0.parametrizations.weight.0.v"])
+    assert not torch.equal(
+        moved["0.parametrizations.weight.0.v"], before["0.parametrizations.weight.0.v"]
+    )
 
 
 def test_images_of_another_size_are_refused():
-    critic = wrapped(nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.AdaptiveAvgPool2d(1)), exact=True)
+    critic = wrapped(
+        nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.AdaptiveAvgPool2d(1)), exact=True
+    )
     critic(torch.zeros(4, 2, 8, 8))
     critic(torch.zeros(9, 2, 8, 8))
     with pytest.raises(UserError, match=r"2×8×8 and then 2×6×6.*penalty\.exact=false"):
@@ -407,7 +451,10 @@ def test_images_of_another_size_are_refused():
 def test_the_norm_is_not_rounded_by_autocast():
     """Under bf16 the map is still of norm 1 to 1e-3 of float32: bf16 itself has steps of 4e-3."""
     torch.manual_seed(0)
-    layer, x = wrapped(nn.Conv2d(3, 5, 3, padding=1), exact=True, n_power_iterations=5), torch.randn(2, 3, 8, 8)
+    layer, x = (
+        wrapped(nn.Conv2d(3, 5, 3, padding=1), exact=True, n_power_iterations=5),
+        torch.randn(2, 3, 8, 8),
+    )
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for _ in range(60):
             layer(x)

@@ -1,4 +1,5 @@
-"""MaxGP: the gradient of one sample stands for the graph of the whole batch, and S_max remembers."""
+"""MaxGP: the gradient of one sample stands for the graph of the whole batch, and S_max
+remembers."""
 
 from __future__ import annotations
 
@@ -7,7 +8,17 @@ import io
 import numpy as np
 import pytest
 import torch
-from penalty_probes import EPS, Linear, Quadratic, Spy, batch, conv_critic, gradients, norms_of_quadratic, rng
+from penalty_probes import (
+    EPS,
+    Linear,
+    Quadratic,
+    Spy,
+    batch,
+    conv_critic,
+    gradients,
+    norms_of_quadratic,
+    rng,
+)
 from torch import Tensor, nn
 
 from gan_lab.penalties.regions import REGIONS
@@ -19,13 +30,16 @@ def maxgp(**settings):
 
 
 def full_graph(critic: nn.Module, points: Tensor, weight: float, target: float) -> Tensor:
-    """weight (max_x ||grad f(x)|| - target)^2 with the double-backward graph through every point."""
+    """weight (max_x ||grad f(x)|| - target)^2 with the double-backward graph through every
+    point."""
     points = points.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     return weight * (gradient.square().sum(dim=(1, 2, 3)).sqrt().max() - target) ** 2
 
 
-@pytest.mark.parametrize(("activation", "target"), [(nn.Softplus, 0.0), (nn.LeakyReLU, 0.7), (nn.Tanh, 0.7)])
+@pytest.mark.parametrize(
+    ("activation", "target"), [(nn.Softplus, 0.0), (nn.LeakyReLU, 0.7), (nn.Tanh, 0.7)]
+)
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_gradient_is_that_of_the_full_graph(activation, target, region):
     critic = conv_critic(activation)
@@ -52,7 +66,9 @@ def test_with_a_memory_it_is_the_full_graph_over_batch_and_memory():
             assert one.numpy() == pytest.approx(full.numpy(), rel=0, abs=1e-10)
         with torch.no_grad():  # another critic, under which the memory has other norms
             for parameter in critic.parameters():
-                parameter += 0.05 * torch.randn(parameter.shape, dtype=torch.float64, generator=rng(seed))
+                parameter += 0.05 * torch.randn(
+                    parameter.shape, dtype=torch.float64, generator=rng(seed)
+                )
 
 
 def test_the_second_order_graph_is_built_for_one_sample():
@@ -71,7 +87,7 @@ def test_ties_count_once():
     assert gradients(value, critic)[0].tolist() == pytest.approx([3.0, -4.0], rel=16 * EPS, abs=0)
 
 
-# S_max ----------------------------------------------------------------------------------------------------------------
+# S_max --------------------------------------------------------------------------------------------
 
 
 def rows(points) -> list[tuple[float, ...]]:
@@ -89,7 +105,8 @@ def matrix(step: int) -> np.ndarray:
 @pytest.mark.parametrize("memory", [1, 3, 8, 50])
 @pytest.mark.parametrize("moving", [False, True])
 def test_s_max_against_brute_force(region, memory, moving):
-    """Every batch: score batch and memory with the critic of now, keep the largest, penalise the largest of all.
+    """Every batch: score batch and memory with the critic of now, keep the largest, penalise the
+    largest of all.
 
     Under a critic that stays the memory holds the largest of all points ever seen.
     """
@@ -116,9 +133,13 @@ def test_s_max_against_brute_force(region, memory, moving):
 
 
 def test_the_memory_finds_what_the_batch_misses():
-    """A steep point of the first batch keeps the penalty up in the second; without a memory it is forgotten."""
+    """A steep point of the first batch keeps the penalty up in the second; without a memory it is
+    forgotten."""
     critic = Quadratic(np.eye(2))
-    steep, flat = torch.tensor([[3.0, 4.0]], dtype=torch.float64), torch.tensor([[0.6, 0.8]], dtype=torch.float64)
+    steep, flat = (
+        torch.tensor([[3.0, 4.0]], dtype=torch.float64),
+        torch.tensor([[0.6, 0.8]], dtype=torch.float64),
+    )
     for memory, expected in ((0, 1.0), (1, 25.0)):
         penalty = maxgp(weight=1.0, memory=memory, region="real")
         assert penalty(critic, steep, steep).item() == pytest.approx(25, rel=8 * EPS, abs=0)
@@ -145,7 +166,8 @@ def saved_and_loaded(penalty: nn.Module) -> dict[str, Tensor]:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("calls", [0, 1, 3])
 def test_s_max_round_trips_through_a_checkpoint(calls, dtype):
-    """Empty, half full and full; the copy goes on exactly as the original, and so does an original set back."""
+    """Empty, half full and full; the copy goes on exactly as the original, and so does an original
+    set back."""
     critic = Quadratic(matrix(1)).to(dtype)
     batches = [tuple(t.to(dtype) for t in batch(4, 2, seed=seed)) for seed in range(4)]
     original = maxgp(memory=9)
@@ -169,7 +191,10 @@ def test_s_max_round_trips_through_a_checkpoint(calls, dtype):
 
 def test_s_max_round_trips_inside_a_module():
     """As in a training module's state: the key has a prefix."""
-    holder, copy = nn.ModuleDict({"penalty": maxgp(memory=2)}), nn.ModuleDict({"penalty": maxgp(memory=2)})
+    holder, copy = (
+        nn.ModuleDict({"penalty": maxgp(memory=2)}),
+        nn.ModuleDict({"penalty": maxgp(memory=2)}),
+    )
     holder["penalty"](Quadratic(np.eye(2)), *batch(4, 2), rng())
     copy.load_state_dict(saved_and_loaded(holder))
     assert list(copy.state_dict()) == ["penalty.s_max"]

@@ -48,18 +48,21 @@ def test_interpolates_lie_on_the_segment_with_one_u_per_pair(option, shape):
     assert between.shape == real.shape
     assert u.min() >= 0
     assert u.max() <= 1
-    # (x - fake) / (real - fake): rounding of numbers below 10 over a difference of at least `closest`
+    # (x - fake) / (real - fake): rounding of numbers below 10 over a difference of at least
+    # `closest`
     closest = (real - fake).abs().min().item()
     assert u.std(dim=1).max().item() <= 4 * 10 * 2.3e-16 / closest
     assert u[:, 0].diff().abs().min() > 1e-3  # each pair its own
 
 
 def test_u_is_uniform():
-    """Kolmogorov-Smirnov, 4,000 draws of a fixed seed: beyond 1.95 / sqrt(n) once in a thousand seeds."""
+    """Kolmogorov-Smirnov, 4,000 draws of a fixed seed: beyond 1.95 / sqrt(n) once in a thousand
+    seeds."""
     real, fake = torch.ones(4000, 1, dtype=torch.float64), torch.zeros(4000, 1, dtype=torch.float64)
     u = points("gp", real, fake, rng(3)).flatten().numpy()
     assert kstest(u, "uniform").statistic < 1.95 / np.sqrt(4000)
-    # u real + (1 - u) fake, and neither neighbour nor batch half knows of the other: correlation within 4 / sqrt(n)
+    # u real + (1 - u) fake, and neither neighbour nor batch half knows of the other: correlation
+    # within 4 / sqrt(n)
     assert abs(np.corrcoef(u[:-1], u[1:])[0, 1]) < 4 / np.sqrt(4000)
 
 
@@ -72,7 +75,8 @@ def test_real_and_fake(option):
 
 @pytest.mark.parametrize("option", WITH_REGION)
 def test_perturbed_points_lie_above_real_ones_by_at_most_half_a_deviation(option):
-    """x - real = u delta std / 2 with std over all values of the batch (population), u per sample, delta per value."""
+    """x - real = u delta std / 2 with std over all values of the batch (population), u per sample,
+    delta per value."""
     real, fake = batch(50, 4, 5, 5)
     moved = points(option, real, fake, rng(), region="perturbed") - real
     share = moved / (np.std(real.numpy()) / 2)  # u delta
@@ -86,7 +90,8 @@ def test_perturbed_points_lie_above_real_ones_by_at_most_half_a_deviation(option
 
 
 def test_perturbed_takes_the_population_deviation():
-    """0 and 2 deviate by 1, by sqrt(2) as a sample: then 5% of the noise would exceed 1/2, and 400 draws show it."""
+    """0 and 2 deviate by 1, by sqrt(2) as a sample: then 5% of the noise would exceed 1/2, and 400
+    draws show it."""
     real = torch.tensor([[0.0], [2.0]], dtype=torch.float64)
     generator = rng()
     noise = torch.cat([points("dragan", real, real, generator) - real for _ in range(200)])
@@ -95,7 +100,9 @@ def test_perturbed_takes_the_population_deviation():
 
 def test_perturbed_does_not_look_at_fake_samples():
     real, fake = batch(*SHAPE)
-    assert torch.equal(points("dragan", real, fake, rng()), points("dragan", real, fake * 7 + 1, rng()))
+    assert torch.equal(
+        points("dragan", real, fake, rng()), points("dragan", real, fake * 7 + 1, rng())
+    )
 
 
 def test_perturbed_noise_grows_with_the_data():
@@ -148,11 +155,14 @@ def test_interpolates_of_unequal_batches_are_refused():
 @pytest.mark.parametrize("region", sorted(set(REGIONS) - {"interpolates"}))
 def test_other_regions_need_no_pairs(region):
     real, fake = batch(4, 2)
-    assert points("gp", real, fake[:3], rng(), region=region).shape == ((3, 2) if region == "fake" else (4, 2))
+    assert points("gp", real, fake[:3], rng(), region=region).shape == (
+        (3, 2) if region == "fake" else (4, 2)
+    )
 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_points_are_in_the_precision_of_the_real_samples(region):
-    """Under autocast the generator gives bf16; the penalty must not look at the critic in bf16 for that."""
+    """Under autocast the generator gives bf16; the penalty must not look at the critic in bf16 for
+    that."""
     real, fake = batch(*SHAPE)
     assert points("gp", real.float(), fake.bfloat16(), rng(), region=region).dtype == torch.float32

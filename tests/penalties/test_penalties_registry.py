@@ -1,4 +1,5 @@
-"""The option files of conf/penalty against the exports of gan_lab.penalties, and the contract for every option."""
+"""The option files of conf/penalty against the exports of gan_lab.penalties, and the contract for
+every option."""
 
 from __future__ import annotations
 
@@ -45,14 +46,19 @@ def test_an_option_file_is_short(option):
 
 
 def test_every_exported_penalty_is_the_target_of_an_option():
-    """An exported class is an option unless it is the contract itself; exported functions are tools."""
+    """An exported class is an option unless it is the contract itself; exported functions are
+    tools."""
     exported = {getattr(gan_lab.penalties, name) for name in gan_lab.penalties.__all__}
-    classes = {item for item in exported if inspect.isclass(item) and issubclass(item, Penalty)} - {Penalty}
+    classes = {item for item in exported if inspect.isclass(item) and issubclass(item, Penalty)} - {
+        Penalty
+    }
     assert classes == {target("penalty", option) for option in ALL}
 
 
 def test_options_are_different():
-    settings = [(target("penalty", option), sorted(fields("penalty", option).items())) for option in ALL]
+    settings = [
+        (target("penalty", option), sorted(fields("penalty", option).items())) for option in ALL
+    ]
     assert all(settings.count(setting) == 1 for setting in settings)
 
 
@@ -120,7 +126,8 @@ class TestContract:
             assert not penalty.last_norm.requires_grad
 
     def test_observe_measures_on_interpolates(self, option):
-        """u real + (1 - u) fake with one u in [0, 1] per pair; allowed within no_grad; leaves no gradient behind."""
+        """u real + (1 - u) fake with one u in [0, 1] per pair; allowed within no_grad; leaves no
+        gradient behind."""
         a = np.array([[1.0, 0.5], [-0.2, 2.0]])
         critic = Quadratic(a)
         penalty, spy, (real, fake) = instantiate("penalty", option), Spy(critic), batch(7, 2)
@@ -134,7 +141,9 @@ class TestContract:
         assert u[:, 0].diff().abs().min() > 1e-3  # each pair its own
         penalty.observe(spy, real, fake, rng())
         assert torch.equal(spy.calls[1], points)  # drawn from the generator
-        assert penalty.last_norm.item() == pytest.approx(norms_of_quadratic(a, points.numpy()).max(), rel=1e-14, abs=0)
+        assert penalty.last_norm.item() == pytest.approx(
+            norms_of_quadratic(a, points.numpy()).max(), rel=1e-14, abs=0
+        )
         assert not penalty.last_norm.requires_grad
         assert critic.a.grad is None
 
@@ -161,7 +170,8 @@ class TestContract:
 
     @pytest.mark.parametrize("norm", [nn.BatchNorm2d, nn.SyncBatchNorm])
     def test_batch_norm_in_the_critic(self, option, norm):
-        """Refused where gradients are penalised, naming the layer and what to take instead; elsewhere allowed."""
+        """Refused where gradients are penalised, naming the layer and what to take instead;
+        elsewhere allowed."""
         critic = nn.Sequential(nn.Conv2d(2, 4, 3), norm(4), nn.Flatten(), nn.Linear(64, 1))
         if option in CONSTRAINTS:
             assert instantiate("penalty", option).wrap(critic) is critic
@@ -170,7 +180,9 @@ class TestContract:
             instantiate("penalty", option).wrap(critic)
         assert instantiate("penalty", option, weight=0.0).wrap(critic) is critic
 
-    @pytest.mark.parametrize("norm", [nn.Identity(), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.LayerNorm([4, 4, 4])])
+    @pytest.mark.parametrize(
+        "norm", [nn.Identity(), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4), nn.LayerNorm([4, 4, 4])]
+    )
     def test_norms_within_a_sample_are_allowed(self, option, norm):
         critic = nn.Sequential(nn.Conv2d(2, 4, 3), norm, nn.Flatten(), nn.Linear(64, 1))
         assert instantiate("penalty", option).wrap(critic) is critic
@@ -182,7 +194,11 @@ class TestContract:
 
 def typed(kind: type) -> list[tuple[str, str]]:
     """The fields whose value in an option file is of a kind."""
-    every = [(option, field, value) for option in ALL for field, value in fields("penalty", option).items()]
+    every = [
+        (option, field, value)
+        for option in ALL
+        for field, value in fields("penalty", option).items()
+    ]
     return [(option, field) for option, field, value in every if type(value) is kind]
 
 
@@ -201,7 +217,9 @@ def test_a_count_out_of_range_is_refused_by_name(option, field, value):
         instantiate("penalty", option, **{field: value})
 
 
-@pytest.mark.parametrize(("option", "field"), [("clip", "clip"), ("spectral", "n_power_iterations")])
+@pytest.mark.parametrize(
+    ("option", "field"), [("clip", "clip"), ("spectral", "n_power_iterations")]
+)
 def test_zero_is_refused_where_it_makes_no_sense(option, field):
     with pytest.raises(UserError, match=rf"^{field}=0"):
         instantiate("penalty", option, **{field: 0})
@@ -216,7 +234,8 @@ def test_an_unknown_word_is_refused_with_the_choices(option, field):
 @pytest.mark.parametrize(("option", "field"), typed(bool))
 @pytest.mark.parametrize("value", ["no", "off", "flase"])
 def test_a_switch_that_is_neither_true_nor_false_is_refused_by_name(option, field, value):
-    """`penalty.one_sided=no` reaches the target as the word "no" (Hydra's grammar knows only true and false)."""
+    """`penalty.one_sided=no` reaches the target as the word "no" (Hydra's grammar knows only true
+    and false)."""
     with pytest.raises(UserError, match=rf"^{field}={value}"):
         instantiate("penalty", option, **{field: value})
 

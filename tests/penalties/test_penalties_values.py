@@ -1,4 +1,5 @@
-"""Penalties of critics whose gradient is known in closed form: linear ones, and quadratic ones whose norm varies."""
+"""Penalties of critics whose gradient is known in closed form: linear ones, and quadratic ones
+whose norm varies."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ from registry import fields, instantiate
 POINTWISE = {
     "maxgp": (lambda m, w, c: w * (m - c) ** 2, lambda m, w, c: 2 * w * (m - c)),
     "gp": (lambda m, w, c: w * (m - c) ** 2, lambda m, w, c: 2 * w * (m - c)),
-    "lp": (lambda m, w, c: w * np.maximum(0, m - c) ** 2, lambda m, w, c: 2 * w * np.maximum(0, m - c)),
+    "lp": (
+        lambda m, w, c: w * np.maximum(0, m - c) ** 2,
+        lambda m, w, c: 2 * w * np.maximum(0, m - c),
+    ),
     "dragan": (lambda m, w, c: w * (m - c) ** 2, lambda m, w, c: 2 * w * (m - c)),
     "r1": (lambda m, w, c: w * m**2, lambda m, w, c: 2 * w * m),
 }
@@ -60,7 +64,8 @@ def test_a_linear_critic_by_hand(option):
 
 @pytest.mark.parametrize("option", MEASURING)
 def test_below_the_target(option):
-    """||w|| = 1/2, target 2, weight 3: two-sided 3 (3/2)^2, one-sided nothing; r1's target is 2 then, too."""
+    """||w|| = 1/2, target 2, weight 3: two-sided 3 (3/2)^2, one-sided nothing; r1's target is 2
+    then, too."""
     expected = 0 if option == "lp" else 3 * 1.5**2
     critic = Linear([0.3, 0.4])
     value = instantiate("penalty", option, weight=3.0, target=2.0)(critic, *batch(6, 2), rng())
@@ -79,15 +84,22 @@ def test_below_the_target(option):
     st.floats(0, 3),
 )
 def test_any_linear_critic(option, w, weight, target):
-    """Value and gradient in w depend on ||w|| alone: (m - c)^2 is off by 2 |m - c| times some ulps of m, c."""
+    """Value and gradient in w depend on ||w|| alone: (m - c)^2 is off by 2 |m - c| times some ulps
+    of m, c."""
     target = 0.0 if option == "r1" else target
     norm, critic = np.linalg.norm(w), Linear(w)
-    value = instantiate("penalty", option, weight=weight, target=target)(critic, *batch(4, len(w)), rng())
+    value = instantiate("penalty", option, weight=weight, target=target)(
+        critic, *batch(4, len(w)), rng()
+    )
     penalty, slope = POINTWISE[option]
     size = norm + target
-    assert value.item() == pytest.approx(penalty(norm, weight, target), rel=0, abs=32 * EPS * weight * size**2)
+    assert value.item() == pytest.approx(
+        penalty(norm, weight, target), rel=0, abs=32 * EPS * weight * size**2
+    )
     expected = slope(norm, weight, target) * np.array(w) / norm
-    assert gradients(value, critic)[0].numpy() == pytest.approx(expected, rel=0, abs=32 * EPS * weight * size)
+    assert gradients(value, critic)[0].numpy() == pytest.approx(
+        expected, rel=0, abs=32 * EPS * weight * size
+    )
 
 
 A = np.array([[1.0, 0.5, -0.3], [-0.2, 2.0, 0.1], [0.4, 0.0, -0.7]])
@@ -97,7 +109,8 @@ A = np.array([[1.0, 0.5, -0.3], [-0.2, 2.0, 0.1], [0.4, 0.0, -0.7]])
 @pytest.mark.parametrize("target", [0.0, 1.0, 2.5])
 @pytest.mark.parametrize("shape", [(8, 3), (1, 3)])
 def test_a_quadratic_critic(option, target, shape):
-    """The norm varies over the batch: value and gradient in A against numpy, on the points that the critic saw."""
+    """The norm varies over the batch: value and gradient in A against numpy, on the points that the
+    critic saw."""
     critic, real_fake = Quadratic(A), batch(*shape)
     spy = Spy(critic)
     value = instantiate("penalty", option, weight=3.0, target=target)(spy, *real_fake, rng())
@@ -125,18 +138,24 @@ def test_the_gradient_descends(option):
     with torch.no_grad():
         critic.a -= 1e-4 * slope
     after = penalty(critic, real, fake, rng())
-    # first order: the fall is 1e-4 |slope|^2, and the penalty is quadratic in A with small curvature
-    assert (before - after).item() == pytest.approx(1e-4 * slope.square().sum().item(), rel=0.05, abs=0)
+    # first order: the fall is 1e-4 |slope|^2, and the penalty is quadratic in A with small
+    # curvature
+    assert (before - after).item() == pytest.approx(
+        1e-4 * slope.square().sum().item(), rel=0.05, abs=0
+    )
 
 
 @pytest.mark.parametrize("option", MEASURING)
 def test_a_gradient_of_zero(option):
-    """||0|| has no derivative: the penalty is weight c^2 (one-sided: 0) and pulls nowhere, on a dead net as well."""
+    """||0|| has no derivative: the penalty is weight c^2 (one-sided: 0) and pulls nowhere, on a
+    dead net as well."""
     dead = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1), nn.Flatten(0)).double()
     nn.init.constant_(dead[0].bias, -100.0)
     for critic in (Linear([0.0, 0.0]), dead):
         for target in (0.0, 1.0):
-            value = instantiate("penalty", option, weight=2.0, target=target)(critic, *batch(5, 2), rng())
+            value = instantiate("penalty", option, weight=2.0, target=target)(
+                critic, *batch(5, 2), rng()
+            )
             assert value.item() == (0 if option == "lp" else 2 * target**2)
             for gradient in gradients(value, critic):
                 assert gradient.eq(0).all()
@@ -146,7 +165,9 @@ def test_a_gradient_of_zero(option):
 def test_image_shaped_samples(option):
     """The norm runs over all of a sample: w of 2 * 3 * 3 values, each 1/3, has norm sqrt(2)."""
     critic = Linear(np.full(18, 1 / 3))
-    value = instantiate("penalty", option, weight=2.0, target=0.5)(critic, *batch(5, 2, 3, 3), rng())
+    value = instantiate("penalty", option, weight=2.0, target=0.5)(
+        critic, *batch(5, 2, 3, 3), rng()
+    )
     assert value.item() == pytest.approx(2 * (np.sqrt(2) - 0.5) ** 2, rel=64 * EPS, abs=0)
 
 
@@ -161,7 +182,8 @@ def test_constraints_add_exactly_nothing(option):
 @pytest.mark.parametrize("option", MEASURING)
 @pytest.mark.parametrize("cache", [True, False])
 def test_under_autocast_the_norm_is_float32(option, cache):
-    """bf16 weights are the critic's, so the gradient is w rounded to bf16; its norm has float32's digits, not bf16's.
+    """bf16 weights are the critic's, so the gradient is w rounded to bf16; its norm has float32's
+    digits, not bf16's.
 
     The parameters' gradient 2 weight w passes through the cast once more: 2^-8 relative per entry.
     """
@@ -185,7 +207,9 @@ def test_under_autocast_the_norm_is_float32(option, cache):
     assert value.item() == pytest.approx(2 * exact**2, rel=100 * float32, abs=0)
     weight_gradient, bias_gradient = gradients(value, critic)
     assert weight_gradient.dtype == torch.float32
-    assert weight_gradient.double().numpy() == pytest.approx((4 * rounded).numpy(), rel=2**-7, abs=0)
+    assert weight_gradient.double().numpy() == pytest.approx(
+        (4 * rounded).numpy(), rel=2**-7, abs=0
+    )
     assert bias_gradient == 0
 
 
@@ -197,4 +221,6 @@ def test_a_critic_in_half_precision_has_a_float32_norm(option, dtype):
     penalty = instantiate("penalty", option, weight=2.0, target=0.0)
     value = penalty(critic, *(t.to(dtype) for t in batch(5, 50)), rng())
     assert value.dtype == torch.float32
-    assert value.item() == pytest.approx(2 * exact**2, rel=100 * torch.finfo(torch.float32).eps, abs=0)
+    assert value.item() == pytest.approx(
+        2 * exact**2, rel=100 * torch.finfo(torch.float32).eps, abs=0
+    )

@@ -1,4 +1,5 @@
-"""Records of runs that never ran, with the fields that reporting reads, and a small scale that can be turned up."""
+"""Records of runs that never ran, with the fields that reporting reads, and a small scale that can
+be turned up."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def record(
     status: str = "finished",
     **replaced: Any,
 ) -> dict[str, Any]:
-    """A record; `replaced` sets dotted fields written with two underscores: config__max_generator_steps=1500."""
+    """A record; `replaced` sets dotted fields written with two underscores:
+    config__max_generator_steps=1500."""
     run_id = replaced.pop("run_id", f"{loss[:3]}{penalty}{weight}s{seed}")
     content: dict[str, Any] = {
         "version": VERSION,
@@ -36,7 +38,8 @@ def record(
         "run_id": run_id,
         "config": {
             "loss": {"_target_": f"gan_lab.losses.{loss}", "generator": "linear"},
-            "penalty": {"_target_": f"gan_lab.penalties.{penalty}"} | ({} if weight is None else {"weight": weight}),
+            "penalty": {"_target_": f"gan_lab.penalties.{penalty}"}
+            | ({} if weight is None else {"weight": weight}),
             "architecture": {"_target_": "gan_lab.architectures.resnet", "channels": 32},
             "optimizer": {"_target_": "torch.optim.Adam", "lr": 2e-4},
             "optimizer_critic": {},
@@ -56,7 +59,11 @@ def record(
         "command": ["/home/someone/gan_lab/train.py", f"loss={loss}", f"seed={seed}"],
         "git": {"sha": "5" * 40, "dirty": False},
         "seed": seed,
-        "dataset": {"name": dataset, "splits": {"train": 1437, "test": 360}, "content_hash": HASHES.get(dataset, "ee")},
+        "dataset": {
+            "name": dataset,
+            "splits": {"train": 1437, "test": 360},
+            "content_hash": HASHES.get(dataset, "ee"),
+        },
         "extractor": {
             "name": "classifier",
             "architecture": {"name": "SmallCNN", "width": 8},
@@ -69,7 +76,13 @@ def record(
         content["scores"] = {
             name: entry | {"extractor": dict(content["extractor"])}
             for name, entry in {
-                IS: {"value": inception_score, "std": std, "n_samples": 10000, "splits": 10, "step": 1000},
+                IS: {
+                    "value": inception_score,
+                    "std": std,
+                    "n_samples": 10000,
+                    "splits": 10,
+                    "step": 1000,
+                },
                 FID: {"value": fid, "std": None, "n_samples": 10000, "chunks": 1, "step": 1000},
                 "fid_classifier_10k_test": {
                     "value": fid + 1,
@@ -115,9 +128,13 @@ def run_dirs(folder: Path, *contents: dict[str, Any]) -> Path:
     return folder
 
 
-# Chapter 4 ------------------------------------------------------------------------------------------------------------
+# Chapter 4 ----------------------------------------------------------------------------------------
 
-AM, ENTROPY, MSSSIM = "am_classifier_10k", "entropy_classifier_10k", "msssim_3level_50pairs_classifier_10k"
+AM, ENTROPY, MSSSIM = (
+    "am_classifier_10k",
+    "entropy_classifier_10k",
+    "msssim_3level_50pairs_classifier_10k",
+)
 SMALL_IS, SMALL_AM = "is_classifier_2k_10x", "am_classifier_2k"
 
 
@@ -140,11 +157,21 @@ def labelled(
     labels = column if has_targets else "none"
     tag = f"{loss}{'O' * original}{'' if generator_classifier_weight == 1 else generator_classifier_weight}"
     content = record(
-        loss, None, seed, None, penalty="none", dataset=dataset, status=status, run_id=f"{tag}-{column}-s{seed}"
+        loss,
+        None,
+        seed,
+        None,
+        penalty="none",
+        dataset=dataset,
+        status=status,
+        run_id=f"{tag}-{column}-s{seed}",
     )
     of_loss: dict[str, Any] = {"_target_": f"gan_lab.losses.{loss}", "learned_fake_logit": False}
     if loss == "ac_gan":
-        of_loss |= {"original": original, "generator_classifier_weight": generator_classifier_weight}
+        of_loss |= {
+            "original": original,
+            "generator_classifier_weight": generator_classifier_weight,
+        }
     if loss == "ac_gan_plus":
         of_loss |= {"generator_classifier_weight": generator_classifier_weight}
     content["choices"] |= {"labels": labels, "architecture": "dcgan"}
@@ -165,9 +192,17 @@ def labelled(
     made = {"n_samples": 10000, "splits": 10, "step": 1000, "extractor": dict(content["extractor"])}
     if status != "diverged":
         content["scores"] = {
-            IS: made | {"value": inception_score, "std": 0.25, "marginal_entropy": 2.0, "conditional_entropy": 0.1},
-            AM: made | {"value": am, "std": 0.0625, "marginal_divergence": 0.2, "conditional_entropy": 0.1},
-            ENTROPY: made | {"value": entropy, "std": None, "splits": 1, "per_class": ["nan", entropy]},
+            IS: made
+            | {
+                "value": inception_score,
+                "std": 0.25,
+                "marginal_entropy": 2.0,
+                "conditional_entropy": 0.1,
+            },
+            AM: made
+            | {"value": am, "std": 0.0625, "marginal_divergence": 0.2, "conditional_entropy": 0.1},
+            ENTROPY: made
+            | {"value": entropy, "std": None, "splits": 1, "per_class": ["nan", entropy]},
             MSSSIM: made | {"value": msssim, "std": None, "splits": 1, "mean": 0.2},
         }
     content["history"] = {

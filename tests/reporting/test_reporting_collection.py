@@ -54,10 +54,15 @@ def test_what_cannot_be_reported_is_refused_by_name(tmp_path, replaced, words):
         ({"scores": [1]}, "scores is a list of 1"),
         ({"config": "abc"}, 'config is "abc"'),
         ({"config__n_critic": 1.5}, "config.n_critic is 1.5"),
-        ({"config__penalty__weight": "x" * 999}, "config.penalty.weight is .{60,99}must be a number"),
+        (
+            {"config__penalty__weight": "x" * 999},
+            "config.penalty.weight is .{60,99}must be a number",
+        ),
     ],
 )
-def test_a_damaged_record_is_passed_over_by_name_and_the_rest_of_the_table_stands(tmp_path, replaced, words, capsys):
+def test_a_damaged_record_is_passed_over_by_name_and_the_rest_of_the_table_stands(
+    tmp_path, replaced, words, capsys
+):
     folder = write(tmp_path, record(), record(seed=1, **replaced))
     assert [one["seed"] for one in read_records(folder)] == [0]
     said = capsys.readouterr().err
@@ -95,7 +100,10 @@ def in_parts(*gits, **replaced):
 
 def test_every_part_of_a_run_is_asked_for_its_code(tmp_path):
     """The code it began with was a clean commit: that says nothing of what came after a resume."""
-    for second, words in ((DIRTY, "from generator step 100 on from a dirty checkout"), (NO_GIT, "step 100 on outside")):
+    for second, words in (
+        (DIRTY, "from generator step 100 on from a dirty checkout"),
+        (NO_GIT, "step 100 on outside"),
+    ):
         with pytest.raises(UserError, match=f"dirty: it ran {words}" if second is DIRTY else words):
             read_records(write(tmp_path, in_parts(ONE, second)))
     assert len(read_records(write(tmp_path, in_parts(ONE, ONE)))) == 1
@@ -114,7 +122,9 @@ def test_a_score_has_code_of_its_own_that_must_be_clean(tmp_path):
     by_other["scores"][name]["git"] = OTHER
     by_dirty["scores"][name]["git"] = DIRTY
     assert len(read_records(write(tmp_path / "other", by_other))) == 1
-    with pytest.raises(UserError, match=f"dirty: {name} was scored from a dirty checkout; score it again"):
+    with pytest.raises(
+        UserError, match=f"dirty: {name} was scored from a dirty checkout; score it again"
+    ):
         read_records(write(tmp_path / "dirty", by_dirty))
     curve = record(history_about={name: {"git": DIRTY}})
     with pytest.raises(UserError, match=f"dirty: {name} was scored from a dirty checkout"):
@@ -128,11 +138,16 @@ def test_a_missing_folder_is_named_and_an_empty_one_has_no_records(tmp_path):
 
 
 def test_select_takes_dotted_fields_values_and_lists(tmp_path):
-    folder = write(tmp_path, *(record(seed=s, config__max_generator_steps=n) for s in (0, 1) for n in (1000, 1500)))
+    folder = write(
+        tmp_path,
+        *(record(seed=s, config__max_generator_steps=n) for s in (0, 1) for n in (1000, 1500)),
+    )
     assert len(read_records(folder, {"config.max_generator_steps": 1500})) == 2
     assert len(read_records(folder, {"config.max_generator_steps": 1500.0, "seed": 1})) == 1
     assert len(read_records(folder, {"seed": [0, 1]})) == 4
-    assert len(read_records(folder, {"git.sha": int("5" * 40)})) == 4  # Hydra reads such a hash as a number
+    assert (
+        len(read_records(folder, {"git.sha": int("5" * 40)})) == 4
+    )  # Hydra reads such a hash as a number
     with pytest.raises(UserError, match=r"config.max_generator_steps=7; there are: 1000, 1500"):
         read_records(folder, {"config.max_generator_steps": 7})
     with pytest.raises(UserError, match="no record has the field 'max_steps'"):
@@ -148,7 +163,7 @@ def test_the_content_type_has_every_field_that_reporting_reads():
     assert "history" in known
 
 
-# Collecting -----------------------------------------------------------------------------------------------------------
+# Collecting ---------------------------------------------------------------------------------------
 
 
 def test_collect_copies_what_is_citable_and_reports_the_rest(tmp_path):
@@ -165,7 +180,9 @@ def test_collect_copies_what_is_citable_and_reports_the_rest(tmp_path):
         "digits_exp_maxgp0.1_seed0_aaaa.json",
         "digits_hinge_maxgp1_seed0_bbbb.json",
     ]
-    assert sorted(path.name for path in (tmp_path / "records").iterdir()) == [path.name for path in written]
+    assert sorted(path.name for path in (tmp_path / "records").iterdir()) == [
+        path.name for path in written
+    ]
     refused = [line for line in said if line.startswith("refused: ")]
     assert len(refused) == 2
     assert "cccc" in refused[0]
@@ -216,7 +233,9 @@ def test_a_damaged_record_among_the_collected_stays_where_it_is(tmp_path):
     out = tmp_path / "records"
     (first,) = collect([run_dirs(tmp_path / "a", record(run_id="aaaa0001"))], out, report=list)
     first.write_text("[" * 10_000)
-    (second,) = collect([run_dirs(tmp_path / "b", record(run_id="aaaa0002"))], out, report=list, replace=True)
+    (second,) = collect(
+        [run_dirs(tmp_path / "b", record(run_id="aaaa0002"))], out, report=list, replace=True
+    )
     assert {path.name for path in out.iterdir()} == {first.name, second.name}
 
 
@@ -266,7 +285,10 @@ def test_collect_removes_the_places_of_the_machine():
 
 
 def test_a_file_name_has_no_weight_where_the_penalty_has_none_and_no_slash():
-    assert file_name(record(penalty="clip", weight=None, run_id="ab")) == "digits_exp_clip_seed0_ab.json"
+    assert (
+        file_name(record(penalty="clip", weight=None, run_id="ab"))
+        == "digits_exp_clip_seed0_ab.json"
+    )
     assert file_name(record(dataset="my/set", run_id="ab")) == "my-set_exp_maxgp0.1_seed0_ab.json"
 
 
@@ -295,4 +317,6 @@ def test_a_file_name_of_a_label_model_says_its_cell():
 def test_names_of_chapter_2_stay_with_the_fields_of_chapter_4():
     content = record(run_id="ab")
     content["choices"]["labels"] = "none"
-    assert file_name(content) == file_name(record(run_id="ab")) == "digits_exp_maxgp0.1_seed0_ab.json"
+    assert (
+        file_name(content) == file_name(record(run_id="ab")) == "digits_exp_maxgp0.1_seed0_ab.json"
+    )

@@ -40,7 +40,7 @@ def test_an_unknown_figure_lists_the_known_ones(tmp_path):
     assert list(FIGURES) == [*of_chapter_2, "4-3", "4-4", *(f"4-{n}" for n in range(6, 19))]
 
 
-# 2-13 -----------------------------------------------------------------------------------------------------------------
+# 2-13 ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", objectives.PHI)
@@ -57,7 +57,11 @@ def test_the_formulas_are_those_of_the_losses(name):
 def test_figure_2_13_plots_the_formulas(tmp_path):
     _, found = drawn("2-13", tmp_path)
     assert {row["loss"] for row in found} == set(objectives.PHI)
-    at_two = {row["loss"]: (float(row["phi"]), float(row["varphi"])) for row in found if float(row["t"]) == 2.0}
+    at_two = {
+        row["loss"]: (float(row["phi"]), float(row["varphi"]))
+        for row in found
+        if float(row["t"]) == 2.0
+    }
     expected = {
         "wasserstein": (2, -2),
         "exp": (math.e**2, math.e**-2),
@@ -70,7 +74,7 @@ def test_figure_2_13_plots_the_formulas(tmp_path):
         assert at_two[name] == pytest.approx(pair)
 
 
-# 4-6 ------------------------------------------------------------------------------------------------------------------
+# 4-6 ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [1, 7, 100])
@@ -110,7 +114,8 @@ def test_the_gaussian_is_symmetric_sums_to_one_and_has_its_width():
     index = np.arange(101)
     assert density.sum() == pytest.approx(1.0)
     assert density == pytest.approx(density[::-1])
-    # three standard deviations to either side: the variance of a normal truncated there is 0.9733 σ²
+    # three standard deviations to either side: the variance of a normal truncated there is 0.9733
+    # σ²
     assert np.sum(density * (index - 50) ** 2) == pytest.approx(0.9733 * (101 / 6) ** 2, rel=0.01)
 
 
@@ -123,7 +128,7 @@ def test_figure_4_6_writes_both_densities_and_the_am_score(tmp_path):
     assert float(whole[0]["log_is_mean"]) == pytest.approx(math.log(mode_dropping.CLASSES))
 
 
-# Curves ---------------------------------------------------------------------------------------------------------------
+# Curves -------------------------------------------------------------------------------------------
 
 
 def sweep():
@@ -134,7 +139,10 @@ def sweep():
 def test_figure_2_7_shows_mean_and_range_over_seeds_at_the_chosen_weight(tmp_path):
     picture, found = drawn("2-7", tmp_path, found=sweep(), datasets=("digits",))
     assert picture.name == "figure_2_7_digits.png"
-    assert {(row["loss"], row["weight"], row["seeds"]) for row in found} == {("exp", "0.1", "2"), ("hinge", "0.1", "1")}
+    assert {(row["loss"], row["weight"], row["seeds"]) for row in found} == {
+        ("exp", "0.1", "2"),
+        ("hinge", "0.1", "1"),
+    }
     last = next(row for row in found if row["loss"] == "exp" and row["step"] == "1000")
     assert [float(last[name]) for name in ("mean", "min", "max")] == pytest.approx([2.6, 2.1, 3.1])
     assert last["score"] == SMALL_FID
@@ -180,7 +188,7 @@ def test_curves_of_runs_that_differ_elsewhere_are_refused(tmp_path):
         draw("2-7", tmp_path, Request(found=found))
 
 
-# Samples --------------------------------------------------------------------------------------------------------------
+# Samples ------------------------------------------------------------------------------------------
 
 
 def sampled(folder, *contents, steps=(9, 1000)):
@@ -189,13 +197,19 @@ def sampled(folder, *contents, steps=(9, 1000)):
     for index, place in enumerate(found):
         (place / "samples").mkdir()
         for step in steps:
-            Image.new("RGB", (32, 32), (step % 256, 40 * index, 0)).save(place / "samples" / f"step_{step}.png")
+            Image.new("RGB", (32, 32), (step % 256, 40 * index, 0)).save(
+                place / "samples" / f"step_{step}.png"
+            )
     return found
 
 
 def test_sample_grids_take_the_newest_of_each_run(tmp_path):
     found = sampled(
-        tmp_path / "runs", record("exp"), record("hinge"), record("exp", penalty="clip", weight=None), record("sqrt")
+        tmp_path / "runs",
+        record("exp"),
+        record("hinge"),
+        record("exp", penalty="clip", weight=None),
+        record("sqrt"),
     )
     picture, numbers = drawn("2-16", tmp_path / "out", run_dirs=found)
     assert picture.name == "figure_2_16_digits.png"
@@ -221,7 +235,10 @@ def endless(path):
         (os.mkfifo, "is no regular file"),
         (endless, "has 1,073,741,825 bytes"),
         (lambda path: Image.new("1", (8200, 8200)).save(path), "is 8200x8200: make it smaller"),
-        (lambda path: Image.new("L", (8, 8)).save(path, format="SGI"), "not BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP"),
+        (
+            lambda path: Image.new("L", (8, 8)).save(path, format="SGI"),
+            "not BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP",
+        ),
         (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n123"), "cannot be decoded"),
     ],
     ids=["pipe", "large", "many pixels", "another format", "torn"],
@@ -243,7 +260,9 @@ def test_a_picture_of_another_name_is_no_grid(tmp_path):
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_grid_is_shown_as_it_is(mode, tmp_path):
     (place,) = sampled(tmp_path / "runs", record(), steps=())
-    pixels = np.random.default_rng(0).integers(0, 256, (16, 16) if mode == "L" else (16, 16, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(
+        0, 256, (16, 16) if mode == "L" else (16, 16, 3), dtype=np.uint8
+    )
     Image.fromarray(pixels).save(place / "samples" / "step_9.png")
     (image,) = FIGURES["2-16"](Request(run_dirs=(place,))).figure.axes[0].images
     shown = image.to_rgba(image.get_array(), bytes=True)[..., :3]
@@ -264,7 +283,7 @@ def test_sample_grids_refuse_what_cannot_stand_side_by_side(tmp_path):
     drawn("2-17", tmp_path / "out", run_dirs=running, allow=("unfinished",))
 
 
-# Chapter 4: curves ----------------------------------------------------------------------------------------------------
+# Chapter 4: curves --------------------------------------------------------------------------------
 
 
 def label_models():
@@ -296,15 +315,22 @@ def test_curves_of_label_models_are_those_of_the_dynamic_column(name, quantities
 
 def test_a_curve_is_mean_least_and_greatest_of_its_seeds(tmp_path):
     _, found = drawn("4-3", tmp_path, found=label_models(), datasets=("digits",))
-    last = {row["score"]: row for row in found if row["model"] == "AM-GAN" and row["step"] == "1000"}
-    for name, expected in ((SMALL_IS, (8.5, 8.0, 9.0)), (f"{SMALL_IS}.marginal_entropy", (2.5, 2.0, 3.0))):
+    last = {
+        row["score"]: row for row in found if row["model"] == "AM-GAN" and row["step"] == "1000"
+    }
+    for name, expected in (
+        (SMALL_IS, (8.5, 8.0, 9.0)),
+        (f"{SMALL_IS}.marginal_entropy", (2.5, 2.0, 3.0)),
+    ):
         assert tuple(float(last[name][key]) for key in ("mean", "min", "max")) == expected
 
 
 def test_terms_in_the_history_are_not_taken_for_scores(tmp_path):
     found = label_models()
     assert f"{SMALL_IS}.marginal_entropy" in found[0]["history"]
-    drawn("4-8", tmp_path, found=found, datasets=("digits",))  # one score of each kind: nothing to choose
+    drawn(
+        "4-8", tmp_path, found=found, datasets=("digits",)
+    )  # one score of each kind: nothing to choose
 
 
 def test_two_protocols_of_a_figure_of_two_scores_are_chosen_by_their_beginnings(tmp_path):
@@ -313,7 +339,9 @@ def test_two_protocols_of_a_figure_of_two_scores_are_chosen_by_their_beginnings(
         one["history"]["am_classifier_5k"] = [[1000, 7.0]]
     with pytest.raises(UserError, match=r"curve=am_classifier_5k"):
         draw("4-8", tmp_path, Request(found=found, datasets=("digits",)))
-    _, rows_of = drawn("4-8", tmp_path, found=found, datasets=("digits",), curves=("am_classifier_5k",))
+    _, rows_of = drawn(
+        "4-8", tmp_path, found=found, datasets=("digits",), curves=("am_classifier_5k",)
+    )
     assert {row["score"] for row in rows_of} == {SMALL_IS, "am_classifier_5k"}
     with pytest.raises(UserError, match="curve=xyz: no figure shows such a score"):
         draw("4-8", tmp_path, Request(found=found, datasets=("digits",), curves=("xyz",)))
@@ -328,7 +356,9 @@ def scored_again(weights="ff"):
     found = [labelled("am_gan", seed=seed) for seed in (0, 1)]
     for content in found:
         content["history"][BY_INCEPTION] = [[500, 5.0], [1000, 6.0]]
-        content["history_about"] = {BY_INCEPTION: {"extractor": dict(INCEPTION), "n_samples": 50000, "splits": 10}}
+        content["history_about"] = {
+            BY_INCEPTION: {"extractor": dict(INCEPTION), "n_samples": 50000, "splits": 10}
+        }
     found[1]["history_about"][BY_INCEPTION]["extractor"]["weights_sha256"] = weights
     return found
 
@@ -340,17 +370,27 @@ def test_a_history_by_inception_stands_beside_the_classifiers_of_the_same_runs(t
 
 
 def test_each_history_is_compared_by_its_own_extractor(tmp_path):
-    with pytest.raises(UserError, match=rf"history_about\.{BY_INCEPTION}\.extractor\.weights_sha256"):
+    with pytest.raises(
+        UserError, match=rf"history_about\.{BY_INCEPTION}\.extractor\.weights_sha256"
+    ):
         draw("4-8", tmp_path, Request(found=scored_again("other"), datasets=("digits",)))
-    drawn("4-7", tmp_path, found=scored_again("other"), datasets=("digits",))  # AM is by the classifier
+    drawn(
+        "4-7", tmp_path, found=scored_again("other"), datasets=("digits",)
+    )  # AM is by the classifier
     found = scored_again()
-    found[1]["extractor"] = found[1]["extractor"] | {"weights_sha256": "other"}  # what older records imply
+    found[1]["extractor"] = found[1]["extractor"] | {
+        "weights_sha256": "other"
+    }  # what older records imply
     with pytest.raises(UserError, match=rf"history_about\.{SMALL_AM}\.extractor\.weights_sha256"):
         draw("4-7", tmp_path, Request(found=found, datasets=("digits",)))
 
 
 def test_what_an_older_record_implies_of_its_history_can_be_selected(tmp_path):
-    folder = write(tmp_path, labelled(seed=0), labelled(seed=1, extractor={"name": "x", "weights_sha256": "cd"}))
+    folder = write(
+        tmp_path,
+        labelled(seed=0),
+        labelled(seed=1, extractor={"name": "x", "weights_sha256": "cd"}),
+    )
     selected = {f"history_about.{SMALL_AM}.extractor.weights_sha256": "cd"}
     assert [content["seed"] for content in read_records(folder, selected)] == [1]
 
@@ -361,17 +401,32 @@ def heading(name, **request):
 
 
 def test_the_heading_of_curves_says_samples_and_splits_beside_the_thesiss():
-    found = [record(dataset="cifar10", config__max_generator_steps=200_000, config__architecture__channels=128)]
-    found[0]["history"] = {"is_inception_5k_10x": [[1000, 5.0]], "fid_inception_5k_train": [[1000, 9.0]]}
+    found = [
+        record(
+            dataset="cifar10",
+            config__max_generator_steps=200_000,
+            config__architecture__channels=128,
+        )
+    ]
+    found[0]["history"] = {
+        "is_inception_5k_10x": [[1000, 5.0]],
+        "fid_inception_5k_train": [[1000, 9.0]],
+    }
     said = heading("2-14", found=found)
-    assert "is_inception_5k_10x: 5,000 samples in splits of 500 at every point (thesis: 50,000)" in said
+    assert (
+        "is_inception_5k_10x: 5,000 samples in splits of 500 at every point (thesis: 50,000)"
+        in said
+    )
     assert "samples 5k (thesis: 50k)" in said
     said = heading("2-7", found=found)
     assert "fid_inception_5k_train: 5,000 samples at every point (thesis: 50,000)" in said
     found[0]["history"] = {"is_inception_50k_10x": [[1000, 5.0]]}
     assert "samples 50k" not in heading("2-14", found=found)
     said = heading("4-8", found=scored_again(), datasets=("digits",))
-    assert f"{BY_INCEPTION}: 50,000 samples in splits of 5,000 at every point (thesis: 50,000 in splits of" in said
+    assert (
+        f"{BY_INCEPTION}: 50,000 samples in splits of 5,000 at every point (thesis: 50,000 in "
+        "splits of" in said
+    )
     assert "extractor of IS" not in said
 
 
@@ -379,12 +434,20 @@ def test_label_curves_need_runs_that_differ_in_nothing_else(tmp_path):
     with pytest.raises(NothingRecorded, match="4-8: no scored run of cifar10"):
         draw("4-8", tmp_path, Request(found=label_models()))
     with pytest.raises(UserError, match="n_critic"):
-        draw("4-8", tmp_path, Request(found=[labelled(), labelled("gan", config__n_critic=5)], datasets=("digits",)))
+        draw(
+            "4-8",
+            tmp_path,
+            Request(found=[labelled(), labelled("gan", config__n_critic=5)], datasets=("digits",)),
+        )
     with pytest.raises(UserError, match="are the same cell"):
-        draw("4-8", tmp_path, Request(found=[labelled(), labelled(run_id="twin")], datasets=("digits",)))
+        draw(
+            "4-8",
+            tmp_path,
+            Request(found=[labelled(), labelled(run_id="twin")], datasets=("digits",)),
+        )
 
 
-# 4-4 ------------------------------------------------------------------------------------------------------------------
+# 4-4 ----------------------------------------------------------------------------------------------
 
 
 def statistics(folder, name, **replaced):
@@ -411,7 +474,12 @@ def test_figure_4_4_shows_what_the_files_say(tmp_path):
     assert picture.name == "figure_4_4_digits.png"
     assert len(found) == 2 * (4 + 2 * (2 + 3))
     mine = [row for row in found if row["extractor"] == "inception"]
-    assert [float(row["value"]) for row in mine if row["quantity"].startswith("mean C(x)")] == [0.1, 0.2, 0.3, 0.4]
+    assert [float(row["value"]) for row in mine if row["quantity"].startswith("mean C(x)")] == [
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+    ]
     images = [row for row in mine if row["quantity"] == "images" and row["class"] == "dog"]
     assert [(row["bin_low"], row["bin_high"], row["value"]) for row in images] == [
         ("0.0", "0.5", "0"),
@@ -435,7 +503,10 @@ def test_the_share_of_all_images_weighs_classes_by_their_size():
         ({"share_below_0.05": None}, "it has no share_below_0.05"),
         ({"extractor": {}}, "it has no extractor.name"),
         ({"mean_entropy": [1.0]}, "not of 2 classes and 3 bins"),
-        ({"entropies": {"edges": [0.0, 1.0], "histograms": [[3, 1, 0], [0, 2, 2]]}}, "not of 2 classes and 1 bins"),
+        (
+            {"entropies": {"edges": [0.0, 1.0], "histograms": [[3, 1, 0], [0, 2, 2]]}},
+            "not of 2 classes and 1 bins",
+        ),
     ],
 )
 def test_damaged_statistics_are_refused_by_name(replaced, words, tmp_path):
@@ -453,7 +524,7 @@ def test_statistics_that_are_missing_or_of_other_images_are_refused(tmp_path):
         draw("4-4", tmp_path, Request(statistics=files))
 
 
-# 4-9 to 4-18 ----------------------------------------------------------------------------------------------------------
+# 4-9 to 4-18 --------------------------------------------------------------------------------------
 
 OWN = {
     "4-9": ("am_gan", "dynamic"), "4-10": ("am_gan", "predefined"), "4-11": ("ac_gan", "dynamic"),
@@ -467,7 +538,9 @@ OWN = {
 def test_sample_grids_are_of_their_own_model(name, tmp_path):
     found = sampled(tmp_path / "runs", *(labelled(*OWN[name], seed=seed) for seed in (0, 1)))
     _, numbers = drawn(name, tmp_path / "out", run_dirs=found)
-    assert {(row["loss"], row["labels"], row["samples"]) for row in numbers} == {(*OWN[name], "step_1000.png")}
+    assert {(row["loss"], row["labels"], row["samples"]) for row in numbers} == {
+        (*OWN[name], "step_1000.png")
+    }
     other = next(one for one in OWN if one != name)
     with pytest.raises(UserError, match=f"figure {other} shows .*: add it to figure={name}$"):
         draw(other, tmp_path / "out", Request(run_dirs=found))
@@ -475,7 +548,10 @@ def test_sample_grids_are_of_their_own_model(name, tmp_path):
 
 def test_a_model_without_a_figure_is_refused(tmp_path):
     found = sampled(tmp_path / "runs", labelled("gan_star"))
-    with pytest.raises(UserError, match="loss=gan_star in the dynamic column: no figure of chapter 4 shows that model"):
+    with pytest.raises(
+        UserError,
+        match="loss=gan_star in the dynamic column: no figure of chapter 4 shows that model",
+    ):
         draw("4-17", tmp_path, Request(run_dirs=found))
 
 
@@ -496,7 +572,9 @@ def test_chapter_2_does_not_take_the_grid_of_classes(tmp_path):
 def test_names_in_a_file_are_drawn_as_they_are(tmp_path):
     """A formula that does not parse would end the figure; in a spreadsheet none is calculated."""
     hostile = {"class_names": [r"$\bad$", "=1+1\x1b[2J"], "dataset": r"a$\bad$", "split": "$x$"}
-    _, found = drawn("4-4", tmp_path / "out", statistics=(statistics(tmp_path, r"$\bad$", **hostile),))
+    _, found = drawn(
+        "4-4", tmp_path / "out", statistics=(statistics(tmp_path, r"$\bad$", **hostile),)
+    )
     classes = {row["class"] for row in found}
     assert r"'=1+1\x1b[2J" in classes
     assert r"$\bad$" in classes

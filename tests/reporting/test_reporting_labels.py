@@ -1,4 +1,5 @@
-"""Tables 4-1 to 4-3 from made-up records: which runs belong where, what may not be averaged, orders, three formats."""
+"""Tables 4-1 to 4-3 from made-up records: which runs belong where, what may not be averaged,
+orders, three formats."""
 
 from __future__ import annotations
 
@@ -35,19 +36,27 @@ def sections(number, found, datasets=("digits",)):
     text = render.to_markdown(sheet(table_of(TABLES[number], found, datasets)))
     read = {}
     for block in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
-        rows = [[item.strip() for item in line[1:-1].split("|")] for line in block.splitlines() if line.startswith("|")]
+        rows = [
+            [item.strip() for item in line[1:-1].split("|")]
+            for line in block.splitlines()
+            if line.startswith("|")
+        ]
         read[block.splitlines()[0]] = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
     return read
 
 
-# Which runs belong where ----------------------------------------------------------------------------------------------
+# Which runs belong where --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("column", ["dynamic", "predefined"])
-@pytest.mark.parametrize("loss", ["gan", "gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan"])
+@pytest.mark.parametrize(
+    "loss", ["gan", "gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan"]
+)
 def test_every_model_has_one_line_in_its_column(loss, column):
     content = labelled(loss, column)
-    assert [(line.key, line.labels) for line in TABLES["4-1"].lines if belongs(content, line)] == [(loss, column)]
+    assert [(line.key, line.labels) for line in TABLES["4-1"].lines if belongs(content, line)] == [
+        (loss, column)
+    ]
     assert labels_column(content) == column
 
 
@@ -57,16 +66,27 @@ def test_a_model_without_targets_is_predefined_by_its_network_and_the_others_by_
     assert labels_column(content) == "predefined"
     content["config"]["architecture"]["extra_layer"] = False
     assert labels_column(content) == "dynamic"
-    assert labels_column(labelled("am_gan", "dynamic", config__architecture__extra_layer=True)) == "dynamic"
-    assert labels_column(labelled("am_gan", "predefined", config__architecture__extra_layer=False)) == "predefined"
+    assert (
+        labels_column(labelled("am_gan", "dynamic", config__architecture__extra_layer=True))
+        == "dynamic"
+    )
+    assert (
+        labels_column(labelled("am_gan", "predefined", config__architecture__extra_layer=False))
+        == "predefined"
+    )
     assert labels_column(record()) == "dynamic"  # of chapter 2, which no line of chapter 4 takes
     assert not any(belongs(record(), line) for line in TABLES["4-1"].lines)
 
 
 def test_the_variants_of_ac_gan_are_lines_of_their_own():
-    found = [labelled("ac_gan", inception_score=1.0), labelled("ac_gan", inception_score=2.0, original=True)]
+    found = [
+        labelled("ac_gan", inception_score=1.0),
+        labelled("ac_gan", inception_score=2.0, original=True),
+    ]
     found.append(labelled("ac_gan", inception_score=3.0, generator_classifier_weight=0.1))
-    found.append(labelled("ac_gan", inception_score=9.0, generator_classifier_weight=0.5))  # no line of the thesis
+    found.append(
+        labelled("ac_gan", inception_score=9.0, generator_classifier_weight=0.5)
+    )  # no line of the thesis
     keys = ("ac_gan", "ac_gan_original", "ac_gan_weak")
     assert [cell(found, key).scores["is"].values for key in keys] == [(1.0,), (2.0,), (3.0,)]
 
@@ -82,17 +102,29 @@ def test_the_wide_critic_is_table_4_3_and_not_4_1():
 
 
 def test_the_lines_are_of_losses_that_there_are():
-    names = {line.loss for number in ("4-1", "4-2", "4-3") for line in TABLES[number].lines} - {None}
+    names = {line.loss for number in ("4-1", "4-2", "4-3") for line in TABLES[number].lines} - {
+        None
+    }
     assert names <= set(options("loss"))
 
 
-# Means and intervals --------------------------------------------------------------------------------------------------
+# Means and intervals ------------------------------------------------------------------------------
 
 
 def test_means_intervals_and_spreads_of_every_score():
-    one = cell([labelled(seed=0, inception_score=8.0, am=0.5), labelled(seed=1, inception_score=9.0, am=0.7)])
+    one = cell(
+        [
+            labelled(seed=0, inception_score=8.0, am=0.5),
+            labelled(seed=1, inception_score=9.0, am=0.7),
+        ]
+    )
     score = one.scores["is"]
-    assert (score.values, score.estimate.mean, score.estimate.n, score.spread) == ((8.0, 9.0), 8.5, 2, 0.25)
+    assert (score.values, score.estimate.mean, score.estimate.n, score.spread) == (
+        (8.0, 9.0),
+        8.5,
+        2,
+        0.25,
+    )
     assert score.estimate.half_width == pytest.approx(12.7062 * 0.5, rel=1e-5)
     assert one.scores["am"].estimate.mean == pytest.approx(0.6)
     assert one.scores["am"].estimate.half_width == pytest.approx(12.7062 * 0.1, rel=1e-5)
@@ -112,14 +144,23 @@ def test_a_run_with_one_of_the_scores_is_shown_and_the_missing_one_said():
 
 
 def test_an_infinite_am_score_is_printed_and_decides_nothing():
-    found = [labelled(seed=seed, am=math.inf) for seed in (0, 1)] + [labelled("label_gan", seed=s) for s in (0, 1)]
+    found = [labelled(seed=seed, am=math.inf) for seed in (0, 1)] + [
+        labelled("label_gan", seed=s) for s in (0, 1)
+    ]
     row = sections("4-1", found)["digits"][7]
     assert row[f"{AM} ± 95% over seeds"] == "inf (not finite: no interval)"
-    assert {one.verdict for one in found_orders(found) if one.kind.key == "am"} == {"not decided", "no run"}
+    assert {one.verdict for one in found_orders(found) if one.kind.key == "am"} == {
+        "not decided",
+        "no run",
+    }
 
 
 def test_diverged_and_unscored_runs_are_named():
-    found = [labelled(), labelled(seed=1, status="diverged"), labelled(seed=2, scores={}, run_id="bare")]
+    found = [
+        labelled(),
+        labelled(seed=1, status="diverged"),
+        labelled(seed=2, scores={}, run_id="bare"),
+    ]
     row = sections("4-1", found)["digits"][7]
     assert row["notes"] == "1 of 2 seeds diverged (am_gan-dynamic-s1); without a score: bare"
     assert row["runs"] == "am_gan-dynamic-s0"
@@ -127,21 +168,30 @@ def test_diverged_and_unscored_runs_are_named():
     assert (gone["IS ± 95% over seeds"], gone["seeds"]) == ("diverged", "")
 
 
-# What may not be averaged ---------------------------------------------------------------------------------------------
+# What may not be averaged -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("other", "words"),
     [
         (labelled("gan", config__max_generator_steps=5), "config.max_generator_steps"),
-        (labelled("gan", config__architecture__critic_channels=8), "config.architecture.critic_channels"),
+        (
+            labelled("gan", config__architecture__critic_channels=8),
+            "config.architecture.critic_channels",
+        ),
         (labelled("gan", "predefined", config__n_critic=5), "config.n_critic"),
         (labelled("gan", config__optimizer__lr=1.0), "config.optimizer.lr"),
         (labelled(seed=1, config__loss__learned_fake_logit=True), "config.loss.learned_fake_logit"),
         (labelled(seed=1, config__labels___target_="x"), "config.labels._target_"),
-        (labelled("ac_gan", config__architecture__extra_layer=True), "config.architecture.extra_layer"),
+        (
+            labelled("ac_gan", config__architecture__extra_layer=True),
+            "config.architecture.extra_layer",
+        ),
         (labelled("gan", dataset__content_hash="other"), "dataset.content_hash"),
-        (labelled("gan", scores={IS: labelled()["scores"][IS] | {"extractor": {"name": "x"}}}), f"scores.{IS}.extr"),
+        (
+            labelled("gan", scores={IS: labelled()["scores"][IS] | {"extractor": {"name": "x"}}}),
+            f"scores.{IS}.extr",
+        ),
     ],
 )
 def test_runs_that_differ_in_more_than_the_table_does_are_refused(other, words):
@@ -151,13 +201,19 @@ def test_runs_that_differ_in_more_than_the_table_does_are_refused(other, words):
 
 
 def test_loss_labels_extra_layer_and_seed_may_differ():
-    cells = [(loss, column) for loss in ("gan", "ac_gan", "am_gan") for column in ("dynamic", "predefined")]
+    cells = [
+        (loss, column)
+        for loss in ("gan", "ac_gan", "am_gan")
+        for column in ("dynamic", "predefined")
+    ]
     found = [labelled(loss, column, seed) for loss, column in cells for seed in (0, 1)]
     assert sum(one.chosen is not None for one in part_of("4-1", found).cells) == 6
 
 
 def test_the_same_cell_and_seed_twice_is_refused():
-    with pytest.raises(UserError, match="AM-GAN, dynamic labels, seed 0: runs one and two are the same cell"):
+    with pytest.raises(
+        UserError, match="AM-GAN, dynamic labels, seed 0: runs one and two are the same cell"
+    ):
         part_of("4-1", [labelled(run_id="one"), labelled(run_id="two")])
 
 
@@ -174,7 +230,7 @@ def test_two_protocols_need_a_choice_and_terms_are_no_scores():
     assert part_of("4-1", [with_term]).protocols["am"].score == AM
 
 
-# Orders ---------------------------------------------------------------------------------------------------------------
+# Orders -------------------------------------------------------------------------------------------
 
 
 def found_orders(found, dataset="digits"):
@@ -193,7 +249,10 @@ def pair(better, worse, loss=("am_gan", "label_gan"), column="dynamic"):
 def test_an_order_holds_is_reversed_or_is_not_decided():
     found = pair([(9.0, 0.5), (9.1, 0.9)], [(5.0, 0.1), (5.1, 0.5)])
     found += pair([(5.0, 0.10), (5.1, 0.11)], [(9.0, 0.80), (9.1, 0.81)], ("ac_gan_plus", "ac_gan"))
-    said = {(one.better.key, one.kind.key, one.better.labels): one.verdict for one in found_orders(found)}
+    said = {
+        (one.better.key, one.kind.key, one.better.labels): one.verdict
+        for one in found_orders(found)
+    }
     assert said == {
         ("am_gan", "is", "dynamic"): "holds",
         ("am_gan", "am", "dynamic"): "not decided",
@@ -212,9 +271,16 @@ def test_an_order_holds_is_reversed_or_is_not_decided():
 
 
 def test_one_seed_decides_nothing():
-    found = [labelled("am_gan", inception_score=9.0), *(labelled("label_gan", seed=s) for s in (0, 1))]
+    found = [
+        labelled("am_gan", inception_score=9.0),
+        *(labelled("label_gan", seed=s) for s in (0, 1)),
+    ]
     first = found_orders(found)[0]
-    assert (first.verdict, first.difference.half_width, first.seeds) == ("not decided", None, (1, 2))
+    assert (first.verdict, first.difference.half_width, first.seeds) == (
+        "not decided",
+        None,
+        (1, 2),
+    )
     rows = sections("4-1", found)["digits: orders of the thesis on CIFAR-10"]
     assert rows[0] == {
         "order": "AM-GAN above LabelGAN",
@@ -227,25 +293,37 @@ def test_one_seed_decides_nothing():
 
 
 def test_equal_seeds_of_no_spread_decide_only_where_they_differ():
-    same = [labelled(loss, "dynamic", seed, 8.0, 0.5) for loss in ("am_gan", "label_gan") for seed in (0, 1)]
+    same = [
+        labelled(loss, "dynamic", seed, 8.0, 0.5)
+        for loss in ("am_gan", "label_gan")
+        for seed in (0, 1)
+    ]
     assert found_orders(same)[0].verdict == "not decided"
     apart = [labelled("am_gan", "dynamic", seed, 9.0) for seed in (0, 1)] + same[2:]
     assert found_orders(apart)[0].verdict == "holds"
 
 
 def test_published_differences_stand_beside_their_own_data_sets_orders():
-    found = {one.better.key + one.kind.key + one.better.labels: one.published for one in found_orders([], "cifar10")}
+    found = {
+        one.better.key + one.kind.key + one.better.labels: one.published
+        for one in found_orders([], "cifar10")
+    }
     assert found["am_ganisdynamic"] == pytest.approx(8.83 - 8.63)
     assert found["am_ganampredefined"] == pytest.approx(0.05 - 0.25)
     tiny = sections("4-1", [], ["tiny_imagenet"])["Tiny-ImageNet: orders of the thesis"]
     assert tiny[0]["published difference"] == "+0.63"
-    assert "published difference" not in sections("4-1", [])["digits: orders of the thesis on CIFAR-10"][0]
+    assert (
+        "published difference"
+        not in sections("4-1", [])["digits: orders of the thesis on CIFAR-10"][0]
+    )
 
 
 def test_an_order_that_the_published_numbers_do_not_hold_is_not_claimed():
     """Tiny-ImageNet, predefined: AC-GAN+ has the higher AM, 1.20 against 1.01."""
     said = {
-        dataset: {(one.better.key, one.kind.key, one.better.labels) for one in found_orders([], dataset)}
+        dataset: {
+            (one.better.key, one.kind.key, one.better.labels) for one in found_orders([], dataset)
+        }
         for dataset in ("cifar10", "tiny_imagenet", "digits")
     }
     assert len(said["cifar10"]) == 2 * 2 * 2
@@ -253,7 +331,7 @@ def test_an_order_that_the_published_numbers_do_not_hold_is_not_claimed():
     assert said["digits"] == said["cifar10"]  # without published numbers: those of CIFAR-10
 
 
-# Published ------------------------------------------------------------------------------------------------------------
+# Published ----------------------------------------------------------------------------------------
 
 TABLE_4_1 = """
 GAN | 7.04±0.06 | 7.27±0.07 | – | – | 0.45±0.00 | 0.43±0.00 | – | –
@@ -268,7 +346,8 @@ AC-GAN (generator's classifier weight 0.1) | – | 7.19 | – | – | – | 0.23
 
 
 def test_table_4_1_prints_the_numbers_of_the_thesis():
-    """Against the thesis's own layout: IS then AM, CIFAR-10 then Tiny-ImageNet, dynamic then predefined."""
+    """Against the thesis's own layout: IS then AM, CIFAR-10 then Tiny-ImageNet, dynamic then
+    predefined."""
     read = sections("4-1", [], ["cifar10", "tiny_imagenet"])
     for line in TABLE_4_1.strip().splitlines():
         model, *expected = line.replace("±", " ± ").split(" | ")
@@ -282,7 +361,11 @@ def test_table_4_1_prints_the_numbers_of_the_thesis():
             for title in ("CIFAR-10", "Tiny-ImageNet")
             for labels in ("dynamic", "predefined")
         ] == expected
-    entropies = {row["model"]: row["published mean H(C(x))"] for row in read["CIFAR-10"] if row["labels"] == "dynamic"}
+    entropies = {
+        row["model"]: row["published mean H(C(x))"]
+        for row in read["CIFAR-10"]
+        if row["labels"] == "dynamic"
+    }
     assert {model: text for model, text in entropies.items() if text != "–"} == {
         "LabelGAN": "0.124", "AM-GAN": "0.079", "AC-GAN+": "0.102",
     }  # fmt: skip
@@ -290,7 +373,10 @@ def test_table_4_1_prints_the_numbers_of_the_thesis():
 
 def test_tables_4_2_and_4_3_print_the_numbers_of_the_thesis():
     rows = sections("4-2", [], ["cifar10"])["CIFAR-10"]
-    read = {(row["model"], row["labels"]): row["published largest class mean of MS-SSIM"] for row in rows}
+    read = {
+        (row["model"], row["labels"]): row["published largest class mean of MS-SSIM"]
+        for row in rows
+    }
     models = ("AC-GAN", "AC-GAN+", "LabelGAN", "AM-GAN")
     assert [read[model, "predefined"] for model in models] == ["0.61", "0.39", "0.35", "0.36"]
     assert [read[model, "dynamic"] for model in models] == ["0.35", "0.36", "0.32", "0.36"]
@@ -301,7 +387,9 @@ def test_tables_4_2_and_4_3_print_the_numbers_of_the_thesis():
         "SGAN": "8.59 ± 0.12", "AM-GAN (96 critic channels)": "8.91 ± 0.11", "Splitting GAN": "8.87 ± 0.09",
         "real data": "11.24 ± 0.12",
     }  # fmt: skip
-    assert {row["model"] for row in rows if row["IS ± 95% over seeds"] == "no run"} == {"AM-GAN (96 critic channels)"}
+    assert {row["model"] for row in rows if row["IS ± 95% over seeds"] == "no run"} == {
+        "AM-GAN (96 critic channels)"
+    }
 
 
 def test_every_line_has_every_kind_of_score_of_its_table():
@@ -325,12 +413,18 @@ def test_the_heading_says_in_what_runs_are_small_and_by_which_score():
         "network of AM and mean H(C(x)) SmallCNN (thesis: DenseNet)",
     ):
         assert words in small
-    full = labelled(dataset="cifar10", config__max_generator_steps=1_000_000, config__optimizer__lr=4e-4)
+    full = labelled(
+        dataset="cifar10", config__max_generator_steps=1_000_000, config__optimizer__lr=4e-4
+    )
     full["config"]["architecture"] |= {"generator_channels": 96, "critic_channels": 64}
     scores = {name.replace("10k", "50k"): entry for name, entry in full["scores"].items()}
     scores["is_inception_50k_10x"] = scores.pop("is_classifier_50k_10x")
     for entry in scores.values():
-        entry["extractor"] = {"name": "x", "architecture": {"name": "DenseNetBC", "depth": 40}, "weights_sha256": "ff"}
+        entry["extractor"] = {
+            "name": "x",
+            "architecture": {"name": "DenseNetBC", "depth": 40},
+            "weights_sha256": "ff",
+        }
     full["scores"] = scores
     assert part_of("4-1", [full], "cifar10").small_scale == ""
 
@@ -353,13 +447,20 @@ def test_after_scoring_by_inception_too_the_table_shows_is_by_inception_and_am_b
 
 
 def test_the_labels_of_the_weak_classifiers_run_are_said_to_be_inferred():
-    rows = {row["labels"]: row["notes"] for row in sections("4-1", [])["digits"] if "weight 0.1" in row["model"]}
-    assert rows == {"dynamic": "", "predefined": "published (4.7.2) without a column: predefined by inference"}
+    rows = {
+        row["labels"]: row["notes"]
+        for row in sections("4-1", [])["digits"]
+        if "weight 0.1" in row["model"]
+    }
+    assert rows == {
+        "dynamic": "",
+        "predefined": "published (4.7.2) without a column: predefined by inference",
+    }
     for number in ("4-1", "4-2"):
         assert "predefined is inferred" in TABLES[number].source
 
 
-# Table 4-2 ------------------------------------------------------------------------------------------------------------
+# Table 4-2 ----------------------------------------------------------------------------------------
 
 OWN = "msssim_abs_5level_200pairs_own_10k"
 
@@ -374,12 +475,19 @@ def similar(real=0.3, score=OWN, **more):
 
 def test_table_4_2_shows_the_score_that_is_taken_as_the_published_one():
     found = [similar()]
-    found[0]["scores"]["msssim_signed_5level_200pairs_own_10k"] = found[0]["scores"][OWN] | {"value": 0.1}
-    found[0]["scores"]["msssim_abs_5level_200pairs_classifier_10k"] = found[0]["scores"][OWN] | {"value": 0.2}
+    found[0]["scores"]["msssim_signed_5level_200pairs_own_10k"] = found[0]["scores"][OWN] | {
+        "value": 0.1
+    }
+    found[0]["scores"]["msssim_abs_5level_200pairs_classifier_10k"] = found[0]["scores"][OWN] | {
+        "value": 0.2
+    }
     assert cell(found, "ac_gan", "predefined", "4-2").scores["msssim"].values == (0.6,)
     text = render.to_markdown(sheet(table_of(TABLES["4-2"], found, ["digits"])))
     assert f"{OWN}: |σ_xy| in place of the covariance σ_xy (as published)" in text
-    assert "the critic's own label (dynamic) (as published); 5 levels (as published); 200 pairs (published: 5)" in text
+    assert (
+        "the critic's own label (dynamic) (as published); 5 levels (as published); 200 pairs "
+        "(published: 5)" in text
+    )
     assert "pairs 200 (thesis: 5)" in part_of("4-2", found).small_scale
     assert "classes classifier" not in text
 
@@ -388,11 +496,16 @@ def test_table_4_2_falls_back_to_another_score_and_says_so():
     found = [labelled("ac_gan", "predefined")]  # the name of an older record
     part = part_of("4-2", found)
     assert part.protocols["msssim"].score == MSSSIM
-    for words in ("covariance signed (thesis: abs)", "classes classifier (thesis: own)", "levels 3 (thesis: 5)"):
+    for words in (
+        "covariance signed (thesis: abs)",
+        "classes classifier (thesis: own)",
+        "levels 3 (thesis: 5)",
+    ):
         assert words in part.small_scale
     text = render.to_markdown(sheet(table_of(TABLES["4-2"], found, ["digits"])))
     assert (
-        "σ_xy with its sign (not as published); a sample's class is the one that the classifier gives it (not" in text
+        "σ_xy with its sign (not as published); a sample's class is the one that the classifier "
+        "gives it (not" in text
     )
     assert "or the critic's own label" not in text
 
@@ -406,13 +519,19 @@ def test_table_4_2_has_a_line_of_real_data():
         "labels": "",
         "published largest class mean of MS-SSIM": "0.341",
     }
-    assert sections("4-2", [labelled()])["digits"][-1][f"{MSSSIM} ± 95% over seeds"] == "–"  # older: not recorded
-    values = list(csv.DictReader(io.StringIO(render.to_csv(sheet(table_of(TABLES["4-2"], [similar()], ["digits"]))))))
+    assert (
+        sections("4-2", [labelled()])["digits"][-1][f"{MSSSIM} ± 95% over seeds"] == "–"
+    )  # older: not recorded
+    values = list(
+        csv.DictReader(
+            io.StringIO(render.to_csv(sheet(table_of(TABLES["4-2"], [similar()], ["digits"]))))
+        )
+    )
     (real,) = [row for row in values if row["status"] == "real data"]
     assert (real["model"], real["msssim_mean"], real["seeds"]) == ("real data", "0.3", "")
 
 
-# Formats --------------------------------------------------------------------------------------------------------------
+# Formats ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -446,15 +565,28 @@ def test_markdown_rows(found):
 
 
 def test_csv_has_cells_orders_and_published_lines(found):
-    rows = list(csv.DictReader(io.StringIO(render.to_csv(sheet(table_of(TABLES["4-1"], found, ["digits"]))))))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(render.to_csv(sheet(table_of(TABLES["4-1"], found, ["digits"]))))
+        )
+    )
     assert [row["status"] for row in rows].count("scored") == 2
     assert len(rows) == 16 + 8 + 15 + 8
     am_gan = rows[7]
-    assert (am_gan["model"], am_gan["loss"], am_gan["labels"], am_gan["seeds"]) == ("AM-GAN", "am_gan", "dynamic", "2")
+    assert (am_gan["model"], am_gan["loss"], am_gan["labels"], am_gan["seeds"]) == (
+        "AM-GAN",
+        "am_gan",
+        "dynamic",
+        "2",
+    )
     assert float(am_gan["is_mean"]) == pytest.approx(9.05)
     assert float(am_gan["am_split_std"]) == 0.0625
     order = rows[16]
-    assert (order["model"], order["status"], order["seeds"]) == ("AM-GAN above LabelGAN", "holds", "2 2")
+    assert (order["model"], order["status"], order["seeds"]) == (
+        "AM-GAN above LabelGAN",
+        "holds",
+        "2 2",
+    )
     assert float(order["is_mean"]) == pytest.approx(4.0)
     assert order["am_mean"] == ""
     assert {row["status"] for row in rows[24:]} == {"published"}

@@ -1,4 +1,5 @@
-"""Student's intervals, by hand: t(0.975) is 12.7062 for 1, 4.30265 for 2 and 2.77645 for 4 degrees of freedom."""
+"""Student's intervals, by hand: t(0.975) is 12.7062 for 1, 4.30265 for 2 and 2.77645 for 4 degrees
+of freedom."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def test_values_that_are_not_finite_have_no_interval():
     assert interval(found) == "inf (not finite: no interval)"
 
 
-# Welch ----------------------------------------------------------------------------------------------------------------
+# Welch --------------------------------------------------------------------------------------------
 
 
 def test_the_interval_of_a_difference_is_welchs():
@@ -63,7 +64,9 @@ def test_welch_against_scipys_test():
     first, second = [9.0, 9.3, 8.8, 9.9], [8.1, 7.0, 8.4]
     low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
     found = difference(first, second)
-    assert (found.mean - found.half_width, found.mean + found.half_width) == pytest.approx((low, high), rel=1e-9)
+    assert (found.mean - found.half_width, found.mean + found.half_width) == pytest.approx(
+        (low, high), rel=1e-9
+    )
 
 
 def test_welch_with_one_varying_group_has_its_freedom():
@@ -85,13 +88,18 @@ def _student(p, freedom):
     import mpmath
 
     def distribution(t):
-        return 1 - mpmath.betainc(freedom / 2, 0.5, 0, freedom / (freedom + t * t), regularized=True) / 2
+        return (
+            1
+            - mpmath.betainc(freedom / 2, 0.5, 0, freedom / (freedom + t * t), regularized=True) / 2
+        )
 
     return float(mpmath.findroot(lambda t: distribution(t) - p, (1, 20), solver="anderson"))
 
 
 def test_another_confidence():
-    assert estimate([1.0, 3.0], confidence=0.5).half_width == pytest.approx(1.0, rel=1e-9)  # t(0.75, 1) = tan(π/4) = 1
+    assert estimate([1.0, 3.0], confidence=0.5).half_width == pytest.approx(
+        1.0, rel=1e-9
+    )  # t(0.75, 1) = tan(π/4) = 1
 
 
 @pytest.mark.parametrize(

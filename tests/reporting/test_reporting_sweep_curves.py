@@ -1,4 +1,5 @@
-"""Curves of any sweep from made-up runs: means and bands by hand, what is drawn, what is refused."""
+"""Curves of any sweep from made-up runs: means and bands by hand, what is drawn, what is
+refused."""
 
 from __future__ import annotations
 
@@ -20,7 +21,10 @@ STEPS = (5, 10, 15)
 
 def logged(run_dir, values):
     """Write metrics.jsonl: critic_loss at the first steps."""
-    lines = [{"generator_step": step, "critic_loss": value} for step, value in zip(STEPS, values, strict=False)]
+    lines = [
+        {"generator_step": step, "critic_loss": value}
+        for step, value in zip(STEPS, values, strict=False)
+    ]
     (run_dir / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
@@ -48,7 +52,7 @@ def numbers(shown, tmp_path):
     return list(csv.DictReader(path.open()))
 
 
-# Numbers --------------------------------------------------------------------------------------------------------------
+# Numbers ------------------------------------------------------------------------------------------
 
 
 def test_three_seeds_have_students_interval(tmp_path):
@@ -58,7 +62,9 @@ def test_three_seeds_have_students_interval(tmp_path):
     for index, step in enumerate(STEPS):
         values = [1 + seed**2 + step / 100 for seed in range(3)]
         low, high = scipy.stats.t.interval(0.95, 2, np.mean(values), scipy.stats.sem(values))
-        assert (mean.mean[index], mean.low[index], mean.high[index]) == pytest.approx((np.mean(values), low, high))
+        assert (mean.mean[index], mean.low[index], mean.high[index]) == pytest.approx(
+            (np.mean(values), low, high)
+        )
     assert (mean.n, mean.band) == (3, "95% interval")
     rows = [one for one in numbers(shown, tmp_path) if one["loss"] == "hinge"]
     assert [float(one["high"]) for one in rows] == pytest.approx(mean.high.tolist())
@@ -84,7 +90,8 @@ def test_a_mean_is_over_the_steps_that_all_runs_have():
 
 def test_scores_come_from_the_history_also_of_collected_records(tmp_path):
     folder = write(
-        tmp_path / "records", *(record(loss, 1, s, fid=2.0 + s) for loss in ("exp", "hinge") for s in (0, 1))
+        tmp_path / "records",
+        *(record(loss, 1, s, fid=2.0 + s) for loss in ("exp", "hinge") for s in (0, 1)),
     )
     shown = curves(folder, "fid")
     assert shown.panels[0].curve == SMALL_FID
@@ -100,7 +107,10 @@ def test_facets_are_panels_of_every_curve(tmp_path):
         (("0.5",), "fid"), (("10",), "fid"), (("0.5",), "is"), (("10",), "is"),
     ]  # fmt: skip
     figure = draw_curves(shown).figure
-    assert [axes.get_title() for axes in figure.axes] == ["penalty.weight=0.5", "penalty.weight=10"] * 2
+    assert [axes.get_title() for axes in figure.axes] == [
+        "penalty.weight=0.5",
+        "penalty.weight=10",
+    ] * 2
     assert [axes.get_yscale() for axes in figure.axes] == ["log", "log", "linear", "linear"]
 
 
@@ -116,7 +126,7 @@ def test_the_order_of_runs_does_not_matter(tmp_path):
     assert one == two
 
 
-# What became of the others --------------------------------------------------------------------------------------------
+# What became of the others ------------------------------------------------------------------------
 
 
 def test_a_run_in_no_mean_is_a_line_of_its_own_and_told_in_the_legend(tmp_path):
@@ -129,7 +139,9 @@ def test_a_run_in_no_mean_is_a_line_of_its_own_and_told_in_the_legend(tmp_path):
     assert line(shown).mean.mean.tolist() == pytest.approx([0.55, 0.6, 0.65])
     assert [record["run_id"] for record, _ in line(shown).singles] == ["diverged", "running"]
     figure = draw_curves(shown).figure
-    (legend,) = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in figure.axes]
+    (legend,) = [
+        [text.get_text() for text in axes.get_legend().get_texts()] for axes in figure.axes
+    ]
     assert legend == ["exp, n = 2; 1 diverged, 1 unfinished", "hinge, n = 2; 2 missing"]
     assert "dotted: runs that are in no mean" in figure.get_suptitle()
     alone = [one for one in numbers(shown, tmp_path) if one["status"] != "finished"]
@@ -153,13 +165,14 @@ def test_a_row_without_a_finished_run_says_so(tmp_path):
     assert texts == ["exp, n = 3", "hinge, no finished run; 1 failed, 2 missing"]
 
 
-# metrics.jsonl --------------------------------------------------------------------------------------------------------
+# metrics.jsonl ------------------------------------------------------------------------------------
 
 
 def test_a_torn_last_line_is_left_out_and_a_damaged_one_refused_by_number(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(
-        '{"generator_step": 1, "critic_loss": 0.5}\n{"generator_step": 2, "critic_loss": "nan"}\n{"generator_st'
+        '{"generator_step": 1, "critic_loss": 0.5}\n{"generator_step": 2, "critic_loss": '
+        '"nan"}\n{"generator_st'
     )
     assert read_metrics(tmp_path) == {"critic_loss": [(1, 0.5), (2, "nan")]}
     path.write_text('{"generator_step": 1}\n[1]\n')
@@ -169,7 +182,7 @@ def test_a_torn_last_line_is_left_out_and_a_damaged_one_refused_by_number(tmp_pa
     assert read_metrics(tmp_path) == {}
 
 
-# Refusals -------------------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------
 
 
 def test_a_mean_over_two_recipes_is_refused(tmp_path):

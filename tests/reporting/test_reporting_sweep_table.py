@@ -1,4 +1,5 @@
-"""Tables of any sweep from made-up records: numbers, what is told of every run, refusals, three formats."""
+"""Tables of any sweep from made-up records: numbers, what is told of every run, refusals, three
+formats."""
 
 from __future__ import annotations
 
@@ -19,7 +20,17 @@ from hypothesis import strategies as st
 from made_up import FID, IS, record, run_dirs, write
 
 from gan_lab.errors import UserError
-from gan_lab.reporting import Axes, Found, Run, read_runs, sweep_sheet, sweep_table, to_csv, to_latex, to_markdown
+from gan_lab.reporting import (
+    Axes,
+    Found,
+    Run,
+    read_runs,
+    sweep_sheet,
+    sweep_table,
+    to_csv,
+    to_latex,
+    to_markdown,
+)
 from gan_lab.reporting.axes import label
 from gan_lab.reporting.outcomes import OUTCOMES
 from gan_lab.reporting.scores import higher_is_better, whole_name
@@ -44,9 +55,13 @@ def sweep(**replaced):
     ]
 
 
-def table(found, rows=("loss",), columns=("penalty.weight",), facet=(), score=(FID,), baseline=None):
+def table(
+    found, rows=("loss",), columns=("penalty.weight",), facet=(), score=(FID,), baseline=None
+):
     runs = tuple(one if isinstance(one, Run) else Run(one) for one in found)
-    return sweep_table(Found(runs), Axes(tuple(rows), tuple(columns), tuple(facet)), score, baseline)
+    return sweep_table(
+        Found(runs), Axes(tuple(rows), tuple(columns), tuple(facet)), score, baseline
+    )
 
 
 def cell(shown, row="exp", column="1", block=0):
@@ -55,7 +70,11 @@ def cell(shown, row="exp", column="1", block=0):
 
 def line_of(found, loss, weight, **asked):
     """One of them."""
-    return next(one for one in lines(found, **asked) if (one["loss"], one["penalty.weight"]) == (loss, label(weight)))
+    return next(
+        one
+        for one in lines(found, **asked)
+        if (one["loss"], one["penalty.weight"]) == (loss, label(weight))
+    )
 
 
 def markdown(found, **asked):
@@ -67,7 +86,7 @@ def lines(found, **asked):
     return list(csv.DictReader(io.StringIO(to_csv(sweep_sheet(table(found, **asked))))))
 
 
-# Numbers --------------------------------------------------------------------------------------------------------------
+# Numbers ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("loss", "weight"), VALUES)
@@ -75,7 +94,9 @@ def test_mean_and_interval_are_scipys(loss, weight):
     values = VALUES[loss, weight]
     low, high = scipy.stats.t.interval(0.95, 2, scipy.stats.tmean(values), scipy.stats.sem(values))
     shown = cell(table(sweep()), loss, label(weight))
-    assert (shown.estimate.mean, *shown.estimate.bounds) == pytest.approx((sum(values) / 3, low, high), rel=1e-12)
+    assert (shown.estimate.mean, *shown.estimate.bounds) == pytest.approx(
+        (sum(values) / 3, low, high), rel=1e-12
+    )
     line = line_of(sweep(), loss, weight)
     assert [float(line[name]) for name in ("n", "mean", "low", "high")] == pytest.approx(
         [3, sum(values) / 3, low, high]
@@ -92,7 +113,9 @@ def test_a_difference_is_scipys_by_welch(weight):
     assert gap.bounds == pytest.approx(tuple(test.confidence_interval(0.95)), rel=1e-9)
     assert cell(shown, "exp", label(weight)).difference is None
     line = line_of(sweep(), "hinge", weight, baseline={"loss": "exp"})
-    assert [float(line[f"difference{end}"]) for end in ("", "_low", "_high")] == pytest.approx([gap.mean, *gap.bounds])
+    assert [float(line[f"difference{end}"]) for end in ("", "_low", "_high")] == pytest.approx(
+        [gap.mean, *gap.bounds]
+    )
 
 
 def test_the_verdict_of_a_difference_follows_the_direction_of_the_score():
@@ -105,20 +128,30 @@ def test_the_verdict_of_a_difference_follows_the_direction_of_the_score():
     fid, score = re.findall(r"^\| hinge \| (7\.00 ± .*) \|$", text, re.MULTILINE)
     assert fid.endswith(", worse")
     assert score.endswith(", better")
-    close = [record(loss, 1, s, fid=5 + s + t) for t, loss in ((0, "exp"), (0.1, "hinge")) for s in (0, 1, 2)]
+    close = [
+        record(loss, 1, s, fid=5 + s + t)
+        for t, loss in ((0, "exp"), (0.1, "hinge"))
+        for s in (0, 1, 2)
+    ]
     assert ", not decided |" in markdown(close, baseline={"loss": "exp"})
 
 
 def test_the_best_mean_of_a_column_is_bold_and_ties_are_both():
     text = markdown(sweep())
-    assert re.findall(r"^\| exp \| (.*) \|$", text, re.MULTILINE) == ["2.83 ± 2.59, n = 3 | **1.25 ± 0.62, n = 3**"]
-    assert re.findall(r"^\| hinge \| (.*) \|$", text, re.MULTILINE) == ["**2.50 ± 3.29, n = 3** | 8.50 ± 1.24, n = 3"]
+    assert re.findall(r"^\| exp \| (.*) \|$", text, re.MULTILINE) == [
+        "2.83 ± 2.59, n = 3 | **1.25 ± 0.62, n = 3**"
+    ]
+    assert re.findall(r"^\| hinge \| (.*) \|$", text, re.MULTILINE) == [
+        "**2.50 ± 3.29, n = 3** | 8.50 ± 1.24, n = 3"
+    ]
     higher = lines(sweep(), score=(IS,))
     assert [(one["loss"], one["penalty.weight"]) for one in higher if one["best"] == "1"] == [
         ("exp", "1"),
         ("hinge", "0.1"),
     ]
-    tied = lines([record(loss, 1, 0, fid=2.0) for loss in ("exp", "hinge")] + [record("sqrt", 1, 0, fid=3.0)])
+    tied = lines(
+        [record(loss, 1, 0, fid=2.0) for loss in ("exp", "hinge")] + [record("sqrt", 1, 0, fid=3.0)]
+    )
     assert [one["best"] for one in tied] == ["1", "1", "0"]
 
 
@@ -166,8 +199,20 @@ def test_combined_rows_and_columns_in_the_order_of_their_values():
         for n in (5, 1)
     ]
     shown = table(found, rows=("loss", "penalty"), columns=("penalty.weight", "n_critic")).blocks[0]
-    assert shown.facet.rows == (("exp", "gp"), ("exp", "maxgp"), ("hinge", "gp"), ("hinge", "maxgp"))
-    assert shown.facet.columns == (("0.5", "1"), ("0.5", "5"), ("2", "1"), ("2", "5"), ("10", "1"), ("10", "5"))
+    assert shown.facet.rows == (
+        ("exp", "gp"),
+        ("exp", "maxgp"),
+        ("hinge", "gp"),
+        ("hinge", "maxgp"),
+    )
+    assert shown.facet.columns == (
+        ("0.5", "1"),
+        ("0.5", "5"),
+        ("2", "1"),
+        ("2", "5"),
+        ("10", "1"),
+        ("10", "5"),
+    )
     assert "| loss, penalty | penalty.weight=0.5, n_critic=1 |" in markdown(
         found, rows=("loss", "penalty"), columns=("penalty.weight", "n_critic")
     )
@@ -187,14 +232,21 @@ def test_labels_are_as_typed(value, text):
 @settings(max_examples=40, deadline=None)
 @given(st.randoms(use_true_random=False), st.sampled_from(["loss", "penalty.weight", "penalty"]))
 def test_the_order_of_records_does_not_matter(order: random.Random, row):
-    found = [*sweep(), record("sqrt", 1, 0, status="diverged"), record("sqrt", 1, 1, status="failed", run_id="f")]
+    found = [
+        *sweep(),
+        record("sqrt", 1, 0, status="diverged"),
+        record("sqrt", 1, 1, status="failed", run_id="f"),
+    ]
     shuffled = copy.deepcopy(found)
     order.shuffle(shuffled)
-    asked = {"rows": (row,), "columns": tuple(name for name in ("loss", "penalty.weight") if name != row)}
+    asked = {
+        "rows": (row,),
+        "columns": tuple(name for name in ("loss", "penalty.weight") if name != row),
+    }
     assert markdown(shuffled, **asked, score=(FID, IS)) == markdown(found, **asked, score=(FID, IS))
 
 
-# What became of the others --------------------------------------------------------------------------------------------
+# What became of the others ------------------------------------------------------------------------
 
 
 def test_every_seed_of_a_cell_is_told():
@@ -210,7 +262,8 @@ def test_every_seed_of_a_cell_is_told():
     ]
     text = markdown(found)
     assert (
-        "| sqrt | 2.00 (1 seed: no interval); 1 unfinished, 1 without it | –; 1 diverged, 1 failed, 1 missing |" in text
+        "| sqrt | 2.00 (1 seed: no interval); 1 unfinished, 1 without it | –; 1 diverged, 1 "
+        "failed, 1 missing |" in text
     )
     for line in lines(found):
         assert int(line["n"]) + sum(int(line[name]) for name in OUTCOMES) == 3
@@ -226,7 +279,9 @@ def test_a_cell_with_fewer_seeds_may_not_win():
 
 
 def test_what_an_unfinished_run_has_scored_so_far_is_in_no_mean():
-    found = [record(seed=s, fid=2.0) for s in (0, 1)] + [record(seed=2, fid=9.0, status="interrupted")]
+    found = [record(seed=s, fid=2.0) for s in (0, 1)] + [
+        record(seed=2, fid=9.0, status="interrupted")
+    ]
     assert cell(table(found, columns=()), column="").estimate.mean == 2.0
 
 
@@ -244,7 +299,11 @@ def test_a_score_that_is_not_finite_has_no_interval_and_does_not_win():
     for seed in (0, 1):
         one = record("exp", 1, seed, fid=1.0)
         one["scores"][FID]["value"] = "inf" if seed else 1.0
-        found += [one, record("hinge", 1, seed, fid=3.0 + seed), record("sqrt", 1, seed, fid=4.0 + seed)]
+        found += [
+            one,
+            record("hinge", 1, seed, fid=3.0 + seed),
+            record("sqrt", 1, seed, fid=4.0 + seed),
+        ]
     text = markdown(found)
     assert "| exp | inf (not finite: no interval), n = 2 |" in text
     assert [line["loss"] for line in lines(found) if line["best"] == "1"] == ["hinge"]
@@ -252,14 +311,20 @@ def test_a_score_that_is_not_finite_has_no_interval_and_does_not_win():
 
 def test_cells_of_a_sweep_that_left_no_record_or_have_not_begun_are_counted(tmp_path):
     run_dirs(tmp_path, *(record("exp", 1, seed) for seed in (0, 1)))
-    note_failed(tmp_path / "refused", ["loss=hinge", "penalty.weight=1.0", "seed=0"], "loss and labels do not fit")
+    note_failed(
+        tmp_path / "refused",
+        ["loss=hinge", "penalty.weight=1.0", "seed=0"],
+        "loss and labels do not fit",
+    )
     note_failed(tmp_path / "unknown", ["loss=hinge", "seed=1"], "no room")
     note_cells(tmp_path, {"waits": ["loss=hinge", "penalty.weight=1", "seed=1"]})
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/record.json").write_text("{")
     told = []
     found = read_runs([tmp_path], report=told.append)
-    text = to_markdown(sweep_sheet(sweep_table(found, Axes(("loss",), ("penalty.weight",)), ["fid_train"])))
+    text = to_markdown(
+        sweep_sheet(sweep_table(found, Axes(("loss",), ("penalty.weight",)), ["fid_train"]))
+    )
     assert "| hinge | –; 1 failed, 1 unfinished |" in text
     assert "2 of the runs stand in no cell: " in text
     assert "unknown failed (no room)" in text
@@ -294,7 +359,9 @@ def test_allow_leaves_in_what_could_be_published_alone(status, tmp_path):
         note_failed(tmp_path / "refused", ["loss=hinge", "seed=0"], "no room")
     else:
         note_cells(tmp_path, {"refused": ["loss=hinge", "seed=0"]})
-    with pytest.raises(UserError, match=rf"refused: unfinished: it is {status}.*allow=\[unfinished\]"):
+    with pytest.raises(
+        UserError, match=rf"refused: unfinished: it is {status}.*allow=\[unfinished\]"
+    ):
         read_runs([tmp_path], allow=())
     assert len(read_runs([tmp_path], allow=["unfinished"]).runs) == 2
     run_dirs(tmp_path / "more", record(git={"sha": "5" * 40, "dirty": True}))
@@ -302,7 +369,7 @@ def test_allow_leaves_in_what_could_be_published_alone(status, tmp_path):
         read_runs([tmp_path], allow=["unfinished"])
 
 
-# Refusals -------------------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------
 
 
 def refused(found, **asked):
@@ -312,7 +379,9 @@ def refused(found, **asked):
     return str(caught.value)
 
 
-def test_runs_of_a_cell_that_differ_in_more_than_the_seed_are_refused_and_the_remedies_work(tmp_path):
+def test_runs_of_a_cell_that_differ_in_more_than_the_seed_are_refused_and_the_remedies_work(
+    tmp_path,
+):
     found = [
         record("exp", w, s, config__optimizer__lr=lr, run_id=f"{w}{lr}{s}")
         for w in (0.1, 1)
@@ -323,8 +392,13 @@ def test_runs_of_a_cell_that_differ_in_more_than_the_seed_are_refused_and_the_re
     assert "optimizer.lr (0.0001 and 0.001)" in message
     assert "penalty.weight (0.1 and 1)" in message
     assert "loss=exp" in message
-    rows, select = (shlex.split(text)[0] for text in re.findall(r"for example ('.*?')(?:,|$)", message))
-    parsed = {one.key_or_group: one.value() for one in OverridesParser.create().parse_overrides([rows, select])}
+    rows, select = (
+        shlex.split(text)[0] for text in re.findall(r"for example ('.*?')(?:,|$)", message)
+    )
+    parsed = {
+        one.key_or_group: one.value()
+        for one in OverridesParser.create().parse_overrides([rows, select])
+    }
     assert len(table(found, rows=parsed["rows"], columns=()).blocks[0].cells) == 4
     folder = write(tmp_path, *found)
     left = read_runs([folder], parsed["select"])
@@ -333,7 +407,9 @@ def test_runs_of_a_cell_that_differ_in_more_than_the_seed_are_refused_and_the_re
 
 
 def test_another_option_is_named_as_one_difference():
-    message = refused([record("exp", 1, s, penalty=p) for p in ("gp", "maxgp") for s in (0, 1)], columns=())
+    message = refused(
+        [record("exp", 1, s, penalty=p) for p in ("gp", "maxgp") for s in (0, 1)], columns=()
+    )
     assert "differ in penalty (gp and maxgp), as" in message
     assert "penalty._target_" not in message
 
@@ -361,7 +437,9 @@ def test_what_cells_differ_in_besides_the_axes_is_told_above():
     assert "Cells differ" not in markdown(found)
     for one in found:
         one["config"]["optimizer"]["lr"] = 1e-3 if one["choices"]["loss"] == "exp" else 1e-4
-    assert "Cells differ in more than rows and columns: optimizer.lr (0.0001, 0.001)." in markdown(found)
+    assert "Cells differ in more than rows and columns: optimizer.lr (0.0001, 0.001)." in markdown(
+        found
+    )
     penalties = [record("exp", 10.0 if p == "gp" else 1.0, 0, penalty=p) for p in ("gp", "maxgp")]
     assert "penalty.weight (1, 10)" in markdown(penalties, rows=("penalty",), columns=())
     without = [record("exp", None if p == "none" else 1.0, 0, penalty=p) for p in ("none", "maxgp")]
@@ -373,14 +451,29 @@ def test_what_cells_differ_in_besides_the_axes_is_told_above():
     [
         ({"rows": ()}, "rows is not set: .*these runs differ in: loss, penalty.weight"),
         ({"rows": ("los",)}, "rows=los: no run has such a group or field; did you mean loss"),
-        ({"columns": ("penalty.wieght",)}, "columns=penalty.wieght: .* did you mean penalty.weight"),
-        ({"columns": ("optimizer",)}, "columns=optimizer is a group of fields; name one .*optimizer.lr"),
-        ({"columns": ("optimizer_critic",)}, "columns=optimizer_critic is a group of fields; name one .it has none"),
+        (
+            {"columns": ("penalty.wieght",)},
+            "columns=penalty.wieght: .* did you mean penalty.weight",
+        ),
+        (
+            {"columns": ("optimizer",)},
+            "columns=optimizer is a group of fields; name one .*optimizer.lr",
+        ),
+        (
+            {"columns": ("optimizer_critic",)},
+            "columns=optimizer_critic is a group of fields; name one .it has none",
+        ),
         ({"columns": ("loss",)}, "loss is named twice"),
         ({"score": ()}, f"score is not set: .*{FID}"),
-        ({"score": ("fid",)}, f"score=fid may be {FID.replace('train', 'test')} or {FID}: name one"),
+        (
+            {"score": ("fid",)},
+            f"score=fid may be {FID.replace('train', 'test')} or {FID}: name one",
+        ),
         ({"score": ("kid",)}, f"score=kid: no run has it .*{FID}"),
-        ({"baseline": {"penalty.weight": 1}}, "penalty.weight is no field of the rows .*loss=exp; loss=hinge"),
+        (
+            {"baseline": {"penalty.weight": 1}},
+            "penalty.weight is no field of the rows .*loss=exp; loss=hinge",
+        ),
         ({"baseline": {"loss": "wasserstein"}}, "no row is meant by it .*loss=exp; loss=hinge"),
         ({"baseline": {"loss": "exp"}, "rows": ("loss", "seed")}, "3 rows are meant by it"),
     ],
@@ -400,9 +493,13 @@ def test_a_group_of_fields_is_refused_by_their_names():
 def test_a_baseline_is_typed_as_any_value():
     found = [record("exp", w, s, fid=w + s / 10) for w in (0.1, 1) for s in (0, 1)]
     for wanted in (1, 1.0, "1"):
-        shown = table(found, rows=("penalty.weight",), columns=(), baseline={"penalty.weight": wanted})
+        shown = table(
+            found, rows=("penalty.weight",), columns=(), baseline={"penalty.weight": wanted}
+        )
         assert cell(shown, "0.1", "").difference.mean == pytest.approx(-0.9)
-    assert table(found, rows=("penalty.weight", "loss"), columns=(), baseline={"penalty.weight": 1}).baseline == (
+    assert table(
+        found, rows=("penalty.weight", "loss"), columns=(), baseline={"penalty.weight": 1}
+    ).baseline == (
         "1",
         "exp",
     )
@@ -428,7 +525,7 @@ def test_a_shortened_name_is_enough_where_it_is_plain(asked, meant):
     assert whole_name(asked, names, "score") == meant
 
 
-# Formats --------------------------------------------------------------------------------------------------------------
+# Formats ------------------------------------------------------------------------------------------
 
 ODD = r"a|b & c_d % $x$ #1 {y} ~z^2 \evil <b> [l](http://x.y) **w**"
 
@@ -444,7 +541,10 @@ def test_odd_names_are_text_in_every_format():
     assert "<b>" not in markdown
     assert "](http" not in markdown
     latex = to_latex(sheet)
-    assert r"a|b \& c\_d \% \$x\$ \#1 \{y\} \textasciitilde{}z\textasciicircum{}2 \textbackslash{}evil" in latex
+    assert (
+        r"a|b \& c\_d \% \$x\$ \#1 \{y\} \textasciitilde{}z\textasciicircum{}2 \textbackslash{}evil"
+        in latex
+    )
     (line,) = csv.DictReader(io.StringIO(to_csv(sheet)))
     assert line["loss"] == ODD
 
@@ -471,10 +571,14 @@ def test_the_csv_has_the_runs_behind_each_cell():
 
 
 def test_old_records_count_as_what_they_implied(tmp_path):
-    """A record that lacks `labels` is of labels none, and stands in one cell with one that says so."""
+    """A record that lacks `labels` is of labels none, and stands in one cell with one that says
+    so."""
     older, newer = record(seed=0), record(seed=1)
     newer["choices"]["labels"] = "none"
-    newer["config"]["labels"] = {"_target_": "gan_lab.losses.targets.NoTargets", "traits": {"targets": False}}
+    newer["config"]["labels"] = {
+        "_target_": "gan_lab.losses.targets.NoTargets",
+        "traits": {"targets": False},
+    }
     folder = write(tmp_path, older, newer)
     assert json.loads((folder / "0.json").read_text()).get("labels") is None
     shown = sweep_table(read_runs([folder]), Axes(("loss",), ("labels",)), [FID])
@@ -488,8 +592,13 @@ def test_the_committed_records_have_the_numbers_of_the_thesis_table_made_from_th
     compared = 0
     for row in published:
         for one in shown:
-            if (one["loss"], float(one["penalty.weight"])) == (row["loss"], float(row["weight"] or "nan")):
+            if (one["loss"], float(one["penalty.weight"])) == (
+                row["loss"],
+                float(row["weight"] or "nan"),
+            ):
                 numbers = [float(one["mean"]), (float(one["high"]) - float(one["low"])) / 2]
-                assert numbers == pytest.approx([float(row["fid_mean"]), float(row["fid_interval95"])])
+                assert numbers == pytest.approx(
+                    [float(row["fid_mean"]), float(row["fid_interval95"])]
+                )
                 compared += 1
     assert compared == 6

@@ -1,4 +1,5 @@
-"""Table 2-2 from made-up records: cells, the chosen weight, what may not be averaged, and the three formats."""
+"""Table 2-2 from made-up records: cells, the chosen weight, what may not be averaged, and the three
+formats."""
 
 from __future__ import annotations
 
@@ -36,12 +37,18 @@ def cell(found, loss="exp", dataset="digits"):
     return next(one for one in part.cells if one.line.key == loss)
 
 
-# Choosing and averaging -----------------------------------------------------------------------------------------------
+# Choosing and averaging ---------------------------------------------------------------------------
 
 
 def test_the_weight_of_the_least_mean_fid_is_shown_with_its_grid():
-    found = [record(weight=0.1, seed=0, fid=1.0), record(weight=0.1, seed=1, fid=5.0)]  # least single value, mean 3
-    found += [record(weight=1, seed=0, fid=2.0, std=0.2), record(weight=1.0, seed=1, fid=3.0, std=0.4)]
+    found = [
+        record(weight=0.1, seed=0, fid=1.0),
+        record(weight=0.1, seed=1, fid=5.0),
+    ]  # least single value, mean 3
+    found += [
+        record(weight=1, seed=0, fid=2.0, std=0.2),
+        record(weight=1.0, seed=1, fid=3.0, std=0.4),
+    ]
     found += [record(weight=10, seed=s, fid=9.0) for s in (0, 1)]
     one = cell(found)
     assert one.chosen.weight == 1.0
@@ -54,7 +61,9 @@ def test_the_weight_of_the_least_mean_fid_is_shown_with_its_grid():
 
 
 def test_a_weight_with_fewer_seeds_may_not_win():
-    found = [record(weight=0.1, seed=s, fid=3.0) for s in (0, 1)] + [record(weight=1, seed=0, fid=1.0)]
+    found = [record(weight=0.1, seed=s, fid=3.0) for s in (0, 1)] + [
+        record(weight=1, seed=0, fid=1.0)
+    ]
     one = cell(found)
     assert one.chosen.weight == 0.1
     assert "λ = 1 has 1 of 2 seeds and may not win" in to_markdown(table_2_2(found, ["digits"]))
@@ -66,7 +75,10 @@ def test_diverged_runs_are_counted_and_named():
     assert cell(found).chosen.weight == 0.01
     text = to_markdown(table_2_2(found, ["digits"]))
     assert "2 of 4 weights diverged (λ = 1: gone1; λ = 10: gone10)" in text
-    partly = [record(weight=0.1, seed=0), record(weight=0.1, seed=1, status="diverged", run_id="gone")]
+    partly = [
+        record(weight=0.1, seed=0),
+        record(weight=0.1, seed=1, status="diverged", run_id="gone"),
+    ]
     assert "λ = 0.1: 1 of 2 seeds diverged (gone)" in to_markdown(table_2_2(partly, ["digits"]))
     every = [record(weight=0.1, seed=0, status="diverged")]
     assert cell(every).chosen is None
@@ -80,7 +92,10 @@ def test_a_weight_whose_fid_is_not_finite_may_not_win():
 
 
 def test_wgan_gp_is_its_own_line():
-    found = [record("wasserstein", 10, penalty="gp", fid=4.0), record("wasserstein", 1, penalty="gp", fid=1.0)]
+    found = [
+        record("wasserstein", 10, penalty="gp", fid=4.0),
+        record("wasserstein", 1, penalty="gp", fid=1.0),
+    ]
     assert cell(found, "wgan_gp").scores["fid"].estimate.mean == 4.0
     assert cell(found, "wasserstein").searched == ()
 
@@ -92,10 +107,12 @@ def test_the_test_split_does_not_choose():
 
 
 def test_a_finished_run_without_a_score_is_named():
-    assert "without a score: bare" in to_markdown(table_2_2([record(), record(seed=1, fid=None, run_id="bare")]))
+    assert "without a score: bare" in to_markdown(
+        table_2_2([record(), record(seed=1, fid=None, run_id="bare")])
+    )
 
 
-# What may not be averaged ---------------------------------------------------------------------------------------------
+# What may not be averaged -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -114,7 +131,9 @@ def test_a_finished_run_without_a_score_is_named():
         ("config.penalty.target", None, 1.0),
     ],
 )
-def test_runs_that_differ_elsewhere_are_refused_with_both_values_and_a_way_out(field, first, second, tmp_path):
+def test_runs_that_differ_elsewhere_are_refused_with_both_values_and_a_way_out(
+    field, first, second, tmp_path
+):
     one, two = record(seed=0, run_id="one"), record(seed=1, run_id="two")
     for content, value in ((one, first), (two, second)):
         *parents, last = field.split(".")
@@ -142,15 +161,25 @@ def test_losses_may_differ_in_their_own_fields_between_lines_but_not_in_scale():
 def test_what_is_no_part_of_a_cell_may_differ(monkeypatch):
     one, two = record(seed=0), record(seed=1, weight=0.1)
     two["config"]["dataset"]["root"] = "/elsewhere"
-    monkeypatch.setitem(FIELD_DEFAULTS, "a_later_field", Since(2, 3))  # one has it at its implied value
-    two["config"] |= {"run_dir": "x", "existing_run": "resume", "a_later_field": 3, "evaluate_every": 7}
+    monkeypatch.setitem(
+        FIELD_DEFAULTS, "a_later_field", Since(2, 3)
+    )  # one has it at its implied value
+    two["config"] |= {
+        "run_dir": "x",
+        "existing_run": "resume",
+        "a_later_field": 3,
+        "evaluate_every": 7,
+    }
     two["config"]["penalty"]["weight"] = 0.10
     two["config"]["max_generator_steps"] = 1000.0  # the same number
     assert cell([one, two]).scores["fid"].estimate.n == 2
 
 
 def test_data_sets_are_apart():
-    found = [record(fid=2.0), record(dataset="cifar10", fid=9.0, config__architecture__channels=128)]
+    found = [
+        record(fid=2.0),
+        record(dataset="cifar10", fid=9.0, config__architecture__channels=128),
+    ]
     assert cell(found).scores["fid"].estimate.mean == 2.0
     assert cell(found, dataset="cifar10").scores["fid"].estimate.mean == 9.0
 
@@ -171,11 +200,15 @@ def test_two_scores_that_are_both_not_the_thesiss_need_a_choice():
     content = record()
     content["scores"]["is_classifier_20k_10x"] = dict(content["scores"][IS], value=5.0)
     published = r"\(published: inception, 500k, 10x\)"
-    with pytest.raises(UserError, match=f"{IS} and is_classifier_20k_10x.*{published}.*=is_classifier_20k_10x"):
+    with pytest.raises(
+        UserError, match=f"{IS} and is_classifier_20k_10x.*{published}.*=is_classifier_20k_10x"
+    ):
         table_2_2([content], ["digits"])
     (part,) = table_2_2([content], ["digits"], inception_score=IS).parts
     assert part.protocols["is"].score == IS
-    with pytest.raises(UserError, match="frechet_distance=fid_x_train: the runs have no such score"):
+    with pytest.raises(
+        UserError, match="frechet_distance=fid_x_train: the runs have no such score"
+    ):
         table_2_2([content], ["digits"], inception_score=IS, frechet_distance="fid_x_train")
 
 
@@ -184,7 +217,7 @@ def test_the_same_cell_and_seed_twice_is_refused():
         table_2_2([record(run_id="one"), record(run_id="two")], ["digits"])
 
 
-# Parts and headings ---------------------------------------------------------------------------------------------------
+# Parts and headings -------------------------------------------------------------------------------
 
 
 def test_published_numbers_stand_beside_their_own_data_set_and_apart_from_others():
@@ -193,7 +226,11 @@ def test_published_numbers_stand_beside_their_own_data_set_and_apart_from_others
     assert not table.parts[0].is_published
     assert table_2_2([], ["cifar10"]).published_apart == ()
     assert table_2_2([record()], ["digits", "cifar10"]).published_apart == ("tiny_imagenet",)
-    assert [part.dataset for part in table_2_2([record()]).parts] == ["cifar10", "tiny_imagenet", "digits"]
+    assert [part.dataset for part in table_2_2([record()]).parts] == [
+        "cifar10",
+        "tiny_imagenet",
+        "digits",
+    ]
     with pytest.raises(UserError, match="datasets is empty"):
         table_2_2([], [])
 
@@ -204,7 +241,11 @@ def test_the_folder_name_of_the_archive_is_tiny_imagenet():
 
 def test_the_heading_says_when_runs_are_small_and_only_then():
     (small,) = table_2_2([record()], ["digits"]).parts
-    for word in ("1,000 generator steps (thesis: 200,000)", "32 channels (thesis: 128)", "extractor classifier"):
+    for word in (
+        "1,000 generator steps (thesis: 200,000)",
+        "32 channels (thesis: 128)",
+        "extractor classifier",
+    ):
         assert word in small.small_scale
     assert table_2_2(as_published(), ["cifar10"]).parts[0].small_scale == ""
     assert "Small-scale" not in to_markdown(table_2_2(as_published(), ["cifar10"]))
@@ -222,7 +263,9 @@ def as_published(samples="500k", **replaced):
             f"is_inception_{samples}_10x": found[-1]["scores"][IS],
             f"fid_inception_{samples}_10x_train": found[-1]["scores"][FID],
         }
-        found[-1]["scores"] = {name: entry | {"extractor": inception} for name, entry in scores.items()}
+        found[-1]["scores"] = {
+            name: entry | {"extractor": inception} for name, entry in scores.items()
+        }
     return found
 
 
@@ -231,19 +274,27 @@ def as_published(samples="500k", **replaced):
     [
         ({"samples": "50k"}, "samples 50k (thesis: 500k)"),
         ({"config__optimizer__lr": 1e-3}, "optimizer.lr 0.001 (thesis: 0.0002)"),
-        ({"config__optimizer__betas": [0.5, 0.9]}, "optimizer.betas [0.5, 0.9] (thesis: [0.0, 0.9])"),
+        (
+            {"config__optimizer__betas": [0.5, 0.9]},
+            "optimizer.betas [0.5, 0.9] (thesis: [0.0, 0.9])",
+        ),
         ({"config__optimizer_critic": {"lr": 4e-4}}, "optimizer_critic.lr 0.0004 (thesis: 0.0002)"),
         ({"config__n_critic": 2}, "n_critic 2 (thesis: 5)"),
         ({"config__batch_size": 16}, "batch_size 16 (thesis: 64)"),
         ({"config__ema_decay": 0.999}, "ema_decay 0.999 (thesis: 0.99)"),
-        ({"config__trainer__precision": "bf16-mixed"}, "trainer.precision bf16-mixed (thesis: 32-true)"),
+        (
+            {"config__trainer__precision": "bf16-mixed"},
+            "trainer.precision bf16-mixed (thesis: 32-true)",
+        ),
         ({"choices__schedule": "constant"}, "schedule constant (thesis: linear)"),
         ({"choices__optimizer": "adashift"}, "optimizer adashift (thesis: adam)"),
         ({"config__penalty__target": 1.0}, "penalty.target 1 (thesis: 0)"),
     ],
 )
 def test_every_setting_that_differs_from_the_thesiss_is_named(replaced, words):
-    found = as_published(**({} if "samples" in replaced else replaced), samples=replaced.get("samples", "500k"))
+    found = as_published(
+        **({} if "samples" in replaced else replaced), samples=replaced.get("samples", "500k")
+    )
     if "config__penalty__target" in replaced:
         for content in found:
             content["config"]["penalty"]["target"] = 1.0
@@ -256,7 +307,9 @@ def test_other_parts_of_as_many_samples_are_named():
     """IS in smaller splits is lower, and one FID of all samples is not the mean of ten."""
     found = as_published()
     for content in found:
-        content["scores"] = {name.replace("_10x", ""): entry for name, entry in content["scores"].items()}
+        content["scores"] = {
+            name.replace("_10x", ""): entry for name, entry in content["scores"].items()
+        }
     assert table_2_2(found, ["cifar10"]).parts[0].small_scale == "parts 1 (thesis: 10)"
 
 
@@ -274,14 +327,22 @@ def test_a_weight_at_the_end_of_the_grid_is_flagged_and_the_choice_is_said_to_be
     assert "may lie beyond" not in text
     assert "OUR choice: the thesis" in text
     assert "as the thesis chose it" not in text
-    assert "λ = 1 is the greatest that was searched: a better one may" in to_markdown(table_2_2(found[:2], ["digits"]))
-    assert "λ = 1 is the least that was searched: a better one may" in to_markdown(table_2_2(found[1:], ["digits"]))
-    assert "may lie beyond" not in to_markdown(table_2_2(found[1:2], ["digits"]))  # nothing was searched
+    assert "λ = 1 is the greatest that was searched: a better one may" in to_markdown(
+        table_2_2(found[:2], ["digits"])
+    )
+    assert "λ = 1 is the least that was searched: a better one may" in to_markdown(
+        table_2_2(found[1:], ["digits"])
+    )
+    assert "may lie beyond" not in to_markdown(
+        table_2_2(found[1:2], ["digits"])
+    )  # nothing was searched
     gone = record(weight=10, status="diverged", run_id="gone")
-    assert "may lie beyond" not in to_markdown(table_2_2([*found[:2], gone], ["digits"]))  # 10 was searched
+    assert "may lie beyond" not in to_markdown(
+        table_2_2([*found[:2], gone], ["digits"])
+    )  # 10 was searched
 
 
-# Orders ---------------------------------------------------------------------------------------------------------------
+# Orders -------------------------------------------------------------------------------------------
 
 
 def orders(dataset, found=()):
@@ -291,12 +352,19 @@ def orders(dataset, found=()):
 
 def test_objectives_of_the_family_are_held_above_x_on_both_data_sets_by_both_scores():
     for dataset in ("cifar10", "tiny_imagenet"):
-        above_x = {(one.better.key, one.kind.key) for one in orders(dataset) if one.worse.key == "wasserstein"}
-        assert above_x == {(key, score) for key in ("exp", "logistic", "sqrt") for score in ("is", "fid")}
+        above_x = {
+            (one.better.key, one.kind.key)
+            for one in orders(dataset)
+            if one.worse.key == "wasserstein"
+        }
+        assert above_x == {
+            (key, score) for key in ("exp", "logistic", "sqrt") for score in ("is", "fid")
+        }
 
 
 def test_exp_and_sqrt_are_held_the_best_only_where_the_published_numbers_say_so():
-    """CIFAR-10: sqrt 7.97 and quadratic 7.97, 16.03 and 15.90. Tiny-ImageNet: sqrt is behind logistic by FID."""
+    """CIFAR-10: sqrt 7.97 and quadratic 7.97, 16.03 and 15.90. Tiny-ImageNet: sqrt is behind
+    logistic by FID."""
     said = {dataset: {(one.better.key, one.worse.key, one.kind.key) for one in orders(dataset)}
             for dataset in ("cifar10", "tiny_imagenet")}  # fmt: skip
     best = {
@@ -310,13 +378,24 @@ def test_exp_and_sqrt_are_held_the_best_only_where_the_published_numbers_say_so(
 
 
 def test_orders_of_table_2_2_are_tested_and_named_after_the_data_set_of_the_numbers():
-    found = [record("exp", seed=seed, fid=1 + seed / 100, inception_score=8 + seed / 100) for seed in (0, 1)]
-    found += [record("wasserstein", seed=seed, fid=9 + seed / 100, inception_score=9 + seed / 100) for seed in (0, 1)]
-    said = {(one.better.key, one.worse.key, one.kind.key): one.verdict for one in orders("digits", found)}
+    found = [
+        record("exp", seed=seed, fid=1 + seed / 100, inception_score=8 + seed / 100)
+        for seed in (0, 1)
+    ]
+    found += [
+        record("wasserstein", seed=seed, fid=9 + seed / 100, inception_score=9 + seed / 100)
+        for seed in (0, 1)
+    ]
+    said = {
+        (one.better.key, one.worse.key, one.kind.key): one.verdict
+        for one in orders("digits", found)
+    }
     assert said["exp", "wasserstein", "fid"] == "holds"
     assert said["exp", "wasserstein", "is"] == "is reversed"
     assert said["sqrt", "wasserstein", "is"] == "no run"
-    rows = pipes(to_markdown(table_2_2(found, ["digits"])))["digits: orders of the thesis on CIFAR-10"]
+    rows = pipes(to_markdown(table_2_2(found, ["digits"])))[
+        "digits: orders of the thesis on CIFAR-10"
+    ]
     assert rows[1] == {
         "order": "exp(x) above x",
         "score": f"{FID}, lower",
@@ -326,13 +405,19 @@ def test_orders_of_table_2_2_are_tested_and_named_after_the_data_set_of_the_numb
     }
 
 
-# Formats --------------------------------------------------------------------------------------------------------------
+# Formats ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def table():
-    found = [record(weight=w, seed=s, fid=2 + w + s, inception_score=8 + s) for w in (0.1, 1) for s in (0, 1)]
-    return table_2_2([*found, record("wasserstein", 1, status="diverged", run_id="gone")], ["digits", "cifar10"])
+    found = [
+        record(weight=w, seed=s, fid=2 + w + s, inception_score=8 + s)
+        for w in (0.1, 1)
+        for s in (0, 1)
+    ]
+    return table_2_2(
+        [*found, record("wasserstein", 1, status="diverged", run_id="gone")], ["digits", "cifar10"]
+    )
 
 
 def pipes(text):
@@ -340,7 +425,9 @@ def pipes(text):
     found = {}
     for block in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         rows = [
-            [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines() if "|" in line
+            [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            for line in block.splitlines()
+            if "|" in line
         ]
         assert len({len(row) for row in rows}) == 1
         found[block.splitlines()[0]] = [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
@@ -386,7 +473,8 @@ def test_markdown_carries_protocol_extractor_and_code(table):
     made = f"extractor classifier, architecture SmallCNN (width 8), weights {WEIGHTS[:12]}"
     assert f"{IS}: {made}; 10,000 samples in 10 parts" in text
     assert (
-        f"{FID}: extractor classifier, architecture SmallCNN (width 8), weights {WEIGHTS[:12]}; 10,000 samples." in text
+        f"{FID}: extractor classifier, architecture SmallCNN (width 8), weights {WEIGHTS[:12]}; "
+        "10,000 samples." in text
     )
     assert "Code: 555555555." in text
     assert "Published: Zhou 2020, Table 2-2 (WGAN-GP: section 2.6.5); its ± is" in text
@@ -397,11 +485,20 @@ def test_csv_can_be_read_back_unrounded(table):
     rows = [row for row in rows if " above " not in row["objective"]]
     assert len(rows) == 7 + 7 + 6
     exp = rows[1]
-    assert (exp["dataset"], exp["loss"], exp["penalty"], exp["status"]) == ("digits", "exp", "maxgp", "scored")
+    assert (exp["dataset"], exp["loss"], exp["penalty"], exp["status"]) == (
+        "digits",
+        "exp",
+        "maxgp",
+        "scored",
+    )
     assert float(exp["fid_mean"]) == pytest.approx(2.6)
     assert float(exp["fid_interval95"]) == pytest.approx(12.7062 * 0.5, rel=1e-5)
     assert (exp["fid_chunk_std"], float(exp["is_chunk_std"])) == ("", 0.25)
-    assert (exp["is_protocol"], exp["is_weights_sha256"], exp["is_n_samples"]) == (IS, WEIGHTS, "10000")
+    assert (exp["is_protocol"], exp["is_weights_sha256"], exp["is_n_samples"]) == (
+        IS,
+        WEIGHTS,
+        "10000",
+    )
     assert exp["weights_searched"] == "0.1 1"
     assert exp["is_published"] == ""
     assert "diverged (λ = 1: gone)" in rows[0]["notes"]
@@ -438,7 +535,14 @@ def test_published_numbers_are_those_of_the_thesis():
     }  # fmt: skip
     tiny = [(line.published["is"]["tiny_imagenet"].value, line.published["fid"]["tiny_imagenet"].value)
             for name, line in LINES.items() if name != "wgan_gp"]  # fmt: skip
-    assert tiny == [(8.66, 16.47), (8.67, 14.90), (8.70, 15.05), (8.82, 15.11), (8.53, 15.72), (8.63, 15.75)]
+    assert tiny == [
+        (8.66, 16.47),
+        (8.67, 14.90),
+        (8.70, 15.05),
+        (8.82, 15.11),
+        (8.53, 15.72),
+        (8.63, 15.75),
+    ]
 
 
 def test_no_committed_table_shows_what_is_missing_as_python_does():
@@ -448,7 +552,8 @@ def test_no_committed_table_shows_what_is_missing_as_python_does():
 
 
 def test_no_text_of_a_record_acts_in_a_table():
-    """Neither HTML nor a link or a heading in Markdown, no formula in a spreadsheet, no command in LaTeX."""
+    """Neither HTML nor a link or a heading in Markdown, no formula in a spreadsheet, no command in
+    LaTeX."""
     hostile = "# <script>\n# head [x](y) \x1b[2J \\| | \\input{z} %"
     section = Section(
         title=hostile,
@@ -459,11 +564,17 @@ def test_no_text_of_a_record_acts_in_a_table():
         above=(hostile,),
         below=(hostile,),
     )
-    made = Sheet(hostile, hostile, (section,), ("name", "formula"), ({"name": hostile, "formula": "=1+1"},))
-    markdown, csv_text, latex = (renders(made) for renders in (render.to_markdown, render.to_csv, render.to_latex))
+    made = Sheet(
+        hostile, hostile, (section,), ("name", "formula"), ({"name": hostile, "formula": "=1+1"},)
+    )
+    markdown, csv_text, latex = (
+        renders(made) for renders in (render.to_markdown, render.to_csv, render.to_latex)
+    )
     assert "<script>" not in markdown
     assert "](y)" not in markdown
-    assert [line for line in markdown.splitlines() if line.startswith("# ")] == markdown.splitlines()[:1]
+    assert [
+        line for line in markdown.splitlines() if line.startswith("# ")
+    ] == markdown.splitlines()[:1]
     above, row = markdown.splitlines()[6], markdown.splitlines()[-1]
     assert above.startswith(r"- \# &lt;script>")
     assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 2  # the ends of its only cell
@@ -482,17 +593,22 @@ def test_no_text_of_a_record_acts_in_a_table():
     ]
 
 
-@pytest.mark.parametrize("address", ["https://a.b/c", "HTTP://a.b", "ftp://a.b", "www.a.b", "WWW.a.b", "[x][y](z)"])
+@pytest.mark.parametrize(
+    "address", ["https://a.b/c", "HTTP://a.b", "ftp://a.b", "www.a.b", "WWW.a.b", "[x][y](z)"]
+)
 def test_no_address_of_a_record_is_a_link(address):
     """GitHub makes links of bare addresses, too."""
     section = Section(address, address, (address,), (address,), ((address,),), (address,))
-    markdown = render.to_markdown(Sheet(address, address, (section,), ("name",), ({"name": address},)))
+    markdown = render.to_markdown(
+        Sheet(address, address, (section,), ("name",), ({"name": address},))
+    )
     assert not re.search(r"\w://|www\.|\]\(", markdown, re.IGNORECASE)
     assert markdown.replace("\\", "").count(address) == 6
 
 
 @pytest.mark.parametrize(
-    "line", ["# a", "> a", "```", "~~~", "- a", "* a", "+ a", "===", "___", "1. a", "12) a", "[a]: b"]
+    "line",
+    ["# a", "> a", "```", "~~~", "- a", "* a", "+ a", "===", "___", "1. a", "12) a", "[a]: b"],
 )
 def test_a_line_of_a_list_begins_no_block(line):
     assert render._not_a_block(line).replace("\\", "") == line
@@ -504,7 +620,9 @@ def test_an_ordinary_line_of_a_list_stays_as_it_is(line):
     assert render._not_a_block(line) == line
 
 
-@pytest.mark.parametrize("value", [None, True, 3, 1e-05, [0.0, 0.9], "a b", "it's,x", "true", "1", "[a]"])
+@pytest.mark.parametrize(
+    "value", [None, True, 3, 1e-05, [0.0, 0.9], "a b", "it's,x", "true", "1", "[a]"]
+)
 def test_the_advice_to_select_one_works_when_it_is_pasted(value):
     """By the shell and by Hydra; a list is one value."""
     runs = [record(seed=0, config__extra=value), record(seed=1, config__extra="another")]

@@ -1,4 +1,5 @@
-"""Makes the helpers of other tests importable, keeps data caches out of the repository, and watches over files."""
+"""Makes the helpers of other tests importable, keeps data caches out of the repository, and watches
+over files."""
 
 import contextlib
 import sys
@@ -17,7 +18,9 @@ from gan_lab.config import trust
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _surroundings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     for name, value in environment(tmp_path_factory).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(trust, "OWN", ())
@@ -36,7 +39,8 @@ def _state(folder: Path, but: Path) -> dict[Path, tuple[int, int, bytes | None]]
 
 @pytest.fixture
 def only_in(tmp_path: Path) -> Callable[[Path], AbstractContextManager[None]]:
-    """only_in(folder): whatever happens inside, nothing else in tmp_path may have changed afterwards."""
+    """only_in(folder): whatever happens inside, nothing else in tmp_path may have changed
+    afterwards."""
 
     @contextlib.contextmanager
     def watch(folder: Path) -> Iterator[None]:

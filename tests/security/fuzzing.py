@@ -36,7 +36,13 @@ ODD: list[Any] = [
 
 def places(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The path of everything in nested containers."""
-    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    items = (
+        content.items()
+        if isinstance(content, dict)
+        else enumerate(content)
+        if isinstance(content, list)
+        else ()
+    )
     items = items if len(path) < 20 else ()
     return [path, *(one for key, item in items for one in places(item, (*path, key)))]
 
@@ -53,8 +59,8 @@ def mutated(data: DataObject, content: Any, odd: SearchStrategy[Any]) -> Any:
         if kind == "remove" and parents:
             del node[last]
         elif kind == "add" and isinstance(node, dict):
-            node[data.draw(st.sampled_from(["odd", "", "../up", "_target_", "x" * 300]))] = copy.deepcopy(
-                data.draw(odd)
+            node[data.draw(st.sampled_from(["odd", "", "../up", "_target_", "x" * 300]))] = (
+                copy.deepcopy(data.draw(odd))
             )
         else:
             node[last] = copy.deepcopy(data.draw(odd))
@@ -75,10 +81,15 @@ def torn(data: DataObject, content: bytes) -> bytes:
 
 
 def fuzz(files: int, one: Callable[[DataObject], object]) -> None:
-    """Call `one` for so many files: each ends in a result or one line of UserError, in bounded time and memory."""
+    """Call `one` for so many files: each ends in a result or one line of UserError, in bounded time
+    and memory."""
 
     @settings(
-        max_examples=files, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=files,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
     @given(st.data())
     def each(data: DataObject) -> None:
@@ -105,7 +116,8 @@ def _in_one_line(action: Callable[[], object]) -> None:
 
 
 def _give_freed_memory_back() -> None:
-    """To the system: a run in this process makes the C library keep it, and what a file takes of it would not show."""
+    """To the system: a run in this process makes the C library keep it, and what a file takes of it
+    would not show."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

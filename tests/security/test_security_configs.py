@@ -1,4 +1,5 @@
-"""A config may be somebody else's: what it may name is refused before anything is called, wherever it stands."""
+"""A config may be somebody else's: what it may name is refused before anything is called, wherever
+it stands."""
 
 from __future__ import annotations
 
@@ -22,11 +23,17 @@ from gan_lab.errors import UserError
 from registry import options
 
 GROUPS = config.GROUPS
-RUNS_A_SHELL = "torch.utils.collect_env.run"  # a function of a package that everybody has: run(command)
+RUNS_A_SHELL = (
+    "torch.utils.collect_env.run"  # a function of a package that everybody has: run(command)
+)
 PATH = {"_target_": "pathlib.Path", "_args_": ["{}"]}
 RUN_BY_HYDRA = [  # its own list of what is forbidden does not hold them
     {"_target_": RUNS_A_SHELL, "command": "touch {}"},
-    {"_target_": "lightning.pytorch.cli.instantiate_class", "args": "touch {}", "init": {"class_path": "os.system"}},
+    {
+        "_target_": "lightning.pytorch.cli.instantiate_class",
+        "args": "touch {}",
+        "init": {"class_path": "os.system"},
+    },
     {"_target_": "gan_lab.files.write_atomically", "path": PATH, "content": "harm"},
     {"_target_": "builtins.open", "file": "{}", "mode": "w"},
     {"_target_": "pathlib.Path.touch", "_args_": [PATH]},
@@ -40,7 +47,10 @@ HARMFUL = [
     {"_target_": "gan_lab.files.os.system", "command": "touch {}"},
     {"_target_": "gan_lab.records.provenance.subprocess.Popen", "args": ["touch", "{}"]},
     {"_target_": "gan_lab.build.make", "group": "loss", "node": {"_target_": "os.system"}},
-    {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.system", "command": "touch {}"}},
+    {
+        "_target_": "hydra.utils.instantiate",
+        "config": {"_target_": "os.system", "command": "touch {}"},
+    },
 ]
 IDS = [node["_target_"] for node in HARMFUL]
 
@@ -101,11 +111,13 @@ def whole(content, group, node):
 
 
 PLACES = [
-    pytest.param(change, group, id=f"{change.__name__}-{group}") for change in (whole, nested) for group in GROUPS
+    pytest.param(change, group, id=f"{change.__name__}-{group}")
+    for change in (whole, nested)
+    for group in GROUPS
 ]
 
 
-# What must be refused -------------------------------------------------------------------------------------------------
+# What must be refused -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("node", RUN_BY_HYDRA, ids=IDS[: len(RUN_BY_HYDRA)])
@@ -137,12 +149,18 @@ def test_build_refuses_it_unchecked(group, node, spring):
 
 
 @pytest.mark.parametrize(
-    "program", ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"]
+    "program",
+    ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"],
 )
 @pytest.mark.parametrize("group", ["loss", "dataset", "evaluation"])
 @pytest.mark.parametrize("change", [whole, nested])
 def test_a_run_directory_of_somebody_else_is_refused(program, group, change, run, spring, capsys):
-    alter(run, lambda content: change(content, group, {"_target_": RUNS_A_SHELL, "command": f"touch {spring}"}))
+    alter(
+        run,
+        lambda content: change(
+            content, group, {"_target_": RUNS_A_SHELL, "command": f"touch {spring}"}
+        ),
+    )
     path, *arguments = program.format(run).split()
     ended = command(capsys, *arguments, program=path)
     assert ended.code == 1
@@ -155,7 +173,9 @@ def test_an_experiment_of_somebody_else_is_refused(tmp_path, spring, monkeypatch
     (tmp_path / "extra/experiment").mkdir(parents=True)
     text = f"# @package _global_\nloss: {{generator: {{_target_: {RUNS_A_SHELL}, command: touch {spring}}}}}\n"
     (tmp_path / "extra/experiment/theirs.yaml").write_text(text)
-    ended = command(capsys, f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here")
+    ended = command(
+        capsys, f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here"
+    )
     assert ended.code == 1
     assert f"loss.generator._target_={RUNS_A_SHELL}: a config may not name it" in ended.err
     assert not (tmp_path / "here").exists()
@@ -170,7 +190,9 @@ def test_other_instructions_to_hydra_are_refused(change, group, key, composed):
         config.check(OmegaConf.create(content))
 
 
-@pytest.mark.parametrize("target", [None, 1, ["os.system"], "", ".", "gan_lab", "gan_lab.losses._private", "x" * 999])
+@pytest.mark.parametrize(
+    "target", [None, 1, ["os.system"], "", ".", "gan_lab", "gan_lab.losses._private", "x" * 999]
+)
 def test_what_is_no_name_is_refused(target):
     with pytest.raises(UserError):
         trust.check("loss", {"_target_": target})
@@ -191,11 +213,20 @@ def test_a_group_takes_only_what_is_meant_for_it(group, target):
         trust.check(group, {"_target_": target})
 
 
-# Single classes in files, whole packages where it is typed ------------------------------------------------------------
+# Single classes in files, whole packages where it is typed ----------------------------------------
 
 WITH_EFFECTS = [  # of the packages that each group may use, and no option
-    ("dataset", {"_target_": "gan_lab.data.download.fetch", "name": "x", "host": "y", "folder": "{}"}),
-    ("dataset", {"_target_": "gan_lab.data.cache.load", "source": {"_target_": "gan_lab.data.digits.Digits"}}),
+    (
+        "dataset",
+        {"_target_": "gan_lab.data.download.fetch", "name": "x", "host": "y", "folder": "{}"},
+    ),
+    (
+        "dataset",
+        {
+            "_target_": "gan_lab.data.cache.load",
+            "source": {"_target_": "gan_lab.data.digits.Digits"},
+        },
+    ),
     ("dataset", {"_target_": "gan_lab.data.source.read_bytes", "path": "{}"}),
     ("logger", {"x": {"_target_": "gan_lab.data.pictures.save_grid", "path": "{}"}}),
     ("optimizer", {"_target_": "torch.optim.Adagrad"}),
@@ -203,7 +234,9 @@ WITH_EFFECTS = [  # of the packages that each group may use, and no option
 ]
 
 
-@pytest.mark.parametrize(("group", "node"), WITH_EFFECTS, ids=[str(node) for _, node in WITH_EFFECTS])
+@pytest.mark.parametrize(
+    ("group", "node"), WITH_EFFECTS, ids=[str(node) for _, node in WITH_EFFECTS]
+)
 @pytest.mark.parametrize("program", ["train.py resume={}", "scripts/sample.py run_dir={}"])
 def test_a_saved_config_names_single_classes(program, group, node, run, spring, only_in, capsys):
     alter(run, lambda content: content.update({group: aimed(node, spring)}))
@@ -214,7 +247,8 @@ def test_a_saved_config_names_single_classes(program, group, node, run, spring, 
 
 
 def test_what_a_saved_config_still_decides(run, tmp_path, capsys):
-    """How long training takes and where the data cache is: it is to be read before it is resumed."""
+    """How long training takes and where the data cache is: it is to be read before it is
+    resumed."""
     theirs = {"data_cache": str(tmp_path / "theirs"), "max_generator_steps": 4}
     alter(run, lambda content: content.update(theirs))
     assert command(capsys, f"resume={run}").code == 0
@@ -223,25 +257,39 @@ def test_what_a_saved_config_still_decides(run, tmp_path, capsys):
 
 
 def test_what_takes_the_place_of_a_saved_name_does_not_save_it(run, capsys):
-    alter(run, lambda content: content.update(logger={"x": {"_target_": "gan_lab.data.pictures.save_grid"}}))
+    alter(
+        run,
+        lambda content: content.update(
+            logger={"x": {"_target_": "gan_lab.data.pictures.save_grid"}}
+        ),
+    )
     is_refusal(
-        command(capsys, f"resume={run}", "logger=csv"), "gan_lab.data.pictures.save_grid: a config may not name it"
+        command(capsys, f"resume={run}", "logger=csv"),
+        "gan_lab.data.pictures.save_grid: a config may not name it",
     )
 
 
-def test_an_experiment_names_single_classes_and_the_command_line_packages(tmp_path, monkeypatch, capsys):
+def test_an_experiment_names_single_classes_and_the_command_line_packages(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "extra/experiment").mkdir(parents=True)
     text = "# @package _global_\noptimizer: {_target_: torch.optim.Adamax}\n"
     (tmp_path / "extra/experiment/theirs.yaml").write_text(text)
     small = [CHANNELS, *SMALL, "max_generator_steps=1"]
     theirs = [f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here", *small]
-    is_refusal(command(capsys, *theirs), "optimizer._target_=torch.optim.Adamax: a config may not name it")
+    is_refusal(
+        command(capsys, *theirs), "optimizer._target_=torch.optim.Adamax: a config may not name it"
+    )
 
     # typed; and typed again where the run's own file names it
     mine = ["optimizer._target_=torch.optim.Adamax"]
     assert command(capsys, *small, *mine, "run_dir=mine").code == 0
-    is_refusal(command(capsys, "resume=mine", "max_generator_steps=2"), "Adamax: a config may not name it", mine[0])
+    is_refusal(
+        command(capsys, "resume=mine", "max_generator_steps=2"),
+        "Adamax: a config may not name it",
+        mine[0],
+    )
     assert command(capsys, "resume=mine", "max_generator_steps=2", mine[0]).code == 0
 
 
@@ -268,13 +316,17 @@ def targets(node) -> set[str]:
 @pytest.mark.parametrize("group", trust.OPTIONS)
 def test_a_file_may_name_what_the_options_name_and_nothing_else(group):
     folder = CONF / group.removesuffix("_critic")
-    named = set().union(*(targets(yaml.safe_load(path.read_text())) for path in folder.glob("*.yaml")))
+    named = set().union(
+        *(targets(yaml.safe_load(path.read_text())) for path in folder.glob("*.yaml"))
+    )
     beyond = set(trust.OPTIONS[group]) - named
     assert named <= set(trust.OPTIONS[group])
-    assert all(target in trust.OPTIONS["classifier"] for target in beyond)  # what an evaluation interpolates
+    assert all(
+        target in trust.OPTIONS["classifier"] for target in beyond
+    )  # what an evaluation interpolates
 
 
-# What must not be refused ---------------------------------------------------------------------------------------------
+# What must not be refused -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("group", "option"), [(group, option) for group in trust.OPTIONS
@@ -285,7 +337,9 @@ def test_every_option_is_allowed(group, option):
 
 
 def test_every_group_with_targets_has_a_rule():
-    with_targets = {path.parent.name for path in CONF.glob("*/*.yaml") if "_target_" in path.read_text()}
+    with_targets = {
+        path.parent.name for path in CONF.glob("*/*.yaml") if "_target_" in path.read_text()
+    }
     assert with_targets - {"experiment", "hydra"} <= set(trust.OPTIONS)
 
 
@@ -294,7 +348,7 @@ def test_a_run_directory_that_nobody_altered_is_taken(run, capsys):
     assert ended.code == 0, ended
 
 
-# Code of one's own ----------------------------------------------------------------------------------------------------
+# Code of one's own --------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -320,7 +374,9 @@ OWN_TARGETS = ["own_module.mine", "own_package.mine", "own_package.deep.mine"]
 
 
 @pytest.mark.parametrize("target", OWN_TARGETS)
-def test_code_of_ones_own_is_taken_where_it_is_typed_and_where_it_is_trusted(target, own, tmp_path, monkeypatch):
+def test_code_of_ones_own_is_taken_where_it_is_typed_and_where_it_is_trusted(
+    target, own, tmp_path, monkeypatch
+):
     with pytest.raises(UserError, match=f"type it: add loss._target_={target}"):
         trust.check("loss", {"_target_": target})
     assert not any(name.startswith("own_") for name in sys.modules)  # refused without importing it
@@ -344,7 +400,8 @@ def test_what_is_pythons_own_is_not_taken_even_where_it_is_typed(target, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "typed", ["run_dir=torch.hub.load", "dataset.root=torch.hub.load", "dataset.name=torch.hub.load"]
+    "typed",
+    ["run_dir=torch.hub.load", "dataset.root=torch.hub.load", "dataset.name=torch.hub.load"],
 )
 def test_a_folder_that_is_called_like_a_class_does_not_type_it(typed):
     """It is somebody else's name, and so is the config in it."""
@@ -368,7 +425,8 @@ def test_an_agent_of_a_wandb_sweep_types_for_somebody_else(own, monkeypatch):
 
 
 def test_a_loss_in_a_file_beside_one_trains_resumes_and_is_sampled(tmp_path, monkeypatch):
-    """Without an environment variable or a path; the fields of the option that it replaces are not in its way."""
+    """Without an environment variable or a path; the fields of the option that it replaces are not
+    in its way."""
     monkeypatch.chdir(tmp_path)
     text = "from gan_lab import losses\ndef mine():\n    return losses.wasserstein()\n"
     (tmp_path / "my_losses.py").write_text(text)
@@ -402,19 +460,25 @@ def test_a_typed_field_of_the_replaced_option_stays(own):
     cfg = compose("optimizer._target_=torch.optim.Adagrad")
     config.check(cfg)
     assert "betas" not in cfg.optimizer
-    with pytest.raises(UserError, match=r"optimizer\.betas: torch\.optim\.Adagrad takes no 'betas'"):
+    with pytest.raises(
+        UserError, match=r"optimizer\.betas: torch\.optim\.Adagrad takes no 'betas'"
+    ):
         config.check(compose("optimizer._target_=torch.optim.Adagrad", "optimizer.betas=[0,0]"))
 
 
 def test_the_environment_says_what_is_trusted(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_LAB_TRUSTED_PACKAGES", "one, two.three ,")
     program = "from gan_lab.config import trust; print(trust.OWN)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "('one', 'two.three')"
 
 
 def test_a_trusted_package_does_not_lend_what_it_imported(own, tmp_path, monkeypatch):
-    (tmp_path / "own_package/__init__.py").write_text("import os\nfrom torch.utils.collect_env import run\n")
+    (tmp_path / "own_package/__init__.py").write_text(
+        "import os\nfrom torch.utils.collect_env import run\n"
+    )
     monkeypatch.setattr(trust, "OWN", ("own_package",))
     for target in ("own_package.run", "own_package.os.system"):
         with pytest.raises(UserError):
@@ -430,16 +494,19 @@ hydra: {{job: {{env_set: {{GAN_LAB_TRUSTED_PACKAGES: torch}}}}}}
 loss: {{generator: {{_target_: {RUNS_A_SHELL}, command: touch {spring}}}}}
 """
     (tmp_path / "extra/experiment/theirs.yaml").write_text(text)
-    ended = command(capsys, f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here")
+    ended = command(
+        capsys, f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here"
+    )
     assert ended.code == 1
     assert "may not name it" in ended.err
 
 
-# The file -------------------------------------------------------------------------------------------------------------
+# The file -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "tag", ["!!python/object/apply:os.system", "!!python/name:os.system", "!!python/object/new:open"]
+    "tag",
+    ["!!python/object/apply:os.system", "!!python/name:os.system", "!!python/object/new:open"],
 )
 def test_yaml_of_python_objects_is_refused(tag, run, spring, capsys):
     with (run / "config.yaml").open("a") as file:
@@ -450,8 +517,12 @@ def test_yaml_of_python_objects_is_refused(tag, run, spring, capsys):
     assert "Traceback" not in ended.err
 
 
-@pytest.mark.parametrize("program", ["train.py max_generator_steps=3 resume={}", "scripts/sample.py run_dir={}"])
-def test_what_a_saved_config_says_to_hydra_is_not_heard(program, run, spring, only_in, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    "program", ["train.py max_generator_steps=3 resume={}", "scripts/sample.py run_dir={}"]
+)
+def test_what_a_saved_config_says_to_hydra_is_not_heard(
+    program, run, spring, only_in, capsys, monkeypatch
+):
     """In an experiment file each of these would act."""
     monkeypatch.delenv("SAID_TO_HYDRA", raising=False)
     heard = {
@@ -471,9 +542,12 @@ SECRET = "a-secret-of-this-machine"
 
 
 @pytest.mark.parametrize(
-    "text", ["${oc.env:MY_TOKEN}", "x-${oc.env:MY_TOKEN}", "${oc.decode:${oc.env:MY_TOKEN}}", "${seed}"]
+    "text",
+    ["${oc.env:MY_TOKEN}", "x-${oc.env:MY_TOKEN}", "${oc.decode:${oc.env:MY_TOKEN}}", "${seed}"],
 )
-@pytest.mark.parametrize("program", ["train.py max_generator_steps=3 resume={}", "scripts/evaluate.py run_dir={}"])
+@pytest.mark.parametrize(
+    "program", ["train.py max_generator_steps=3 resume={}", "scripts/evaluate.py run_dir={}"]
+)
 @pytest.mark.parametrize("where", ["value", "list", "key"])
 def test_an_interpolation_in_a_saved_config_reads_nothing_of_this_machine(
     where, program, text, run, capsys, monkeypatch
@@ -492,7 +566,9 @@ def test_an_interpolation_in_a_saved_config_reads_nothing_of_this_machine(
     assert ended.code == 1
     assert "it was altered" in ended.err
     assert SECRET not in ended.out + ended.err
-    assert not any(SECRET in path.read_text(errors="ignore") for path in run.rglob("*") if path.is_file())
+    assert not any(
+        SECRET in path.read_text(errors="ignore") for path in run.rglob("*") if path.is_file()
+    )
 
 
 def test_an_escaped_interpolation_is_not_resolved_after_the_check(tmp_path):

@@ -1,4 +1,5 @@
-"""Files of somebody else: whatever lies where checkpoints, weights or statistics are expected, nothing in it is run."""
+"""Files of somebody else: whatever lies where checkpoints, weights or statistics are expected,
+nothing in it is run."""
 
 from __future__ import annotations
 
@@ -81,13 +82,25 @@ def numpy_array(harm: Harm) -> bytes:
     return file.getvalue()
 
 
-FORMS = [plain_pickle, old_pickle, torch_zip, torch_legacy, torch_within_a_tensor, numpy_objects, numpy_array]
+FORMS = [
+    plain_pickle,
+    old_pickle,
+    torch_zip,
+    torch_legacy,
+    torch_within_a_tensor,
+    numpy_objects,
+    numpy_array,
+]
 
 
 def torch_script(harm: Harm) -> bytes:
-    """The container of a TorchScript archive around the pickle: torch's loader takes another way for these."""
+    """The container of a TorchScript archive around the pickle: torch's loader takes another way
+    for these."""
     made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(torch_zip(harm))) as source, zipfile.ZipFile(made, "w") as target:
+    with (
+        zipfile.ZipFile(io.BytesIO(torch_zip(harm))) as source,
+        zipfile.ZipFile(made, "w") as target,
+    ):
         for name in source.namelist():
             target.writestr(name, source.read(name))
         target.writestr(f"{source.namelist()[0].split('/')[0]}/constants.pkl", pickle.dumps(harm))
@@ -149,7 +162,7 @@ def test_the_examples_do_harm_to_whoever_trusts_them(form, tmp_path):
     assert (tmp_path / "sprung").is_dir()
 
 
-# Run directories ------------------------------------------------------------------------------------------------------
+# Run directories ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +170,11 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(tmp_path_factory).items():
             patch.setenv(name, value)
-        return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=4", "checkpoint_every=2")
+        return train(
+            tmp_path_factory.mktemp("finished") / "run",
+            "max_generator_steps=4",
+            "checkpoint_every=2",
+        )
 
 
 @pytest.fixture
@@ -220,7 +237,10 @@ def test_a_packed_checkpoint(run_dir):
             target.writestr(name, source.read(name))
     assert torch.load(io.BytesIO(packed.getvalue()), weights_only=True)["generator_steps"] == 4
     publish(run_dir / "checkpoints/step_4.ckpt", packed.getvalue())
-    refused(lambda: resume(run_dir, "max_generator_steps=5"), "step_4.ckpt is no checkpoint of gan_lab (its members")
+    refused(
+        lambda: resume(run_dir, "max_generator_steps=5"),
+        "step_4.ckpt is no checkpoint of gan_lab (its members",
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,8 +251,11 @@ def test_a_packed_checkpoint(run_dir):
         ("scripts/evaluate.py run_dir={}", "generator.safetensors"),
     ],
 )
-def test_networks_that_a_config_makes_larger_take_no_memory(program, file, run_dir, capsys, monkeypatch):
-    """Of terabytes, by a config.yaml and a checkpoint that agree: they are compared with the tensors first."""
+def test_networks_that_a_config_makes_larger_take_no_memory(
+    program, file, run_dir, capsys, monkeypatch
+):
+    """Of terabytes, by a config.yaml and a checkpoint that agree: they are compared with the
+    tensors first."""
     config, path = run_dir / "config.yaml", run_dir / "checkpoints/step_4.ckpt"
     config.write_text(config.read_text().replace("channels: 8", "channels: 1000000"))
     state = torch.load(path, weights_only=True)
@@ -302,7 +325,7 @@ def test_a_pipe_in_a_run_is_not_waited_at(program, name, run_dir, capsys):
         assert "Traceback" not in ended.err
 
 
-# The data cache -------------------------------------------------------------------------------------------------------
+# The data cache -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +341,9 @@ def recipe():
     from gan_lab.classifier.networks import ResNetClassifier
     from gan_lab.classifier.recipe import ClassifierRecipe, OneCycle
 
-    return ClassifierRecipe(ResNetClassifier(width=4), OneCycle(0.25), epochs=1, batch_size=256, lr=0.05, crop=1)
+    return ClassifierRecipe(
+        ResNetClassifier(width=4), OneCycle(0.25), epochs=1, batch_size=256, lr=0.05, crop=1
+    )
 
 
 @EVERY_FORM
@@ -327,10 +352,15 @@ def test_the_weights_of_a_classifier(form, digits, recipe, tmp_path, spring):
 
     weights = tmp_path / f"{_key(digits, recipe)}.safetensors"
     publish(weights, form(Harm(spring)))
-    known = {"architecture": {"name": "x"}, "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    known = {
+        "architecture": {"name": "x"},
+        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+    }
     known |= {name: {} for name in ("recipe", "data", "accuracy", "calibration")}
     weights.with_suffix(".json").write_text(json.dumps(known))
-    refused(lambda: classifier_of(digits, recipe, tmp_path, "cpu", Console(quiet=True)), weights.name)
+    refused(
+        lambda: classifier_of(digits, recipe, tmp_path, "cpu", Console(quiet=True)), weights.name
+    )
 
 
 @EVERY_FORM
@@ -379,12 +409,26 @@ def test_a_run_removes_nothing_else_of_the_data_cache(tmp_path):
     others = [
         folder / name
         for folder in folders
-        for name in ("a.npz", "a.tmp", ".x.tmp", "x.0123456789ab.tmp", ".x.0123456789ab", "a.ckpt", "a.lock", ".a")
+        for name in (
+            "a.npz",
+            "a.tmp",
+            ".x.tmp",
+            "x.0123456789ab.tmp",
+            ".x.0123456789ab",
+            "a.ckpt",
+            "a.lock",
+            ".a",
+        )
     ]
     for path in (*left, *others):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("somebody's")
-    scored = ("evaluation=classifier", "evaluation.samples=40", "evaluation.splits=2", "evaluation.scores=[is,fid]")
+    scored = (
+        "evaluation=classifier",
+        "evaluation.samples=40",
+        "evaluation.splits=2",
+        "evaluation.scores=[is,fid]",
+    )
     quick = ("evaluation.extractor.recipe.epochs=1", "evaluation.extractor.recipe.network.width=4")
     train(tmp_path / "run", f"data_cache={cache}", "max_generator_steps=1", *scored, *quick)
     assert [path.exists() for path in left] == [False, False, False, True]
@@ -392,7 +436,7 @@ def test_a_run_removes_nothing_else_of_the_data_cache(tmp_path):
     assert len(list(cache.rglob("*.safetensors"))) == 1
 
 
-# Inception ------------------------------------------------------------------------------------------------------------
+# Inception ----------------------------------------------------------------------------------------
 
 
 @EVERY_FORM
@@ -408,7 +452,10 @@ def test_inception_weights(form, tmp_path, spring):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
     extractor = build.make("evaluation", OmegaConf.create(node))
-    refused(lambda: extractor.make(None, tmp_path, torch.device("cpu"), Console(quiet=True)), "weights.pth")
+    refused(
+        lambda: extractor.make(None, tmp_path, torch.device("cpu"), Console(quiet=True)),
+        "weights.pth",
+    )
 
 
 def test_inception_weights_that_change_after_they_were_read(tmp_path, spring, monkeypatch):
@@ -433,7 +480,7 @@ def test_inception_weights_that_change_after_they_were_read(tmp_path, spring, mo
     assert calls[0] == path
 
 
-# Records --------------------------------------------------------------------------------------------------------------
+# Records ------------------------------------------------------------------------------------------
 
 
 def test_a_record_cannot_choose_where_it_is_collected(run_dir, tmp_path):

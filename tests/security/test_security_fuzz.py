@@ -1,4 +1,5 @@
-"""Thousands of files with something odd in them: each ends in a result or in one line, in bounded time and memory."""
+"""Thousands of files with something odd in them: each ends in a result or in one line, in bounded
+time and memory."""
 
 from __future__ import annotations
 
@@ -41,7 +42,11 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(tmp_path_factory).items():
             patch.setenv(name, value)
-        scored = ("evaluation=classifier", "evaluation.samples=40", "evaluation.samples_in_training=40")
+        scored = (
+            "evaluation=classifier",
+            "evaluation.samples=40",
+            "evaluation.samples_in_training=40",
+        )
         scored += ("evaluation.splits=2", "evaluate_every=2", "evaluation.scores=[is,fid]")
         return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=4", *scored)
 
@@ -79,7 +84,9 @@ def test_records(files, run_dir, tmp_path):
         collect([tmp_path / "sweep"], out, ALL, report=lambda line: None, replace=True)
         found = read_records(out, None, ALL, report=lambda line: None)
         assert any(one["run_id"] == "good" for one in found)
-        reporting.to_markdown(reporting.sheet(reporting.table(reporting.TABLES["2-2"], found, None, {})))
+        reporting.to_markdown(
+            reporting.sheet(reporting.table(reporting.TABLES["2-2"], found, None, {}))
+        )
 
     fuzz(files, one)
 
@@ -101,12 +108,16 @@ def test_records_and_metrics_in_a_table_and_curves_of_any_sweep(files, run_dir, 
         with suppress(UserError):
             found = reporting.read_runs([tmp_path / "sweep"], report=lambda line: None)
             assert any(run.record["run_id"] == "good" for run in found.runs)
-            sheet = reporting.sweep_sheet(reporting.sweep_table(found, axes, ["is"], {"loss": "exp"}))
+            sheet = reporting.sweep_sheet(
+                reporting.sweep_table(found, axes, ["is"], {"loss": "exp"})
+            )
             for written in (reporting.to_markdown, reporting.to_csv, reporting.to_latex):
                 written(sheet)
         with suppress(UserError):
             found = reporting.read_runs([tmp_path / "sweep"], report=lambda line: None)
-            reporting.sweep_curves(found, reporting.Axes(("loss",), facet=("dataset",)), ["is", "critic_loss"])
+            reporting.sweep_curves(
+                found, reporting.Axes(("loss",), facet=("dataset",)), ["is", "critic_loss"]
+            )
 
     fuzz(files, one)
 
@@ -139,7 +150,10 @@ def test_configs(files, run_dir):
 
     def one(data):
         if data.draw(st.booleans()):
-            path.write_text(yaml.safe_dump(mutated(data, content, ODD_VALUE), allow_unicode=True), errors="replace")
+            path.write_text(
+                yaml.safe_dump(mutated(data, content, ODD_VALUE), allow_unicode=True),
+                errors="replace",
+            )
         else:
             path.write_bytes(torn(data, whole))
         drawn_from(run_dir)
@@ -170,12 +184,16 @@ def test_checkpoints(files, run_dir):
             path.write_bytes(file.getvalue())
         else:
             path.write_bytes(torn(data, whole))
-        path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+        path.with_name(path.name + ".sha256").write_text(
+            hashlib.sha256(path.read_bytes()).hexdigest() + "\n"
+        )
         saved.load_checkpoint_into(gan, run, path, build.make("evaluation", run.config.evaluation))
         file, found = load_newest(run_dir, print)
         check_fits(found, file, build.empty_gan(run.config, spec))
         optimizers = gan.configure_optimizers()
-        gan._trainer = SimpleNamespace(optimizers=optimizers if isinstance(optimizers, list) else list(optimizers))
+        gan._trainer = SimpleNamespace(
+            optimizers=optimizers if isinstance(optimizers, list) else list(optimizers)
+        )
         Checkpoint(run_dir, 1, 1, dict, found).on_fit_start(gan._trainer, gan)
         for param in [*gan.generator.parameters(), *gan.critic.parameters()]:
             param.grad = torch.zeros_like(param)
@@ -204,13 +222,19 @@ def test_statistics(files, tmp_path):
 
     def one(data):
         made = dict(arrays)
-        for name in data.draw(st.lists(st.sampled_from(["mu", "sigma", "n", "meta", "other"]), max_size=3)):
+        for name in data.draw(
+            st.lists(st.sampled_from(["mu", "sigma", "n", "meta", "other"]), max_size=3)
+        ):
             made[name] = data.draw(st.sampled_from(ARRAYS))
         (np.savez_compressed if data.draw(st.booleans()) else np.savez)(path, **made)
         if data.draw(st.booleans()):
             path.write_bytes(torn(data, path.read_bytes()))
         known = _read(path, {}, 2)
-        assert known is None or known.marginal.tolist() == [0.5, 0.5] or known.marginal.isfinite().all()
+        assert (
+            known is None
+            or known.marginal.tolist() == [0.5, 0.5]
+            or known.marginal.isfinite().all()
+        )
         found = load_reference(path, None)
         assert frechet_distance(found, found).isfinite()
 
@@ -230,7 +254,10 @@ def test_cached_data(files, tmp_path):
 
     def one(data):
         if data.draw(st.booleans()):
-            np.savez(path, **(arrays | {data.draw(st.sampled_from([*arrays, "other"])): data.draw(values)}))
+            np.savez(
+                path,
+                **(arrays | {data.draw(st.sampled_from([*arrays, "other"])): data.draw(values)}),
+            )
         else:
             path.write_bytes(torn(data, whole))
         again = load(source, tmp_path)
@@ -262,7 +289,8 @@ def test_statistics_of_real_images(files, tmp_path):
 
 
 def test_the_bar_is_a_bar():
-    """What it must see: another exception, and a file that takes too much memory, also of what was freed before."""
+    """What it must see: another exception, and a file that takes too much memory, also of what was
+    freed before."""
 
     def other(data):
         raise KeyError("x")

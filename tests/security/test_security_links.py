@@ -1,4 +1,5 @@
-"""A run directory holds no links: what somebody else put there must not lead writing, deleting or reading elsewhere."""
+"""A run directory holds no links: what somebody else put there must not lead writing, deleting or
+reading elsewhere."""
 
 from __future__ import annotations
 
@@ -96,7 +97,9 @@ def test_a_link_is_refused_before_anything_is_read(program, pair, elsewhere, onl
     is_refusal(ended, f"{link} is a link")
 
 
-def test_of_several_runs_the_linked_one_is_named_and_the_others_go_on(pair, tmp_path, only_in, capsys):
+def test_of_several_runs_the_linked_one_is_named_and_the_others_go_on(
+    pair, tmp_path, only_in, capsys
+):
     run, victim = pair
     (tmp_path / "sweep").mkdir()
     run = Path(shutil.move(run, tmp_path / "sweep/0"))
@@ -110,7 +113,10 @@ def test_of_several_runs_the_linked_one_is_named_and_the_others_go_on(pair, tmp_
 
     # collect
     lines: list[str] = []
-    assert len(collect([tmp_path / "sweep"], tmp_path / "records", ["dirty"], report=lines.append)) == 1
+    assert (
+        len(collect([tmp_path / "sweep"], tmp_path / "records", ["dirty"], report=lines.append))
+        == 1
+    )
     assert f"refused: {link} is a link" in lines[0]
 
     # evaluate runs=
@@ -136,7 +142,9 @@ def test_the_remedies_work(pair, capsys):
 @pytest.mark.parametrize("name", ["samples", ".lock", "metrics.jsonl"])
 def test_a_new_run_in_a_folder_with_a_link(name, pair, tmp_path, only_in, capsys):
     _, victim = pair
-    link = linked(tmp_path / "new", name, victim / ("samples" if name == "samples" else "metrics.jsonl"))
+    link = linked(
+        tmp_path / "new", name, victim / ("samples" if name == "samples" else "metrics.jsonl")
+    )
     with only_in(tmp_path / "new"):
         ended = command(capsys, f"run_dir={tmp_path / 'new'}", *SMALL, "max_generator_steps=1")
     is_refusal(ended, f"{os.path.relpath(link)} is a link")
@@ -168,7 +176,7 @@ def test_links_that_wandb_makes_stay(pair):
     assert records.read(run)["generator_steps"] == 4
 
 
-# A sweep's directory --------------------------------------------------------------------------------------------------
+# A sweep's directory ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["multirun.yaml", ".cells", "0"])
@@ -178,10 +186,14 @@ def test_a_sweep_does_not_write_through_links(name, pair, tmp_path, only_in, mon
     link = linked(tmp_path / "sweep", name, target)
     monkeypatch.chdir(tmp_path)
     with only_in(tmp_path / "sweep"):
-        ended = command(capsys, "-m", "seed=0,1", "hydra.sweep.dir=sweep", *SMALL, "max_generator_steps=1")
+        ended = command(
+            capsys, "-m", "seed=0,1", "hydra.sweep.dir=sweep", *SMALL, "max_generator_steps=1"
+        )
     assert ended.code == 1
     assert f"error: {os.path.relpath(link)} is a link" in ended.err
     assert "Traceback" not in ended.err
     made = sorted(path.name for path in (tmp_path / "sweep").iterdir())
-    assert made == ([".cells", "0", "1", "multirun.yaml"] if name == "0" else [name])  # the other cell goes on
+    assert made == (
+        [".cells", "0", "1", "multirun.yaml"] if name == "0" else [name]
+    )  # the other cell goes on
     assert link.is_symlink()

@@ -1,4 +1,5 @@
-"""What a file says becomes part of another file's name, and never a place outside the folder that was asked for."""
+"""What a file says becomes part of another file's name, and never a place outside the folder that
+was asked for."""
 
 from __future__ import annotations
 
@@ -38,7 +39,13 @@ def out(tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/figure_2_7_NAME.png").write_bytes(b"somebody's")
     place = tmp_path / "a/b/c/out"
-    for folder in ("figure_2_7_x", "figure_4_4_x", "table_2_2_x", "self_test_x", "x"):  # so that x/.. is somewhere
+    for folder in (
+        "figure_2_7_x",
+        "figure_4_4_x",
+        "table_2_2_x",
+        "self_test_x",
+        "x",
+    ):  # so that x/.. is somewhere
         (place / folder).mkdir(parents=True)
     return place
 
@@ -114,7 +121,11 @@ def test_the_folders_of_a_logger(field, name, tmp_path, only_in):
 
 
 def test_the_run_id_of_a_record_names_no_folder_of_wandb(tmp_path):
-    (logger,) = [one for one in build.loggers(compose("logger=wandb"), str(tmp_path), "../x") if hasattr(one, "about")]
+    (logger,) = [
+        one
+        for one in build.loggers(compose("logger=wandb"), str(tmp_path), "../x")
+        if hasattr(one, "about")
+    ]
     assert "/" not in logger.about["id"]
 
 

@@ -1,4 +1,5 @@
-"""What no line of the house may do: run text, unpickle, start a shell, load YAML or arrays or tensors unsafely."""
+"""What no line of the house may do: run text, unpickle, start a shell, load YAML or arrays or
+tensors unsafely."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted([ROOT / "train.py", *(ROOT / "src").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
+FILES = sorted(
+    [ROOT / "train.py", *(ROOT / "src").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+)
 
 FORBIDDEN_CALLS = {
     "eval", "exec", "compile", "__import__", "breakpoint", "input",
@@ -19,11 +22,21 @@ FORBIDDEN_CALLS = {
     "hydra.utils.call", "hydra.utils.get_class", "hydra.utils.get_method", "hydra.utils.get_object",
     "importlib.import_module", "runpy.run_module", "joblib.load",
 }  # fmt: skip
-FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "telnetlib"}
+FORBIDDEN_MODULES = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "dill",
+    "cloudpickle",
+    "shelve",
+    "marshal",
+    "telnetlib",
+}
 NEEDED_ARGUMENTS = {"torch.load": ("weights_only", True), "numpy.load": ("allow_pickle", False)}
 ONLY_IN = {
     "hydra.utils.instantiate": "src/gan_lab/build.py",  # its `make` checks first
-    "runpy.run_path": "src/gan_lab/commands/programs.py",  # this project's own programs, by a fixed table
+    # this project's own programs, by a fixed table
+    "runpy.run_path": "src/gan_lab/commands/programs.py",
 }
 
 
@@ -34,7 +47,11 @@ def findings(source: str, path: str = "src/gan_lab/somewhere.py") -> list[str]:
     wrong = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            modules = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+            )
             wrong += [module for module in modules if module.split(".")[0] in FORBIDDEN_MODULES]
         if not isinstance(node, ast.Call | ast.Name | ast.Attribute):
             continue
@@ -69,7 +86,9 @@ def imported(tree: ast.AST) -> dict[str, str]:
                     alias.name if alias.asname else alias.name.split(".")[0]
                 )
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {
+                alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names
+            }
     return names
 
 

@@ -1,4 +1,5 @@
-"""A config.yaml of somebody else ends in a config or in one line: in bounded time, as plain containers, from a file."""
+"""A config.yaml of somebody else ends in a config or in one line: in bounded time, as plain
+containers, from a file."""
 
 from __future__ import annotations
 
@@ -76,7 +77,8 @@ def test_the_bounds(tmp_path):
     ],
 )
 @pytest.mark.parametrize(
-    "program", ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"]
+    "program",
+    ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"],
 )
 def test_a_field_of_another_shape_is_said_by_name(program, change, words, run, capsys):
     content = plain_yaml.read(run / "config.yaml")
@@ -84,16 +86,23 @@ def test_a_field_of_another_shape_is_said_by_name(program, change, words, run, c
         content[field] = content[field] | value if isinstance(value, dict) else value
     (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(content)))
     path, argument = program.format(run).split()
-    is_refusal(command(capsys, argument, program=path), f"{run / 'config.yaml'} is damaged: {words}")
+    is_refusal(
+        command(capsys, argument, program=path), f"{run / 'config.yaml'} is damaged: {words}"
+    )
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
-    "program", ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"]
+    "program",
+    ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"],
 )
 def test_a_pipe_a_folder_and_a_very_large_file(program, run, capsys):
     path, argument = program.format(run).split()
-    for make in (os.mkfifo, os.mkdir, lambda place: Path(place).touch() or os.truncate(place, 2**40)):
+    for make in (
+        os.mkfifo,
+        os.mkdir,
+        lambda place: Path(place).touch() or os.truncate(place, 2**40),
+    ):
         place = run / "config.yaml"
         place.rmdir() if place.is_dir() else place.unlink()
         make(str(place))
@@ -107,7 +116,9 @@ def test_an_endless_device(tmp_path):
         plain_yaml.read(tmp_path / "config.yaml")
 
 
-@pytest.mark.parametrize("path", [*OLD.glob("*/config.yaml"), *CONF.glob("*/*.yaml")], ids=lambda path: str(path)[-30:])
+@pytest.mark.parametrize(
+    "path", [*OLD.glob("*/config.yaml"), *CONF.glob("*/*.yaml")], ids=lambda path: str(path)[-30:]
+)
 def test_what_is_whole_is_read_as_omegaconf_reads_it(path):
     assert plain_yaml.read(path) == OmegaConf.to_container(OmegaConf.load(path))
 
@@ -131,12 +142,28 @@ def test_numbers_and_words_are_read_as_omegaconf_reads_them(tmp_path):
         "a b",
     ]
     (tmp_path / "x.yaml").write_text("".join(f"k{i}: {value}\n" for i, value in enumerate(values)))
-    assert plain_yaml.read(tmp_path / "x.yaml") == OmegaConf.to_container(OmegaConf.load(tmp_path / "x.yaml"))
+    assert plain_yaml.read(tmp_path / "x.yaml") == OmegaConf.to_container(
+        OmegaConf.load(tmp_path / "x.yaml")
+    )
 
 
 def test_what_is_written_is_read_again(tmp_path):
     values = {
-        "a": [1, 1.0, 1e-5, 1e300, float("inf"), "1e-5", "2026-01-01", "null", None, True, "on", "ü\n", ""],
+        "a": [
+            1,
+            1.0,
+            1e-5,
+            1e300,
+            float("inf"),
+            "1e-5",
+            "2026-01-01",
+            "null",
+            None,
+            True,
+            "on",
+            "ü\n",
+            "",
+        ],
         "b": {},
     }
     (tmp_path / "x.yaml").write_text(config.config_text({"x": values, "y": values}))

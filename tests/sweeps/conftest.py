@@ -1,4 +1,5 @@
-"""Makes the helpers of tests/training importable, and keeps every run's data cache out of the repository."""
+"""Makes the helpers of tests/training importable, and keeps every run's data cache out of the
+repository."""
 
 import sys
 from pathlib import Path

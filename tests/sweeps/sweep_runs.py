@@ -34,7 +34,10 @@ def sweep(place: Path, *overrides: str, threads: str | None = "1") -> tuple[int,
 
 def statuses(place: Path) -> list[str]:
     """The status of every cell's record, in the order of their numbers."""
-    folders = sorted((path for path in (place / "sweep").iterdir() if path.name.isdigit()), key=lambda p: int(p.name))
+    folders = sorted(
+        (path for path in (place / "sweep").iterdir() if path.name.isdigit()),
+        key=lambda p: int(p.name),
+    )
     return [record(folder)["status"] for folder in folders]
 
 
@@ -42,7 +45,10 @@ def process_of(cell: Path) -> int | None:
     """The process whose output goes to the cell's output.log."""
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and Path(os.readlink(entry / "fd/1")) == (cell / "output.log").resolve():
+            if (
+                entry.name.isdigit()
+                and Path(os.readlink(entry / "fd/1")) == (cell / "output.log").resolve()
+            ):
                 return int(entry.name)
         except OSError:
             continue

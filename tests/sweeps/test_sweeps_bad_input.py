@@ -24,13 +24,22 @@ else:
 if importlib.util.find_spec("submitit") is None:
     BAD.append((["hydra/launcher=submitit_slurm"], ["package submitit", "pip install"]))
 else:
-    BAD.append((["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=0"], ["timeout_min=0"]))
-    BAD.append((["hydra/launcher=submitit_local", "+hydra.launcher.slurm.partitoin=a"], ["submitit", "partitoin"]))
+    BAD.append(
+        (["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=0"], ["timeout_min=0"])
+    )
+    BAD.append(
+        (
+            ["hydra/launcher=submitit_local", "+hydra.launcher.slurm.partitoin=a"],
+            ["submitit", "partitoin"],
+        )
+    )
     if shutil.which("srun") is None:
         BAD.append((["hydra/launcher=submitit_slurm"], ["srun", "hydra/launcher=joblib"]))
 
 
-@pytest.mark.parametrize(("overrides", "words"), BAD, ids=[" ".join(overrides) for overrides, _ in BAD])
+@pytest.mark.parametrize(
+    ("overrides", "words"), BAD, ids=[" ".join(overrides) for overrides, _ in BAD]
+)
 def test_refused_in_one_line(overrides, words, tmp_path):
     code, out, err = sweep(tmp_path, *overrides, "seed=0,1")
     assert code == 1
@@ -40,9 +49,17 @@ def test_refused_in_one_line(overrides, words, tmp_path):
     assert not (tmp_path / "sweep/.cells").exists()
 
 
-def test_several_devices_in_the_process_of_a_sweep_are_refused_with_the_command_that_works(tmp_path):
+def test_several_devices_in_the_process_of_a_sweep_are_refused_with_the_command_that_works(
+    tmp_path,
+):
     """Every job leaves its record, as refused jobs of a sweep do."""
-    line = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "batch_size=8", "generator_batch_size=16")
+    line = (
+        "trainer=ddp",
+        "trainer.accelerator=cpu",
+        "trainer.devices=2",
+        "batch_size=8",
+        "generator_batch_size=16",
+    )
     code, out, err = sweep(tmp_path, *line, "seed=3,4")
     assert code == 1
     assert "hydra/launcher=joblib hydra.launcher.n_jobs=1" in err

@@ -1,4 +1,5 @@
-"""Every launcher: one cell that diverges or is killed does not stop the others, and is listed with its reason."""
+"""Every launcher: one cell that diverges or is killed does not stop the others, and is listed with
+its reason."""
 
 from __future__ import annotations
 
@@ -35,7 +36,11 @@ def skip_without(launcher: str) -> None:
 def test_four_cells_of_which_one_diverges(launcher, tmp_path):
     skip_without(launcher)
     code, out, err = sweep(
-        tmp_path, f"hydra/launcher={launcher}", *LAUNCHERS[launcher], "optimizer.lr=1e-4,1e9", "seed=0,1"
+        tmp_path,
+        f"hydra/launcher={launcher}",
+        *LAUNCHERS[launcher],
+        "optimizer.lr=1e-4,1e9",
+        "seed=0,1",
     )
     assert code == 1
     assert "Traceback" not in err
@@ -59,7 +64,13 @@ def test_twelve_cells_one_diverging_one_killed_and_the_second_call_runs_what_is_
     out, err = first.communicate(timeout=900)
     assert first.returncode == 1
     assert "Traceback" not in err
-    assert statuses(tmp_path) == ["diverged", "finished", "finished", "interrupted", *["finished"] * 8]
+    assert statuses(tmp_path) == [
+        "diverged",
+        "finished",
+        "finished",
+        "interrupted",
+        *["finished"] * 8,
+    ]
     assert record(cell)["reason"] == "its process was killed (SIGKILL(-9))"
     listed = out[out.index("sweep: 12 cells") :].splitlines()
     assert listed[0] == "sweep: 12 cells: 10 finished, 1 diverged, 1 interrupted"
@@ -108,7 +119,12 @@ def test_a_sweep_that_is_killed_takes_its_cells_along_and_goes_on(launcher, tmp_
 def test_a_preempted_job_is_sent_again_and_goes_on(tmp_path):
     """By submitit's signal, which its executor on this machine heeds as that of Slurm."""
     skip_without("submitit_local")
-    line = ("hydra/launcher=submitit_local", "seed=0,1", "max_generator_steps=1000", "checkpoint_every=5")
+    line = (
+        "hydra/launcher=submitit_local",
+        "seed=0,1",
+        "max_generator_steps=1000",
+        "checkpoint_every=5",
+    )
     cell = tmp_path / "sweep/1"
     process = start(tmp_path, *line)
     wait_for(lambda: any((cell / "checkpoints").glob("*.ckpt")), process)
@@ -125,7 +141,12 @@ def test_a_preempted_job_is_sent_again_and_goes_on(tmp_path):
 @pytest.mark.slow
 def test_submitit_starts_a_cell_of_two_devices_once_on_this_machine(tmp_path):
     skip_without("submitit_local")
-    line = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "generator_batch_size=15,13")
+    line = (
+        "trainer=ddp",
+        "trainer.accelerator=cpu",
+        "trainer.devices=2",
+        "generator_batch_size=15,13",
+    )
     code, out, _ = sweep(tmp_path, "hydra/launcher=submitit_local", *line)
     assert code == 1
     assert "sweep: 2 cells: 2 failed" in out
@@ -135,7 +156,8 @@ def test_submitit_starts_a_cell_of_two_devices_once_on_this_machine(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_cells_that_never_ran_are_told_with_their_reason(launcher, tmp_path):
-    """Of three folders two hold another run; and an error that nobody foresaw, before there is a record."""
+    """Of three folders two hold another run; and an error that nobody foresaw, before there is a
+    record."""
     skip_without(launcher)
     line = (f"hydra/launcher={launcher}", *LAUNCHERS[launcher], "existing_run=resume")
     assert sweep(tmp_path, *line, "seed=0,1")[0] == 0
@@ -147,7 +169,12 @@ def test_cells_that_never_ran_are_told_with_their_reason(launcher, tmp_path):
     assert all("holds another run (other seed)" in line for line in listed[1:3])
     assert statuses(tmp_path) == ["finished"] * 3  # their records were left alone
     code, out, err = sweep(
-        tmp_path, *line, "dataset=image_folder", "dataset.root=.", "hydra.sweep.dir=other", "seed=0,1"
+        tmp_path,
+        *line,
+        "dataset=image_folder",
+        "dataset.root=.",
+        "hydra.sweep.dir=other",
+        "seed=0,1",
     )
     assert code == 1
     assert "other: 2 cells: 2 failed" in out
@@ -177,7 +204,9 @@ def test_cells_of_two_devices_are_runs_of_their_own(tmp_path):
 
 @pytest.mark.slow
 def test_the_threads_of_the_machine_are_divided(tmp_path):
-    code, out, _ = sweep(tmp_path, "hydra/launcher=joblib", "hydra.launcher.n_jobs=1", "seed=0,1", threads=None)
+    code, out, _ = sweep(
+        tmp_path, "hydra/launcher=joblib", "hydra.launcher.n_jobs=1", "seed=0,1", threads=None
+    )
     assert code == 0
     assert f"2 cells, 1 at a time, {joblib.cpu_count()} threads each" in out
     code, out, _ = sweep(tmp_path, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={2 * joblib.cpu_count()}",

@@ -1,4 +1,5 @@
-"""Sweeps of hundreds of cells: composed once for each combination of options, listed in linear time."""
+"""Sweeps of hundreds of cells: composed once for each combination of options, listed in linear
+time."""
 
 from __future__ import annotations
 
@@ -37,11 +38,30 @@ def sweep(*overrides: str) -> Iterator[tuple[ConfigLoader, DictConfig]]:
 NAMED = "hydra.sweep.subdir='${hydra:runtime.choices.loss}_w${penalty.weight}_s${seed}_${hydra.job.num}_${n_critic}'"
 SWEEPS = [
     (["n_critic=1"], [[f"seed={seed}", "loss=exp"] for seed in range(3)]),
-    ([NAMED], [[f"loss={loss}", "penalty.weight=0.1", f"seed={seed}"] for loss in ("exp", "hinge") for seed in (0, 1)]),
+    (
+        [NAMED],
+        [
+            [f"loss={loss}", "penalty.weight=0.1", f"seed={seed}"]
+            for loss in ("exp", "hinge")
+            for seed in (0, 1)
+        ],
+    ),
     (["experiment=table_2_2_small"], [[f"loss={loss}", "seed=1"] for loss in ("exp", "sqrt")]),
-    (["experiment=table_4_1_small"], [["loss=am_gan", f"labels={labels}"] for labels in ("dynamic", "predefined")]),
-    (["hydra.sweep.subdir='${hydra.job.override_dirname}'"], [["loss=exp", f"seed={seed}"] for seed in (0, 1)]),
-    ([NAMED], [["optimizer@optimizer_critic=sgd", "+logger.csv.extra=1", "n_critic=2"], ["~logger", "seed=3"]]),
+    (
+        ["experiment=table_4_1_small"],
+        [["loss=am_gan", f"labels={labels}"] for labels in ("dynamic", "predefined")],
+    ),
+    (
+        ["hydra.sweep.subdir='${hydra.job.override_dirname}'"],
+        [["loss=exp", f"seed={seed}"] for seed in (0, 1)],
+    ),
+    (
+        [NAMED],
+        [
+            ["optimizer@optimizer_critic=sgd", "+logger.csv.extra=1", "n_critic=2"],
+            ["~logger", "seed=3"],
+        ],
+    ),
 ]
 
 
@@ -74,7 +94,10 @@ def test_a_sweep_of_seeds_composes_once(monkeypatch):
 
 @pytest.mark.parametrize("override", ["n_critic=abc", "nothing=1"])
 def test_what_cannot_be_composed_is_found_before_the_first_cell(override):
-    with sweep() as (loader, whole), pytest.raises((OmegaConfBaseException, hydra.errors.HydraException)):
+    with (
+        sweep() as (loader, whole),
+        pytest.raises((OmegaConfBaseException, hydra.errors.HydraException)),
+    ):
         job.Places(loader, whole).of([override, "seed=1"], 0)
 
 
@@ -87,7 +110,10 @@ def test_a_table_of_many_cells_looks_at_each_a_fixed_number_of_times(tmp_path):
             looked.append(1)
             return super().__iter__()
 
-    found = [sweeps.Cell(tmp_path / str(n), Overrides(("loss=exp", f"seed={n}")), "waiting") for n in range(300)]
+    found = [
+        sweeps.Cell(tmp_path / str(n), Overrides(("loss=exp", f"seed={n}")), "waiting")
+        for n in range(300)
+    ]
     shown = table.status_table("sweep", found)
     assert [str(cell) for cell in shown.columns[1].cells][:2] == ["seed=0", "seed=1"]
     assert len(looked) <= 3 * len(found)
@@ -103,7 +129,11 @@ def test_names_of_cells_are_text_in_the_table(tmp_path):
 
 
 def test_a_run_on_one_device_is_none_of_slurms_business(monkeypatch, tmp_path):
-    for name, value in {"SLURM_NTASKS": "8", "SLURM_JOB_ID": "3", "SLURM_JOB_NAME": "other"}.items():
+    for name, value in {
+        "SLURM_NTASKS": "8",
+        "SLURM_JOB_ID": "3",
+        "SLURM_JOB_NAME": "other",
+    }.items():
         monkeypatch.setenv(name, value)
     made = build.trainer(compose("trainer=cpu"), [], [], str(tmp_path))
     assert (made.world_size, made.num_devices) == (1, 1)

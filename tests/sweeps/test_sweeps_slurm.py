@@ -1,6 +1,8 @@
-"""The Slurm launcher against a stand-in for Slurm's commands, on this machine: what it asks for, and tasks that meet.
+"""The Slurm launcher against a stand-in for Slurm's commands, on this machine: what it asks for,
+and tasks that meet.
 
-The stand-in sets Slurm's variables and starts the tasks that the sent script asks for; it knows no queue.
+The stand-in sets Slurm's variables and starts the tasks that the sent script asks for; it knows no
+queue.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(sys.platform != "linux", reason="shell commands of Linux"),
-    pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="the package submitit is not installed"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("submitit") is None, reason="the package submitit is not installed"
+    ),
 ]
 
 
@@ -39,7 +43,9 @@ def slurm(tmp_path, monkeypatch) -> Path:
 
 def asked(slurm: Path) -> dict[str, str]:
     """The fields of the script that was sent."""
-    lines = [line.removeprefix("#SBATCH --") for line in (slurm / "sent.sh").read_text().splitlines()]
+    lines = [
+        line.removeprefix("#SBATCH --") for line in (slurm / "sent.sh").read_text().splitlines()
+    ]
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("srun"))
 
 
@@ -52,11 +58,15 @@ def test_a_task_for_each_device_and_they_are_one_run(slurm, tmp_path):
     assert "--kill-on-bad-exit=1" in (slurm / "sent.sh").read_text()
     for name in "01":
         cell = tmp_path / "sweep" / name
-        assert all(f"global_rank={rank}(2)" in (slurm / f"{name}.log").read_text() for rank in (0, 1))
+        assert all(
+            f"global_rank={rank}(2)" in (slurm / f"{name}.log").read_text() for rank in (0, 1)
+        )
         assert record(cell)["generator_steps"] == 3
         assert len((cell / "metrics.jsonl").read_text().splitlines()) == 3  # one process writes
     before = [(tmp_path / "sweep" / name / "record.json").read_bytes() for name in "01"]
-    code, out, err = sweep(tmp_path, *TWO, "seed=0,1")  # refused by the first task alone: the other would wait for it
+    code, out, err = sweep(
+        tmp_path, *TWO, "seed=0,1"
+    )  # refused by the first task alone: the other would wait for it
     assert code == 1
     assert "sweep: 2 cells: 2 failed" in out
     assert out.count("already holds a run") >= 2

@@ -22,16 +22,31 @@ NOW = 1_700_000_000.0
 SCORES = {"fid_x": {"value": 3.14159, "std": None, "n_samples": 9, "step": 9, "extractor": {}}}
 
 
-def made_up(run_dir: Path, status: str, *, logged: int = 0, age: float = 5.0, took: float = 100.0, **fields) -> Path:
-    """A run of 1,000 steps that began `took` seconds before its newest line, which is `age` seconds old."""
+def made_up(
+    run_dir: Path, status: str, *, logged: int = 0, age: float = 5.0, took: float = 100.0, **fields
+) -> Path:
+    """A run of 1,000 steps that began `took` seconds before its newest line, which is `age` seconds
+    old."""
     run_dir.mkdir(parents=True)
     config = {"max_generator_steps": 1000, "log_every": 10}
-    content = {"version": VERSION, "status": status, "reason": None, "command": ["train.py", "seed=0"]}
-    content |= {"config": config, "generator_steps": 0, "resumed_from_step": 0, "seconds": 0.0} | fields
+    content = {
+        "version": VERSION,
+        "status": status,
+        "reason": None,
+        "command": ["train.py", "seed=0"],
+    }
+    content |= {
+        "config": config,
+        "generator_steps": 0,
+        "resumed_from_step": 0,
+        "seconds": 0.0,
+    } | fields
     (run_dir / "record.json").write_text(json.dumps(content))
     (run_dir / "config.yaml").write_text("")
     lines = [json.dumps({"generator_step": step}) for step in range(10, logged + 1, 10)]
-    (run_dir / "metrics.jsonl").write_text("\n".join(lines) + '\n{"generator_st')  # the last one torn
+    (run_dir / "metrics.jsonl").write_text(
+        "\n".join(lines) + '\n{"generator_st'
+    )  # the last one torn
     for name in ("record.json", "config.yaml"):
         os.utime(run_dir / name, (NOW - age - took,) * 2)
     os.utime(run_dir / "metrics.jsonl", (NOW - age,) * 2)
@@ -40,7 +55,12 @@ def made_up(run_dir: Path, status: str, *, logged: int = 0, age: float = 5.0, to
 
 def test_a_running_cell_tells_step_and_time_left(tmp_path):
     cell = sweeps.read_cell(made_up(tmp_path / "0", "running", logged=250), None, NOW)
-    assert (cell.state, cell.step, cell.max_step, cell.overrides) == ("running", 250, 1000, ("seed=0",))
+    assert (cell.state, cell.step, cell.max_step, cell.overrides) == (
+        "running",
+        250,
+        1000,
+        ("seed=0",),
+    )
     assert cell.seconds == pytest.approx(100)
     assert cell.eta == pytest.approx(300)  # 0.4 s a step, 750 to go
 
@@ -57,8 +77,11 @@ def test_after_a_resume_only_the_new_steps_tell_the_speed(tmp_path):
     (100, -3600, "running"),  # a clock that jumped back
 ])  # fmt: skip
 def test_silence_is_told_by_the_pace_of_the_run(took, age, state, tmp_path):
-    """0.4 or 40 s a step, a line every 10 steps: 20 lines late is silent, and never under two minutes."""
-    cell = sweeps.read_cell(made_up(tmp_path / "0", "running", logged=250, took=took, age=age), None, NOW)
+    """0.4 or 40 s a step, a line every 10 steps: 20 lines late is silent, and never under two
+    minutes."""
+    cell = sweeps.read_cell(
+        made_up(tmp_path / "0", "running", logged=250, took=took, age=age), None, NOW
+    )
     assert cell.state == state
     assert (state == "silent") == ("nothing written for" in (cell.reason or ""))
 
@@ -73,7 +96,10 @@ def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
         ("2", "failed"),
         ("10", "finished"),
     ]
-    assert sweeps.telling(cells[0].overrides, sweeps.shared(cell.overrides for cell in cells)) == "seed=1"
+    assert (
+        sweeps.telling(cells[0].overrides, sweeps.shared(cell.overrides for cell in cells))
+        == "seed=1"
+    )
     assert cells[2].score == "fid_x 3.142"
     assert sweeps.summary(cells) == "3 cells: 1 finished, 1 waiting, 1 failed"
     ending = sweeps.ending(tmp_path, cells)
@@ -175,7 +201,10 @@ def test_the_time_left_of_a_sweep(tmp_path):
 
 def test_every_state_has_a_colour_and_a_row(tmp_path):
     assert set(COLOURS) == set(sweeps.STATES)
-    cells = [sweeps.Cell(tmp_path / f"c{state}", (), state, reason=f"why {state} [x]") for state in sweeps.STATES]
+    cells = [
+        sweeps.Cell(tmp_path / f"c{state}", (), state, reason=f"why {state} [x]")
+        for state in sweeps.STATES
+    ]
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(status_table("s", cells))
     text = console.export_text()
@@ -183,7 +212,8 @@ def test_every_state_has_a_colour_and_a_row(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(-5, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (11_100, "3:05 h")]
+    ("seconds", "said"),
+    [(-5, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (11_100, "3:05 h")],
 )
 def test_durations(seconds, said):
     assert sweeps.duration(seconds) == said

@@ -1,4 +1,5 @@
-"""Runs for tests: composed as train.py composes them and trained in this process, or started as a program of its own.
+"""Runs for tests: composed as train.py composes them and trained in this process, or started as a
+program of its own.
 
 All of them are small: 8 channels, batches of 16.
 """
@@ -31,12 +32,17 @@ from registry import options
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
 CHANNELS = "architecture.channels=8"
-DCGAN = ("architecture=dcgan", "architecture.generator_channels=4", "architecture.critic_channels=4")
+DCGAN = (
+    "architecture=dcgan",
+    "architecture.generator_channels=4",
+    "architecture.critic_channels=4",
+)
 SMALL = ("n_critic=5", "batch_size=16", "generator_batch_size=16", "evaluation=off")
 
 
 def environment(factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What every run of the tests has in its environment: one data cache for the session, no network, no spinning."""
+    """What every run of the tests has in its environment: one data cache for the session, no
+    network, no spinning."""
     return {
         "GAN_LAB_DATA_CACHE": str(factory.getbasetemp() / "data_cache"),
         "WANDB_MODE": "offline",
@@ -76,7 +82,9 @@ def fitting(group: str, option: str) -> list[str]:
     if group == "architecture":
         beside += ["penalty=none"] if about.get("critic_batch_norm") else []
     if group == "labels" and traits(group, option).get("targets"):
-        beside += [f"loss={next(loss for loss in options('loss') if traits('loss', loss).get('targets'))}"]
+        beside += [
+            f"loss={next(loss for loss in options('loss') if traits('loss', loss).get('targets'))}"
+        ]
     if group == "loss":
         beside += ["labels=dynamic"] if traits(group, option).get("targets") else []
         beside += [] if traits(group, option).get("score", True) else ["penalty=none"]
@@ -84,7 +92,8 @@ def fitting(group: str, option: str) -> list[str]:
 
 
 def train(run_dir: Path, *overrides: str, small: bool = True) -> Path:
-    """Train in this process, in `run_dir`. Small batches come first, so `overrides` may replace them."""
+    """Train in this process, in `run_dir`. Small batches come first, so `overrides` may replace
+    them."""
     from gan_lab.runs.train import train as train_run
 
     sizes = SMALL if small else ()
@@ -113,7 +122,10 @@ def record(run_dir: Path) -> dict[str, Any]:
 
 def metrics(run_dir: Path) -> list[dict[str, Any]]:
     """metrics.jsonl, read strictly."""
-    return [json.loads(line, parse_constant=_refuse) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line, parse_constant=_refuse)
+        for line in (run_dir / "metrics.jsonl").read_text().splitlines()
+    ]
 
 
 def _refuse(name: str) -> None:
@@ -127,7 +139,9 @@ def weights(run_dir: Path) -> bytes:
 
 def steps_of(run_dir: Path, folder: str, suffix: str) -> list[int]:
     """The N of folder/step_N.suffix, sorted."""
-    return sorted(int(path.stem.removeprefix("step_")) for path in (run_dir / folder).glob(f"*{suffix}"))
+    return sorted(
+        int(path.stem.removeprefix("step_")) for path in (run_dir / folder).glob(f"*{suffix}")
+    )
 
 
 def checkpoint(run_dir: Path, step: int) -> dict[str, Any]:
@@ -149,7 +163,9 @@ class Ended:
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     """train.py as a program of its own."""
     command = [sys.executable, str(ROOT / "train.py"), *arguments]
-    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 200) -> Ended:
@@ -189,7 +205,9 @@ def _as_main(program: Path, arguments: Sequence[str]) -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def command(capsys: pytest.CaptureFixture[str], *arguments: str, program: str = "train.py") -> Ended:
+def command(
+    capsys: pytest.CaptureFixture[str], *arguments: str, program: str = "train.py"
+) -> Ended:
     """A program from its first line to its exit code, in this process (a start costs seconds)."""
     path = ROOT / program
     capsys.readouterr()
@@ -234,8 +252,13 @@ def without_torch(*arguments: str, cwd: Path) -> Ended:
 
 
 def is_refusal(ended: Ended, *words: str) -> None:
-    """House rule: two lines, the first of them Hydra's own, the second with these words; exit code 1, no traceback."""
-    lines = [line for line in ended.err.splitlines() if line and not line.startswith("Error executing job with")]
+    """House rule: two lines, the first of them Hydra's own, the second with these words; exit code
+    1, no traceback."""
+    lines = [
+        line
+        for line in ended.err.splitlines()
+        if line and not line.startswith("Error executing job with")
+    ]
     assert ended.code == 1, ended
     assert len(lines) == 1, ended.err
     assert lines[0].startswith("error: ")
@@ -248,7 +271,8 @@ class Killed(Exception):
 
 
 def kill_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """The next run in this process ends abruptly once `step` steps are done, scored and logged, with no clean-up."""
+    """The next run in this process ends abruptly once `step` steps are done, scored and logged,
+    with no clean-up."""
     from gan_lab import callbacks
 
     original = callbacks.ProgressBar.on_train_batch_end

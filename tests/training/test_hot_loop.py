@@ -1,4 +1,5 @@
-"""A training step never reads a value back from the device: no .item(), no branch on a tensor, no copy to the host."""
+"""A training step never reads a value back from the device: no .item(), no branch on a tensor, no
+copy to the host."""
 
 from __future__ import annotations
 
@@ -19,8 +20,13 @@ from gan_lab.runs.start import quiet_lightning
 from registry import CONF, node, options
 
 READS_A_VALUE = {"aten::_local_scalar_dense", "aten::is_nonzero", "aten::item", "aten::equal"}
-# torch's NAdam reads its own step counter, which torch keeps on the host; ours keep theirs on the device.
-OURS = [option for option in options("optimizer") if node("optimizer", option)["_target_"].startswith("gan_lab.")]
+# torch's NAdam reads its own step counter, which torch keeps on the host; ours keep theirs on the
+# device.
+OURS = [
+    option
+    for option in options("optimizer")
+    if node("optimizer", option)["_target_"].startswith("gan_lab.")
+]
 CHOICES = [(group, option) for group in ("loss", "penalty", "labels") for option in options(group)]
 CHOICES += [("optimizer", option) for option in OURS]
 
@@ -56,19 +62,29 @@ def watched_fit(overrides: list[str], folder: Path) -> Recorder:
     quiet_lightning()
     config.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", [*overrides, "architecture=mlp", "architecture.width=16", "max_generator_steps=3"])
+        cfg = compose(
+            "train",
+            [*overrides, "architecture=mlp", "architecture.width=16", "max_generator_steps=3"],
+        )
     data = load(build.make("dataset", cfg.dataset), None)
     watch = Watch()
     trainer = build.trainer(cfg, [watch], [], str(folder))
-    trainer.fit(build.gan(cfg, data.spec), ResidentDataModule(data, cfg.batch_size, cfg.n_critic, cfg.seed, stop=3))
+    trainer.fit(
+        build.gan(cfg, data.spec),
+        ResidentDataModule(data, cfg.batch_size, cfg.n_critic, cfg.seed, stop=3),
+    )
     return watch.recorder
 
 
 @pytest.mark.parametrize(("group", "option"), CHOICES)
 def test_a_step_reads_nothing_back(group: str, option: str, tmp_path: Path) -> None:
     extra = ["penalty.memory=4"] if option == "maxgp" else []
-    recorder = watched_fit([f"{group}={option}", *fitting(group, option), "log_every=1", *extra], tmp_path)
-    assert {"aten::mm", "aten::addmm"} & recorder.names, "the recorder saw no network: it does not watch the step"
+    recorder = watched_fit(
+        [f"{group}={option}", *fitting(group, option), "log_every=1", *extra], tmp_path
+    )
+    assert {"aten::mm", "aten::addmm"} & recorder.names, (
+        "the recorder saw no network: it does not watch the step"
+    )
     assert not recorder.names & READS_A_VALUE
     assert not recorder.moved
 

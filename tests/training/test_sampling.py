@@ -1,4 +1,5 @@
-"""Samples of the EMA generator: whose batch statistics, of which classes, and on the way between two of them."""
+"""Samples of the EMA generator: whose batch statistics, of which classes, and on the way between
+two of them."""
 
 from __future__ import annotations
 
@@ -41,7 +42,12 @@ def made():
 
     def make(*overrides: str) -> GAN:
         if overrides not in kept:
-            config = compose(*SMALL, *overrides, f"generator_batch_size={SIZE}", f"architecture.latent_dim={LATENT}")
+            config = compose(
+                *SMALL,
+                *overrides,
+                f"generator_batch_size={SIZE}",
+                f"architecture.latent_dim={LATENT}",
+            )
             kept[overrides] = build.gan(config, data.spec, data)
         return kept[overrides]
 
@@ -95,7 +101,7 @@ def nothing_changes(gan: GAN) -> Iterator[None]:
     assert all(parameter.grad is None for parameter in gan.parameters())
 
 
-# sample ---------------------------------------------------------------------------------------------------------------
+# sample -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [1, 13, SIZE])
@@ -122,7 +128,9 @@ def test_samples_are_batches_of_the_average_generator(dcgan):
     """By hand; and the same samples in a batch of another size are other images."""
     samples, classes = dcgan.sample(SIZE, rng(3))
     z, drawn = inputs(dcgan, SIZE, rng(3))
-    average = copy.deepcopy(dcgan.ema.average).train()  # in either mode: it has no running statistics
+    average = copy.deepcopy(
+        dcgan.ema.average
+    ).train()  # in either mode: it has no running statistics
     torch.testing.assert_close(samples, average(z), rtol=0, atol=1e-6)
     assert classes is None if drawn is None else torch.equal(classes, drawn)
     assert not torch.allclose(samples[:5], average(z[:5]), atol=1e-3)
@@ -174,24 +182,33 @@ def test_scores_are_of_such_batches_and_say_so(dcgan):
 
 @pytest.mark.parametrize("classes", ["auto", "own"])
 def test_samples_are_scored_with_their_own_classes(classes, dcgan):
-    """The drawn one, or argmax_k l_k of the critic in eval mode on the sample itself, whatever mode it was left in."""
+    """The drawn one, or argmax_k l_k of the critic in eval mode on the sample itself, whatever mode
+    it was left in."""
     evaluator = without_an_extractor()
     dcgan.train()
     seen = []
 
     def score(sample, protocol, samples, own_classes):
         seen.append((sample(1), own_classes))
-        return {"by their own": {"value": 0.0, "classes": "own"}, "by another": {"value": 0.0, "classes": "classifier"}}
+        return {
+            "by their own": {"value": 0.0, "classes": "own"},
+            "by another": {"value": 0.0, "classes": "classifier"},
+        }
 
     evaluator.score = score
     with nothing_changes(dcgan):
-        entries = evaluator.scores(dcgan, Protocol(None, ("msssim",), batch_size=SIZE, msssim_classes=classes))
+        entries = evaluator.scores(
+            dcgan, Protocol(None, ("msssim",), batch_size=SIZE, msssim_classes=classes)
+        )
     z, drawn = inputs(dcgan, SIZE, generator_for(dcgan.recipe.seed, "evaluation", 1))
     with torch.no_grad():
         images = dcgan.ema.average(z)
     [(samples, own_classes)] = seen
     assert own_classes == K
-    assert samples.classes.tolist() == (seen_by_hand(dcgan, images) if drawn is None else drawn).tolist()
+    assert (
+        samples.classes.tolist()
+        == (seen_by_hand(dcgan, images) if drawn is None else drawn).tolist()
+    )
     assert torch.equal(samples.images, to_uint8(images))
     by = "the critic's own label in eval mode" if drawn is None else "drawn with the sample"
     assert entries["by their own"]["classes"].startswith(by)
@@ -206,7 +223,9 @@ def test_samples_are_scored_with_their_own_classes(classes, dcgan):
         ("hinge", "none", ("msssim",), "auto"),
     ],
 )
-def test_the_critic_is_not_asked_where_no_score_needs_it(loss, labels, scores, classes, made, monkeypatch):
+def test_the_critic_is_not_asked_where_no_score_needs_it(
+    loss, labels, scores, classes, made, monkeypatch
+):
     gan = made(f"loss={loss}", f"labels={labels}", *WITH_BN)
     evaluator = without_an_extractor()
     seen = []
@@ -235,7 +254,7 @@ def test_how_many_classes_samples_have_and_who_says_which(loss, labels, own, by_
     assert (gan.own_classes, gan.classes_by_critic) == (own, by_critic)
 
 
-# by_class -------------------------------------------------------------------------------------------------------------
+# by_class -----------------------------------------------------------------------------------------
 
 
 def seen_by_hand(gan: GAN, samples: Tensor) -> Tensor:
@@ -249,7 +268,8 @@ def seen_by_hand(gan: GAN, samples: Tensor) -> Tensor:
 @pytest.mark.parametrize("labels", ["dynamic", "predefined"])
 @pytest.mark.parametrize("architecture", [WITH_BN, RESNET], ids=["dcgan", "resnet"])
 def test_by_class_sorts_batches_by_the_drawn_class_or_the_critics(loss, labels, architecture, made):
-    """In the order of drawing; a critic with a real logit of its own (ac_gan) is asked for its class logits alone."""
+    """In the order of drawing; a critic with a real logit of its own (ac_gan) is asked for its
+    class logits alone."""
     gan = made(f"loss={loss}", f"labels={labels}", *architecture)
     size = SIZE if architecture is WITH_BN else sampling.BATCH
     asked = [7, 0, 3, *(k for k in range(K) if k not in (7, 0, 3))]
@@ -260,7 +280,9 @@ def test_by_class_sorts_batches_by_the_drawn_class_or_the_critics(loss, labels, 
         z, drawn = inputs(gan, size, draw)
         with torch.no_grad():
             images = gan.ema.average(z)
-        for image, which in zip(images, seen_by_hand(gan, images) if drawn is None else drawn, strict=True):
+        for image, which in zip(
+            images, seen_by_hand(gan, images) if drawn is None else drawn, strict=True
+        ):
             if which.item() in expected:
                 expected[which.item()].append(image)
     assert any(expected.values())
@@ -307,7 +329,7 @@ def test_which_samples_have_classes(option, made):
     assert sampling.knows_classes(made(f"loss={loss}", f"labels={option}", *WITH_BN))
 
 
-# between --------------------------------------------------------------------------------------------------------------
+# between ------------------------------------------------------------------------------------------
 
 
 class Echo(nn.Module):
@@ -323,7 +345,9 @@ def test_between_is_a_straight_line_in_the_input(labels, made):
     gan = copy.deepcopy(made("loss=am_gan", f"labels={labels}", *WITH_BN))
     gan.ema = Echo()
     classifier = nn.Linear(LATENT + gan.targets.conditions, K)
-    gan.critic = nn.Sequential(classifier, nn.Dropout(0.9)).train()  # dropout off: the critic is asked in eval mode
+    gan.critic = nn.Sequential(
+        classifier, nn.Dropout(0.9)
+    ).train()  # dropout off: the critic is asked in eval mode
     with nothing_changes(gan):
         lines = sampling.between(gan, 2, 9, 3, 5, rng(4))
     assert lines.shape == (3, 5, LATENT + gan.targets.conditions)
@@ -344,7 +368,8 @@ def test_between_is_a_straight_line_in_the_input(labels, made):
 
 
 def test_the_images_between_are_the_average_generators(resnet):
-    """With running statistics an image is its input's alone, so the ends are of the classes as the critic sees them."""
+    """With running statistics an image is its input's alone, so the ends are of the classes as the
+    critic sees them."""
     seen = seen_by_hand(resnet, resnet.sample(200, rng())[0]).bincount(minlength=K)
     first, second = seen.topk(2).indices.tolist()
     if not seen[second]:
@@ -379,5 +404,8 @@ def test_a_class_that_never_comes_up_is_named(dynamic):
     gan = copy.deepcopy(dynamic)
     with torch.no_grad():
         gan.critic[-1].bias[6] += 1000
-    with nothing_changes(gan), pytest.raises(UserError, match=r"^class 1 came up 0 times among [^\n]+$"):
+    with (
+        nothing_changes(gan),
+        pytest.raises(UserError, match=r"^class 1 came up 0 times among [^\n]+$"),
+    ):
         sampling.between(gan, 6, 1, 2, 3, rng())

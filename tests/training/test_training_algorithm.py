@@ -38,7 +38,9 @@ def made(*overrides, spec=DIGITS, double=True) -> GAN:
 
 def ready(gan: GAN) -> GAN:
     """Optimizers, and a backward that needs no Trainer."""
-    object.__setattr__(gan, "stand_in", Trainer(gan.configure_optimizers()))  # the module itself holds it weakly
+    object.__setattr__(
+        gan, "stand_in", Trainer(gan.configure_optimizers())
+    )  # the module itself holds it weakly
     gan.trainer = gan.stand_in
     gan.manual_backward = lambda loss, **named: loss.backward(**named)
     gan.train()
@@ -75,8 +77,11 @@ def set_statistics(generator, moving: bool) -> None:
             layer.momentum = 0.01 if moving else 0.0
 
 
-def algorithm_1(generator, critic, loss, penalty, data, rates, betas=(0.0, 0.9), dtype=torch.float64):
-    """Trains both in place; returns the state of the average. Written out, from the thesis, with torch's Adam."""
+def algorithm_1(
+    generator, critic, loss, penalty, data, rates, betas=(0.0, 0.9), dtype=torch.float64
+):
+    """Trains both in place; returns the state of the average. Written out, from the thesis, with
+    torch's Adam."""
     j_critic, j_generator = LOSSES[loss]
     adam_g = torch.optim.Adam(generator.parameters(), lr=0.0, betas=betas)
     adam_d = torch.optim.Adam(critic.parameters(), lr=0.0, betas=betas)
@@ -84,11 +89,16 @@ def algorithm_1(generator, critic, loss, penalty, data, rates, betas=(0.0, 0.9),
     names = {name for name, _ in generator.named_parameters()}
     for t, (real, _) in enumerate(data):
         factor = 1 - t / STEPS
-        adam_g.param_groups[0]["lr"], adam_d.param_groups[0]["lr"] = rates[0] * factor, rates[1] * factor
+        adam_g.param_groups[0]["lr"], adam_d.param_groups[0]["lr"] = (
+            rates[0] * factor,
+            rates[1] * factor,
+        )
         rng = generator_for(3, "step", t)
         for i in range(N_CRITIC):
             z = torch.randn(BATCH, 5, generator=rng)
-            counters = {k: v.clone() for k, v in generator.state_dict().items() if "num_batches" in k}
+            counters = {
+                k: v.clone() for k, v in generator.state_dict().items() if "num_batches" in k
+            }
             set_statistics(generator, False)
             with torch.no_grad():
                 fake = generator(z.to(dtype))
@@ -98,7 +108,11 @@ def algorithm_1(generator, critic, loss, penalty, data, rates, betas=(0.0, 0.9),
             value = j_critic(both[:BATCH, 0], both[BATCH:, 0])
             if penalty == "maxgp":
                 u = torch.rand(BATCH, *[1] * (real.ndim - 2), generator=rng, dtype=dtype)
-                value = value + norms_by_hand(lambda x: critic(x)[:, 0], u * real[i] + (1 - u) * fake).max() ** 2
+                value = (
+                    value
+                    + norms_by_hand(lambda x: critic(x)[:, 0], u * real[i] + (1 - u) * fake).max()
+                    ** 2
+                )
             for p in critic.parameters():
                 p.grad = None
             value.backward()
@@ -114,7 +128,8 @@ def algorithm_1(generator, critic, loss, penalty, data, rates, betas=(0.0, 0.9),
 
 
 def draws_are_doubles(gan):
-    """The module draws in torch's default type; in double precision the networks take its noise as it is."""
+    """The module draws in torch's default type; in double precision the networks take its noise as
+    it is."""
     latent = gan.latent
     gan.latent = lambda size, rng: (latent(size, rng)[0].double(), None)
     return gan
@@ -136,14 +151,19 @@ def test_training_step_is_algorithm_1(loss, penalty, critic_rate):
     for mine, by_hand in ((gan.generator, generator), (gan.critic, critic)):
         for name, value in by_hand.state_dict().items():
             torch.testing.assert_close(
-                mine.state_dict()[name], value, rtol=1e-9, atol=1e-8, msg=lambda m, n=name: f"{n}: {m}"
+                mine.state_dict()[name],
+                value,
+                rtol=1e-9,
+                atol=1e-8,
+                msg=lambda m, n=name: f"{n}: {m}",
             )
     for name, value in average.items():
         torch.testing.assert_close(gan.ema.average.state_dict()[name], value, rtol=1e-9, atol=1e-8)
 
 
 def test_the_critic_step_leaves_the_generator_alone_and_the_reverse():
-    """By observation at the optimizers: who has a gradient, what has changed, when running statistics move."""
+    """By observation at the optimizers: who has a gradient, what has changed, when running
+    statistics move."""
     gan = draws_are_doubles(made())
     generator_optimizer, critic_optimizer = gan.stand_in.optimizers
     seen = []
@@ -152,12 +172,16 @@ def test_the_critic_step_leaves_the_generator_alone_and_the_reverse():
         return [value.clone() for value in module.state_dict().values()]
 
     def same(before, module):
-        return all(torch.equal(a, b) for a, b in zip(before, module.state_dict().values(), strict=True))
+        return all(
+            torch.equal(a, b) for a, b in zip(before, module.state_dict().values(), strict=True)
+        )
 
     state = {"generator": snapshot(gan.generator), "critic": snapshot(gan.critic)}
 
     def before_critic(*_):
-        assert same(state["generator"], gan.generator)  # weights and running statistics: fakes moved nothing
+        assert same(
+            state["generator"], gan.generator
+        )  # weights and running statistics: fakes moved nothing
         assert all(p.grad is not None for p in gan.critic.parameters())
         seen.append("critic")
 
@@ -169,7 +193,9 @@ def test_the_critic_step_leaves_the_generator_alone_and_the_reverse():
     def before_generator(*_):
         assert same(state["critic"], gan.critic)
         now = [p.grad for p in gan.critic.parameters()]
-        assert all(torch.equal(a, b) for a, b in zip(now, state["critic grad"], strict=True))  # nothing was added
+        assert all(
+            torch.equal(a, b) for a, b in zip(now, state["critic grad"], strict=True)
+        )  # nothing was added
         buffers = dict(gan.generator.named_buffers())
         moved = [v for k, v in buffers.items() if k.endswith("num_batches_tracked")]
         assert moved
@@ -214,9 +240,21 @@ def test_ema_by_hand():
     [
         (["optimizer.lr=1"], {"lr": 1.0}, {"lr": 1.0}),
         (["optimizer_critic.lr=4e-4"], {"lr": 2e-3}, {"lr": 4e-4, "betas": (0.0, 0.9)}),
-        (["optimizer=rmsprop", "optimizer_critic.alpha=0.5"], {"alpha": 0.99}, {"alpha": 0.5, "lr": 5e-5}),
-        (["optimizer.lr=1", "optimizer@optimizer_critic=adashift"], {"lr": 1.0}, {"lr": 2e-3, "n": 1}),
-        (["optimizer=sgd", "optimizer@optimizer_critic=adashift", "optimizer_critic.n=2"], {"lr": 1e-2}, {"n": 2}),
+        (
+            ["optimizer=rmsprop", "optimizer_critic.alpha=0.5"],
+            {"alpha": 0.99},
+            {"alpha": 0.5, "lr": 5e-5},
+        ),
+        (
+            ["optimizer.lr=1", "optimizer@optimizer_critic=adashift"],
+            {"lr": 1.0},
+            {"lr": 2e-3, "n": 1},
+        ),
+        (
+            ["optimizer=sgd", "optimizer@optimizer_critic=adashift", "optimizer_critic.n=2"],
+            {"lr": 1e-2},
+            {"n": 2},
+        ),
     ],
 )
 def test_optimizer_critic_merges_over_optimizer(overrides, generator, critic):
@@ -224,7 +262,9 @@ def test_optimizer_critic_merges_over_optimizer(overrides, generator, critic):
     gan = build.gan(compose(*others, *overrides), DIGITS)
     for optimizer, expected in zip(gan.configure_optimizers(), (generator, critic), strict=True):
         group = optimizer.param_groups[0]
-        assert {key: tuple(group[key]) if key == "betas" else group[key] for key in expected} == expected
+        assert {
+            key: tuple(group[key]) if key == "betas" else group[key] for key in expected
+        } == expected
     whole = any("@" in o for o in overrides)
     assert (type(gan.configure_optimizers()[0]) is type(gan.configure_optimizers()[1])) is not whole
 
@@ -235,10 +275,14 @@ def cast(module, x, dtype):
 
 
 def test_bf16_uses_the_weights_of_the_step_before():
-    """Autocast keeps cast weights while it is on; the whole step is under it. By hand: a fresh autocast per pass."""
+    """Autocast keeps cast weights while it is on; the whole step is under it. By hand: a fresh
+    autocast per pass."""
     gan = made("loss=wasserstein", "penalty=none", "log_every=1000", double=False)
     generator, critic = copy.deepcopy(gan.generator), copy.deepcopy(gan.critic)
-    adam = [torch.optim.Adam(m.parameters(), lr=0.01, betas=(0.0, 0.9), fused=True) for m in (generator, critic)]
+    adam = [
+        torch.optim.Adam(m.parameters(), lr=0.01, betas=(0.0, 0.9), fused=True)
+        for m in (generator, critic)
+    ]
     for t, (real, _) in enumerate(batches(dtype=torch.float32)):
         for optimizer in adam:
             optimizer.param_groups[0]["lr"] = 0.01 * (1 - t / STEPS)
@@ -254,7 +298,9 @@ def test_bf16_uses_the_weights_of_the_step_before():
             adam[1].step()
         z = torch.randn(GENERATOR_BATCH, 5, generator=rng)
         adam[0].zero_grad()
-        (-cast(critic, cast(generator, z, torch.bfloat16), torch.bfloat16).float().mean()).backward()
+        (
+            -cast(critic, cast(generator, z, torch.bfloat16), torch.bfloat16).float().mean()
+        ).backward()
         adam[0].step()
     for i, batch in enumerate(batches(dtype=torch.float32)):
         with torch.autocast("cpu", dtype=torch.bfloat16):  # as Lightning's precision plugin does
@@ -262,11 +308,15 @@ def test_bf16_uses_the_weights_of_the_step_before():
     for mine, by_hand in ((gan.generator, generator), (gan.critic, critic)):
         for name, value in by_hand.state_dict().items():
             torch.testing.assert_close(
-                mine.state_dict()[name], value, rtol=2e-2, atol=2e-3, msg=lambda m, n=name: f"{n}: {m}"
+                mine.state_dict()[name],
+                value,
+                rtol=2e-2,
+                atol=2e-3,
+                msg=lambda m, n=name: f"{n}: {m}",
             )
 
 
-# What must not change a run -------------------------------------------------------------------------------------------
+# What must not change a run -----------------------------------------------------------------------
 
 RUN = ("max_generator_steps=5", "n_critic=2")
 
@@ -274,7 +324,9 @@ RUN = ("max_generator_steps=5", "n_critic=2")
 @pytest.fixture(scope="module")
 def plain_run(tmp_path_factory):
     return {
-        penalty: weights(train(tmp_path_factory.mktemp("plain") / "run", *RUN, f"penalty={penalty}"))
+        penalty: weights(
+            train(tmp_path_factory.mktemp("plain") / "run", *RUN, f"penalty={penalty}")
+        )
         for penalty in ("maxgp", "spectral", "none", "clip")
     }
 
@@ -301,7 +353,17 @@ def test_another_seed_is_another_run(plain_run, tmp_path):
 def test_seeds_differ_in_weights_noise_and_data():
     first, second = (build.gan(compose(*SMALLER, f"seed={seed}"), DIGITS) for seed in (0, 1))
     assert not torch.equal(first.generator.linear.weight, second.generator.linear.weight)
-    assert len({fold(seed, what, step) for seed in (0, 1) for what in ("step", "global") for step in (0, 1)}) == 8
+    assert (
+        len(
+            {
+                fold(seed, what, step)
+                for seed in (0, 1)
+                for what in ("step", "global")
+                for step in (0, 1)
+            }
+        )
+        == 8
+    )
     data = ResidentData.place(load(Digits(), None), "cpu")
     one, other = (ResidentLoader(data, 16, 2, seed, stop=2).indices(0) for seed in (0, 1))
     assert not torch.equal(one, other)
@@ -327,7 +389,7 @@ def test_the_run_sees_the_batches_of_the_loader(tmp_path, monkeypatch):
         assert real.shape == (2, 16, 1, 8, 8)
 
 
-# A loss with labels and targets ---------------------------------------------------------------------------------------
+# A loss with labels and targets -------------------------------------------------------------------
 
 
 class LabelLoss:
@@ -349,7 +411,9 @@ class LabelLoss:
 
     def critic(self, real, fake, labels=None, targets=None):
         self.critic_calls.append((real.shape, labels.clone(), targets.clone()))
-        return nn.functional.cross_entropy(real, labels) - nn.functional.cross_entropy(fake, targets)
+        return nn.functional.cross_entropy(real, labels) - nn.functional.cross_entropy(
+            fake, targets
+        )
 
     def generator(self, fake, targets=None):
         self.generator_calls.append((fake.shape, targets.clone()))

@@ -60,7 +60,9 @@ def test_in_a_sweep_the_other_job_still_runs(tmp_path, capsys, monkeypatch):
     assert record(tmp_path / "sweep/1")["generator_steps"] == 30
 
 
-def test_in_a_sweep_a_refused_job_leaves_its_record_and_the_others_run(tmp_path, capsys, monkeypatch):
+def test_in_a_sweep_a_refused_job_leaves_its_record_and_the_others_run(
+    tmp_path, capsys, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     ended = command(capsys, "-m", "penalty.weight=-1,1", CHANNELS, *SMALL, "max_generator_steps=1",
                     "hydra.sweep.dir=sweep")  # fmt: skip
@@ -82,13 +84,21 @@ def test_a_sweep_into_an_old_folder_does_not_overwrite_its_records(tmp_path, cap
 
 
 PLANTS = {
-    "gradient of the critic": lambda gan: next(gan.critic.parameters()).register_hook(lambda g: g * math.nan),
-    "gradient of the generator": lambda gan: next(gan.generator.parameters()).register_hook(lambda g: g * math.inf),
+    "gradient of the critic": lambda gan: next(gan.critic.parameters()).register_hook(
+        lambda g: g * math.nan
+    ),
+    "gradient of the generator": lambda gan: next(gan.generator.parameters()).register_hook(
+        lambda g: g * math.inf
+    ),
     "parameter of the critic": lambda gan: list(gan.critic.parameters())[-1].data.fill_(math.inf),
-    "parameter of the generator": lambda gan: next(iter(gan.generator.parameters())).data.fill_(math.nan),
+    "parameter of the generator": lambda gan: next(iter(gan.generator.parameters())).data.fill_(
+        math.nan
+    ),
     "running statistics": lambda gan: gan.generator.norm.running_mean.fill_(math.nan),
     "average": lambda gan: next(gan.ema.average.parameters()).fill_(math.nan),
-    "second moments": lambda gan: next(iter(gan.trainer.optimizers[1].state.values()))["exp_avg_sq"].fill_(math.inf),
+    "second moments": lambda gan: next(iter(gan.trainer.optimizers[1].state.values()))[
+        "exp_avg_sq"
+    ].fill_(math.inf),
 }
 
 
@@ -105,7 +115,9 @@ def test_what_is_planted_is_caught_and_never_stored(what, cadence, tmp_path, mon
 
     monkeypatch.setattr(callbacks.ProgressBar, "on_train_batch_end", hook)
     with pytest.raises(CompactHydraException, match="diverged"):
-        train(tmp_path / "run", "max_generator_steps=8", "checkpoint_every=1", cadence, "n_critic=1")
+        train(
+            tmp_path / "run", "max_generator_steps=8", "checkpoint_every=1", cadence, "n_critic=1"
+        )
     assert checkpoints_are_good(tmp_path / "run") == [1, 2, 3]
     kept = record(tmp_path / "run")
     assert kept["status"] == "diverged"
@@ -123,7 +135,13 @@ def test_divergence_between_checkpoints_is_seen_at_the_next_log(tmp_path, monkey
 
     monkeypatch.setattr(GAN, "training_step", step)
     with pytest.raises(CompactHydraException):
-        train(tmp_path / "run", "max_generator_steps=20", "checkpoint_every=100", "log_every=5", "n_critic=1")
+        train(
+            tmp_path / "run",
+            "max_generator_steps=20",
+            "checkpoint_every=100",
+            "log_every=5",
+            "n_critic=1",
+        )
     assert record(tmp_path / "run")["generator_steps"] == 5
     assert steps_of(tmp_path / "run", "checkpoints", ".ckpt") == []
 
@@ -160,7 +178,9 @@ def test_keep_until_drops_later_steps_and_a_torn_line(tmp_path):
     assert json.loads(lines[-1])["critic_loss"] == 0.2
 
 
-@pytest.mark.parametrize("line", ["[]", '{"x": 1}', '{"generator_step": "x"}', "[" * 60_000, "\\xff", "1" * 3 * 2**20])
+@pytest.mark.parametrize(
+    "line", ["[]", '{"x": 1}', '{"generator_step": "x"}', "[" * 60_000, "\\xff", "1" * 3 * 2**20]
+)
 def test_keep_until_drops_what_is_no_line_of_ours(line, tmp_path):
     file = MetricsFile(str(tmp_path))
     file.path.write_text(f'{line}\n{{"generator_step": 2}}\n')

@@ -25,7 +25,11 @@ STEPS, LOOKS = 3000, (505, 1505, 2905)
 
 def resident_bytes() -> int:
     """What this process holds now (Linux)."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    )
     return int(line.split()[1]) * 1024
 
 
@@ -49,7 +53,9 @@ class Look(pl.Callback):
         self.tensors: list[int] = []
         self.operators: list[int] = []
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any
+    ) -> None:
         if arguments[1] in LOOKS:
             gc.collect()
             self.memory.append(resident_bytes())
@@ -57,7 +63,9 @@ class Look(pl.Callback):
             self.counter = Counter()
             self.counter.__enter__()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any
+    ) -> None:
         if arguments[2] in LOOKS:
             self.counter.__exit__(None, None, None)
             self.operators.append(self.counter.count)
@@ -65,7 +73,14 @@ class Look(pl.Callback):
 
 def looked(folder: Path) -> tuple[list[int], list[int], list[int]]:
     """Memory, live tensors and operators of a run of STEPS."""
-    config = compose(CHANNELS, *SMALL, "n_critic=2", f"max_generator_steps={STEPS}", "penalty.memory=8", "trainer=cpu")
+    config = compose(
+        CHANNELS,
+        *SMALL,
+        "n_critic=2",
+        f"max_generator_steps={STEPS}",
+        "penalty.memory=8",
+        "trainer=cpu",
+    )
     data = load(build.make("dataset", config.dataset), None)
     look = Look()
     callbacks = [ReadMetrics(), Checkpoint(folder, 500, 2, dict, None), look]
@@ -78,7 +93,8 @@ def looked(folder: Path) -> tuple[list[int], list[int], list[int]]:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="it reads Linux's /proc")
 def test_memory_and_work_stay_as_they_are(tmp_path):
-    """In a process of its own: what the tests before it left free in this one is taken up again bit by bit."""
+    """In a process of its own: what the tests before it left free in this one is taken up again bit
+    by bit."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         memory, tensors, operators = pool.submit(looked, tmp_path).result()
     assert len(memory) == len(LOOKS)

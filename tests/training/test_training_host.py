@@ -1,4 +1,5 @@
-"""A run on the CPU uses freed memory again, without a page fault, and does not slow down at tiny numbers."""
+"""A run on the CPU uses freed memory again, without a page fault, and does not slow down at tiny
+numbers."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ print(before, faults())
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_a_tensor_takes_the_place_of_the_one_before():
     """Ten tensors of 16 MB have 39,063 pages of 4 kB."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=120
+    )
     before, after = map(int, done.stdout.split())
     assert after <= before / 10
     assert after < 100
@@ -56,7 +59,9 @@ with host.prepared():
 
 
 def test_numbers_that_slow_a_processor_down_are_zero_in_every_thread():
-    done = subprocess.run([sys.executable, "-c", DENORMAL], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", DENORMAL], capture_output=True, text=True, check=True, timeout=120
+    )
     assert float(done.stdout) == 0.0
 
 

@@ -1,7 +1,8 @@
 """A generator iteration is a function of its draws and of the state, which it changes in place.
 
-That is what a CUDA graph can replay, seen without a GPU: the same operators with the same numbers in every iteration,
-nothing read back, nothing drawn, every tensor of the state where it was. With one: captured against eager.
+That is what a CUDA graph can replay, seen without a GPU: the same operators with the same numbers
+in every iteration, nothing read back, nothing drawn, every tensor of the state where it was. With
+one: captured against eager.
 """
 
 from __future__ import annotations
@@ -31,7 +32,17 @@ from gan_lab.training.gan import Draws, Latent
 from registry import CONF, fields, instantiate, options
 
 READS = {"_local_scalar_dense", "is_nonzero", "item", "equal", "nonzero", "masked_select"}
-RANDOM = {"rand", "randn", "randint", "randperm", "uniform_", "normal_", "random_", "bernoulli_", "bernoulli"}
+RANDOM = {
+    "rand",
+    "randn",
+    "randint",
+    "randperm",
+    "uniform_",
+    "normal_",
+    "random_",
+    "bernoulli_",
+    "bernoulli",
+}
 RANDOM |= {"exponential_", "native_dropout", "multinomial", "normal"}
 WARM_UP, LAST = 2, 4  # iterations before the first that is watched, and the last one
 
@@ -55,7 +66,8 @@ class Operators(TorchDispatchMode):
 
 
 class Watch(pl.Callback):
-    """The operators of the iterations after the warm-up, and where the state lay before and after each."""
+    """The operators of the iterations after the warm-up, and where the state lay before and after
+    each."""
 
     def __init__(self) -> None:
         self.seen: list[Operators] = []
@@ -91,7 +103,13 @@ def fit(overrides: list[str], folder: Any, *callbacks: pl.Callback) -> GAN:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose(
             "train",
-            [*overrides, "architecture=mlp", "architecture.width=16", "max_generator_steps=4", "log_every=1"],
+            [
+                *overrides,
+                "architecture=mlp",
+                "architecture.width=16",
+                "max_generator_steps=4",
+                "log_every=1",
+            ],
         )
     data = load(build.make("dataset", cfg.dataset), None)
     trainer = build.trainer(cfg, list(callbacks), [], str(folder))
@@ -106,12 +124,24 @@ def test_an_iteration_is_the_same_in_every_step(loss, penalty, tmp_path):
     extra = ["penalty.memory=4"] if penalty == "maxgp" else []
     watch = Watch()
     try:
-        fit([f"loss={loss}", *fitting("loss", loss), f"penalty={penalty}", "schedule=linear", *extra], tmp_path, watch)
+        fit(
+            [
+                f"loss={loss}",
+                *fitting("loss", loss),
+                f"penalty={penalty}",
+                "schedule=linear",
+                *extra,
+            ],
+            tmp_path,
+            watch,
+        )
     except UserError as error:
         pytest.skip(f"refused: {error}")
     first, *others = watch.seen
     assert others
-    assert {"mm", "addmm"} & first.names, "the recorder saw no network: it does not watch the iteration"
+    assert {"mm", "addmm"} & first.names, (
+        "the recorder saw no network: it does not watch the iteration"
+    )
     assert all(other.calls == first.calls for other in others)
     assert not first.names & (READS | RANDOM)
     assert all(where == watch.addresses[0] for where in watch.addresses)
@@ -128,7 +158,8 @@ def test_the_recorder_sees_what_it_looks_for():
 
 @pytest.mark.parametrize("option", options("optimizer"))
 def test_a_capturable_step_is_the_same_whatever_the_step_and_the_rate(option):
-    """On fake tensors of a CUDA device, which run the real dispatch; fused steps, which have none there, on a CPU."""
+    """On fake tensors of a CUDA device, which run the real dispatch; fused steps, which have none
+    there, on a CPU."""
     fused = fields("optimizer", option).get("fused", False) or option in ("sgd", "momentum")
     with nullcontext() if fused else FakeTensorMode(), torch.device("cpu" if fused else "cuda"):
         params = [nn.Parameter(torch.ones(shape)) for shape in ((3,), (2, 3), (3, 2, 2, 2))]
@@ -153,7 +184,8 @@ def test_a_capturable_step_is_the_same_whatever_the_step_and_the_rate(option):
 
 @pytest.mark.parametrize("option", options("optimizer"))
 def test_a_saved_state_is_that_of_any_device(option):
-    """A rate that is a tensor is saved as a number; what was saved elsewhere leaves the rate a tensor."""
+    """A rate that is a tensor is saved as a number; what was saved elsewhere leaves the rate a
+    tensor."""
     param = nn.Parameter(torch.ones(3))
     here, there = (instantiate("optimizer", option, [param]) for _ in range(2))
     rate = here.param_groups[0]["lr"]
@@ -168,7 +200,7 @@ def test_a_saved_state_is_that_of_any_device(option):
     assert there.param_groups[0]["lr"].item() == 0.25
 
 
-# The graph, with a stand-in for CUDA ----------------------------------------------------------------------------------
+# The graph, with a stand-in for CUDA --------------------------------------------------------------
 
 
 class Graph:
@@ -182,7 +214,8 @@ class Graph:
 
 
 class Iterations:
-    """What `CapturedIteration` asks of a GAN: counts iterations, and makes its state anew in the first few."""
+    """What `CapturedIteration` asks of a GAN: counts iterations, and makes its state anew in the
+    first few."""
 
     def __init__(self, unsettled: int, fails: bool = False) -> None:
         self.device = torch.device("cpu")
@@ -205,7 +238,9 @@ class Iterations:
 
 def some_draws(value: float) -> Draws:
     latent = Latent(torch.full((1,), value), None)
-    return Draws(torch.full((1,), value), torch.zeros(1), (latent,), ((torch.full((1,), value),),), latent)
+    return Draws(
+        torch.full((1,), value), torch.zeros(1), (latent,), ((torch.full((1,), value),),), latent
+    )
 
 
 @pytest.fixture
@@ -248,13 +283,17 @@ def test_iterations_are_captured_once_the_state_stays_where_it_is(no_cuda):
     for step in range(20):
         iteration(some_draws(float(step)))
     (graph,) = graphs
-    assert gan.ran == [float(step) for step in range(8)]  # seven eager ones, and the one that is captured
+    assert gan.ran == [
+        float(step) for step in range(8)
+    ]  # seven eager ones, and the one that is captured
     assert graph.replays == 20 - 7
     assert [tensor.item() for tensor in iteration.inputs.tensors()] == [19.0, 0.0, 19.0, 19.0, 19.0]
     assert not said
 
 
-@pytest.mark.parametrize(("gan", "word"), [(Iterations(10**6), "made anew"), (Iterations(0, fails=True), "permitted")])
+@pytest.mark.parametrize(
+    ("gan", "word"), [(Iterations(10**6), "made anew"), (Iterations(0, fails=True), "permitted")]
+)
 def test_where_capturing_fails_the_iterations_go_on_and_it_is_said_once(gan, word, no_cuda):
     graphs, watched = no_cuda
     said: list[str] = []
@@ -268,13 +307,24 @@ def test_where_capturing_fails_the_iterations_go_on_and_it_is_said_once(gan, wor
     assert all(graph.replays == 0 for graph in graphs)
 
 
-# The graph itself -----------------------------------------------------------------------------------------------------
+# The graph itself ---------------------------------------------------------------------------------
 
-gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
-ON_GPU = ["trainer=gpu", "architecture=resnet", "architecture.channels=16", "dataset=digits", "schedule=linear"]
+gpu = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+ON_GPU = [
+    "trainer=gpu",
+    "architecture=resnet",
+    "architecture.channels=16",
+    "dataset=digits",
+    "schedule=linear",
+]
 
 
-def gpu_fit(folder: Any, captured: bool, stop: int = 20, overrides: Any = (), resume: Any = None) -> GAN:
+def gpu_fit(
+    folder: Any, captured: bool, stop: int = 20, overrides: Any = (), resume: Any = None
+) -> GAN:
     """A run on the GPU; resume: the state of another one to go on from."""
     quiet_lightning()
     config.register()
@@ -283,10 +333,15 @@ def gpu_fit(folder: Any, captured: bool, stop: int = 20, overrides: Any = (), re
     data = load(build.make("dataset", cfg.dataset), None)
     said: list[str] = []
     keep = Checkpoint(folder, 10, 1, dict, resume)
-    trainer = build.trainer(cfg, [keep, ReadMetrics(), *([Capture(said.append)] if captured else [])], [], str(folder))
+    trainer = build.trainer(
+        cfg, [keep, ReadMetrics(), *([Capture(said.append)] if captured else [])], [], str(folder)
+    )
     gan = build.gan(cfg, data.spec)
     start = resume["generator_steps"] if resume else 0
-    trainer.fit(gan, ResidentDataModule(data, cfg.batch_size, cfg.n_critic, cfg.seed, start=start, stop=stop))
+    trainer.fit(
+        gan,
+        ResidentDataModule(data, cfg.batch_size, cfg.n_critic, cfg.seed, start=start, stop=stop),
+    )
     assert not said
     if captured:
         assert gan.run_iteration.graph is not None
@@ -313,7 +368,9 @@ def equal(one: GAN, other: GAN) -> bool:
         *(pytest.param([f"penalty={option}"], marks=gpu) for option in options("penalty")),
         *(pytest.param([f"optimizer={option}"], marks=gpu) for option in options("optimizer")),
         pytest.param(["penalty.memory=16"], marks=gpu),
-        pytest.param(["experiment=am_gan", "architecture=resnet", "architecture.channels=16"], marks=gpu),
+        pytest.param(
+            ["experiment=am_gan", "architecture=resnet", "architecture.channels=16"], marks=gpu
+        ),
     ],
 )
 def test_captured_steps_are_eager_steps_to_the_last_bit(overrides, tmp_path, deterministic):
@@ -322,16 +379,21 @@ def test_captured_steps_are_eager_steps_to_the_last_bit(overrides, tmp_path, det
     graph = gpu_fit(tmp_path / "graph", captured=True, overrides=overrides)
     assert equal(eager, graph)
     assert all(
-        torch.equal(eager.metrics[name].nan_to_num(), graph.metrics[name].nan_to_num()) for name in eager.metrics
+        torch.equal(eager.metrics[name].nan_to_num(), graph.metrics[name].nan_to_num())
+        for name in eager.metrics
     )
 
 
-@pytest.mark.parametrize("captured", [pytest.param(True, marks=gpu), pytest.param(False, marks=gpu)])
+@pytest.mark.parametrize(
+    "captured", [pytest.param(True, marks=gpu), pytest.param(False, marks=gpu)]
+)
 def test_a_run_goes_on_from_a_captured_one(captured, tmp_path, deterministic):
     whole = gpu_fit(tmp_path / "whole", captured=True)
     half = gpu_fit(tmp_path / "half", captured=True, stop=10)
     state = half.run_state()
-    rest = gpu_fit(tmp_path / "rest", captured=captured, resume=state | {"last_metrics": {}, "seconds": 0.0})
+    rest = gpu_fit(
+        tmp_path / "rest", captured=captured, resume=state | {"last_metrics": {}, "seconds": 0.0}
+    )
     assert equal(whole, rest)
 
 
@@ -339,4 +401,8 @@ def test_a_run_goes_on_from_a_captured_one(captured, tmp_path, deterministic):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_captured_run_that_diverges_is_seen(tmp_path):
     with pytest.raises(Diverged):
-        gpu_fit(tmp_path, captured=True, overrides=["optimizer.lr=1e30", "log_every=1", "schedule=constant"])
+        gpu_fit(
+            tmp_path,
+            captured=True,
+            overrides=["optimizer.lr=1e30", "log_every=1", "schedule=constant"],
+        )

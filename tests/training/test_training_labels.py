@@ -1,4 +1,5 @@
-"""Chapter 4 as runs: which loss goes with which labels, what they leave behind, and that they repeat exactly."""
+"""Chapter 4 as runs: which loss goes with which labels, what they leave behind, and that they
+repeat exactly."""
 
 from __future__ import annotations
 
@@ -58,13 +59,16 @@ def gives_targets(labels: str) -> bool:
 
 
 PAIRS = list(product(WITH_CLASSES, options("labels")))
-FITTING = [(loss, labels) for loss, labels in PAIRS if MADE[loss].needs_targets == gives_targets(labels)]
+FITTING = [
+    (loss, labels) for loss, labels in PAIRS if MADE[loss].needs_targets == gives_targets(labels)
+]
 OTHERS = [pair for pair in PAIRS if pair not in FITTING]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """run(*overrides): a run of 10 steps with one critic step each, made once for each set of overrides."""
+    """run(*overrides): a run of 10 steps with one critic step each, made once for each set of
+    overrides."""
     made = {}
 
     def run(*overrides: str) -> Path:
@@ -91,18 +95,26 @@ def _composed(dcgan: bool) -> DictConfig:
 
 
 def config_with(dcgan: bool = True, **chosen: str) -> DictConfig:
-    """A config whose groups hold these options: composed once, since a composition takes a good part of a second."""
+    """A config whose groups hold these options: composed once, since a composition takes a good
+    part of a second."""
     result = _composed(dcgan).copy()
     for group, option in chosen.items():
         result[group] = OmegaConf.create(content(group, option))
     return result
 
 
-# Which goes with which ------------------------------------------------------------------------------------------------
+# Which goes with which ----------------------------------------------------------------------------
 
 
 def test_the_models_of_chapter_4_are_options_with_classes():
-    assert set(WITH_CLASSES) >= {"gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan", "cat_gan"}
+    assert set(WITH_CLASSES) >= {
+        "gan_star",
+        "ac_gan",
+        "ac_gan_plus",
+        "label_gan",
+        "am_gan",
+        "cat_gan",
+    }
     assert MADE["gan"] == MADE["nonsaturating"]
 
 
@@ -128,7 +140,11 @@ def test_the_traits_of_labels_are_those_of_their_object(option):
 
 def is_finished(run_dir: Path, steps: int, has_norm: bool) -> None:
     kept = record(run_dir)
-    assert (kept["status"], kept["generator_steps"], kept["critic_steps"]) == ("finished", steps, steps)
+    assert (kept["status"], kept["generator_steps"], kept["critic_steps"]) == (
+        "finished",
+        steps,
+        steps,
+    )
     for line in [*metrics(run_dir), dict(kept["last_metrics"])]:
         k = line.pop("gradient_norm")
         assert k > 0 if has_norm else k == "nan"
@@ -137,7 +153,8 @@ def is_finished(run_dir: Path, steps: int, has_norm: bool) -> None:
 
 @pytest.mark.parametrize(("loss", "labels"), FITTING, ids=map("-".join, FITTING))
 def test_every_pair_that_fits_trains_on_the_dcgan(loss, labels, runs):
-    """With the recipe's noise, dropout and batch norm; what it leaves says which classes there were."""
+    """With the recipe's noise, dropout and batch norm; what it leaves says which classes there
+    were."""
     run_dir = runs(*on_dcgan(loss, labels))
     is_finished(run_dir, 10, has_norm=False)
     kept, told = record(run_dir), json.loads((run_dir / "generator.json").read_text())
@@ -146,13 +163,26 @@ def test_every_pair_that_fits_trains_on_the_dcgan(loss, labels, runs):
     assert told["conditions"] == (K if labels == "predefined" else 0)
     assert told["batch_norm_statistics"] == "of batches of 16 samples"
     # 8×8: linear to 4×4×8, two more layers; a class more is an input more of the first
-    assert kept["parameters"]["generator"] == 128 * (100 + told["conditions"]) + 256 + 16 + 8 * 4 * 9 + 16 + 36 + 2
+    assert (
+        kept["parameters"]["generator"]
+        == 128 * (100 + told["conditions"]) + 256 + 16 + 8 * 4 * 9 + 16 + 36 + 2
+    )
     outputs = MADE[loss].outputs(K)
     extra = 8 * 8 * 9 + 32 if kept["config"]["architecture"]["extra_layer"] else 0
-    assert kept["parameters"]["critic"] == 36 + 16 + 4 * 8 * 9 + 32 + extra + 8 * outputs + 2 * outputs
+    assert (
+        kept["parameters"]["critic"] == 36 + 16 + 4 * 8 * 9 + 32 + extra + 8 * outputs + 2 * outputs
+    )
     assert kept["config"]["architecture"]["extra_layer"] == (labels == "predefined")
-    assert np.asarray(Image.open(run_dir / "samples/step_10.png")).shape == (8 * 50 + 2, 8 * 50 + 2, 3)
-    assert np.asarray(Image.open(run_dir / "samples/classes_10.png")).shape == (K * 50 + 2, 10 * 50 + 2, 3)
+    assert np.asarray(Image.open(run_dir / "samples/step_10.png")).shape == (
+        8 * 50 + 2,
+        8 * 50 + 2,
+        3,
+    )
+    assert np.asarray(Image.open(run_dir / "samples/classes_10.png")).shape == (
+        K * 50 + 2,
+        10 * 50 + 2,
+        3,
+    )
 
 
 @pytest.mark.parametrize(("loss", "labels"), FITTING, ids=map("-".join, FITTING))
@@ -195,7 +225,7 @@ def test_a_loss_without_classes_takes_no_targets_and_leaves_no_classes(option, r
         assert json.loads((run_dir / "generator.json").read_text())["conditions"] == 0
 
 
-# Penalties ------------------------------------------------------------------------------------------------------------
+# Penalties ----------------------------------------------------------------------------------------
 
 WEIGHED = [option for option in options("penalty") if content("penalty", option).get("weight")]
 
@@ -215,7 +245,13 @@ def test_a_gradient_penalty_needs_a_score_of_one_sample(penalty):
 
 
 def test_am_gan_with_maxgp_trains_on_a_dcgan_without_batch_norm_in_its_critic(runs):
-    run_dir = runs("loss=am_gan", "labels=dynamic", "penalty=maxgp", *DCGAN, "architecture.critic_batch_norm=false")
+    run_dir = runs(
+        "loss=am_gan",
+        "labels=dynamic",
+        "penalty=maxgp",
+        *DCGAN,
+        "architecture.critic_batch_norm=false",
+    )
     is_finished(run_dir, 10, has_norm=True)
     assert record(run_dir)["last_metrics"]["penalty"] > 0
 
@@ -237,12 +273,17 @@ def test_k_is_printed_only_where_it_is_known(norm, shown, tmp_path, capsys):
     assert "nan" not in told
 
 
-@pytest.mark.parametrize("overrides", [("loss=cat_gan",), (*on_dcgan("am_gan", "dynamic"), "penalty=maxgp")], ids=str)
+@pytest.mark.parametrize(
+    "overrides", [("loss=cat_gan",), (*on_dcgan("am_gan", "dynamic"), "penalty=maxgp")], ids=str
+)
 def test_a_penalty_of_weight_0_trains_or_is_refused_before_it_begins(overrides, tmp_path):
-    """penalty.weight=0 is how a sweep over weights spells "none"; k of a critic with batch norm is no number."""
+    """penalty.weight=0 is how a sweep over weights spells "none"; k of a critic with batch norm is
+    no number."""
     refusal = ""
     try:
-        train(tmp_path / "run", *overrides, "penalty.weight=0", "n_critic=1", "max_generator_steps=2")
+        train(
+            tmp_path / "run", *overrides, "penalty.weight=0", "n_critic=1", "max_generator_steps=2"
+        )
     except UserError as error:
         refusal = str(error)
     if refusal:
@@ -252,7 +293,7 @@ def test_a_penalty_of_weight_0_trains_or_is_refused_before_it_begins(overrides, 
         is_finished(tmp_path / "run", 2, has_norm=False)
 
 
-# The experiments ------------------------------------------------------------------------------------------------------
+# The experiments ----------------------------------------------------------------------------------
 
 
 def test_am_gan_is_the_recipe_of_4_b():
@@ -264,12 +305,18 @@ def test_am_gan_is_the_recipe_of_4_b():
     assert composed.labels._target_ == "gan_lab.losses.targets.Dynamic"
     assert "weight" not in composed.penalty
     architecture = build.make("architecture", composed.architecture)
-    assert (architecture.generator_channels, architecture.critic_channels, architecture.latent_dim) == (96, 64, 100)
+    assert (
+        architecture.generator_channels,
+        architecture.critic_channels,
+        architecture.latent_dim,
+    ) == (96, 64, 100)
     assert (architecture.extra_layer, architecture.critic_batch_norm) == (False, True)
     assert (architecture.noise, architecture.dropout) == (0.1, 0.3)
 
 
-@pytest.mark.parametrize(("experiment", "critic_rate"), [("am_gan", 4e-4), ("as_published_code", 8e-4)])
+@pytest.mark.parametrize(
+    ("experiment", "critic_rate"), [("am_gan", 4e-4), ("as_published_code", 8e-4)]
+)
 def test_the_optimizers_and_their_staircase(experiment, critic_rate, digits):
     """Adam(0.5, 0.999) at 4e-4, halved every 100,000 steps; the program's critic at twice that."""
     gan = build.gan(compose(f"experiment={experiment}", "dataset=cifar10", *DCGAN), digits.spec)
@@ -279,12 +326,15 @@ def test_the_optimizers_and_their_staircase(experiment, critic_rate, digits):
         assert (group["lr"], tuple(group["betas"])) == (rate, (0.5, 0.999))
         assert not group["amsgrad"]
     steps = (0, 99_999, 100_000, 199_999, 200_000, 999_999)
-    assert [gan.schedule(step, 1_000_000) for step in steps] == pytest.approx([1, 1, 0.5, 0.5, 0.25, 0.5**9])
+    assert [gan.schedule(step, 1_000_000) for step in steps] == pytest.approx(
+        [1, 1, 0.5, 0.5, 0.25, 0.5**9]
+    )
     assert (gan.recipe.ema_decay, gan.recipe.n_critic, gan.recipe.batch_size) == (0, 1, 100)
 
 
 def swept(experiment: str) -> dict[str, list[str]]:
-    """The fields that an experiment sweeps and their values, with what it has from the experiment it is made of."""
+    """The fields that an experiment sweeps and their values, with what it has from the experiment
+    it is made of."""
     about = content("experiment", experiment)
     fields = {}
     for name in about.get("defaults") or []:
@@ -297,7 +347,11 @@ def swept(experiment: str) -> dict[str, list[str]]:
 @functools.cache
 def cells(experiment: str) -> dict[tuple[str, ...], DictConfig]:
     """The configs of an experiment's sweep over everything but seeds, by their overrides."""
-    names = [[f"{key}={value}" for value in values] for key, values in swept(experiment).items() if key != "seed"]
+    names = [
+        [f"{key}={value}" for value in values]
+        for key, values in swept(experiment).items()
+        if key != "seed"
+    ]
     return {cell: compose(f"experiment={experiment}", *cell) for cell in product(*names)}
 
 
@@ -308,7 +362,9 @@ def of_chapter_4(experiment: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("experiment", [option for option in options("experiment") if of_chapter_4(option)])
+@pytest.mark.parametrize(
+    "experiment", [option for option in options("experiment") if of_chapter_4(option)]
+)
 def test_every_cell_of_an_experiment_of_chapter_4_is_accepted(experiment):
     for composed in cells(experiment).values():
         config.check(composed)
@@ -320,7 +376,8 @@ def test_every_cell_of_an_experiment_of_chapter_4_is_accepted(experiment):
 
 @pytest.mark.parametrize("small", ["", "_small"])
 def test_the_experiments_of_table_4_1_hold_all_its_cells(small):
-    """Six models in two columns; those without targets have the network with the extra layer as "predefined"."""
+    """Six models in two columns; those without targets have the network with the extra layer as
+    "predefined"."""
     columns = []
     for name in ("table_4_1", "table_4_1_no_targets"):
         assert swept(name + small)["seed"] == (["0", "1"] if small else ["0", "1", "2"])
@@ -345,7 +402,7 @@ def test_the_remarks_of_4_7_2_and_table_4_3():
     assert (wide.architecture.critic_channels, wide.architecture.generator_channels) == (96, 96)
 
 
-# A step by hand -------------------------------------------------------------------------------------------------------
+# A step by hand -----------------------------------------------------------------------------------
 
 
 def cross_entropy(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
@@ -355,7 +412,8 @@ def cross_entropy(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("labels", ["dynamic", "predefined"])
 @pytest.mark.parametrize("loss", ["am_gan", "ac_gan"])
 def test_the_first_step_by_hand(loss, labels, digits, tmp_path):
-    """J_D and J_G of the thesis on the very noise of step 0, real and fake passing the critic apart; rates of 0."""
+    """J_D and J_G of the thesis on the very noise of step 0, real and fake passing the critic
+    apart; rates of 0."""
     overrides = (f"loss={loss}", f"labels={labels}", "penalty=none", *DCGAN, "n_critic=1", "max_generator_steps=1",
                  "optimizer.lr=0", "log_every=1", "generator_batch_size=12", "architecture.latent_dim=6")  # fmt: skip
     run_dir = train(tmp_path / "run", *overrides)
@@ -392,7 +450,8 @@ def test_the_first_step_by_hand(loss, labels, digits, tmp_path):
 
 
 def test_the_networks_begin_scaled_by_the_first_batch(digits):
-    """Layers of the critic have mean 0 and variance 1 on the first batch of the run; the EMA begins where G does."""
+    """Layers of the critic have mean 0 and variance 1 on the first batch of the run; the EMA begins
+    where G does."""
     overrides = (*on_dcgan("am_gan", "dynamic"), "architecture.noise=0", "architecture.dropout=0", "batch_size=16",
                  "generator_batch_size=16", "n_critic=2")  # fmt: skip
     gan = build.gan(compose(*overrides), digits.spec, digits)
@@ -400,15 +459,21 @@ def test_the_networks_begin_scaled_by_the_first_batch(digits):
     seen = []
     for module in gan.critic:
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
-            module.register_forward_hook(lambda _, __, out: seen.append(out.transpose(0, 1).flatten(1)))
+            module.register_forward_hook(
+                lambda _, __, out: seen.append(out.transpose(0, 1).flatten(1))
+            )
     with torch.no_grad():
         gan.critic(real[0])
     assert len(seen) == 3
     for values in seen:
         torch.testing.assert_close(values.mean(1), torch.zeros(len(values)), rtol=0, atol=1e-5)
-        torch.testing.assert_close(values.var(1, correction=0), torch.ones(len(values)), rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            values.var(1, correction=0), torch.ones(len(values)), rtol=0, atol=1e-4
+        )
     averages = gan.ema.average.state_dict()
-    assert all(torch.equal(value, averages[key]) for key, value in gan.generator.state_dict().items())
+    assert all(
+        torch.equal(value, averages[key]) for key, value in gan.generator.state_dict().items()
+    )
     unscaled = build.gan(compose(*overrides), digits.spec)
     assert not all(map(torch.equal, unscaled.critic.parameters(), gan.critic.parameters()))
 
@@ -416,16 +481,30 @@ def test_the_networks_begin_scaled_by_the_first_batch(digits):
 def test_data_do_not_touch_the_weights_of_other_networks(digits):
     with_data = build.gan(compose("architecture.channels=8"), digits.spec, digits)
     without = build.gan(compose("architecture.channels=8"), digits.spec)
-    for mine, other in zip(with_data.state_dict().values(), without.state_dict().values(), strict=True):
+    for mine, other in zip(
+        with_data.state_dict().values(), without.state_dict().values(), strict=True
+    ):
         torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
 
 
-# Partly labelled data -------------------------------------------------------------------------------------------------
+# Partly labelled data -----------------------------------------------------------------------------
 
 SEMI = [
     (("am_gan", "dynamic"), ("dataset.labelled_fraction=0.1",), 0.1, K, None),
-    (("ac_gan", "predefined"), ("dataset.labelled_fraction=0.1", "dataset.reference_distribution=uniform"), 0.1, K, K),
-    (("label_gan", "none"), ("dataset.labelled_fraction=0.1", "dataset.reference_distribution=data"), 0.1, K, "data"),
+    (
+        ("ac_gan", "predefined"),
+        ("dataset.labelled_fraction=0.1", "dataset.reference_distribution=uniform"),
+        0.1,
+        K,
+        K,
+    ),
+    (
+        ("label_gan", "none"),
+        ("dataset.labelled_fraction=0.1", "dataset.reference_distribution=data"),
+        0.1,
+        K,
+        "data",
+    ),
     (("am_gan", "dynamic"), ("dataset.labelled_fraction=0",), 0, K, K),
     (("am_gan", "predefined"), ("dataset.labelled_fraction=0", "dataset.num_classes=4"), 0, 4, 4),
     (("cat_gan", "none"), ("dataset.labelled_fraction=0", "dataset.num_classes=4"), 0, 4, None),
@@ -436,7 +515,9 @@ SEMI = [
 @pytest.mark.parametrize(
     ("pair", "more", "fraction", "classes", "reference"), SEMI, ids=[f"{s[0]}{s[1]}" for s in SEMI]
 )
-def test_semi_supervised_and_unsupervised_runs(pair, more, fraction, classes, reference, runs, digits):
+def test_semi_supervised_and_unsupervised_runs(
+    pair, more, fraction, classes, reference, runs, digits
+):
     """p_ref: as asked, uniform where LabelLoss has no label at all, else none."""
     run_dir = runs(*on_dcgan(*pair), *more)
     is_finished(run_dir, 10, has_norm=False)
@@ -456,7 +537,9 @@ def test_semi_supervised_and_unsupervised_runs(pair, more, fraction, classes, re
     if reference is None:
         assert not isinstance(gan.loss, GuidedLoss)
     else:
-        expected = counts / counts.sum() if reference == "data" else np.full(reference, 1 / reference)
+        expected = (
+            counts / counts.sum() if reference == "data" else np.full(reference, 1 / reference)
+        )
         np.testing.assert_allclose(gan.loss.reference, expected, rtol=1e-12)
 
 
@@ -470,7 +553,7 @@ def test_fewer_labels_are_told_and_make_another_run(tmp_path, runs, digits, caps
     assert record(few)["config_hash"] != record(all_of_them)["config_hash"]
 
 
-# Scores ---------------------------------------------------------------------------------------------------------------
+# Scores -------------------------------------------------------------------------------------------
 
 
 def test_scores_and_their_terms(runs):
@@ -486,18 +569,35 @@ def test_scores_and_their_terms(runs):
     assert all(steps == [5, 10] for steps in ends.values())
     newest = {name: float(points[-1][1]) for name, points in kept["history"].items()}
     logged = metrics(run_dir)[-1]
-    assert all(float(logged[name]) == pytest.approx(value, nan_ok=True) for name, value in newest.items())
-    am = [newest[f"am_classifier_40{term}"] for term in ("", ".marginal_divergence", ".conditional_entropy")]
+    assert all(
+        float(logged[name]) == pytest.approx(value, nan_ok=True) for name, value in newest.items()
+    )
+    am = [
+        newest[f"am_classifier_40{term}"]
+        for term in ("", ".marginal_divergence", ".conditional_entropy")
+    ]
     assert am[0] == pytest.approx(am[1] + am[2], rel=1e-6)
     for name, entry in kept["scores"].items():
-        assert (entry["batch_norm_statistics"], entry["batch_size"]) == ("of batches of 16 samples", 25), name
-    entropy, similarity = kept["scores"]["entropy_classifier_60"], kept["scores"]["msssim_abs_4level_200pairs_own_60"]
+        assert (entry["batch_norm_statistics"], entry["batch_size"]) == (
+            "of batches of 16 samples",
+            25,
+        ), name
+    entropy, similarity = (
+        kept["scores"]["entropy_classifier_60"],
+        kept["scores"]["msssim_abs_4level_200pairs_own_60"],
+    )
     assert sum(entropy["histogram"]) == 60
     assert entropy["std"] is None
-    mean = sum(n * float(h) for n, h in zip(entropy["histogram"], entropy["per_class"], strict=True) if n)
+    mean = sum(
+        n * float(h) for n, h in zip(entropy["histogram"], entropy["per_class"], strict=True) if n
+    )
     assert entropy["value"] == pytest.approx(mean / 60, rel=1e-9)
-    assert [value == "nan" for value in entropy["per_class"]] == [n == 0 for n in entropy["histogram"]]
-    assert [value == "nan" for value in similarity["per_class"]] == [n == 0 for n in similarity["pairs_per_class"]]
+    assert [value == "nan" for value in entropy["per_class"]] == [
+        n == 0 for n in entropy["histogram"]
+    ]
+    assert [value == "nan" for value in similarity["per_class"]] == [
+        n == 0 for n in similarity["pairs_per_class"]
+    ]
     assert similarity["classes"].startswith("the critic's own label in eval mode")
     known = [value for value in similarity["per_class"] if value != "nan"]
     assert similarity["value"] == pytest.approx(max(known))
@@ -508,18 +608,24 @@ def test_scoring_a_run_with_dropout_changes_nothing(runs):
     scored, unscored = (runs(*on_dcgan("am_gan", "dynamic"), *more) for more in (SCORED, ()))
     assert weights(scored) == weights(unscored)
     assert record(scored)["config_hash"] == record(unscored)["config_hash"]
-    assert (scored / "samples/classes_10.png").read_bytes() == (unscored / "samples/classes_10.png").read_bytes()
+    assert (scored / "samples/classes_10.png").read_bytes() == (
+        unscored / "samples/classes_10.png"
+    ).read_bytes()
 
 
 def test_how_often_pictures_are_drawn_changes_nothing(runs):
-    often = runs(*on_dcgan("am_gan", "predefined"), "sample_every=3", "log_every=1", "checkpoint_every=4")
+    often = runs(
+        *on_dcgan("am_gan", "predefined"), "sample_every=3", "log_every=1", "checkpoint_every=4"
+    )
     seldom = runs(*on_dcgan("am_gan", "predefined"))
     assert weights(often) == weights(seldom)
     drawn = {path.name for path in (often / "samples").iterdir()}
-    assert drawn == {f"{kind}_{step}.png" for kind, step in product(("step", "classes"), (3, 6, 9, 10))}
+    assert drawn == {
+        f"{kind}_{step}.png" for kind, step in product(("step", "classes"), (3, 6, 9, 10))
+    }
 
 
-# Again, and resumed ---------------------------------------------------------------------------------------------------
+# Again, and resumed -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -527,13 +633,19 @@ def test_how_often_pictures_are_drawn_changes_nothing(runs):
     [("dynamic", ()), ("predefined", ()), ("dynamic", ("dataset.labelled_fraction=0.1",))],
     ids=["dynamic", "predefined", "partly labelled"],
 )
-def test_a_run_that_died_resumes_exactly_and_the_same_seed_gives_the_same_bytes(labels, more, tmp_path, monkeypatch):
-    """With dropout and noise on; 8 steps at once, and 6 of which the last 2 are lost with the checkpoint of step 4."""
+def test_a_run_that_died_resumes_exactly_and_the_same_seed_gives_the_same_bytes(
+    labels, more, tmp_path, monkeypatch
+):
+    """With dropout and noise on; 8 steps at once, and 6 of which the last 2 are lost with the
+    checkpoint of step 4."""
     recipe = ("experiment=am_gan", f"labels={labels}", *DCGAN, "batch_size=16", "generator_batch_size=16",
               "max_generator_steps=8", "checkpoint_every=4", "log_every=1", "sample_every=4", *more)  # fmt: skip
     straight = train(tmp_path / "straight", *recipe)
     kept = record(straight)
-    assert (kept["config"]["architecture"]["noise"], kept["config"]["architecture"]["dropout"]) == (0.1, 0.3)
+    assert (kept["config"]["architecture"]["noise"], kept["config"]["architecture"]["dropout"]) == (
+        0.1,
+        0.3,
+    )
     kill_after(monkeypatch, 6)
     with pytest.raises(Killed):
         train(tmp_path / "killed", *recipe)
@@ -553,4 +665,6 @@ def test_a_run_that_died_resumes_exactly_and_the_same_seed_gives_the_same_bytes(
 def test_the_pictures_of_another_seed_are_others(runs):
     one, other = (runs(*on_dcgan("am_gan", "predefined"), *more) for more in ((), ("seed=1",)))
     assert weights(one) != weights(other)
-    assert (one / "samples/classes_10.png").read_bytes() != (other / "samples/classes_10.png").read_bytes()
+    assert (one / "samples/classes_10.png").read_bytes() != (
+        other / "samples/classes_10.png"
+    ).read_bytes()

@@ -29,7 +29,12 @@ def images(folder: Path, seed: int = 0) -> Path:
 def moved(tmp_path) -> Path:
     """A finished run, whose images and cache are elsewhere now."""
     images(tmp_path / "images")
-    run = train(tmp_path / "run", *RUN, f"dataset.root={tmp_path / 'images'}", f"data_cache={tmp_path / 'cache'}")
+    run = train(
+        tmp_path / "run",
+        *RUN,
+        f"dataset.root={tmp_path / 'images'}",
+        f"data_cache={tmp_path / 'cache'}",
+    )
     (tmp_path / "images").rename(tmp_path / "moved")
     (tmp_path / "cache").rename(tmp_path / "other_cache")
     return run
@@ -39,7 +44,12 @@ def test_a_run_goes_on_with_data_and_cache_elsewhere(moved, tmp_path):
     longer = "max_generator_steps=4"
     with pytest.raises(UserError, match=r"set dataset\.root=FOLDER"):
         resume(moved, longer)
-    resume(moved, longer, f"dataset.root={tmp_path / 'moved'}", f"data_cache={tmp_path / 'other_cache'}")
+    resume(
+        moved,
+        longer,
+        f"dataset.root={tmp_path / 'moved'}",
+        f"data_cache={tmp_path / 'other_cache'}",
+    )
     assert (record(moved)["status"], record(moved)["generator_steps"]) == ("finished", 4)
     assert record(moved)["config"]["dataset"]["root"] == str(tmp_path / "moved")
 
@@ -56,7 +66,9 @@ def test_the_whole_command_may_be_typed_again(moved, tmp_path):
 def test_existing_run_resume_goes_on_with_data_elsewhere(moved, tmp_path):
     """The run was interrupted; the same command, with the folder of now, runs what is missing."""
     content = json.loads((moved / "record.json").read_text())
-    (moved / "record.json").write_text(json.dumps(content | {"status": "interrupted", "generator_steps": 1}))
+    (moved / "record.json").write_text(
+        json.dumps(content | {"status": "interrupted", "generator_steps": 1})
+    )
     for kept in (moved / "checkpoints").glob("step_2.*"):
         kept.unlink()
     now = (f"dataset.root={tmp_path / 'moved'}", f"data_cache={tmp_path / 'other_cache'}")
@@ -67,16 +79,26 @@ def test_existing_run_resume_goes_on_with_data_elsewhere(moved, tmp_path):
 
 def test_other_images_are_refused(moved, tmp_path):
     others = images(tmp_path / "others", seed=1)
-    with pytest.raises(UserError, match=r"have changed since this run began.*: set dataset.root=FOLDER"):
+    with pytest.raises(
+        UserError, match=r"have changed since this run began.*: set dataset.root=FOLDER"
+    ):
         resume(moved, "max_generator_steps=4", f"dataset.root={others}")
 
 
 def test_what_was_not_to_be_fetched_may_be_now(tmp_path):
-    """Messages about damaged files say so: with dataset.download=true, whatever the run began with."""
+    """Messages about damaged files say so: with dataset.download=true, whatever the run began
+    with."""
     saved = ("dataset=mnist", f"dataset.root={tmp_path}", "dataset.download=false")
     (tmp_path / "run").mkdir()
-    (tmp_path / "run/config.yaml").write_text(config.config_text(config.plain_config(compose(CHANNELS, *saved))))
-    typed = [f"resume={tmp_path / 'run'}", "dataset=mnist", f"dataset.root={tmp_path}", "dataset.download=true"]
+    (tmp_path / "run/config.yaml").write_text(
+        config.config_text(config.plain_config(compose(CHANNELS, *saved)))
+    )
+    typed = [
+        f"resume={tmp_path / 'run'}",
+        "dataset=mnist",
+        f"dataset.root={tmp_path}",
+        "dataset.download=true",
+    ]
     again = config.resumed(compose(CHANNELS, *typed), typed, tmp_path / "run")
     assert again.dataset.download is True
 

@@ -25,9 +25,13 @@ def is_finished(run_dir, steps: int, has_norm: bool = True) -> None:
         assert all(math.isfinite(value) for value in line.values())
 
 
-@pytest.mark.parametrize(("group", "option", "other"), TRAINED, ids=[f"{g}={o}" for g, o, _ in TRAINED])
+@pytest.mark.parametrize(
+    ("group", "option", "other"), TRAINED, ids=[f"{g}={o}" for g, o, _ in TRAINED]
+)
 def test_every_loss_and_every_penalty_trains_ten_steps_on_digits(group, option, other, tmp_path):
-    run_dir = train(tmp_path / "run", f"{group}={option}", *other, "max_generator_steps=10", "log_every=5")
+    run_dir = train(
+        tmp_path / "run", f"{group}={option}", *other, "max_generator_steps=10", "log_every=5"
+    )
     is_finished(run_dir, 10, traits(group, option).get("score", True))
     assert record(run_dir)["choices"][group] == option
 
@@ -35,12 +39,20 @@ def test_every_loss_and_every_penalty_trains_ten_steps_on_digits(group, option, 
 @pytest.mark.parametrize("option", options("optimizer"))
 def test_every_optimizer_moves_both_networks(option, tmp_path):
     run_dir = train(
-        tmp_path / "run", f"optimizer={option}", "max_generator_steps=4", "checkpoint_every=2", "schedule=constant"
+        tmp_path / "run",
+        f"optimizer={option}",
+        "max_generator_steps=4",
+        "checkpoint_every=2",
+        "schedule=constant",
     )
     is_finished(run_dir, 4)
     before, after = checkpoint(run_dir, 2)["module"], checkpoint(run_dir, 4)["module"]
     for network in ("generator.", "critic."):
-        moved = [not torch.equal(before[key], after[key]) for key in after if key.startswith(network + "output.weight")]
+        moved = [
+            not torch.equal(before[key], after[key])
+            for key in after
+            if key.startswith(network + "output.weight")
+        ]
         assert moved
         assert all(moved)
 
@@ -49,10 +61,16 @@ def test_every_optimizer_moves_both_networks(option, tmp_path):
 def test_every_schedule_sets_both_rates(option, tmp_path):
     run_dir = train(tmp_path / "run", f"schedule={option}", "max_generator_steps=4", "log_every=1", "optimizer.lr=0.01",
                     *(["schedule.every=2"] if option == "staircase" else []))  # fmt: skip
-    by_hand = {"constant": [1, 1, 1, 1], "linear": [1, 0.75, 0.5, 0.25], "staircase": [1, 1, 0.5, 0.5]}
+    by_hand = {
+        "constant": [1, 1, 1, 1],
+        "linear": [1, 0.75, 0.5, 0.25],
+        "staircase": [1, 1, 0.5, 0.5],
+    }
     assert option in by_hand, "write the factors of the new schedule here"
     for name in ("learning_rate", "critic_learning_rate"):
-        assert [line[name] for line in metrics(run_dir)] == pytest.approx([0.01 * f for f in by_hand[option]])
+        assert [line[name] for line in metrics(run_dir)] == pytest.approx(
+            [0.01 * f for f in by_hand[option]]
+        )
 
 
 @pytest.mark.parametrize("dataset", ["digits", "gaussians"])
@@ -69,7 +87,10 @@ def test_bf16_keeps_weights_and_losses_in_float32(option, tmp_path):
                     "trainer.precision=bf16-mixed")  # fmt: skip
     is_finished(run_dir, 2, traits("loss", option).get("score", True))
     state = checkpoint(run_dir, 2)["module"]
-    assert {value.dtype for value in state.values() if value.is_floating_point()} <= {torch.float32, torch.float64}
+    assert {value.dtype for value in state.values() if value.is_floating_point()} <= {
+        torch.float32,
+        torch.float64,
+    }
     assert record(run_dir)["precision"] == "bf16-mixed"
 
 
@@ -86,7 +107,8 @@ def test_every_logger(option, tmp_path):
 
 
 def test_sixty_generator_steps(tmp_path, monkeypatch):
-    """60 asked: 60 done and 300 critic steps, counted at the optimizers; checkpoints, grids and metrics where asked."""
+    """60 asked: 60 done and 300 critic steps, counted at the optimizers; checkpoints, grids and
+    metrics where asked."""
     counted = {}
     for_each = torch.optim.Adam.step
 
@@ -100,18 +122,37 @@ def test_sixty_generator_steps(tmp_path, monkeypatch):
                     "sample_every=25", "log_every=7")  # fmt: skip
     kept = record(run_dir)
     assert counted == {kept["parameters"]["generator"]: 60, kept["parameters"]["critic"]: 300}
-    assert (kept["generator_steps"], kept["critic_steps"], kept["images_seen"]) == (60, 300, 300 * 16)
+    assert (kept["generator_steps"], kept["critic_steps"], kept["images_seen"]) == (
+        60,
+        300,
+        300 * 16,
+    )
     assert steps_of(run_dir, "checkpoints", ".ckpt") == [8, 16, 24, 32, 40, 48, 56, 60]
-    assert all(path.with_name(path.name + ".sha256").exists() for path in (run_dir / "checkpoints").glob("*.ckpt"))
+    assert all(
+        path.with_name(path.name + ".sha256").exists()
+        for path in (run_dir / "checkpoints").glob("*.ckpt")
+    )
     assert steps_of(run_dir, "samples", ".png") == [25, 50, 60]
-    assert [line["generator_step"] for line in metrics(run_dir)] == [7, 14, 21, 28, 35, 42, 49, 56, 60]
+    assert [line["generator_step"] for line in metrics(run_dir)] == [
+        7,
+        14,
+        21,
+        28,
+        35,
+        42,
+        49,
+        56,
+        60,
+    ]
     for done in (8, 60):
         state = checkpoint(run_dir, done)
         assert (state["generator_steps"], state["critic_steps"]) == (done, 5 * done)
 
 
 def test_keep_checkpoints_keeps_the_newest_with_their_checksums(tmp_path):
-    run_dir = train(tmp_path / "run", "max_generator_steps=11", "checkpoint_every=2", "keep_checkpoints=2")
+    run_dir = train(
+        tmp_path / "run", "max_generator_steps=11", "checkpoint_every=2", "keep_checkpoints=2"
+    )
     assert sorted(path.name for path in (run_dir / "checkpoints").iterdir()) == [
         "step_10.ckpt", "step_10.ckpt.sha256", "step_11.ckpt", "step_11.ckpt.sha256",
     ]  # fmt: skip
@@ -126,7 +167,8 @@ def test_training_writes_nothing_outside_its_run_directory(tmp_path, monkeypatch
 
 
 def test_the_exported_files_rebuild_the_generator_and_its_grid(tmp_path):
-    """generator.safetensors and generator.json are enough: rebuild, draw the fixed noise, compare with the PNG."""
+    """generator.safetensors and generator.json are enough: rebuild, draw the fixed noise, compare
+    with the PNG."""
     import json
 
     import numpy as np
@@ -151,5 +193,7 @@ def test_the_exported_files_rebuild_the_generator_and_its_grid(tmp_path):
     side, scale = 8, 6  # digits, enlarged to 48 pixels
     for i in range(64):
         row, column = (2 + (side * scale + 2) * k for k in divmod(i, 8))
-        tile = grid[row : row + side * scale : scale, column : column + side * scale : scale, 0].astype(int)
+        tile = grid[
+            row : row + side * scale : scale, column : column + side * scale : scale, 0
+        ].astype(int)
         assert np.abs(tile - pixels[i, 0]).max() <= 1  # rounding at half a grey level

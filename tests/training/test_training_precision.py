@@ -1,4 +1,5 @@
-"""trainer.precision=auto: the faster of the two on this device, and from then on as if it had been typed."""
+"""trainer.precision=auto: the faster of the two on this device, and from then on as if it had been
+typed."""
 
 from __future__ import annotations
 
@@ -19,7 +20,12 @@ RUN = (CHANNELS, *SMALL, "max_generator_steps=2")
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [((4.0, 1.0), "bf16-mixed"), ((1.2, 1.0), "bf16-mixed"), ((1.1, 1.0), "32-true"), ((1.0, 2.0), "32-true")],
+    [
+        ((4.0, 1.0), "bf16-mixed"),
+        ((1.2, 1.0), "bf16-mixed"),
+        ((1.1, 1.0), "32-true"),
+        ((1.0, 2.0), "32-true"),
+    ],
 )
 def test_bf16_where_it_is_worth_its_casts(seconds, expected, monkeypatch):
     by_dtype = dict(zip((torch.float32, torch.bfloat16), seconds, strict=True))
@@ -35,8 +41,11 @@ def test_convolutions_are_timed_in_both():
 
 @pytest.mark.parametrize("fastest", ["bf16-mixed", "32-true"])
 def test_what_it_came_to_is_the_runs_precision_for_ever(fastest, tmp_path, monkeypatch):
-    """In config.yaml, identity and record; a machine that is faster in the other one goes on with this one."""
-    monkeypatch.setattr(precision, "resolved", lambda asked, device: fastest if asked == "auto" else asked)
+    """In config.yaml, identity and record; a machine that is faster in the other one goes on with
+    this one."""
+    monkeypatch.setattr(
+        precision, "resolved", lambda asked, device: fastest if asked == "auto" else asked
+    )
     typed = train(tmp_path / "typed", *RUN, f"trainer.precision={fastest}")
     auto = train(tmp_path / "auto", *RUN, "trainer.precision=auto")
     assert yaml.safe_load((auto / "config.yaml").read_text())["trainer"]["precision"] == fastest
@@ -45,9 +54,13 @@ def test_what_it_came_to_is_the_runs_precision_for_ever(fastest, tmp_path, monke
     assert record["config_hash"] == typed_record["config_hash"]
 
     other = {"bf16-mixed": "32-true", "32-true": "bf16-mixed"}[fastest]
-    monkeypatch.setattr(precision, "resolved", lambda asked, device: other if asked == "auto" else asked)
+    monkeypatch.setattr(
+        precision, "resolved", lambda asked, device: other if asked == "auto" else asked
+    )
     before = (auto / "record.json").read_bytes()
-    train(auto, *RUN, "trainer.precision=auto", "existing_run=resume")  # finished before: passed over
+    train(
+        auto, *RUN, "trainer.precision=auto", "existing_run=resume"
+    )  # finished before: passed over
     assert (auto / "record.json").read_bytes() == before
 
 
@@ -68,15 +81,21 @@ def test_what_cuda_may_round(products, convolutions, matrix_products):
 
 
 def test_rounding_is_part_of_what_a_run_is_unless_it_is_torchs_own():
-    """A run of before the field had torch's defaults; another choice makes another cell and does not resume it."""
+    """A run of before the field had torch's defaults; another choice makes another cell and does
+    not resume it."""
     config = {"trainer": {"_target_": "lightning.pytorch.Trainer", "precision": "32-true"}}
-    asked = {name: {"trainer": config["trainer"] | {"tf32": name}} for name in ("convolutions", "all", "none")}
+    asked = {
+        name: {"trainer": config["trainer"] | {"tf32": name}}
+        for name in ("convolutions", "all", "none")
+    }
     assert records.config_hash(asked["convolutions"]) == records.config_hash(config)
     assert len({records.config_hash(one) for one in asked.values()}) == 3
 
 
 def test_rounding_is_checked_and_kept(tmp_path):
-    with pytest.raises(UserError, match=r"trainer\.tf32=some: choose one of convolutions, all, none"):
+    with pytest.raises(
+        UserError, match=r"trainer\.tf32=some: choose one of convolutions, all, none"
+    ):
         train(tmp_path / "typo", *RUN, "trainer.tf32=some")
     run = train(tmp_path / "run", *RUN, "trainer.tf32=none")
     assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["tf32"] == "none"

@@ -45,10 +45,13 @@ class Stop(Exception):
 
 @pytest.fixture
 def kill_after(monkeypatch):
-    """kill_after(n): the next run ends abruptly once n generator steps are done and logged, with no clean-up."""
+    """kill_after(n): the next run ends abruptly once n generator steps are done and logged, with no
+    clean-up."""
 
     def arm(step: int, action=None) -> None:
-        original = callbacks.ProgressBar.on_train_batch_end  # after metrics, samples and checkpoint of this step
+        original = (
+            callbacks.ProgressBar.on_train_batch_end
+        )  # after metrics, samples and checkpoint of this step
 
         def hook(self, trainer: pl.Trainer, module: pl.LightningModule, *rest):
             original(self, trainer, module, *rest)
@@ -65,8 +68,15 @@ def kill_after(monkeypatch):
 
 @pytest.mark.parametrize("option", KINDS)
 def test_a_run_that_died_resumes_exactly(option, tmp_path, kill_after):
-    """12 steps at once; and 9, of which the last 2 are lost with the checkpoint of step 7, then the rest."""
-    recipe = (f"optimizer={option}", *MEMORY, "max_generator_steps=12", "checkpoint_every=7", "log_every=2")
+    """12 steps at once; and 9, of which the last 2 are lost with the checkpoint of step 7, then the
+    rest."""
+    recipe = (
+        f"optimizer={option}",
+        *MEMORY,
+        "max_generator_steps=12",
+        "checkpoint_every=7",
+        "log_every=2",
+    )
     straight = train(tmp_path / "straight", *recipe)
     kill_after(9)
     with pytest.raises(Stop):
@@ -138,21 +148,28 @@ def test_a_run_that_died_after_its_last_step_is_finished_by_a_resume(tmp_path, k
     assert (kept["status"], kept["generator_steps"], kept["critic_steps"]) == ("finished", 4, 20)
 
 
-# A longer run ---------------------------------------------------------------------------------------------------------
+# A longer run -------------------------------------------------------------------------------------
 
 
 def test_a_larger_max_generator_steps_extends_a_finished_run(tmp_path):
     train(tmp_path / "run", "max_generator_steps=3", "log_every=2", "schedule=constant")
-    straight = train(tmp_path / "straight", "max_generator_steps=6", "log_every=2", "schedule=constant")
+    straight = train(
+        tmp_path / "straight", "max_generator_steps=6", "log_every=2", "schedule=constant"
+    )
     resume(tmp_path / "run", "max_generator_steps=6")
     kept = record(tmp_path / "run")
-    assert (kept["status"], kept["generator_steps"], kept["resumed_from_step"]) == ("finished", 6, 3)
+    assert (kept["status"], kept["generator_steps"], kept["resumed_from_step"]) == (
+        "finished",
+        6,
+        3,
+    )
     assert weights(tmp_path / "run") == weights(straight)
     assert [line["generator_step"] for line in metrics(tmp_path / "run")] == [2, 3, 4, 6]
 
 
 def test_an_extended_run_is_recorded_as_what_it_became(tmp_path):
-    """Else the record of a long run carries the hash of a short one, and lands in the wrong cell of a table."""
+    """Else the record of a long run carries the hash of a short one, and lands in the wrong cell of
+    a table."""
     train(tmp_path / "run", "max_generator_steps=2")
     straight = record(train(tmp_path / "straight", "max_generator_steps=4"))
     resume(tmp_path / "run", "max_generator_steps=4")
@@ -168,14 +185,18 @@ def test_a_part_by_other_code_is_recorded_and_no_table_takes_the_run(tmp_path, m
         go(tmp_path, f"max_generator_steps={'2' if go is train else '4'}")
     told = record(tmp_path)
     assert told["git"] == states[0]
-    assert [(part["from_step"], part["git"]) for part in told["parts"]] == [(0, states[0]), (2, states[1])]
+    assert [(part["from_step"], part["git"]) for part in told["parts"]] == [
+        (0, states[0]),
+        (2, states[1]),
+    ]
     assert all({"created", "packages", "hardware"} <= part.keys() for part in told["parts"])
     with pytest.raises(UserError, match="aaaaaaaaa and bbbbbbbbb"):
         records.check_citable(told)
 
 
 def test_a_part_of_which_no_step_is_left_is_no_part_of_the_run(tmp_path, monkeypatch, kill_after):
-    """A run dies before its first checkpoint, its code is mended and committed: the mended code trains all of it."""
+    """A run dies before its first checkpoint, its code is mended and committed: the mended code
+    trains all of it."""
     broken, mended = ({"sha": letter * 40, "dirty": letter == "a"} for letter in "ab")
     monkeypatch.setattr(provenance, "git_state", lambda: broken)
     kill_after(2)
@@ -190,7 +211,8 @@ def test_a_part_of_which_no_step_is_left_is_no_part_of_the_run(tmp_path, monkeyp
 
 
 def test_the_code_is_asked_for_its_commit_before_the_data_are_read(tmp_path, monkeypatch):
-    """Hours may pass until a record, or a score, is written: what is edited meanwhile is not what runs."""
+    """Hours may pass until a record, or a score, is written: what is edited meanwhile is not what
+    runs."""
     order = []
 
     def load(*_):
@@ -211,10 +233,14 @@ def test_an_extension_that_was_interrupted_resumes(tmp_path, kill_after):
         resume(tmp_path / "run", "max_generator_steps=5")
     resume(tmp_path / "run")  # as the printed line says
     kept = record(tmp_path / "run")
-    assert (kept["status"], kept["generator_steps"], kept["resumed_from_step"]) == ("finished", 5, 3)
+    assert (kept["status"], kept["generator_steps"], kept["resumed_from_step"]) == (
+        "finished",
+        5,
+        3,
+    )
 
 
-# Refusals -------------------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +296,15 @@ def test_other_overrides_are_refused_by_name(override, field, stopped):
 
 
 def test_what_repeats_the_saved_value_is_accepted(stopped):
-    resume(stopped, "seed=0", CHANNELS, *SMALL, "optimizer_critic.lr=1e-4", "trainer=cpu", "logger=none")
+    resume(
+        stopped,
+        "seed=0",
+        CHANNELS,
+        *SMALL,
+        "optimizer_critic.lr=1e-4",
+        "trainer=cpu",
+        "logger=none",
+    )
     assert record(stopped)["status"] == "finished"
 
 
@@ -278,8 +312,15 @@ def test_precision_is_kept_by_a_resume_that_only_names_the_device(tmp_path, kill
     """trainer=cpu brings 32-true along; a run in bf16 must go on in bf16, or be refused by name."""
     kill_after(2)
     with pytest.raises(Stop):
-        train(tmp_path / "run", "max_generator_steps=3", "checkpoint_every=1", "trainer.precision=bf16-mixed")
-    is_untouched(lambda: resume(tmp_path / "run", "trainer=cpu"), tmp_path / "run", "precision", "bf16-mixed")
+        train(
+            tmp_path / "run",
+            "max_generator_steps=3",
+            "checkpoint_every=1",
+            "trainer.precision=bf16-mixed",
+        )
+    is_untouched(
+        lambda: resume(tmp_path / "run", "trainer=cpu"), tmp_path / "run", "precision", "bf16-mixed"
+    )
     resume(tmp_path / "run", "trainer=cpu", "trainer.precision=bf16-mixed")
     assert record(tmp_path / "run")["precision"] == "bf16-mixed"
 
@@ -297,7 +338,9 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before_and_says_so(stopped
     assert "damaged" in told
     assert record(stopped)["resumed_from_step"] == 2
     assert weights(stopped) == weights(finished)
-    assert all(is_intact(path) for path in (stopped / "checkpoints").glob("*.ckpt")), "the damaged one was kept"
+    assert all(is_intact(path) for path in (stopped / "checkpoints").glob("*.ckpt")), (
+        "the damaged one was kept"
+    )
 
 
 def test_a_run_directory_has_one_process_that_trains(stopped, finished):
@@ -332,7 +375,9 @@ def test_a_run_stopped_before_its_first_checkpoint_begins_again(stopped, finishe
     assert metrics(stopped) == metrics(finished)
 
 
-@pytest.mark.parametrize(("before", "after"), [("channels: 8", "channels: 16"), ("latent_dim: 128", "latent_dim: 64")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("channels: 8", "channels: 16"), ("latent_dim: 128", "latent_dim: 64")]
+)
 def test_a_checkpoint_of_another_architecture_is_refused(before, after, stopped):
     text = (stopped / "config.yaml").read_text()
     assert before in text
@@ -342,7 +387,9 @@ def test_a_checkpoint_of_another_architecture_is_refused(before, after, stopped)
 
 def signed(path):
     """The checksum that makes a written file an intact one."""
-    path.with_name(path.name + ".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest() + "\n")
+    path.with_name(path.name + ".sha256").write_text(
+        hashlib.sha256(path.read_bytes()).hexdigest() + "\n"
+    )
 
 
 class Malice:
@@ -364,7 +411,9 @@ def test_a_malicious_checkpoint_is_refused_and_not_run(protocol, stopped, tmp_pa
     assert not (tmp_path / "pwned").exists()
 
 
-@pytest.mark.parametrize("state", [{"generator_steps": 9}, [1, 2]], ids=["fields missing", "no dict"])
+@pytest.mark.parametrize(
+    "state", [{"generator_steps": 9}, [1, 2]], ids=["fields missing", "no dict"]
+)
 def test_a_checkpoint_of_something_else_is_refused(state, stopped):
     path = stopped / "checkpoints/step_9.ckpt"
     torch.save(state, path)
@@ -372,7 +421,9 @@ def test_a_checkpoint_of_something_else_is_refused(state, stopped):
     is_untouched(lambda: resume(stopped), stopped, "step_9.ckpt")
 
 
-@pytest.mark.parametrize("content", [b"", b"hello world", b'{"a": 1}', bytes(100), b"PK\x03\x04" + bytes(30)])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello world", b'{"a": 1}', bytes(100), b"PK\x03\x04" + bytes(30)]
+)
 def test_a_file_that_is_no_checkpoint_is_refused(content, stopped):
     path = stopped / "checkpoints/step_9.ckpt"
     path.write_bytes(content)
@@ -406,10 +457,13 @@ OTHER_NETWORKS = [
 ]
 
 
-@pytest.mark.parametrize(("change", "words"), OTHER_NETWORKS, ids=[change.__name__ for change, _ in OTHER_NETWORKS])
+@pytest.mark.parametrize(
+    ("change", "words"), OTHER_NETWORKS, ids=[change.__name__ for change, _ in OTHER_NETWORKS]
+)
 @pytest.mark.parametrize("status", ["interrupted", "running"])
 def test_a_checkpoint_of_other_networks_is_refused(change, words, status, stopped, capsys):
-    """Its config is that of the run: only the tensors say that it is another's. The record stays as it was."""
+    """Its config is that of the run: only the tensors say that it is another's. The record stays as
+    it was."""
     (stopped / "record.json").write_text(json.dumps(record(stopped) | {"status": status}))
     path = stopped / "checkpoints/step_3.ckpt"
     state = torch.load(path, weights_only=True)
@@ -448,7 +502,8 @@ def test_a_checkpoint_of_another_optimizer_is_refused(change, stopped):
 
 
 def test_the_checkpoint_before_one_of_other_networks_goes_on(stopped, finished):
-    """What the line says: with the exchanged file restored, or removed, the run ends as it would have."""
+    """What the line says: with the exchanged file restored, or removed, the run ends as it would
+    have."""
     path = stopped / "checkpoints/step_3.ckpt"
     torch.save({**torch.load(path, weights_only=True), "module": {}}, path)
     signed(path)
@@ -479,11 +534,17 @@ def test_the_config_of_a_run_reproduces_it(finished, tmp_path):
     assert record(tmp_path / "again")["config_hash"] == record(finished)["config_hash"]
 
 
-# As programs of their own ---------------------------------------------------------------------------------------------
+# As programs of their own -------------------------------------------------------------------------
 
 
 def killed_and_resumed(tmp_path, straight_steps, at, recipe):
-    recipe = (CHANNELS, *recipe, f"max_generator_steps={straight_steps}", f"checkpoint_every={at}", "log_every=5")
+    recipe = (
+        CHANNELS,
+        *recipe,
+        f"max_generator_steps={straight_steps}",
+        f"checkpoint_every={at}",
+        "log_every=5",
+    )
     run_dir = tmp_path / "killed"
     process = start(*recipe, f"run_dir={run_dir}", cwd=tmp_path)
     wait_for(run_dir / f"checkpoints/step_{at}.ckpt", process)

@@ -1,4 +1,5 @@
-"""Saved tensors against the network that they are to be loaded into: by name and by shape, before it is touched."""
+"""Saved tensors against the network that they are to be loaded into: by name and by shape, before
+it is touched."""
 
 from __future__ import annotations
 
@@ -38,14 +39,20 @@ def test_a_state_of_the_same_network_is_handed_on():
 def test_a_part_of_a_larger_state_loses_its_prefix():
     both = nn.ModuleDict({"critic": network(), "critical": network(5), "generator": network(1)})
     found = state_for(network(), both.state_dict(), FILE, "critic.")
-    assert all(torch.equal(found[name], value) for name, value in both["critic"].state_dict().items())
+    assert all(
+        torch.equal(found[name], value) for name, value in both["critic"].state_dict().items()
+    )
     assert found.keys() == both["critic"].state_dict().keys()
 
 
 def test_other_shapes_are_named_and_nothing_is_loaded():
     module = network()
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    message = refused(module, {f"critic.{name}": value for name, value in network(7).state_dict().items()}, "critic.")
+    message = refused(
+        module,
+        {f"critic.{name}": value for name, value in network(7).state_dict().items()},
+        "critic.",
+    )
     assert "(critic.2.weight is 7x4 in the file and 2x4 by config.yaml, and 1 more)" in message
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
@@ -53,10 +60,22 @@ def test_other_shapes_are_named_and_nothing_is_loaded():
 @pytest.mark.parametrize(
     ("saved", "words"),
     [
-        ({**network().state_dict(), "2.bias": torch.zeros(())}, "2.bias is one number in the file and 2 by"),
-        ({**network().state_dict(), "1.num_batches_tracked": torch.zeros(2)}, "is 2 in the file and one number by"),
-        ({**network().state_dict(), "3.bias": torch.zeros(2)}, "3.bias is 2 in the file and missing by"),
-        ({k: v for k, v in network().state_dict().items() if k != "0.bias"}, "0.bias is missing in the file and 4 by"),
+        (
+            {**network().state_dict(), "2.bias": torch.zeros(())},
+            "2.bias is one number in the file and 2 by",
+        ),
+        (
+            {**network().state_dict(), "1.num_batches_tracked": torch.zeros(2)},
+            "is 2 in the file and one number by",
+        ),
+        (
+            {**network().state_dict(), "3.bias": torch.zeros(2)},
+            "3.bias is 2 in the file and missing by",
+        ),
+        (
+            {k: v for k, v in network().state_dict().items() if k != "0.bias"},
+            "0.bias is missing in the file and 4 by",
+        ),
         ({}, "0.weight is missing in the file and 4x3 by config.yaml, and 8 more"),
         ({"0.weight": [1, 2]}, "no tensors by name"),
         ({0: torch.zeros(4, 3)}, "no tensors by name"),

@@ -1,4 +1,5 @@
-"""Runs of version 1, as people have them (tests/fixtures/old_runs): they go on, are scored, drawn and tabulated."""
+"""Runs of version 1, as people have them (tests/fixtures/old_runs): they go on, are scored, drawn
+and tabulated."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ def old(tmp_path, tmp_path_factory, monkeypatch):
     cache = Path(environment(tmp_path_factory)["GAN_LAB_DATA_CACHE"])
     cache.mkdir(exist_ok=True)
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/cache").symlink_to(cache)  # shared by the tests: the classifier is trained once
+    (tmp_path / "data/cache").symlink_to(
+        cache
+    )  # shared by the tests: the classifier is trained once
     monkeypatch.chdir(tmp_path)
     return lambda name: Path(shutil.copytree(OLD / name, Path("outputs") / name))
 
@@ -55,7 +58,12 @@ def deviation(run_dir: Path, expected: Path) -> float:
     assert ours.keys() == theirs.keys()
     names = [name for name, value in theirs.items() if value.is_floating_point()]
     difference, norm = (
-        torch.cat([(part[name] - (theirs[name] if part is ours else 0)).double().flatten() for name in names]).norm()
+        torch.cat(
+            [
+                (part[name] - (theirs[name] if part is ours else 0)).double().flatten()
+                for name in names
+            ]
+        ).norm()
         for part in (ours, theirs)
     )
     return float(difference / norm)
@@ -69,7 +77,7 @@ def test_the_fixtures_hold_no_place_of_the_machine_that_made_them():
     assert sum(path.stat().st_size for path in OLD.rglob("*") if path.is_file()) < 300_000
 
 
-# Going on -------------------------------------------------------------------------------------------------------------
+# Going on -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", INTERRUPTED)
@@ -79,7 +87,11 @@ def test_an_interrupted_run_ends_as_its_own_version_would_have_ended_it(name, ol
     resume(run_dir)
     assert deviation(run_dir, OLD / f"{name}_expected.safetensors") < 1e-2
     after = record(run_dir)
-    assert (after["status"], after["resumed_from_step"], after["version"]) == ("finished", 10, VERSION)
+    assert (after["status"], after["resumed_from_step"], after["version"]) == (
+        "finished",
+        10,
+        VERSION,
+    )
     assert "schema" not in after
     assert after["config_hash"] == records.config_hash(before["config"])
     assert_goes_on_as_it_was_scored(before, after)
@@ -87,18 +99,24 @@ def test_an_interrupted_run_ends_as_its_own_version_would_have_ended_it(name, ol
 
 
 def assert_goes_on_as_it_was_scored(before, after):
-    """Every curve has its second point; but AM Score is of all samples now, which is another score with a new name."""
+    """Every curve has its second point; but AM Score is of all samples now, which is another score
+    with a new name."""
     known = versions.renamed(before["history"])
     assert all(name.startswith("am_") for name in after["history"].keys() - known.keys())
     assert known.keys() <= after["history"].keys()
-    assert all(len(points) == 2 for name, points in after["history"].items() if not name.startswith("am_"))
+    assert all(
+        len(points) == 2 for name, points in after["history"].items() if not name.startswith("am_")
+    )
 
 
 def test_an_old_run_that_went_on_with_another_constant_would_be_seen(old, monkeypatch):
-    """The tolerance above tells: batch norm with eps 1e-3 instead of the 1e-5 it began with ends elsewhere."""
+    """The tolerance above tells: batch norm with eps 1e-3 instead of the 1e-5 it began with ends
+    elsewhere."""
     run_dir = old("labels_interrupted")
     layer = dcgan.BatchNorm2d
-    monkeypatch.setattr(dcgan, "BatchNorm2d", lambda *given, **named: layer(*given, **named | {"eps": 1e-3}))
+    monkeypatch.setattr(
+        dcgan, "BatchNorm2d", lambda *given, **named: layer(*given, **named | {"eps": 1e-3})
+    )
     resume(run_dir)
     assert deviation(run_dir, OLD / "labels_interrupted_expected.safetensors") > 2e-2
 
@@ -135,7 +153,9 @@ def test_a_field_that_is_invented_changes_nothing_of_an_old_run(old, monkeypatch
     content = record(run_dir)
     del content["config"]["penalty"]["memory"]
     (run_dir / "record.json").write_text(json.dumps(content))
-    monkeypatch.setitem(versions.FIELD_DEFAULTS, "penalty.memory", Since(2, 0, ("MaxGradientPenalty",)))
+    monkeypatch.setitem(
+        versions.FIELD_DEFAULTS, "penalty.memory", Since(2, 0, ("MaxGradientPenalty",))
+    )
     monkeypatch.setitem(versions.FIELD_DEFAULTS, "keep_checkpoints", Since(2, 2))
     saved = config.saved_config(run_dir, "resume")
     assert (saved.penalty.memory, saved.keep_checkpoints) == (0, 1)
@@ -150,12 +170,19 @@ def test_an_old_run_goes_on_after_a_class_of_its_config_has_moved(old, tmp_path,
     run_dir = old("interrupted")
     (tmp_path / "more").mkdir()
     (tmp_path / "more/moved.py").write_text(inspect.getsource(maxgp))
-    monkeypatch.setattr(gan_lab.penalties, "__path__", [*gan_lab.penalties.__path__, str(tmp_path / "more")])
+    monkeypatch.setattr(
+        gan_lab.penalties, "__path__", [*gan_lab.penalties.__path__, str(tmp_path / "more")]
+    )
     found = signature._path
     place = tmp_path / "more/moved.py"
-    monkeypatch.setattr(signature, "_path", lambda name: place if name == "gan_lab.penalties.moved" else found(name))
+    monkeypatch.setattr(
+        signature, "_path", lambda name: place if name == "gan_lab.penalties.moved" else found(name)
+    )
     monkeypatch.delattr(gan_lab.penalties, "MaxGradientPenalty")
-    before, after = "gan_lab.penalties.MaxGradientPenalty", "gan_lab.penalties.moved.MaxGradientPenalty"
+    before, after = (
+        "gan_lab.penalties.MaxGradientPenalty",
+        "gan_lab.penalties.moved.MaxGradientPenalty",
+    )
     monkeypatch.setitem(versions.MOVED, before, after)
     old_hash = records.config_hash(record(run_dir)["config"])
     resume(run_dir)
@@ -175,7 +202,7 @@ def test_a_score_that_is_renamed_goes_on_under_its_new_name(old, monkeypatch):
     assert len(after) == len(before)
 
 
-# Scored, drawn, tabulated ---------------------------------------------------------------------------------------------
+# Scored, drawn, tabulated -------------------------------------------------------------------------
 
 
 def test_an_old_run_is_scored_again_collected_and_stands_in_one_table_with_a_new_one(old, capsys):
@@ -187,7 +214,14 @@ def test_an_old_run_is_scored_again_collected_and_stands_in_one_table_with_a_new
     assert versions.renamed(before["scores"]).keys() <= again["scores"].keys()
     assert again["scores"]["fid_classifier_200_train"]["step"] == 20
 
-    new = train(Path("outputs/new"), *EXP, *SCORED, "evaluation.samples_in_training=100", "seed=2", small=False)
+    new = train(
+        Path("outputs/new"),
+        *EXP,
+        *SCORED,
+        "evaluation.samples_in_training=100",
+        "seed=2",
+        small=False,
+    )
     one, two = again["config"], record(new)["config"] | {"seed": again["seed"]}
     assert records.config_hash(one) == records.config_hash(two)
     said: list[str] = []
@@ -209,11 +243,15 @@ def test_an_old_run_is_drawn_from(old, capsys):
 def test_the_committed_records_are_read_and_stand_in_their_tables():
     found = read_records(ROOT / "results/records")
     for name in ("2-2", "4-1"):
-        mine = [one for one in found if one["choices"].get("experiment") == f"table_{name.replace('-', '_')}_small"]
+        mine = [
+            one
+            for one in found
+            if one["choices"].get("experiment") == f"table_{name.replace('-', '_')}_small"
+        ]
         assert reporting.table(reporting.TABLES[name], mine, ["digits"], {}).parts
 
 
-# Newer ----------------------------------------------------------------------------------------------------------------
+# Newer --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["record.json", "config.yaml"])
@@ -229,8 +267,17 @@ def test_a_run_of_a_newer_version_is_refused(name, line, old, capsys):
         path.write_text(f"version: {VERSION + 1}\n{path.read_text()}")
     kept = {file: file.read_bytes() for file in run_dir.rglob("*") if file.is_file()}
     program, *arguments = line.format(run_dir).split()
-    is_refusal(command(capsys, *arguments, program=program), name, f"version {VERSION + 1}", "update gan_lab")
-    assert kept == {file: file.read_bytes() for file in run_dir.rglob("*") if file.is_file() and file.name != ".lock"}
+    is_refusal(
+        command(capsys, *arguments, program=program),
+        name,
+        f"version {VERSION + 1}",
+        "update gan_lab",
+    )
+    assert kept == {
+        file: file.read_bytes()
+        for file in run_dir.rglob("*")
+        if file.is_file() and file.name != ".lock"
+    }
 
 
 def test_a_record_of_a_newer_version_is_not_collected(old):

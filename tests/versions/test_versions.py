@@ -1,4 +1,5 @@
-"""What an older config.yaml or record.json implies: one table for reading, identity and comparing."""
+"""What an older config.yaml or record.json implies: one table for reading, identity and
+comparing."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def without(whole: dict, field: str) -> dict:
 
 def saved(folder, content: dict) -> DictConfig:
     """Written as train.py does, unless it says its own version, and read."""
-    (folder / "config.yaml").write_text(_yaml(content) if "version" in content else config.config_text(content))
+    (folder / "config.yaml").write_text(
+        _yaml(content) if "version" in content else config.config_text(content)
+    )
     return config.saved_config(folder, "resume")
 
 
@@ -58,7 +61,7 @@ def _yaml(content: dict) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(content))
 
 
-# The table ------------------------------------------------------------------------------------------------------------
+# The table ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", FIELD_DEFAULTS)
@@ -82,7 +85,7 @@ def test_a_field_of_the_table_is_set_by_the_options_that_have_it(field):
     assert found
 
 
-# Reading --------------------------------------------------------------------------------------------------------------
+# Reading ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,9 @@ def test_a_config_without_a_version_is_of_the_first(since, tmp_path):
     since("ema_decay", Since(1, 0.5))
     old = _yaml(without(plain("run_dir=here"), "ema_decay"))
     (tmp_path / "config.yaml").write_text(old)
-    assert plain_config(config.saved_config(tmp_path, "resume")) == plain("run_dir=here") | {"ema_decay": 0.5}
+    assert plain_config(config.saved_config(tmp_path, "resume")) == plain("run_dir=here") | {
+        "ema_decay": 0.5
+    }
     (tmp_path / "config.yaml").write_text(f"version: {VERSION}\n{old}")
     with pytest.raises(UserError, match="damaged: it has no ema_decay"):
         config.saved_config(tmp_path, "resume")
@@ -122,7 +127,11 @@ def test_a_written_config_is_read_as_it_was(tmp_path):
 
 @pytest.mark.parametrize(
     ("field", "of"),
-    [("penalty.weight", ("SpectralNorm",)), ("optimizer_critic.lr", ()), ("evaluation.extractor.weights", ("Other",))],
+    [
+        ("penalty.weight", ("SpectralNorm",)),
+        ("optimizer_critic.lr", ()),
+        ("evaluation.extractor.weights", ("Other",)),
+    ],
 )
 def test_components_that_do_not_have_the_field_do_not_get_it(field, of, since, tmp_path):
     since(field, Since(2, 5, of))
@@ -161,7 +170,13 @@ def test_the_version_is_no_field_to_set():
 def test_old_paths_are_translated_at_every_depth(moved, tmp_path):
     whole = plain()
     old = copy.deepcopy(whole)
-    for field in ("penalty", "evaluation", "evaluation.extractor", "evaluation.extractor.recipe.network", "trainer"):
+    for field in (
+        "penalty",
+        "evaluation",
+        "evaluation.extractor",
+        "evaluation.extractor.recipe.network",
+        "trainer",
+    ):
         node, name = place(old, f"{field}._target_")
         moved(f"gan_lab.before.{node[name]}", node[name])
         node[name] = f"gan_lab.before.{node[name]}"
@@ -182,12 +197,23 @@ def test_an_old_path_opens_no_way_around_what_a_config_may_name(moved, tmp_path)
 
 def test_scores_have_todays_names(monkeypatch):
     monkeypatch.setitem(versions.RENAMED_SCORES, r"is_(?=[a-z]+_\d+k)", "inception_score_")
-    old = {"is_a_10k.term": 1, "fid_is_a_10k": 2, "is_a": 3, "is_a_10k": 4, "inception_score_a_10k": 5}
-    new = {"inception_score_a_10k.term": 1, "fid_is_a_10k": 2, "is_a": 3, "inception_score_a_10k": 5}
+    old = {
+        "is_a_10k.term": 1,
+        "fid_is_a_10k": 2,
+        "is_a": 3,
+        "is_a_10k": 4,
+        "inception_score_a_10k": 5,
+    }
+    new = {
+        "inception_score_a_10k.term": 1,
+        "fid_is_a_10k": 2,
+        "is_a": 3,
+        "inception_score_a_10k": 5,
+    }
     assert versions.renamed(old) == new == versions.renamed(new)
 
 
-# Identity -------------------------------------------------------------------------------------------------------------
+# Identity -----------------------------------------------------------------------------------------
 
 
 def hash_with(field: str, value, *overrides: str) -> str:
@@ -197,7 +223,9 @@ def hash_with(field: str, value, *overrides: str) -> str:
     return records.config_hash(whole)
 
 
-@pytest.mark.parametrize("field", ["dataset.labelled_fraction", "architecture.new", "penalty.new", "new"])
+@pytest.mark.parametrize(
+    "field", ["dataset.labelled_fraction", "architecture.new", "penalty.new", "new"]
+)
 def test_a_field_at_its_implied_value_is_no_part_of_identity(field, since):
     before = records.config_hash(plain())
     line = FIELD_DEFAULTS.get(field, Since(2, 0.5))
@@ -233,13 +261,23 @@ def test_where_a_class_stands_changes_no_hash():
     def at(group, target, *overrides):
         return hash_with(f"{group}._target_", target, *overrides)
 
-    assert at("penalty", "gan_lab.somewhere.deep.MaxGradientPenalty") == records.config_hash(plain())
+    assert at("penalty", "gan_lab.somewhere.deep.MaxGradientPenalty") == records.config_hash(
+        plain()
+    )
     assert at("penalty", "gan_lab.penalties.GradientPenalty") != records.config_hash(plain())
-    assert at("loss", OWN) == at("loss", "my_package.elsewhere.mine") != at("loss", "their_package.losses.mine")
+    assert (
+        at("loss", OWN)
+        == at("loss", "my_package.elsewhere.mine")
+        != at("loss", "their_package.losses.mine")
+    )
 
 
 def test_identity_is_the_same_of_a_config_of_what_a_checkpoint_keeps_and_of_itself():
-    for overrides in ((), ("experiment=am_gan", "dataset.labelled_fraction=0.5"), ("optimizer_critic.lr=1",)):
+    for overrides in (
+        (),
+        ("experiment=am_gan", "dataset.labelled_fraction=0.5"),
+        ("optimizer_critic.lr=1",),
+    ):
         whole = plain(*overrides)
         whole["loss"]["_target_"] = OWN
         identity = records.identity(whole)
@@ -267,14 +305,16 @@ def test_a_checkpoint_of_an_older_version_is_of_its_run(since, moved, tmp_path):
         records.check_same_run(tmp_path, plain("penalty.memory=1"), kept)
 
 
-# Comparing ------------------------------------------------------------------------------------------------------------
+# Comparing ----------------------------------------------------------------------------------------
 
 
 def recorded(run_id: str, content: dict) -> dict:
     return {"run_id": run_id, "config": content, "dataset": {"content_hash": "d1"}, "choices": {}}
 
 
-@pytest.mark.parametrize("field", ["ema_decay", "dataset.labelled_fraction", "architecture.latent_dim", "labels"])
+@pytest.mark.parametrize(
+    "field", ["ema_decay", "dataset.labelled_fraction", "architecture.latent_dim", "labels"]
+)
 def test_records_are_compared_by_the_same_table(field, since):
     whole = plain()
     node, name = place(whole, field)
@@ -284,7 +324,10 @@ def test_records_are_compared_by_the_same_table(field, since):
             check_comparable([one, two], [], [], ["seed"])
         since(field, Since(2, node[name]))
     check_comparable([one, two], [], [], ["seed"])
-    since(field, Since(2, {"_target_": "gan_lab.losses.targets.Dynamic"} if field == "labels" else 0.125))
+    since(
+        field,
+        Since(2, {"_target_": "gan_lab.losses.targets.Dynamic"} if field == "labels" else 0.125),
+    )
     with pytest.raises(UserError, match=f"differ in config.{field}.*run one.*run two"):
         check_comparable([one, two], [], [], ["seed"])
 

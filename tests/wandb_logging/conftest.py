@@ -1,4 +1,5 @@
-"""Makes the helpers of tests/training importable; keeps data caches and what W&B would put into a home elsewhere."""
+"""Makes the helpers of tests/training importable; keeps data caches and what W&B would put into a
+home elsewhere."""
 
 import sys
 from pathlib import Path
@@ -24,5 +25,6 @@ def home(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True)
 def _service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs that a test starts have W&B processes of their own, as outside: that of this process is not theirs."""
+    """Programs that a test starts have W&B processes of their own, as outside: that of this process
+    is not theirs."""
     monkeypatch.delenv("WANDB_SERVICE", raising=False)

@@ -1,4 +1,5 @@
-"""W&B only where it is asked for, sent only where somebody is logged in; its refusals are one line."""
+"""W&B only where it is asked for, sent only where somebody is logged in; its refusals are one
+line."""
 
 from __future__ import annotations
 
@@ -8,7 +9,13 @@ import sys
 import pytest
 from gan_runs import ROOT, finish, is_refusal, start, without
 
-SHORT = ("architecture.channels=8", "n_critic=1", "max_generator_steps=1", "batch_size=16", "generator_batch_size=16")
+SHORT = (
+    "architecture.channels=8",
+    "n_critic=1",
+    "max_generator_steps=1",
+    "batch_size=16",
+    "generator_batch_size=16",
+)
 SHORT += ("evaluation=off", "run_dir=run")
 ONLINE = ("logger=wandb", "logger.wandb.offline=false")
 
@@ -69,6 +76,8 @@ def test_a_server_that_is_not_there(online, tmp_path):
 @pytest.mark.slow
 def test_offline_is_yes_or_no(tmp_path):
     is_refusal(
-        finish(start(*SHORT, "logger=wandb", "logger.wandb.offline=maybe", cwd=tmp_path)), "maybe", "true or false"
+        finish(start(*SHORT, "logger=wandb", "logger.wandb.offline=maybe", cwd=tmp_path)),
+        "maybe",
+        "true or false",
     )
     assert not (tmp_path / "run").exists()

@@ -11,8 +11,20 @@ from gan_runs import command, is_refusal
 
 PROGRAM = "scripts/wandb_dashboard.py"
 SCORES = {
-    "fid_classifier_10k_test": {"value": 3.0, "std": None, "step": 6, "n_samples": 10000, "extractor": {}},
-    "is_classifier_10k_10x": {"value": 7.0, "std": 0.1, "step": 6, "n_samples": 10000, "extractor": {}},
+    "fid_classifier_10k_test": {
+        "value": 3.0,
+        "std": None,
+        "step": 6,
+        "n_samples": 10000,
+        "extractor": {},
+    },
+    "is_classifier_10k_10x": {
+        "value": 7.0,
+        "std": 0.1,
+        "step": 6,
+        "n_samples": 10000,
+        "extractor": {},
+    },
 }
 HISTORY = {"is_classifier_2k_10x": [[3, 5.0]], "is_classifier_2k_10x.marginal_entropy": [[3, 2.0]]}
 
@@ -20,7 +32,10 @@ HISTORY = {"is_classifier_2k_10x": [[3, 5.0]], "is_classifier_2k_10x.marginal_en
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """Two records, and a network whose use is an error."""
-    for name, content in {"a": {"scores": SCORES, "history": HISTORY}, "b": {"scores": {}, "history": {}}}.items():
+    for name, content in {
+        "a": {"scores": SCORES, "history": HISTORY},
+        "b": {"scores": {}, "history": {}},
+    }.items():
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "record.json").write_text(json.dumps({"schema": 1, **content}))
 
@@ -35,7 +50,10 @@ def runs(tmp_path, monkeypatch):
 
 def sections(path):
     spec = json.loads(path.read_text())
-    return {section["name"]: section["panels"] for section in spec["section"]["panelBankConfig"]["sections"]}
+    return {
+        section["name"]: section["panels"]
+        for section in spec["section"]["panelBankConfig"]["sections"]
+    }
 
 
 def test_panels(runs, capsys, tmp_path):
@@ -47,13 +65,17 @@ def test_panels(runs, capsys, tmp_path):
         ["is_classifier_2k_10x"],
         ["is_classifier_2k_10x/marginal_entropy"],
     ]
-    assert {(curve["xAxis"], curve["groupBy"]) for curve in curves} == {("generator_step", "choices.value.loss")}
+    assert {(curve["xAxis"], curve["groupBy"]) for curve in curves} == {
+        ("generator_step", "choices.value.loss")
+    }
     cells = [panel["config"] for panel in found["Scores by cell"]]
     assert [cell["metrics"] for cell in cells] == [[f"final/{name}"] for name in sorted(SCORES)]
     assert {cell["groupBy"] for cell in cells} == {"cell.value"}
     grids = [panel["config"]["mediaKeys"] for panel in found["Samples"]]
     assert grids == [["samples"], ["samples_by_class"]]
-    losses = [panel["config"]["metrics"][0] for panel in found["Losses and gradient norms, by loss"]]
+    losses = [
+        panel["config"]["metrics"][0] for panel in found["Losses and gradient norms, by loss"]
+    ]
     assert {"critic_loss", "generator_loss", "gradient_norm"} <= set(losses)
 
 
@@ -62,7 +84,9 @@ def test_no_runs_are_named(runs, capsys):
 
 
 def test_no_scores(runs, capsys):
-    is_refusal(command(capsys, f"runs={runs / 'b'}", program=PROGRAM), str(runs / "b"), "finished runs")
+    is_refusal(
+        command(capsys, f"runs={runs / 'b'}", program=PROGRAM), str(runs / "b"), "finished runs"
+    )
 
 
 def test_a_misspelt_field(runs, capsys):
@@ -71,7 +95,12 @@ def test_a_misspelt_field(runs, capsys):
 
 def test_the_library_is_not_installed(runs, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
-    is_refusal(command(capsys, f"runs={runs}", program=PROGRAM), "wandb-workspaces", "pip install", "[dashboard]")
+    is_refusal(
+        command(capsys, f"runs={runs}", program=PROGRAM),
+        "wandb-workspaces",
+        "pip install",
+        "[dashboard]",
+    )
 
 
 def test_nobody_is_logged_in(runs, capsys, monkeypatch):
@@ -79,4 +108,6 @@ def test_nobody_is_logged_in(runs, capsys, monkeypatch):
 
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setattr(wandb, "login", lambda prompt: False)
-    is_refusal(command(capsys, f"runs={runs}", "send=true", program=PROGRAM), "wandb login", "send=false")
+    is_refusal(
+        command(capsys, f"runs={runs}", "send=true", program=PROGRAM), "wandb login", "send=false"
+    )

@@ -1,4 +1,5 @@
-"""Offline runs as W&B's own reader finds them: axis, values, pictures, config, files; resume, sweeps, processes."""
+"""Offline runs as W&B's own reader finds them: axis, values, pictures, config, files; resume,
+sweeps, processes."""
 
 from __future__ import annotations
 
@@ -9,18 +10,39 @@ import signal
 
 import pytest
 import yaml
-from gan_runs import Killed, command, finish, kill_after, metrics, record, resume, start, train, wait_for
+from gan_runs import (
+    Killed,
+    command,
+    finish,
+    kill_after,
+    metrics,
+    record,
+    resume,
+    start,
+    train,
+    wait_for,
+)
 from wandb_files import read
 
 SHORT = ("n_critic=1", "max_generator_steps=6", "log_every=2", "sample_every=4", "logger=wandb")
-PROGRAM = ("architecture.channels=8", "batch_size=16", "generator_batch_size=16", "evaluation=off", *SHORT)
+PROGRAM = (
+    "architecture.channels=8",
+    "batch_size=16",
+    "generator_batch_size=16",
+    "evaluation=off",
+    *SHORT,
+)
 
 
 def rows(logged):
     """{generator step: what metrics.jsonl would say of it}."""
     kept = {}
     for item in logged.history:
-        numbers = {key: value for key, value in item.items() if key[0] != "_" and not key.startswith("samples")}
+        numbers = {
+            key: value
+            for key, value in item.items()
+            if key[0] != "_" and not key.startswith("samples")
+        }
         kept[numbers.pop("generator_step")] = numbers
     return kept
 
@@ -48,7 +70,11 @@ def logged(trained):
 
 
 def test_generator_steps_are_the_axis(logged):
-    assert [(item["_step"], item["generator_step"]) for item in logged.history] == [(2, 2), (4, 4), (6, 6)]
+    assert [(item["_step"], item["generator_step"]) for item in logged.history] == [
+        (2, 2),
+        (4, 4),
+        (6, 6),
+    ]
     (everything,) = (metric for metric in logged.metrics if metric.get("glob_name") == "*")
     assert everything["step_metric"] == "generator_step"
 
@@ -65,7 +91,9 @@ def test_grids_are_shown_at_the_steps_where_they_were_drawn(trained, logged):
         if f"{key}.path" in item
     ]
     files = {"samples": "step", "samples_by_class": "classes"}
-    assert [(step, key) for step, key, _, _ in shown] == [(step, key) for step in (4, 6) for key in files]
+    assert [(step, key) for step, key, _, _ in shown] == [
+        (step, key) for step in (4, 6) for key in files
+    ]
     for step, key, path, digest in shown:
         drawn = (trained / "samples" / f"{files[key]}_{step}.png").read_bytes()
         assert (logged.files / path).read_bytes() == drawn
@@ -92,10 +120,15 @@ def test_end_of_the_run(trained, logged):
     assert logged.summary["status"] == found["status"] == "finished"
     assert logged.summary["images_seen"] == 6 * 16
     kept = {
-        artifact["type"]: {entry["path"]: entry["digest"] for entry in artifact["manifest"]["contents"]}
+        artifact["type"]: {
+            entry["path"]: entry["digest"] for entry in artifact["manifest"]["contents"]
+        }
         for artifact in logged.artifacts
     }
-    files = {"scores": ["record.json", "metrics.jsonl"], "generator": ["generator.safetensors", "generator.json"]}
+    files = {
+        "scores": ["record.json", "metrics.jsonl"],
+        "generator": ["generator.safetensors", "generator.json"],
+    }
     assert kept == {
         kind: {
             name: base64.b64encode(hashlib.md5((trained / name).read_bytes()).digest()).decode()
@@ -160,9 +193,16 @@ def test_three_jobs_of_a_sweep_are_three_runs_of_one_group(tmp_path, monkeypatch
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_under_the_same_id(tmp_path):
-    """What W&B has of it before and after has no holes; between them at most the last second before the kill is."""
+    """What W&B has of it before and after has no holes; between them at most the last second before
+    the kill is."""
     run_dir = tmp_path / "run"
-    process = start(*PROGRAM, f"run_dir={run_dir}", "max_generator_steps=400", "checkpoint_every=20", cwd=tmp_path)
+    process = start(
+        *PROGRAM,
+        f"run_dir={run_dir}",
+        "max_generator_steps=400",
+        "checkpoint_every=20",
+        cwd=tmp_path,
+    )
     wait_for(run_dir / "checkpoints" / "step_100.ckpt", process)
     process.send_signal(signal.SIGKILL)
     finish(process)
@@ -208,18 +248,33 @@ def test_of_two_processes_the_first_logs(tmp_path):
 
 @pytest.mark.slow
 def test_scores_over_training_and_after_it(tmp_path):
-    evaluation = ("evaluation=classifier", "evaluation.samples=60", "evaluation.samples_in_training=40")
+    evaluation = (
+        "evaluation=classifier",
+        "evaluation.samples=60",
+        "evaluation.samples_in_training=40",
+    )
     evaluation += ("evaluation.splits=2", "evaluate_every=3")
     run_dir = train(tmp_path / "run", *SHORT, *evaluation)
     (found,) = read(run_dir)
     content = record(run_dir)
     wanted = {
-        (step, name.replace(".", "/")): value for name, points in content["history"].items() for step, value in points
+        (step, name.replace(".", "/")): value
+        for name, points in content["history"].items()
+        for step, value in points
     }
-    shown = {(item["_step"], key): item[key] for item in found.history for _, key in wanted if key in item}
+    shown = {
+        (item["_step"], key): item[key]
+        for item in found.history
+        for _, key in wanted
+        if key in item
+    }
     assert shown == pytest.approx(wanted, rel=1e-6)
     assert {step for step, _ in wanted} == {3, 6}
     for name, entry in content["scores"].items():
         assert found.summary[f"final/{name}"] == pytest.approx(entry["value"], rel=1e-6)
     assert "scores.path" in found.history[-1]
-    assert {artifact["type"] for artifact in found.artifacts} == {"scores", "generator", "run_table"}
+    assert {artifact["type"] for artifact in found.artifacts} == {
+        "scores",
+        "generator",
+        "run_table",
+    }

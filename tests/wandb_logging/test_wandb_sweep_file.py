@@ -1,4 +1,5 @@
-"""conf/wandb_sweep.yaml: every command that an agent would make of it composes, and is a run that can train."""
+"""conf/wandb_sweep.yaml: every command that an agent would make of it composes, and is a run that
+can train."""
 
 from __future__ import annotations
 
@@ -17,12 +18,19 @@ SWEEP = yaml.safe_load((CONF / "wandb_sweep.yaml").read_text())
 def commands():
     """Of the whole grid, by the functions of W&B's agent."""
     choices = {
-        name: about["values"] if "values" in about else [about["value"]] for name, about in SWEEP["parameters"].items()
+        name: about["values"] if "values" in about else [about["value"]]
+        for name, about in SWEEP["parameters"].items()
     }
     for values in itertools.product(*choices.values()):
-        job = {"args": {name: {"value": value} for name, value in zip(choices, values, strict=True)}}
+        job = {
+            "args": {name: {"value": value} for name, value in zip(choices, values, strict=True)}
+        }
         macros = create_sweep_command_args(job)
-        macros |= {"env": ["/usr/bin/env"], "interpreter": ["python"], "program": [SWEEP["program"]]}
+        macros |= {
+            "env": ["/usr/bin/env"],
+            "interpreter": ["python"],
+            "program": [SWEEP["program"]],
+        }
         line = []
         for word in create_sweep_command(list(SWEEP["command"])):
             line += macros[word[2:-1]] if word.startswith("${") else [word]

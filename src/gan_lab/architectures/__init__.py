@@ -1,7 +1,8 @@
 """Generators and critics. An architecture is a frozen dataclass of its own fields with
 
 latent_dim: int                                  z has shape (n, latent_dim)
-generator(spec: DataSpec, conditions: int = 0) -> nn.Module     (n, latent_dim + conditions) -> samples (n, *spec.shape)
+generator(spec: DataSpec, conditions: int = 0) -> nn.Module
+                                     (n, latent_dim + conditions) -> samples (n, *spec.shape)
 critic(spec: DataSpec, outputs: int) -> nn.Module    samples -> (n, outputs)
 
 The facts of the data come with the call, so one architecture serves every data set that it accepts.

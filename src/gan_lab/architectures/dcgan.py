@@ -15,21 +15,26 @@ from gan_lab.types import DataSpec
 
 @dataclass(frozen=True)
 class DCGAN:
-    """Convolutional generator and critic; weight normalisation in every layer, batch normalisation in all but the last.
+    """Convolutional generator and critic; weight normalisation in every layer, batch normalisation
+    in all but the last.
 
-    For images of side S = 2^k >= 8 there are log2(S/4) stages between 4×4 and S×S. Generator: linear to 4×4, then
-    3×3 transposed convolutions of stride 2, generator_channels wide at S×S and twice as wide a stage earlier (768, 384,
-    192, 96 for 32 pixels); one of stride 1, tanh. Critic: Gaussian noise on its input; 3×3 convolutions, stride 1 and
-    critic_channels wide at S×S, then stride 2 and twice as wide a stage (64, 128, 256, 512); mean over the 4×4 map,
-    linear. In this order a layer is: convolution, batch norm, leaky ReLU (slope 0.2), and in the critic dropout.
+    For images of side S = 2^k >= 8 there are log2(S/4) stages between 4×4 and S×S. Generator:
+    linear to 4×4, then 3×3 transposed convolutions of stride 2, generator_channels wide at S×S and
+    twice as wide a stage earlier (768, 384, 192, 96 for 32 pixels); one of stride 1, tanh. Critic:
+    Gaussian noise on its input; 3×3 convolutions, stride 1 and critic_channels wide at S×S, then
+    stride 2 and twice as wide a stage (64, 128, 256, 512); mean over the 4×4 map, linear. In this
+    order a layer is: convolution, batch norm, leaky ReLU (slope 0.2), and in the critic dropout.
 
-    extra_layer: one more 3×3 convolution of the critic at 4×4, for predefined labels. noise: standard deviation.
+    extra_layer: one more 3×3 convolution of the critic at 4×4, for predefined labels. noise:
+    standard deviation.
     critic_batch_norm: false makes each sample's score its own, which gradient penalties need.
     batch_norm_eps: added to variances, 1e-3 as in the author's program [code].
-    Batch norm has no running statistics: sampling, too, normalises by its batch, of the training's size [code].
+    Batch norm has no running statistics: sampling, too, normalises by its batch, of the training's
+    size [code].
 
-    Initial weights come from torch's global generator, v ~ N(0, 0.05²); `initialise_from_data` sets the scales [code].
-    The thesis lists a layer's parts without their order; batch norm before the activation is DCGAN's (Radford 2015).
+    Initial weights come from torch's global generator, v ~ N(0, 0.05²); `initialise_from_data` sets
+    the scales [code]. The thesis lists a layer's parts without their order; batch norm before the
+    activation is DCGAN's (Radford 2015).
 
     Errors: UserError for a number out of range and for samples of another shape.
     """
@@ -63,18 +68,27 @@ class DCGAN:
             *self._activated(width, batch_norm=True),
         ]
         for _ in range(stages):
-            layers.append(weight_normalised(nn.ConvTranspose2d(width, width // 2, 3, 2, padding=1, output_padding=1)))
+            layers.append(
+                weight_normalised(
+                    nn.ConvTranspose2d(width, width // 2, 3, 2, padding=1, output_padding=1)
+                )
+            )
             width //= 2
             layers += self._activated(width, batch_norm=True)
         return nn.Sequential(
-            *layers, weight_normalised(nn.ConvTranspose2d(width, image_channels, 3, padding=1)), nn.Tanh()
+            *layers,
+            weight_normalised(nn.ConvTranspose2d(width, image_channels, 3, padding=1)),
+            nn.Tanh(),
         )
 
     def critic(self, spec: DataSpec, outputs: int) -> nn.Module:
         """Images (n, *spec.shape) -> (n, outputs), unbounded."""
         image_channels, side = square_image(spec, "dcgan")
         width = self.critic_channels
-        layers: list[nn.Module] = [GaussianNoise(self.noise), *self._convolution(image_channels, width, stride=1)]
+        layers: list[nn.Module] = [
+            GaussianNoise(self.noise),
+            *self._convolution(image_channels, width, stride=1),
+        ]
         for _ in range(_stages(side)):
             layers += self._convolution(width, 2 * width, stride=2)
             width *= 2
@@ -85,15 +99,24 @@ class DCGAN:
 
     def _convolution(self, inputs: int, outputs: int, stride: int) -> list[nn.Module]:
         convolution = weight_normalised(nn.Conv2d(inputs, outputs, 3, stride, padding=1))
-        return [convolution, *self._activated(outputs, batch_norm=self.critic_batch_norm), nn.Dropout(self.dropout)]
+        return [
+            convolution,
+            *self._activated(outputs, batch_norm=self.critic_batch_norm),
+            nn.Dropout(self.dropout),
+        ]
 
     def _activated(self, channels: int, *, batch_norm: bool) -> list[nn.Module]:
-        norm = [BatchNorm2d(channels, eps=self.batch_norm_eps, track_running_stats=False)] if batch_norm else []
+        norm = (
+            [BatchNorm2d(channels, eps=self.batch_norm_eps, track_running_stats=False)]
+            if batch_norm
+            else []
+        )
         return [*norm, nn.LeakyReLU(0.2)]
 
 
 class GaussianNoise(nn.Module):
-    """x + std · ε, ε ~ N(0, I) from torch's global generator, in training mode; x itself in eval mode."""
+    """x + std · ε, ε ~ N(0, I) from torch's global generator, in training mode; x itself in eval
+    mode."""
 
     def __init__(self, std: float) -> None:
         super().__init__()

@@ -34,10 +34,12 @@ def glorot_uniform(layer: Layer) -> Layer:
 
 
 class PooledConv2d(nn.Conv2d):
-    """3×3 convolution (padding 1), then the mean of each 2×2 square: (n, in, H, W) -> (n, out, H/2, W/2), H and W even.
+    """3×3 convolution (padding 1), then the mean of each 2×2 square: (n, in, H, W) -> (n, out, H/2,
+    W/2), H and W even.
 
-    A mean of shifted convolutions is the convolution with the mean of the shifted kernels: one 4×4 convolution of
-    stride 2, with 4/9 of the multiplications. Equal to the two steps up to rounding, in every derivative too.
+    A mean of shifted convolutions is the convolution with the mean of the shifted kernels: one 4×4
+    convolution of stride 2, with 4/9 of the multiplications. Equal to the two steps up to rounding,
+    in every derivative too.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -48,9 +50,11 @@ class PooledConv2d(nn.Conv2d):
 
 
 class UpsampledConv2d(nn.Conv2d):
-    """Every pixel doubled in both directions, then a 3×3 convolution (padding 1): (n, in, H, W) -> (n, out, 2H, 2W).
+    """Every pixel doubled in both directions, then a 3×3 convolution (padding 1): (n, in, H, W) ->
+    (n, out, 2H, 2W).
 
-    Computed as the transpose of `PooledConv2d`'s convolution, with 4/9 of the multiplications of the two steps.
+    Computed as the transpose of `PooledConv2d`'s convolution, with 4/9 of the multiplications of
+    the two steps.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -62,24 +66,33 @@ class UpsampledConv2d(nn.Conv2d):
 
 
 def _sum_of_shifts(kernel: Tensor) -> Tensor:
-    """(out, in, 3, 3) -> (out, in, 4, 4): the kernel added up at the four positions it has in a 4×4 square."""
+    """(out, in, 3, 3) -> (out, in, 4, 4): the kernel added up at the four positions it has in a 4×4
+    square."""
     rows = F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))
     return F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation of (n, C, H, W) with eps 1e-3 and running statistics that move by 0.01 [code].
+    """Batch normalisation of (n, C, H, W) with eps 1e-3 and running statistics that move by 0.01
+    [code].
 
-    In training mode every pass normalises by its own batch; the running statistics, which eval mode uses, move
-    only outside `frozen_statistics`. (0.01 is torch's `momentum`; TensorFlow calls the same thing decay 0.99.)
+    In training mode every pass normalises by its own batch; the running statistics, which eval mode
+    uses, move only outside `frozen_statistics`. (0.01 is torch's `momentum`; TensorFlow calls the
+    same thing decay 0.99.)
     """
 
     statistics_frozen: bool = False
 
     def __init__(
-        self, num_features: int, eps: float = 1e-3, momentum: float = 0.01, track_running_stats: bool = True
+        self,
+        num_features: int,
+        eps: float = 1e-3,
+        momentum: float = 0.01,
+        track_running_stats: bool = True,
     ) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum, track_running_stats=track_running_stats)
+        super().__init__(
+            num_features, eps=eps, momentum=momentum, track_running_stats=track_running_stats
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training and parallel.world_size() > 1:
@@ -90,12 +103,17 @@ class BatchNorm2d(nn.BatchNorm2d):
         return super().forward(x)
 
     def _over_processes(self, x: Tensor) -> Tensor:
-        """By the statistics of the global batch: torch's SyncBatchNorm refuses the CPU and has no second derivative."""
+        """By the statistics of the global batch: torch's SyncBatchNorm refuses the CPU and has no
+        second derivative."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         mean = parallel.mean(wide.mean((0, 2, 3)))
         centred = wide - mean[:, None, None]
         variance = parallel.mean(centred.square().mean((0, 2, 3)))
-        if self.running_mean is not None and self.running_var is not None and not self.statistics_frozen:
+        if (
+            self.running_mean is not None
+            and self.running_var is not None
+            and not self.statistics_frozen
+        ):
             count = parallel.world_size() * x.numel() // x.shape[1]
             assert self.momentum is not None
             assert self.num_batches_tracked is not None
@@ -108,9 +126,11 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Inside, training-mode passes of `module` leave running statistics and `num_batches_tracked` as they are.
+    """Inside, training-mode passes of `module` leave running statistics and `num_batches_tracked`
+    as they are.
 
-    For the generator in critic steps: only generator steps move its statistics [code]. May be nested.
+    For the generator in critic steps: only generator steps move its statistics [code]. May be
+    nested.
     """
     layers = [layer for layer in module.modules() if isinstance(layer, BatchNorm2d)]
     before = [layer.statistics_frozen for layer in layers]
@@ -124,20 +144,24 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
 
 
 def normalises_by_batch(module: nn.Module) -> bool:
-    """Whether an output depends on the samples beside it even in eval mode: batch norm without running statistics."""
+    """Whether an output depends on the samples beside it even in eval mode: batch norm without
+    running statistics."""
     return any(
-        isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_mean is None for layer in module.modules()
+        isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_mean is None
+        for layer in module.modules()
     )
 
 
 def square_image(spec: DataSpec, architecture: str) -> tuple[int, int]:
-    """(image channels, side). Raises UserError unless the samples are square images with a side of 8, 16, 32, ..."""
+    """(image channels, side). Raises UserError unless the samples are square images with a side of
+    8, 16, 32, ..."""
     if spec.kind == "images" and len(spec.shape) == 3:
         channels, height, width = spec.shape
         if height == width and height >= 8 and height.bit_count() == 1:
             return channels, height
     shape = "×".join(map(str, spec.shape))
     raise UserError(
-        f"architecture={architecture} draws square images with a side of 8, 16, 32, 64, ..., and {spec.name} has "
+        f"architecture={architecture} draws square images with a side of 8, 16, 32, 64, ..., and "
+        f"{spec.name} has "
         f"{spec.kind} of shape {shape}: use architecture=mlp"
     )

@@ -18,9 +18,10 @@ def leaky_relu() -> nn.Module:
     return nn.LeakyReLU(0.2)
 
 
-# name -> (layer, gain). With weights of variance gain²/fan_in the scale of a signal stays from layer to layer where
-# 1/gain² is the mean square that the activation leaves of a standard normal input (He et al. 2015, arXiv:1502.01852);
-# selu has 1 by construction. By that rule tanh had 1.59, which multiplies gradients a hundredfold in 64 layers.
+# name -> (layer, gain). With weights of variance gain²/fan_in the scale of a signal stays from
+# layer to layer where 1/gain² is the mean square that the activation leaves of a standard normal
+# input (He et al. 2015, arXiv:1502.01852); selu has 1 by construction. By that rule tanh had 1.59,
+# which multiplies gradients a hundredfold in 64 layers.
 ACTIVATIONS: dict[str, tuple[Callable[[], nn.Module], float]] = {
     "relu": (nn.ReLU, sqrt(2)),
     "leaky_relu": (leaky_relu, sqrt(2 / 1.04)),
@@ -34,11 +35,12 @@ ACTIVATIONS: dict[str, tuple[Callable[[], nn.Module], float]] = {
 class MLP:
     """`depth` hidden layers of `width` units each, in the generator and in the critic.
 
-    Images are flattened on the way in; generated images end in tanh, generated points are unbounded.
+    Images are flattened on the way in; generated images end in tanh, generated points are
+    unbounded.
 
-    Initial weights come from torch's global generator: hidden weights ~ U(±gain·sqrt(3 / fan_in)) with the activation's
-    gain, hidden biases ~ U(±1 / sqrt(fan_in)) (without biases the kinks of a ReLU net in the plane would all meet at
-    the origin), output layer Glorot-uniform with bias 0.
+    Initial weights come from torch's global generator: hidden weights ~ U(±gain·sqrt(3 / fan_in))
+    with the activation's gain, hidden biases ~ U(±1 / sqrt(fan_in)) (without biases the kinks of a
+    ReLU net in the plane would all meet at the origin), output layer Glorot-uniform with bias 0.
 
     Errors: UserError for a size that is no whole number >= 1 and for an unknown activation.
     """
@@ -57,7 +59,9 @@ class MLP:
         """(n, latent_dim + conditions) -> samples (n, *spec.shape); images in [-1, 1]."""
         squash = [nn.Tanh()] if spec.kind == "images" else []
         return nn.Sequential(
-            *self._layers(self.latent_dim + conditions, spec.size), *squash, nn.Unflatten(1, spec.shape)
+            *self._layers(self.latent_dim + conditions, spec.size),
+            *squash,
+            nn.Unflatten(1, spec.shape),
         )
 
     def critic(self, spec: DataSpec, outputs: int) -> nn.Module:

@@ -24,12 +24,12 @@ from gan_lab.types import DataSpec
 class ResNet:
     """Residual generator and critic, all layers `channels` wide.
 
-    For images of side S = 2^k >= 8 with any number of channels: the generator has log2(S/4) up blocks; the critic
-    max(1, log2(S/8)) down blocks and two flat ones, so its last maps are 8×8, and 4×4 for S = 8.
-    At 3×32×32 and 128 channels: 1,204,483 and (one output) 1,053,825 parameters.
+    For images of side S = 2^k >= 8 with any number of channels: the generator has log2(S/4) up
+    blocks; the critic max(1, log2(S/8)) down blocks and two flat ones, so its last maps are 8×8,
+    and 4×4 for S = 8. At 3×32×32 and 128 channels: 1,204,483 and (one output) 1,053,825 parameters.
 
-    Initial weights come from torch's global generator [code]: 3×3 convolutions of the blocks He-uniform; 1×1, output
-    and linear layers Glorot-uniform; biases 0.
+    Initial weights come from torch's global generator [code]: 3×3 convolutions of the blocks
+    He-uniform; 1×1, output and linear layers Glorot-uniform; biases 0.
 
     Errors: UserError for a size that is no whole number >= 1 and for samples of another shape.
     Source: thesis Table 2-3; Gulrajani et al. 2017 (arXiv:1704.00028), appendix.
@@ -54,7 +54,8 @@ class ResNet:
 
 
 class ResNetGenerator(nn.Module):
-    """Linear to (channels, 4, 4); up blocks; BN, ReLU, conv3, tanh. (n, inputs) -> (n, *image) in [-1, 1]."""
+    """Linear to (channels, 4, 4); up blocks; BN, ReLU, conv3, tanh. (n, inputs) -> (n, *image) in
+    [-1, 1]."""
 
     def __init__(self, inputs: int, channels: int, image_channels: int, side: int) -> None:
         super().__init__()
@@ -71,7 +72,8 @@ class ResNetGenerator(nn.Module):
 
 
 class ResNetCritic(nn.Module):
-    """Down blocks; two flat blocks; ReLU, mean over the map, linear. No normalisation. (n, *image) -> (n, outputs)."""
+    """Down blocks; two flat blocks; ReLU, mean over the map, linear. No normalisation. (n, *image)
+    -> (n, outputs)."""
 
     def __init__(self, image_channels: int, side: int, channels: int, outputs: int) -> None:
         super().__init__()
@@ -89,7 +91,8 @@ class ResNetCritic(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """BN, ReLU, nearest ×2, conv3, BN, ReLU, conv3, beside nearest ×2, conv1: (n, C, H, W) -> (n, C, 2H, 2W)."""
+    """BN, ReLU, nearest ×2, conv3, BN, ReLU, conv3, beside nearest ×2, conv1: (n, C, H, W) -> (n,
+    C, 2H, 2W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -107,10 +110,11 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """ReLU, conv3, ReLU, conv3, mean 2×2, beside conv1, mean 2×2: (n, in, H, W) -> (n, out, H/2, W/2).
+    """ReLU, conv3, ReLU, conv3, mean 2×2, beside conv1, mean 2×2: (n, in, H, W) -> (n, out, H/2,
+    W/2).
 
-    The critic's first block sees the image itself: `activate_input=False` leaves out the first ReLU, and the
-    convolution that widens comes first.
+    The critic's first block sees the image itself: `activate_input=False` leaves out the first
+    ReLU, and the convolution that widens comes first.
     """
 
     def __init__(self, in_channels: int, out_channels: int, activate_input: bool = True) -> None:
@@ -123,7 +127,8 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.relu(x) if self.activate_input else x)
         h = self.conv2(F.relu_(h))
-        # Table 2-3 pools first in the first block only; a 1×1 convolution commutes with the mean, and costs less after.
+        # Table 2-3 pools first in the first block only; a 1×1 convolution commutes with the mean,
+        # and costs less after.
         return h.add_(self.shortcut(F.avg_pool2d(x, 2)))
 
 

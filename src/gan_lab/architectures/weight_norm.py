@@ -1,4 +1,5 @@
-"""Weight normalisation (Salimans and Kingma 2016, arXiv:1602.07868): torch's own, and its start from data."""
+"""Weight normalisation (Salimans and Kingma 2016, arXiv:1602.07868): torch's own, and its start
+from data."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ Layer = TypeVar("Layer", bound=nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
 
 
 def weight_normalised(layer: Layer) -> Layer:
-    """w = g v/||v|| with one g for each output channel; v ~ N(0, 0.05²), g = ||v||, bias 0. In place."""
+    """w = g v/||v|| with one g for each output channel; v ~ N(0, 0.05²), g = ||v||, bias 0. In
+    place."""
     nn.init.normal_(layer.weight, std=0.05)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
@@ -22,11 +24,13 @@ def weight_normalised(layer: Layer) -> Layer:
 
 @torch.no_grad()
 def initialise_from_data(network: nn.Module, batch: Tensor) -> None:
-    """Set g and bias of every weight-normalised layer so that its outputs have mean 0 and variance 1 on `batch`.
+    """Set g and bias of every weight-normalised layer so that its outputs have mean 0 and variance
+    1 on `batch`.
 
-    One pass, each layer on what the layers before it make once they are set: g ← g/σ, b ← (b - μ)/σ with mean μ and
-    standard deviation σ of each output channel. A channel that is constant on the batch keeps its scale. Nothing
-    happens, and nothing random is drawn, where no layer is weight-normalised.
+    One pass, each layer on what the layers before it make once they are set: g ← g/σ, b ← (b - μ)/σ
+    with mean μ and standard deviation σ of each output channel. A channel that is constant on the
+    batch keeps its scale. Nothing happens, and nothing random is drawn, where no layer is
+    weight-normalised.
     """
     layers = [layer for layer in network.modules() if parametrize.is_parametrized(layer, "weight")]
 

@@ -1,4 +1,5 @@
-"""gan_lab's own step written as one would without a framework: no logging, no checks, no resume, no Lightning."""
+"""gan_lab's own step written as one would without a framework: no logging, no checks, no resume, no
+Lightning."""
 
 from __future__ import annotations
 
@@ -16,12 +17,16 @@ from gan_lab.training import GAN
 class Bare:
     """exp + maxgp and Adam on the networks of `gan`, real samples from `real`."""
 
-    def __init__(self, gan: GAN, config: DictConfig, device: torch.device, real: Callable[[], Tensor]) -> None:
+    def __init__(
+        self, gan: GAN, config: DictConfig, device: torch.device, real: Callable[[], Tensor]
+    ) -> None:
         self.device, self.real = device, real
         modules = gan.generator, gan.critic, gan.ema.average
         self.generator, self.critic, self.average = (module.to(device) for module in modules)
         self.config = config
-        settings = {key: value for key, value in plain_config(config.optimizer).items() if key != "_target_"}
+        settings = {
+            key: value for key, value in plain_config(config.optimizer).items() if key != "_target_"
+        }
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), **settings)
         self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), **settings)
 
@@ -34,7 +39,9 @@ class Bare:
                 fake = self.generator(torch.randn(len(real), latent, device=self.device))
             self.critic_optimizer.zero_grad()
             scores_real, scores_fake = self.critic(torch.cat([real, fake])).chunk(2)
-            loss = scores_fake.exp().mean() + (-scores_real).exp().mean() + self._penalty(real, fake)
+            loss = (
+                scores_fake.exp().mean() + (-scores_real).exp().mean() + self._penalty(real, fake)
+            )
             loss.backward()
             self.critic_optimizer.step()
 
@@ -45,10 +52,13 @@ class Bare:
         self.critic.requires_grad_(True)
         self.generator_optimizer.step()
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 0.01)
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.generator.parameters()), 0.01
+            )
 
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
-        """MaxGP (2-17), its double-backward graph for the arg-max sample only, as gan_lab does it."""
+        """MaxGP (2-17), its double-backward graph for the arg-max sample only, as gan_lab does
+        it."""
         u = torch.rand(len(real), *[1] * (real.ndim - 1), device=self.device)
         points = (u * real + (1 - u) * fake).requires_grad_()
         (gradient,) = torch.autograd.grad(self.critic(points).sum(), points)

@@ -1,7 +1,9 @@
-"""FLOP and bytes of a generator step of the ResNet (Table 2-3), by part, worked out from the sizes of its layers.
+"""FLOP and bytes of a generator step of the ResNet (Table 2-3), by part, worked out from the sizes
+of its layers.
 
-A multiplication with an addition counts as two FLOP. Bytes are a lower bound: each convolution reads its input and its
-kernel once and writes its output once, in every pass; what stands between convolutions is left to the fusing compiler.
+A multiplication with an addition counts as two FLOP. Bytes are a lower bound: each convolution
+reads its input and its kernel once and writes its output once, in every pass; what stands between
+convolutions is left to the fusing compiler.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ class Convolution:
     Args:
         inputs: channels that come in.
         outputs: channels that go out.
-        taps: kernel positions of each product: 9 of 3×3, 16 of the 4×4 one that pooling or upsampling makes of it.
+        taps: kernel positions of each product: 9 of 3×3, 16 of the 4×4 one that pooling or
+            upsampling makes of it.
         side: of the smaller of its two maps, on which the products are counted.
         side_in: of the map that comes in.
         side_out: of the map that goes out.
@@ -42,7 +45,8 @@ class Convolution:
 
     @property
     def weights(self) -> int:
-        """Numbers of its kernel as it is stored: 3×3 where pooling or upsampling makes 4×4 of it."""
+        """Numbers of its kernel as it is stored: 3×3 where pooling or upsampling makes 4×4 of
+        it."""
         return self.inputs * self.outputs * (9 if self.taps == 16 else self.taps)
 
 
@@ -50,7 +54,9 @@ def _plain(inputs: int, outputs: int, side: int, taps: int = 9) -> Convolution:
     return Convolution(inputs, outputs, taps, side, side, side)
 
 
-def generator_layers(channels: int, image_channels: int, side: int, latent_dim: int = 128) -> list[Convolution]:
+def generator_layers(
+    channels: int, image_channels: int, side: int, latent_dim: int = 128
+) -> list[Convolution]:
     """The generator for images of side 2^k >= 8."""
     layers = [Convolution(latent_dim, channels * 16, 1, 1, 1, 1)]
     now = 4
@@ -62,12 +68,16 @@ def generator_layers(channels: int, image_channels: int, side: int, latent_dim: 
     return [*layers, _plain(channels, image_channels, side)]
 
 
-def critic_layers(channels: int, image_channels: int, side: int, outputs: int = 1) -> list[Convolution]:
+def critic_layers(
+    channels: int, image_channels: int, side: int, outputs: int = 1
+) -> list[Convolution]:
     """The critic for images of side 2^k >= 8."""
     layers, now, inputs = [], side, image_channels
     for _ in range(max(1, (side // 8).bit_length() - 1)):
         layers.append(_plain(inputs, channels, now))
-        layers.append(Convolution(channels, channels, 16, now // 2, now, now // 2))  # 3×3, then the mean of 2×2
+        layers.append(
+            Convolution(channels, channels, 16, now // 2, now, now // 2)
+        )  # 3×3, then the mean of 2×2
         layers.append(_plain(inputs, channels, now // 2, taps=1))  # shortcut, after the mean
         now, inputs = now // 2, channels
     layers += [_plain(channels, channels, now) for _ in range(4)]
@@ -76,7 +86,8 @@ def critic_layers(channels: int, image_channels: int, side: int, outputs: int = 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a generator step: its FLOP, and the numbers that its convolutions read and write."""
+    """A part of a generator step: its FLOP, and the numbers that its convolutions read and
+    write."""
 
     flop: float
     values: float
@@ -107,26 +118,40 @@ def step_parts(
 ) -> dict[str, Part]:
     """The parts of one generator step as gan_lab does it.
 
-    The critic's steps: fakes without a graph; one pass of real and fake samples and its gradients of the kernels and of
-    all inputs but the images; and the penalty. maxgp differentiates f on the whole batch once, and a second time on the
-    sample of largest norm alone; gp on the whole batch, which costs six passes. The generator's step: its own three
-    passes, and two through the critic, whose kernels need no gradient.
+    The critic's steps: fakes without a graph; one pass of real and fake samples and its gradients
+    of the kernels and of all inputs but the images; and the penalty. maxgp differentiates f on the
+    whole batch once, and a second time on the sample of largest norm alone; gp on the whole batch,
+    which costs six passes. The generator's step: its own three passes, and two through the critic,
+    whose kernels need no gradient.
     """
     generator = generator_layers(channels, image_channels, side)
     critic = critic_layers(channels, image_channels, side)
-    of_images = [layer for layer in critic if layer.inputs == image_channels]  # their inputs need no gradient
-    twice = {"none": Part(0, 0), "maxgp": _passes(critic, 1, 6), "gp": _passes(critic, batch_size, 6)}[penalty]
+    of_images = [
+        layer for layer in critic if layer.inputs == image_channels
+    ]  # their inputs need no gradient
+    twice = {
+        "none": Part(0, 0),
+        "maxgp": _passes(critic, 1, 6),
+        "gp": _passes(critic, batch_size, 6),
+    }[penalty]
     once = _passes(critic, batch_size, 2) if penalty == "maxgp" else Part(0, 0)
     one_step = {
         "fakes of the critic": _passes(generator, batch_size, 1),
-        "critic, forwards and backwards": _passes(critic, 2 * batch_size, 3) + _passes(of_images, 2 * batch_size, -1),
+        "critic, forwards and backwards": _passes(critic, 2 * batch_size, 3)
+        + _passes(of_images, 2 * batch_size, -1),
         "penalty": once + twice,
     }
-    parts = {name: Part(n_critic * part.flop, n_critic * part.values) for name, part in one_step.items()}
-    own = _passes(generator, generator_batch_size, 3) + _passes(generator[:1], generator_batch_size, -1)
+    parts = {
+        name: Part(n_critic * part.flop, n_critic * part.values) for name, part in one_step.items()
+    }
+    own = _passes(generator, generator_batch_size, 3) + _passes(
+        generator[:1], generator_batch_size, -1
+    )
     return parts | {"generator's step": own + _passes(critic, generator_batch_size, 2)}
 
 
 def total(parts: dict[str, Part]) -> Part:
     """Of the whole step."""
-    return Part(sum(part.flop for part in parts.values()), sum(part.values for part in parts.values()))
+    return Part(
+        sum(part.flop for part in parts.values()), sum(part.values for part in parts.values())
+    )

@@ -32,8 +32,13 @@ def seconds_of(work: Callable[[], object], times: int = 1) -> float:
 
 
 def summary(seconds: Sequence[float], beside: Sequence[float] | None = None) -> dict[str, Any]:
-    """Median, smallest and largest of rounds; and of their ratios to the same rounds of something else."""
-    told: dict[str, Any] = {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
+    """Median, smallest and largest of rounds; and of their ratios to the same rounds of something
+    else."""
+    told: dict[str, Any] = {
+        "median_s": statistics.median(seconds),
+        "min_s": min(seconds),
+        "max_s": max(seconds),
+    }
     if beside is not None:
         ratios = sorted(mine / its for mine, its in zip(seconds, beside, strict=True))
         told["ratio"] = {"median": statistics.median(ratios), "min": ratios[0], "max": ratios[-1]}
@@ -52,26 +57,37 @@ def machine() -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """Bytes: of the process on a CPU, of tensors on a CUDA device since `torch.cuda.reset_peak_memory_stats`."""
+    """Bytes: of the process on a CPU, of tensors on a CUDA device since
+    `torch.cuda.reset_peak_memory_stats`."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if platform.system() == "Darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def device_rates(device: torch.device, dtype: torch.dtype, channels: int = 128, side: int = 32) -> dict[str, float]:
-    """FLOP/s that this device reaches in plain products: a square matrix product, and a 3×3 convolution forwards.
+def device_rates(
+    device: torch.device, dtype: torch.dtype, channels: int = 128, side: int = 32
+) -> dict[str, float]:
+    """FLOP/s that this device reaches in plain products: a square matrix product, and a 3×3
+    convolution forwards.
 
-    The convolution is that of a network `channels` wide, on a batch of 64, in channels-last order. A multiplication
-    with an addition counts as two.
+    The convolution is that of a network `channels` wide, on a batch of 64, in channels-last order.
+    A multiplication with an addition counts as two.
     """
     size = 8192 if device.type == "cuda" else 2048
     matrix = torch.randn(size, size, device=device, dtype=dtype)
-    batch = torch.randn(64, channels, side, side, device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    kernel = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    batch = torch.randn(64, channels, side, side, device=device, dtype=dtype).to(
+        memory_format=torch.channels_last
+    )
+    kernel = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype).to(
+        memory_format=torch.channels_last
+    )
     works: Mapping[str, tuple[Callable[[], object], float]] = {
         "matrix product": (lambda: matrix @ matrix, 2 * size**3),
-        "convolution": (lambda: F.conv2d(batch, kernel, padding=1), 2 * 64 * channels**2 * 9 * side**2),
+        "convolution": (
+            lambda: F.conv2d(batch, kernel, padding=1),
+            2 * 64 * channels**2 * 9 * side**2,
+        ),
     }
     rates = {}
     with torch.no_grad():

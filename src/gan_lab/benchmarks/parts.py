@@ -17,17 +17,23 @@ from gan_lab.optim import capturable
 from gan_lab.training import GAN
 
 
-def penalties(config: DictConfig, options: Sequence[str], rounds: int, device: torch.device) -> dict[str, Any]:
-    """Seconds of a critic's loss with a penalty and its gradients, and of the penalty alone: the difference to none.
+def penalties(
+    config: DictConfig, options: Sequence[str], rounds: int, device: torch.device
+) -> dict[str, Any]:
+    """Seconds of a critic's loss with a penalty and its gradients, and of the penalty alone: the
+    difference to none.
 
-    The loss is that of `config`, its networks too; no optimizer step. Weight clipping acts after the step: its cost is
-    that of clamping. A penalty that needs another critic (spectral norm) has one of its own.
+    The loss is that of `config`, its networks too; no optimizer step. Weight clipping acts after
+    the step: its cost is that of clamping. A penalty that needs another critic (spectral norm) has
+    one of its own.
     """
     works = {}
     for option in options:
         overrides = [f"penalty={option}", f"architecture.channels={config.architecture.channels}"]
         own = composed(*overrides)
-        works[option] = _critic_gradients(build.gan(own, noise_data(32).spec).to(device), config.batch_size)
+        works[option] = _critic_gradients(
+            build.gan(own, noise_data(32).spec).to(device), config.batch_size
+        )
     seconds: dict[str, list[float]] = {option: [] for option in options}
     for work in works.values():
         work()
@@ -38,13 +44,19 @@ def penalties(config: DictConfig, options: Sequence[str], rounds: int, device: t
         option: [mine - its for mine, its in zip(values, seconds["none"], strict=True)]
         for option, values in seconds.items()
     }
-    return {option: {"loss": summary(seconds[option]), "over none": summary(added[option])} for option in options}
+    return {
+        option: {"loss": summary(seconds[option]), "over none": summary(added[option])}
+        for option in options
+    }
 
 
 def _critic_gradients(gan: GAN, batch_size: int) -> Callable[[], None]:
     """The critic's loss of a batch of noise, its penalty and their gradients."""
     rng = torch.Generator(gan.device).manual_seed(0)
-    real, fake = (torch.rand(batch_size, 3, 32, 32, generator=rng, device=gan.device) * 2 - 1 for _ in range(2))
+    real, fake = (
+        torch.rand(batch_size, 3, 32, 32, generator=rng, device=gan.device) * 2 - 1
+        for _ in range(2)
+    )
     parameters = list(gan.critic.parameters())
 
     def work() -> None:
@@ -56,11 +68,15 @@ def _critic_gradients(gan: GAN, batch_size: int) -> Callable[[], None]:
     return work
 
 
-def optimizers(config: DictConfig, options: Sequence[str], rounds: int, device: torch.device) -> dict[str, Any]:
+def optimizers(
+    config: DictConfig, options: Sequence[str], rounds: int, device: torch.device
+) -> dict[str, Any]:
     """Seconds of an optimizer's step on the critic of `config`."""
     works: dict[str, Callable[[], Any]] = {}
     for option in options:
-        own = composed(f"optimizer={option}", f"architecture.channels={config.architecture.channels}")
+        own = composed(
+            f"optimizer={option}", f"architecture.channels={config.architecture.channels}"
+        )
         gan = build.gan(own, noise_data(32).spec).to(device)
         parameters: list[Tensor] = list(gan.critic.parameters())
         optimizer = build.make("optimizer", own.optimizer, parameters)
@@ -79,7 +95,8 @@ def optimizers(config: DictConfig, options: Sequence[str], rounds: int, device: 
 
 
 def data(config: DictConfig, rounds: int, device: torch.device) -> dict[str, Any]:
-    """Seconds in which the batches of a generator step are drawn and scaled, and the images a second they make."""
+    """Seconds in which the batches of a generator step are drawn and scaled, and the images a
+    second they make."""
     resident = ResidentData.place(noise_data(32, samples=50_000), device)
     loader = iter(ResidentLoader(resident, config.batch_size, config.n_critic, seed=0, stop=10**9))
     next(loader)

@@ -1,8 +1,9 @@
-"""A WGAN-GP step as public PyTorch frameworks write it, on plain layers: what gan_lab's step is measured against.
+"""A WGAN-GP step as public PyTorch frameworks write it, on plain layers: what gan_lab's step is
+measured against.
 
-Three critic passes; a generator pass with its graph in every critic step; weight gradients of the critic in the
-generator's step; u drawn on the host; a value read back in every step; upsampling, pooling and convolutions one after
-the other; contiguous fp32 tensors; torch's Adam as it comes.
+Three critic passes; a generator pass with its graph in every critic step; weight gradients of the
+critic in the generator's step; u drawn on the host; a value read back in every step; upsampling,
+pooling and convolutions one after the other; contiguous fp32 tensors; torch's Adam as it comes.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class _Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.avg_pool2d(self.conv2(F.relu(self.conv1(x if self.first else F.relu(x)))), 2)
-        return h + (self.shortcut(F.avg_pool2d(x, 2)) if self.first else F.avg_pool2d(self.shortcut(x), 2))
+        return h + (
+            self.shortcut(F.avg_pool2d(x, 2)) if self.first else F.avg_pool2d(self.shortcut(x), 2)
+        )
 
 
 class _Flat(nn.Module):
@@ -103,8 +106,12 @@ class Peer:
     ) -> None:
         self.generator = _Generator(latent_dim, channels, shape[0], shape[1]).to(device)
         self.critic = _Critic(shape[0], shape[1], channels).to(device)
-        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=2e-4, betas=(0.0, 0.9))
-        self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.0, 0.9))
+        self.critic_optimizer = torch.optim.Adam(
+            self.critic.parameters(), lr=2e-4, betas=(0.0, 0.9)
+        )
+        self.generator_optimizer = torch.optim.Adam(
+            self.generator.parameters(), lr=2e-4, betas=(0.0, 0.9)
+        )
         self.latent_dim, self.n_critic, self.device, self.real = latent_dim, n_critic, device, real
         self.batch_size, self.generator_batch_size = batch_size, generator_batch_size
         self.losses = (0.0, 0.0)
@@ -115,7 +122,9 @@ class Peer:
             critic_loss = self._critic_step()
 
         self.generator_optimizer.zero_grad()
-        fake = self.generator(torch.randn(self.generator_batch_size, self.latent_dim, device=self.device))
+        fake = self.generator(
+            torch.randn(self.generator_batch_size, self.latent_dim, device=self.device)
+        )
         loss = -self.critic(fake).mean()
         loss.backward()
         self.generator_optimizer.step()
@@ -124,13 +133,17 @@ class Peer:
     def _critic_step(self) -> float:
         real = self.real()
         self.critic_optimizer.zero_grad()
-        fake = self.generator(torch.randn(self.batch_size, self.latent_dim, device=self.device)).detach()
+        fake = self.generator(
+            torch.randn(self.batch_size, self.latent_dim, device=self.device)
+        ).detach()
 
         # WGAN-GP's loss, weight 10, target 1
         u = torch.rand(len(real), 1, 1, 1).to(self.device)
         points = (u * real + (1 - u) * fake).requires_grad_()
         scores = self.critic(points)
-        (gradient,) = torch.autograd.grad(scores, points, torch.ones_like(scores), create_graph=True)
+        (gradient,) = torch.autograd.grad(
+            scores, points, torch.ones_like(scores), create_graph=True
+        )
         penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
         loss = self.critic(fake).mean() - self.critic(real).mean() + 10 * penalty
 

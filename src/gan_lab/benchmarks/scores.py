@@ -22,9 +22,11 @@ BATCH = 500
 
 
 def cost(images: int, rounds: int) -> dict[str, Any]:
-    """The extractor alone against the extractor with IS, AM and FID taking in its output, in alternating rounds.
+    """The extractor alone against the extractor with IS, AM and FID taking in its output, in
+    alternating rounds.
 
-    On uint8 noise of 3×32×32, by the fast classifier with untrained weights, which cost the same as trained ones.
+    On uint8 noise of 3×32×32, by the fast classifier with untrained weights, which cost the same as
+    trained ones.
     """
     spec = DataSpec("noise", "images", (3, 32, 32), CLASSES, tuple(map(str, range(CLASSES))))
     network = ResNetClassifier().network(spec).to(memory_format=torch.channels_last).eval()
@@ -39,7 +41,8 @@ def cost(images: int, rounds: int) -> dict[str, Any]:
 
 
 def memory(features: int, samples: int) -> dict[str, int]:
-    """Peak resident memory, in bytes, of a process of its own that scores so many synthetic feature vectors."""
+    """Peak resident memory, in bytes, of a process of its own that scores so many synthetic feature
+    vectors."""
     command = [sys.executable, "-m", __name__, str(features), str(samples)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # nosec B603 # numbers, no shell
     return {"features": features, "samples": samples, "peak_bytes": int(done.stdout)}
@@ -81,7 +84,11 @@ def _stream(num_features: int, samples: int) -> int:
         metrics.update(torch.randn(BATCH, num_features), torch.randn(BATCH, CLASSES))
     metrics.compute()
     # not getrusage, whose peak a child inherits from the process that started it
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    line = next(
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) * 1024
 
 

@@ -1,4 +1,5 @@
-"""Seconds of gan_lab's generator step under its Trainer, with other programs in alternating rounds of one process."""
+"""Seconds of gan_lab's generator step under its Trainer, with other programs in alternating rounds
+of one process."""
 
 from __future__ import annotations
 
@@ -51,9 +52,11 @@ def noise_data(side: int, image_channels: int = 3, samples: int = 2048) -> Loade
 
 
 class Operations(TorchDispatchMode):
-    """Counts the FLOP of convolutions and matrix products, forwards and backwards, by torch's own formulas.
+    """Counts the FLOP of convolutions and matrix products, forwards and backwards, by torch's own
+    formulas.
 
-    torch's FlopCounterMode asks which module an operator belongs to, and cannot inside `autograd.grad`.
+    torch's FlopCounterMode asks which module an operator belongs to, and cannot inside
+    `autograd.grad`.
     """
 
     def __init__(self) -> None:
@@ -68,7 +71,8 @@ class Operations(TorchDispatchMode):
 
 
 class Rounds(pl.Callback):
-    """Time rounds of `steps` generator steps; before each, let each of `others` do as many, and time them.
+    """Time rounds of `steps` generator steps; before each, let each of `others` do as many, and
+    time them.
 
     seconds: {program: a step's, in each round}; gan_lab's own under "gan_lab".
     """
@@ -83,7 +87,9 @@ class Rounds(pl.Callback):
         """Generator steps in all."""
         return WARM_UP + self.steps * self.rounds
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any
+    ) -> None:
         """At the beginning of a round the others have theirs."""
         assert isinstance(pl_module, GAN)
         batch_idx = arguments[1]
@@ -101,7 +107,9 @@ class Rounds(pl.Callback):
         wait()
         self.began = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any
+    ) -> None:
         """At the end of a round take the time."""
         batch_idx = arguments[2]
         if batch_idx == 0:
@@ -113,11 +121,18 @@ class Rounds(pl.Callback):
 
 
 def fit(config: DictConfig, data: LoadedData, watching: Sequence[pl.Callback], stop: int) -> None:
-    """Train up to step `stop` with the callbacks that act in every step of a run, and then those `watching`."""
+    """Train up to step `stop` with the callbacks that act in every step of a run, and then those
+    `watching`."""
     with tempfile.TemporaryDirectory() as folder:
         reader = ReadMetrics()
         bar = ProgressBar(reader, 1, config.max_generator_steps, terminal.console(quiet=True))
-        callbacks = [reader, bar, StopOnSignal(), Capture(functools.partial(terminal.tell, error=True)), *watching]
+        callbacks = [
+            reader,
+            bar,
+            StopOnSignal(),
+            Capture(functools.partial(terminal.tell, error=True)),
+            *watching,
+        ]
         trainer = build.trainer(config, callbacks, [MetricsFile(folder)], folder)
         gan = build.gan(config, data.spec)
         feed = ResidentDataModule(data, config.batch_size, config.n_critic, config.seed, stop=stop)

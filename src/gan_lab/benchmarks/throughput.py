@@ -1,4 +1,5 @@
-"""Generator steps a second of several runs at once on one machine: what a sweep gains from more cells at a time."""
+"""Generator steps a second of several runs at once on one machine: what a sweep gains from more
+cells at a time."""
 
 from __future__ import annotations
 
@@ -17,11 +18,16 @@ from gan_lab.benchmarks.measuring import wait
 from gan_lab.runs.start import quiet_lightning
 from gan_lab.training import host
 
-WARM_UP = 8  # steps before a cell says that it is ready: on a CUDA device its graph is captured in them
+WARM_UP = (
+    8  # steps before a cell says that it is ready: on a CUDA device its graph is captured in them
+)
 
 
-def steps_per_second(overrides: Sequence[str], side: int, cells: int, seconds: float) -> dict[str, Any]:
-    """`cells` processes that train at the same time for `seconds`, each on its share of the cores or on the one GPU.
+def steps_per_second(
+    overrides: Sequence[str], side: int, cells: int, seconds: float
+) -> dict[str, Any]:
+    """`cells` processes that train at the same time for `seconds`, each on its share of the cores
+    or on the one GPU.
 
     Args:
         overrides: of train.py, for every cell.
@@ -39,7 +45,9 @@ def steps_per_second(overrides: Sequence[str], side: int, cells: int, seconds: f
     command = [sys.executable, "-m", __name__, json.dumps([list(overrides), side, seconds])]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)  # nosec B603
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )  # nosec B603
         for _ in range(cells)
     ]
 
@@ -53,19 +61,29 @@ def steps_per_second(overrides: Sequence[str], side: int, cells: int, seconds: f
         process.stdin.flush()
     answers = [process.communicate()[0].strip() for process in processes]
     if not all(answers):
-        raise RuntimeError(f"{answers.count('')} of {cells} cells at once ended early: look above for their errors")
+        raise RuntimeError(
+            f"{answers.count('')} of {cells} cells at once ended early: look above for their errors"
+        )
     rates = [float(answer) for answer in answers]
-    return {"cells": cells, "threads": threads, "steps_per_s": rates, "total_steps_per_s": sum(rates)}
+    return {
+        "cells": cells,
+        "threads": threads,
+        "steps_per_s": rates,
+        "total_steps_per_s": sum(rates),
+    }
 
 
 class _Timed(pl.Callback):
-    """After WARM_UP steps wait for the word to begin; stop after some seconds, and print steps a second."""
+    """After WARM_UP steps wait for the word to begin; stop after some seconds, and print steps a
+    second."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.began = 0.0
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any
+    ) -> None:
         """After every step."""
         done = arguments[2] + 1 - WARM_UP
         if done < 0:
@@ -87,7 +105,9 @@ def _cell(overrides: list[str], side: int, seconds: float) -> None:
     quiet_lightning()
     config = steps.composed(*overrides)
     with host.prepared():
-        steps.fit(config, steps.noise_data(side), [_Timed(seconds)], stop=config.max_generator_steps)
+        steps.fit(
+            config, steps.noise_data(side), [_Timed(seconds)], stop=config.max_generator_steps
+        )
 
 
 if __name__ == "__main__":

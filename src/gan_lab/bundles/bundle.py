@@ -1,4 +1,5 @@
-"""A bundle for a GPU machine without a network: source, wheels, data and a campaign; and the way home. Torch-free."""
+"""A bundle for a GPU machine without a network: source, wheels, data and a campaign; and the way
+home. Torch-free."""
 
 from __future__ import annotations
 
@@ -27,16 +28,19 @@ PART_BYTES, PARTS, RESULT_BYTES = 16 * MIB, 8, 50 * MIB  # of what comes home
 WORK = ("tests", "benchmark", "cells")  # what is done there, in this order
 TESTS_SECONDS, BENCHMARK_SECONDS, STOPPING_SECONDS, PACKING_SECONDS = 120, 60, 20, 15
 
-# What a machine with torch, torchvision, Lightning, scikit-learn and matplotlib may lack. Wheels of pure Python, or for
-# the stable interface of CPython: one that is built here fits every Python there.
+# What a machine with torch, torchvision, Lightning, scikit-learn and matplotlib may lack. Wheels of
+# pure Python, or for the stable interface of CPython: one that is built here fits every Python
+# there.
 WHEELS = (
-    "hydra-core", "omegaconf", "antlr4-python3-runtime", "torch-fidelity", "filelock", "safetensors",
+    "hydra-core", "omegaconf", "antlr4-python3-runtime", "torch-fidelity", "filelock",
+    "safetensors",
     "rich", "markdown-it-py", "mdurl", "pygments",
     "pytest", "pytest-timeout", "iniconfig", "pluggy",
 )  # fmt: skip
 
 RUN = """#!/bin/sh
-# ./run.sh MINUTES OUT: install what is missing without an index, then tests, benchmark and cells until time is over.
+# ./run.sh MINUTES OUT: install what is missing without an index, then tests, benchmark and cells
+# until time is over.
 # More arguments are those of scripts/bundle.py run, as --only cells.
 set -eu
 minutes=$1
@@ -59,11 +63,12 @@ exec "$python" scripts/bundle.py run "$minutes" "$out" --began "$began" "$@"
 """
 
 
-# At home: packing -----------------------------------------------------------------------------------------------------
+# At home: packing ---------------------------------------------------------------------------------
 
 
 def pack(data: Path, campaign: Path, runs: Path, bundle: Path) -> None:
-    """Write a bundle folder. Raises UserError where it would be larger than BUNDLE_BYTES, or code is no commit.
+    """Write a bundle folder. Raises UserError where it would be larger than BUNDLE_BYTES, or code
+    is no commit.
 
     Args:
         data: a folder that the campaign's cells name as data/NAME.
@@ -74,11 +79,14 @@ def pack(data: Path, campaign: Path, runs: Path, bundle: Path) -> None:
     cells = read_campaign(campaign)
     if not data.is_dir():
         raise UserError(
-            f"--data {data} is no folder: unpack the data, and name the folder that campaign.yaml calls data/NAME"
+            f"--data {data} is no folder: unpack the data, and name the folder that campaign.yaml "
+            "calls data/NAME"
         )
     if provenance.git_state()["dirty"] is not False:
         raise UserError("a bundle is of a commit: commit what has changed, then make it again")
-    with tempfile.TemporaryDirectory(dir=bundle.parent if bundle.parent.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(
+        dir=bundle.parent if bundle.parent.is_dir() else None
+    ) as folder:
         made = Path(folder) / "bundle"
         (made / "wheels").mkdir(parents=True)
         _archive_source(made / "gan_lab.tar.gz")
@@ -92,7 +100,10 @@ def pack(data: Path, campaign: Path, runs: Path, bundle: Path) -> None:
 
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
         if size > BUNDLE_BYTES:
-            raise UserError(f"the bundle has {size / MIB:.1f} MiB, more than {BUNDLE_BYTES // MIB}: take smaller data")
+            raise UserError(
+                f"the bundle has {size / MIB:.1f} MiB, more than {BUNDLE_BYTES // MIB}: take "
+                "smaller data"
+            )
         shutil.rmtree(bundle, ignore_errors=True)
         shutil.move(made, bundle)
 
@@ -106,10 +117,28 @@ def _archive_source(path: Path) -> None:
 
 
 def _build_wheels(folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
-    subprocess.run([*command, "--constraint", str(_root() / "constraints.txt"), *WHEELS], check=True)  # nosec B603
-    if alone := [path.name for path in folder.iterdir() if not re.search(r"-none-any\.whl$|-abi3-", path.name)]:
-        raise UserError(f"{alone[0]} is compiled, and fits this Python alone: take it out of the bundle's wheels")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+    ]
+    subprocess.run(
+        [*command, "--constraint", str(_root() / "constraints.txt"), *WHEELS], check=True
+    )  # nosec B603
+    if alone := [
+        path.name
+        for path in folder.iterdir()
+        if not re.search(r"-none-any\.whl$|-abi3-", path.name)
+    ]:
+        raise UserError(
+            f"{alone[0]} is compiled, and fits this Python alone: take it out of the bundle's "
+            "wheels"
+        )
 
 
 def _add_runs(cells: Iterable[Cell], runs: Path, path: Path) -> None:
@@ -120,7 +149,9 @@ def _add_runs(cells: Iterable[Cell], runs: Path, path: Path) -> None:
             status = status_of(run_dir)
             if status is None:
                 continue
-            names = [folder.CONFIG, folder.RECORD] if status in ENDED else sorted(_to_go_on(run_dir))
+            names = (
+                [folder.CONFIG, folder.RECORD] if status in ENDED else sorted(_to_go_on(run_dir))
+            )
             for name in names:
                 archive.add(run_dir / name, f"runs/{cell.name}/{name}")
 
@@ -136,7 +167,10 @@ def _to_go_on(run_dir: Path) -> Iterator[str]:
 
 def _newest_checkpoint(run_dir: Path) -> list[str]:
     """Its file and the checksum's; none where there is none."""
-    found = sorted((run_dir / folder.CHECKPOINTS).glob("step_*.ckpt"), key=lambda path: int(path.stem.split("_")[1]))
+    found = sorted(
+        (run_dir / folder.CHECKPOINTS).glob("step_*.ckpt"),
+        key=lambda path: int(path.stem.split("_")[1]),
+    )
     return [found[-1].name, found[-1].name + ".sha256"] if found else []
 
 
@@ -144,11 +178,12 @@ def _root() -> Path:
     return Path(__file__).resolve().parents[3]
 
 
-# There: working -------------------------------------------------------------------------------------------------------
+# There: working -----------------------------------------------------------------------------------
 
 
 def run(minutes: float, out: Path, began: float, only: Collection[str] = WORK) -> None:
-    """Tests, benchmark, then the campaign until `minutes` after `began` (Unix time); `out` gets at most PARTS files.
+    """Tests, benchmark, then the campaign until `minutes` after `began` (Unix time); `out` gets at
+    most PARTS files.
 
     SIGTERM and SIGINT end it early: what there is comes home.
 
@@ -161,13 +196,35 @@ def run(minutes: float, out: Path, began: float, only: Collection[str] = WORK) -
     told = Path("told")
     told.mkdir(exist_ok=True)
     if "tests" in only:
-        for_gpu = [str(path) for path in sorted(Path("tests").rglob("test_*.py")) if "mark.gpu" in path.read_text()]
+        for_gpu = [
+            str(path)
+            for path in sorted(Path("tests").rglob("test_*.py"))
+            if "mark.gpu" in path.read_text()
+        ]
         _timed(
-            [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "--continue-on-collection-errors", *for_gpu],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-m",
+                "gpu",
+                "--continue-on-collection-errors",
+                *for_gpu,
+            ],
             TESTS_SECONDS,
             told / "gpu_tests.txt",
         )
-    benchmark = [sys.executable, "scripts/benchmark.py", "step", "--side", "32", "--precision", "32-true", "bf16-mixed"]
+    benchmark = [
+        sys.executable,
+        "scripts/benchmark.py",
+        "step",
+        "--side",
+        "32",
+        "--precision",
+        "32-true",
+        "bf16-mixed",
+    ]
     benchmark += ["--steps", "5", "--rounds", "3", "--json", str(told / "benchmark.json")]
     if "benchmark" in only:
         _timed(benchmark, BENCHMARK_SECONDS, told / "benchmark.txt")
@@ -181,8 +238,12 @@ def run(minutes: float, out: Path, began: float, only: Collection[str] = WORK) -
 
     statuses = work_through(cells if "cells" in only else [], Path("runs"), is_over)
     (told / "cells.json").write_text(json.dumps(statuses, indent=1) + "\n")
-    left_out = pack_results(told, Path("runs"), [cell for cell in cells if cell.name not in ended_before], out)
-    terminal.tell("\n".join([f"{name}: {status or 'not begun'}" for name, status in statuses.items()]))
+    left_out = pack_results(
+        told, Path("runs"), [cell for cell in cells if cell.name not in ended_before], out
+    )
+    terminal.tell(
+        "\n".join([f"{name}: {status or 'not begun'}" for name, status in statuses.items()])
+    )
     for name in left_out:
         terminal.tell(f"left out for its size: {name}")
 
@@ -191,14 +252,19 @@ def _timed(command: list[str], seconds: float, log: Path) -> None:
     """Run for at most so long; what it prints, and how it ended, is kept."""
     with log.open("w") as file:
         try:
-            ended = str(subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, timeout=seconds).returncode)  # nosec B603
+            ended = str(
+                subprocess.run(
+                    command, stdout=file, stderr=subprocess.STDOUT, timeout=seconds
+                ).returncode
+            )  # nosec B603
         except subprocess.TimeoutExpired:
             ended = f"stopped after {seconds} s"
         file.write(f"\nended: {ended}\n")
 
 
 def pack_results(told: Path, runs: Path, cells: Iterable[Cell], out: Path) -> list[str]:
-    """Records first, then the checkpoints worth continuing, generators and grids, as far as they fit.
+    """Records first, then the checkpoints worth continuing, generators and grids, as far as they
+    fit.
 
     Returns:
         The names of the files that did not fit.
@@ -213,27 +279,41 @@ def pack_results(told: Path, runs: Path, cells: Iterable[Cell], out: Path) -> li
             continue
         wanted += _members(run_dir, [folder.CONFIG, folder.RECORD, folder.METRICS])
         if status not in ENDED:
-            later = [*_members(run_dir, [f"checkpoints/{name}" for name in _newest_checkpoint(run_dir)]), *later]
-        later += _members(run_dir, ["generator.json", "generator.safetensors", *_last_grid(run_dir)])
+            later = [
+                *_members(run_dir, [f"checkpoints/{name}" for name in _newest_checkpoint(run_dir)]),
+                *later,
+            ]
+        later += _members(
+            run_dir, ["generator.json", "generator.safetensors", *_last_grid(run_dir)]
+        )
     return _write_parts([*wanted, *later], out)
 
 
 def _members(run_dir: Path, names: Iterable[str]) -> list[tuple[Path, str]]:
-    return [(run_dir / name, f"runs/{run_dir.name}/{name}") for name in names if (run_dir / name).exists()]
+    return [
+        (run_dir / name, f"runs/{run_dir.name}/{name}")
+        for name in names
+        if (run_dir / name).exists()
+    ]
 
 
 def _last_grid(run_dir: Path) -> list[str]:
-    found = sorted((run_dir / folder.SAMPLES).glob("step_*.png"), key=lambda path: int(path.stem.split("_")[1]))
+    found = sorted(
+        (run_dir / folder.SAMPLES).glob("step_*.png"), key=lambda path: int(path.stem.split("_")[1])
+    )
     return [f"samples/{found[-1].name}"] if found else []
 
 
 def _write_parts(members: Iterable[tuple[Path, str]], out: Path) -> list[str]:
-    """One tar over several files of at most PART_BYTES; a member that makes it too large is left out."""
+    """One tar over several files of at most PART_BYTES; a member that makes it too large is left
+    out."""
     most = min(RESULT_BYTES, PARTS * PART_BYTES) - 20 * 1024  # tar's own end
     whole, left_out, size = io.BytesIO(), [], 0
     with tarfile.open(fileobj=whole, mode="w") as archive:
         for path, name in members:
-            needed = 1024 + -(-path.stat().st_size // 512) * 512  # with its header; long names need a second one
+            needed = (
+                1024 + -(-path.stat().st_size // 512) * 512
+            )  # with its header; long names need a second one
             if size + needed > most:
                 left_out.append(name)
                 continue
@@ -246,11 +326,12 @@ def _write_parts(members: Iterable[tuple[Path, str]], out: Path) -> list[str]:
     return left_out
 
 
-# At home: unpacking ---------------------------------------------------------------------------------------------------
+# At home: unpacking -------------------------------------------------------------------------------
 
 
 def unpack(archive: Path, runs: Path) -> list[str]:
-    """Put what a bundle brought home into `runs`; what it says of tests and benchmark into `runs`/told.
+    """Put what a bundle brought home into `runs`; what it says of tests and benchmark into
+    `runs`/told.
 
     Args:
         archive: the folder of results.tar.00, ...
@@ -273,12 +354,22 @@ def unpack(archive: Path, runs: Path) -> list[str]:
                     content.write(file.read())
             content.seek(0)
             with tarfile.open(fileobj=content, mode="r:") as tar:
-                # the filter alone lets links lead outside in Python before 3.11.13, 3.12.11 and 3.13.4
-                if odd := next((one.name for one in tar if one.issparse() or not (one.isfile() or one.isdir())), None):
+                # the filter alone lets links lead outside in Python before 3.11.13, 3.12.11 and
+                # 3.13.4
+                if odd := next(
+                    (
+                        one.name
+                        for one in tar
+                        if one.issparse() or not (one.isfile() or one.isdir())
+                    ),
+                    None,
+                ):
                     raise tarfile.TarError(f"{odd[:200]!r} is neither a file nor a folder")
                 tar.extractall(folder, filter="data")
         except (tarfile.TarError, OSError) as error:
-            raise UserError(f"{archive} cannot be unpacked ({error}): copy all of its parts again") from None
+            raise UserError(
+                f"{archive} cannot be unpacked ({error}): copy all of its parts again"
+            ) from None
         made = Path(folder)
         for run_dir in sorted((made / "runs").iterdir()) if (made / "runs").is_dir() else []:
             _merge(run_dir, runs / run_dir.name)
@@ -288,7 +379,8 @@ def unpack(archive: Path, runs: Path) -> list[str]:
 
 
 def _merge(come: Path, kept: Path) -> None:
-    """Files of a run that came home over those that are there; of checkpoints only the newer ones stay."""
+    """Files of a run that came home over those that are there; of checkpoints only the newer ones
+    stay."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     if come.is_file():
         shutil.copy(come, kept)

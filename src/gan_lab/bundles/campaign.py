@@ -1,7 +1,8 @@
-"""A list of runs that one command works through until its time is over, and the next one continues. Torch-free.
+"""A list of runs that one command works through until its time is over, and the next one continues.
+Torch-free.
 
-`campaign.yaml` is a list of entries {overrides: [...], each: {field: [value, ...]}}: what train.py is given, and fields
-that take every one of their values, the last one fastest.
+`campaign.yaml` is a list of entries {overrides: [...], each: {field: [value, ...]}}: what train.py
+is given, and fields that take every one of their values, the last one fastest.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ GRACE_SECONDS = 30.0  # in which a run that is asked to stop writes its checkpoi
 
 @dataclass(frozen=True)
 class Cell:
-    """One run. name: of its folder, by the fields that take several values. overrides: of train.py."""
+    """One run. name: of its folder, by the fields that take several values. overrides: of
+    train.py."""
 
     name: str
     overrides: tuple[str, ...]
 
 
 def read_campaign(path: Path) -> list[Cell]:
-    """The cells of a campaign's file, in its order. Raises UserError where it is none, or two cells have one name."""
+    """The cells of a campaign's file, in its order. Raises UserError where it is none, or two cells
+    have one name."""
     try:
         with open_regular(path) as file:
             entries = yaml.safe_load(file)
@@ -75,9 +78,11 @@ def status_of(run_dir: Path) -> str | None:
 def work_through(
     cells: Sequence[Cell], runs: Path, is_over: Callable[[], bool], at_once: int = 1
 ) -> dict[str, str | None]:
-    """Train cells in their order, from where they are, `at_once` at a time; stop those that run when time is over.
+    """Train cells in their order, from where they are, `at_once` at a time; stop those that run
+    when time is over.
 
-    A cell that fails does not stop the others. Each writes `runs`/NAME and what it prints to `runs`/NAME.txt.
+    A cell that fails does not stop the others. Each writes `runs`/NAME and what it prints to
+    `runs`/NAME.txt.
 
     Args:
         cells: of a campaign.
@@ -110,6 +115,12 @@ def work_through(
 
 
 def _start(cell: Cell, runs: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "train.py", *cell.overrides, f"run_dir={runs / cell.name}", "existing_run=resume"]
+    command = [
+        sys.executable,
+        "train.py",
+        *cell.overrides,
+        f"run_dir={runs / cell.name}",
+        "existing_run=resume",
+    ]
     with (runs / f"{cell.name}.txt").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # nosec B603 # no shell

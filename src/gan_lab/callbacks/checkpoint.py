@@ -1,4 +1,5 @@
-"""Checkpoints: written atomically with a checksum, only from a finite state; read back only when intact."""
+"""Checkpoints: written atomically with a checksum, only from a finite state; read back only when
+intact."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from gan_lab.training.state import load_state, save_state, state_for
 
 
 class _Facts(TypedDict):
-    """What stands in a checkpoint beside the states of the networks (`module`) and of the optimizers."""
+    """What stands in a checkpoint beside the states of the networks (`module`) and of the
+    optimizers."""
 
     generator_steps: Count
     critic_steps: Count
@@ -31,10 +33,11 @@ class _Facts(TypedDict):
 
 
 class Checkpoint(pl.Callback):
-    """Write checkpoints/step_<N>.ckpt every `every` generator steps and when training ends or is interrupted.
+    """Write checkpoints/step_<N>.ckpt every `every` generator steps and when training ends or is
+    interrupted.
 
-    The newest `keep` stay. `extra` returns what else to store (plain containers). `resume_from` is a loaded checkpoint.
-    Of several processes only the first writes: they all hold the same state.
+    The newest `keep` stay. `extra` returns what else to store (plain containers). `resume_from` is
+    a loaded checkpoint. Of several processes only the first writes: they all hold the same state.
     """
 
     def __init__(
@@ -52,7 +55,8 @@ class Checkpoint(pl.Callback):
         self.resume_from = resume_from
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Load the state to resume from: here the optimizers exist and everything is on its device."""
+        """Load the state to resume from: here the optimizers exist and everything is on its
+        device."""
         assert isinstance(pl_module, GAN)
         for half in self.folder.glob(".step_*.tmp"):  # what a killed part of this run was writing
             half.unlink(missing_ok=True)
@@ -60,7 +64,9 @@ class Checkpoint(pl.Callback):
             pl_module.load_run_state(self.resume_from)
             self.resume_from = None
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
         """Save where asked."""
         assert isinstance(pl_module, GAN)
         if pl_module.generator_steps % self.every == 0:
@@ -69,10 +75,14 @@ class Checkpoint(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the last state, or the one at which the run was asked to stop."""
         assert isinstance(pl_module, GAN)
-        self.save(pl_module, trainer.is_global_zero and not is_intact(self._path(pl_module.generator_steps)))
+        self.save(
+            pl_module,
+            trainer.is_global_zero and not is_intact(self._path(pl_module.generator_steps)),
+        )
 
     def save(self, gan: GAN, writes: bool = True) -> None:
-        """Write a checkpoint of the current state. Raises Diverged, in every process, for one that is not finite."""
+        """Write a checkpoint of the current state. Raises Diverged, in every process, for one that
+        is not finite."""
         gan.check_finite()
         state = gan.run_state() | self.extra()
         if name := _not_finite(state):
@@ -99,10 +109,12 @@ def list_checkpoints(run_dir: Path) -> list[Path]:
 
 
 def load_newest(run_dir: Path, warn: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
-    """The newest intact checkpoint and its state, on the CPU; None where the run was stopped before its first.
+    """The newest intact checkpoint and its state, on the CPU; None where the run was stopped before
+    its first.
 
-    One that is truncated or altered is passed over, and `warn` is told. Raises UserError when all are, and for a file
-    that is no checkpoint of ours; nothing but plain containers and tensors is ever unpickled.
+    One that is truncated or altered is passed over, and `warn` is told. Raises UserError when all
+    are, and for a file that is no checkpoint of ours; nothing but plain containers and tensors is
+    ever unpickled.
     """
     paths = list_checkpoints(run_dir)
     if not paths:
@@ -112,37 +124,46 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> tuple[Path, dict[
         if is_intact(path):
             return path, load_checkpoint(path)
         warn(f"{path} is damaged (its checksum differs); falling back to the checkpoint before it")
-    raise UserError(f"resume={run_dir}: none of its {len(paths)} checkpoints is intact; start the run again")
+    raise UserError(
+        f"resume={run_dir}: none of its {len(paths)} checkpoints is intact; start the run again"
+    )
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The state in a checkpoint, on the CPU. Raises UserError for a file that is no checkpoint of ours."""
+    """The state in a checkpoint, on the CPU. Raises UserError for a file that is no checkpoint of
+    ours."""
     try:
         state = load_state(path)
     except Exception as error:  # a crafted file can raise anything; nothing in it was called
         raise UserError(
-            f"{path} is no checkpoint of gan_lab ({one_line(error)[:120]}): restore it, or remove it"
+            f"{path} is no checkpoint of gan_lab ({one_line(error)[:120]}): restore it, or remove "
+            "it"
         ) from None
     if not _is_ours(state):
-        raise UserError(f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before")
+        raise UserError(
+            f"{path} is no checkpoint of gan_lab: restore it, or remove it to use the one before"
+        )
     return state
 
 
 def check_fits(state: dict[str, Any], path: Path, empty: GAN) -> None:
-    """Raises UserError unless the checkpoint `path`, loaded as `state`, is of networks and optimizers as in `empty`."""
+    """Raises UserError unless the checkpoint `path`, loaded as `state`, is of networks and
+    optimizers as in `empty`."""
     state_for(empty, state["module"], path)
     try:
         for optimizer, saved in zip(empty.configure_optimizers(), state["optimizers"], strict=True):
             capturable.load_state(optimizer, saved)
     except Exception as error:  # of torch's loaders, whatever they make of it
         raise UserError(
-            f"{path} holds other optimizers than its run's config.yaml describes ({one_line(error)[:160]}): restore "
+            f"{path} holds other optimizers than its run's config.yaml describes "
+            f"({one_line(error)[:160]}): restore "
             "the file and config.yaml as they were, or remove it to use the one before"
         ) from None
 
 
 def _is_ours(state: Any) -> bool:
-    """Whether a state has what `Checkpoint.save` writes; whether it is of the run's networks is found out later."""
+    """Whether a state has what `Checkpoint.save` writes; whether it is of the run's networks is
+    found out later."""
     if not isinstance(state, dict):
         return False
     facts = {name: state[name] for name in _Facts.__annotations__ if name in state}
@@ -165,4 +186,11 @@ def _not_finite(state: Any, name: str = "") -> str | None:
         items = enumerate(state)
     else:
         return None
-    return next((found for key, value in items if (found := _not_finite(value, f"{name}.{key}".lstrip(".")))), None)
+    return next(
+        (
+            found
+            for key, value in items
+            if (found := _not_finite(value, f"{name}.{key}".lstrip(".")))
+        ),
+        None,
+    )

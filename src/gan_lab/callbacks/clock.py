@@ -10,8 +10,9 @@ import lightning.pytorch as pl
 
 
 class Seconds(pl.Callback):
-    """Training time over all parts of a run, from the first step on and without what is `paused`; call it for the time
-    so far. What comes before, as the start of other processes, is not counted."""
+    """Training time over all parts of a run, from the first step on and without what is `paused`;
+    call it for the time so far. What comes before, as the start of other processes, is not
+    counted."""
 
     def __init__(self, before: float) -> None:
         self.before = before

@@ -17,18 +17,22 @@ from gan_lab.training import GAN
 class Evaluate(pl.Callback):
     """Score the EMA generator every `every` generator steps by the protocol's `in_training`.
 
-    The values, and the terms of IS and AM Score as "<score>.<term>", go into the record's `history` and, as `newest`,
-    to the loggers through `ReadMetrics`. The time they take is not training time.
+    The values, and the terms of IS and AM Score as "<score>.<term>", go into the record's `history`
+    and, as `newest`, to the loggers through `ReadMetrics`. The time they take is not training time.
     """
 
-    def __init__(self, evaluator: Evaluator, every: int, record: RunRecord, seconds: Seconds) -> None:
+    def __init__(
+        self, evaluator: Evaluator, every: int, record: RunRecord, seconds: Seconds
+    ) -> None:
         self.evaluator = evaluator
         self.every = every
         self.record = record
         self.seconds = seconds
         self.newest: tuple[int, dict[str, float]] = (-1, {})
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
         """Score where asked; a generator that is not finite is left to `ReadMetrics`."""
         assert isinstance(pl_module, GAN)
         step = pl_module.generator_steps
@@ -51,14 +55,18 @@ def curves_of(entries: Mapping[str, Entry]) -> dict[str, float]:
     """The values of scores by name, and the terms of those that have some as "<score>.<term>"."""
     values = {name: entry["value"] for name, entry in entries.items()}
     return values | {
-        f"{name}.{term}": entry[term] for name, entry in entries.items() for term in TERMS if term in entry
+        f"{name}.{term}": entry[term]
+        for name, entry in entries.items()
+        for term in TERMS
+        if term in entry
     }
 
 
 def add_to_history(
     record: RunRecord, step: int, entries: Mapping[str, Entry], *, keep_unknown: bool = True
 ) -> dict[str, float]:
-    """Put the scores of a generator step into a record's history, in place of those of the same step.
+    """Put the scores of a generator step into a record's history, in place of those of the same
+    step.
 
     A curve is of one protocol: points of the same name by another extractor or protocol make way.
 
@@ -66,7 +74,8 @@ def add_to_history(
         record: of the run.
         step: the generator step.
         entries: its scores.
-        keep_unknown: whether points of an older gan_lab, which told no protocol, stay; none is told of such a curve.
+        keep_unknown: whether points of an older gan_lab, which told no protocol, stay; none is told
+            of such a curve.
 
     Returns:
         `curves_of` the entries.
@@ -75,12 +84,16 @@ def add_to_history(
     about = dict(record.content.get("history_about") or {})
     for name, entry in entries.items():
         its = about.get(name) or {}
-        about[name] = {key: entry[key] for key in ("extractor", "n_samples", "splits", "protocol", "git")}
+        about[name] = {
+            key: entry[key] for key in ("extractor", "n_samples", "splits", "protocol", "git")
+        }
         if all(point[0] == step for point in history.get(name, [])):
             continue
 
         # other points stay, with what is known of them, or make way
-        same = its.get("protocol") == entry["protocol"] or (keep_unknown and its.get("protocol") is None)
+        same = its.get("protocol") == entry["protocol"] or (
+            keep_unknown and its.get("protocol") is None
+        )
         if is_by_another(record, name, entry) or not same:
             history = {key: points for key, points in history.items() if key.split(".")[0] != name}
         else:
@@ -101,6 +114,8 @@ def is_by_another(record: RunRecord, name: str, entry: Entry) -> bool:
     """Whether a record's history has a score of this name by another extractor than the entry's."""
     if not (record.content.get("history") or {}).get(name):
         return False
-    its = (record.content.get("history_about") or {}).get(name) or {"extractor": record.content.get("extractor")}
+    its = (record.content.get("history_about") or {}).get(name) or {
+        "extractor": record.content.get("extractor")
+    }
     extractor = its.get("extractor") or {}
     return bool(extractor.get("weights_sha256") != entry["extractor"]["weights_sha256"])

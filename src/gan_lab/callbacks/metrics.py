@@ -16,20 +16,25 @@ def _no_scores(step: int) -> dict[str, float]:
 
 
 class ReadMetrics(pl.Callback):
-    """Every `log_every` generator steps, and after the last: look for divergence, hand the metrics to the loggers.
+    """Every `log_every` generator steps, and after the last: look for divergence, hand the metrics
+    to the loggers.
 
-    `last` holds the newest values: critic_loss, penalty, generator_loss, gradient_norm (k, the largest seen in the
-    last critic step), learning_rate, critic_learning_rate. `scores_at(step)` gives scores to log beside them; a step
-    that has some is always logged.
+    `last` holds the newest values: critic_loss, penalty, generator_loss, gradient_norm (k, the
+    largest seen in the last critic step), learning_rate, critic_learning_rate. `scores_at(step)`
+    gives scores to log beside them; a step that has some is always logged.
     """
 
     def __init__(
-        self, last: dict[str, float] | None = None, scores_at: Callable[[int], dict[str, float]] = _no_scores
+        self,
+        last: dict[str, float] | None = None,
+        scores_at: Callable[[int], dict[str, float]] = _no_scores,
     ) -> None:
         self.last = last or {}
         self.scores_at = scores_at
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
         """Raises Diverged."""
         assert isinstance(pl_module, GAN)
         step = pl_module.generator_steps
@@ -39,7 +44,9 @@ class ReadMetrics(pl.Callback):
         pl_module.check_finite()
         values = torch.stack([value.float() for value in pl_module.metrics.values()]).tolist()
         self.last = dict(zip(pl_module.metrics, values, strict=True))
-        for name, optimizer in zip(("learning_rate", "critic_learning_rate"), trainer.optimizers, strict=True):
+        for name, optimizer in zip(
+            ("learning_rate", "critic_learning_rate"), trainer.optimizers, strict=True
+        ):
             self.last[name] = float(optimizer.param_groups[0]["lr"])
         for logger in trainer.loggers:
             logger.log_metrics(self.last | scores, step)

@@ -18,30 +18,41 @@ _LINES = 10  # lines printed in all where there is no terminal
 
 
 class ProgressBar(pl.Callback):
-    """Generator step, critic loss, generator loss, k (largest gradient norm), real images/s and time left.
+    """Generator step, critic loss, generator loss, k (largest gradient norm), real images/s and
+    time left.
 
-    On a terminal a live bar; elsewhere about ten lines. Numbers are those `ReadMetrics` has read last.
+    On a terminal a live bar; elsewhere about ten lines. Numbers are those `ReadMetrics` has read
+    last.
     """
 
-    def __init__(self, metrics: ReadMetrics, images_per_step: int, max_generator_steps: int, console: Console) -> None:
+    def __init__(
+        self, metrics: ReadMetrics, images_per_step: int, max_generator_steps: int, console: Console
+    ) -> None:
         self.metrics = metrics
         self.images_per_step = images_per_step
         self.total = max_generator_steps
         self.console = console
         self._bar = Progress(
-            TextColumn("generator step"), _Count(), BarColumn(bar_width=20), TextColumn("{task.description}"),
+            TextColumn("generator step"), _Count(), BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
             console=console, transient=True, refresh_per_second=4,
         )  # fmt: skip
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin at the resumed step."""
         assert isinstance(pl_module, GAN)
-        self._first, self._began, self._printed = pl_module.generator_steps, time.monotonic(), pl_module.generator_steps
+        self._first, self._began, self._printed = (
+            pl_module.generator_steps,
+            time.monotonic(),
+            pl_module.generator_steps,
+        )
         self._task = self._bar.add_task("", total=self.total, completed=self._first)
         if self.console.is_terminal:
             self._bar.start()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
         """Show the newest numbers whenever some were read."""
         assert isinstance(pl_module, GAN)
         step = pl_module.generator_steps
@@ -57,7 +68,9 @@ class ProgressBar(pl.Callback):
         """Leave the terminal as it was."""
         self._bar.stop()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
         """Leave the terminal as it was."""
         self._bar.stop()
 
@@ -66,7 +79,9 @@ class ProgressBar(pl.Callback):
         left = int(seconds_per_step * (self.total - step))
         eta = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
         last = self.metrics.last
-        norm = last["gradient_norm"]  # nan where the critic's batch norm or its loss leaves none to measure
+        norm = last[
+            "gradient_norm"
+        ]  # nan where the critic's batch norm or its loss leaves none to measure
         k = "" if math.isnan(norm) else f"k {norm:.3g}  "
         return (
             f"critic {last['critic_loss']:.3g}  generator {last['generator_loss']:.3g}  "

@@ -21,10 +21,12 @@ MOST_ROWS, COLUMNS = 20, 10  # of the samples by class
 
 
 class SampleGrid(pl.Callback):
-    """Write samples/step_<N>.png every `every` generator steps and at the end: 64 samples of fixed noise.
+    """Write samples/step_<N>.png every `every` generator steps and at the end: 64 samples of fixed
+    noise.
 
-    Where samples have classes also samples/classes_<N>.png: a row for each class (the first 20), drawn with the sample
-    or, for dynamic labels, seen by the critic; white where the class did not come up.
+    Where samples have classes also samples/classes_<N>.png: a row for each class (the first 20),
+    drawn with the sample or, for dynamic labels, seen by the critic; white where the class did not
+    come up.
     """
 
     def __init__(self, run_dir: Path, every: int, spec: DataSpec, real: Tensor) -> None:
@@ -35,7 +37,9 @@ class SampleGrid(pl.Callback):
         self.real = real
         self.newest: Path | None = None
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
         """Draw where asked."""
         assert isinstance(pl_module, GAN)
         if pl_module.generator_steps % self.every == 0:
@@ -51,7 +55,11 @@ class SampleGrid(pl.Callback):
     def draw(self, gan: GAN) -> None:
         """Sample and save."""
         count = COUNT if self.spec.kind == "images" else 1024
-        samples = gan.sample(count, generator_for(gan.recipe.seed, "samples", device=gan.device))[0].float().cpu()
+        samples = (
+            gan.sample(count, generator_for(gan.recipe.seed, "samples", device=gan.device))[0]
+            .float()
+            .cpu()
+        )
         self.newest = self._path(gan)
         with atomic_path(self.newest) as path:
             if self.spec.kind == "images":

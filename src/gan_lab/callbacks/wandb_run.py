@@ -16,16 +16,27 @@ from gan_lab.records import folder
 from gan_lab.records.record import RunRecord
 from gan_lab.training import GAN
 
-GRIDS = {"samples": "step", "samples_by_class": "classes"}  # key on W&B: how the files in samples/ begin
+GRIDS = {
+    "samples": "step",
+    "samples_by_class": "classes",
+}  # key on W&B: how the files in samples/ begin
 FINAL = "final/"  # before the names of scores after training; those over training have none
-_ABOUT = ("choices", "config_hash", "git", "packages", "parameters")  # of the record, beside the config
+_ABOUT = (
+    "choices",
+    "config_hash",
+    "git",
+    "packages",
+    "parameters",
+)  # of the record, beside the config
 _EXIT_CODES = {"finished": 0, "interrupted": 130}
 
 
 class WandbRun(pl.Callback):
-    """Everything of a run but its metrics: what the record says of it, grids as they are drawn, and its end.
+    """Everything of a run but its metrics: what the record says of it, grids as they are drawn, and
+    its end.
 
-    It comes after every other callback. The last row of a training is held back until `close`, which adds to it.
+    It comes after every other callback. The last row of a training is held back until `close`,
+    which adds to it.
     """
 
     def __init__(self, logger: WandbLogger, record: RunRecord, grids: SampleGrid) -> None:
@@ -35,18 +46,27 @@ class WandbRun(pl.Callback):
         self.shown: Path | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log what the run is. An agent of a W&B sweep chooses the id; the record keeps it for a resume."""
+        """Log what the run is. An agent of a W&B sweep chooses the id; the record keeps it for a
+        resume."""
         run, content = self.logger.run, self.record.content
-        about = {key: content[key] for key in _ABOUT} | {"data": content["dataset"], "cell": cell(content)}
+        about = {key: content[key] for key in _ABOUT} | {
+            "data": content["dataset"],
+            "cell": cell(content),
+        }
         run.config.update(about, allow_val_change=True)
         if run.id != content["run_id"]:
             self.record.update(run_id=run.id)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
         """Send the row of this step."""
         assert isinstance(pl_module, GAN)
         self._add_grids(pl_module.generator_steps)
-        if not trainer.should_stop and pl_module.generator_steps < pl_module.recipe.max_generator_steps:
+        if (
+            not trainer.should_stop
+            and pl_module.generator_steps < pl_module.recipe.max_generator_steps
+        ):
             self.logger.send()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -65,7 +85,8 @@ class WandbRun(pl.Callback):
         self.logger.log_metrics(images, step)
 
     def close(self) -> None:
-        """End the run as its record says it ended: status, final scores as summary and table, files as artifacts."""
+        """End the run as its record says it ended: status, final scores as summary and table, files
+        as artifacts."""
         content, logger = self.record.content, self.logger
         if content["status"] == "finished":
             self._add_grids(content["generator_steps"])
@@ -81,19 +102,35 @@ class WandbRun(pl.Callback):
         scores = content["scores"]
         columns: list[str | int] = ["score", "value", "std", "n_samples", STEP]
         rows = [
-            [name, *(entry.get(key) for key in ("value", "std", "n_samples", "step"))] for name, entry in scores.items()
+            [name, *(entry.get(key) for key in ("value", "std", "n_samples", "step"))]
+            for name, entry in scores.items()
         ]
         final = {f"{FINAL}{name}": entry["value"] for name, entry in scores.items()}
-        final |= {f"{FINAL}{name}/std": entry["std"] for name, entry in scores.items() if entry["std"] is not None}
-        counts = ("generator_steps", "critic_steps", "images_seen", "seconds", "images_per_second", "peak_memory_bytes")
+        final |= {
+            f"{FINAL}{name}/std": entry["std"]
+            for name, entry in scores.items()
+            if entry["std"] is not None
+        }
+        counts = (
+            "generator_steps",
+            "critic_steps",
+            "images_seen",
+            "seconds",
+            "images_per_second",
+            "peak_memory_bytes",
+        )
         run.summary.update(final | {name: content[name] for name in counts})
         if scores:
-            self.logger.log_metrics({"scores": wandb.Table(columns=columns, data=rows)}, content["generator_steps"])
+            self.logger.log_metrics(
+                {"scores": wandb.Table(columns=columns, data=rows)}, content["generator_steps"]
+            )
         for kind, names in {
             "scores": (folder.RECORD, folder.METRICS),
             "generator": (folder.WEIGHTS, folder.DESCRIPTION),
         }.items():
-            artifact = wandb.Artifact(f"{kind}-{run.id}", type=kind, metadata={"cell": cell(content)})
+            artifact = wandb.Artifact(
+                f"{kind}-{run.id}", type=kind, metadata={"cell": cell(content)}
+            )
             for path in (run_dir / name for name in names):
                 if path.exists():
                     artifact.add_file(str(path), skip_cache=True)
@@ -101,7 +138,8 @@ class WandbRun(pl.Callback):
 
 
 def cell(content: Mapping[str, Any]) -> str:
-    """What a record's run has in common with those of other seeds, as "digits resnet exp maxgp 0.1 adam"."""
+    """What a record's run has in common with those of other seeds, as "digits resnet exp maxgp 0.1
+    adam"."""
     choices = content["choices"]
     words = []
     for group in ("dataset", "architecture", "loss", "labels", "penalty", "optimizer"):
@@ -114,7 +152,8 @@ def cell(content: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _staged_below(folder: Path) -> Iterator[None]:
-    """Let W&B keep copies of logged files in `folder` instead of the user's home, until they are sent."""
+    """Let W&B keep copies of logged files in `folder` instead of the user's home, until they are
+    sent."""
     before = os.environ.get("WANDB_DATA_DIR")
     os.environ["WANDB_DATA_DIR"] = str(folder.resolve())
     try:

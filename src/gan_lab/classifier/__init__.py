@@ -1,1 +1,2 @@
-"""The classifier of a data set that scores its samples: networks, recipe, training, and where it is kept."""
+"""The classifier of a data set that scores its samples: networks, recipe, training, and where it is
+kept."""

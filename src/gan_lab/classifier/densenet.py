@@ -19,12 +19,14 @@ from gan_lab.types import DataSpec
 class DenseNetBC:
     """DenseNet-BC of depth L, growth rate k and compression θ, for small images.
 
-    conv3 to 2k channels; three dense blocks of (L - 4) / 6 layers; a layer is BN, ReLU, conv1 to 4k, BN, ReLU, conv3
-    to k, concatenated to its input; between blocks BN, ReLU, conv1 to floor(θ · channels), mean 2×2; BN, ReLU, mean,
-    linear. Convolutions without bias; initial weights N(0, 2 / (k_h k_w out)), linear bias 0, from torch's global
-    generator. At L = 40, k = 40, θ = 0.5 for 3×32×32 and ten classes: 1,901,930 parameters.
+    conv3 to 2k channels; three dense blocks of (L - 4) / 6 layers; a layer is BN, ReLU, conv1 to
+    4k, BN, ReLU, conv3 to k, concatenated to its input; between blocks BN, ReLU, conv1 to floor(θ ·
+    channels), mean 2×2; BN, ReLU, mean, linear. Convolutions without bias; initial weights N(0, 2 /
+    (k_h k_w out)), linear bias 0, from torch's global generator. At L = 40, k = 40, θ = 0.5 for
+    3×32×32 and ten classes: 1,901,930 parameters.
 
-    Errors: UserError unless L = 6 m + 4 with m >= 1, k >= 1, 0 < θ <= 1; and for samples that are no images.
+    Errors: UserError unless L = 6 m + 4 with m >= 1, k >= 1, 0 < θ <= 1; and for samples that are
+    no images.
     Source: Huang et al. 2017 (arXiv:1608.06993); thesis 4.5 and the author's programs for L, k, θ.
     """
 
@@ -49,7 +51,12 @@ class DenseNetBC:
                 width += self.growth
             if block < 2:
                 narrower = math.floor(self.compression * width)
-                layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, narrower, 1, bias=False), nn.AvgPool2d(2)]
+                layers += [
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(),
+                    nn.Conv2d(width, narrower, 1, bias=False),
+                    nn.AvgPool2d(2),
+                ]
                 width = narrower
         layers += [nn.BatchNorm2d(width), nn.ReLU()]
         network = Classifier(nn.Sequential(*layers), width, spec.num_classes)
@@ -61,7 +68,8 @@ class DenseNetBC:
 
 
 class DenseLayer(nn.Module):
-    """BN, ReLU, conv1 to 4k, BN, ReLU, conv3 to k, beside the input: (n, C, H, W) -> (n, C + k, H, W)."""
+    """BN, ReLU, conv1 to 4k, BN, ReLU, conv3 to k, beside the input: (n, C, H, W) -> (n, C + k, H,
+    W)."""
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()

@@ -1,7 +1,9 @@
-"""A classifier in a file: exported for a study that has one on every machine, or shipped with the package.
+"""A classifier in a file: exported for a study that has one on every machine, or shipped with the
+package.
 
-A file is safetensors, FILE.safetensors, and beside it stands FILE.json: how the network was trained, on which data, and
-how well it does. The weights are identified by the SHA-256 of the safetensors.
+A file is safetensors, FILE.safetensors, and beside it stands FILE.json: how the network was
+trained, on which data, and how well it does. The weights are identified by the SHA-256 of the
+safetensors.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ def export_classifier(trained: Path, path: Path) -> None:
     """Copy a trained classifier's weights and record to `path` (export=FILE). Raises UserError."""
     if path.suffix != ".safetensors":
         raise UserError(f"export={path}: name a file that ends with .safetensors")
-    for source, target in ((trained.with_suffix(".json"), path.with_suffix(".json")), (trained, path)):
+    for source, target in (
+        (trained.with_suffix(".json"), path.with_suffix(".json")),
+        (trained, path),
+    ):
         with asked_path("export", target) as temporary:
             shutil.copyfile(source, temporary)
 
@@ -42,14 +47,16 @@ def export_classifier(trained: Path, path: Path) -> None:
 def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
     """The record of a classifier's file, with its weights_sha256.
 
-    Raises UserError unless both files are there and the weights have the SHA-256 that is asked for (None: any).
+    Raises UserError unless both files are there and the weights have the SHA-256 that is asked for
+    (None: any).
     """
     path = Path(weights).expanduser()
     beside = path.with_suffix(".json")
     for file in (path, beside):
         if not file.is_file():
             raise UserError(
-                f"evaluation.extractor.weights={weights}: there is no file {file}; scripts/classifier.py export=FILE "
+                f"evaluation.extractor.weights={weights}: there is no file {file}; "
+                "scripts/classifier.py export=FILE "
                 "writes both the weights and the .json beside them"
             )
 
@@ -57,7 +64,8 @@ def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
     found = sha256_of(path)
     if sha256 is not None and found != sha256:
         raise UserError(
-            f"evaluation.extractor.weights={weights} has SHA-256 {found[:16]}…, not {sha256[:16]}…: get the file "
+            f"evaluation.extractor.weights={weights} has SHA-256 {found[:16]}…, not "
+            f"{sha256[:16]}…: get the file "
             "again, or leave evaluation.extractor.sha256 out if you mean this one"
         )
 
@@ -67,11 +75,17 @@ def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
     except UserError:
         raise
     except (OSError, ValueError) as error:
-        raise UserError(f"{beside} cannot be read ({one_line(error)[:80]}): export the classifier again") from None
+        raise UserError(
+            f"{beside} cannot be read ({one_line(error)[:80]}): export the classifier again"
+        ) from None
     if wrong := misfit(record, Known):
-        raise UserError(f"{beside} is no record of a classifier ({wrong}): export the classifier again")
+        raise UserError(
+            f"{beside} is no record of a classifier ({wrong}): export the classifier again"
+        )
     if record["weights_sha256"] != found:
-        raise UserError(f"{beside} is the record of other weights than {path}: export the classifier again")
+        raise UserError(
+            f"{beside} is the record of other weights than {path}: export the classifier again"
+        )
     return record
 
 
@@ -80,15 +94,18 @@ def classifier_from_file(
 ) -> TrainedClassifier:
     """The classifier in a file, for the data that it was trained on.
 
-    Raises UserError as check_file does, for other data, and where the file does not hold the network of its record.
+    Raises UserError as check_file does, for other data, and where the file does not hold the
+    network of its record.
     """
     record = check_file(weights, sha256)
     its = record["data"]
     if its.get("content_hash") != data.content_hash:
         raise UserError(
-            f"evaluation.extractor.weights={weights} is the classifier of {its.get('name')} with content hash "
+            f"evaluation.extractor.weights={weights} is the classifier of {its.get('name')} with "
+            "content hash "
             f"{str(its.get('content_hash'))[:12]}, and these data ({data.spec.name}) have "
-            f"{data.content_hash[:12]}: name the classifier of these data, or leave weights out to train one"
+            f"{data.content_hash[:12]}: name the classifier of these data, or leave weights out to "
+            "train one"
         )
     architecture = dict(record["architecture"])
     name = architecture.pop("name", None)
@@ -97,22 +114,34 @@ def classifier_from_file(
     try:
         network = empty_network(_NETWORKS[name](**architecture), data.spec)
     except (TypeError, RuntimeError):
-        raise UserError(f"{weights} is a {name} with unknown fields or values: export the classifier again") from None
-    return read_weights(Path(weights).expanduser(), network, record, device, "export the classifier again")
+        raise UserError(
+            f"{weights} is a {name} with unknown fields or values: export the classifier again"
+        ) from None
+    return read_weights(
+        Path(weights).expanduser(), network, record, device, "export the classifier again"
+    )
 
 
 def shipped_classifier(
-    name: str, sha256: str | None, data: LoadedData, recipe: ClassifierRecipe, device: torch.device | str
+    name: str,
+    sha256: str | None,
+    data: LoadedData,
+    recipe: ClassifierRecipe,
+    device: torch.device | str,
 ) -> TrainedClassifier | None:
-    """The classifier that comes with the package under `name`, if it is the one that `recipe` would train on `data`.
+    """The classifier that comes with the package under `name`, if it is the one that `recipe` would
+    train on `data`.
 
-    None for data of another content (another split), and for another recipe; in which precision it was trained is no
-    difference. Raises UserError where the package's file is not the one that the option names.
+    None for data of another content (another split), and for another recipe; in which precision it
+    was trained is no difference. Raises UserError where the package's file is not the one that the
+    option names.
     """
     weights = str(SHIPPED / f"{name}.safetensors")
     record = check_file(weights, sha256)
     is_of_data = record["data"].get("content_hash") == data.content_hash
-    asked, its = (dict(one) | {"precision": None} for one in (_plain(described(recipe)), record["recipe"]))
+    asked, its = (
+        dict(one) | {"precision": None} for one in (_plain(described(recipe)), record["recipe"])
+    )
     if not is_of_data or asked != its or record.get("version") != VERSION:
         return None
     return classifier_from_file(weights, sha256, data, device)

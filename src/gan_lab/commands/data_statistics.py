@@ -1,4 +1,5 @@
-"""What a classifier says of real images: its probabilities and entropies (Figure 4-4), images by entropy (4-5)."""
+"""What a classifier says of real images: its probabilities and entropies (Figure 4-4), images by
+entropy (4-5)."""
 
 from __future__ import annotations
 
@@ -17,16 +18,22 @@ from gan_lab.scoring.evaluator import Evaluator
 
 BINS = 50  # of [0, log K]
 SURE = 0.05  # nats; 99.6% of CIFAR-10 is below it under its own classifier (4.6.5)
-LEVELS = ((0, 1 / 7), (3 / 7, 4 / 7), (6 / 7, 1))  # of log K: for ImageNet's 1,000 classes 0-1, 3-4 and 6-7 nats
+LEVELS = (
+    (0, 1 / 7),
+    (3 / 7, 4 / 7),
+    (6 / 7, 1),
+)  # of log K: for ImageNet's 1,000 classes 0-1, 3-4 and 6-7 nats
 COLUMNS, ROWS = 8, 3  # images of a level
 
 
 def data_statistics(evaluator: Evaluator, split: str) -> tuple[dict[str, Any], Tensor]:
-    """Figures 4-4 and 4-5 as numbers, and the pictures of 4-5 as (n, C, H, W) in [-1, 1], rows of COLUMNS.
+    """Figures 4-4 and 4-5 as numbers, and the pictures of 4-5 as (n, C, H, W) in [-1, 1], rows of
+    COLUMNS.
 
-    marginal: mean C(x), the extractor's K probabilities. entropies: H(C(x)) in nats, a histogram for each class of the
-    data. levels: how many images have an H(C(x)) in each of LEVELS, the last with its end. The picture shows of each as
-    many as it has room for, evenly spread over them, in their order.
+    marginal: mean C(x), the extractor's K probabilities. entropies: H(C(x)) in nats, a histogram
+    for each class of the data. levels: how many images have an H(C(x)) in each of LEVELS, the last
+    with its end. The picture shows of each as many as it has room for, evenly spread over them, in
+    their order.
     """
     labels = torch.from_numpy(evaluator.data.splits[split].labels)
     images = torch.from_numpy(evaluator.data.splits[split].values)
@@ -56,10 +63,14 @@ def data_statistics(evaluator: Evaluator, split: str) -> tuple[dict[str, Any], T
     chosen = []
     levels = []
     for low, high in LEVELS:
-        below = entropies < high * top if high < 1 else True  # C(x) without any preference is of the last level
+        below = (
+            entropies < high * top if high < 1 else True
+        )  # C(x) without any preference is of the last level
         within = torch.nonzero((entropies >= low * top) & below).flatten()
         levels.append({"from": low * top, "to": high * top, "images": len(within)})
-        scattered = within[torch.linspace(0, max(0, len(within) - 1), min(len(within), COLUMNS * ROWS)).long()]
+        scattered = within[
+            torch.linspace(0, max(0, len(within) - 1), min(len(within), COLUMNS * ROWS)).long()
+        ]
         chosen.append(filled_up([to_float(images[scattered])], COLUMNS * ROWS))
         chosen.append(filled_up([to_float(images[:0])], COLUMNS))  # a white row
     return statistics | {"levels": levels}, torch.cat(chosen[:-1])

@@ -27,8 +27,17 @@ from gan_lab.config.schema import groups
 from gan_lab.errors import Interrupted
 from gan_lab.sweeps import callback
 
-_ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"  # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
-_SHOWN = (HydraException, OmegaConfBaseException, ValueError, TypeError, yaml.YAMLError, OSError, MemoryError)
+# tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
+_ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"
+_SHOWN = (
+    HydraException,
+    OmegaConfBaseException,
+    ValueError,
+    TypeError,
+    yaml.YAMLError,
+    OSError,
+    MemoryError,
+)
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -36,8 +45,8 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
     """Call a Hydra entry point; print errors of the user as one line and exit with 1.
 
     schema: the dataclass of the entry point's fields, for advice on a misspelt one.
-    Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is to add it with
-    `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
+    Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is
+    to add it with `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
     """
     terminal.prepare()
     sys.argv[1:] = trust.take_typed(sys.argv[1:], groups(schema) if schema else ())
@@ -61,7 +70,8 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
 
 @contextmanager
 def _errors_shown_by_us() -> Iterator[bool]:
-    """Inside, Hydra shows no error itself. Gives whether the user asked for tracebacks; a sweep tells its end after."""
+    """Inside, Hydra shows no error itself. Gives whether the user asked for tracebacks; a sweep
+    tells its end after."""
     found = os.environ.get("HYDRA_FULL_ERROR")
     wants_tracebacks = found == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -86,12 +96,13 @@ def _message(error: Exception, schema: type | None) -> str | None:
 
 
 def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:
-    """Turn an error of the user that came before training into Hydra's, for `raise refuse(...) from None`.
+    """Turn an error of the user that came before training into Hydra's, for `raise refuse(...) from
+    None`.
 
     run_dir: where a run would have been, for an entry point that makes one.
 
-    A single run leaves nothing behind. A job of a sweep says why at once: Hydra itself reports only the first that
-    failed. Its record is left by SweepCallback.
+    A single run leaves nothing behind. A job of a sweep says why at once: Hydra itself reports only
+    the first that failed. Its record is left by SweepCallback.
     """
     hydra = HydraConfig.get()
     if run_dir is None:
@@ -109,14 +120,23 @@ def _of_the_system(error: OSError | MemoryError) -> str:
         return "there is not enough memory: set smaller batches, or fewer samples at once"
     reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
     if error.errno in _NO_PLACE:
-        where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
-        advice = "make room or choose another folder; a run that had begun goes on with resume=RUN_DIR"
+        where = (
+            f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+        )
+        advice = (
+            "make room or choose another folder; a run that had begun goes on with resume=RUN_DIR"
+        )
         return f"{where} ({reason}): {advice}"
-    return f"{error.filename} cannot be used ({reason}): name another file or folder" if error.filename else reason
+    return (
+        f"{error.filename} cannot be used ({reason}): name another file or folder"
+        if error.filename
+        else reason
+    )
 
 
 def _of_composing(error: Exception) -> bool:
-    """Whether Hydra raised it while it composed: it has errors of Python's own for what it did not foresee."""
+    """Whether Hydra raised it while it composed: it has errors of Python's own for what it did not
+    foresee."""
     frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
     return frames[-1].partition(".")[0] in ("hydra", "omegaconf", "yaml") and not any(
         name.startswith("gan_lab.") and name != __name__ for name in frames
@@ -124,14 +144,20 @@ def _of_composing(error: Exception) -> bool:
 
 
 def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
-    """What is wrong with `penalty=null` or `penalty=1`, or else in a file that was named, as Hydra says it."""
+    """What is wrong with `penalty=null` or `penalty=1`, or else in a file that was named, as Hydra
+    says it."""
     typed = [text for text in arguments if "=" in text and not text.startswith("-")]
     for override in OverridesParser.create().parse_overrides(typed):
         values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
-        names = [name for value in values for name in (value if isinstance(value, list) else [value])]
+        names = [
+            name for value in values for name in (value if isinstance(value, list) else [value])
+        ]
         options = _options(override.key_or_group)
-        if not all(isinstance(name, str) for name in names) and (options or "/" in override.key_or_group):
-            return f"{override.input_line}: choose an option by its name{suggestion('', options) if options else ''}"
+        if not all(isinstance(name, str) for name in names) and (
+            options or "/" in override.key_or_group
+        ):
+            named = suggestion("", options) if options else ""
+            return f"{override.input_line}: choose an option by its name{named}"
     files = [text for text in typed if text.lstrip("+").startswith("experiment=")]
     about = " ".join(files or typed)
     return f"{about}: {' '.join(str(error).split())}; a group takes an option's name, as penalty=gp"
@@ -141,7 +167,9 @@ def _options(group: str) -> list[str]:
     """The options of a group of this program's conf folder; none where there is no such group."""
     program = Path(getattr(sys.modules["__main__"], "__file__", None) or ".").resolve()
     folders = (folder / "conf" / group for folder in program.parents[:2])
-    return sorted(path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.yaml"))
+    return sorted(
+        path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.yaml")
+    )
 
 
 def _one_line(error: Exception, schema: type | None) -> str:
@@ -150,13 +178,27 @@ def _one_line(error: Exception, schema: type | None) -> str:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if options := error.options or _options(group):
             return f"{group}={choice}: there is no such option{suggestion(choice, options)}"
-    if "is not Optional" in f"{message}{error.__cause__}" and (found := re.search(r"override (([\w.]+)=\S*)", message)):
-        others = f", or choose an option of optimizer@{found[2]}" if found[2] == "optimizer_critic" else ""
+    if "is not Optional" in f"{message}{error.__cause__}" and (
+        found := re.search(r"override (([\w.]+)=\S*)", message)
+    ):
+        others = (
+            f", or choose an option of optimizer@{found[2]}"
+            if found[2] == "optimizer_critic"
+            else ""
+        )
         return f"{found[1]}: it needs a value: omit it for the default{others}"
-    if found := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message):
+    if found := re.search(
+        r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message
+    ):
         key = found[1] or found[2]
-        known = suggestion(key, [item.name for item in fields(schema)]) if schema else "; --help lists them"
+        known = (
+            suggestion(key, [item.name for item in fields(schema)])
+            if schema
+            else "; --help lists them"
+        )
         return f"{key}: there is no such field{known}"
-    message += f"\n{error.__cause__ or ''}"  # Hydra says which override, OmegaConf what is wrong with it
+    message += (
+        f"\n{error.__cause__ or ''}"  # Hydra says which override, OmegaConf what is wrong with it
+    )
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return "; ".join(line for line in lines if not line.startswith(("full_key:", "object_type=")))

@@ -56,25 +56,31 @@ def evaluate(config: DictConfig) -> None:
     asked = [name for name in tasks if config[name]]
     if len(asked) != 1:
         raise UserError(
-            "name one thing to score: run_dir=RUN, runs=FOLDER, samples=FOLDER reference=FOLDER, self_test=true or "
+            "name one thing to score: run_dir=RUN, runs=FOLDER, samples=FOLDER reference=FOLDER, "
+            "self_test=true or "
             "data_statistics=true"
         )
     for option, its in {"history": ("run_dir", "runs"), "rescore": ("runs",)}.items():
         if config[option] and asked[0] not in its:
-            raise UserError(f"{option}=true has an effect only with {' or '.join(its)}: omit {option}")
+            raise UserError(
+                f"{option}=true has an effect only with {' or '.join(its)}: omit {option}"
+            )
     if not config.evaluation:
-        raise UserError("evaluation=off scores nothing: choose evaluation=classifier, inception or thesis")
+        raise UserError(
+            "evaluation=off scores nothing: choose evaluation=classifier, inception or thesis"
+        )
     provenance.git_state()  # of what runs: it may be edited before the scores are there
     if build.device(config.device).type == "cpu":
         keep_freed_memory()
     tasks[asked[0]](config, terminal.console())
 
 
-# A finished run -------------------------------------------------------------------------------------------------------
+# A finished run -----------------------------------------------------------------------------------
 
 
 def score_run(config: DictConfig, console: Console) -> None:
-    """Score the exported generator of `config.run_dir`, against its own data; the scores join its record."""
+    """Score the exported generator of `config.run_dir`, against its own data; the scores join its
+    record."""
     run_dir = Path(config.run_dir)
     scores = Rescoring(config, console).score(run_dir, again=True)
     _print(console, {str(run_dir): scores})
@@ -84,8 +90,8 @@ def score_run(config: DictConfig, console: Console) -> None:
 def score_runs(config: DictConfig, console: Console) -> None:
     """Score every finished run below `config.runs` by one protocol, as `score_run` does.
 
-    Runs that are scored already, or have not finished, are passed over; one that cannot be scored does not stop the
-    others. Raises UserError at the end where there was one.
+    Runs that are scored already, or have not finished, are passed over; one that cannot be scored
+    does not stop the others. Raises UserError at the end where there was one.
     """
     found = find_runs(Path(config.runs).expanduser())
     rescoring = Rescoring(config, console)
@@ -99,23 +105,34 @@ def score_runs(config: DictConfig, console: Console) -> None:
                 continue
             if new := rescoring.score(run_dir, again=config.rescore):
                 scored[str(run_dir)] = new
-        except Exception as error:  # of a damaged file or a full device, too: the other runs are scored
-            reason = f"{error}" if isinstance(error, UserError) else f"{type(error).__name__}: {one_line(error)}"
+        except (
+            Exception
+        ) as error:  # of a damaged file or a full device, too: the other runs are scored
+            reason = (
+                f"{error}"
+                if isinstance(error, UserError)
+                else f"{type(error).__name__}: {one_line(error)}"
+            )
             failed[run_dir] = reason
             console.print(f"{run_dir}: not scored: {reason}")
     if scored:
         _print(console, scored)
     if failed:
-        raise UserError(f"{len(failed)} of {len(found)} runs could not be scored: {', '.join(map(str, failed))}")
+        raise UserError(
+            f"{len(failed)} of {len(found)} runs could not be scored: {', '.join(map(str, failed))}"
+        )
 
 
-# A folder of images ---------------------------------------------------------------------------------------------------
+# A folder of images -------------------------------------------------------------------------------
 
 
 def score_folder(config: DictConfig, console: Console) -> None:
     """Score the images of one folder against those of another, or against a file of statistics."""
     if not config.reference:
-        raise UserError("samples=FOLDER needs reference=FOLDER, or a file of statistics (.npz with mu and sigma)")
+        raise UserError(
+            "samples=FOLDER needs reference=FOLDER, or a file of statistics (.npz with mu and "
+            "sigma)"
+        )
     protocol: Protocol = build.make("evaluation", config.evaluation)
     for name in ("samples", "reference"):
         if not Path(config[name]).expanduser().exists():
@@ -126,13 +143,18 @@ def score_folder(config: DictConfig, console: Console) -> None:
     statistics = Path(config.reference).expanduser()
     if statistics.is_file() and set(protocol.scores) != {"is", "fid"} & set(protocol.scores):
         raise UserError(
-            f"reference={config.reference} holds moments, enough for is and fid: add evaluation.scores=[is,fid], or "
+            f"reference={config.reference} holds moments, enough for is and fid: add "
+            "evaluation.scores=[is,fid], or "
             "name a folder of images"
         )
     data = build.loaded(config.dataset, config.data_cache)
     shape = data.spec.shape if isinstance(protocol.extractor, OwnClassifier) else None
     images = _read(config, "samples", shape)
-    given = _statistics(statistics, protocol) if statistics.is_file() else _read(config, "reference", images.shape[1:])
+    given = (
+        _statistics(statistics, protocol)
+        if statistics.is_file()
+        else _read(config, "reference", images.shape[1:])
+    )
     device = build.device(config.device)
     extractor: Extractor = protocol.extractor.make(data, Path(config.data_cache), device, console)
     if isinstance(given, Tensor):
@@ -150,34 +172,49 @@ def score_folder(config: DictConfig, console: Console) -> None:
         len(images),
     )
     _print(console, {str(config.samples): scores})
-    about: dict[str, Any] = {"samples": Path(config.samples).name, "reference": Path(config.reference).name}
+    about: dict[str, Any] = {
+        "samples": Path(config.samples).name,
+        "reference": Path(config.reference).name,
+    }
     about |= {"scores": scores}
     _write(console, config, f"{about['samples']}_against_{about['reference']}", about, extractor)
 
 
 class _Batches:
-    """Images (N, C, H, W) as `score_samples` takes them: in a seeded random order, since splits must not be classes."""
+    """Images (N, C, H, W) as `score_samples` takes them: in a seeded random order, since splits
+    must not be classes."""
 
     def __init__(self, images: Tensor, protocol: Protocol, device: torch.device) -> None:
-        self.images, self.size, self.device, self.count = images, protocol.batch_size, device, len(images)
+        self.images, self.size, self.device, self.count = (
+            images,
+            protocol.batch_size,
+            device,
+            len(images),
+        )
         self.order = torch.randperm(self.count, generator=torch.Generator().manual_seed(ORDER_SEED))
 
     def __call__(self, batch: int) -> Samples:
-        return Samples(self.images[self.order[batch * self.size : (batch + 1) * self.size]].to(self.device))
+        return Samples(
+            self.images[self.order[batch * self.size : (batch + 1) * self.size]].to(self.device)
+        )
 
 
 def _files(folder: Path, name: str) -> list[str]:
     files = list_images(folder)
     if not files:
         others = passed_over(list_files(folder))
-        raise UserError(f"{name}={folder} holds no image files{f' (passed over: {others})' if others else ''}")
+        raise UserError(
+            f"{name}={folder} holds no image files{f' (passed over: {others})' if others else ''}"
+        )
     return files
 
 
 def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | None) -> Tensor:
     """All images of a folder, uint8 (N, C, H, W), of `shape` where one is needed."""
     files = _files(Path(config[name]).expanduser(), name)
-    rule = ImageRule(config.size, config.resize, channels=shape[0] if shape else 3, greyscale="refuse")
+    rule = ImageRule(
+        config.size, config.resize, channels=shape[0] if shape else 3, greyscale="refuse"
+    )
     try:
         rule.validate()
         say_passed_over(f"{name}={config[name]}", list_files(Path(config[name]).expanduser()))
@@ -187,9 +224,12 @@ def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | N
     if shape is not None and images.shape[1:] != tuple(shape):
         expected = "x".join(map(str, shape))
         raise UserError(
-            f"{name}={config[name]} holds images of {'x'.join(map(str, images.shape[1:]))}, and {expected} are needed "
-            f"(by the other folder, or by the classifier of dataset={config.dataset.name}): add resize=box "
-            f"size={shape[-1]}, choose the data set that they belong to, or use evaluation=inception"
+            f"{name}={config[name]} holds images of {'x'.join(map(str, images.shape[1:]))}, and "
+            f"{expected} are needed "
+            f"(by the other folder, or by the classifier of dataset={config.dataset.name}): add "
+            "resize=box "
+            f"size={shape[-1]}, choose the data set that they belong to, or use "
+            "evaluation=inception"
         )
     return torch.from_numpy(images)
 
@@ -222,19 +262,24 @@ def _held_to(given: _Statistics, extractor: Extractor, console: Console) -> Refe
         load_reference(given.path, {"weights_sha256": extractor.identity["weights_sha256"]})
     if len(given.moments.mean) != extractor.num_features:
         raise UserError(
-            f"{given.path} has {len(given.moments.mean)} features and the {extractor.name} extractor "
+            f"{given.path} has {len(given.moments.mean)} features and the {extractor.name} "
+            "extractor "
             f"{extractor.num_features}: choose the evaluation that it was made for"
         )
-    return Reference(given.moments, torch.full((extractor.num_classes,), torch.nan, dtype=torch.float64))
+    return Reference(
+        given.moments, torch.full((extractor.num_classes,), torch.nan, dtype=torch.float64)
+    )
 
 
-# The data set itself --------------------------------------------------------------------------------------------------
+# The data set itself ------------------------------------------------------------------------------
 
 
 def self_test(config: DictConfig, console: Console) -> None:
-    """Score real images, and worse ones in several ways, to see that the scores rank them as they must.
+    """Score real images, and worse ones in several ways, to see that the scores rank them as they
+    must.
 
-    Fewer images have a higher FID: rows are ranked by scores of one name, which have one number of images.
+    Fewer images have a higher FID: rows are ranked by scores of one name, which have one number of
+    images.
     """
     evaluator = _of_dataset(config, console)
     data, protocol = evaluator.data, evaluator.protocol
@@ -257,15 +302,23 @@ def self_test(config: DictConfig, console: Console) -> None:
     }
     _print(console, rows)
     about = {"dataset": data.spec.name, "content_hash": data.content_hash, "scores": rows}
-    _write(console, config, f"self_test_{data.spec.name}_{evaluator.extractor.name}", about, evaluator.extractor)
+    _write(
+        console,
+        config,
+        f"self_test_{data.spec.name}_{evaluator.extractor.name}",
+        about,
+        evaluator.extractor,
+    )
 
 
 def real_images(config: DictConfig, console: Console) -> None:
-    """Write what the extractor says of the training images (Figure 4-4), and a picture of some of them (Figure 4-5)."""
+    """Write what the extractor says of the training images (Figure 4-4), and a picture of some of
+    them (Figure 4-5)."""
     protocol: Protocol = build.make("evaluation", config.evaluation)
     if getattr(protocol.extractor, "features_only", False):
         raise UserError(
-            "data_statistics=true needs class probabilities, and those of this extractor are poor on small images: "
+            "data_statistics=true needs class probabilities, and those of this extractor are poor "
+            "on small images: "
             "use evaluation=classifier or inception"
         )
     evaluator = _of_dataset(config, console)
@@ -285,12 +338,16 @@ def _of_dataset(config: DictConfig, console: Console) -> Evaluator:
     data = build.loaded(config.dataset, config.data_cache)
     evaluator = build.evaluator(config, data, build.device(config.device), console)
     if evaluator is None:
-        raise UserError(f"{data.spec.name} holds {data.spec.kind}, and scores are of images: choose another dataset")
+        raise UserError(
+            f"{data.spec.name} holds {data.spec.kind}, and scores are of images: choose another "
+            "dataset"
+        )
     return evaluator
 
 
 def _known_samples(data: LoadedData) -> dict[str, Tensor]:
-    """Every split; and as many as the smallest has of it blurred, of noise and of one training image."""
+    """Every split; and as many as the smallest has of it blurred, of noise and of one training
+    image."""
     known = {f"real {name}": torch.from_numpy(split.values) for name, split in data.splits.items()}
     smallest = min(known.values(), key=len)
     blurred = gaussian_blur(smallest, [2 * round(3 * BLUR_SIGMA) + 1] * 2, [BLUR_SIGMA] * 2)
@@ -331,7 +388,9 @@ def _check_classes_alone(rows: dict[str, Tensor], evaluator: Evaluator) -> None:
     """Refuse rows of which the protocol cannot be scored. Raises UserError."""
     count = min(map(len, rows.values()), default=0)
     if count < LEAST_ALONE:
-        raise UserError(f"{LEAST_ALONE} images of every class are needed, and the smallest has {count}")
+        raise UserError(
+            f"{LEAST_ALONE} images of every class are needed, and the smallest has {count}"
+        )
     protocol = evaluator.protocol
     what = f"the smallest class holds {count} images"
     protocol.check_count(count, what, splits=protocol.splits, chunks=protocol.chunks)
@@ -339,7 +398,7 @@ def _check_classes_alone(rows: dict[str, Tensor], evaluator: Evaluator) -> None:
     check_scores(evaluator.extractor, references, references["train"].marginal, protocol, count)
 
 
-# Shown and kept -------------------------------------------------------------------------------------------------------
+# Shown and kept -----------------------------------------------------------------------------------
 
 
 def _print(console: Console, rows: dict[str, dict[str, Entry]]) -> None:
@@ -352,7 +411,9 @@ def _print(console: Console, rows: dict[str, dict[str, Entry]]) -> None:
     console.print(table)
 
 
-def _write(console: Console, config: DictConfig, name: str, about: dict[str, Any], extractor: Extractor) -> Path:
+def _write(
+    console: Console, config: DictConfig, name: str, about: dict[str, Any], extractor: Extractor
+) -> Path:
     content = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **about,

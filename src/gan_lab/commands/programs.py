@@ -1,7 +1,8 @@
-"""The console script `gan-lab`: `gan-lab train loss=exp` is `python train.py loss=exp` without a checkout.
+"""The console script `gan-lab`: `gan-lab train loss=exp` is `python train.py loss=exp` without a
+checkout.
 
-Every command is a program of the project's root, run as it stands there. A wheel holds a copy of these programs and of
-conf/, which setup.py makes while it builds; in a checkout the originals run.
+Every command is a program of the project's root, run as it stands there. A wheel holds a copy of
+these programs and of conf/, which setup.py makes while it builds; in a checkout the originals run.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from gan_lab.terminal import tell
 
 PROGRAMS = {
     "train": ("train.py", "train one GAN, or with -m a sweep"),
-    "evaluate": ("scripts/evaluate.py", "score a finished run, a folder of images, or the data set itself"),
+    "evaluate": (
+        "scripts/evaluate.py",
+        "score a finished run, a folder of images, or the data set itself",
+    ),
     "sample": ("scripts/sample.py", "draw samples of a finished run"),
     "classifier": ("scripts/classifier.py", "train the classifier of a data set"),
     "status": ("scripts/status.py", "show the cells of a sweep"),
@@ -32,7 +36,8 @@ INSTALLED = "installed"  # the folder of a wheel's copies, in the package
 
 
 def root() -> Path:
-    """The folder that holds train.py, scripts/ and conf/: the checkout, or the copies in an installed package."""
+    """The folder that holds train.py, scripts/ and conf/: the checkout, or the copies in an
+    installed package."""
     package = Path(__file__).resolve().parents[1]
     checkout = package.parents[1]
     is_checkout = package.parent.name == "src" and (checkout / "conf" / "train.yaml").is_file()
@@ -55,10 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tell(__version__)
         return
     if command not in PROGRAMS:
-        tell(f"error: {command!r}: there is no such command (there are: {', '.join(PROGRAMS)})", error=True)
+        tell(
+            f"error: {command!r}: there is no such command (there are: {', '.join(PROGRAMS)})",
+            error=True,
+        )
         sys.exit(1)
 
-    # argv[0] is the program's own path, since processes of several devices and of a sweep are started by it
+    # argv[0] is the program's own path, since processes of several devices and of a sweep are
+    # started by it
     path = str(root() / PROGRAMS[command][0])
     sys.argv = [path, *rest]
     runpy.run_path(path, run_name="__main__")
@@ -67,4 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def usage() -> str:
     """The commands, one a line."""
     lines = [f"  {name:<16} {purpose}" for name, (_, purpose) in PROGRAMS.items()]
-    return "\n".join(["usage: gan-lab COMMAND [FIELD=VALUE ...]", "", *lines, "", "gan-lab COMMAND --help: its fields"])
+    return "\n".join(
+        [
+            "usage: gan-lab COMMAND [FIELD=VALUE ...]",
+            "",
+            *lines,
+            "",
+            "gan-lab COMMAND --help: its fields",
+        ]
+    )

@@ -1,4 +1,5 @@
-"""Scores of finished runs by one protocol: of the exported generators, and of the kept checkpoints."""
+"""Scores of finished runs by one protocol: of the exported generators, and of the kept
+checkpoints."""
 
 from __future__ import annotations
 
@@ -33,12 +34,13 @@ class Rescoring:
     """Scores runs by the protocol of a config; what runs on the same data share is made once.
 
     Args:
-        config: of scripts/evaluate.py. Its `dataset.root`, where it was typed, is where the data stand now.
+        config: of scripts/evaluate.py. Its `dataset.root`, where it was typed, is where the data
+            stand now.
         console: is told what is scored and what is passed over.
 
     Raises:
-        UserError: for a typed field of the data set other than its root and its option, which must be that of the runs;
-            for weights that are missing.
+        UserError: for a typed field of the data set other than its root and its option, which must
+            be that of the runs; for weights that are missing.
     """
 
     def __init__(self, config: DictConfig, console: Console) -> None:
@@ -46,22 +48,29 @@ class Rescoring:
         of_data = {one.partition("=")[0]: one for one in typed if one.startswith("dataset")}
         for key, override in of_data.items():
             if key not in ("dataset", "dataset.root"):
-                raise UserError(f"{override}: runs are scored against their own data; only dataset.root may have moved")
+                raise UserError(
+                    f"{override}: runs are scored against their own data; only dataset.root may "
+                    "have moved"
+                )
         self.config = config
         self.console = console
         self.root = config.dataset.root if "dataset.root" in of_data else None
         self.option = of_data["dataset"].partition("=")[2] if "dataset" in of_data else None
-        self.protocol: Protocol = build.make("evaluation", config.evaluation)  # refuses missing weights
+        self.protocol: Protocol = build.make(
+            "evaluation", config.evaluation
+        )  # refuses missing weights
         self.device = build.device(config.device)
         self.loaded: dict[str, LoadedData] = {}
         self.evaluators: dict[str, Evaluator] = {}
 
     def score(self, run_dir: Path, again: bool) -> dict[str, Entry]:
-        """Score a finished run; the scores join its record, and with `history` those of its checkpoints do.
+        """Score a finished run; the scores join its record, and with `history` those of its
+        checkpoints do.
 
         Args:
             run_dir: of train.py.
-            again: the exported generator also where the record has its scores by this protocol already.
+            again: the exported generator also where the record has its scores by this protocol
+                already.
 
         Returns:
             The new scores; none where they were there.
@@ -71,11 +80,17 @@ class Rescoring:
         """
         run = open_run(run_dir)
         if self.option not in (None, trained_on := run.record["choices"].get("dataset")):
-            raise UserError(f"dataset={self.option}: {run_dir} was trained on dataset={trained_on}; leave dataset away")
+            raise UserError(
+                f"dataset={self.option}: {run_dir} was trained on dataset={trained_on}; leave "
+                "dataset away"
+            )
         if self.root is not None and "root" in run.config.dataset:
             run.config.dataset.root = self.root
         elif self.root is not None:
-            self._say(f"warning: {run_dir}: dataset.root has no effect, its data set is not read from a folder")
+            self._say(
+                f"warning: {run_dir}: dataset.root has no effect, its data set is not read from a "
+                "folder"
+            )
 
         # the run's networks and what its scores are made with
         data = self._data(run)
@@ -99,7 +114,8 @@ class Rescoring:
         return scores
 
     def _score_checkpoints(self, run: SavedRun, gan: GAN, evaluator: Evaluator) -> None:
-        """Add the points of the kept checkpoints to the record's history. Raises UserError for another extractor's."""
+        """Add the points of the kept checkpoints to the record's history. Raises UserError for
+        another extractor's."""
         protocol = evaluator.protocol.in_training
         checkpoints = list_checkpoints(run.folder)
         if not checkpoints:
@@ -119,7 +135,8 @@ class Rescoring:
                 if is_by_another(run.record, name, entry):
                     raise UserError(
                         f"{run.record.path} has {name} over training by another extractor: set "
-                        "evaluation.extractor.weights to that one, or evaluation.samples_in_training to another number"
+                        "evaluation.extractor.weights to that one, or "
+                        "evaluation.samples_in_training to another number"
                     )
             add_to_history(run.record, step, entries, keep_unknown=False)
 
@@ -134,29 +151,39 @@ class Rescoring:
         data = self.loaded[key]
         if data.content_hash != run.record["dataset"]["content_hash"]:
             raise UserError(
-                f"run_dir={run.folder}: the data at dataset.root have changed since this run was trained: set "
+                f"run_dir={run.folder}: the data at dataset.root have changed since this run was "
+                "trained: set "
                 "dataset.root=FOLDER to what they were"
             )
         return data
 
     def _evaluator(self, run: SavedRun, data: LoadedData, gan: GAN) -> Evaluator:
-        """The evaluator of a run's data, with the classifier by the recipe of that data set. Raises UserError."""
+        """The evaluator of a run's data, with the classifier by the recipe of that data set. Raises
+        UserError."""
         if data.content_hash not in self.evaluators:
-            self.config.dataset = run.config.dataset  # from which the evaluation takes the classifier's recipe
+            self.config.dataset = (
+                run.config.dataset
+            )  # from which the evaluation takes the classifier's recipe
             made = build.evaluator(self.config, data, self.device, self.console, gan)
             if made is None:
                 raise UserError(
-                    f"run_dir={run.folder}: {data.spec.name} holds {data.spec.kind}, and scores are of images"
+                    f"run_dir={run.folder}: {data.spec.name} holds {data.spec.kind}, and scores "
+                    "are of images"
                 )
             self.evaluators[data.content_hash] = made
         return self.evaluators[data.content_hash]
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """The run directories at any depth below a folder, in the order of their names. Raises UserError without any."""
-    found = sorted(path.parent for path in folder.rglob(names.RECORD) if (path.parent / names.CONFIG).is_file())
+    """The run directories at any depth below a folder, in the order of their names. Raises
+    UserError without any."""
+    found = sorted(
+        path.parent for path in folder.rglob(names.RECORD) if (path.parent / names.CONFIG).is_file()
+    )
     if not found:
-        raise UserError(f"runs={folder}: there is no run directory below it; name the folder of a sweep")
+        raise UserError(
+            f"runs={folder}: there is no run directory below it; name the folder of a sweep"
+        )
     return found
 
 
@@ -171,11 +198,15 @@ def _has_scores(run: SavedRun, evaluator: Evaluator) -> bool:
         for name, entry in run.record["scores"].items()
         if (entry.get("protocol"), entry.get("step")) == wanted
     }
-    return {"precision" if score == "prdc" else score for score in evaluator.protocol.scores} <= there
+    return {
+        "precision" if score == "prdc" else score for score in evaluator.protocol.scores
+    } <= there
 
 
 def _has_point(run: SavedRun, step: int, fingerprint: str) -> bool:
     """Whether a run's history has the scores of a generator step by a protocol."""
     history, about = (run.record.content.get(name) or {} for name in ("history", "history_about"))
     names = [name for name, its in about.items() if its.get("protocol") == fingerprint]
-    return bool(names) and all(any(point[0] == step for point in history.get(name, [])) for name in names)
+    return bool(names) and all(
+        any(point[0] == step for point in history.get(name, [])) for name in names
+    )

@@ -29,14 +29,20 @@ def sample(config: DictConfig) -> None:
     if config.run_dir is None:
         raise UserError("run_dir is not set: add run_dir=RUN, the folder of a finished run")
     for name, least in (("n", 1), ("steps", 2), ("seed", 0)):
-        if isinstance(config[name], bool) or not isinstance(config[name], int) or config[name] < least:
+        if (
+            isinstance(config[name], bool)
+            or not isinstance(config[name], int)
+            or config[name] < least
+        ):
             raise UserError(f"{name}={config[name]}: use a whole number of at least {least}")
     if config["class"] is not None and config.between is not None:
         raise UserError("class and between: name one of them")
     run = open_run(Path(str(config.run_dir)))
     spec = data_spec(run)
     if spec.kind != "images":
-        raise UserError(f"run_dir={run.folder}: {spec.name} holds {spec.kind}, and samples are drawn as images")
+        raise UserError(
+            f"run_dir={run.folder}: {spec.name} holds {spec.kind}, and samples are drawn as images"
+        )
     check_generator(run, spec)
     gan = build.gan(run.config, spec)
     load_generator(gan, run)
@@ -55,7 +61,9 @@ def sample(config: DictConfig) -> None:
         console.print(f"images: {len(samples)} in {config.images}")
 
 
-def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console: Console) -> tuple[Tensor, str, int]:
+def _drawn(
+    config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console: Console
+) -> tuple[Tensor, str, int]:
     """The samples (n, C, H, W), the name of their file, and how many make a row."""
     device = build.device(config.device)
     rng = generator_for(config.seed, PURPOSE, device=device)
@@ -64,7 +72,8 @@ def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console:
             return gan.sample(config.n, rng)[0].float().cpu(), f"n{config.n}", 8
     if not sampling.knows_classes(gan):
         raise UserError(
-            f"run_dir={run.folder}: its samples have no classes (loss={run.record['choices']['loss']}, labels=none); "
+            f"run_dir={run.folder}: its samples have no classes "
+            f"(loss={run.record['choices']['loss']}, labels=none); "
             "leave class and between away"
         )
     if gan.classes_by_critic:
@@ -81,7 +90,11 @@ def _drawn(config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console:
         lines = sampling.between(gan, first, second, config.n, config.steps, rng)
         names = f"{spec.class_names[first]} and {spec.class_names[second]}"
         console.print(f"between {names}; classes {said}")
-        return lines.flatten(0, 1), f"between_{first}_{second}_n{config.n}_steps{config.steps}", config.steps
+        return (
+            lines.flatten(0, 1),
+            f"between_{first}_{second}_n{config.n}_steps{config.steps}",
+            config.steps,
+        )
     which = _class(config["class"], spec, "class")
     (samples,) = sampling.by_class(gan, [which], config.n, rng)
     console.print(f"class {spec.class_names[which]}: {len(samples)} samples, the class {said}")
@@ -99,11 +112,15 @@ def _class(asked: Any, spec: DataSpec, field: str) -> int:
     if isinstance(asked, int) and not isinstance(asked, bool) and 0 <= asked < spec.num_classes:
         return asked
     names = ", ".join(spec.class_names[:20]) + (", …" if spec.num_classes > 20 else "")
-    raise UserError(f"{field}={asked}: there is no such class (0 to {spec.num_classes - 1}: {names})")
+    raise UserError(
+        f"{field}={asked}: there is no such class (0 to {spec.num_classes - 1}: {names})"
+    )
 
 
 def _write_images(samples: Tensor, folder: Path, stem: str) -> None:
     """Every sample as a PNG of its own, as scripts/evaluate.py reads them."""
     for number, image in enumerate(to_uint8(samples).permute(0, 2, 3, 1).numpy()):
         with asked_path("images", folder / f"{stem}_{number:06}.png") as path:
-            Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(path, format="png")
+            Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(
+                path, format="png"
+            )

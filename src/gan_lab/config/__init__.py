@@ -1,4 +1,5 @@
-"""The config of every command: its schema, its checks, and the config of a run that exists. Torch-free."""
+"""The config of every command: its schema, its checks, and the config of a run that exists.
+Torch-free."""
 
 from gan_lab.config.checks import (
     PRECISIONS,

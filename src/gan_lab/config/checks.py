@@ -1,4 +1,5 @@
-"""The checks of a config that run before torch is imported; what a part checks itself is not repeated here."""
+"""The checks of a config that run before torch is imported; what a part checks itself is not
+repeated here."""
 
 from __future__ import annotations
 
@@ -12,7 +13,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_lab import checks, records
 from gan_lab.config import signature, trust
-from gan_lab.config.schema import GROUPS, META_KEYS, EvaluateConfig, TrainConfig, groups, plain_config
+from gan_lab.config.schema import (
+    GROUPS,
+    META_KEYS,
+    EvaluateConfig,
+    TrainConfig,
+    groups,
+    plain_config,
+)
 from gan_lab.errors import UserError
 
 WHOLE_NUMBERS = {
@@ -37,7 +45,8 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def check(config: DictConfig) -> None:
-    """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises UserError."""
+    """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises
+    UserError."""
     _drop_fields_of_replaced_options(config)
     check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
@@ -53,7 +62,9 @@ def check(config: DictConfig) -> None:
         checks.whole("dataset.num_classes", int(classes) if is_whole else classes, at_least=2)
     checks.choice("trainer.precision", config.trainer.get("precision"), PRECISIONS)
     checks.choice("existing_run", config.existing_run, EXISTING_RUN)
-    checks.choice("dataset.reference_distribution", config.dataset.get("reference_distribution"), REFERENCES)
+    checks.choice(
+        "dataset.reference_distribution", config.dataset.get("reference_distribution"), REFERENCES
+    )
     _check_trainer(config)
     _check_pairs(config)
 
@@ -61,7 +72,8 @@ def check(config: DictConfig) -> None:
 def _drop_fields_of_replaced_options(config: DictConfig) -> None:
     """Leave out what an option gives to its own class, where another class was typed in its place.
 
-    `loss=exp loss._target_=my_losses.mine` keeps exp's `generator` only if `mine` takes one, or if it was typed, too.
+    `loss=exp loss._target_=my_losses.mine` keeps exp's `generator` only if `mine` takes one, or if
+    it was typed, too.
     """
     typed = trust.typed_fields()
     for group in GROUPS:
@@ -71,7 +83,9 @@ def _drop_fields_of_replaced_options(config: DictConfig) -> None:
         trust.reach(str(node["_target_"]))
         taken = signature.parameters(str(node["_target_"])) | META_KEYS
         with open_dict(node):
-            for key in [key for key in node if key not in taken and f"{group}.{key!s}" not in typed]:
+            for key in [
+                key for key in node if key not in taken and f"{group}.{key!s}" not in typed
+            ]:
                 del node[key]
 
 
@@ -82,7 +96,8 @@ def _check_trainer(config: DictConfig) -> None:
         raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
     checks.choice("trainer.tf32", trainer.get("tf32", records.TF32), TF32)
     devices, nodes, strategy = (
-        trainer.get(name, other) for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
+        trainer.get(name, other)
+        for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
     )
     for name, value in (("devices", devices), ("num_nodes", nodes)):
         is_open = name == "devices" and value == "auto"
@@ -90,7 +105,8 @@ def _check_trainer(config: DictConfig) -> None:
             raise UserError(f"trainer.{name}={value}: use a whole number of at least 1")
     if strategy is not None and not isinstance(strategy, Mapping):
         raise UserError(
-            f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its own strategy; add it "
+            f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its "
+            "own strategy; add it "
             "and leave trainer.strategy away"
         )
     if strategy is None and (devices, nodes) != (1, 1):
@@ -105,13 +121,15 @@ def check_shares(config: DictConfig, devices: int) -> None:
         if config[name] % devices:
             next_multiple = math.ceil(config[name] / devices) * devices
             raise UserError(
-                f"{name}={config[name]} cannot be shared by {devices} devices: set a multiple of their number, as "
+                f"{name}={config[name]} cannot be shared by {devices} devices: set a multiple of "
+                "their number, as "
                 f"{name}={next_multiple}"
             )
 
 
 def check_fields(config: DictConfig, schema: type) -> None:
-    """Refuse a field that the schema does not have and a key that a group's target does not take. Raises UserError."""
+    """Refuse a field that the schema does not have and a key that a group's target does not take.
+    Raises UserError."""
     known = {item.name for item in fields(schema)}
     for key in map(str, config):
         if key not in known:
@@ -124,7 +142,8 @@ def check_fields(config: DictConfig, schema: type) -> None:
 def check_evaluation(config: DictConfig) -> None:
     """Refuse fields that scripts/evaluate.py does not have. Raises UserError.
 
-    With `run_dir` and `runs`, `dataset.root` belongs to the data set of the runs, not to the one that is composed.
+    With `run_dir` and `runs`, `dataset.root` belongs to the data set of the runs, not to the one
+    that is composed.
     """
     checked = config.copy()
     if config.run_dir or config.runs:
@@ -146,7 +165,8 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
         for name, logger in node.items():
             if not isinstance(logger, Mapping):
                 raise UserError(
-                    f"logger.{name}: there is no such logger; choose logger=csv, tensorboard, wandb, many or none"
+                    f"logger.{name}: there is no such logger; choose logger=csv, tensorboard, "
+                    "wandb, many or none"
                 )
             _check_keys(f"logger.{name}", logger)
     elif group != "optimizer_critic":  # may be a part of an option; checked merged
@@ -157,12 +177,18 @@ def _check_keys(path: str, node: Mapping[str, Any]) -> None:
     target = node.get("_target_")
     if target is None:
         if path == "evaluation" and node:
-            raise UserError(f"evaluation.{next(iter(node))}: evaluation=off has no fields; leave one of both away")
+            raise UserError(
+                f"evaluation.{next(iter(node))}: evaluation=off has no fields; leave one of both "
+                "away"
+            )
         raise UserError(f"{path}: no option is chosen; `python train.py --help` lists them")
     allowed = signature.parameters(str(target)) | META_KEYS
     for key in node:
         if key not in allowed:
-            raise UserError(f"{path}.{key}: {target} takes no {key!r}{suggestion(str(key), allowed - META_KEYS)}")
+            raise UserError(
+                f"{path}.{key}: {target} takes no "
+                f"{key!r}{suggestion(str(key), allowed - META_KEYS)}"
+            )
         if isinstance(value := node[key], Mapping) and "_target_" in value:
             _check_keys(f"{path}.{key}", value)
 
@@ -172,39 +198,51 @@ def _check_pairs(config: DictConfig) -> None:
     accepted = config.architecture.get("accepts") or [kind]
     if kind is not None and kind not in accepted:
         raise UserError(
-            f"architecture and dataset do not fit: {config.architecture._target_} takes {' and '.join(accepted)}, "
+            f"architecture and dataset do not fit: {config.architecture._target_} takes "
+            f"{' and '.join(accepted)}, "
             f"dataset {config.dataset.get('name')} holds {kind}; add architecture=mlp"
         )
     _check_labels(config)
     if "root" in config.dataset and not config.dataset.root:
-        raise UserError("dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images")
+        raise UserError(
+            "dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images"
+        )
 
 
 def _check_labels(config: DictConfig) -> None:
-    """Whether loss, labels, penalty and the critic's batch norm can work together; by the `traits` of the options."""
+    """Whether loss, labels, penalty and the critic's batch norm can work together; by the `traits`
+    of the options."""
     loss, labels = config.loss.get("traits") or {}, config.labels.get("traits") or {}
     if loss.get("targets") and not labels.get("targets"):
         raise UserError(
-            f"loss and labels do not fit: {config.loss._target_} aims every generated sample at a class; add "
+            f"loss and labels do not fit: {config.loss._target_} aims every generated sample at a "
+            "class; add "
             "labels=dynamic (the critic's own label) or labels=predefined (drawn with z)"
         )
     if labels.get("targets") and not loss.get("targets"):
-        column = " (its column of Table 4-1 with predefined labels is labels=none architecture.extra_layer=true)"
+        column = (
+            " (its column of Table 4-1 with predefined labels is labels=none "
+            "architecture.extra_layer=true)"
+        )
         raise UserError(
-            f"loss and labels do not fit: {config.loss._target_} has no term for the classes of generated samples, so "
+            f"loss and labels do not fit: {config.loss._target_} has no term for the classes of "
+            "generated samples, so "
             f"{config.labels._target_} has nothing to give; add labels=none"
             f"{column if 'extra_layer' in config.architecture else ''}"
         )
     if "weight" in config.penalty:  # it measures gradients, at weight 0 too
         if not loss.get("score", True):
             raise UserError(
-                f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose gradient "
+                f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose "
+                "gradient "
                 f"{config.penalty._target_} could measure; add penalty=none"
             )
         if config.architecture.get("critic_batch_norm"):
             raise UserError(
-                f"architecture and penalty do not fit: {config.penalty._target_} needs one gradient per sample, and "
-                "the critic's batch norm mixes samples; add penalty=none, architecture.critic_batch_norm=false or "
+                f"architecture and penalty do not fit: {config.penalty._target_} needs one "
+                "gradient per sample, and "
+                "the critic's batch norm mixes samples; add penalty=none, "
+                "architecture.critic_batch_norm=false or "
                 "architecture=resnet"
             )
 
@@ -212,7 +250,8 @@ def _check_labels(config: DictConfig) -> None:
 def merged_critic_optimizer(config: DictConfig) -> DictConfig:
     """The critic's optimizer: `optimizer`, overridden by the fields of `optimizer_critic`.
 
-    An `optimizer_critic` with a `_target_` of its own (`optimizer@optimizer_critic=adashift`) replaces it whole.
+    An `optimizer_critic` with a `_target_` of its own (`optimizer@optimizer_critic=adashift`)
+    replaces it whole.
     """
     if "_target_" in config.optimizer_critic:
         return config.optimizer_critic

@@ -9,9 +9,18 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 Group = dict[str, Any]
-META_KEYS = frozenset({"_target_", "recipe", "accepts", "traits"})  # of an option's YAML, not passed on
-META_KEYS |= {"capture", "tf32"}  # of trainer: whether its iterations become a CUDA graph; what CUDA may round
-META_KEYS |= {"labelled_fraction", "num_classes", "reference_distribution"}  # of dataset, for training alone
+META_KEYS = frozenset(
+    {"_target_", "recipe", "accepts", "traits"}
+)  # of an option's YAML, not passed on
+META_KEYS |= {
+    "capture",
+    "tf32",
+}  # of trainer: whether its iterations become a CUDA graph; what CUDA may round
+META_KEYS |= {
+    "labelled_fraction",
+    "num_classes",
+    "reference_distribution",
+}  # of dataset, for training alone
 
 
 @dataclass
@@ -205,7 +214,11 @@ def register() -> None:
 
 def listed(value: Any) -> list[str]:
     """The names in a field that takes one or a list of them, or none."""
-    return [] if value is None else [str(one) for one in (value if isinstance(value, list) else [value])]
+    return (
+        []
+        if value is None
+        else [str(one) for one in (value if isinstance(value, list) else [value])]
+    )
 
 
 def plain_config(node: DictConfig) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The parameters of a `_target_`, read from its source. Torch-free: nothing is imported.
 
-A misspelt key must be refused within 0.3 s, before torch is imported, so the signature is parsed, not inspected.
+A misspelt key must be refused within 0.3 s, before torch is imported, so the signature is parsed,
+not inspected.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ def parameters(target: str) -> frozenset[str]:
     module, node = _find(target)
     if isinstance(node, ast.FunctionDef):
         return frozenset(_arguments(node))
-    own_init = next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None)
+    own_init = next(
+        (
+            item
+            for item in node.body
+            if isinstance(item, ast.FunctionDef) and item.name == "__init__"
+        ),
+        None,
+    )
     if own_init is not None:
         return frozenset(_arguments(own_init)) - {"self"}
     inherited: frozenset[str] = frozenset()
@@ -36,7 +44,8 @@ def parameters(target: str) -> frozenset[str]:
 
 
 def definition(target: str) -> str:
-    """ "package.module.name" of what `target` stands for, its re-exports followed. Raises UserError as `parameters`."""
+    """ "package.module.name" of what `target` stands for, its re-exports followed. Raises UserError
+    as `parameters`."""
     module, node = _find(target)
     return f"{module}.{node.name}"
 
@@ -61,7 +70,10 @@ def _is_field(item: ast.stmt) -> bool:
 
 
 def _arguments(function: ast.FunctionDef) -> list[str]:
-    return [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    return [
+        argument.arg
+        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+    ]
 
 
 def _find(target: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
@@ -94,7 +106,11 @@ def _absolute(node: ast.ImportFrom, module: str) -> str:
     if not node.level:
         return node.module or ""
     path = _path(module)
-    package = module.split(".") if path is not None and path.name == "__init__.py" else module.split(".")[:-1]
+    package = (
+        module.split(".")
+        if path is not None and path.name == "__init__.py"
+        else module.split(".")[:-1]
+    )
     base = package[: len(package) - node.level + 1]
     return ".".join([*base, node.module] if node.module else base)
 
@@ -106,13 +122,16 @@ def _module_body(module: str) -> tuple[ast.stmt, ...]:
     if path is None:
         return ()
     statements = list(ast.parse(path.read_text(encoding="utf-8")).body)
-    nested = [item for node in statements if isinstance(node, ast.If | ast.Try) for item in node.body]
+    nested = [
+        item for node in statements if isinstance(node, ast.If | ast.Try) for item in node.body
+    ]
     return (*statements, *nested)
 
 
 @functools.cache
 def _path(module: str) -> Path | None:
-    """The file of a module. Only the top-level package is looked up; a parent package is never imported."""
+    """The file of a module. Only the top-level package is looked up; a parent package is never
+    imported."""
     first, *rest = module.split(".")
     try:
         spec = importlib.util.find_spec(first)

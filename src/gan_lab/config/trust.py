@@ -1,9 +1,10 @@
 """Which classes and functions a config may name. Torch-free: nothing is imported.
 
-Hydra calls whatever a `_target_` names, and a config may be somebody else's: the config.yaml of a run directory, an
-experiment file. So a file may name the options of conf/ and what those name, single classes and functions. What is
-typed on this program's command line may be anything outside of Python's own library: it is the user's wish. A config
-cannot widen this; the user can, by the environment variable GAN_LAB_TRUSTED_PACKAGES.
+Hydra calls whatever a `_target_` names, and a config may be somebody else's: the config.yaml of a
+run directory, an experiment file. So a file may name the options of conf/ and what those name,
+single classes and functions. What is typed on this program's command line may be anything outside
+of Python's own library: it is the user's wish. A config cannot widen this; the user can, by the
+environment variable GAN_LAB_TRUSTED_PACKAGES.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from gan_lab.errors import UserError
 from gan_lab.records import versions
 
 TRUSTED_PACKAGES = "GAN_LAB_TRUSTED_PACKAGES"
-OWN = tuple(name.strip() for name in os.environ.get(TRUSTED_PACKAGES, "").split(",") if name.strip())
-"""What the user trusts, read before Hydra acts on a config: its hydra.job.env_set comes too late."""
+OWN = tuple(
+    name.strip() for name in os.environ.get(TRUSTED_PACKAGES, "").split(",") if name.strip()
+)
+"""What the user trusts, read before Hydra acts on a config: its hydra.job.env_set comes too
+late."""
 
 
 def _of(module: str, *names: str) -> tuple[str, ...]:
@@ -34,14 +38,47 @@ _CLASSIFIERS = (
     *_of("gan_lab.classifier", "networks.ResNetClassifier", "densenet.DenseNetBC"),
     *_of("gan_lab.classifier.recipe", "ClassifierRecipe", "OneCycle", "Steps"),
 )
-_OPTIMIZERS = (*_of("gan_lab.optim", "AdaShift", "AdamSpatial"), *_of("torch.optim", "Adam", "NAdam", "RMSprop", "SGD"))
-_LOSSES = (
-    *("wasserstein", "exponential", "logistic", "sqrt", "quadratic", "hinge", "vanilla", "nonsaturating"),
-    *("least_squares", "fisher", "gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan", "cat_gan"),
+_OPTIMIZERS = (
+    *_of("gan_lab.optim", "AdaShift", "AdamSpatial"),
+    *_of("torch.optim", "Adam", "NAdam", "RMSprop", "SGD"),
 )
-_PENALTIES = ("NoPenalty", "MaxGradientPenalty", "GradientPenalty", "WeightClipping", "SpectralNorm")
+_LOSSES = (
+    *(
+        "wasserstein",
+        "exponential",
+        "logistic",
+        "sqrt",
+        "quadratic",
+        "hinge",
+        "vanilla",
+        "nonsaturating",
+    ),
+    *(
+        "least_squares",
+        "fisher",
+        "gan_star",
+        "ac_gan",
+        "ac_gan_plus",
+        "label_gan",
+        "am_gan",
+        "cat_gan",
+    ),
+)
+_PENALTIES = (
+    "NoPenalty",
+    "MaxGradientPenalty",
+    "GradientPenalty",
+    "WeightClipping",
+    "SpectralNorm",
+)
 _DATA = (
-    *("digits.Digits", "mnist.MNIST", "cifar10.CIFAR10", "tiny_imagenet.TinyImageNet", "flowers102.Flowers102"),
+    *(
+        "digits.Digits",
+        "mnist.MNIST",
+        "cifar10.CIFAR10",
+        "tiny_imagenet.TinyImageNet",
+        "flowers102.Flowers102",
+    ),
     *("image_folder.ImageFolder", "gaussians.Gaussians"),
 )
 OPTIONS = {
@@ -65,7 +102,8 @@ OPTIONS = {
         "lightning.pytorch.loggers.TensorBoardLogger",
     ),
 }
-"""What a file may name, for each group and whatever is nested in it: the targets of conf/ (a test holds them equal)."""
+"""What a file may name, for each group and whatever is nested in it: the targets of conf/ (a test
+holds them equal)."""
 
 _PACKAGES = frozenset(option.split(".")[0] for options in OPTIONS.values() for option in options)
 _AGENT = "WANDB_SWEEP_ID"  # set by an agent of a W&B sweep, which types for somebody else
@@ -73,18 +111,23 @@ _typed_for_runs: set[str] = set()  # beside this program's own fields; see `take
 
 
 def check(path: str, node: Any) -> None:
-    """Refuse a config node, in which interpolations are resolved, that names what its group may not name.
+    """Refuse a config node, in which interpolations are resolved, that names what its group may not
+    name.
 
-    path: of the node, dotted; its first part is the group. Every depth is looked at, lists too. Refused are a
-    `_target_` that is none of OPTIONS, was not typed, and is not of a trusted package, and Hydra's other
-    instructions (`_partial_`, `_args_`, ...), which no option needs. Raises UserError.
+    path: of the node, dotted; its first part is the group. Every depth is looked at, lists too.
+    Refused are a `_target_` that is none of OPTIONS, was not typed, and is not of a trusted
+    package, and Hydra's other instructions (`_partial_`, `_args_`, ...), which no option needs.
+    Raises UserError.
     """
     if isinstance(node, Mapping):
         for key, value in node.items():
             if key == "_target_":
                 _check_target(path, value)
             elif isinstance(key, str) and key.startswith("_") and key.endswith("_"):
-                raise UserError(f"{path}.{key}: this is an instruction to Hydra that no option takes; leave it away")
+                raise UserError(
+                    f"{path}.{key}: this is an instruction to Hydra that no option takes; leave it "
+                    "away"
+                )
             else:
                 check(f"{path}.{key}", value)
     elif isinstance(node, str) and "${" in node:  # Hydra would resolve it after this check
@@ -104,7 +147,11 @@ def _check_target(path: str, target: Any) -> None:
     if _is_public(target):
         reach(target)
         is_typed = target in _typed() and not _is_of_python(target)
-        defined = signature.definition(target) if is_typed else _definition_within(target, (*_PACKAGES, *OWN))
+        defined = (
+            signature.definition(target)
+            if is_typed
+            else _definition_within(target, (*_PACKAGES, *OWN))
+        )
         if defined in map(signature.definition, OPTIONS[group]):
             return
         if is_typed and not _is_of_python(defined):
@@ -112,21 +159,26 @@ def _check_target(path: str, target: Any) -> None:
         if _is_within(target, OWN) and _is_within(defined, OWN):
             return
     raise UserError(
-        f"{path}._target_={target}: a config may not name it; a file may name the options of {group}; for code that is "
+        f"{path}._target_={target}: a config may not name it; a file may name the options of "
+        f"{group}; for code that is "
         f"yours, or that you have read, type it: add {path}._target_={target}"
     )
 
 
 def take_typed(arguments: Iterable[str], own: Collection[str]) -> list[str]:
-    """The arguments without those that name a class of a run: loss._target_=my_losses.mine, where this program has no
-    `loss` of its own. The named classes count as typed.
+    """The arguments without those that name a class of a run: loss._target_=my_losses.mine, where
+    this program has no `loss` of its own. The named classes count as typed.
 
     own: the groups of this program.
     """
     kept = []
     for argument in arguments:
         key, _, value = argument.partition("=")
-        if key.endswith("._target_") and key.split(".")[0] in OPTIONS and key.split(".")[0] not in own:
+        if (
+            key.endswith("._target_")
+            and key.split(".")[0] in OPTIONS
+            and key.split(".")[0] not in own
+        ):
             _typed_for_runs.add(value)
         else:
             kept.append(argument)
@@ -134,7 +186,8 @@ def take_typed(arguments: Iterable[str], own: Collection[str]) -> list[str]:
 
 
 def reach(target: str) -> None:
-    """Let a typed class be imported from the folder in which the program was started, if it is found nowhere else."""
+    """Let a typed class be imported from the folder in which the program was started, if it is
+    found nowhere else."""
     first = target.split(".")[0]
     here = Path.cwd()
     if target not in _typed() or _is_of_python(target) or signature.is_importable(first):
@@ -150,9 +203,11 @@ def typed_fields() -> frozenset[str]:
 
 
 def _typed() -> frozenset[str]:
-    """Every class that was typed on this program's command line as the `_target_` of a group, or within one.
+    """Every class that was typed on this program's command line as the `_target_` of a group, or
+    within one.
 
-    Other values do not count: the name of a folder is often somebody else's, as in run_dir=torch.hub.load.
+    Other values do not count: the name of a folder is often somebody else's, as in
+    run_dir=torch.hub.load.
     """
     names: set[str] = set()
     for override in _typed_overrides():
@@ -169,14 +224,16 @@ def _typed() -> frozenset[str]:
 def _typed_overrides() -> list[str]:
     """What the user typed.
 
-    Parameters of a sweep that stand in a file are no such values, though Hydra hands them on among the others; nor is
-    what the agent of a W&B sweep hands over, which stands in that sweep's file.
+    Parameters of a sweep that stand in a file are no such values, though Hydra hands them on among
+    the others; nor is what the agent of a W&B sweep hands over, which stands in that sweep's file.
     """
     if not HydraConfig.initialized() or os.environ.get(_AGENT):
         return []
     hydra = HydraConfig.get()
     of_files = set(hydra.sweeper.get("params") or {})
-    return [override for override in hydra.overrides.task if override.partition("=")[0] not in of_files]
+    return [
+        override for override in hydra.overrides.task if override.partition("=")[0] not in of_files
+    ]
 
 
 def _is_of_python(target: str) -> bool:
@@ -185,7 +242,8 @@ def _is_of_python(target: str) -> bool:
 
 
 def _definition_within(target: str, packages: Iterable[str]) -> str:
-    """Where a name of one of these packages is defined; "" for another one, and for what is not there."""
+    """Where a name of one of these packages is defined; "" for another one, and for what is not
+    there."""
     if target.split(".")[0] not in {package.split(".")[0] for package in packages}:
         return ""
     try:

@@ -1,4 +1,5 @@
-"""Data sets: `load(Digits(), cache_dir)` decodes a source once; `gan_lab.data.resident` feeds it to training.
+"""Data sets: `load(Digits(), cache_dir)` decodes a source once; `gan_lab.data.resident` feeds it to
+training.
 
 Torch-free at import: what needs torch is in `gan_lab.data.resident` and `gan_lab.data.module`.
 """

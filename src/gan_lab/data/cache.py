@@ -24,10 +24,11 @@ log = logging.getLogger(__name__)
 def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
     """The decoded data of `source`, from `cache_dir/<content hash>.npz` where that file is whole.
 
-    Otherwise the source is decoded and the file written, all or nothing, so that several processes may do this at
-    once. `cache_dir=None` keeps no file.
+    Otherwise the source is decoded and the file written, all or nothing, so that several processes
+    may do this at once. `cache_dir=None` keeps no file.
 
-    Raises UserError for everything the source cannot read and for a cache folder that cannot be written.
+    Raises UserError for everything the source cannot read and for a cache folder that cannot be
+    written.
     """
     source.validate()
     source.fetch()
@@ -37,9 +38,13 @@ def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
         clear_abandoned(path.parent)
     decoded = None if path is None else _read(path, source, key)
     if decoded is None:
-        log.info("Reading %s%s", source.name, "" if path is None else f" (once, then from {path.parent})")
+        log.info(
+            "Reading %s%s", source.name, "" if path is None else f" (once, then from {path.parent})"
+        )
         decoded = source.decode()
-        wrong = _broken_rule(source, decoded)  # a source that breaks the contract is a bug of the source
+        wrong = _broken_rule(
+            source, decoded
+        )  # a source that breaks the contract is a bug of the source
         assert wrong is None, f"{source.name}, {wrong}"
         if path is not None:
             _write(path, key, decoded)
@@ -54,7 +59,8 @@ def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
 
 
 class _Meta(TypedDict):
-    """What stands beside the arrays of a cached data set. digest: of all arrays, in the order of the splits."""
+    """What stands beside the arrays of a cached data set. digest: of all arrays, in the order of
+    the splits."""
 
     key: str
     splits: list[str]
@@ -63,7 +69,8 @@ class _Meta(TypedDict):
 
 
 def _read(path: Path, source: Source, key: str) -> Decoded | None:
-    """The cached data of a source; None when there is none, when it is damaged or when an older version wrote it."""
+    """The cached data of a source; None when there is none, when it is damaged or when an older
+    version wrote it."""
     try:
         arrays = read_arrays(path)
         meta = json_of(arrays.get("meta"))
@@ -83,7 +90,12 @@ def _read(path: Path, source: Source, key: str) -> Decoded | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except Exception as error:  # whatever a damaged file raises, the remedy is the same
-        log.warning("The data cache %s is not used (%s: %s): decoding again", path, type(error).__name__, error)
+        log.warning(
+            "The data cache %s is not used (%s: %s): decoding again",
+            path,
+            type(error).__name__,
+            error,
+        )
         return None
     return decoded
 
@@ -103,7 +115,9 @@ def _write(path: Path, key: str, decoded: Decoded) -> None:
             np.savez(file, allow_pickle=False, **arrays)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"data_cache={path.parent} cannot be written ({reason}): set data_cache=FOLDER") from error
+        raise UserError(
+            f"data_cache={path.parent} cannot be written ({reason}): set data_cache=FOLDER"
+        ) from error
 
 
 def _digest(splits: Mapping[str, Split]) -> str:

@@ -17,7 +17,8 @@ URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 
 @dataclass(frozen=True)
 class CIFAR10(Source):
-    """uint8 (N, 3, 32, 32), ten classes; 50,000 train, 10,000 test; bit-identical to the original (md5 checked).
+    """uint8 (N, 3, 32, 32), ten classes; 50,000 train, 10,000 test; bit-identical to the original
+    (md5 checked).
 
     root: the folder that holds cifar-10-batches-py, torchvision's layout.
     download: let torchvision fetch it where it is missing.
@@ -32,20 +33,28 @@ class CIFAR10(Source):
     @property
     def folder(self) -> Path:
         if not self.root:
-            raise UserError("dataset.root is not set: add dataset.root=FOLDER, which holds cifar-10-batches-py")
+            raise UserError(
+                "dataset.root is not set: add dataset.root=FOLDER, which holds cifar-10-batches-py"
+            )
         return expand(self.root) / "cifar-10-batches-py"
 
     def validate(self) -> None:
         folder = self.folder
         if not self.download:
-            require(folder, BATCHES, "or set dataset.root=FOLDER to the folder that holds cifar-10-batches-py")
+            require(
+                folder,
+                BATCHES,
+                "or set dataset.root=FOLDER to the folder that holds cifar-10-batches-py",
+            )
 
     def fetch(self) -> None:
         if self.download:
             fetch(self.folder, BATCHES, _download, "cifar-10-batches-py", URL)
 
     def content_key(self) -> str:
-        return content_digest({"cifar10": "as it is"}, (read_bytes(self.folder / name) for name in BATCHES))
+        return content_digest(
+            {"cifar10": "as it is"}, (read_bytes(self.folder / name) for name in BATCHES)
+        )
 
     def decode(self) -> Decoded:
         from torchvision.datasets import CIFAR10 as TorchvisionCIFAR10
@@ -56,10 +65,12 @@ class CIFAR10(Source):
                 data = TorchvisionCIFAR10(self.folder.parent, train=split == "train")
             except RuntimeError as error:
                 raise UserError(
-                    f"{self._damaged()} is not the original file: remove it and run again with dataset.download=true"
+                    f"{self._damaged()} is not the original file: remove it and run again with "
+                    "dataset.download=true"
                 ) from error
             splits[split] = Split(
-                np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)), np.asarray(data.targets, np.int64)
+                np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)),
+                np.asarray(data.targets, np.int64),
             )
         return Decoded(splits, tuple(data.classes))
 

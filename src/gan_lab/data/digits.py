@@ -1,4 +1,5 @@
-"""scikit-learn's handwritten digits: 1,797 images of 8 x 8 pixels, embedded in the package. Torch-free."""
+"""scikit-learn's handwritten digits: 1,797 images of 8 x 8 pixels, embedded in the package.
+Torch-free."""
 
 from __future__ import annotations
 
@@ -15,10 +16,11 @@ from gan_lab.interrupts import waits_for_imports
 class Digits(Source):
     """uint8 (N, 1, 8, 8), ten classes. The pixels 0..16 are scaled by 255/16 and rounded half up.
 
-    seed, test_fraction: within each class a seeded permutation sends round(test_fraction * n) of the n samples
-        to "test", at least one and not all.
+    seed, test_fraction: within each class a seeded permutation sends round(test_fraction * n) of
+        the n samples to "test", at least one and not all.
 
-    Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI (1998), test part.
+    Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI (1998), test
+    part.
     """
 
     name: str = "digits"

@@ -1,4 +1,5 @@
-"""Fetching raw files through torchvision, so that a missing network is one line and not minutes of waiting."""
+"""Fetching raw files through torchvision, so that a missing network is one line and not minutes of
+waiting."""
 
 from __future__ import annotations
 
@@ -33,11 +34,14 @@ def require(folder: Path, names: Sequence[str], remedy: str) -> None:
         raise UserError(f"{folder} has no {missing[0]}: put {', '.join(names)} there, {remedy}")
 
 
-def fetch(folder: Path, names: Sequence[str], download: Callable[[Path], object], inner: str, url: str) -> None:
+def fetch(
+    folder: Path, names: Sequence[str], download: Callable[[Path], object], inner: str, url: str
+) -> None:
     """Make sure that `folder` holds all `names`.
 
-    `download(temporary)` fills `temporary / inner`, whose files then take their places one by one: an interrupted
-    download leaves nothing, and two at once do no harm. `url` is asked first, for at most PROBE_SECONDS.
+    `download(temporary)` fills `temporary / inner`, whose files then take their places one by one:
+    an interrupted download leaves nothing, and two at once do no harm. `url` is asked first, for at
+    most PROBE_SECONDS.
 
     Raises UserError with the folder's layout when the files cannot be had.
     """
@@ -46,23 +50,29 @@ def fetch(folder: Path, names: Sequence[str], download: Callable[[Path], object]
     remedy = "or set dataset.root=FOLDER to where they are"
     if problem := _unreachable(url):
         raise UserError(
-            f"{folder} has no {missing_files(folder, names)[0]} and {url} cannot be reached ({problem}): "
+            f"{folder} has no {missing_files(folder, names)[0]} and {url} cannot be reached "
+            f"({problem}): "
             f"put {', '.join(names)} there, {remedy}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary, _socket_timeout():
+        with (
+            tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary,
+            _socket_timeout(),
+        ):
             download(Path(temporary))
             _publish(Path(temporary, inner), folder)
     except (OSError, RuntimeError, ValueError, EOFError, HTTPException, TarError) as error:
         raise UserError(
-            f"{folder} cannot be filled from {url} ({one_line(error)}): put {', '.join(names)} there, {remedy}"
+            f"{folder} cannot be filled from {url} ({one_line(error)}): put {', '.join(names)} "
+            f"there, {remedy}"
         ) from error
     require(folder, names, remedy)
 
 
 def _unreachable(url: str) -> str:
-    """Why `url` does not answer, "" when it does. Name look-ups have no time limit of their own: hence the thread."""
+    """Why `url` does not answer, "" when it does. Name look-ups have no time limit of their own:
+    hence the thread."""
     answer: list[str] = []
     thread = threading.Thread(target=_probe, args=(url, answer), daemon=True)
     thread.start()
@@ -72,10 +82,14 @@ def _unreachable(url: str) -> str:
 
 def _probe(url: str, answer: list[str]) -> None:
     try:  # the address is a constant of a data source
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS):  # nosec B310
+        with urllib.request.urlopen(
+            urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS
+        ):  # nosec B310
             answer.append("")
     except urllib.error.HTTPError as error:
-        answer.append(f"HTTP status {error.code}" if error.code >= 500 else "")  # some servers refuse HEAD
+        answer.append(
+            f"HTTP status {error.code}" if error.code >= 500 else ""
+        )  # some servers refuse HEAD
     except (OSError, HTTPException, ValueError) as error:
         answer.append(one_line(error))
 

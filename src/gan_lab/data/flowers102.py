@@ -19,15 +19,18 @@ URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/setid.mat"
 
 @dataclass(frozen=True)
 class Flowers102(Source):
-    """uint8 (N, 3, size, size), 102 classes; all 8,189 images as training data, stretched to squares [code].
+    """uint8 (N, 3, size, size), 102 classes; all 8,189 images as training data, stretched to
+    squares [code].
 
-    root: the folder that holds flowers-102 (jpg/image_00001.jpg ..., imagelabels.mat, setid.mat), torchvision's layout.
+    root: the folder that holds flowers-102 (jpg/image_00001.jpg ..., imagelabels.mat, setid.mat),
+    torchvision's layout.
     download: let torchvision fetch it where it is missing (345 MB).
     size, resize, fit: see `gan_lab.data.images.ImageRule`; fit="stretch" is the author's way.
-    split: "all", as in the author's program: there is no split but "train", and all scores are against it. "standard":
-        train 1,020, val 1,020, test 6,149.
+    split: "all", as in the author's program: there is no split but "train", and all scores are
+        against it. "standard": train 1,020, val 1,020, test 6,149.
 
-    Source: M.-E. Nilsback, A. Zisserman, "Automated flower classification over a large number of classes" (2008).
+    Source: M.-E. Nilsback, A. Zisserman, "Automated flower classification over a large number of
+    classes" (2008).
     """
 
     name: str = "flowers102"
@@ -41,7 +44,9 @@ class Flowers102(Source):
     @property
     def folder(self) -> Path:
         if not self.root:
-            raise UserError("dataset.root is not set: add dataset.root=FOLDER, which holds flowers-102")
+            raise UserError(
+                "dataset.root is not set: add dataset.root=FOLDER, which holds flowers-102"
+            )
         return expand(self.root) / "flowers-102"
 
     @property
@@ -53,7 +58,9 @@ class Flowers102(Source):
         checks.choice("split", self.split, SPLITS)
         folder = self.folder
         if not self.download:
-            require(folder, FILES, "or set dataset.root=FOLDER to the folder that holds flowers-102")
+            require(
+                folder, FILES, "or set dataset.root=FOLDER to the folder that holds flowers-102"
+            )
 
     def fetch(self) -> None:
         if self.download:
@@ -72,7 +79,9 @@ class Flowers102(Source):
         tree: dict[str, dict[str, list[str]]] = {}
         for split in ("train", "val", "test"):
             try:
-                files = TorchvisionFlowers102(self.folder.parent, split, loader=str)  # (path, label) pairs
+                files = TorchvisionFlowers102(
+                    self.folder.parent, split, loader=str
+                )  # (path, label) pairs
             except RuntimeError as error:
                 labels = self.folder / FILES[0]
                 raise UserError(
@@ -85,7 +94,10 @@ class Flowers102(Source):
 
         # all of them as one split, in the order of their numbers
         if self.split == "all":
-            together = {name: [file for part in tree.values() for file in part[name]] for name in class_names}
+            together = {
+                name: [file for part in tree.values() for file in part[name]]
+                for name in class_names
+            }
             tree = {"train": {name: sorted(files) for name, files in together.items()}}
         return decode_tree(tree, class_names, self.rule, self.name)
 

@@ -17,13 +17,16 @@ LAYOUTS = ("ring", "grid")
 
 @dataclass(frozen=True)
 class Gaussians(Source):
-    """float32 points (N, 2): equally likely isotropic Gaussians of standard deviation `std`; label: the mode's index.
+    """float32 points (N, 2): equally likely isotropic Gaussians of standard deviation `std`; label:
+    the mode's index.
 
-    layout: "ring" (modes on a circle of radius `radius`, the first at angle 0) or "grid" (modes = k * k, evenly
-        spaced over the square [-radius, radius]^2, row by row).
-    num_samples: of each of the splits "train" and "test", which are drawn independently from `seed`.
+    layout: "ring" (modes on a circle of radius `radius`, the first at angle 0) or "grid" (modes = k
+        * k, evenly spaced over the square [-radius, radius]^2, row by row).
+    num_samples: of each of the splits "train" and "test", which are drawn independently from
+    `seed`.
 
-    Source of the default ring: L. Metz et al., "Unrolled Generative Adversarial Networks", ICLR 2017, appendix A.
+    Source of the default ring: L. Metz et al., "Unrolled Generative Adversarial Networks", ICLR
+    2017, appendix A.
     """
 
     name: str = "gaussians"
@@ -46,7 +49,9 @@ class Gaussians(Source):
         checks.number("radius", self.radius, at_least=0)
         checks.number("std", self.std, at_least=0)
         if self.layout == "grid" and math.isqrt(self.modes) ** 2 != self.modes:
-            raise UserError(f"modes={self.modes} is no square number: layout=grid needs one, such as 25")
+            raise UserError(
+                f"modes={self.modes} is no square number: layout=grid needs one, such as 25"
+            )
 
     def centres(self) -> np.ndarray:
         """The means of the modes, float64 (modes, 2)."""
@@ -68,6 +73,8 @@ class Gaussians(Source):
         for index, split in enumerate(("train", "test")):
             generator = np.random.default_rng([self.seed, index])
             labels = generator.integers(self.modes, size=self.num_samples)
-            points = self.centres()[labels] + self.std * generator.standard_normal((self.num_samples, 2))
+            points = self.centres()[labels] + self.std * generator.standard_normal(
+                (self.num_samples, 2)
+            )
             splits[split] = Split(points.astype(np.float32), labels.astype(np.int64))
         return Decoded(splits, tuple(f"mode {index}" for index in range(self.modes)))

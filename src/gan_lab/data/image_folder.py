@@ -30,17 +30,21 @@ def _default_splits() -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class ImageFolder(TreeSource):
-    """uint8 (N, channels, H, W) from image files (bmp, gif, jpeg, pgm, png, ppm, tiff, webp) in class folders.
+    """uint8 (N, channels, H, W) from image files (bmp, gif, jpeg, pgm, png, ppm, tiff, webp) in
+    class folders.
 
     root: the folder that holds the splits.
     name: the data set's name in records; empty: the name of the folder `root`.
-    splits: split -> folder below `root` ("." is `root` itself, None leaves the split out); "train" is needed.
-    size, resize, channels, greyscale, fit: see `gan_lab.data.images.ImageRule`. Without `resize` all files must have
-        one size. With it, of images that are not square the largest centred square is taken, or fit="stretch" all.
+    splits: split -> folder below `root` ("." is `root` itself, None leaves the split out); "train"
+    is needed.
+    size, resize, channels, greyscale, fit: see `gan_lab.data.images.ImageRule`. Without `resize`
+        all files must have one size. With it, of images that are not square the largest centred
+        square is taken, or fit="stretch" all.
 
-    The classes are the folders below the splits, sorted by name, the same in every split; files are taken from any
-    depth below them, through links too; hidden files are passed over, other kinds of file with a warning. Where the
-    images lie directly in the splits, the data has no labels: one class, "unlabelled".
+    The classes are the folders below the splits, sorted by name, the same in every split; files are
+    taken from any depth below them, through links too; hidden files are passed over, other kinds of
+    file with a warning. Where the images lie directly in the splits, the data has no labels: one
+    class, "unlabelled".
     """
 
     name: str = ""
@@ -62,17 +66,23 @@ class ImageFolder(TreeSource):
     def validate(self) -> None:
         if not isinstance(self.splits, Mapping):
             raise UserError(
-                f"dataset.splits={self.splits}: name a folder for each split, as dataset.splits.train=FOLDER"
+                f"dataset.splits={self.splits}: name a folder for each split, as "
+                "dataset.splits.train=FOLDER"
             )
         if self.splits.get("train") is None:
-            raise UserError("dataset.splits has no train: add dataset.splits.train=FOLDER, a folder in dataset.root")
+            raise UserError(
+                "dataset.splits has no train: add dataset.splits.train=FOLDER, a folder in "
+                "dataset.root"
+            )
         super().validate()
         say_passed_over(f"dataset.root={self.root}", self._files())
 
     def tree(self) -> tuple[Tree, list[str]]:
         root = root_folder(self.root, "which holds <split>/<class>/* image files")
         tree = {
-            name: self._split(root, name, str(folder)) for name, folder in self.splits.items() if folder is not None
+            name: self._split(root, name, str(folder))
+            for name, folder in self.splits.items()
+            if folder is not None
         }
         class_names = sorted(tree["train"])
         for split, classes in tree.items():
@@ -92,7 +102,10 @@ class ImageFolder(TreeSource):
         if not loose:
             return list_classes(folder)
         if any(list_images(folder / inner) for inner in folders):
-            raise UserError(f"{folder} holds class folders and loose images ({loose[0]}): move them into the folders")
+            raise UserError(
+                f"{folder} holds class folders and loose images ({loose[0]}): move them into the "
+                "folders"
+            )
         return {UNLABELLED: [os.path.join(folder, image) for image in loose]}
 
     def _files(self) -> list[str]:
@@ -121,22 +134,30 @@ def root_folder(root: str | None, content: str) -> Path:
 
 
 def list_classes(folder: Path) -> dict[str, list[str]]:
-    """The image files of each class folder in `folder`. UserError when there are none or one of them is empty."""
+    """The image files of each class folder in `folder`. UserError when there are none or one of
+    them is empty."""
     classes = {name: list_images(folder / name) for name in list_folder(folder)[0]}
     if not classes:
-        raise UserError(f"{folder} is empty: it must hold one folder of images for each class, or images")
+        raise UserError(
+            f"{folder} is empty: it must hold one folder of images for each class, or images"
+        )
     for name, paths in classes.items():
         if not paths:
             kinds = passed_over(list_files(folder / name))
             others = f" (passed over: {kinds})" if kinds else ""
-            raise UserError(f"{folder / name} is a class folder without images{others}: fill it or remove it")
+            raise UserError(
+                f"{folder / name} is a class folder without images{others}: fill it or remove it"
+            )
     return classes
 
 
-def check_same_classes(class_names: list[str], classes: Mapping[str, list[str]], split: str) -> None:
+def check_same_classes(
+    class_names: list[str], classes: Mapping[str, list[str]], split: str
+) -> None:
     """UserError when a split has other classes than "train"."""
     for name in sorted(set(class_names).symmetric_difference(classes)):
         there, missing = ("train", split) if name in class_names else (split, "train")
         raise UserError(
-            f"class {name} is in split {there} but not in split {missing}: the splits need the same classes"
+            f"class {name} is in split {there} but not in split {missing}: the splits need the "
+            "same classes"
         )

@@ -15,7 +15,15 @@ from gan_lab.data.source import RAW_BYTES, one_line
 from gan_lab.errors import UserError
 from gan_lab.files import open_regular
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # by content; no other decoder of Pillow's is started
+FORMATS = (
+    "BMP",
+    "GIF",
+    "JPEG",
+    "PNG",
+    "PPM",
+    "TIFF",
+    "WEBP",
+)  # by content; no other decoder of Pillow's is started
 MAX_PIXELS = 2**26  # of a file: 8192 x 8192
 MAX_SIDE = 2**16  # of a file: JPEG has no more, and one row or column always fits into memory
 FILTERS = {
@@ -36,13 +44,16 @@ _MODES = {1: "L", 3: "RGB"}
 class ImageRule:
     """How a file becomes a uint8 array (channels, height, width).
 
-    channels: 3 (RGB; a single channel is replicated) or 1 (luma, ITU-R 601). Alpha and EXIF orientation are ignored.
-    resize: "none", or a filter that shrinks or enlarges to size x size. "box" is the mean over areas, rounded half up
-        (Pillow's BOX is not: it takes the pixels whose centres fall inside).
-    fit: what is resized: with "crop" the largest centred square, with "stretch" the whole image, whatever its shape.
-    size: the side after resizing; with "none", the side that every file must have (None: any, the same for all).
-    greyscale: "keep" all, "drop" files with a single channel, "drop_grey" also those whose channels are all equal,
-        or "refuse" files with a single channel where three are asked for.
+    channels: 3 (RGB; a single channel is replicated) or 1 (luma, ITU-R 601). Alpha and EXIF
+    orientation are ignored.
+    resize: "none", or a filter that shrinks or enlarges to size x size. "box" is the mean over
+        areas, rounded half up (Pillow's BOX is not: it takes the pixels whose centres fall inside).
+    fit: what is resized: with "crop" the largest centred square, with "stretch" the whole image,
+    whatever its shape.
+    size: the side after resizing; with "none", the side that every file must have (None: any, the
+    same for all).
+    greyscale: "keep" all, "drop" files with a single channel, "drop_grey" also those whose channels
+        are all equal, or "refuse" files with a single channel where three are asked for.
     sides: when not empty, only square files of one of these sides are accepted.
     """
 
@@ -54,11 +65,15 @@ class ImageRule:
     fit: str = "crop"
 
     def key(self) -> dict[str, object]:
-        """The rule as plain values, for content keys; without `fit` where that is "crop", as before there was it."""
-        return {name: value for name, value in asdict(self).items() if (name, value) != ("fit", "crop")}
+        """The rule as plain values, for content keys; without `fit` where that is "crop", as before
+        there was it."""
+        return {
+            name: value for name, value in asdict(self).items() if (name, value) != ("fit", "crop")
+        }
 
     def validate(self) -> None:
-        """Raise UserError for a value that is not offered and for values that contradict each other."""
+        """Raise UserError for a value that is not offered and for values that contradict each
+        other."""
         checks.choice("resize", self.resize, ["none", *FILTERS])
         checks.choice("fit", self.fit, FITS)
         if self.fit == "stretch" and self.resize == "none":
@@ -78,16 +93,21 @@ def open_image(path: str | Path) -> Iterator[ImageFile.ImageFile]:
     """An image file whose header is read and whose pixels are not, yet.
 
     Raises:
-        UserError: for a file that is no regular one, of another format, damaged, of more than 8 bits a channel, or
-            larger than MAX_PIXELS or MAX_SIDE; what fails inside the block is named as this file's damage, too.
+        UserError: for a file that is no regular one, of another format, damaged, of more than 8
+            bits a channel, or larger than MAX_PIXELS or MAX_SIDE; what fails inside the block is
+            named as this file's damage, too.
     """
     try:
-        with open_regular(Path(path), RAW_BYTES) as file, Image.open(file, formats=FORMATS) as image:
+        with (
+            open_regular(Path(path), RAW_BYTES) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
             if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
                 raise UserError(f"{path} is {extent(image.size)}: {_SHRINK}")
             if _has_more_than_eight_bits(image):
                 raise UserError(
-                    f"{path} has more than 8 bits a channel: save it with 8, its range scaled to 0 ... 255 (of 16 bits "
+                    f"{path} has more than 8 bits a channel: save it with 8, its range scaled to 0 "
+                    "... 255 (of 16 bits "
                     "65535 to 255, of 12 bits 4095 to 255)"
                 )
             yield image
@@ -96,30 +116,42 @@ def open_image(path: str | Path) -> Iterator[ImageFile.ImageFile]:
     except Image.DecompressionBombError:  # Pillow's own bound, at more than ours
         raise UserError(f"{path} is too large: {_SHRINK}") from None
     except MemoryError:
-        raise UserError(f"{path} needs more memory than there is: make it smaller, or free some") from None
+        raise UserError(
+            f"{path} needs more memory than there is: make it smaller, or free some"
+        ) from None
     except Exception as error:  # Pillow raises a dozen types on damaged files
         no_image = f"not {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
         reason = no_image if isinstance(error, UnidentifiedImageError) else one_line(error)
-        raise UserError(f"{path} cannot be decoded ({reason}): replace or remove the file") from error
+        raise UserError(
+            f"{path} cannot be decoded ({reason}): replace or remove the file"
+        ) from error
 
 
 def decode_image(path: str | Path, rule: ImageRule) -> np.ndarray | None:
-    """One file as uint8 (channels, height, width); None when the greyscale rule drops it. UserError as `open_image`."""
+    """One file as uint8 (channels, height, width); None when the greyscale rule drops it. UserError
+    as `open_image`."""
     with open_image(path) as image:
         image.load()
         mode = _MODES[rule.channels]
 
         # by channels
         if image.mode in _ONE_CHANNEL and rule.greyscale == "refuse" and rule.channels == 3:
-            raise UserError(f"{path} is greyscale and {rule.channels} channels are expected: remove it, or convert")
+            raise UserError(
+                f"{path} is greyscale and {rule.channels} channels are expected: remove it, or "
+                "convert"
+            )
         if image.mode in _ONE_CHANNEL and rule.greyscale in ("drop", "drop_grey"):
             return None
 
         # by sides, and by what the colours are
         if rule.sides and image.size not in [(side, side) for side in rule.sides]:
             expected = " or ".join(f"{side}x{side}" for side in rule.sides)
-            raise UserError(f"{path} is {extent(image.size)}, not {expected}: use dataset=image_folder for it")
-        if rule.greyscale == "drop_grey" and all(map(_is_grey, _strips(image, (0, 0, *image.size), mode))):
+            raise UserError(
+                f"{path} is {extent(image.size)}, not {expected}: use dataset=image_folder for it"
+            )
+        if rule.greyscale == "drop_grey" and all(
+            map(_is_grey, _strips(image, (0, 0, *image.size), mode))
+        ):
             return None
         pixels = _fit(image, rule, mode)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
@@ -136,7 +168,9 @@ def _has_more_than_eight_bits(image: ImageFile.ImageFile) -> bool:
         return max(image.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))) > 8  # type: ignore[attr-defined]
     decoder = image.tile[0].args if image.tile else None
     if image.format == "PPM":
-        return isinstance(decoder, tuple) and isinstance(decoder[-1], int) and decoder[-1] > 255  # the largest value
+        return (
+            isinstance(decoder, tuple) and isinstance(decoder[-1], int) and decoder[-1] > 255
+        )  # the largest value
     return image.format == "PNG" and str(decoder).endswith(";16B")
 
 
@@ -167,21 +201,30 @@ def _fit(image: Image.Image, rule: ImageRule, mode: str) -> np.ndarray:
 
 
 def _strips(image: Image.Image, box: tuple[int, int, int, int], mode: str) -> Iterator[np.ndarray]:
-    """The part `box` (left, top, right, bottom) of an image in `mode`, cut across its longer side into small arrays."""
+    """The part `box` (left, top, right, bottom) of an image in `mode`, cut across its longer side
+    into small arrays."""
     left, top, right, bottom = box
     step = max(1, _STRIP // max(right - left, bottom - top))
     if bottom - top > right - left:
-        parts = [(start, top, min(start + step, right), bottom) for start in range(left, right, step)]
+        parts = [
+            (start, top, min(start + step, right), bottom) for start in range(left, right, step)
+        ]
     else:
-        parts = [(left, start, right, min(start + step, bottom)) for start in range(top, bottom, step)]
+        parts = [
+            (left, start, right, min(start + step, bottom)) for start in range(top, bottom, step)
+        ]
     for part in parts:
         yield np.asarray(image.crop(part).convert(mode))
 
 
-def _area_mean(image: Image.Image, box: tuple[int, int, int, int], mode: str, size: int) -> np.ndarray:
-    """The part `box` of an image as (size, size, ...): each pixel is the mean over its area, rounded half up. Exact.
+def _area_mean(
+    image: Image.Image, box: tuple[int, int, int, int], mode: str, size: int
+) -> np.ndarray:
+    """The part `box` of an image as (size, size, ...): each pixel is the mean over its area,
+    rounded half up. Exact.
 
-    The longer side is shrunk first, strip by strip: of a large image little more than the file's own pixels is held.
+    The longer side is shrunk first, strip by strip: of a large image little more than the file's
+    own pixels is held.
     """
     width, height = box[2] - box[0], box[3] - box[1]
     longer = 0 if height > width else 1
@@ -194,8 +237,8 @@ def _area_sums(values: np.ndarray, size: int, axis: int) -> np.ndarray:
     """Sums of whole numbers over `size` equal parts of an axis, times `size` to be whole: int64.
 
     With both grids scaled by size * side, new pixel i covers [i side, (i + 1) side) and old pixel j
-    [j size, (j + 1) size): the sum up to an edge i side is `size` times that of the old pixels that lie before it, and
-    what it cuts off the next one.
+    [j size, (j + 1) size): the sum up to an edge i side is `size` times that of the old pixels that
+    lie before it, and what it cuts off the next one.
     """
     values = np.moveaxis(values, axis, 0)
     side = len(values)

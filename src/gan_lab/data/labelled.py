@@ -13,12 +13,16 @@ from gan_lab.types import UNLABELLED
 _PURPOSE = 0x1ABE1  # keeps these permutations apart from other streams of the same seed
 
 
-def partly_labelled(data: LoadedData, fraction: float, num_classes: int | None, seed: int) -> LoadedData:
-    """`data` with the labels of some training samples replaced by UNLABELLED, and `num_classes` as its K.
+def partly_labelled(
+    data: LoadedData, fraction: float, num_classes: int | None, seed: int
+) -> LoadedData:
+    """`data` with the labels of some training samples replaced by UNLABELLED, and `num_classes` as
+    its K.
 
-    fraction: in [0, 1], of the labels that stay: round(fraction · n) of the n samples of every class, at least one
-    unless fraction is 0, chosen by (seed, class). num_classes: K where no label stays, or where the data have none
-    (one class); null: as many as the data have. Raises UserError where labels of another number of classes would stay.
+    fraction: in [0, 1], of the labels that stay: round(fraction · n) of the n samples of every
+    class, at least one unless fraction is 0, chosen by (seed, class). num_classes: K where no label
+    stays, or where the data have none (one class); null: as many as the data have. Raises UserError
+    where labels of another number of classes would stay.
     """
     labels = data.splits["train"].labels
     classes = data.spec.num_classes
@@ -26,7 +30,8 @@ def partly_labelled(data: LoadedData, fraction: float, num_classes: int | None, 
         fraction = 0.0
     if num_classes is not None and num_classes != classes and fraction > 0:
         raise UserError(
-            f"dataset.num_classes={num_classes}: the labels of {data.spec.name} are of {classes} classes; leave "
+            f"dataset.num_classes={num_classes}: the labels of {data.spec.name} are of {classes} "
+            "classes; leave "
             "num_classes away, or add dataset.labelled_fraction=0 to find classes without labels"
         )
     kept = np.full_like(labels, UNLABELLED)
@@ -48,6 +53,7 @@ def count_labelled(data: LoadedData) -> int:
 
 
 def class_shares(data: LoadedData) -> tuple[float, ...]:
-    """The share of each class among the training samples of a data set with all its labels; they sum to 1."""
+    """The share of each class among the training samples of a data set with all its labels; they
+    sum to 1."""
     counts = np.bincount(data.splits["train"].labels, minlength=data.spec.num_classes)
     return tuple((counts / counts.sum()).tolist())

@@ -22,12 +22,14 @@ URL = "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz"
 
 @dataclass(frozen=True)
 class MNIST(Source):
-    """uint8 (N, 1, 32, 32): the 28 x 28 images with a border of two zeros; ten classes; 60,000 train, 10,000 test.
+    """uint8 (N, 1, 32, 32): the 28 x 28 images with a border of two zeros; ten classes; 60,000
+    train, 10,000 test.
 
     root: the folder that holds MNIST/raw with the four IDX files, torchvision's layout.
     download: let torchvision fetch them where they are missing.
 
-    Source: Y. LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 86 (1998).
+    Source: Y. LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE
+    86 (1998).
     """
 
     name: str = "mnist"
@@ -37,7 +39,9 @@ class MNIST(Source):
     @property
     def folder(self) -> Path:
         if not self.root:
-            raise UserError("dataset.root is not set: add dataset.root=FOLDER, which holds MNIST/raw")
+            raise UserError(
+                "dataset.root is not set: add dataset.root=FOLDER, which holds MNIST/raw"
+            )
         return expand(self.root) / "MNIST" / "raw"
 
     def validate(self) -> None:
@@ -50,7 +54,9 @@ class MNIST(Source):
             fetch(self.folder, NAMES, _download, "MNIST/raw", URL)
 
     def content_key(self) -> str:
-        return content_digest({"mnist": "pad 2"}, (read_bytes(self.folder / name) for name in NAMES))
+        return content_digest(
+            {"mnist": "pad 2"}, (read_bytes(self.folder / name) for name in NAMES)
+        )
 
     def decode(self) -> Decoded:
         splits = {}
@@ -58,15 +64,19 @@ class MNIST(Source):
             images, labels = _idx(self.folder / image_file, 3), _idx(self.folder / label_file, 1)
             if len(images) != len(labels):
                 raise UserError(
-                    f"{self.folder / label_file} holds {len(labels)} labels for {len(images)} images: "
+                    f"{self.folder / label_file} holds {len(labels)} labels for {len(images)} "
+                    "images: "
                     f"remove it and run again with dataset.download=true"
                 )
             if images.shape[1:] != (28, 28) or not len(images) or labels.max() > 9:
                 raise UserError(
-                    f"{self.folder / image_file} and {label_file} do not hold 28x28 images of ten classes: "
+                    f"{self.folder / image_file} and {label_file} do not hold 28x28 images of ten "
+                    "classes: "
                     f"remove them and run again with dataset.download=true"
                 )
-            splits[split] = Split(np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None], labels.astype(np.int64))
+            splits[split] = Split(
+                np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None], labels.astype(np.int64)
+            )
         return Decoded(splits, tuple("0123456789"))
 
 
@@ -77,10 +87,13 @@ def _download(folder: Path) -> None:
 
 
 def _idx(path: Path, dimensions: int) -> np.ndarray:
-    """The bytes of an IDX file: magic number 0x0800 + dimensions, the sizes as big-endian uint32, the values."""
+    """The bytes of an IDX file: magic number 0x0800 + dimensions, the sizes as big-endian uint32,
+    the values."""
     content = read_bytes(path)
     start = 4 * (dimensions + 1)
     magic, *shape = np.frombuffer(content[:start].ljust(start, b"\0"), dtype=">u4").tolist()
     if magic != 0x0800 + dimensions or len(content) != start + prod(shape):
-        raise UserError(f"{path} is damaged or no IDX file: remove it and run again with dataset.download=true")
+        raise UserError(
+            f"{path} is damaged or no IDX file: remove it and run again with dataset.download=true"
+        )
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)

@@ -11,13 +11,15 @@ from gan_lab.data.source import LoadedData
 class ResidentDataModule(lightning.LightningDataModule):
     """Feeds generator steps start .. stop - 1 of `data`, resident on the trainer's device.
 
-    batch_size is global and must be a multiple of the number of devices; seed, n_critic, start and stop as in
-    `gan_lab.data.resident.ResidentLoader`. The fit ends after stop - start batches with `Trainer(max_epochs=1,
-    use_distributed_sampler=False)`. `start` may be set until the fit begins (resume).
-    Raises UserError when batch_size is more than the training samples.
+    batch_size is global and must be a multiple of the number of devices; seed, n_critic, start and
+    stop as in `gan_lab.data.resident.ResidentLoader`. The fit ends after stop - start batches with
+    `Trainer(max_epochs=1, use_distributed_sampler=False)`. `start` may be set until the fit begins
+    (resume). Raises UserError when batch_size is more than the training samples.
     """
 
-    def __init__(self, data: LoadedData, batch_size: int, n_critic: int, seed: int, stop: int, start: int = 0) -> None:
+    def __init__(
+        self, data: LoadedData, batch_size: int, n_critic: int, seed: int, stop: int, start: int = 0
+    ) -> None:
         super().__init__()
         check_batch_size(batch_size, len(data.splits["train"]), data.spec.name)
         self.data = data

@@ -15,8 +15,11 @@ _SMALLEST_TILE = 48  # pixels a side; smaller images are enlarged without smooth
 
 
 def filled_up(rows: list[Tensor], columns: int) -> Tensor:
-    """Rows of up to `columns` images (m, C, H, W) as (rows · columns, C, H, W), white where an image is missing."""
-    return torch.cat([torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows])
+    """Rows of up to `columns` images (m, C, H, W) as (rows · columns, C, H, W), white where an
+    image is missing."""
+    return torch.cat(
+        [torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows]
+    )
 
 
 def save_grid(samples: Tensor, path: Path, columns: int = 8) -> None:

@@ -16,13 +16,16 @@ ANNOTATIONS = "val_annotations.txt"
 
 @dataclass(frozen=True)
 class TinyImageNet(TreeSource):
-    """uint8 (N, 3, 32, 32), 200 classes named by their WordNet ids, sorted; splits "train" and "val".
+    """uint8 (N, 3, 32, 32), 200 classes named by their WordNet ids, sorted; splits "train" and
+    "val".
 
     root: the unpacked original tiny-imagenet-200 (64 x 64: train/<wnid>/images/*, val/images/* and
         val/val_annotations.txt), or train|val/<wnid>/* at 32 x 32, which is taken as it is.
-    name: the data set's name in records; empty: the name of the folder `root`, since both kinds are not one data set.
-    greyscale: "drop" leaves out files with a single channel, as the thesis does. A copy that was saved again as RGB
-        has none of those; "drop_grey" also leaves out files whose three channels are equal everywhere.
+    name: the data set's name in records; empty: the name of the folder `root`, since both kinds are
+    not one data set.
+    greyscale: "drop" leaves out files with a single channel, as the thesis does. A copy that was
+        saved again as RGB has none of those; "drop_grey" also leaves out files whose three channels
+        are equal everywhere.
 
     64 -> 32 is the 2 x 2 mean of the raw pixels, rounded half up.
 
@@ -41,10 +44,15 @@ class TinyImageNet(TreeSource):
         return ImageRule(size=32, resize="box", greyscale=self.greyscale, sides=(32, 64))
 
     def tree(self) -> tuple[Tree, list[str]]:
-        root = root_folder(self.root, "which holds train/<wnid>/images and val/images (tiny-imagenet-200)")
+        root = root_folder(
+            self.root, "which holds train/<wnid>/images and val/images (tiny-imagenet-200)"
+        )
         for split in ("train", "val"):
             if not (root / split).is_dir():
-                raise UserError(f"{root} has no folder {split}: set dataset.root to the unpacked tiny-imagenet-200")
+                raise UserError(
+                    f"{root} has no folder {split}: set dataset.root to the unpacked "
+                    "tiny-imagenet-200"
+                )
         train = list_classes(root / "train")
         original = (root / "val" / "images").is_dir()
         val = _annotated(root / "val") if original else list_classes(root / "val")
@@ -54,14 +62,17 @@ class TinyImageNet(TreeSource):
 
 
 def _annotated(folder: Path) -> dict[str, list[str]]:
-    """The files of the original validation split by class: `file name <tab> wnid <tab> box` in each line."""
+    """The files of the original validation split by class: `file name <tab> wnid <tab> box` in each
+    line."""
     annotations = folder / ANNOTATIONS
     try:
         lines = read_bytes(annotations).decode().splitlines()
         rows = [line.split("\t") for line in lines if line.strip()]
         wnid_of = {row[0]: row[1] for row in rows}
     except (ValueError, IndexError) as error:  # ValueError: UserError, too
-        raise UserError(f"{annotations} cannot be read: unpack tiny-imagenet-200.zip again") from error
+        raise UserError(
+            f"{annotations} cannot be read: unpack tiny-imagenet-200.zip again"
+        ) from error
     classes: dict[str, list[str]] = {}
     for path in list_images(folder / "images"):
         name = Path(path).name

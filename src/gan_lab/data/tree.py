@@ -20,9 +20,13 @@ from gan_lab.data.images import MAX_PIXELS, ImageRule, decode_image, extent, ope
 from gan_lab.data.source import Decoded, Source, Split, content_digest, raw_digest
 from gan_lab.errors import UserError
 
-SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
+SUFFIXES = frozenset(
+    [".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
+)
 _KINDS = 8  # of files passed over, listed
-_LARGE = 128 * 128  # pixels; below it threads only contend for the interpreter (32 x 32: 40% slower with two)
+_LARGE = (
+    128 * 128
+)  # pixels; below it threads only contend for the interpreter (32 x 32: 40% slower with two)
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,8 @@ Tree = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 class TreeSource(Source):
-    """A source whose samples are image files in folders. Subclasses say which files and by which rule."""
+    """A source whose samples are image files in folders. Subclasses say which files and by which
+    rule."""
 
     @property
     @abstractmethod
@@ -40,7 +45,8 @@ class TreeSource(Source):
 
     @abstractmethod
     def tree(self) -> tuple[Tree, list[str]]:
-        """The files, and the class names in the order of the labels. UserError for folders that do not fit."""
+        """The files, and the class names in the order of the labels. UserError for folders that do
+        not fit."""
 
     def validate(self) -> None:
         self.rule.validate()
@@ -59,13 +65,16 @@ def list_images(folder: str | Path) -> list[str]:
 
 
 def list_files(folder: str | Path) -> list[str]:
-    """Paths of the files below `folder`, sorted by relative path; links are followed, hidden entries skipped.
+    """Paths of the files below `folder`, sorted by relative path; links are followed, hidden
+    entries skipped.
 
-    Raises UserError for a folder that cannot be read, a link that leads nowhere, and a folder that is reached again by
-    a link: its images would count twice, or for ever.
+    Raises UserError for a folder that cannot be read, a link that leads nowhere, and a folder that
+    is reached again by a link: its images would count twice, or for ever.
     """
     start = os.path.realpath(folder)
-    names = {str(above): str(above) for above in Path(start).parents} | {start: str(folder)}  # real path: as reached
+    names = {str(above): str(above) for above in Path(start).parents} | {
+        start: str(folder)
+    }  # real path: as reached
     waiting, files = [(str(folder), start)], []
     while waiting:
         path, real = waiting.pop()
@@ -73,9 +82,16 @@ def list_files(folder: str | Path) -> list[str]:
             if not entry.is_dir():
                 files.append(entry.path)
                 continue
-            target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+            target = (
+                os.path.realpath(entry.path)
+                if entry.is_symlink()
+                else os.path.join(real, entry.name)
+            )
             if target in names:
-                raise UserError(f"{entry.path} is the folder {names[target]} once more, by a link: remove the link")
+                raise UserError(
+                    f"{entry.path} is the folder {names[target]} once more, by a link: remove the "
+                    "link"
+                )
             names[target] = entry.path
             waiting.append((entry.path, target))
     return sorted(files, key=_posix)
@@ -92,12 +108,19 @@ def say_passed_over(where: object, files: Sequence[str]) -> None:
     """Warn of files that are no images by their suffix: how many, of what kinds."""
     if kinds := passed_over(files):
         read = " ".join(sorted(SUFFIXES))
-        log.warning("%s: passed over %s, since images are %s: convert those that are images", where, kinds, read)
+        log.warning(
+            "%s: passed over %s, since images are %s: convert those that are images",
+            where,
+            kinds,
+            read,
+        )
 
 
 def passed_over(files: Sequence[str]) -> str:
     """ "3 .heic, 1 .txt" for files that are no images by their suffix; "" where all are."""
-    suffixes = [os.path.splitext(path)[1].lower() for path in files if not is_image(os.path.basename(path))]
+    suffixes = [
+        os.path.splitext(path)[1].lower() for path in files if not is_image(os.path.basename(path))
+    ]
     kinds = Counter(suffix if suffix[1:].isalnum() else "of other names" for suffix in suffixes)
     most_first = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
     more = [f"files of {len(kinds) - _KINDS} kinds more"] if len(kinds) > _KINDS else []
@@ -110,14 +133,16 @@ def is_image(name: str) -> bool:
 
 
 def tree_key(tree: Tree, class_names: Sequence[str], rule: ImageRule) -> str:
-    """The content key of image files: their bytes in order, split and class names, the rule; not where they lie."""
+    """The content key of image files: their bytes in order, split and class names, the rule; not
+    where they lie."""
     return content_digest({"images": rule.key()}, _tree_parts(tree, class_names))
 
 
 def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: str) -> Decoded:
     """Decode all files (labels: the position in `class_names`), with a progress bar on stderr.
 
-    Raises UserError that names the file: corrupt, truncated, unreadable, 16-bit, or of another size than the rest.
+    Raises UserError that names the file: corrupt, truncated, unreadable, 16-bit, or of another size
+    than the rest.
     """
     from gan_lab import terminal  # rich: 0.1 s
 
@@ -125,12 +150,16 @@ def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: 
     splits: dict[str, Split] = {}
     shape = None if rule.size is None else (rule.channels, rule.size, rule.size)
     total = sum(len(paths) for classes in tree.values() for paths in classes.values())
-    quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)  # our bound is lower
+    quiet = warnings.catch_warnings(
+        action="ignore", category=Image.DecompressionBombWarning
+    )  # our bound is lower
     with quiet, terminal.progress(console) as progress:
         task = progress.add_task(f"Decoding {title}", total=total)
         for split, classes in tree.items():
             paths = [path for name in class_names for path in classes[name]]
-            labels = np.repeat(np.arange(len(class_names)), [len(classes[name]) for name in class_names])
+            labels = np.repeat(
+                np.arange(len(class_names)), [len(classes[name]) for name in class_names]
+            )
             values: np.ndarray | None = None
             kept: list[int] = []
             for index, pixels in enumerate(_decode_all(paths, rule)):
@@ -149,7 +178,8 @@ def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: 
 
 
 def _decode_all(paths: Sequence[str], rule: ImageRule) -> Iterator[np.ndarray | None]:
-    """Decoded files in order; large ones by several threads (Pillow decodes without the interpreter's lock)."""
+    """Decoded files in order; large ones by several threads (Pillow decodes without the
+    interpreter's lock)."""
     if _pixels(paths[0]) < _LARGE:
         yield from (decode_image(path, rule) for path in paths)
         return
@@ -168,7 +198,8 @@ def _decode_all(paths: Sequence[str], rule: ImageRule) -> Iterator[np.ndarray | 
 
 
 class _Room:
-    """So many pixels are decoded at once, and no more: threads wait until there is room for theirs."""
+    """So many pixels are decoded at once, and no more: threads wait until there is room for
+    theirs."""
 
     def __init__(self, pixels: int) -> None:
         self.free = pixels
@@ -202,7 +233,8 @@ def _pixels(path: str) -> int:
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, without hidden ones. UserError where it cannot be read or holds a link to nowhere."""
+    """What lies in a folder, without hidden ones. UserError where it cannot be read or holds a link
+    to nowhere."""
     try:
         with os.scandir(folder) as scanned:
             entries = [entry for entry in scanned if not entry.name.startswith(".")]
@@ -219,7 +251,8 @@ def _check_link(path: str) -> None:
         os.stat(path)
     except OSError as error:
         raise UserError(
-            f"{path} is a link that leads nowhere ({error.strerror}): restore what it led to, or remove the link"
+            f"{path} is a link that leads nowhere ({error.strerror}): restore what it led to, or "
+            "remove the link"
         ) from None
 
 
@@ -244,13 +277,18 @@ def _empty(count: int, shape: tuple[int, ...]) -> np.ndarray:
         return np.empty((count, *shape), np.uint8)
     except MemoryError:
         raise UserError(
-            f"{count:,} images of {extent(shape[:0:-1])} need more memory than there is: add dataset.resize=box "
+            f"{count:,} images of {extent(shape[:0:-1])} need more memory than there is: add "
+            "dataset.resize=box "
             "dataset.size=32"
         ) from None
 
 
 def _finish(
-    split: str, values: np.ndarray | None, labels: np.ndarray, class_names: Sequence[str], rule: ImageRule
+    split: str,
+    values: np.ndarray | None,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    rule: ImageRule,
 ) -> Split:
     counts = np.bincount(labels, minlength=len(class_names))
     if values is None or not counts.all():
@@ -262,9 +300,18 @@ def _finish(
     return Split(values[: len(labels)], labels)
 
 
-def _mixed_sizes(path: str, shape: tuple[int, ...], expected: tuple[int, ...], rule: ImageRule) -> str:
+def _mixed_sizes(
+    path: str, shape: tuple[int, ...], expected: tuple[int, ...], rule: ImageRule
+) -> str:
     found, wanted = extent(shape[:0:-1]), extent(expected[:0:-1])
-    square = expected[1] == expected[2] >= 8 and expected[1].bit_count() == 1  # a side that networks draw
+    square = (
+        expected[1] == expected[2] >= 8 and expected[1].bit_count() == 1
+    )  # a side that networks draw
     size = rule.size or (expected[1] if square else 32)
-    whose = f"not dataset.size={rule.size}" if rule.size else f"but the files before it are {wanted}"
-    return f"{path} is {found}, {whose}: add dataset.resize=box dataset.size={size} (or bilinear, bicubic, lanczos)"
+    whose = (
+        f"not dataset.size={rule.size}" if rule.size else f"but the files before it are {wanted}"
+    )
+    return (
+        f"{path} is {found}, {whose}: add dataset.resize=box dataset.size={size} "
+        "(or bilinear, bicubic, lanczos)"
+    )

@@ -21,10 +21,11 @@ LINE_BYTES = 2**20  # of one of them
 
 
 class MetricsFile(Logger):
-    """`metrics.jsonl` in the run directory: one JSON object {"generator_step", metric: value, ...} a line.
+    """`metrics.jsonl` in the run directory: one JSON object {"generator_step", metric: value, ...}
+    a line.
 
-    Append-only. `keep_until(step)` drops what a killed run wrote after the checkpoint it resumes from, and a torn
-    last line, so that every step stands once.
+    Append-only. `keep_until(step)` drops what a killed run wrote after the checkpoint it resumes
+    from, and a torn last line, so that every step stands once.
     """
 
     def __init__(self, save_dir: str) -> None:
@@ -41,21 +42,27 @@ class MetricsFile(Logger):
         """Part of Lightning's interface."""
         return ""
 
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(
+        self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
+    ) -> None:
         """Nothing: config.yaml and record.json hold them."""
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append one line and push it to the operating system, which keeps it when the process is killed."""
+        """Append one line and push it to the operating system, which keeps it when the process is
+        killed."""
         with self.path.open("a") as file:
             file.write(to_json({"generator_step": step, **metrics}) + os.linesep)
 
     def keep_until(self, step: int) -> None:
-        """Keep the lines of generator steps 1..step. Raises UserError for what is no file of ours."""
+        """Keep the lines of generator steps 1..step. Raises UserError for what is no file of
+        ours."""
         with atomic_path(self.path) as temporary, temporary.open("wb") as kept:
             if os.path.lexists(self.path):
                 with open_regular(self.path, METRICS_BYTES) as file:
                     kept.writelines(
-                        line for line in iter(lambda: file.readline(LINE_BYTES), b"") if _step(line) <= step
+                        line
+                        for line in iter(lambda: file.readline(LINE_BYTES), b"")
+                        if _step(line) <= step
                     )
 
 
@@ -65,4 +72,8 @@ def _step(line: bytes) -> float:
         logged = parse_json(line)
     except ValueError:
         return math.inf
-    return math.inf if misfit(logged, Logged) or not line.endswith(b"\n") else int(logged["generator_step"])
+    return (
+        math.inf
+        if misfit(logged, Logged) or not line.endswith(b"\n")
+        else int(logged["generator_step"])
+    )

@@ -21,12 +21,14 @@ STEP = "generator_step"
 class WandbLogger(Logger):
     """The run `id` on W&B, begun or continued when the first thing is logged.
 
-    A row is what is logged of one generator step. It is sent when it is `sent`, or the next one begins, under that
-    step as W&B's own and as `generator_step`, the x axis of everything: a resumed run goes on where it was, and W&B
-    passes over steps that it has.
+    A row is what is logged of one generator step. It is sent when it is `sent`, or the next one
+    begins, under that step as W&B's own and as `generator_step`, the x axis of everything: a
+    resumed run goes on where it was, and W&B passes over steps that it has.
 
-    save_dir: the run directory; everything is written below save_dir/wandb. name: of the run, its folder without one.
-    offline: nothing is sent; `wandb sync` does it later. The environment (WANDB_MODE, WANDB_BASE_URL, ...) is heeded.
+    save_dir: the run directory; everything is written below save_dir/wandb. name: of the run, its
+    folder without one.
+    offline: nothing is sent; `wandb sync` does it later. The environment (WANDB_MODE,
+    WANDB_BASE_URL, ...) is heeded.
     Errors: UserError where it should be sent and nobody is logged in, or W&B cannot be reached.
     """
 
@@ -54,7 +56,10 @@ class WandbLogger(Logger):
             "group": group,
             "tags": tags,
         }
-        self.about |= {"name": name or "/".join(Path(save_dir).parts[-2:]), "mode": "offline" if offline else None}
+        self.about |= {
+            "name": name or "/".join(Path(save_dir).parts[-2:]),
+            "mode": "offline" if offline else None,
+        }
         self.row: dict[str, Any] = {}
         self.step = 0
         self._run: Any = None
@@ -75,24 +80,30 @@ class WandbLogger(Logger):
         if self._run is None:
             import wandb
 
-            # W&B's own 15 s would be lost by a kill, and the steps before the checkpoint among them do not come again.
+            # W&B's own 15 s would be lost by a kill, and the steps before the checkpoint among them
+            # do not come again.
             settings = wandb.Settings(quiet=True, x_transaction_log_flush_interval=1.0)
             try:
                 self._run = wandb.init(**self.about, resume="allow", settings=settings)
             except Exception as error:  # W&B's have no class in common
-                remedy = "logger=csv" if self.about["mode"] == "offline" else "logger.wandb.offline=true"
+                remedy = (
+                    "logger=csv" if self.about["mode"] == "offline" else "logger.wandb.offline=true"
+                )
                 said = " ".join(str(error).split()) or type(error).__name__
                 raise UserError(f"logger.wandb: {said}; to do without, set {remedy}") from None
             self._run.define_metric(STEP)
             self._run.define_metric("*", step_metric=STEP)
         return self._run
 
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(
+        self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
+    ) -> None:
         """The config."""
         self.run.config.update(params, allow_val_change=True)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Add to the row of generator step `step`. The terms of a score stand below it: "fid.term" as "fid/term"."""
+        """Add to the row of generator step `step`. The terms of a score stand below it: "fid.term"
+        as "fid/term"."""
         assert step is not None
         if step != self.step:
             self.send()
@@ -106,7 +117,8 @@ class WandbLogger(Logger):
             self.row = {}
 
     def finish(self, exit_code: int) -> None:
-        """Send what is left and end the run on W&B, so that the next job of a sweep begins its own."""
+        """Send what is left and end the run on W&B, so that the next job of a sweep begins its
+        own."""
         if self._run is not None:
             self.send()
             self._run.finish(exit_code)
@@ -114,7 +126,8 @@ class WandbLogger(Logger):
 
 
 def check_login(remedy: str) -> None:
-    """Raises UserError where nobody is logged in, with `remedy` as another way; nothing is asked, or sent."""
+    """Raises UserError where nobody is logged in, with `remedy` as another way; nothing is asked,
+    or sent."""
     import wandb
 
     if os.environ.get("WANDB_MODE", "online") not in ("online", "run"):
@@ -122,6 +135,8 @@ def check_login(remedy: str) -> None:
     try:
         logged_in = wandb.login(prompt=False)
     except wandb.Error as error:
-        raise UserError(f"W&B: {' '.join(str(error).split())}; run `wandb login`, or set {remedy}") from None
+        raise UserError(
+            f"W&B: {' '.join(str(error).split())}; run `wandb login`, or set {remedy}"
+        ) from None
     if not logged_in:
         raise UserError(f"W&B: nobody is logged in; run `wandb login`, or set {remedy}")

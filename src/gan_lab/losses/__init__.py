@@ -1,7 +1,7 @@
 """What critic and generator minimise.
 
-The factories are the options of conf/loss; `combine`, `scale` and `shift` make new scalar losses out of these. Anything
-with the methods of `Loss` can be trained.
+The factories are the options of conf/loss; `combine`, `scale` and `shift` make new scalar losses
+out of these. Anything with the methods of `Loss` can be trained.
 """
 
 from gan_lab.losses.adversarial import (

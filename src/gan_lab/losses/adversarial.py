@@ -1,4 +1,5 @@
-"""The scalar losses of Table 2-2 and of the papers around it. r = f(x) on real samples, s = f(g(z)) on fake ones."""
+"""The scalar losses of Table 2-2 and of the papers around it. r = f(x) on real samples, s = f(g(z))
+on fake ones."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ def identity(t: Tensor) -> Tensor:
 
 def softplus(t: Tensor) -> Tensor:
     """log(1 + e^t) = -log sigmoid(-t)"""
-    return -F.logsigmoid(-t)  # F.softplus returns t itself above 20: 2e-9 off in float64, and not strictly convex
+    return -F.logsigmoid(
+        -t
+    )  # F.softplus returns t itself above 20: 2e-9 off in float64, and not strictly convex
 
 
 def minus_log_sigmoid(t: Tensor) -> Tensor:
@@ -78,62 +81,88 @@ def exponential(generator: str = "linear") -> ScalarLoss:
 
 
 def logistic(generator: str = "linear") -> ScalarLoss:
-    """phi(t) = -log sigmoid(-t), varphi(t) = -log sigmoid(t) (thesis 2.4). `generator` names psi, see `_family`."""
+    """phi(t) = -log sigmoid(-t), varphi(t) = -log sigmoid(t) (thesis 2.4). `generator` names psi,
+    see `_family`."""
     return _family("logistic", softplus, generator, increasing=True, strictly_convex=True)
 
 
 def sqrt(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
-    """phi(t) = t + sqrt(t^2 + alpha), varphi(t) = phi(-t), alpha > 0 (thesis 2.C.1). `generator`: see `_family`."""
+    """phi(t) = t + sqrt(t^2 + alpha), varphi(t) = phi(-t), alpha > 0 (thesis 2.C.1). `generator`:
+    see `_family`."""
     return _family(
-        "sqrt", ShiftedRoot(checks.number("alpha", alpha, above=0)), generator, increasing=True, strictly_convex=True
+        "sqrt",
+        ShiftedRoot(checks.number("alpha", alpha, above=0)),
+        generator,
+        increasing=True,
+        strictly_convex=True,
     )
 
 
 def quadratic(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
-    """phi(t) = (t + alpha)^2, varphi(t) = (t - alpha)^2, alpha > 0: not monotone, so no member of (2-11).
+    """phi(t) = (t + alpha)^2, varphi(t) = (t - alpha)^2, alpha > 0: not monotone, so no member of
+    (2-11).
 
-    The thesis has psi(t) = -t (Table 2-2); generator="quadratic" is the author's program, psi(t) = (t - alpha)^2.
+    The thesis has psi(t) = -t (Table 2-2); generator="quadratic" is the author's program, psi(t) =
+    (t - alpha)^2.
     """
     phi = SquaredDistance(-checks.number("alpha", alpha, above=0))
-    return _family("quadratic", phi, generator, increasing=False, strictly_convex=True, target=alpha)
+    return _family(
+        "quadratic", phi, generator, increasing=False, strictly_convex=True, target=alpha
+    )
 
 
 def hinge(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
-    """phi(t) = max(0, t + alpha), varphi(t) = phi(-t), alpha > 0: flat below -alpha, so no member of (2-11).
+    """phi(t) = max(0, t + alpha), varphi(t) = phi(-t), alpha > 0: flat below -alpha, so no member
+    of (2-11).
 
-    Lim and Ye 2017, Miyato et al. 2018. `generator` names psi, see `_family`; its quadratic aims at alpha.
+    Lim and Ye 2017, Miyato et al. 2018. `generator` names psi, see `_family`; its quadratic aims at
+    alpha.
     """
     phi = Hinge(checks.number("alpha", alpha, above=0))
     return _family("hinge", phi, generator, increasing=False, strictly_convex=False, target=alpha)
 
 
 def vanilla() -> ScalarLoss:
-    """D: -log sigmoid(r) - log(1 - sigmoid(s)); G: log(1 - sigmoid(s)), the minimax game (Goodfellow et al. 2014)."""
+    """D: -log sigmoid(r) - log(1 - sigmoid(s)); G: log(1 - sigmoid(s)), the minimax game
+    (Goodfellow et al. 2014)."""
     return _family("vanilla", softplus, "minimax", increasing=True, strictly_convex=True)
 
 
 def nonsaturating() -> ScalarLoss:
     """D: -log sigmoid(r) - log(1 - sigmoid(s)); G: -log sigmoid(s) (Goodfellow et al. 2014)."""
-    return _family("nonsaturating", softplus, "nonsaturating", increasing=True, strictly_convex=True)
+    return _family(
+        "nonsaturating", softplus, "nonsaturating", increasing=True, strictly_convex=True
+    )
 
 
 def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> ScalarLoss:
-    """D: (s - a)^2 + (r - b)^2; G: (s - c)^2, without the paper's 1/2 (Mao et al. 2017). Raises UserError if a = b."""
+    """D: (s - a)^2 + (r - b)^2; G: (s - c)^2, without the paper's 1/2 (Mao et al. 2017). Raises
+    UserError if a = b."""
     if not all(math.isfinite(value) for value in (a, b, c)) or a == b:
         raise UserError(
-            f"least_squares got a={a}, b={b}, c={c}: they must be finite, and a differ from b, as in 0, 1, 1"
+            f"least_squares got a={a}, b={b}, c={c}: they must be finite, and a differ from b, as "
+            "in 0, 1, 1"
         )
     parts = SquaredDistance(a), SquaredDistance(b), SquaredDistance(c)
-    return ScalarLoss("least_squares", *parts, increasing=False, convex=True, strictly_convex=True, member=False)
+    return ScalarLoss(
+        "least_squares", *parts, increasing=False, convex=True, strictly_convex=True, member=False
+    )
 
 
 def _family(
-    name: str, phi: ScalarFunction, generator: str, *, increasing: bool, strictly_convex: bool, target: float = 1.0
+    name: str,
+    phi: ScalarFunction,
+    generator: str,
+    *,
+    increasing: bool,
+    strictly_convex: bool,
+    target: float = 1.0,
 ) -> ScalarLoss:
-    """A convex phi with varphi(t) = phi(-t); a = 0 solves phi'(a) + varphi'(a) = 0, so it is a member if increasing.
+    """A convex phi with varphi(t) = phi(-t); a = 0 solves phi'(a) + varphi'(a) = 0, so it is a
+    member if increasing.
 
-    `generator` names psi: linear -t (every row of Table 2-2), quadratic (t - target)^2, nonsaturating softplus(-t),
-    minimax -softplus(t). Raises UserError for another name.
+    `generator` names psi: linear -t (every row of Table 2-2), quadratic (t - target)^2,
+    nonsaturating softplus(-t), minimax -softplus(t). Raises UserError for another name.
     """
     table: dict[str, ScalarFunction] = {
         "linear": torch.neg,
@@ -143,4 +172,6 @@ def _family(
     }
     checks.choice("generator", generator, table)
     varphi = Affine(phi, factor=-1.0)
-    return ScalarLoss(name, phi, varphi, table[generator], increasing, True, strictly_convex, member=increasing)
+    return ScalarLoss(
+        name, phi, varphi, table[generator], increasing, True, strictly_convex, member=increasing
+    )

@@ -1,6 +1,8 @@
-"""Objectives of critics that also tell the K classes apart; label.py has the models that are made of them.
+"""Objectives of critics that also tell the K classes apart; label.py has the models that are made
+of them.
 
-f is the critic's belief in real against fake, D_r = sigmoid(f) and D_f = 1 - D_r; C(x) = softmax of the class logits.
+f is the critic's belief in real against fake, D_r = sigmoid(f) and D_f = 1 - D_r; C(x) = softmax of
+the class logits.
 """
 
 from __future__ import annotations
@@ -26,16 +28,18 @@ class LabelLoss:
             + E_fake[-log D_f + classify_fake H(u(t), C) + confuse_fake H(1/K, C)]
         J_G = E_fake[-log D_r + classify_generated H(u(t), C)]
 
-    y: the labels of real samples; an unlabelled one (UNLABELLED) takes the class its logits make likeliest (4-33).
+    y: the labels of real samples; an unlabelled one (UNLABELLED) takes the class its logits make
+    likeliest (4-33).
     t: the targets of generated samples. u: one-hot of length K.
 
-    unlabelled: what E_real is where some samples have no label. "separate", as in (4-33): the mean over the labelled
-    samples plus the mean over the unlabelled ones, each 0 without a sample; with own_real_logit, which makes -log D_r
-    a game of its own, that term stays one mean over all. "pooled": one mean over all for every term.
+    unlabelled: what E_real is where some samples have no label. "separate", as in (4-33): the mean
+    over the labelled samples plus the mean over the unlabelled ones, each 0 without a sample; with
+    own_real_logit, which makes -log D_r a game of its own, that term stays one mean over all.
+    "pooled": one mean over all for every term.
 
-    The logits of a sample: l_1 .. l_K, then a real logit where own_real_logit, then a fake logit where
-    learned_fake_logit. f = (the real logit, or log Σ exp l_k) - (the fake logit, or 0). With the log-sum-exp, D_r C_k
-    is the k-th probability of a softmax over K+1 classes.
+    The logits of a sample: l_1 .. l_K, then a real logit where own_real_logit, then a fake logit
+    where learned_fake_logit. f = (the real logit, or log Σ exp l_k) - (the fake logit, or 0). With
+    the log-sum-exp, D_r C_k is the k-th probability of a softmax over K+1 classes.
     """
 
     name: str
@@ -56,7 +60,8 @@ class LabelLoss:
         return self.classify_fake > 0 or self.classify_generated > 0
 
     def outputs(self, num_classes: int) -> int:
-        """K, and one more for each logit that is not a class's. Raises UserError for data without classes."""
+        """K, and one more for each logit that is not a class's. Raises UserError for data without
+        classes."""
         return check_classes(num_classes) + self.own_real_logit + self.learned_fake_logit
 
     def classes(self, logits: Tensor) -> Tensor:
@@ -73,7 +78,13 @@ class LabelLoss:
         real = wide[:, classes.shape[1]] if self.own_real_logit else classes.logsumexp(1)
         return real - wide[:, -1] if self.learned_fake_logit else real
 
-    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+    def critic(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor:
         """J_D, 0-d."""
         labels = given(labels)
         real_classes, fake_classes = self.classes(real), self.classes(fake)
@@ -99,11 +110,14 @@ class LabelLoss:
         """J_G, 0-d."""
         loss = minus_log_sigmoid(self.score(fake)).mean()
         if self.classify_generated:
-            loss = loss + self.classify_generated * F.cross_entropy(self.classes(fake), given(targets))
+            loss = loss + self.classify_generated * F.cross_entropy(
+                self.classes(fake), given(targets)
+            )
         return loss
 
     def _mean_over_real(self, terms: Tensor, labels: Tensor) -> Tensor:
-        """E_real of one term per sample, (n,) -> 0-d; labelled samples are counted over all processes."""
+        """E_real of one term per sample, (n,) -> 0-d; labelled samples are counted over all
+        processes."""
         if self.unlabelled == "pooled":
             return terms.mean()
         is_labelled = labels != UNLABELLED
@@ -114,16 +128,23 @@ class LabelLoss:
 
 @dataclass(frozen=True)
 class JointLabelLoss(LabelLoss):
-    """LabelGAN and AM-GAN as written in (4-3), (4-4), (4-17), (4-18): cross-entropies over one softmax of K+1 classes.
+    """LabelGAN and AM-GAN as written in (4-3), (4-4), (4-17), (4-18): cross-entropies over one
+    softmax of K+1 classes.
 
         J_D = E_real[H(v(y), D)] + E_fake[H(v(K+1), D)]
         J_G = E_fake[H(v(t), D)], or without targets E_fake[-log Σ_{k<=K} D_k]
 
-    E_real: see `unlabelled` of LabelLoss. v: one-hot of length K+1. By Lemma 4.2 (4-19) the same functions as LabelLoss
-    with weights 1.
+    E_real: see `unlabelled` of LabelLoss. v: one-hot of length K+1. By Lemma 4.2 (4-19) the same
+    functions as LabelLoss with weights 1.
     """
 
-    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+    def critic(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor:
         """J_D, 0-d."""
         labels, classes = given(labels), self.classes(real)
         is_fake = torch.full((len(fake),), classes.shape[1], device=fake.device)
@@ -146,7 +167,8 @@ def check_classes(num_classes: int) -> int:
     """num_classes itself. Raises UserError below 2."""
     if num_classes < 2:
         raise UserError(
-            f"a label loss needs at least 2 classes and the data have {num_classes}: set dataset.num_classes=K for K "
+            f"a label loss needs at least 2 classes and the data have {num_classes}: set "
+            "dataset.num_classes=K for K "
             "classes to be found without labels, or take loss=gan"
         )
     return num_classes
@@ -160,7 +182,10 @@ def widened(logits: Tensor) -> Tensor:
 def given(classes: Tensor | None) -> Tensor:
     """The labels or targets. Raises UserError for None."""
     if classes is None:
-        raise UserError("a label loss got no classes: pass labels to `critic`, and targets where needs_targets says so")
+        raise UserError(
+            "a label loss got no classes: pass labels to `critic`, and targets where needs_targets "
+            "says so"
+        )
     return classes
 
 

@@ -14,9 +14,10 @@ from gan_lab.errors import UserError
 class Loss(Protocol):
     """A pair of objectives, for the critic and for the generator.
 
-    real, fake: the critic's logits on real and on generated samples, of shape (n, outputs); the two batches may differ
-    in size. labels: (n,) int64, the classes of the real samples, -1 where unknown. targets: (n,) int64, the classes the
-    fake samples are meant to have. Expectations are means over the batch; every loss is minimised.
+    real, fake: the critic's logits on real and on generated samples, of shape (n, outputs); the two
+    batches may differ in size. labels: (n,) int64, the classes of the real samples, -1 where
+    unknown. targets: (n,) int64, the classes the fake samples are meant to have. Expectations are
+    means over the batch; every loss is minimised.
     """
 
     @property
@@ -35,9 +36,16 @@ class Loss(Protocol):
         """The number of logits the critic must have for data of `num_classes` classes."""
 
     def score(self, logits: Tensor) -> Tensor:
-        """(n, outputs) -> (n,): the scalar f whose gradient penalties measure, large on real samples."""
+        """(n, outputs) -> (n,): the scalar f whose gradient penalties measure, large on real
+        samples."""
 
-    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+    def critic(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor:
         """J_D, 0-d."""
 
     def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
@@ -46,7 +54,8 @@ class Loss(Protocol):
 
 @runtime_checkable
 class ClassLoss(Loss, Protocol):
-    """A loss whose critic tells classes apart: label losses, and what targets and pictures by class need."""
+    """A loss whose critic tells classes apart: label losses, and what targets and pictures by class
+    need."""
 
     def classes(self, logits: Tensor) -> Tensor:
         """(n, outputs) -> (n, K): the class logits, in float32 or wider."""
@@ -60,5 +69,8 @@ def single_logit(logits: Tensor) -> Tensor:
     if logits.ndim == 2 and logits.shape[1] == 1:
         logits = logits.squeeze(1)
     if logits.ndim != 1:
-        raise UserError(f"this loss reads one logit per sample, not {tuple(logits.shape)}: give the critic 1 output")
+        raise UserError(
+            f"this loss reads one logit per sample, not {tuple(logits.shape)}: give the critic 1 "
+            "output"
+        )
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

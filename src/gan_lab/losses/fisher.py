@@ -1,4 +1,5 @@
-"""The mu-Fisher GAN (thesis Table 2-1): an integral probability metric under a second-moment constraint."""
+"""The mu-Fisher GAN (thesis Table 2-1): an integral probability metric under a second-moment
+constraint."""
 
 from __future__ import annotations
 
@@ -12,21 +13,26 @@ from gan_lab.losses.contract import single_logit
 
 
 def fisher(rho: float = 1e-6) -> FisherLoss:
-    """sup E_r[f] - E_g[f] subject to (E_r[f^2] + E_g[f^2]) / 2 = 1. rho > 0: see FisherLoss; 1e-6 in the paper."""
+    """sup E_r[f] - E_g[f] subject to (E_r[f^2] + E_g[f^2]) / 2 = 1. rho > 0: see FisherLoss; 1e-6
+    in the paper."""
     return FisherLoss(rho)
 
 
 class FisherLoss(nn.Module):
-    """The augmented Lagrangian of Fisher GAN (Mroueh and Sercu 2017, eq. 9), to be minimised by the critic:
+    """The augmented Lagrangian of Fisher GAN (Mroueh and Sercu 2017, eq. 9), to be minimised by the
+    critic:
 
-        J_D = -(E_r[f] - E_g[f] + lambda (1 - Omega) - rho/2 (Omega - 1)^2),  Omega = (E_r[f^2] + E_g[f^2]) / 2
+        J_D = -(E_r[f] - E_g[f] + lambda (1 - Omega) - rho/2 (Omega - 1)^2)
+        Omega = (E_r[f^2] + E_g[f^2]) / 2
         J_G = -E_g[f]
 
-    After each value lambda moves by gradient descent: lambda <- lambda - rho (1 - Omega), from 0. It is the buffer
-    `multiplier`; like batch norm's statistics it moves in training mode only, at every call of `critic`.
+    After each value lambda moves by gradient descent: lambda <- lambda - rho (1 - Omega), from 0.
+    It is the buffer `multiplier`; like batch norm's statistics it moves in training mode only, at
+    every call of `critic`.
 
     In one fake value t of n, J_D is neither monotone nor convex: its second derivative is
-    (lambda + rho (Omega - 1)) / n + rho t^2 / n^2, negative near t = 0 while lambda < rho (1 - Omega), as at the start.
+    (lambda + rho (Omega - 1)) / n + rho t^2 / n^2, negative near t = 0 while lambda < rho (1 -
+    Omega), as at the start.
     """
 
     name = "fisher"
@@ -42,7 +48,8 @@ class FisherLoss(nn.Module):
     def __init__(self, rho: float = 1e-6) -> None:
         super().__init__()
         self.rho = checks.number("rho", rho, above=0)
-        # float64: near 0.5 a step of rho = 1e-6 is below float32's resolution while Omega is within 3% of 1
+        # float64: near 0.5 a step of rho = 1e-6 is below float32's resolution while Omega is within
+        #     3% of 1
         self.register_buffer("multiplier", torch.zeros((), dtype=torch.float64))
 
     def outputs(self, num_classes: int) -> int:
@@ -53,11 +60,19 @@ class FisherLoss(nn.Module):
         """f itself: (n, 1) or (n,) -> (n,). Raises UserError for any other shape."""
         return single_logit(logits)
 
-    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+    def critic(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor:
         """J_D, 0-d; in training mode also the step of the multiplier."""
         real, fake = self.score(real), self.score(fake)
         excess = parallel.mean((real.square().mean() + fake.square().mean()) / 2) - 1
-        multiplier = self.multiplier.to(excess.dtype, copy=True)  # a copy: the graph keeps it while the buffer moves
+        multiplier = self.multiplier.to(
+            excess.dtype, copy=True
+        )  # a copy: the graph keeps it while the buffer moves
         if self.training:
             with torch.no_grad():
                 self.multiplier += self.rho * excess

@@ -1,4 +1,5 @@
-"""Objectives of the form (2-5): three scalar functions, and the operations that keep them in the family."""
+"""Objectives of the form (2-5): three scalar functions, and the operations that keep them in the
+family."""
 
 from __future__ import annotations
 
@@ -12,19 +13,23 @@ from torch import Tensor
 from gan_lab.errors import UserError
 from gan_lab.losses.contract import single_logit
 
-ScalarFunction = Callable[[Tensor], Tensor]  # elementwise; module-level or a frozen dataclass, so that it pickles
+ScalarFunction = Callable[
+    [Tensor], Tensor
+]  # elementwise; module-level or a frozen dataclass, so that it pickles
 
 
 @dataclass(frozen=True)
 class ScalarLoss:
-    """J_D = E_z[phi(f(g(z)))] + E_x[varphi(f(x))] and J_G = E_z[psi(f(g(z)))], thesis (2-5) and (2-10).
+    """J_D = E_z[phi(f(g(z)))] + E_x[varphi(f(x))] and J_G = E_z[psi(f(g(z)))], thesis (2-5) and
+    (2-10).
 
     name: the option of the config group, or a formula of such names.
     increasing: phi' > 0 and varphi' < 0 everywhere.
     convex, strictly_convex: phi and varphi both are.
     member: condition (2-11) holds: increasing, convex, and phi'(a) + varphi'(a) = 0 for some a.
 
-    A declared True is a promise about the formulas (tests measure it); False means that it is not promised.
+    A declared True is a promise about the formulas (tests measure it); False means that it is not
+    promised.
     """
 
     name: str
@@ -48,7 +53,13 @@ class ScalarLoss:
         """f itself: (n, 1) or (n,) -> (n,). Raises UserError for any other shape."""
         return single_logit(logits)
 
-    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+    def critic(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor:
         """E[phi(fake)] + E[varphi(real)], 0-d."""
         return self.phi(self.score(fake)).mean() + self.varphi(self.score(real)).mean()
 
@@ -77,27 +88,39 @@ class WeightedSum:
     weights: tuple[float, ...]
 
     def __call__(self, t: Tensor) -> Tensor:
-        first, *rest = (weight * function(t) for function, weight in zip(self.functions, self.weights, strict=True))
+        first, *rest = (
+            weight * function(t)
+            for function, weight in zip(self.functions, self.weights, strict=True)
+        )
         return sum(rest, start=first)
 
 
 def combine(losses: Sequence[ScalarLoss], weights: Sequence[float]) -> ScalarLoss:
-    """sum_i w_i phi_i against sum_i w_i varphi_i, w_i > 0, with the psi of the first loss (thesis 2.C.1).
+    """sum_i w_i phi_i against sum_i w_i varphi_i, w_i > 0, with the psi of the first loss (thesis
+    2.C.1).
 
-    A sum of members is a member, even where each has its own a_i: h_i = phi_i' + varphi_i' is continuous (phi_i and
-    varphi_i are convex and differentiable), nondecreasing and zero at a_i, so sum_i w_i h_i is <= 0 at min a_i and
-    >= 0 at max a_i, and zero in between. Raises UserError for a weight that is not positive and for other losses.
+    A sum of members is a member, even where each has its own a_i: h_i = phi_i' + varphi_i' is
+    continuous (phi_i and varphi_i are convex and differentiable), nondecreasing and zero at a_i, so
+    sum_i w_i h_i is <= 0 at min a_i and >= 0 at max a_i, and zero in between. Raises UserError for
+    a weight that is not positive and for other losses.
     """
     if not losses or len(losses) != len(weights):
-        raise UserError(f"combine got {len(losses)} losses and {len(weights)} weights: give one weight to each loss")
+        raise UserError(
+            f"combine got {len(losses)} losses and {len(weights)} weights: give one weight to each "
+            "loss"
+        )
     if other := [type(loss).__name__ for loss in losses if not isinstance(loss, ScalarLoss)]:
-        raise UserError(f"combine cannot add {other[0]}: only losses made of phi, varphi and psi add up")
+        raise UserError(
+            f"combine cannot add {other[0]}: only losses made of phi, varphi and psi add up"
+        )
     if not all(math.isfinite(weight) and weight > 0 for weight in weights):
         raise UserError(f"combine got weights {list(weights)}: they must be positive numbers")
     factors = tuple(weights)
     convex = all(loss.convex for loss in losses)
     return ScalarLoss(
-        name=" + ".join(f"{weight:g} {loss.name}" for loss, weight in zip(losses, weights, strict=True)),
+        name=" + ".join(
+            f"{weight:g} {loss.name}" for loss, weight in zip(losses, weights, strict=True)
+        ),
         phi=WeightedSum(tuple(loss.phi for loss in losses), factors),
         varphi=WeightedSum(tuple(loss.varphi for loss in losses), factors),
         psi=losses[0].psi,
@@ -109,9 +132,11 @@ def combine(losses: Sequence[ScalarLoss], weights: Sequence[float]) -> ScalarLos
 
 
 def scale(loss: ScalarLoss, factor: float) -> ScalarLoss:
-    """phi(factor t) and varphi(factor t), factor > 0; psi and every property stay (a becomes a / factor).
+    """phi(factor t) and varphi(factor t), factor > 0; psi and every property stay (a becomes a /
+    factor).
 
-    Both are scaled: 2t against -t has no a with phi'(a) + varphi'(a) = 0. Raises UserError for a factor <= 0.
+    Both are scaled: 2t against -t has no a with phi'(a) + varphi'(a) = 0. Raises UserError for a
+    factor <= 0.
     """
     if not (math.isfinite(factor) and factor > 0):
         raise UserError(f"scale got factor={factor}: it must be a positive number")

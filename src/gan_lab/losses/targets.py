@@ -10,7 +10,8 @@ from torch import Tensor
 
 
 class Targets(Protocol):
-    """How label losses get their targets; the training module calls `draw` before and `of` after the critic.
+    """How label losses get their targets; the training module calls `draw` before and `of` after
+    the critic.
 
     num_classes: K. conditions: how many numbers the generator's input has after z.
     """
@@ -22,11 +23,13 @@ class Targets(Protocol):
     def conditions(self) -> int: ...
 
     def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """From z (n, latent) to the generator's input (n, latent + conditions) and the drawn classes (n,), or None."""
+        """From z (n, latent) to the generator's input (n, latent + conditions) and the drawn
+        classes (n,), or None."""
         ...
 
     def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
-        """The targets, int64 (n,), of generated samples with class logits (n, K), without gradient."""
+        """The targets, int64 (n,), of generated samples with class logits (n, K), without
+        gradient."""
         ...
 
 
@@ -48,7 +51,8 @@ class NoTargets:
 
 @dataclass(frozen=True)
 class Dynamic(NoTargets):
-    """The class that the critic itself finds likeliest in this pass (4-23); the generator's input is z itself."""
+    """The class that the critic itself finds likeliest in this pass (4-23); the generator's input
+    is z itself."""
 
     def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
         """argmax_k l_k."""
@@ -57,7 +61,8 @@ class Dynamic(NoTargets):
 
 @dataclass(frozen=True)
 class Predefined:
-    """Drawn uniformly beforehand: the generator's input is z and the one-hot class (100 -> 110 in thesis 4.B)."""
+    """Drawn uniformly beforehand: the generator's input is z and the one-hot class (100 -> 110 in
+    thesis 4.B)."""
 
     num_classes: int
 
@@ -69,7 +74,9 @@ class Predefined:
     def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """([z, u(y)], y) with y ~ U{0, ..., K-1}."""
         drawn = torch.randint(self.num_classes, (len(z),), generator=generator, device=z.device)
-        one_hot = drawn[:, None] == torch.arange(self.num_classes, device=z.device)  # F.one_hot reads values back
+        one_hot = drawn[:, None] == torch.arange(
+            self.num_classes, device=z.device
+        )  # F.one_hot reads values back
         return torch.cat([z, one_hot.to(z.dtype)], 1), drawn
 
     def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:

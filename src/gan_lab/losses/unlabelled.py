@@ -1,4 +1,5 @@
-"""Objectives that find classes without labels: CatGAN, and the guidance (4-34) for any loss with classes."""
+"""Objectives that find classes without labels: CatGAN, and the guidance (4-34) for any loss with
+classes."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class CatLoss:
         J_D = E_real[H(C)] - H(E_real[C]) - E_fake[H(C)] + E_labelled[H(u(y), C)]
         J_G = E_fake[H(C)] - H(E_fake[C])
 
-    It has no real-fake score, so no gradient penalty. Without labels the classes are found, not named.
+    It has no real-fake score, so no gradient penalty. Without labels the classes are found, not
+    named.
     """
 
     name: str = "cat_gan"
@@ -44,14 +46,24 @@ class CatLoss:
 
     def score(self, logits: Tensor) -> Tensor:
         """Raises UserError."""
-        raise UserError("loss=cat_gan has no real-fake score that a penalty could measure: take penalty=none")
+        raise UserError(
+            "loss=cat_gan has no real-fake score that a penalty could measure: take penalty=none"
+        )
 
-    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+    def critic(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor:
         """J_D, 0-d."""
         labels = given(labels)
         classes = self.classes(real)
         known = F.cross_entropy(classes, labels, ignore_index=UNLABELLED, reduction="sum")
-        known = known / parallel.mean((labels != UNLABELLED).sum().to(known.dtype)).clamp(min=1 / parallel.world_size())
+        known = known / parallel.mean((labels != UNLABELLED).sum().to(known.dtype)).clamp(
+            min=1 / parallel.world_size()
+        )
         return _sure_and_even(classes) - _entropy(self.classes(fake).log_softmax(1)).mean() + known
 
     def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
@@ -61,10 +73,11 @@ class CatLoss:
 
 @dataclass(frozen=True)
 class GuidedLoss:
-    """`loss` with H(p_ref, R(E_unlabelled[D(x)])) added to J_D (4-34): which share of the data each class shall have.
+    """`loss` with H(p_ref, R(E_unlabelled[D(x)])) added to J_D (4-34): which share of the data each
+    class shall have.
 
-    reference: p_ref, K positive numbers that sum to 1. R divides the first K of K+1 probabilities by their sum. A batch
-    without an unlabelled sample adds nothing.
+    reference: p_ref, K positive numbers that sum to 1. R divides the first K of K+1 probabilities
+    by their sum. A batch without an unlabelled sample adds nothing.
     """
 
     loss: LabelLoss | CatLoss
@@ -99,11 +112,19 @@ class GuidedLoss:
         """(n, outputs) -> (n,): f. Raises UserError where `loss` has none."""
         return self.loss.score(logits)
 
-    def critic(self, real: Tensor, fake: Tensor, labels: Tensor | None = None, targets: Tensor | None = None) -> Tensor:
+    def critic(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor:
         """J_D with its new term, 0-d."""
         unlabelled = given(labels) == UNLABELLED
         any_unlabelled = parallel.largest(unlabelled.any().float()) > 0
-        masked = (~unlabelled & any_unlabelled)[:, None]  # without any, the mean of all, times 0: finite gradients
+        masked = (~unlabelled & any_unlabelled)[
+            :, None
+        ]  # without any, the mean of all, times 0: finite gradients
         mean = _log_total(self.loss.log_probabilities(real), ~masked)
         guidance = -(mean.new_tensor(self.reference) * mean.log_softmax(0)).sum()
         return self.loss.critic(real, fake, labels, targets) + any_unlabelled * guidance
@@ -114,7 +135,8 @@ class GuidedLoss:
 
 
 def _log_total(log_p: Tensor, counts: Tensor) -> Tensor:
-    """(n, K), (n, 1) -> (K,): log Σ p over the samples of all processes that count; at least one does."""
+    """(n, K), (n, 1) -> (K,): log Σ p over the samples of all processes that count; at least one
+    does."""
     counted = log_p.masked_fill(~counts, -torch.inf)
     top = parallel.largest(counted.amax(0))
     return parallel.total((counted - top).exp().sum(0)).log() + top
@@ -126,7 +148,8 @@ def _entropy(log_p: Tensor) -> Tensor:
 
 
 def _sure_and_even(classes: Tensor) -> Tensor:
-    """E[H(C)] - H(E[C]), 0-d: what CatGAN minimises on real samples, and its generator on its own."""
+    """E[H(C)] - H(E[C]), 0-d: what CatGAN minimises on real samples, and its generator on its
+    own."""
     log_p = classes.log_softmax(1)
     even = _log_total(log_p, log_p.new_ones((), dtype=torch.bool))
     return _entropy(log_p).mean() - _entropy(even.log_softmax(0))

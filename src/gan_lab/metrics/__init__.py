@@ -1,12 +1,24 @@
-"""Scores of generated samples, as torchmetrics.Metric and as functions of logits, features or images."""
+"""Scores of generated samples, as torchmetrics.Metric and as functions of logits, features or
+images."""
 
 from gan_lab.metrics.am_score import AMScore, AMScoreValue, am_score
 from gan_lab.metrics.class_histogram import ClassHistogram, ClassHistogramValue
-from gan_lab.metrics.frechet import FrechetDistance, Moments, frechet_distance, load_reference, moments, save_reference
+from gan_lab.metrics.frechet import (
+    FrechetDistance,
+    Moments,
+    frechet_distance,
+    load_reference,
+    moments,
+    save_reference,
+)
 from gan_lab.metrics.inception_score import InceptionScore, InceptionScoreValue, inception_score
 from gan_lab.metrics.kernel import KernelDistance, KernelDistanceValue, kernel_distance
 from gan_lab.metrics.log_space import entropy, log_probabilities
-from gan_lab.metrics.manifold import ManifoldValue, PrecisionRecallDensityCoverage, precision_recall_density_coverage
+from gan_lab.metrics.manifold import (
+    ManifoldValue,
+    PrecisionRecallDensityCoverage,
+    precision_recall_density_coverage,
+)
 from gan_lab.metrics.mode_score import ModeScore, ModeScoreValue, mode_score
 from gan_lab.metrics.ms_ssim import MSSSIM, MSSSIMValue, ms_ssim
 

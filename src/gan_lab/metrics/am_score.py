@@ -1,4 +1,5 @@
-"""AM Score (4-32): how far the class marginal is from the training set's, plus how unsure the classifier is."""
+"""AM Score (4-32): how far the class marginal is from the training set's, plus how unsure the
+classifier is."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from gan_lab.metrics.splits import SplitScore, averages, spread
 class AMScoreValue(NamedTuple):
     """0-d float64 each, in nats, of all samples at once; lower is better.
 
-    std: the population standard deviation of the values of the splits alone, which is no spread of `value` itself: the
-    divergence of a part is larger than that of the whole.
+    std: the population standard deviation of the values of the splits alone, which is no spread of
+    `value` itself: the divergence of a part is larger than that of the whole.
     """
 
     value: Tensor
@@ -29,25 +30,28 @@ class AMScoreValue(NamedTuple):
 def am_score(logits: Tensor, train_marginal: Tensor) -> AMScoreValue:
     """KL(C̄_train ‖ mean C) + E H(C(x)) for logits (n, K) and train_marginal (K,); std is 0.
 
-    The marginal is a log-sum-exp of log-probabilities: finite for any finite logits, +inf where a class of the training
-    set is exactly missing, never clipped. Source: thesis (4-32). Raises UserError for no samples, logits without a
-    softmax, a marginal that does not sum to 1 or has another K.
+    The marginal is a log-sum-exp of log-probabilities: finite for any finite logits, +inf where a
+    class of the training set is exactly missing, never clipped. Source: thesis (4-32). Raises
+    UserError for no samples, logits without a softmax, a marginal that does not sum to 1 or has
+    another K.
     """
     log_q, conditional = averages(logits)
     return _value(log_q[0], conditional[0], log_marginal(train_marginal))
 
 
 class AMScore(SplitScore):
-    """`am_score` of all samples at once, and its population standard deviation over splits, in constant memory.
+    """`am_score` of all samples at once, and its population standard deviation over splits, in
+    constant memory.
 
-    The mean over splits is larger, by about 0.02 for 10 splits of 5,000 and K = 200, since KL is convex in mean C.
+    The mean over splits is larger, by about 0.02 for 10 splits of 5,000 and K = 200, since KL is
+    convex in mean C.
 
     Args:
         train_marginal: (K,), the mean of C over the training set.
         splits: for the standard deviation.
 
-    Raises: UserError unless train_marginal is a distribution and splits an integer >= 1, and in `compute` where a split
-        has no sample.
+    Raises: UserError unless train_marginal is a distribution and splits an integer >= 1, and in
+        `compute` where a split has no sample.
     Source: thesis (4-32); over all samples: the author's program [code].
     """
 

@@ -1,4 +1,5 @@
-"""What all metrics share: double precision that stays, states that survive an error, checked arguments."""
+"""What all metrics share: double precision that stays, states that survive an error, checked
+arguments."""
 
 from __future__ import annotations
 
@@ -22,18 +23,24 @@ def exactly(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        with (
+            torch.no_grad(),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+        ):
             return function(*args, **kwargs)
 
     return wrapped
 
 
 class Score(Metric):
-    """A torchmetrics.Metric whose states keep their precision: `.half()`, `.to(float16)` and the like only move them.
+    """A torchmetrics.Metric whose states keep their precision: `.half()`, `.to(float16)` and the
+    like only move them.
 
-    Updates replace states and never write into them, so tensors made in inference mode serve. An error in `compute`
-    leaves the states as they were. `strays`: numbers out of range that arrived on an accelerator; looking at them
-    there would stall it, so `compute` raises for them, while those on the CPU raise at once.
+    Updates replace states and never write into them, so tensors made in inference mode serve. An
+    error in `compute` leaves the states as they were. `strays`: numbers out of range that arrived
+    on an accelerator; looking at them there would stall it, so `compute` raises for them, while
+    those on the CPU raise at once.
     """
 
     full_state_update = False
@@ -51,7 +58,9 @@ class Score(Metric):
         count, self._to_sync = self._update_count, False
         try:
             for name, value in states.items():
-                setattr(self, name, [] if isinstance(value, list) else value)  # reset would empty the list itself
+                setattr(
+                    self, name, [] if isinstance(value, list) else value
+                )  # reset would empty the list itself
             self.reset()
             self.update(*args, **kwargs)
             return self.compute()
@@ -61,15 +70,19 @@ class Score(Metric):
             self._update_count, self._computed, self._to_sync = count, None, self.sync_on_compute
 
     def _place(self, numbers: Tensor, size: int, name: str, n: int) -> Tensor:
-        """Integers (n,) in [0, size) on this metric's device. Raises UserError for another shape, dtype or range."""
+        """Integers (n,) in [0, size) on this metric's device. Raises UserError for another shape,
+        dtype or range."""
         if numbers.shape != (n,) or numbers.is_floating_point() or numbers.dtype == torch.bool:
             raise UserError(
-                f"{name} is {numbers.dtype} of shape {tuple(numbers.shape)} for {n} samples: give int64 of shape ({n},)"
+                f"{name} is {numbers.dtype} of shape {tuple(numbers.shape)} for {n} samples: give "
+                f"int64 of shape ({n},)"
             )
         numbers = numbers.to(torch.int64)
         stray = (numbers < 0) | (numbers >= size)
         if numbers.device.type == "cpu" and bool(stray.any()):
-            raise UserError(f"{name} holds numbers outside 0..{size - 1}: give each sample one in that range")
+            raise UserError(
+                f"{name} holds numbers outside 0..{size - 1}: give each sample one in that range"
+            )
         self.strays = self.strays + stray.sum().to(self.strays.device)
         return numbers.to(self.strays.device).clamp(0, size - 1)
 
@@ -81,7 +94,8 @@ class Score(Metric):
         def checked(*args: Any, **kwargs: Any) -> Any:
             if self.strays.any():
                 raise UserError(
-                    f"{int(self.strays)} labels, splits or indices were out of range: reset, and update with valid ones"
+                    f"{int(self.strays)} labels, splits or indices were out of range: reset, and "
+                    "update with valid ones"
                 )
             return compute(*args, **kwargs)
 
@@ -89,18 +103,26 @@ class Score(Metric):
 
         @functools.wraps(compute)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with warnings.catch_warnings():  # a process may have had no sample; if none had, compute says so itself
-                warnings.filterwarnings("ignore", message=r"[\s\S]*was called before the ``update`` method")
+            with (
+                warnings.catch_warnings()
+            ):  # a process may have had no sample; if none had, compute says so itself
+                warnings.filterwarnings(
+                    "ignore", message=r"[\s\S]*was called before the ``update`` method"
+                )
                 try:
                     return cached(*args, **kwargs)
                 except BaseException:
-                    if self._is_synced:  # torchmetrics would leave the sums of all processes in this one
+                    if (
+                        self._is_synced
+                    ):  # torchmetrics would leave the sums of all processes in this one
                         self.unsync()
                     raise
 
         return wrapped
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> nn.Module:
+    def _apply(
+        self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ""
+    ) -> nn.Module:
         def move(tensor: Tensor) -> Tensor:
             moved = fn(tensor)
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)

@@ -14,8 +14,8 @@ from gan_lab.metrics.log_space import entropy, log_probabilities
 
 
 class ClassHistogramValue(NamedTuple):
-    """value: E H(C(x)), 0-d float64, in nats. histogram: (K,) int64, samples by argmax C(x). per_class: (K,) float64,
-    E H(C(x)) of these samples, nan where there is none."""
+    """value: E H(C(x)), 0-d float64, in nats. histogram: (K,) int64, samples by argmax C(x).
+    per_class: (K,) float64, E H(C(x)) of these samples, nan where there is none."""
 
     value: Tensor
     histogram: Tensor
@@ -23,7 +23,8 @@ class ClassHistogramValue(NamedTuple):
 
 
 class ClassHistogram(Score):
-    """Mean entropy per sample (thesis 4.7.2), with the histogram of likeliest classes; constant memory.
+    """Mean entropy per sample (thesis 4.7.2), with the histogram of likeliest classes; constant
+    memory.
 
     Raises UserError unless num_classes is an integer >= 1, and in `compute` without a sample.
     """
@@ -36,14 +37,17 @@ class ClassHistogram(Score):
         checks.whole("num_classes", num_classes, at_least=1)
         self.num_classes = num_classes
         self.add_state("counts", torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("entropies", torch.zeros(num_classes, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state(
+            "entropies", torch.zeros(num_classes, dtype=torch.float64), dist_reduce_fx="sum"
+        )
 
     def update(self, logits: Tensor) -> None:
         """Take in logits (n, num_classes). Raises UserError for another shape."""
         log_p = log_probabilities(logits)
         if log_p.shape[1] != self.num_classes:
             raise UserError(
-                f"logits have {log_p.shape[1]} classes and the histogram {self.num_classes}: give num_classes of the "
+                f"logits have {log_p.shape[1]} classes and the histogram {self.num_classes}: give "
+                "num_classes of the "
                 "classifier's"
             )
         likeliest = log_p.argmax(1)
@@ -55,6 +59,9 @@ class ClassHistogram(Score):
         if not bool(self.counts.any()):
             raise UserError("no samples: give logits of at least one")
         if not bool(self.entropies.isfinite().all()):
-            raise UserError("some logits have no softmax (NaN, +inf, or -inf alone): look for a diverged network")
+            raise UserError(
+                "some logits have no softmax (NaN, +inf, or -inf alone): look for a diverged "
+                "network"
+            )
         per_class = torch.where(self.counts > 0, self.entropies / self.counts, torch.nan)
         return ClassHistogramValue(self.entropies.sum() / self.counts.sum(), self.counts, per_class)

@@ -26,7 +26,8 @@ TOLERANCE = 1e-6  # of a covariance that somebody else computed, ten times float
 
 @dataclass(frozen=True)
 class Moments:
-    """mean (d,) and unbiased covariance (d, d) of n samples, float64; n = 0 where a file does not say."""
+    """mean (d,) and unbiased covariance (d, d) of n samples, float64; n = 0 where a file does not
+    say."""
 
     mean: Tensor
     covariance: Tensor
@@ -36,7 +37,8 @@ class Moments:
         d = self.mean.shape[0] if self.mean.ndim == 1 else -1
         if self.covariance.shape != (d, d):
             raise UserError(
-                f"mean {tuple(self.mean.shape)} and covariance {tuple(self.covariance.shape)} do not belong together: "
+                f"mean {tuple(self.mean.shape)} and covariance {tuple(self.covariance.shape)} do "
+                "not belong together: "
                 "give (d,) and (d, d)"
             )
 
@@ -46,17 +48,24 @@ class Moments:
 
 
 def check_features(features: Tensor, num_features: int | None = None) -> Tensor:
-    """The features. Raises UserError unless they are (n, d), with d = num_features where that is given."""
-    if features.ndim != 2 or features.shape[1] != (num_features or features.shape[1]) or not features.shape[1]:
+    """The features. Raises UserError unless they are (n, d), with d = num_features where that is
+    given."""
+    if (
+        features.ndim != 2
+        or features.shape[1] != (num_features or features.shape[1])
+        or not features.shape[1]
+    ):
         raise UserError(
-            f"features have shape {tuple(features.shape)}: give one row per sample, (n, {num_features or 'd'})"
+            f"features have shape {tuple(features.shape)}: give one row per sample, (n, "
+            f"{num_features or 'd'})"
         )
     return features
 
 
 @exactly
 def moments(features: Tensor) -> Moments:
-    """Moments of features (n, d). Raises UserError for fewer than 2 samples and features that are not finite."""
+    """Moments of features (n, d). Raises UserError for fewer than 2 samples and features that are
+    not finite."""
     x = check_features(features).to(torch.float64)
     _check(len(x), x)
     mean = x.mean(0)
@@ -79,17 +88,22 @@ def _symmetric(matrix: Tensor) -> Tensor:
 
 def _check(n: int, values: Tensor) -> None:
     if n < 2:
-        raise UserError(f"a covariance of {n} samples: give at least 2 (50,000 for a published FID)")
+        raise UserError(
+            f"a covariance of {n} samples: give at least 2 (50,000 for a published FID)"
+        )
     if not bool(values.isfinite().all()):
         raise UserError(
-            "some features are NaN or infinite: look for a diverged generator or a half-precision extractor"
+            "some features are NaN or infinite: look for a diverged generator or a half-precision "
+            "extractor"
         )
 
 
 def save_reference(path: str | Path, moments: Moments, meta: Mapping[str, Any]) -> None:
-    """Write moments as npz, all or nothing: mu, sigma (float64, pytorch-fid's keys), n, and meta as JSON text.
+    """Write moments as npz, all or nothing: mu, sigma (float64, pytorch-fid's keys), n, and meta as
+    JSON text.
 
-    meta: what the moments were computed from, anything that JSON holds. Raises UserError for what it does not hold.
+    meta: what the moments were computed from, anything that JSON holds. Raises UserError for what
+    it does not hold.
     """
     text = _as_json(meta)
     with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
@@ -105,38 +119,46 @@ def save_reference(path: str | Path, moments: Moments, meta: Mapping[str, Any]) 
 def load_reference(path: str | Path, meta: Mapping[str, Any] | None = None) -> Moments:
     """Read moments that `save_reference` wrote, or pytorch-fid's own file where meta is None.
 
-    meta: every key of it must be stored with the same value. Raises UserError naming the first that differs, and for a
-    file that is missing, no such npz, or of what can be no moments.
+    meta: every key of it must be stored with the same value. Raises UserError naming the first that
+    differs, and for a file that is missing, no such npz, or of what can be no moments.
     """
     found, stored = read_statistics(Path(path))
     # JSON knows no tuple: compare with what the same meta becomes when it is stored
     for key, value in json.loads(_as_json(meta or {})).items():
         if stored is None or key not in stored or stored[key] != value:
             its = repr(stored[key])[:80] if stored and key in stored else "missing"
-            raise UserError(f"{path} has {key}={its}, asked is {value!r}: compute the reference anew")
+            raise UserError(
+                f"{path} has {key}={its}, asked is {value!r}: compute the reference anew"
+            )
     return found
 
 
 def read_statistics(path: Path) -> tuple[Moments, dict[str, Any] | None]:
-    """The moments in a file, and its meta (None in one of pytorch-fid). Raises UserError as load_reference."""
+    """The moments in a file, and its meta (None in one of pytorch-fid). Raises UserError as
+    load_reference."""
     try:
         arrays = read_arrays(path, ("mu", "sigma", "n", "meta"), STATISTICS_BYTES)
         mean, covariance = (_numbers(arrays, name) for name in ("mu", "sigma"))
         meta = json_of(arrays.get("meta"))
         count = arrays.get("n", np.int64(0))
-        if wrong := (misfit(meta, dict[str, Any] | None, "meta") or _unlike_moments(mean, covariance, count)):
+        if wrong := (
+            misfit(meta, dict[str, Any] | None, "meta") or _unlike_moments(mean, covariance, count)
+        ):
             raise ValueError(wrong)
     except FileNotFoundError as error:
         raise UserError(f"no reference statistics at {path}: compute them first") from error
     except UserError:
         raise
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} holds no reference statistics ({error}): compute the reference anew") from None
+        raise UserError(
+            f"{path} holds no reference statistics ({error}): compute the reference anew"
+        ) from None
     return Moments(torch.from_numpy(mean), torch.from_numpy(covariance), int(count)), meta
 
 
 def _numbers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float64]:
-    """An array as float64. Raises ValueError where there is none, or one of anything but real numbers."""
+    """An array as float64. Raises ValueError where there is none, or one of anything but real
+    numbers."""
     if name not in arrays:
         raise ValueError(f"it has no {name}")
     if arrays[name].dtype.kind not in "fiu":
@@ -144,17 +166,21 @@ def _numbers(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float6
     return np.ascontiguousarray(arrays[name], dtype=np.float64)
 
 
-def _unlike_moments(mean: NDArray[np.float64], covariance: NDArray[np.float64], count: NDArray[Any] | np.int64) -> str:
+def _unlike_moments(
+    mean: NDArray[np.float64], covariance: NDArray[np.float64], count: NDArray[Any] | np.int64
+) -> str:
     """What is wrong with moments that somebody else computed, perhaps in float32; empty: nothing.
 
-    The covariance may be asymmetric by TOLERANCE of its largest variance, and its eigenvalues no less than -TOLERANCE
-    times its trace: Σ + TOLERANCE tr(Σ) I then has a Cholesky factor, which takes a tenth of the time of eigenvalues.
+    The covariance may be asymmetric by TOLERANCE of its largest variance, and its eigenvalues no
+    less than -TOLERANCE times its trace: Σ + TOLERANCE tr(Σ) I then has a Cholesky factor, which
+    takes a tenth of the time of eigenvalues.
     """
     # shapes
     if mean.ndim != 1 or not len(mean):
         return f"mu has shape {mean.shape}, not (d,)"
     if covariance.shape != (len(mean), len(mean)):
-        return f"sigma has shape {covariance.shape}, not {(len(mean), len(mean))} as mu has {len(mean)} numbers"
+        expected = (len(mean), len(mean))
+        return f"sigma has shape {covariance.shape}, not {expected} as mu has {len(mean)} numbers"
     if count.shape or count.dtype.kind not in "iu" or not 0 <= int(count) < 2**63:
         return "n is no number of samples"
 
@@ -182,4 +208,6 @@ def _as_json(meta: Mapping[str, Any]) -> str:
     try:
         return json.dumps(dict(meta))
     except (TypeError, ValueError) as error:
-        raise UserError(f"the reference's meta is no JSON ({error}): give strings, numbers, lists and dicts") from error
+        raise UserError(
+            f"the reference's meta is no JSON ({error}): give strings, numbers, lists and dicts"
+        ) from error

@@ -1,4 +1,5 @@
-"""Metrics that need all features of both sides at once: keeping them, in float32, over processes."""
+"""Metrics that need all features of both sides at once: keeping them, in float32, over
+processes."""
 
 from __future__ import annotations
 
@@ -17,18 +18,23 @@ from gan_lab.metrics.feature_moments import check_features
 def check_sides(real: Tensor, fake: Tensor, smallest: int, remedy: str) -> tuple[Tensor, Tensor]:
     """real (n, d) and fake (m, d) in float64 on the device of real.
 
-    Raises UserError for other shapes, fewer than `smallest` samples on a side, and features that are not finite.
+    Raises UserError for other shapes, fewer than `smallest` samples on a side, and features that
+    are not finite.
     """
     for name, side in (("real", real), ("fake", fake)):
         if len(side) < smallest:
-            raise UserError(f"{len(side)} {name} samples, and {smallest} are needed: give more, or {remedy}")
+            raise UserError(
+                f"{len(side)} {name} samples, and {smallest} are needed: give more, or {remedy}"
+            )
         if not bool(check_features(side).isfinite().all()):
             raise UserError(
-                f"some {name} features are NaN or infinite: look for a diverged generator or half precision"
+                f"some {name} features are NaN or infinite: look for a diverged generator or half "
+                "precision"
             )
     if real.shape[1] != fake.shape[1]:
         raise UserError(
-            f"real samples have {real.shape[1]} features and fake ones {fake.shape[1]}: take both from one extractor"
+            f"real samples have {real.shape[1]} features and fake ones {fake.shape[1]}: take both "
+            "from one extractor"
         )
     return real.to(torch.float64), fake.to(real.device, torch.float64)
 
@@ -42,7 +48,8 @@ def joined(parts: list[Tensor] | Tensor) -> Tensor:
 
 
 class FeatureSets(Score):
-    """Keeps real and fake features (n, d), in float32; processes may hold none. Their order follows the processes."""
+    """Keeps real and fake features (n, d), in float32; processes may hold none. Their order follows
+    the processes."""
 
     real: list[Tensor] | Tensor
     fake: list[Tensor] | Tensor
@@ -58,7 +65,8 @@ class FeatureSets(Score):
         x = check_features(features).detach().to(self.device, torch.float32)
         if kept and kept[0].shape[1] != x.shape[1]:
             raise UserError(
-                f"features of {x.shape[1]} after ones of {kept[0].shape[1]} values: take all from one extractor"
+                f"features of {x.shape[1]} after ones of {kept[0].shape[1]} values: take all from "
+                "one extractor"
             )
         kept.append(x.clone())  # an extractor may write its next batch into the same place
 
@@ -67,8 +75,14 @@ class FeatureSets(Score):
         return joined(self.real), joined(self.fake)
 
     def _sync_dist(
-        self, dist_sync_fn: Callable[..., Any] = gather_all_tensors, process_group: Any | None = None
+        self,
+        dist_sync_fn: Callable[..., Any] = gather_all_tensors,
+        process_group: Any | None = None,
     ) -> None:
-        # torchmetrics gathers list states entry by entry: each process must bring exactly one, 2-D even when empty
-        self.real, self.fake = [joined(self.real).to(self.device)], [joined(self.fake).to(self.device)]
+        # torchmetrics gathers list states entry by entry: each process must bring exactly one, 2-D
+        # even when empty
+        self.real, self.fake = (
+            [joined(self.real).to(self.device)],
+            [joined(self.fake).to(self.device)],
+        )
         super()._sync_dist(dist_sync_fn, process_group)

@@ -1,4 +1,5 @@
-"""Fréchet (Inception) Distance: the 2-Wasserstein distance of the Gaussians with the features' moments."""
+"""Fréchet (Inception) Distance: the 2-Wasserstein distance of the Gaussians with the features'
+moments."""
 
 from __future__ import annotations
 
@@ -17,20 +18,29 @@ from gan_lab.metrics.feature_moments import (
     save_reference,
 )
 
-__all__ = ["FrechetDistance", "Moments", "frechet_distance", "load_reference", "moments", "save_reference"]
+__all__ = [
+    "FrechetDistance",
+    "Moments",
+    "frechet_distance",
+    "load_reference",
+    "moments",
+    "save_reference",
+]
 
 
 @exactly
 def frechet_distance(a: Moments, b: Moments) -> Tensor:
     """|μ_a - μ_b|² + tr Σ_a + tr Σ_b - 2 tr (Σ_a Σ_b)^½, 0-d float64, on the device of a.
 
-    With R = Σ_a^½ the trace is that of (R Σ_b R)^½: two symmetric eigenvalue problems, eigenvalues below 0 are rounding
-    and count as 0, and so does a distance below 0; nothing is added to a singular covariance. Compare only distances of
-    equal n. Source: Heusel et al. 2017. Raises UserError for moments of different d.
+    With R = Σ_a^½ the trace is that of (R Σ_b R)^½: two symmetric eigenvalue problems, eigenvalues
+    below 0 are rounding and count as 0, and so does a distance below 0; nothing is added to a
+    singular covariance. Compare only distances of equal n. Source: Heusel et al. 2017. Raises
+    UserError for moments of different d.
     """
     if a.mean.shape != b.mean.shape:
         raise UserError(
-            f"moments of {len(a.mean)} and of {len(b.mean)} features cannot be compared: take both from one extractor"
+            f"moments of {len(a.mean)} and of {len(b.mean)} features cannot be compared: take both "
+            "from one extractor"
         )
     b = b.to(a.mean.device)
     shift = (a.mean.double() - b.mean.double()).square().sum()
@@ -45,8 +55,9 @@ def frechet_distance(a: Moments, b: Moments) -> Tensor:
 class FrechetDistance(Score):
     """`frechet_distance` of streamed features, in constant memory: Σ x, Σ x xᵀ and n in float64.
 
-    reference: the real side, in place of real features. Raises UserError unless num_features is an integer >= 1 that
-    the reference shares, and in `compute` for fewer than 2 samples on a side or features that are not finite.
+    reference: the real side, in place of real features. Raises UserError unless num_features is an
+    integer >= 1 that the reference shares, and in `compute` for fewer than 2 samples on a side or
+    features that are not finite.
     """
 
     def __init__(self, num_features: int, reference: Moments | None = None) -> None:
@@ -54,20 +65,27 @@ class FrechetDistance(Score):
         checks.whole("num_features", num_features, at_least=1)
         if reference is not None and len(reference.mean) != num_features:
             raise UserError(
-                f"the reference has {len(reference.mean)} features and the extractor {num_features}: compute it anew"
+                f"the reference has {len(reference.mean)} features and the extractor "
+                f"{num_features}: compute it anew"
             )
         self.num_features = num_features
         self.reference = reference
         for side in ("fake",) if reference else ("fake", "real"):
             self.add_state(f"{side}_n", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-            self.add_state(f"{side}_sum", torch.zeros(num_features, dtype=torch.float64), dist_reduce_fx="sum")
+            self.add_state(
+                f"{side}_sum", torch.zeros(num_features, dtype=torch.float64), dist_reduce_fx="sum"
+            )
             outer = torch.zeros(num_features, num_features, dtype=torch.float64)
             self.add_state(f"{side}_outer", outer, dist_reduce_fx="sum")
 
     def update(self, features: Tensor, real: bool = False) -> None:
-        """Take in features (n, num_features). Raises UserError for another shape, or real ones beside a reference."""
+        """Take in features (n, num_features). Raises UserError for another shape, or real ones
+        beside a reference."""
         if real and self.reference is not None:
-            raise UserError("real features beside reference moments: leave out the reference, or the real features")
+            raise UserError(
+                "real features beside reference moments: leave out the reference, or the real "
+                "features"
+            )
         x = check_features(features, self.num_features).to(torch.float64)
         side = "real" if real else "fake"
         setattr(self, f"{side}_n", getattr(self, f"{side}_n") + len(x))
@@ -75,7 +93,8 @@ class FrechetDistance(Score):
         setattr(self, f"{side}_outer", torch.addmm(getattr(self, f"{side}_outer"), x.T, x))
 
     def fake_moments(self) -> Moments:
-        """Moments of the fake features so far, in this process. Raises UserError as `moments` does."""
+        """Moments of the fake features so far, in this process. Raises UserError as `moments`
+        does."""
         return self._moments("fake")
 
     def real_moments(self) -> Moments:

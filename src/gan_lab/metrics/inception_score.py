@@ -22,18 +22,22 @@ class InceptionScoreValue(NamedTuple):
 
 @exactly
 def inception_score(logits: Tensor) -> InceptionScoreValue:
-    """exp(E_x KL(C(x) ‖ mean C)) = exp(H(mean C) - E H(C(x))) for logits (n, K), as one split: std is 0.
+    """exp(E_x KL(C(x) ‖ mean C)) = exp(H(mean C) - E H(C(x))) for logits (n, K), as one split: std
+    is 0.
 
-    Source: thesis (4-25), (4-26); Salimans et al. 2016. Raises UserError for no samples, or logits without a softmax.
+    Source: thesis (4-25), (4-26); Salimans et al. 2016. Raises UserError for no samples, or logits
+    without a softmax.
     """
     return _value(*averages(logits))
 
 
 class InceptionScore(SplitScore):
-    """The mean and population standard deviation of `inception_score` over splits, in constant memory.
+    """The mean and population standard deviation of `inception_score` over splits, in constant
+    memory.
 
-    A score of 10 splits of 5,000 is another one than of 50,000: IS grows with the samples of a split.
-    Raises UserError unless num_classes and splits are integers >= 1, and in `compute` where a split has no sample.
+    A score of 10 splits of 5,000 is another one than of 50,000: IS grows with the samples of a
+    split. Raises UserError unless num_classes and splits are integers >= 1, and in `compute` where
+    a split has no sample.
     """
 
     def __init__(self, num_classes: int, splits: int = 1) -> None:

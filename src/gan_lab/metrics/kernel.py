@@ -1,4 +1,5 @@
-"""Kernel (Inception) Distance: the unbiased squared maximum mean discrepancy of features under a cubic kernel."""
+"""Kernel (Inception) Distance: the unbiased squared maximum mean discrepancy of features under a
+cubic kernel."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from gan_lab.metrics.feature_sets import FeatureSets, check_sides
 
 
 class KernelDistanceValue(NamedTuple):
-    """Mean and population standard deviation over subsets, 0-d float64 each; the mean may be below 0."""
+    """Mean and population standard deviation over subsets, 0-d float64 each; the mean may be below
+    0."""
 
     value: Tensor
     std: Tensor
@@ -21,13 +23,20 @@ class KernelDistanceValue(NamedTuple):
 
 @exactly
 def kernel_distance(
-    real: Tensor, fake: Tensor, subsets: int, subset_size: int, generator: torch.Generator | None = None
+    real: Tensor,
+    fake: Tensor,
+    subsets: int,
+    subset_size: int,
+    generator: torch.Generator | None = None,
 ) -> KernelDistanceValue:
-    """MMD² of real (n, d) and fake (m, d) over `subsets` random subsets of each side, drawn without replacement.
+    """MMD² of real (n, d) and fake (m, d) over `subsets` random subsets of each side, drawn without
+    replacement.
 
-    MMD² = Σ_{i≠j} [k(x_i, x_j) + k(y_i, y_j)] / (s (s - 1)) - 2 Σ_ij k(x_i, y_j) / s², k(x, y) = (x·y / d + 1)³.
-    generator: on the CPU, draws the subsets; the default one if None. Source: Bińkowski et al. 2018.
-    Raises UserError for fewer samples than subset_size on a side, subset_size < 2, and features that are not finite.
+    MMD² = Σ_{i≠j} [k(x_i, x_j) + k(y_i, y_j)] / (s (s - 1)) - 2 Σ_ij k(x_i, y_j) / s², k(x, y) =
+    (x·y / d + 1)³.
+    generator: on the CPU, draws the subsets; the default one if None. Source: Bińkowski et al.
+    2018. Raises UserError for fewer samples than subset_size on a side, subset_size < 2, and
+    features that are not finite.
     """
     checks.whole("subsets", subsets, at_least=1)
     checks.whole("subset_size", subset_size, at_least=2)
@@ -35,7 +44,8 @@ def kernel_distance(
     values = []
     for _ in range(subsets):
         x, y = (
-            side[torch.randperm(len(side), generator=generator)[:subset_size].to(side.device)] for side in (real, fake)
+            side[torch.randperm(len(side), generator=generator)[:subset_size].to(side.device)]
+            for side in (real, fake)
         )
         values.append(_discrepancy(x, y))
     every = torch.stack(values)
@@ -43,10 +53,11 @@ def kernel_distance(
 
 
 class KernelDistance(FeatureSets):
-    """`kernel_distance` of the features of both sides, kept in float32; `compute` draws the same subsets every time.
+    """`kernel_distance` of the features of both sides, kept in float32; `compute` draws the same
+    subsets every time.
 
-    Raises UserError unless subsets >= 1, subset_size >= 2 and seed >= 0 are integers, and in `compute` as
-    `kernel_distance` does.
+    Raises UserError unless subsets >= 1, subset_size >= 2 and seed >= 0 are integers, and in
+    `compute` as `kernel_distance` does.
     """
 
     def __init__(self, subsets: int = 100, subset_size: int = 1000, seed: int = 0) -> None:

@@ -1,4 +1,5 @@
-"""Precision, recall, density and coverage: whether samples lie within nearest-neighbour balls of the other side."""
+"""Precision, recall, density and coverage: whether samples lie within nearest-neighbour balls of
+the other side."""
 
 from __future__ import annotations
 
@@ -22,14 +23,19 @@ class ManifoldValue(NamedTuple):
 
 
 @exactly
-def precision_recall_density_coverage(real: Tensor, fake: Tensor, k: int = 5, chunk: int = 1024) -> ManifoldValue:
-    """The four numbers of real features (n, d) and fake ones (m, d), from all distances, in memory O(chunk · (n + m)).
+def precision_recall_density_coverage(
+    real: Tensor, fake: Tensor, k: int = 5, chunk: int = 1024
+) -> ManifoldValue:
+    """The four numbers of real features (n, d) and fake ones (m, d), from all distances, in memory
+    O(chunk · (n + m)).
 
-    With r(x) the distance of x to the k-th nearest other sample of its side, and x in the ball of y: |x - y| < r(y),
-    precision: share of fakes in a ball of a real; recall: share of reals in a ball of a fake; density: balls of reals
-    around a fake, mean over the fakes, over k; coverage: share of reals with a fake in their ball.
-    Source: Kynkäänniemi et al. 2019, Naeem et al. 2020. Raises UserError for fewer than k + 1 samples on a side,
-    k or chunk < 1, and features that are not finite.
+    With r(x) the distance of x to the k-th nearest other sample of its side, and x in the ball of
+    y: |x - y| < r(y),
+    precision: share of fakes in a ball of a real; recall: share of reals in a ball of a fake;
+    density: balls of reals around a fake, mean over the fakes, over k; coverage: share of reals
+    with a fake in their ball.
+    Source: Kynkäänniemi et al. 2019, Naeem et al. 2020. Raises UserError for fewer than k + 1
+    samples on a side, k or chunk < 1, and features that are not finite.
     """
     checks.whole("k", k, at_least=1)
     checks.whole("chunk", chunk, at_least=1)
@@ -78,5 +84,6 @@ def _radii(x: Tensor, k: int, chunk: int) -> Tensor:
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
-    # not by matrix products: a pair has one distance wherever it is asked for, so that ties with a radius stay ties
+    # not by matrix products: a pair has one distance wherever it is asked for, so that ties with a
+    # radius stay ties
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")

@@ -21,10 +21,12 @@ class ModeScoreValue(NamedTuple):
 
 @exactly
 def mode_score(logits: Tensor, train_marginal: Tensor) -> ModeScoreValue:
-    """exp(E KL(C(x) ‖ C̄_train) - KL(mean C ‖ C̄_train)) for logits (n, K), train_marginal (K,), as one split: std is 0.
+    """exp(E KL(C(x) ‖ C̄_train) - KL(mean C ‖ C̄_train)) for logits (n, K), train_marginal (K,), as
+    one split: std is 0.
 
-    Source: thesis (4-30); Che et al. 2017. Raises UserError for no samples, logits without a softmax, a marginal that
-    does not sum to 1 or has another K, and where samples fall into a class that it lacks: both terms are infinite.
+    Source: thesis (4-30); Che et al. 2017. Raises UserError for no samples, logits without a
+    softmax, a marginal that does not sum to 1 or has another K, and where samples fall into a class
+    that it lacks: both terms are infinite.
     """
     return _value(*averages(logits), log_marginal(train_marginal))
 
@@ -32,8 +34,9 @@ def mode_score(logits: Tensor, train_marginal: Tensor) -> ModeScoreValue:
 class ModeScore(SplitScore):
     """The mean and population standard deviation of `mode_score` over splits, in constant memory.
 
-    train_marginal: (K,), the mean of C over the training set. Raises UserError unless it is a distribution and splits
-    an integer >= 1, and in `compute` as `mode_score` does or where a split has no sample.
+    train_marginal: (K,), the mean of C over the training set. Raises UserError unless it is a
+    distribution and splits an integer >= 1, and in `compute` as `mode_score` does or where a split
+    has no sample.
     """
 
     log_train: Tensor
@@ -54,7 +57,8 @@ def _value(log_q: Tensor, conditional: Tensor, log_train: Tensor) -> ModeScoreVa
     marginal_divergence = divergence(log_q, log_train)
     if bool(marginal_divergence.isinf().any()):
         raise UserError(
-            "train_marginal is 0 for a class that samples fall into, and the Mode Score is inf - inf: take the mean "
+            "train_marginal is 0 for a class that samples fall into, and the Mode Score is inf - "
+            "inf: take the mean "
             "softmax of the training set, which is positive"
         )
     mean_divergence = -conditional - expectation(log_q, log_train)

@@ -1,4 +1,5 @@
-"""Multi-scale structural similarity of image pairs, and its mean within classes: how much a class repeats itself."""
+"""Multi-scale structural similarity of image pairs, and its mean within classes: how much a class
+repeats itself."""
 
 from __future__ import annotations
 
@@ -25,15 +26,15 @@ _CHUNK = 64  # pairs compared at once: what the caches of a CPU hold
 def ms_ssim(a: Tensor, b: Tensor, levels: int | None = None, variant: str = "abs") -> Tensor:
     """MS-SSIM of image pairs.
 
-    Π_{j<M} cs_j^{w_j} · ssim_M^{w_M}, with the means of `ssim` at each level and a 2x2 mean between levels. A mean
-    below 0 counts as 0: its power would be no number.
+    Π_{j<M} cs_j^{w_j} · ssim_M^{w_M}, with the means of `ssim` at each level and a 2x2 mean between
+    levels. A mean below 0 counts as 0: its power would be no number.
 
     Args:
         a, b: (n, C, H, W), uint8 or float on the scale 0..255.
-        levels: M <= 5 with M <= floor(log2(side)) + 1, None: the most; below 5 the weights are scaled to sum 1
-            (the five published ones sum to 1.0001).
-        variant: "signed", the published MS-SSIM; "abs", with |σ_xy| for σ_xy: what Table 4-2 has [code]. An image and
-            its negative are alike by "abs".
+        levels: M <= 5 with M <= floor(log2(side)) + 1, None: the most; below 5 the weights are
+            scaled to sum 1 (the five published ones sum to 1.0001).
+        variant: "signed", the published MS-SSIM; "abs", with |σ_xy| for σ_xy: what Table 4-2 has
+            [code]. An image and its negative are alike by "abs".
 
     Returns: (n,) float64, at most 1.
     Raises: UserError for pairs of different shape, levels out of range, and another variant.
@@ -41,7 +42,10 @@ def ms_ssim(a: Tensor, b: Tensor, levels: int | None = None, variant: str = "abs
     """
     check_variant(variant)
     if a.shape != b.shape or a.ndim != 4 or 0 in a.shape[1:]:
-        raise UserError(f"images {tuple(a.shape)} and {tuple(b.shape)} make no pairs: give two equal (n, C, H, W)")
+        raise UserError(
+            f"images {tuple(a.shape)} and {tuple(b.shape)} make no pairs: give two equal (n, C, H, "
+            "W)"
+        )
     weights = WEIGHTS[: choose_levels(min(a.shape[2:]), levels)]
     scale = 1.0 if weights == WEIGHTS else sum(weights)
     x, y = a.to(torch.float64), b.to(torch.float64)
@@ -56,7 +60,8 @@ def ms_ssim(a: Tensor, b: Tensor, levels: int | None = None, variant: str = "abs
 
 
 class MSSSIMValue(NamedTuple):
-    """per_class (K,), and over the classes that have a pair its mean and maximum, 0-d; float64, nan without a pair.
+    """per_class (K,), and over the classes that have a pair its mean and maximum, 0-d; float64, nan
+    without a pair.
 
     pairs: int64 (K,), how many pairs each class had.
     """
@@ -70,16 +75,18 @@ class MSSSIMValue(NamedTuple):
 class MSSSIM(Score):
     """The mean of `ms_ssim` over pairs of images within each class; higher is less diverse.
 
-    Of every class the `images_per_class` images of smallest index are kept, so memory is constant and the result does
-    not depend on the number of processes. Thesis Table 4-2 is of the variant "abs", 10 images and 5 pairs [code].
+    Of every class the `images_per_class` images of smallest index are kept, so memory is constant
+    and the result does not depend on the number of processes. Thesis Table 4-2 is of the variant
+    "abs", 10 images and 5 pairs [code].
 
     Args:
         num_classes: K.
         image_shape: (C, H, W).
         images_per_class: kept of each class.
-        pairs: which of them are compared. "rounds": images_per_class / 2 pairs, 0-1, 2-3, ... first; a class with fewer
-            images pairs them again, each with others, until it has as many (200 pairs need 21 images) or no pair is
-            left. "disjoint": 0-1, 2-3, ... only. "all": every pair.
+        pairs: which of them are compared. "rounds": images_per_class / 2 pairs, 0-1, 2-3, ...
+            first; a class with fewer images pairs them again, each with others, until it has as
+            many (200 pairs need 21 images) or no pair is left. "disjoint": 0-1, 2-3, ... only.
+            "all": every pair.
         levels, variant: those of `ms_ssim`.
 
     Attributes:
@@ -106,7 +113,9 @@ class MSSSIM(Score):
         checks.whole("num_classes", num_classes, at_least=1)
         checks.whole("images_per_class", images_per_class, at_least=2)
         if len(image_shape) != 3:
-            raise UserError(f"image_shape={image_shape} is no image: give (channels, height, width)")
+            raise UserError(
+                f"image_shape={image_shape} is no image: give (channels, height, width)"
+            )
         checks.whole("channels", image_shape[0], at_least=1)
         checks.whole("height", image_shape[1], at_least=1)
         checks.whole("width", image_shape[2], at_least=1)
@@ -116,19 +125,23 @@ class MSSSIM(Score):
         self.num_classes, self.image_shape, self.pairs = num_classes, tuple(image_shape), pairs
         self.levels = choose_levels(min(image_shape[1:]), levels)
         self.images_per_class, self.variant = images_per_class, variant
-        self.num_pairs = {"all": images_per_class * (images_per_class - 1)}.get(pairs, images_per_class) // 2
+        self.num_pairs = {"all": images_per_class * (images_per_class - 1)}.get(
+            pairs, images_per_class
+        ) // 2
         self.protocol = f"msssim_{variant}_{self.levels}level_{self.num_pairs}pairs"
         kept = (num_classes, images_per_class)
         # unreduced: what is kept of several processes follows from images and indices together
-        self.add_state("images", torch.zeros(*kept, *image_shape, dtype=torch.uint8), dist_reduce_fx=None)
+        self.add_state(
+            "images", torch.zeros(*kept, *image_shape, dtype=torch.uint8), dist_reduce_fx=None
+        )
         self.add_state("indices", torch.full(kept, NONE), dist_reduce_fx=None)
         self.add_state("seen", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, images: Tensor, labels: Tensor, index: Tensor | None = None) -> None:
         """Take in uint8 images (n, *image_shape) with int64 labels (n,) in [0, num_classes).
 
-        index: int64 (n,) >= 0, the number of each image among those of all processes; None: counts up in this process.
-        Raises UserError for another shape, dtype or range.
+        index: int64 (n,) >= 0, the number of each image among those of all processes; None: counts
+        up in this process. Raises UserError for another shape, dtype or range.
         """
         if images.dtype != torch.uint8 or images.shape[1:] != self.image_shape:
             raise UserError(
@@ -148,7 +161,9 @@ class MSSSIM(Score):
         device = images.device
 
         # the pairs of all classes one after another: (class, left, right)
-        found = [_pairs(count, self.pairs, self.num_pairs) for count in (indices != NONE).sum(1).tolist()]
+        found = [
+            _pairs(count, self.pairs, self.num_pairs) for count in (indices != NONE).sum(1).tolist()
+        ]
         counts = torch.tensor([len(pairs) for pairs in found])
         classes = torch.arange(len(found)).repeat_interleave(counts)
         places = torch.cat([classes[:, None], torch.cat(found)], 1).to(device)
@@ -160,13 +175,24 @@ class MSSSIM(Score):
         ]
         per_class = torch.stack([part.mean() for part in torch.cat(values).split(counts.tolist())])
         known = per_class[~per_class.isnan()]
-        return MSSSIMValue(per_class, known.mean(), known.max() if len(known) else known.mean(), counts.to(device))
+        return MSSSIMValue(
+            per_class, known.mean(), known.max() if len(known) else known.mean(), counts.to(device)
+        )
 
     def _smallest(self, *new: Tensor) -> tuple[Tensor, Tensor]:
-        """What to keep of the images there (once for each process, when synchronised) and of new ones with labels."""
-        places = torch.arange(self.num_classes, device=self.indices.device).repeat_interleave(self.images_per_class)
-        kept = (self.images.flatten(0, -4), self.indices.flatten(), places.repeat(self.indices.numel() // len(places)))
-        images, index, classes = (torch.cat(parts) for parts in zip(kept, *([new] if new else []), strict=True))
+        """What to keep of the images there (once for each process, when synchronised) and of new
+        ones with labels."""
+        places = torch.arange(self.num_classes, device=self.indices.device).repeat_interleave(
+            self.images_per_class
+        )
+        kept = (
+            self.images.flatten(0, -4),
+            self.indices.flatten(),
+            places.repeat(self.indices.numel() // len(places)),
+        )
+        images, index, classes = (
+            torch.cat(parts) for parts in zip(kept, *([new] if new else []), strict=True)
+        )
         chosen = smallest_of_class(index, classes, self.num_classes, self.images_per_class)
         return images[chosen], index[chosen]
 
@@ -176,7 +202,9 @@ class MSSSIM(Score):
         @functools.wraps(compute)
         def shaped() -> MSSSIMValue:  # torchmetrics squeezes the (1,) of a single class
             value = cached()
-            return value._replace(per_class=value.per_class.reshape(-1), pairs=value.pairs.reshape(-1))
+            return value._replace(
+                per_class=value.per_class.reshape(-1), pairs=value.pairs.reshape(-1)
+            )
 
         return shaped
 
@@ -188,7 +216,8 @@ def _pairs(count: int, kind: str, most: int) -> Tensor:
     if kind == "all":
         return torch.tensor(list(combinations(range(count), 2)), dtype=torch.int64).reshape(-1, 2)
 
-    # around the circle of images, each with the one `step` places on: every pair once, even images first
+    # around the circle of images, each with the one `step` places on: every pair once, even images
+    # first
     left = torch.cat([torch.arange(count)[::2], torch.arange(count)[1::2]])
     steps = min((count - 1) // 2, -(-most // max(count, 1)))
     rounds = [torch.stack([left, (left + step) % count], 1) for step in range(1, steps + 1)]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-NONE = torch.iinfo(torch.int64).max  # the index of a sample that is not there: sorts behind all others
+NONE = torch.iinfo(
+    torch.int64
+).max  # the index of a sample that is not there: sorts behind all others
 
 
 def smallest_of_class(index: Tensor, classes: Tensor, num_classes: int, count: int) -> Tensor:
-    """Where the `count` samples of smallest index in each class stand, in their order: (num_classes, count).
+    """Where the `count` samples of smallest index in each class stand, in their order:
+    (num_classes, count).
 
-    index and classes: int64 (n,). Every class must have at least `count` samples; fill up with the index NONE.
+    index and classes: int64 (n,). Every class must have at least `count` samples; fill up with the
+    index NONE.
     """
     order = torch.argsort(index, stable=True)
     order = order[torch.argsort(classes[order], stable=True)]

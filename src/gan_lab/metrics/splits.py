@@ -12,12 +12,17 @@ from gan_lab.metrics.log_space import entropy, log_probabilities, log_sum_exp
 
 
 def averages(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """log mean C(x) of shape (1, K) and E H(C(x)) of shape (1,) for logits (n, K): one split of `SplitScore`.
+    """log mean C(x) of shape (1, K) and E H(C(x)) of shape (1,) for logits (n, K): one split of
+    `SplitScore`.
 
     Raises UserError for no samples or for logits without a softmax.
     """
     log_p = log_probabilities(logits)
-    return _averages(log_sum_exp(log_p)[None], entropy(log_p).sum()[None], torch.tensor([len(log_p)]).to(log_p.device))
+    return _averages(
+        log_sum_exp(log_p)[None],
+        entropy(log_p).sum()[None],
+        torch.tensor([len(log_p)]).to(log_p.device),
+    )
 
 
 def spread(values: Tensor) -> Tensor:
@@ -28,10 +33,11 @@ def spread(values: Tensor) -> Tensor:
 
 
 class SplitScore(Score):
-    """For every split log Σ p, Σ H(p) and n over its samples, p = softmax of the classifier's logits.
+    """For every split log Σ p, Σ H(p) and n over its samples, p = softmax of the classifier's
+    logits.
 
-    The sum over p is kept as its logarithm: it neither underflows nor grows with the number of samples.
-    Raises UserError unless num_classes and splits are integers >= 1.
+    The sum over p is kept as its logarithm: it neither underflows nor grows with the number of
+    samples. Raises UserError unless num_classes and splits are integers >= 1.
     """
 
     log_mass: Tensor
@@ -52,14 +58,15 @@ class SplitScore(Score):
     def update(self, logits: Tensor, split: int | Tensor | None = None) -> None:
         """Take in logits (n, num_classes).
 
-        split: which split the samples belong to, int or int64 (n,) in [0, splits), a fact of the sample, so that the
-        score does not depend on the number of processes; None: sample i of this process goes to split i mod splits.
-        Raises UserError for another shape or range.
+        split: which split the samples belong to, int or int64 (n,) in [0, splits), a fact of the
+        sample, so that the score does not depend on the number of processes; None: sample i of this
+        process goes to split i mod splits. Raises UserError for another shape or range.
         """
         log_p = log_probabilities(logits)
         if log_p.shape[1] != self.num_classes:
             raise UserError(
-                f"logits have {log_p.shape[1]} classes and the score {self.num_classes}: give num_classes (or a "
+                f"logits have {log_p.shape[1]} classes and the score {self.num_classes}: give "
+                "num_classes (or a "
                 "train_marginal) of the classifier's"
             )
         if not len(log_p):
@@ -81,13 +88,15 @@ class SplitScore(Score):
         if bool((self.counts == 0).any()):
             n, splits = int(self.counts.sum()), self.splits
             raise UserError(
-                f"fewer samples than splits need: {n} samples leave {int((self.counts == 0).sum())} of {splits} splits "
+                f"fewer samples than splits need: {n} samples leave "
+                f"{int((self.counts == 0).sum())} of {splits} splits "
                 "empty: give more samples, or fewer splits"
             )
         return _averages(self.log_mass, self.entropies, self.counts)
 
     def overall_averages(self) -> tuple[Tensor, Tensor]:
-        """log mean C(x) of shape (K,) and E H(C(x)), 0-d, of the samples of all splits. Raises UserError as above."""
+        """log mean C(x) of shape (K,) and E H(C(x)), 0-d, of the samples of all splits. Raises
+        UserError as above."""
         sums = log_sum_exp(self.log_mass), self.entropies.sum(), self.counts.sum()
         log_q, conditional = _averages(*(part[None] for part in sums))
         return log_q[0], conditional[0]
@@ -105,5 +114,7 @@ def _averages(log_mass: Tensor, entropies: Tensor, counts: Tensor) -> tuple[Tens
     if not bool(counts.all()):
         raise UserError("no samples: give logits of at least one")
     if bool(log_mass.isnan().any()) or not bool(entropies.isfinite().all()):
-        raise UserError("some logits have no softmax (NaN, +inf, or -inf alone): look for a diverged network")
+        raise UserError(
+            "some logits have no softmax (NaN, +inf, or -inf alone): look for a diverged network"
+        )
     return log_mass - counts.to(log_mass.dtype).log()[:, None], entropies / counts

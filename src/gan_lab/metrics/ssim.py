@@ -9,16 +9,22 @@ from torch.nn.functional import pad
 from gan_lab import checks
 from gan_lab.errors import UserError
 
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the levels, Wang et al. 2003; their sum is 1.0001
+WEIGHTS = (
+    0.0448,
+    0.2856,
+    0.3001,
+    0.2363,
+    0.1333,
+)  # of the levels, Wang et al. 2003; their sum is 1.0001
 VARIANTS = ("abs", "signed")
 
 
 def ssim(x: Tensor, y: Tensor, variant: str = "abs") -> tuple[Tensor, Tensor]:
     """The means over space and channels of SSIM and of its contrast-structure term.
 
-    SSIM is (2μ_xμ_y + C1) / (μ_x² + μ_y² + C1) times the contrast-structure term (2σ_xy + C2) / (σ_x² + σ_y² + C2),
-    with moments under a Gaussian window of size min(11, side) and sigma 1.5 · size / 11, without padding;
-    C1 = (0.01 · 255)², C2 = (0.03 · 255)² on the scale 0..255.
+    SSIM is (2μ_xμ_y + C1) / (μ_x² + μ_y² + C1) times the contrast-structure term (2σ_xy + C2) /
+    (σ_x² + σ_y² + C2), with moments under a Gaussian window of size min(11, side) and sigma 1.5 ·
+    size / 11, without padding; C1 = (0.01 · 255)², C2 = (0.03 · 255)² on the scale 0..255.
 
     Args:
         x, y: images (n, C, H, W), float64.
@@ -44,7 +50,8 @@ def ssim(x: Tensor, y: Tensor, variant: str = "abs") -> tuple[Tensor, Tensor]:
 
 
 def _window_means(values: Tensor, size: int) -> Tensor:
-    """(n, C, H, W) -> (n, m): the means under the window at all its places, as two products with band matrices.
+    """(n, C, H, W) -> (n, m): the means under the window at all its places, as two products with
+    band matrices.
 
     On a CPU five times as fast as a convolution of one channel in float64.
     """
@@ -57,7 +64,9 @@ def _band(size: int, side: int, like: Tensor) -> Tensor:
     offsets = torch.arange(size, dtype=like.dtype, device=like.device) - (size - 1) / 2
     window = (-0.5 * (offsets / (1.5 * size / 11)).square()).exp()
     window = window / window.sum()
-    return torch.stack([pad(window, (place, side - size - place)) for place in range(side - size + 1)])
+    return torch.stack(
+        [pad(window, (place, side - size - place)) for place in range(side - size + 1)]
+    )
 
 
 def check_variant(variant: str) -> None:
@@ -67,11 +76,14 @@ def check_variant(variant: str) -> None:
 
 
 def choose_levels(side: int, levels: int | None) -> int:
-    """The number of levels for the smaller side of an image. Raises UserError where it has fewer than asked."""
+    """The number of levels for the smaller side of an image. Raises UserError where it has fewer
+    than asked."""
     most = min(len(WEIGHTS), side.bit_length())
     if levels is None:
         return most
     checks.whole("levels", levels, at_least=1)
     if levels > most:
-        raise UserError(f"levels={levels} is too many for images of {side} pixels: ask for at most {most}")
+        raise UserError(
+            f"levels={levels} is too many for images of {side} pixels: ask for at most {most}"
+        )
     return levels

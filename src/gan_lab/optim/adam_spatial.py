@@ -13,13 +13,15 @@ from gan_lab.optim.base import ListOptimizer, State, average, bias_correction, d
 
 
 class AdamSpatial(ListOptimizer):
-    """Adam whose second moment is one number per parameter tensor, from the largest squared gradient. At step t:
+    """Adam whose second moment is one number per parameter tensor, from the largest squared
+    gradient. At step t:
 
         m ← β1 m + (1 - β1) g_t                                   m̂ = m / (1 - β1^t)
         v ← β2 v + (1 - β2) max_i g_t[i]²                         v̂ = v / (1 - β2^t)
         θ ← θ - lr · m̂ / (sqrt(v̂) + eps)
 
-    lr >= 0; betas = (β1, β2) in [0, 1); eps >= 0. `foreach=False` goes through the tensors one by one.
+    lr >= 0; betas = (β1, β2) in [0, 1); eps >= 0. `foreach=False` goes through the tensors one by
+    one.
     State: `first`, m: *shape; `second`, v: (); `step`, t.
 
     Errors: UserError for arguments outside these ranges, sparse gradients and complex parameters.
@@ -39,12 +41,16 @@ class AdamSpatial(ListOptimizer):
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         if group["betas"][0] == 1:
-            raise UserError(f"betas={group['betas']}: use a first number below 1 (1 would keep m at 0)")
+            raise UserError(
+                f"betas={group['betas']}: use a first number below 1 (1 would keep m at 0)"
+            )
 
     def new_state(self, param: Tensor, group: dict[str, Any]) -> State:
         return {"first": torch.zeros_like(param), "second": param.new_zeros(())}
 
-    def update(self, params: list[Tensor], grads: list[Tensor], states: list[State], group: dict[str, Any]) -> None:
+    def update(
+        self, params: list[Tensor], grads: list[Tensor], states: list[State], group: dict[str, Any]
+    ) -> None:
         beta1, beta2 = group["betas"]
         steps = [state["step"] for state in states]
         firsts = [state["first"] for state in states]
@@ -55,5 +61,14 @@ class AdamSpatial(ListOptimizer):
         average(seconds, list(torch._foreach_max(torch._foreach_mul(grads, grads))), beta2)
 
         count = whole(torch.stack(steps), params[0])
-        correction1, correction2 = bias_correction(beta1, count), bias_correction(beta2, count).sqrt()
-        descend(params, firsts, seconds, group["eps"] * correction2, group["lr"] * correction2 / correction1)
+        correction1, correction2 = (
+            bias_correction(beta1, count),
+            bias_correction(beta2, count).sqrt(),
+        )
+        descend(
+            params,
+            firsts,
+            seconds,
+            group["eps"] * correction2,
+            group["lr"] * correction2 / correction1,
+        )

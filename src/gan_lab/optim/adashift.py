@@ -35,15 +35,18 @@ SPATIAL = {"max": largest, "mean": mean, "none": identity}
 class AdaShift(ListOptimizer):
     """AdaShift with temporal shift n and spatial function φ. Per parameter tensor, at its step t:
 
-        v ← β2 v + (1 - β2) φ(g²_{t-n})                          v̂ = v / (1 - β2^{t-n})
-        θ ← θ - lr · m_t / (sqrt(v̂) + eps)                       m_t = Σ_{i<m} β1^i g_{t-i} / Σ_{i<m} β1^i
+        v ← β2 v + (1 - β2) φ(g²_{t-n})            v̂ = v / (1 - β2^{t-n})
+        θ ← θ - lr · m_t / (sqrt(v̂) + eps)         m_t = Σ_{i<m} β1^i g_{t-i} / Σ_{i<m} β1^i
 
-    φ (`spatial`) acts on the squares: "max" or "mean" over the whole tensor, or "none" (elementwise, "non-AdaShift").
-    With "max" a good lr is about ten times Adam's (3.F.2). During the first n steps nothing moves.
+    φ (`spatial`) acts on the squares: "max" or "mean" over the whole tensor, or "none"
+    (elementwise, "non-AdaShift"). With "max" a good lr is about ten times Adam's (3.F.2). During
+    the first n steps nothing moves.
 
-    lr >= 0; betas = (β1 in [0, 1], β2 in [0, 1)), β1 = 1 is the plain mean; n >= 1; 1 <= m <= n, default n; eps >= 0.
-    `foreach=False` goes through the tensors one by one (same values, less temporary memory).
-    State: `queue` (n, *shape), a ring of the last n gradients; `second`, v of shape () or *shape; `step`, t.
+    lr >= 0; betas = (β1 in [0, 1], β2 in [0, 1)), β1 = 1 is the plain mean; n >= 1; 1 <= m <= n,
+    default n; eps >= 0. `foreach=False` goes through the tensors one by one (same values, less
+    temporary memory).
+    State: `queue` (n, *shape), a ring of the last n gradients; `second`, v of shape () or *shape;
+    `step`, t.
 
     Errors: UserError for arguments outside these ranges, sparse gradients and complex parameters.
     Source: thesis Algorithm 3-2 and (3-16), (3-17), (3-44); Zhou et al. 2019 (arXiv:1810.00143).
@@ -60,14 +63,25 @@ class AdaShift(ListOptimizer):
         eps: float = 1e-10,
         foreach: bool = True,
     ) -> None:
-        defaults = {"lr": lr, "betas": betas, "n": n, "m": m, "spatial": spatial, "eps": eps, "foreach": foreach}
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "n": n,
+            "m": m,
+            "spatial": spatial,
+            "eps": eps,
+            "foreach": foreach,
+        }
         super().__init__(params, defaults)
 
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         n, m = group["n"], group["m"]
         if not isinstance(n, int) or n < 1:
-            raise UserError(f"n={n}: use a whole number of steps, at least 1 (optimizer=adam_spatial has no shift)")
+            raise UserError(
+                f"n={n}: use a whole number of steps, at least 1 (optimizer=adam_spatial has no "
+                "shift)"
+            )
         if m is not None and (not isinstance(m, int) or not 1 <= m <= n):
             raise UserError(f"m={m}: use a whole number from 1 to n={n}, or null for n")
         checks.choice("spatial", group["spatial"], SPATIAL)
@@ -76,7 +90,9 @@ class AdaShift(ListOptimizer):
         second = torch.zeros_like(param) if group["spatial"] == "none" else param.new_zeros(())
         return {"queue": param.new_zeros((group["n"], *param.shape)), "second": second}
 
-    def update(self, params: list[Tensor], grads: list[Tensor], states: list[State], group: dict[str, Any]) -> None:
+    def update(
+        self, params: list[Tensor], grads: list[Tensor], states: list[State], group: dict[str, Any]
+    ) -> None:
         n, (beta1, beta2) = group["n"], group["betas"]
         m = n if group["m"] is None else group["m"]
         steps = [state["step"] for state in states]
@@ -85,7 +101,9 @@ class AdaShift(ListOptimizer):
 
         past = torch.stack(steps)  # (P,): gradients before this one
         rows = (past % n).unsqueeze(1)
-        shifted = [queue.index_select(0, row).squeeze(0) for queue, row in zip(queues, rows, strict=True)]
+        shifted = [
+            queue.index_select(0, row).squeeze(0) for queue, row in zip(queues, rows, strict=True)
+        ]
         for queue, row, grad in zip(queues, rows, grads, strict=True):
             queue.index_copy_(0, row, grad.unsqueeze(0))
         torch._foreach_add_(steps, 1)
@@ -93,18 +111,24 @@ class AdaShift(ListOptimizer):
         # While the queue fills, the shifted gradients are its initial zeros: v stays 0.
         torch._foreach_mul_(shifted, shifted)
         average(seconds, SPATIAL[group["spatial"]](shifted), beta2)
-        # The thesis prints sqrt(v) / (1 - β2^k); the author's programs correct inside the root, as Adam does.
+        # The thesis prints sqrt(v) / (1 - β2^k); the author's programs correct inside the root, as
+        # Adam does.
         correction = bias_correction(beta2, whole((past - n + 1).clamp(min=1), params[0])).sqrt()
-        floors = torch.where(past >= n, group["eps"] * correction, math.inf)  # infinite while the queue fills: no move
+        floors = torch.where(
+            past >= n, group["eps"] * correction, math.inf
+        )  # infinite while the queue fills: no move
         means = grads if m == 1 or beta1 == 0 else _weighted_means(queues, rows, beta1, m)
         descend(params, means, seconds, floors, group["lr"] * correction)
 
 
 def _weighted_means(queues: list[Tensor], newest: Tensor, beta1: float, m: int) -> list[Tensor]:
-    """Σ_{i<m} β1^i g_{t-i} / Σ_{i<m} β1^i, from queues (n, *shape) whose newest gradient is in row `newest` (P, 1)."""
+    """Σ_{i<m} β1^i g_{t-i} / Σ_{i<m} β1^i, from queues (n, *shape) whose newest gradient is in row
+    `newest` (P, 1)."""
     n = len(queues[0])
     ages = (newest - torch.arange(n, device=newest.device)) % n
-    weights = torch.where(ages < m, beta1 ** whole(ages, queues[0]), 0) / sum(beta1**i for i in range(m))
+    weights = torch.where(ages < m, beta1 ** whole(ages, queues[0]), 0) / sum(
+        beta1**i for i in range(m)
+    )
     return [
         torch.mv(queue.view(n, -1).T, weight).view(queue.shape[1:])
         for queue, weight in zip(queues, weights.to(queues[0].dtype), strict=True)

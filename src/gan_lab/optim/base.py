@@ -1,9 +1,11 @@
-"""What the optimizers of this room share: checks, the loop over groups, and the arithmetic of their steps.
+"""What the optimizers of this room share: checks, the loop over groups, and the arithmetic of their
+steps.
 
-State is tensors only, in the parameter's dtype and on its device. Every parameter counts its own steps, since one
-without a gradient sits a step out, and what follows from the counts (ring positions, warm-up, bias corrections) is
-tensor arithmetic over the list of parameters. Python never reads a value back: a step waits for nothing and can be
-captured in a CUDA graph (with a tensor for `lr`, if it changes).
+State is tensors only, in the parameter's dtype and on its device. Every parameter counts its own
+steps, since one without a gradient sits a step out, and what follows from the counts (ring
+positions, warm-up, bias corrections) is tensor arithmetic over the list of parameters. Python never
+reads a value back: a step waits for nothing and can be captured in a CUDA graph (with a tensor for
+`lr`, if it changes).
 """
 
 from __future__ import annotations
@@ -25,14 +27,17 @@ State = dict[str, Tensor]
 
 
 class ListOptimizer(Optimizer, ABC):
-    """Groups carry `lr`, `betas`, `eps`, `foreach`; a subclass says what the state is and how tensors move."""
+    """Groups carry `lr`, `betas`, `eps`, `foreach`; a subclass says what the state is and how
+    tensors move."""
 
     @abstractmethod
     def new_state(self, param: Tensor, group: dict[str, Any]) -> State:
         """The state of one parameter before its first step, without `step`."""
 
     @abstractmethod
-    def update(self, params: list[Tensor], grads: list[Tensor], states: list[State], group: dict[str, Any]) -> None:
+    def update(
+        self, params: list[Tensor], grads: list[Tensor], states: list[State], group: dict[str, Any]
+    ) -> None:
         """One step, in place, of parameters that share dtype and device."""
 
     def check(self, group: dict[str, Any]) -> None:
@@ -46,7 +51,10 @@ class ListOptimizer(Optimizer, ABC):
             or not 0 <= group["betas"][0] <= 1
             or not 0 <= group["betas"][1] < 1
         ):
-            raise UserError(f"betas={group['betas']}: use two numbers, the first in [0, 1], the second in [0, 1)")
+            raise UserError(
+                f"betas={group['betas']}: use two numbers, the first in [0, 1], the second in [0, "
+                "1)"
+            )
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As torch's, with every hyperparameter checked; the constructor comes through here too."""
@@ -66,7 +74,9 @@ class ListOptimizer(Optimizer, ABC):
         for group in self.param_groups:
             for params in _lists(group):
                 states = [self._state_of(param, group) for param in params]
-                with _no_autocast(params[0].device.type):  # its matrix products would be in half precision
+                with _no_autocast(
+                    params[0].device.type
+                ):  # its matrix products would be in half precision
                     self.update(params, [param.grad for param in params], states, group)  # type: ignore[misc]
         return loss
 
@@ -77,7 +87,8 @@ class ListOptimizer(Optimizer, ABC):
         return self.state[param]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Called by load_state_dict, which casts all to the parameter's dtype and device but leaves `step` alone."""
+        """Called by load_state_dict, which casts all to the parameter's dtype and device but leaves
+        `step` alone."""
         super().__setstate__(state)
         for param, values in self.state.items():
             if "step" in values:
@@ -85,15 +96,21 @@ class ListOptimizer(Optimizer, ABC):
 
 
 def _lists(group: dict[str, Any]) -> Iterator[list[Tensor]]:
-    """The parameters that have a gradient: in lists of one dtype and device, or one by one without `foreach`."""
+    """The parameters that have a gradient: in lists of one dtype and device, or one by one without
+    `foreach`."""
     lists: dict[Any, list[Tensor]] = {}
     for i, param in enumerate(group["params"]):
         if param.grad is None:
             continue
         if param.grad.layout != torch.strided:
-            raise UserError("the optimizer takes dense gradients only: build the embedding with sparse=False")
+            raise UserError(
+                "the optimizer takes dense gradients only: build the embedding with sparse=False"
+            )
         if param.is_complex():
-            raise UserError("the optimizer takes real parameters only: pass torch.view_as_real of the complex ones")
+            raise UserError(
+                "the optimizer takes real parameters only: pass torch.view_as_real of the complex "
+                "ones"
+            )
         lists.setdefault((param.dtype, param.device) if group["foreach"] else i, []).append(param)
     yield from lists.values()
 
@@ -104,12 +121,14 @@ def _no_autocast(device_type: str) -> AbstractContextManager[Any]:
 
 
 def whole(count: Tensor, like: Tensor) -> Tensor:
-    """Counts as floats of `like`'s precision, and at least single: half precision cannot count past 256."""
+    """Counts as floats of `like`'s precision, and at least single: half precision cannot count past
+    256."""
     return count.to(torch.promote_types(like.dtype, torch.float32))
 
 
 def bias_correction(beta: float, count: Tensor) -> Tensor:
-    """1 - beta^count for count >= 1, exact to the last digits also where beta^count is close to 1."""
+    """1 - beta^count for count >= 1, exact to the last digits also where beta^count is close to
+    1."""
     return -torch.expm1(count * (math.log(beta) if beta > 0 else -math.inf))
 
 
@@ -119,8 +138,11 @@ def average(moments: list[Tensor], values: list[Tensor], beta: float) -> None:
     torch._foreach_add_(moments, values, alpha=1 - beta)
 
 
-def descend(params: list[Tensor], means: list[Tensor], seconds: list[Tensor], floors: Tensor, rates: Tensor) -> None:
-    """θ ← θ - rate · m / (sqrt(v) + floor), v one number or one per element; floor and rate (P,): one per parameter."""
+def descend(
+    params: list[Tensor], means: list[Tensor], seconds: list[Tensor], floors: Tensor, rates: Tensor
+) -> None:
+    """θ ← θ - rate · m / (sqrt(v) + floor), v one number or one per element; floor and rate (P,):
+    one per parameter."""
     denominators = torch._foreach_sqrt(seconds)
     torch._foreach_add_(denominators, floors.to(params[0].dtype).unbind())
     torch._foreach_div_(denominators, rates.to(params[0].dtype).unbind())

@@ -1,4 +1,5 @@
-"""Optimizers whose step reads nothing back from the device, and its rate from there: what a CUDA graph can replay."""
+"""Optimizers whose step reads nothing back from the device, and its rate from there: what a CUDA
+graph can replay."""
 
 from __future__ import annotations
 
@@ -12,10 +13,11 @@ from torch.optim import Optimizer
 
 
 def make_capturable(optimizer: Optimizer) -> None:
-    """Let an optimizer's step read everything that changes from the device: its rate, its step counts.
+    """Let an optimizer's step read everything that changes from the device: its rate, its step
+    counts.
 
-    On CUDA every run has its optimizers so, captured or not, and both train the same to the last bit. For parameters
-    on a CUDA device, before the first step.
+    On CUDA every run has its optimizers so, captured or not, and both train the same to the last
+    bit. For parameters on a CUDA device, before the first step.
     """
     for group in optimizer.param_groups:
         if "capturable" in group:
@@ -23,7 +25,9 @@ def make_capturable(optimizer: Optimizer) -> None:
         elif "fused" in group:  # SGD: its other forms read the rate back
             group["fused"], group["foreach"] = True, False
         if not isinstance(group["lr"], Tensor):
-            group["lr"] = torch.tensor(group["lr"], dtype=torch.float32, device=group["params"][0].device)
+            group["lr"] = torch.tensor(
+                group["lr"], dtype=torch.float32, device=group["params"][0].device
+            )
     optimizer._warned_capturable_if_run_uncaptured = True  # it runs so on purpose
 
 
@@ -44,10 +48,12 @@ def saved_state(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """`load_state_dict` of a state from any device; hyperparameters stay as the optimizer was made with them here.
+    """`load_state_dict` of a state from any device; hyperparameters stay as the optimizer was made
+    with them here.
 
-    Raises Exception of any type for another optimizer's state, and ValueError for tensors of other names, shapes or
-    kinds than it makes itself: `load_state_dict` takes them, and the next step can write past their ends.
+    Raises Exception of any type for another optimizer's state, and ValueError for tensors of other
+    names, shapes or kinds than it makes itself: `load_state_dict` takes them, and the next step can
+    write past their ends.
     """
     made = _after_a_step(optimizer)
     groups = [
@@ -57,10 +63,14 @@ def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
     optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
     if len(optimizer.state) > len(made):
         raise ValueError("an optimizer has states of more parameters than there are")
-    for param, own in zip((param for group in optimizer.param_groups for param in group["params"]), made, strict=True):
+    for param, own in zip(
+        (param for group in optimizer.param_groups for param in group["params"]), made, strict=True
+    ):
         loaded = optimizer.state.get(param, {})  # none of a parameter that had no gradient yet
         if loaded and _outline(loaded) != _outline(own):
-            raise ValueError(f"an optimizer's state is {_outline(loaded)} in place of {_outline(own)}")
+            raise ValueError(
+                f"an optimizer's state is {_outline(loaded)} in place of {_outline(own)}"
+            )
 
 
 def _after_a_step(optimizer: Optimizer) -> list[dict[str, Any]]:

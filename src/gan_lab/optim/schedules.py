@@ -1,5 +1,5 @@
-"""Learning-rate factors: `schedule(step, max_generator_steps)` multiplies the optimizer's lr in generator step
-`step` = 0, 1, ..., max_generator_steps - 1.
+"""Learning-rate factors: `schedule(step, max_generator_steps)` multiplies the optimizer's lr in
+generator step `step` = 0, 1, ..., max_generator_steps - 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Linear:
 
 @dataclass(frozen=True)
 class Staircase:
-    """factor^floor(step / every), with `every` in generator steps: chapter 4 halves every 100,000 [code].
+    """factor^floor(step / every), with `every` in generator steps: chapter 4 halves every 100,000
+    [code].
 
     Errors: UserError unless 0 < factor <= 1 and every >= 1.
     """

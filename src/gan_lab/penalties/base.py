@@ -19,14 +19,18 @@ Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from it
 def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = False) -> Tensor:
     """||grad_x f(x)|| at every point: (n, *sample) -> (n,), in float32 or wider.
 
-    create_graph: let the norms carry gradient to the critic's parameters; where a gradient is zero, so is that of its
-    norm. The critic may run under autocast; the norm does not. Raises UserError unless there is one score per point.
+    create_graph: let the norms carry gradient to the critic's parameters; where a gradient is zero,
+    so is that of its norm. The critic may run under autocast; the norm does not. Raises UserError
+    unless there is one score per point.
     """
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         scores = critic_score(points)
         if scores.shape != points.shape[:1]:
-            raise UserError(f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: it must give one each")
+            raise UserError(
+                f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: it must give "
+                "one each"
+            )
         with torch.autocast(points.device.type, enabled=False):
             (gradient,) = torch.autograd.grad(scores.sum(), points, create_graph=create_graph)
             wide = torch.promote_types(gradient.dtype, torch.float32)
@@ -36,8 +40,8 @@ def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = Fal
 class Penalty(nn.Module):
     """What keeps the critic Lipschitz: a term of its loss, or a constraint on its parameters.
 
-    last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device of the samples, NaN
-    before the first; not part of the state.
+    last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device of
+    the samples, NaN before the first; not part of the state.
     measures_norm: whether a call sets last_norm; where not, ask `observe` now and then.
     """
 
@@ -49,11 +53,13 @@ class Penalty(nn.Module):
         self.register_buffer("last_norm", torch.tensor(math.nan), persistent=False)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
-        """The critic to train, made before its optimizer. Raises UserError for a critic that cannot be penalised."""
+        """The critic to train, made before its optimizer. Raises UserError for a critic that cannot
+        be penalised."""
         return critic
 
     def draw(self, real: Tensor, generator: torch.Generator | None = None) -> Noise:
-        """All that is random in a call for a batch of real samples, for its `noise`. generator: as in a call."""
+        """All that is random in a call for a batch of real samples, for its `noise`. generator: as
+        in a call."""
         return ()
 
     def forward(
@@ -80,12 +86,16 @@ class Penalty(nn.Module):
         """Called after every optimizer step of the critic."""
 
     def observe(
-        self, critic_score: Score, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+        self,
+        critic_score: Score,
+        real: Tensor,
+        fake: Tensor,
+        generator: torch.Generator | None = None,
     ) -> None:
         """Set last_norm from the interpolates of a batch, without a gradient for the parameters.
 
-        The forward pass is an ordinary one: put a critic with dropout, spectral or batch norm in eval mode meanwhile,
-        or how often one looks changes the run.
+        The forward pass is an ordinary one: put a critic with dropout, spectral or batch norm in
+        eval mode meanwhile, or how often one looks changes the run.
         """
         self.last_norm = gradient_norms(critic_score, interpolates(real, fake, generator)).max()
         self.last_norm = parallel.largest(self.last_norm)

@@ -1,4 +1,5 @@
-"""No penalty, and constraints on the critic's parameters: none of them measures a gradient, see Penalty.observe."""
+"""No penalty, and constraints on the critic's parameters: none of them measures a gradient, see
+Penalty.observe."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class NoPenalty(Penalty):
 
 
 class WeightClipping(Penalty):
-    """Every parameter clamped to [-clip, clip] after each critic step (WGAN, Arjovsky et al. 2017: 0.01).
+    """Every parameter clamped to [-clip, clip] after each critic step (WGAN, Arjovsky et al. 2017:
+    0.01).
 
     Raises UserError unless clip > 0.
     """
@@ -39,17 +41,22 @@ class WeightClipping(Penalty):
 class SpectralNorm(Penalty):
     """W / sigma(W) in every convolution and linear layer (2-14), Miyato et al. 2018.
 
-    sigma: the largest singular value, estimated by n_power_iterations more steps of the power method in every forward
-    pass in training mode. Of a linear layer it is that of W. Of a convolution:
+    sigma: the largest singular value, estimated by n_power_iterations more steps of the power
+    method in every forward pass in training mode. Of a linear layer it is that of W. Of a
+    convolution:
 
-    exact=False: that of W as a matrix (outputs, inputs * kernel), as Miyato et al. have it. It is no bound of the
-        layer: a 3×3 convolution normalised so may lengthen its input by up to 3, and at 8×8 does so by about 1.5.
-    exact=True: that of the layer as a map of images of the size it gets (stride and padding included), so that the
+    exact=False: that of W as a matrix (outputs, inputs * kernel), as Miyato et al. have it. It is
+    no bound of the
+        layer: a 3×3 convolution normalised so may lengthen its input by up to 3, and at 8×8 does so
+            by about 1.5.
+    exact=True: that of the layer as a map of images of the size it gets (stride and padding
+    included), so that the
         layer's Lipschitz constant is 1. A layer takes images of one size then.
 
-    What lies between these layers is left as it is. ReLU and means over pixels have constants of at most 1, but that of
-    a residual sum is only bounded by the sum of its branches' (2 for a block whose shortcut has constant 1), and batch
-    norm has its own: the bound of 1 for the whole critic holds without either.
+    What lies between these layers is left as it is. ReLU and means over pixels have constants of at
+    most 1, but that of a residual sum is only bounded by the sum of its branches' (2 for a block
+    whose shortcut has constant 1), and batch norm has its own: the bound of 1 for the whole critic
+    holds without either.
 
     Raises UserError unless n_power_iterations >= 1 and exact is true or false.
     """
@@ -60,16 +67,22 @@ class SpectralNorm(Penalty):
         self.exact = checks.flag("exact", exact)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
-        """The critic, parametrised in place: deepcopy and state_dict work, torch does not let such modules pickle.
+        """The critic, parametrised in place: deepcopy and state_dict work, torch does not let such
+        modules pickle.
 
-        Raises UserError for a critic without such layers, or with a weight that is parametrised already.
+        Raises UserError for a critic without such layers, or with a weight that is parametrised
+        already.
         """
         layers = [module for module in critic.modules() if isinstance(module, _ConvNd | nn.Linear)]
         if not layers:
-            raise UserError("penalty=spectral found no convolution or linear layer in the critic: take penalty=maxgp")
+            raise UserError(
+                "penalty=spectral found no convolution or linear layer in the critic: take "
+                "penalty=maxgp"
+            )
         if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
             raise UserError(
-                "penalty=spectral on a critic that has weight or spectral norm: take penalty=none or "
+                "penalty=spectral on a critic that has weight or spectral norm: take penalty=none "
+                "or "
                 "architecture=resnet"
             )
         for layer in layers:

@@ -1,4 +1,5 @@
-"""Penalties of the gradient at every point: WGAN-GP, WGAN-LP, DRAGAN, R1 and zero-centred ones are settings of one."""
+"""Penalties of the gradient at every point: WGAN-GP, WGAN-LP, DRAGAN, R1 and zero-centred ones are
+settings of one."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ from gan_lab.penalties.regions import REGIONS, Noise
 
 
 class PointPenalty(Penalty):
-    """A penalty of the gradient norms at the points of a region, which the subclass reduces to one number.
+    """A penalty of the gradient norms at the points of a region, which the subclass reduces to one
+    number.
 
-    weight: lambda >= 0. target: c >= 0. region: a name of `regions.REGIONS`. Raises UserError for anything else.
+    weight: lambda >= 0. target: c >= 0. region: a name of `regions.REGIONS`. Raises UserError for
+    anything else.
     """
 
     measures_norm = True
@@ -29,32 +32,47 @@ class PointPenalty(Penalty):
         """The noise of the region."""
         return REGIONS[self.region].draw(real, generator)
 
-    def points(self, real: Tensor, fake: Tensor, generator: torch.Generator | None, noise: Noise | None) -> Tensor:
+    def points(
+        self, real: Tensor, fake: Tensor, generator: torch.Generator | None, noise: Noise | None
+    ) -> Tensor:
         """The points of the region for this batch, (n, *sample)."""
         noise = self.draw(real, generator) if noise is None else noise
         return REGIONS[self.region].points(real, fake, *noise)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
-        """The critic itself. Raises UserError where batch norm makes f(x) depend on the batch around x."""
-        mixing = [name for name, m in critic.named_modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        """The critic itself. Raises UserError where batch norm makes f(x) depend on the batch
+        around x."""
+        mixing = [
+            name
+            for name, m in critic.named_modules()
+            if isinstance(m, nn.modules.batchnorm._BatchNorm)
+        ]
         if mixing and self.weight > 0:
             raise UserError(
-                f"a gradient penalty needs one gradient per sample, and the critic's batch norm ({mixing[0]}) mixes "
-                "samples: build the critic without batch norm, or take penalty=spectral, clip or none"
+                "a gradient penalty needs one gradient per sample, and the critic's batch norm "
+                f"({mixing[0]}) mixes "
+                "samples: build the critic without batch norm, or take penalty=spectral, clip or "
+                "none"
             )
         return critic
 
 
 class GradientPenalty(PointPenalty):
-    """weight * E[(||grad f(x)|| - target)^2], x in a region; one_sided: weight * E[max(0, ||grad f(x)|| - target)^2].
+    """weight * E[(||grad f(x)|| - target)^2], x in a region; one_sided: weight * E[max(0, ||grad
+    f(x)|| - target)^2].
 
-    gp: (2-12), Gulrajani et al. 2017, weight 10, target 1. lp: (2-13), one_sided, Petzka et al. 2018. (The thesis
-    writes rho/2 for weight.) dragan: region perturbed, weight 10, target 1, Kodali et al. 2017. r1: region real,
-    target 0, weight 10 without a 1/2 as in the program of Mescheder et al. 2018; their paper writes gamma/2.
+    gp: (2-12), Gulrajani et al. 2017, weight 10, target 1. lp: (2-13), one_sided, Petzka et al.
+    2018. (The thesis writes rho/2 for weight.) dragan: region perturbed, weight 10, target 1,
+    Kodali et al. 2017. r1: region real, target 0, weight 10 without a 1/2 as in the program of
+    Mescheder et al. 2018; their paper writes gamma/2.
     """
 
     def __init__(
-        self, weight: float = 10.0, target: float = 1.0, region: str = "interpolates", one_sided: bool = False
+        self,
+        weight: float = 10.0,
+        target: float = 1.0,
+        region: str = "interpolates",
+        one_sided: bool = False,
     ) -> None:
         super().__init__(weight, target, region)
         self.one_sided = checks.flag("one_sided", one_sided)
@@ -68,7 +86,9 @@ class GradientPenalty(PointPenalty):
         noise: Noise | None = None,
     ) -> Tensor:
         """The penalty, 0-d; see Penalty.forward."""
-        norms = gradient_norms(critic_score, self.points(real, fake, generator, noise), create_graph=True)
+        norms = gradient_norms(
+            critic_score, self.points(real, fake, generator, noise), create_graph=True
+        )
         self.last_norm = parallel.largest(norms.max())
         excess = norms - self.target
         if self.one_sided:

@@ -1,4 +1,5 @@
-"""A convolution divided by its norm as a linear map of images, instead of by that of its reshaped kernel."""
+"""A convolution divided by its norm as a linear map of images, instead of by that of its reshaped
+kernel."""
 
 from __future__ import annotations
 
@@ -20,8 +21,9 @@ _TINY = 1e-12
 def operator_norm(layer: _ConvNd, n_power_iterations: int = 1) -> _ConvNd:
     """Parametrise a convolution's weight as W / sigma(A), in place; returns the layer.
 
-    A: the layer's map of one image to one image without its bias, whatever its `forward` makes of the weight. Before
-    its first batch, which tells the size of the images, the weight is W itself. See `OperatorNorm`.
+    A: the layer's map of one image to one image without its bias, whatever its `forward` makes of
+    the weight. Before its first batch, which tells the size of the images, the weight is W itself.
+    See `OperatorNorm`.
     """
     # The size must be known before the weight is asked for, which the layer's forward does.
     parametrize.register_parametrization(layer, "weight", OperatorNorm(layer, n_power_iterations))
@@ -30,11 +32,13 @@ def operator_norm(layer: _ConvNd, n_power_iterations: int = 1) -> _ConvNd:
 
 
 class OperatorNorm(nn.Module):
-    """W -> W / sigma, where sigma = ||A v|| and v follows the power method on A'A (A' the transpose of A).
+    """W -> W / sigma, where sigma = ||A v|| and v follows the power method on A'A (A' the transpose
+    of A).
 
-    v: the image that A lengthens most, of shape (1, channels, *size), the only state: empty before the first batch,
-    and as large as a loaded state's. In training mode every use of the weight moves it by n_power_iterations steps; it
-    is the same in every process, since nothing in it depends on the batch.
+    v: the image that A lengthens most, of shape (1, channels, *size), the only state: empty before
+    the first batch, and as large as a loaded state's. In training mode every use of the weight
+    moves it by n_power_iterations steps; it is the same in every process, since nothing in it
+    depends on the batch.
     """
 
     v: Tensor
@@ -60,16 +64,20 @@ class OperatorNorm(nn.Module):
         return weight
 
     def see(self, weight: Tensor, size: torch.Size) -> None:
-        """Begin with images of shape `size` (channels, ...). Raises UserError where they were of another one."""
+        """Begin with images of shape `size` (channels, ...). Raises UserError where they were of
+        another one."""
         if not self.v.numel():
             # of no random state that a run has, so that v is the same in every process
-            first = torch.randn((1, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+            first = torch.randn(
+                (1, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float64
+            )
             self.v = F.normalize(first.flatten(), dim=0).view_as(first).to(weight)
             self._iterate(weight, FIRST_ITERATIONS)
         elif self.v.shape[1:] != size:
             before, now = ("×".join(map(str, shape)) for shape in (self.v.shape[1:], size))
             raise UserError(
-                f"exact=true: a convolution got images of shape {before} and then {now}, and its norm depends "
+                f"exact=true: a convolution got images of shape {before} and then {now}, and its "
+                "norm depends "
                 "on their size: set penalty.exact=false for this critic"
             )
 
@@ -92,7 +100,8 @@ class OperatorNorm(nn.Module):
 
 
 class _LinearMap:
-    """(weight, image) -> a layer's output without its bias: its own `forward`, in a copy that holds no parameter."""
+    """(weight, image) -> a layer's output without its bias: its own `forward`, in a copy that holds
+    no parameter."""
 
     def __init__(self, layer: _ConvNd) -> None:
         self._layer = copy.copy(layer)

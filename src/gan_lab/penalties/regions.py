@@ -25,7 +25,9 @@ class Region:
     draw: Callable[[Tensor, torch.Generator | None], Noise]
     points: Callable[..., Tensor]
 
-    def __call__(self, real: Tensor, fake: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def __call__(
+        self, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
         """The points for fresh noise."""
         return self.points(real, fake, *self.draw(real, generator))
 
@@ -53,7 +55,10 @@ def _one_a_pair(real: Tensor, generator: torch.Generator | None) -> Noise:
 def _between(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
     """u real + (1 - u) fake. Raises UserError for odd pairs."""
     if real.shape != fake.shape:
-        raise UserError(f"real {tuple(real.shape)} and fake {tuple(fake.shape)} make no pairs: give equal batches")
+        raise UserError(
+            f"real {tuple(real.shape)} and fake {tuple(fake.shape)} make no pairs: give equal "
+            "batches"
+        )
     return u * real + (1 - u) * fake
 
 
@@ -72,7 +77,8 @@ def _around(real: Tensor, fake: Tensor, delta: Tensor, u: Tensor) -> Tensor:
 # one u for each pair (WGAN-GP; thesis 2.5.2)
 interpolates = Region(_one_a_pair, _between)
 
-# from the program of DRAGAN's authors, whose noise is one-sided; the paper (Kodali et al. 2017) writes a normal one
+# from the program of DRAGAN's authors, whose noise is one-sided; the paper (Kodali et al. 2017)
+# writes a normal one
 perturbed = Region(_one_a_value, _around)
 
 REGIONS: dict[str, Region] = {
@@ -84,7 +90,10 @@ REGIONS: dict[str, Region] = {
 
 
 def _uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """U(0, 1) in the dtype of `like` and on its device, with trailing 1s to broadcast against it; a process's share."""
+    """U(0, 1) in the dtype of `like` and on its device, with trailing 1s to broadcast against it; a
+    process's share."""
     shape = (shape[0] * parallel.world_size(), *shape[1:]) + (1,) * (like.ndim - len(shape))
     device = like.device if generator is None else generator.device
-    return parallel.share(torch.rand(shape, generator=generator, dtype=like.dtype, device=device)).to(like.device)
+    return parallel.share(
+        torch.rand(shape, generator=generator, dtype=like.dtype, device=device)
+    ).to(like.device)

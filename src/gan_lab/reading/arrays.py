@@ -23,26 +23,34 @@ def read_arrays(
     Args:
         path: of the file.
         names: of those that are read where they are there; None: all.
-        at_most: how many bytes all members may have once they are unpacked; None: none may be packed, as np.savez
-            leaves them, so that they are no larger than the file.
+        at_most: how many bytes all members may have once they are unpacked; None: none may be
+            packed, as np.savez leaves them, so that they are no larger than the file.
 
     Raises:
-        ValueError: where it is no such file or larger; UserError among them for what is no regular file.
+        ValueError: where it is no such file or larger; UserError among them for what is no regular
+            file.
         OSError: where it cannot be opened.
     """
     with open_regular(path, None if at_most is None else at_most + JSON_BYTES) as file:
         try:
             check_members(file, at_most)
             with np.load(file, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files if names is None or name in names}
-        except Exception as error:  # numpy and zipfile raise half a dozen types for what is no such file
+                return {
+                    name: arrays[name] for name in arrays.files if names is None or name in names
+                }
+        except (
+            Exception
+        ) as error:  # numpy and zipfile raise half a dozen types for what is no such file
             raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from None
 
 
 def check_members(file: BufferedReader, at_most: int | None) -> None:
-    """Raises ValueError where a zip file would unpack to more than `at_most` bytes (None: to more than it has)."""
+    """Raises ValueError where a zip file would unpack to more than `at_most` bytes (None: to more
+    than it has)."""
     with zipfile.ZipFile(file) as members:
-        if at_most is None and any(one.compress_type != zipfile.ZIP_STORED for one in members.infolist()):
+        if at_most is None and any(
+            one.compress_type != zipfile.ZIP_STORED for one in members.infolist()
+        ):
             raise ValueError("its members are packed")
         size = sum(one.file_size for one in members.infolist())
     if at_most is None:
@@ -53,7 +61,8 @@ def check_members(file: BufferedReader, at_most: int | None) -> None:
 
 
 def json_of(array: NDArray[Any] | None) -> Any:
-    """The value of a JSON text that an array holds as bytes; None without one. Raises ValueError."""
+    """The value of a JSON text that an array holds as bytes; None without one. Raises
+    ValueError."""
     if array is None:
         return None
     if array.dtype != np.uint8 or array.ndim != 1 or array.nbytes > JSON_BYTES:

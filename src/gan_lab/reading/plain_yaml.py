@@ -1,4 +1,5 @@
-"""A YAML file that somebody else may have made, as plain containers: in bounded time, without objects of tags."""
+"""A YAML file that somebody else may have made, as plain containers: in bounded time, without
+objects of tags."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _TAGS = ("map", "seq", "str", "int", "float", "bool", "null")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader without aliases, tags of other types and duplicate keys, and of bounded depth.
+    """YAML's safe loader without aliases, tags of other types and duplicate keys, and of bounded
+    depth.
 
     As in OmegaConf's, 1e-3 is a number and 2026-01-01 a string.
     """
@@ -64,7 +66,9 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"\A[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
+    "tag:yaml.org,2002:float",
+    re.compile(r"\A[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+\Z"),
+    list("-+0123456789"),
 )
 
 
@@ -80,5 +84,7 @@ def read(path: Path) -> Any:
     except UserError:
         raise
     except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:200]
+        reason = (
+            error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:200]
+        )
         raise UserError(f"{path} cannot be read ({reason}): restore it") from None

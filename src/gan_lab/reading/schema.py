@@ -1,4 +1,5 @@
-"""Values out of files that somebody else may have made, held once against type annotations. Torch-free."""
+"""Values out of files that somebody else may have made, held once against type annotations.
+Torch-free."""
 
 from __future__ import annotations
 
@@ -9,9 +10,19 @@ import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
-DEPTH = 40  # of nested lists and mappings: far more than any file of ours has, and far from Python's own limit
+# of nested lists and mappings: far more than any file of ours has, and far from Python's own limit
+DEPTH = 40
 LARGEST = 2.0**63  # of a number without a range of its own
 
 
@@ -32,10 +43,11 @@ def misfit(value: Any, hint: Any, name: str = "it") -> str | None:
     """What is wrong with a value, as "seconds is inf, and must be a number"; None where it fits.
 
     Args:
-        value: what a JSON file holds. Nothing may be nested deeper than DEPTH, and every text can be written as UTF-8.
-        hint: int, float (finite; a whole number fits too), bool, str, None, Any, Literal, X | Y, list[X], tuple[X, Y]
-            (a list of these), dict[str, X], Annotated[X, Within(low, high)], or a TypedDict, which may have other keys
-            beside its own.
+        value: what a JSON file holds. Nothing may be nested deeper than DEPTH, and every text can
+            be written as UTF-8.
+        hint: int, float (finite; a whole number fits too), bool, str, None, Any, Literal, X | Y,
+            list[X], tuple[X, Y] (a list of these), dict[str, X], Annotated[X, Within(low, high)],
+            or a TypedDict, which may have other keys beside its own.
         name: of the value in what is said.
     """
     return _misfit(value, hint, name, DEPTH)
@@ -61,8 +73,11 @@ def _misfit(value: Any, hint: Any, name: str, depth: int) -> str | None:
 
 
 def _of_none(value: Any, options: tuple[Any, ...], name: str, depth: int) -> str | None:
-    """Of X | Y: None if one of them fits; of several containers what is wrong with the one that is meant."""
-    found = [wrong for option in options if (wrong := _misfit(value, option, name, depth)) is not None]
+    """Of X | Y: None if one of them fits; of several containers what is wrong with the one that is
+    meant."""
+    found = [
+        wrong for option in options if (wrong := _misfit(value, option, name, depth)) is not None
+    ]
     if len(found) < len(options):
         return None
     inside = [wrong for wrong in found if not wrong.startswith(f"{name} is ")]
@@ -101,21 +116,35 @@ def _unreadable(value: Any, name: str, depth: int) -> str | None:
         return _of_mapping(value, dict[str, Any], name, depth)
     if isinstance(value, list):
         return _of_list(value, list[Any], name, depth)
-    return None if value is None or isinstance(value, int | float) else f"{name} is a {type(value).__name__}"
+    return (
+        None
+        if value is None or isinstance(value, int | float)
+        else f"{name} is a {type(value).__name__}"
+    )
 
 
 def _is(value: Any, hint: Any) -> bool:
     """Whether a value is of one of the plain types."""
     if hint is int or hint is float:
-        is_number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
-        return is_number and abs(value) <= LARGEST if isinstance(value, int) else is_number and math.isfinite(value)
+        is_number = isinstance(value, int if hint is int else int | float) and not isinstance(
+            value, bool
+        )
+        return (
+            is_number and abs(value) <= LARGEST
+            if isinstance(value, int)
+            else is_number and math.isfinite(value)
+        )
     if hint is str:
         return isinstance(value, str) and _text(value, "") is None
     return value is None if hint in (None, type(None)) else isinstance(value, hint)
 
 
 def _unnamed(key: Any, name: str) -> str | None:
-    return _text(key, f"a name in {name}") if isinstance(key, str) else f"{name} has names that are no texts"
+    return (
+        _text(key, f"a name in {name}")
+        if isinstance(key, str)
+        else f"{name} has names that are no texts"
+    )
 
 
 def _text(value: str, name: str) -> str | None:
@@ -146,7 +175,7 @@ def _fields(hint: Any) -> tuple[Mapping[str, Any], frozenset[str], Any]:
     return get_type_hints(hint, include_extras=True), hint.__required_keys__, Any
 
 
-# Words ----------------------------------------------------------------------------------------------------------------
+# Words --------------------------------------------------------------------------------------------
 
 _WORDS: dict[Any, str] = {
     int: "a whole number",

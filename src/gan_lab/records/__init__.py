@@ -1,6 +1,14 @@
 """What a run leaves behind, and what makes two runs the same one. Torch-free."""
 
-from gan_lab.records.identity import TF32, canonical, check_same_run, config_hash, determining, differing, identity
+from gan_lab.records.identity import (
+    TF32,
+    canonical,
+    check_same_run,
+    config_hash,
+    determining,
+    differing,
+    identity,
+)
 from gan_lab.records.json_text import to_json
 from gan_lab.records.record import (
     STATUSES,

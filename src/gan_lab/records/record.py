@@ -109,7 +109,8 @@ class About(TypedDict, total=False):
 
 
 class Penalty(TypedDict, total=False):
-    """What is read of a config's penalty; as of the other groups, before an object is made of it."""
+    """What is read of a config's penalty; as of the other groups, before an object is made of
+    it."""
 
     weight: float | None
 
@@ -199,10 +200,14 @@ class Content(TypedDict, total=False):
     images_seen: Count  # real images
     seconds: float  # of training
     images_per_second: float | None  # real images
-    peak_memory_bytes: Count | None  # of the last part of the run; on the accelerator where there is one
+    peak_memory_bytes: (
+        Count | None
+    )  # of the last part of the run; on the accelerator where there is one
     last_metrics: dict[str, Number]  # of the last logged step
     scores: dict[str, Score]  # by the name that says the protocol
-    history: dict[str, list[tuple[Count, Number]]]  # of scores over training: [generator step, value], ...
+    history: dict[
+        str, list[tuple[Count, Number]]
+    ]  # of scores over training: [generator step, value], ...
     history_about: dict[str, About]  # of its scores
 
 
@@ -213,8 +218,8 @@ class Logged(TypedDict):
 
 
 class RunRecord:
-    """A record on disk that is rewritten whole, atomically, with every update; only in memory where `writes` is False:
-    of the processes of a run one writes."""
+    """A record on disk that is rewritten whole, atomically, with every update; only in memory where
+    `writes` is False: of the processes of a run one writes."""
 
     def __init__(self, run_dir: Path, content: dict[str, Any], writes: bool = True) -> None:
         self.path = run_dir / folder.RECORD
@@ -256,10 +261,11 @@ def read(run_dir: Path, writes: bool = True) -> RunRecord:
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """The content of a record's file, wherever it stands and as it is there; `version` says how to read its config.
+    """The content of a record's file, wherever it stands and as it is there; `version` says how to
+    read its config.
 
-    Raises DamagedFile where it cannot be read or a field is not what Content says, and UserError where a newer gan_lab
-    wrote it.
+    Raises DamagedFile where it cannot be read or a field is not what Content says, and UserError
+    where a newer gan_lab wrote it.
     """
     try:
         content = read_json(path)
@@ -268,7 +274,10 @@ def read_content(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DamagedFile(f"{path} cannot be read ({error}): restore it") from None
     if not isinstance(content, dict) or ("version" not in content and content.get("schema") != 1):
-        raise DamagedFile(f"{path} has no version and not schema 1: it is damaged, or no record of gan_lab; restore it")
+        raise DamagedFile(
+            f"{path} has no version and not schema 1: it is damaged, or no record of gan_lab; "
+            "restore it"
+        )
     versions.check_version(version(content), path)
     if wrong := misfit(content, Content):
         raise DamagedFile(f"{path} is damaged: {wrong}; restore it")
@@ -281,8 +290,13 @@ def version(content: Mapping[str, Any]) -> Any:
 
 
 def updated(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of an older version with its config and the names of its scores as of today; the rest as it is."""
-    named = {field: versions.renamed(content[field]) for field in ("scores", "history") if content.get(field)}
+    """A record of an older version with its config and the names of its scores as of today; the
+    rest as it is."""
+    named = {
+        field: versions.renamed(content[field])
+        for field in ("scores", "history")
+        if content.get(field)
+    }
     return {**content, **named, "config": versions.updated(content["config"], version(content))}
 
 
@@ -293,13 +307,14 @@ def check_allowances(allow: Collection[str]) -> None:
 
 
 def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> None:
-    """Refuse a record that no published number may rest on. Raises UserError: what is wrong and how to let it pass.
+    """Refuse a record that no published number may rest on. Raises UserError: what is wrong and how
+    to let it pass.
 
     Args:
         content: of a record.
-        allow: exceptions out of ALLOWANCES. "dirty": the code of a part of the run, or of a score, was no commit;
-            "commits": parts of the run are of different commits; "unfinished": the run neither finished nor diverged
-            (that a run diverged is a result).
+        allow: exceptions out of ALLOWANCES. "dirty": the code of a part of the run, or of a score,
+            was no commit; "commits": parts of the run are of different commits; "unfinished": the
+            run neither finished nor diverged (that a run diverged is a result).
     """
     check_allowances(allow)
     parts = parts_of(content)
@@ -311,17 +326,23 @@ def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> No
             _check_clean(part["git"], f"it ran{since}", "run it again")
         for kind in ("scores", "history_about"):
             for name, entry in (content.get(kind) or {}).items():
-                _check_clean(entry.get("git") or parts[0]["git"], f"{name} was scored", "score it again")
+                _check_clean(
+                    entry.get("git") or parts[0]["git"], f"{name} was scored", "score it again"
+                )
 
     # and that of the training is one commit
     commits = list(dict.fromkeys(str(part["git"].get("sha"))[:9] for part in parts))
     if "commits" not in allow and len(commits) > 1:
         raise UserError(
-            f"commits: its parts were trained by the code of {' and '.join(commits)}; train it again, or add "
+            f"commits: its parts were trained by the code of {' and '.join(commits)}; train it "
+            "again, or add "
             "allow=[commits]"
         )
     if "unfinished" not in allow and content.get("status") not in ("finished", "diverged"):
-        raise UserError(f"unfinished: its status is {content.get('status')!r}; resume it, or add allow=[unfinished]")
+        raise UserError(
+            f"unfinished: its status is {content.get('status')!r}; resume it, or add "
+            "allow=[unfinished]"
+        )
 
 
 def _check_clean(git: Mapping[str, Any], what: str, remedy: str) -> None:
@@ -332,12 +353,15 @@ def _check_clean(git: Mapping[str, Any], what: str, remedy: str) -> None:
 
 
 def is_commit(git: Mapping[str, Any]) -> bool:
-    """Whether code, as `git` of a part of a run or of a score tells it, was a commit and nothing else."""
+    """Whether code, as `git` of a part of a run or of a score tells it, was a commit and nothing
+    else."""
     return git.get("sha") is not None and git.get("dirty") is False
 
 
 def parts_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts of a run; a record that has none of its own is of one part."""
     whole = {"from_step": 0, "git": content.get("git") or {}}
-    whole |= {name: content[name] for name in ("created", "packages", "hardware") if name in content}
+    whole |= {
+        name: content[name] for name in ("created", "packages", "hardware") if name in content
+    }
     return content.get("parts") or [whole]

@@ -1,8 +1,9 @@
 """What changed between versions of config.yaml and record.json, in one place. Torch-free.
 
-A field that comes with a version gets a line in FIELD_DEFAULTS, a class that moves or is renamed one in MOVED, a score
-with another name one in RENAMED_SCORES. From there it is read by all who meet an old file: config (an old config.yaml),
-records (what identifies a run, and the identity in a checkpoint) and reporting (which records stand in one table).
+A field that comes with a version gets a line in FIELD_DEFAULTS, a class that moves or is renamed
+one in MOVED, a score with another name one in RENAMED_SCORES. From there it is read by all who meet
+an old file: config (an old config.yaml), records (what identifies a run, and the identity in a
+checkpoint) and reporting (which records stand in one table).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from gan_lab.errors import DamagedFile, UserError
 from gan_lab.reading.schema import shown
 
 VERSION = 2
-"""Of config.yaml and record.json as they are written today; files without a version are of version 1."""
+"""Of config.yaml and record.json as they are written today; files without a version are of version
+1."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class Since:
 
     Args:
         version: the first version whose files have the field.
-        before: the value that was implied before there was the field: how a run of an older file began and goes on.
-        of: the names of the components (last part of a `_target_`) that have the field; empty: every one of the group.
+        before: the value that was implied before there was the field: how a run of an older file
+            began and goes on.
+        of: the names of the components (last part of a `_target_`) that have the field; empty:
+            every one of the group.
     """
 
     version: int
@@ -61,7 +65,9 @@ FIELD_DEFAULTS: dict[str, Since] = {
     "dataset.fit": Since(2, "crop", of=("Flowers102", "ImageFolder")),
     # settings of the thesis and of the author's programs that were others before
     "architecture.batch_norm_eps": Since(2, 1e-5, of=("DCGAN",)),
-    "loss.unlabelled": Since(2, "pooled", of=("gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan")),
+    "loss.unlabelled": Since(
+        2, "pooled", of=("gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan")
+    ),
     "penalty.exact": Since(2, False, of=("SpectralNorm",)),
 }
 """By dotted field, at any depth. A field at its implied value is no part of a run's identity."""
@@ -79,32 +85,45 @@ MOVED: dict[str, str] = {
     "gan_lab.training.extractors.Inception": "gan_lab.scoring.extractors.Inception",
     "gan_lab.training.extractors.OwnClassifier": "gan_lab.scoring.extractors.OwnClassifier",
 }
-"""Where a class or function stands today, by a dotted path that a `_target_` of an older file may have."""
+"""Where a class or function stands today, by a dotted path that a `_target_` of an older file may
+have."""
 
 RENAMED_SCORES: dict[str, str] = {r"msssim_(?=\d)": "msssim_signed_"}
-"""What stands today at the beginning of a score's name, by a regular expression that no name of today matches."""
+"""What stands today at the beginning of a score's name, by a regular expression that no name of
+today matches."""
 
-_NAMED_BY_CLASS = ("gan_lab", "torch", "lightning")  # packages whose modules are no part of a component's name
-_FACTS = ("accepts", "recipe", "traits")  # of an option, for the checks of a config; no object is made with them
+_NAMED_BY_CLASS = (
+    "gan_lab",
+    "torch",
+    "lightning",
+)  # packages whose modules are no part of a component's name
+_FACTS = (
+    "accepts",
+    "recipe",
+    "traits",
+)  # of an option, for the checks of a config; no object is made with them
 
 
-# Reading --------------------------------------------------------------------------------------------------------------
+# Reading ------------------------------------------------------------------------------------------
 
 
 def check_version(version: Any, path: Path) -> int:
-    """The version of the file `path`, if this program can read it. Raises DamagedFile, or UserError for a newer one."""
+    """The version of the file `path`, if this program can read it. Raises DamagedFile, or UserError
+    for a newer one."""
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise DamagedFile(f"{path} is damaged: its version is {shown(version)}; restore it")
     if version > VERSION:
         raise UserError(
-            f"{path} is of version {version}, which a newer gan_lab wrote; this one reads up to version {VERSION}: "
+            f"{path} is of version {version}, which a newer gan_lab wrote; this one reads up to "
+            f"version {VERSION}: "
             "update gan_lab"
         )
     return version
 
 
 def updated(config: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """A resolved config of an older version as one of today: old paths translated, implied values filled in.
+    """A resolved config of an older version as one of today: old paths translated, implied values
+    filled in.
 
     Args:
         config: of a run, without its version.
@@ -120,21 +139,28 @@ def updated(config: Mapping[str, Any], version: int) -> dict[str, Any]:
 
 def implied_fields(version: int) -> frozenset[str]:
     """The fields of the root that a file of this version may lack."""
-    return frozenset(name for name, since in FIELD_DEFAULTS.items() if "." not in name and since.version >= version)
+    return frozenset(
+        name
+        for name, since in FIELD_DEFAULTS.items()
+        if "." not in name and since.version >= version
+    )
 
 
 def translated(value: Any) -> Any:
     """A copy of nested containers in which every `_target_` names where its object stands today."""
     if isinstance(value, Mapping):
         return {
-            key: MOVED.get(item, item) if key == "_target_" and isinstance(item, str) else translated(item)
+            key: MOVED.get(item, item)
+            if key == "_target_" and isinstance(item, str)
+            else translated(item)
             for key, item in value.items()
         }
     return [translated(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def renamed(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Scores by name (of a record, or over training) under today's names; a newer one takes the place of an older."""
+    """Scores by name (of a record, or over training) under today's names; a newer one takes the
+    place of an older."""
     result = {}
     for name, value in scores.items():
         for old, new in RENAMED_SCORES.items():
@@ -143,14 +169,15 @@ def renamed(scores: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-# Comparing ------------------------------------------------------------------------------------------------------------
+# Comparing ----------------------------------------------------------------------------------------
 
 
 def normalised(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config of any version in the form in which two of them are compared.
 
-    Components are named by what they are, not by where they stand; what only the checks of a config read, and fields
-    at their implied values, are left out. The normal form of a normal form is itself.
+    Components are named by what they are, not by where they stand; what only the checks of a config
+    read, and fields at their implied values, are left out. The normal form of a normal form is
+    itself.
     """
     result = {name: _without_facts(node) for name, node in translated(config).items()}
     for dotted, since in FIELD_DEFAULTS.items():
@@ -163,7 +190,8 @@ def normalised(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def component(target: str) -> str:
-    """What a `_target_` is: "Adam" of "torch.optim.Adam"; "their_package.Loss" of "their_package.module.Loss"."""
+    """What a `_target_` is: "Adam" of "torch.optim.Adam"; "their_package.Loss" of
+    "their_package.module.Loss"."""
     package, _, _ = target.partition(".")
     name = target.rpartition(".")[2]
     return name if package in (*_NAMED_BY_CLASS, name) else f"{package}.{name}"
@@ -184,11 +212,16 @@ def _same(value: Any, before: Any) -> bool:
 
 
 def _without_facts(node: Any) -> Any:
-    return {key: item for key, item in node.items() if key not in _FACTS} if isinstance(node, Mapping) else node
+    return (
+        {key: item for key, item in node.items() if key not in _FACTS}
+        if isinstance(node, Mapping)
+        else node
+    )
 
 
 def _place(config: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
-    """The mapping in which a dotted field stands, empty where there is none, and the field's name in it."""
+    """The mapping in which a dotted field stands, empty where there is none, and the field's name
+    in it."""
     *parents, name = dotted.split(".")
     node: Any = config
     for key in parents:

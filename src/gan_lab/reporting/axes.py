@@ -1,4 +1,5 @@
-"""What runs are told apart by: rows, columns and facet, and whether the runs of one cell differ in their seed alone."""
+"""What runs are told apart by: rows, columns and facet, and whether the runs of one cell differ in
+their seed alone."""
 
 from __future__ import annotations
 
@@ -9,7 +10,12 @@ from typing import Any
 
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import ABSENT, Record, field, setting
-from gan_lab.reporting.comparable import check_same_extractor, check_same_field, check_seeds, differing_fields
+from gan_lab.reporting.comparable import (
+    check_same_extractor,
+    check_same_field,
+    check_seeds,
+    differing_fields,
+)
 from gan_lab.reporting.runs import Found, Run
 from gan_lab.terminal import pasted
 
@@ -53,33 +59,40 @@ class Facet:
         return [run.record for run in self.runs if run.is_whole]
 
 
-def facets(axes: Axes, found: Found, extractors: Sequence[str] = ()) -> tuple[list[Facet], list[Run]]:
-    """The runs by facet, row and column, each axis in the order of its values; and those that are in no cell.
+def facets(
+    axes: Axes, found: Found, extractors: Sequence[str] = ()
+) -> tuple[list[Facet], list[Run]]:
+    """The runs by facet, row and column, each axis in the order of its values; and those that are
+    in no cell.
 
     Args:
         axes: of which every field must be in some run.
         found: in any order.
-        extractors: where those of the scores stand in a record, as "scores.<name>.extractor"; scores of two
-            extractors on one data set are two scores.
+        extractors: where those of the scores stand in a record, as "scores.<name>.extractor";
+            scores of two extractors on one data set are two scores.
 
     Returns:
         The facets, and the runs without a config for which not every axis was typed.
 
     Raises:
-        UserError: for a field that no run has, runs of one cell that differ in more than their seed, and runs of one
-            data set that differ in its content or in an extractor.
+        UserError: for a field that no run has, runs of one cell that differ in more than their
+            seed, and runs of one data set that differ in its content or in an extractor.
     """
     # of a run without a config nothing but what was typed is known
     _check_fields(axes, found.records)
     inside: list[Run] = []
     outside: list[Run] = []
     for run in found.runs:
-        known = run.is_whole or all(setting(run.record, name, ABSENT) is not ABSENT for name in axes.fields)
+        known = run.is_whole or all(
+            setting(run.record, name, ABSENT) is not ABSENT for name in axes.fields
+        )
         (inside if known else outside).append(run)
 
     # runs by their labels, in an order that does not depend on that of the records
     inside.sort(key=lambda run: (str(run.record["seed"]), str(run.record["run_id"])))
-    rows, columns, of_facets = (_ordered(names, inside) for names in (axes.rows, axes.columns, axes.facet))
+    rows, columns, of_facets = (
+        _ordered(names, inside) for names in (axes.rows, axes.columns, axes.facet)
+    )
     result = []
     for key in of_facets:
         mine = [run for run in inside if key_of(run, axes.facet) == key]
@@ -88,7 +101,9 @@ def facets(axes: Axes, found: Found, extractors: Sequence[str] = ()) -> tuple[li
             place = key_of(run, axes.rows), key_of(run, axes.columns)
             cells[place] = (*cells.get(place, ()), run)
         here_rows = tuple(row for row in rows if any(place[0] == row for place in cells))
-        here_columns = tuple(column for column in columns if any(place[1] == column for place in cells))
+        here_columns = tuple(
+            column for column in columns if any(place[1] == column for place in cells)
+        )
         result.append(Facet(key, here_rows, here_columns, cells))
 
     _check_alike(axes, result)
@@ -102,7 +117,8 @@ def key_of(run: Run, names: Sequence[str]) -> Key:
 
 
 def label(value: Any) -> str:
-    """A value as it is typed: 1 for 1.0, "true", "[0, 0.9]"; "none" for null and for a field that a run lacks."""
+    """A value as it is typed: 1 for 1.0, "true", "[0, 0.9]"; "none" for null and for a field that a
+    run lacks."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -132,17 +148,22 @@ def _rank(value: Any) -> tuple[int, float, str]:
     return (0, float(value), "") if is_number else (1, 0.0, label(value))
 
 
-# Refusals -------------------------------------------------------------------------------------------------------------
+# Refusals -----------------------------------------------------------------------------------------
 
 
 def _check_fields(axes: Axes, found: Sequence[Record]) -> None:
-    """Raises UserError for an axis without a field, one that no run has, and one that stands for several."""
+    """Raises UserError for an axis without a field, one that no run has, and one that stands for
+    several."""
     if not axes.rows:
         known = ", ".join(_told_apart(found)) or "none but the seed"
-        raise UserError(f"rows is not set: name a field or a list, as rows=loss (these runs differ in: {known})")
+        raise UserError(
+            f"rows is not set: name a field or a list, as rows=loss (these runs differ in: {known})"
+        )
     twice = next((name for name in axes.fields if axes.fields.count(name) > 1), None)
     if twice is not None:
-        raise UserError(f"{twice} is named twice: a field can stand in one of rows, columns and facet")
+        raise UserError(
+            f"{twice} is named twice: a field can stand in one of rows, columns and facet"
+        )
     for option, names in (("rows", axes.rows), ("columns", axes.columns), ("facet", axes.facet)):
         for name in names:
             values = [setting(record, name, ABSENT) for record in found]
@@ -152,10 +173,14 @@ def _check_fields(axes: Axes, found: Sequence[Record]) -> None:
                 raise UserError(f"{option}={name}: no run has such a group or field{meant}")
             if any(isinstance(value, Mapping) for value in values):
                 inside = dict.fromkeys(
-                    f"{name}.{key}" for value in values if isinstance(value, Mapping) for key in value
+                    f"{name}.{key}"
+                    for value in values
+                    if isinstance(value, Mapping)
+                    for key in value
                 )
                 raise UserError(
-                    f"{option}={name} is a group of fields; name one ({', '.join(inside) or 'it has none'})"
+                    f"{option}={name} is a group of fields; name one "
+                    f"({', '.join(inside) or 'it has none'})"
                 )
 
 
@@ -170,7 +195,9 @@ def _dotted(node: Mapping[str, Any], path: str = "") -> list[str]:
     return [
         name
         for key, value in node.items()
-        for name in (_dotted(value, f"{path}{key}.") if isinstance(value, Mapping) else [f"{path}{key}"])
+        for name in (
+            _dotted(value, f"{path}{key}.") if isinstance(value, Mapping) else [f"{path}{key}"]
+        )
     ]
 
 
@@ -181,18 +208,26 @@ def _told_apart(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[
     """
     names = [name.removeprefix("config.") for name in differing_fields(runs)]
     roots = dict.fromkeys(name.split(".")[0] for name in names)
-    chosen = [root for root in roots if len({label(field(record, f"choices.{root}")) for record in runs}) > 1]
+    chosen = [
+        root
+        for root in roots
+        if len({label(field(record, f"choices.{root}")) for record in runs}) > 1
+    ]
     names = [*chosen, *(name for name in names if name.split(".")[0] not in chosen)]
     return {name: _values(runs, name) for name in names if name not in but}
 
 
 def _values(runs: Sequence[Record], name: str) -> list[Any]:
     """What runs have as a field, each once."""
-    return sorted({label(value): value for value in (setting(record, name) for record in runs)}.values(), key=_rank)
+    return sorted(
+        {label(value): value for value in (setting(record, name) for record in runs)}.values(),
+        key=_rank,
+    )
 
 
 def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
-    """Refuse runs of one cell that are no seeds of each other, or are one seed. Raises UserError with every field."""
+    """Refuse runs of one cell that are no seeds of each other, or are one seed. Raises UserError
+    with every field."""
     cells = [
         (_where(axes, facet, place), [run.record for run in runs if run.is_whole])
         for facet in found
@@ -212,14 +247,19 @@ def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
     # what is advised leaves at least the first run
     if differing:
         where, runs = examples[0]
-        labels = {name: dict.fromkeys(map(label, sorted(values, key=_rank))) for name, values in differing.items()}
+        labels = {
+            name: dict.fromkeys(map(label, sorted(values, key=_rank)))
+            for name, values in differing.items()
+        }
         named = ", ".join(f"{name} ({' and '.join(several)})" for name, several in labels.items())
         ids = " and ".join(str(record["run_id"]) for record in runs[:3])
         first = {name: setting(runs[0], name) for name in differing}
         one = {name: [value] if isinstance(value, list) else value for name, value in first.items()}
         raise UserError(
-            f"runs of one cell differ in {named}, as {ids} of {where}; they are no seeds of each other: put what they "
-            f"differ in on rows, columns or facet, for example {pasted('rows', [*axes.rows, *differing])}, or restrict "
+            f"runs of one cell differ in {named}, as {ids} of {where}; they are no seeds of each "
+            "other: put what they "
+            "differ in on rows, columns or facet, for example "
+            f"{pasted('rows', [*axes.rows, *differing])}, or restrict "
             f"it, for example {pasted('select', one)}"
         )
 
@@ -234,7 +274,8 @@ def _where(axes: Axes, facet: Facet, place: Place) -> str:
 
 
 def _check_data(found: Sequence[Record], extractors: Sequence[str]) -> None:
-    """Refuse runs that name one data set and have two, or scores of it by two extractors. Raises UserError."""
+    """Refuse runs that name one data set and have two, or scores of it by two extractors. Raises
+    UserError."""
     by_name: dict[str, list[Record]] = {}
     for record in found:
         by_name.setdefault(str(record["dataset"]["name"]), []).append(record)
@@ -245,15 +286,21 @@ def _check_data(found: Sequence[Record], extractors: Sequence[str]) -> None:
 
 
 def also_differing(axes: Axes, found: Sequence[Record]) -> dict[str, list[Any]]:
-    """{field: values} of what runs of different cells differ in besides the axes: no cell averages over it, but who
-    compares two of them must know it."""
+    """{field: values} of what runs of different cells differ in besides the axes: no cell averages
+    over it, but who compares two of them must know it."""
     told = _told_apart(found, ("seed", *axes.fields))
 
-    # what only some options of a group on an axis have belongs to them; what all of them have is another difference
+    # what only some options of a group on an axis have belongs to them; what all of them have is
+    # another difference
     groups = {name for name in axes.fields for record in found if name in record["choices"]}
     for name in (one.removeprefix("config.") for one in differing_fields(found)):
         root, last = name.split(".")[0], name.split(".")[-1]
         everywhere = all(field(record, f"config.{name}", ABSENT) is not ABSENT for record in found)
-        if root in groups and everywhere and last not in ("name", "_target_") and name not in axes.fields:
+        if (
+            root in groups
+            and everywhere
+            and last not in ("name", "_target_")
+            and name not in axes.fields
+        ):
             told[name] = _values(found, name)
     return told

@@ -14,13 +14,28 @@ from gan_lab.files import safe_name, write_atomically
 from gan_lab.records import folder as names
 
 Record = dict[str, Any]  # records.Content
-_REQUIRED = ("run_id", "config.seed", "seed", "choices.loss", "choices.penalty", "dataset.name", "dataset.content_hash")
-_PLACES = ("run_dir", "resume", "data_cache", "dataset.root", "evaluation.weights", "evaluation.extractor.weights")
+_REQUIRED = (
+    "run_id",
+    "config.seed",
+    "seed",
+    "choices.loss",
+    "choices.penalty",
+    "dataset.name",
+    "dataset.content_hash",
+)
+_PLACES = (
+    "run_dir",
+    "resume",
+    "data_cache",
+    "dataset.root",
+    "evaluation.weights",
+    "evaluation.extractor.weights",
+)
 ABSENT = object()
 """In place of a value that a record does not have."""
 
 
-# Reading --------------------------------------------------------------------------------------------------------------
+# Reading ------------------------------------------------------------------------------------------
 
 
 def warn(line: str) -> None:
@@ -34,14 +49,17 @@ def read_records(
     allow: Collection[str] = (),
     report: Callable[[str], None] = warn,
 ) -> list[Record]:
-    """The records folder/*.json, checked, in the order of their names, as of today (records.updated).
+    """The records folder/*.json, checked, in the order of their names, as of today
+    (records.updated).
 
     select: as `selected` takes it.
-    allow: see records.check_citable. report: called with one line for each damaged file, which is passed over. Raises
-    UserError naming the file that may not be used, and where nothing is left.
+    allow: see records.check_citable. report: called with one line for each damaged file, which is
+    passed over. Raises UserError naming the file that may not be used, and where nothing is left.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder; collect records into it with scripts/collect.py")
+        raise UserError(
+            f"{folder}: there is no such folder; collect records into it with scripts/collect.py"
+        )
     found = []
     damaged: list[DamagedFile] = []
     for path in sorted(folder.glob("*.json")):
@@ -62,30 +80,47 @@ def read_records(
 def selected(found: Sequence[Record], select: Mapping[str, Any] | None) -> list[Record]:
     """The records whose fields hold what `select` asks for, in their order.
 
-    select: {field as `setting` takes it: value, or a list of values}; None stands for records without the field. Raises
-    UserError for a field that no record has, and where nothing is left.
+    select: {field as `setting` takes it: value, or a list of values}; None stands for records
+    without the field. Raises UserError for a field that no record has, and where nothing is left.
     """
     if not isinstance(select, Mapping | None):
-        raise UserError(f"select={select}: name fields and values, as 'select={{config.max_generator_steps:1500}}'")
+        raise UserError(
+            f"select={select}: name fields and values, as "
+            f"'select={{config.max_generator_steps:1500}}'"
+        )
     kept = list(found)
     for name, wanted in (select or {}).items():
         if kept and all(setting(record, str(name), ABSENT) is ABSENT for record in kept):
-            raise UserError(f"select: no record has the field {name!r}; write it with dots, as config.penalty.weight")
+            raise UserError(
+                f"select: no record has the field {name!r}; write it with dots, as "
+                "config.penalty.weight"
+            )
         choices = wanted if isinstance(wanted, list | tuple) else [wanted]
         there = sorted({str(setting(record, str(name))) for record in kept})
-        kept = [record for record in kept if any(agree(setting(record, str(name)), one) for one in choices)]
+        kept = [
+            record
+            for record in kept
+            if any(agree(setting(record, str(name)), one) for one in choices)
+        ]
         if there and not kept:
-            raise UserError(f"select: no record is left with {name}={wanted}; there are: {', '.join(there)}")
+            raise UserError(
+                f"select: no record is left with {name}={wanted}; there are: {', '.join(there)}"
+            )
     return kept
 
 
 def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] = ()) -> None:
-    """Refuse a record that cannot be reported. Raises UserError that begins with `where`, DamagedFile among them."""
+    """Refuse a record that cannot be reported. Raises UserError that begins with `where`,
+    DamagedFile among them."""
     if record.get("status") not in records.STATUSES:
-        raise DamagedFile(f"{where}: no status {record.get('status')!r}; there are {', '.join(records.STATUSES)}")
+        raise DamagedFile(
+            f"{where}: no status {record.get('status')!r}; there are {', '.join(records.STATUSES)}"
+        )
     missing = [name for name in _REQUIRED if field(record, name) is None]
     if missing:
-        raise DamagedFile(f"{where}: it has no {', '.join(missing)}; it is damaged, collect the run again")
+        raise DamagedFile(
+            f"{where}: it has no {', '.join(missing)}; it is damaged, collect the run again"
+        )
     try:
         records.check_citable(record, allow)
     except UserError as error:
@@ -93,10 +128,13 @@ def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] =
 
 
 def with_history_about(record: Record) -> Record:
-    """The record with how each score of its history was taken; an older one says it once, for all of them."""
+    """The record with how each score of its history was taken; an older one says it once, for all
+    of them."""
     about = record.get("history_about") or {}
     extractor = record.get("extractor")
-    implied = {name: {"extractor": extractor} for name in record.get("history") or {} if "." not in name}
+    implied = {
+        name: {"extractor": extractor} for name in record.get("history") or {} if "." not in name
+    }
     return record | {"history_about": implied | about} if extractor is not None else record
 
 
@@ -111,26 +149,34 @@ def field(record: Mapping[str, Any], dotted: str, default: Any = None) -> Any:
 
 
 def setting(record: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    """What a run was asked to be, or what a record says of it; `default` where there is no such thing.
+    """What a run was asked to be, or what a record says of it; `default` where there is no such
+    thing.
 
-    name: a group ("penalty": the option that was chosen), a field of the config ("penalty.weight", "seed"), or any
-    field of the record ("git.sha", "config.penalty.weight").
+    name: a group ("penalty": the option that was chosen), a field of the config ("penalty.weight",
+    "seed"), or any field of the record ("git.sha", "config.penalty.weight").
     """
     choices = record.get("choices") or {}
-    places = (field(record, name, ABSENT), choices.get(name, ABSENT), field(record, f"config.{name}", ABSENT))
+    places = (
+        field(record, name, ABSENT),
+        choices.get(name, ABSENT),
+        field(record, f"config.{name}", ABSENT),
+    )
     found = [value for value in places if value is not ABSENT]
 
-    # "dataset" is both the option and what the record says of the data: a single value is what is meant
+    # "dataset" is both the option and what the record says of the data: a single value is what is
+    # meant
     single = [value for value in found if not isinstance(value, Mapping)]
     return next(iter([*single, *found]), default)
 
 
 def agree(value: Any, wanted: Any) -> bool:
     """Whether a field holds what was typed."""
-    return value == wanted or (wanted is not None and str(value) == str(wanted))  # a hash may look like a number
+    return value == wanted or (
+        wanted is not None and str(value) == str(wanted)
+    )  # a hash may look like a number
 
 
-# Collecting -----------------------------------------------------------------------------------------------------------
+# Collecting ---------------------------------------------------------------------------------------
 
 
 def collect(
@@ -140,18 +186,22 @@ def collect(
     report: Callable[[str], None] = print,
     replace: bool = False,
 ) -> list[Path]:
-    """Copy every citable record below the folders `runs` to `out`, without the places of this machine.
+    """Copy every citable record below the folders `runs` to `out`, without the places of this
+    machine.
 
-    report: called with one line for each record, written or refused and why. replace: remove other records in `out` of
-    the same experiment, cell and seed, which could not stand in one table with the new ones. Returns the files written.
-    Raises UserError for a folder without any record, and where all of them were refused.
+    report: called with one line for each record, written or refused and why. replace: remove other
+    records in `out` of the same experiment, cell and seed, which could not stand in one table with
+    the new ones. Returns the files written. Raises UserError for a folder without any record, and
+    where all of them were refused.
     """
     records.check_allowances(allow)
     written: list[Path] = []
     for folder in runs:
         paths = sorted(folder.rglob(names.RECORD))
         if not paths:
-            raise UserError(f"{folder}: there is no {names.RECORD} below it; name a folder of run directories")
+            raise UserError(
+                f"{folder}: there is no {names.RECORD} below it; name a folder of run directories"
+            )
         for path in paths:
             try:
                 record = records.read(path.parent).content
@@ -172,7 +222,8 @@ def collect(
 
 
 def _older(record: Record, path: Path) -> list[Path]:
-    """The other records beside `path` of the experiment, cell and seed of the one that was written there."""
+    """The other records beside `path` of the experiment, cell and seed of the one that was written
+    there."""
     cell = path.name.removesuffix(f"{record['run_id']}.json")
     others = [other for other in path.parent.glob(f"{cell}*.json") if other != path]
     experiment = field(record, "choices.experiment")
@@ -190,11 +241,16 @@ def _experiment(path: Path) -> Any:
 def file_name(record: Mapping[str, Any]) -> str:
     """<dataset>_<loss>_<penalty><weight>[_<variant>][_<labels>][_extra-layer]_seed<seed>_<run_id>.json
 
-    variant: AC-GAN's "original", or "classifier<weight>" where the generator's weight of it is not 1.
+    variant: AC-GAN's "original", or "classifier<weight>" where the generator's weight of it is not
+    1.
     """
     weight = field(record, "config.penalty.weight")
     choices = record["choices"]
-    parts = [record["dataset"]["name"], choices["loss"], choices["penalty"] + ("" if weight is None else f"{weight:g}")]
+    parts = [
+        record["dataset"]["name"],
+        choices["loss"],
+        choices["penalty"] + ("" if weight is None else f"{weight:g}"),
+    ]
     if field(record, "config.loss.original") is True:
         parts.append("original")
     if (of_classifier := field(record, "config.loss.generator_classifier_weight", 1)) != 1:
@@ -208,7 +264,8 @@ def file_name(record: Mapping[str, Any]) -> str:
 
 
 def without_places(record: Record) -> Record:
-    """A copy without the places in its config (_PLACES) and with every other absolute path cut to its last part."""
+    """A copy without the places in its config (_PLACES) and with every other absolute path cut to
+    its last part."""
     record = copy.deepcopy(record)
     for name in _PLACES:
         parent, _, last = f"config.{name}".rpartition(".")
@@ -222,8 +279,11 @@ def without_places(record: Record) -> Record:
     return shortened
 
 
-# An address stands as it is; an absolute path begins where no word, dot, tilde or slash is before its slash.
-_PLACE = re.compile(r"(?P<address>\w+://\S*)|(?<![\w.~/])~?/(?:[^/\s'\",;:]+/)*(?P<last>[^/\s'\",;:{}\[\]()]+)/*")
+# An address stands as it is; an absolute path begins where no word, dot, tilde or slash is before
+# its slash.
+_PLACE = re.compile(
+    r"(?P<address>\w+://\S*)|(?<![\w.~/])~?/(?:[^/\s'\",;:]+/)*(?P<last>[^/\s'\",;:{}\[\]()]+)/*"
+)
 
 
 def _shorten(value: Any) -> Any:

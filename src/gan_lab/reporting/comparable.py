@@ -15,21 +15,25 @@ _EXTRACTOR = ("name", "architecture", "weights_sha256")
 
 
 def differing_fields(runs: Sequence[Record]) -> dict[str, list[Any]]:
-    """{dotted name, as "config.optimizer.lr": its value in each run} of the fields of a config that are not the same.
+    """{dotted name, as "config.optimizer.lr": its value in each run} of the fields of a config that
+    are not the same.
 
-    Compared is what identifies a run (records.identity): no places, cadences or loggers. A value is None where a run
-    does not have the field.
+    Compared is what identifies a run (records.identity): no places, cadences or loggers. A value is
+    None where a run does not have the field.
     """
     configs = [_leaves(records.identity(record["config"]), "config") for record in runs]
     names = sorted({name for config in configs for name in config})
     values = {name: [config.get(name) for config in configs] for name in names}
-    return {name: found for name, found in values.items() if len(set(map(records.canonical, found))) > 1}
+    return {
+        name: found for name, found in values.items() if len(set(map(records.canonical, found))) > 1
+    }
 
 
 def check_same_config(runs: Sequence[Record], free: Collection[str]) -> None:
     """Refuse runs whose configs differ. Raises UserError as `check_same_field`.
 
-    free: what is not compared, a field of the root ("config.loss") or below it ("config.penalty.weight").
+    free: what is not compared, a field of the root ("config.loss") or below it
+    ("config.penalty.weight").
     """
     for name, values in differing_fields(runs).items():
         if name not in free and ".".join(name.split(".")[:2]) not in free:
@@ -37,7 +41,8 @@ def check_same_config(runs: Sequence[Record], free: Collection[str]) -> None:
 
 
 def check_same_field(runs: Sequence[Record], name: str) -> None:
-    """Refuse runs with two values of a field. Raises UserError that names both and how to select one."""
+    """Refuse runs with two values of a field. Raises UserError that names both and how to select
+    one."""
     _check_same(runs, name, [field(record, name) for record in runs])
 
 
@@ -57,34 +62,45 @@ def check_same_extractor(runs: Sequence[Record], dotted: str) -> None:
 
 
 def check_seeds(where: str, runs: Sequence[Record]) -> None:
-    """Refuse two runs of one seed in a cell. Raises UserError that begins with `where` and names both."""
+    """Refuse two runs of one seed in a cell. Raises UserError that begins with `where` and names
+    both."""
     seen: dict[int, Record] = {}
     for record in runs:
         twin = seen.setdefault(record["seed"], record)
         if twin is not record:
             raise UserError(
                 f"{where}, seed {record['seed']}: runs {twin['run_id']} and "
-                f"{record['run_id']} are the same cell; delete one record, or select by run_id or git.sha"
+                f"{record['run_id']} are the same cell; delete one record, or select by run_id or "
+                "git.sha"
             )
 
 
 def _check_same(runs: Sequence[Record], name: str, values: Sequence[Any]) -> None:
-    """values: of the field `name`, as they are compared; a message shows them as they stand in the records."""
+    """values: of the field `name`, as they are compared; a message shows them as they stand in the
+    records."""
     seen: dict[str, Record] = {}
     for record, value in zip(runs, values, strict=True):
         seen.setdefault(records.canonical(value), record)
     if len(seen) > 1:
         first, second = list(seen.values())[:2]
         one, two = (field(record, name) for record in (first, second))
-        wanted = quoted([one] if isinstance(one, list) else one)  # a list of its own is of values to choose from
+        wanted = quoted(
+            [one] if isinstance(one, list) else one
+        )  # a list of its own is of values to choose from
         raise UserError(
-            f"runs that differ in {name} do not belong in one table: {one} (run {first['run_id']}) and {two} "
-            f"(run {second['run_id']}); select one, for example {shlex.quote(f'select={{{name}:{wanted}}}')}"
+            f"runs that differ in {name} do not belong in one table: {one} (run {first['run_id']}) "
+            f"and {two} "
+            f"(run {second['run_id']}); select one, for example "
+            f"{shlex.quote(f'select={{{name}:{wanted}}}')}"
         )
 
 
 def _leaves(value: Any, path: str) -> dict[str, Any]:
     """{dotted name: value} of what is no mapping; an empty mapping has none."""
     if isinstance(value, Mapping):
-        return {name: leaf for key, item in value.items() for name, leaf in _leaves(item, f"{path}.{key}").items()}
+        return {
+            name: leaf
+            for key, item in value.items()
+            for name, leaf in _leaves(item, f"{path}.{key}").items()
+        }
     return {path: value}

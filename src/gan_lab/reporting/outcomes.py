@@ -1,4 +1,5 @@
-"""What became of the runs of a cell that are in no mean: none of them is left out without a word."""
+"""What became of the runs of a cell that are in no mean: none of them is left out without a
+word."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from gan_lab.reporting.runs import Run
 from gan_lab.terminal import brief
 
 OUTCOMES = ("diverged", "failed", "unfinished", "unscored", "missing")
-"""Of a seed that is in no mean; unscored: it finished without what is shown; missing: the cell has no such run."""
+"""Of a seed that is in no mean; unscored: it finished without what is shown; missing: the cell has
+no such run."""
 
 _OF_STATUS = {"diverged": "diverged", "failed": "failed", "finished": "unscored"}  # else unfinished
 _IN_WORDS = {"unscored": "without it"}  # the others say it themselves
@@ -40,7 +42,9 @@ def known_seeds(runs: Sequence[Run]) -> set[int]:
 
 def outcomes_text(found: Mapping[str, int]) -> str:
     """ "1 diverged, 2 missing"; empty where every seed is in the mean."""
-    return ", ".join(f"{count} {_IN_WORDS.get(name, name)}" for name, count in found.items() if count)
+    return ", ".join(
+        f"{count} {_IN_WORDS.get(name, name)}" for name, count in found.items() if count
+    )
 
 
 def unplaced(run: Run) -> str:

@@ -1,4 +1,5 @@
-"""The runs below any folder, with those that have no whole record: none of a sweep is lost on the way to its table."""
+"""The runs below any folder, with those that have no whole record: none of a sweep is lost on the
+way to its table."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ from gan_lab.reporting.collection import (
 class Run:
     """A run and where it stands.
 
-    record: as of today (records.updated). Of a run that ended before it had a record of its own, or has not begun, it
-    has no "config", and its "choices" are what was typed. run_dir: None of a record in a folder of collected ones.
+    record: as of today (records.updated). Of a run that ended before it had a record of its own, or
+    has not begun, it has no "config", and its "choices" are what was typed. run_dir: None of a
+    record in a folder of collected ones.
     """
 
     record: Record
@@ -64,14 +66,18 @@ def read_runs(
     Args:
         folders: each a run directory, a folder of them (a sweep), or a folder of collected records.
         select: as collection.selected takes it.
-        allow: see records.check_citable; everything, if it is not said: a table of work in progress says what is what.
+        allow: see records.check_citable; everything, if it is not said: a table of work in progress
+            says what is what.
         report: called with one line for each damaged record.
 
     Raises:
-        UserError: names a folder without runs, a record that may not be used, and where `select` leaves nothing.
+        UserError: names a folder without runs, a record that may not be used, and where `select`
+            leaves nothing.
     """
     if not folders:
-        raise UserError("runs is not set: name a folder of run directories or of records, as runs=outputs/mine")
+        raise UserError(
+            "runs is not set: name a folder of run directories or of records, as runs=outputs/mine"
+        )
 
     # every run stands once, in whatever folders it is
     runs: dict[Path, Run] = {}
@@ -92,20 +98,29 @@ def read_runs(
     # a run without a config is left out only where what was typed says so
     whole = selected([run.record for run in runs.values() if run.is_whole], select)
     kept = {id(record) for record in whole}
-    chosen = [run for run in runs.values() if id(run.record) in kept or (not run.is_whole and _may_be(run, select))]
+    chosen = [
+        run
+        for run in runs.values()
+        if id(run.record) in kept or (not run.is_whole and _may_be(run, select))
+    ]
     return Found(tuple(chosen), tuple(damaged))
 
 
 def _records_below(folder: Path) -> list[tuple[Path, bool]]:
-    """(file of a record, whether it stands in its run directory). Raises UserError where there is none."""
+    """(file of a record, whether it stands in its run directory). Raises UserError where there is
+    none."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder; name one of run directories, or of collected records")
+        raise UserError(
+            f"{folder}: there is no such folder; name one of run directories, or of collected "
+            "records"
+        )
     if of_run_dirs := sorted(folder.rglob(names.RECORD)):
         return [(path, True) for path in of_run_dirs]
     collected = sorted(folder.glob("*.json"))
     if not collected and not _waiting(folder):
         raise UserError(
-            f"{folder}: there is no {names.RECORD} below it, and no collected record in it; name a folder of run "
+            f"{folder}: there is no {names.RECORD} below it, and no collected record in it; name a "
+            "folder of run "
             "directories"
         )
     return [(path, False) for path in collected]
@@ -117,7 +132,9 @@ def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
     run_dir = path.parent if is_run_dir else None
     if "config" not in record and record.get("status") in records.STATUSES:
         overrides = [part for part in record.get("command") or [] if "=" in part]
-        return _without_record(path.parent, str(record["status"]), overrides, record.get("reason"), allow)
+        return _without_record(
+            path.parent, str(record["status"]), overrides, record.get("reason"), allow
+        )
 
     check_record(record, str(path), allow)
     return Run(with_history_about(records.updated(record)), run_dir)
@@ -135,11 +152,24 @@ def _waiting(folder: Path) -> list[sweeps.Cell]:
 def _without_record(
     run_dir: Path, status: str, overrides: Sequence[str], reason: str | None, allow: Collection[str]
 ) -> Run:
-    """A run that has no record of its own: the fields that were typed stand for its choices. Raises UserError."""
+    """A run that has no record of its own: the fields that were typed stand for its choices. Raises
+    UserError."""
     if "unfinished" not in allow:
-        raise UserError(f"{run_dir}: unfinished: it is {status}, without a record; train it, or add allow=[unfinished]")
-    typed = {name: _number(value) for name, _, value in (override.partition("=") for override in overrides)}
-    record = {"run_id": run_dir.name, "status": status, "reason": reason, "choices": typed, "seed": typed.get("seed")}
+        raise UserError(
+            f"{run_dir}: unfinished: it is {status}, without a record; train it, or add "
+            "allow=[unfinished]"
+        )
+    typed = {
+        name: _number(value)
+        for name, _, value in (override.partition("=") for override in overrides)
+    }
+    record = {
+        "run_id": run_dir.name,
+        "status": status,
+        "reason": reason,
+        "choices": typed,
+        "seed": typed.get("seed"),
+    }
     return Run(record, run_dir)
 
 
@@ -155,7 +185,11 @@ def _number(text: str) -> Any:
 
 def _may_be(run: Run, select: Mapping[str, Any] | None) -> bool:
     """Whether what was typed for a run without a config does not speak against it."""
-    known = {name: value for name, value in (select or {}).items() if setting(run.record, name, ABSENT) is not ABSENT}
+    known = {
+        name: value
+        for name, value in (select or {}).items()
+        if setting(run.record, name, ABSENT) is not ABSENT
+    }
     try:
         return bool(selected([run.record], known))
     except UserError:

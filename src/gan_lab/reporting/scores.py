@@ -10,7 +10,7 @@ from typing import Any
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record
 
-# Names ----------------------------------------------------------------------------------------------------------------
+# Names --------------------------------------------------------------------------------------------
 
 # by the first word of a score's name: whether more of it is better
 _HIGHER_IS_BETTER = {
@@ -35,9 +35,14 @@ def samples_and_extractor(name: str) -> tuple[str, str]:
 
 
 def sizes(name: str) -> tuple[int, int]:
-    """Samples and parts of a score's name: (2000, 10) of is_classifier_2k_10x; 1 part where it says none."""
+    """Samples and parts of a score's name: (2000, 10) of is_classifier_2k_10x; 1 part where it says
+    none."""
     samples = samples_and_extractor(name)[1]
-    count = int(samples.removesuffix("k")) * (1000 if samples.endswith("k") else 1) if samples != "unknown" else 0
+    count = (
+        int(samples.removesuffix("k")) * (1000 if samples.endswith("k") else 1)
+        if samples != "unknown"
+        else 0
+    )
     parts = re.search(r"_(\d+)x(?:_|$)", name)
     return count, int(parts[1]) if parts else 1
 
@@ -48,7 +53,11 @@ def names_in(runs: Sequence[Record], among: str) -> set[str]:
     A name with a dot is a term of a score and no score.
     """
     return {
-        name for record in runs if record["status"] != "diverged" for name in record.get(among) or {} if "." not in name
+        name
+        for record in runs
+        if record["status"] != "diverged"
+        for name in record.get(among) or {}
+        if "." not in name
     }
 
 
@@ -56,7 +65,8 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
     """The one of `names` that is meant: `asked` itself, or else the only one with its words.
 
     Args:
-        asked: a whole name, how one begins ("fid"), or some of its words in their order ("fid_train").
+        asked: a whole name, how one begins ("fid"), or some of its words in their order
+            ("fid_train").
         names: to choose from.
         option: the field that it was typed for.
 
@@ -67,7 +77,9 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
         return asked
     whole = sorted(name for name in names if "." not in name)  # no terms of scores
     in_order = re.compile("_(?:.*_)?".join(map(re.escape, asked.split("_"))) + "(?:_|$)")
-    found = [name for name in whole if name.startswith(asked)] or [name for name in whole if in_order.match(name)]
+    found = [name for name in whole if name.startswith(asked)] or [
+        name for name in whole if in_order.match(name)
+    ]
     if len(found) > 1:
         raise UserError(f"{option}={asked} may be {' or '.join(found)}: name one of them")
     if not found:
@@ -76,12 +88,14 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
     return found[0]
 
 
-# Values and protocols -------------------------------------------------------------------------------------------------
+# Values and protocols -----------------------------------------------------------------------------
 
 
 def has_score(record: Record, names: Collection[str | None]) -> bool:
     """Whether a run has one of the scores; a diverged one has none."""
-    return record["status"] != "diverged" and any(name in (record.get("scores") or {}) for name in names)
+    return record["status"] != "diverged" and any(
+        name in (record.get("scores") or {}) for name in names
+    )
 
 
 def score_value(record: Record, name: str) -> float:
@@ -103,7 +117,8 @@ class Protocol:
 
     @property
     def network(self) -> str:
-        """ "architecture ResNetClassifier (width 32), weights 9d467df3551e"; "no network" without one."""
+        """ "architecture ResNetClassifier (width 32), weights 9d467df3551e"; "no network" without
+        one."""
         if self.weights_sha256 is None:
             return "no network"
         return f"architecture {self.architecture}, weights {self.weights_sha256[:12]}"
@@ -127,7 +142,8 @@ def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
 
 
 def _in_words(architecture: Any) -> str:
-    """ "ResNetClassifier (width 32)" of {"name": "ResNetClassifier", "width": 32}; a text stays as it is."""
+    """ "ResNetClassifier (width 32)" of {"name": "ResNetClassifier", "width": 32}; a text stays as
+    it is."""
     if not isinstance(architecture, Mapping):
         return str(architecture)
     fields = ", ".join(f"{name} {value}" for name, value in architecture.items() if name != "name")

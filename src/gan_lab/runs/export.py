@@ -33,14 +33,26 @@ class Description(TypedDict):
 
 
 def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run_dir: Path) -> Path:
-    """Write EMA weights and BN buffers as safetensors, and as JSON what is needed to use them. Returns the weights."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in gan.ema.average.state_dict().items()}
-    write_atomically(run_dir / folder.WEIGHTS, save(tensors))  # save_file would hide a full disk in an error of its own
+    """Write EMA weights and BN buffers as safetensors, and as JSON what is needed to use them.
+    Returns the weights."""
+    tensors = {
+        name: value.detach().cpu().contiguous()
+        for name, value in gan.ema.average.state_dict().items()
+    }
+    write_atomically(
+        run_dir / folder.WEIGHTS, save(tensors)
+    )  # save_file would hide a full disk in an error of its own
     description = {
         "architecture": architecture,
         "latent": {"dim": gan.recipe.latent_dim, "distribution": "standard normal"},
-        "conditions": gan.targets.conditions,  # the generator's input is z and so many numbers, a one-hot class
-        "data": {"name": spec.name, "kind": spec.kind, "shape": spec.shape, "class_names": spec.class_names},
+        # the generator's input is z and so many numbers, a one-hot class
+        "conditions": gan.targets.conditions,
+        "data": {
+            "name": spec.name,
+            "kind": spec.kind,
+            "shape": spec.shape,
+            "class_names": spec.class_names,
+        },
         "pixels": "round(128 x + 127.5) clamped to [0, 255]" if spec.kind == "images" else None,
         "batch_norm_statistics": gan.batch_norm_statistics,
         "ema_decay": gan.recipe.ema_decay,

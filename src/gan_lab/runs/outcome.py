@@ -26,7 +26,7 @@ from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.terminal import pasted
 from gan_lab.training import GAN
 
-# Its beginning --------------------------------------------------------------------------------------------------------
+# Its beginning ------------------------------------------------------------------------------------
 
 
 def open_record(
@@ -40,7 +40,8 @@ def open_record(
     previous: Previous | None,
     run_id: str,
 ) -> records.RunRecord:
-    """The record of a run that begins, or goes on, with everything that is known before the first step: it is running.
+    """The record of a run that begins, or goes on, with everything that is known before the first
+    step: it is running.
 
     plain: the config as it is stored. seen: what training sees of the data. run_id: of a new run.
     """
@@ -59,7 +60,11 @@ def open_record(
         created=part["created"],
         config=plain,
         config_hash=records.config_hash(plain),
-        choices={key: value for key, value in hydra.runtime.choices.items() if value and not key.startswith("hydra/")},
+        choices={
+            key: value
+            for key, value in hydra.runtime.choices.items()
+            if value and not key.startswith("hydra/")
+        },
         command=[sys.argv[0], *hydra.overrides.task],
         git=part["git"],
         packages=part["packages"],
@@ -76,7 +81,10 @@ def open_record(
             "num_classes": seen.spec.num_classes,
         },
         extractor=extractor,
-        parameters={"generator": count_parameters(gan.generator), "critic": count_parameters(gan.critic)},
+        parameters={
+            "generator": count_parameters(gan.generator),
+            "critic": count_parameters(gan.critic),
+        },
         generator_steps=0,
         critic_steps=0,
         resumed_from_step=0,
@@ -97,10 +105,15 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
-def _continued(previous: Previous, plain: dict[str, Any], extractor: dict[str, Any] | None) -> records.RunRecord:
-    """The record of a run that goes on: perhaps longer, scored otherwise, or of an older version."""
+def _continued(
+    previous: Previous, plain: dict[str, Any], extractor: dict[str, Any] | None
+) -> records.RunRecord:
+    """The record of a run that goes on: perhaps longer, scored otherwise, or of an older
+    version."""
     record, done = previous.record, previous.generator_steps
-    renamed = {name: versions.renamed(record.content.get(name) or {}) for name in ("scores", "history")}
+    renamed = {
+        name: versions.renamed(record.content.get(name) or {}) for name in ("scores", "history")
+    }
     scored = {} if extractor is None else {"extractor": extractor}
     # parts of which no step is left are done again
     parts = [part for part in records.parts_of(record.content) if part["from_step"] < done]
@@ -120,12 +133,15 @@ def _continued(previous: Previous, plain: dict[str, Any], extractor: dict[str, A
 
 @contextmanager
 def begun(record: records.RunRecord, *, is_new: bool) -> Iterator[None]:
-    """What ends a run between its record and its training is said there; a new record goes where there is no room."""
+    """What ends a run between its record and its training is said there; a new record goes where
+    there is no room."""
     try:
         yield
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | SystemExit)
-        reason = str(error) or type(error).__name__ if stopped else f"{type(error).__name__}: {error}"
+        reason = (
+            str(error) or type(error).__name__ if stopped else f"{type(error).__name__}: {error}"
+        )
         try:
             record.update(status="interrupted" if stopped else "failed", reason=reason)
         except OSError:
@@ -145,15 +161,16 @@ def _part(from_step: int) -> dict[str, Any]:
     }
 
 
-# Its end --------------------------------------------------------------------------------------------------------------
+# Its end ------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def recorded(session: Session) -> Iterator[None]:
     """The record says how what is inside ended: finished, diverged, interrupted or failed, and why.
 
-    Raises CompactHydraException, one line with the way on, for a run that diverged or lost another of its processes;
-    Interrupted or KeyboardInterrupt for one that was stopped. Of several processes the first one says so.
+    Raises CompactHydraException, one line with the way on, for a run that diverged or lost another
+    of its processes; Interrupted or KeyboardInterrupt for one that was stopped. Of several
+    processes the first one says so.
     """
     record, run_dir, is_first = session.record, session.run_dir, session.machine.is_first
     go_on = f"continue with: python train.py {pasted('resume', run_dir)}"
@@ -167,8 +184,15 @@ def recorded(session: Session) -> Iterator[None]:
         newest = next(iter(callbacks.list_checkpoints(run_dir)), None)
         kept = f"last good checkpoint: {newest}" if newest else "no checkpoint was written before"
         raise CompactHydraException(f"diverged: {error}; {kept}; record: {record.path}") from None
-    except (KeyboardInterrupt, SystemExit) as error:  # Lightning turns KeyboardInterrupt into SystemExit
-        end_record(session, "interrupted", str(error) if isinstance(error, Interrupted) else "KeyboardInterrupt")
+    except (
+        KeyboardInterrupt,
+        SystemExit,
+    ) as error:  # Lightning turns KeyboardInterrupt into SystemExit
+        end_record(
+            session,
+            "interrupted",
+            str(error) if isinstance(error, Interrupted) else "KeyboardInterrupt",
+        )
         session.machine.console.print(f"interrupted; {go_on}")
         if not is_first:
             return
@@ -201,7 +225,9 @@ def end_record(session: Session, status: str, reason: str | None) -> None:
         images_seen=images,
         seconds=seconds,
         images_per_second=images / seconds if seconds else None,
-        peak_memory_bytes=torch.cuda.max_memory_allocated(gan.device) if on_gpu else _peak_resident_bytes(),
+        peak_memory_bytes=torch.cuda.max_memory_allocated(gan.device)
+        if on_gpu
+        else _peak_resident_bytes(),
         last_metrics=session.reader.last,
     )
 

@@ -37,12 +37,15 @@ class SavedRun:
 
 
 def open_run(folder: Path) -> SavedRun:
-    """Raises UserError where `folder` is no run directory, is damaged, or its run did not finish."""
+    """Raises UserError where `folder` is no run directory, is damaged, or its run did not
+    finish."""
     config = configs.saved_config(folder, "run_dir")
     configs.check(config)
     record = records.read(folder)
     if missing := _NEEDED - record.content.keys():
-        raise UserError(f"{record.path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
+        raise UserError(
+            f"{record.path} is damaged: it has no {', '.join(sorted(missing))}; restore it"
+        )
     if record["status"] != "finished":
         remedy = (
             "train another"
@@ -61,7 +64,8 @@ def load_generator(gan: GAN, run: SavedRun) -> None:
 
 
 def check_generator(run: SavedRun, spec: DataSpec) -> None:
-    """Refuse an exported generator of other networks than the config's, before memory is taken for these. UserError."""
+    """Refuse an exported generator of other networks than the config's, before memory is taken for
+    these. UserError."""
     path, tensors = _weights(run)
     state_for(build.empty_gan(run.config, spec).ema.average, tensors, path)
 
@@ -75,11 +79,14 @@ def _weights(run: SavedRun) -> tuple[Path, dict[str, Tensor]]:
         raise
     except (OSError, SafetensorError) as error:
         reason = one_line(error)[:80]
-        raise UserError(f"{path} cannot be used ({reason}): restore it, or train the run again") from None
+        raise UserError(
+            f"{path} cannot be used ({reason}): restore it, or train the run again"
+        ) from None
 
 
 def load_checkpoint_into(gan: GAN, run: SavedRun, path: Path, protocol: Protocol) -> None:
-    """Give `gan` the EMA generator of one of the run's checkpoints, and the critic where the protocol needs its labels.
+    """Give `gan` the EMA generator of one of the run's checkpoints, and the critic where the
+    protocol needs its labels.
 
     Raises UserError where the checkpoint is damaged or of another run.
     """
@@ -95,7 +102,8 @@ def load_checkpoint_into(gan: GAN, run: SavedRun, path: Path, protocol: Protocol
 
 
 def load_critic_to_label(gan: GAN, run: SavedRun, protocol: Protocol) -> None:
-    """Give `gan` the run's critic where its labels are the classes of samples and a score of the protocol needs them.
+    """Give `gan` the run's critic where its labels are the classes of samples and a score of the
+    protocol needs them.
 
     Raises UserError as `load_critic`.
     """
@@ -103,7 +111,9 @@ def load_critic_to_label(gan: GAN, run: SavedRun, protocol: Protocol) -> None:
         load_critic(gan, run, "restore the checkpoint, or set evaluation.msssim_classes=classifier")
 
 
-def load_critic(gan: GAN, run: SavedRun, remedy: str = "restore the checkpoint, or train the run again") -> None:
+def load_critic(
+    gan: GAN, run: SavedRun, remedy: str = "restore the checkpoint, or train the run again"
+) -> None:
     """Give `gan` the run's critic from its last checkpoint.
 
     Raises UserError where there is none of the last step, with `remedy`.

@@ -68,12 +68,16 @@ class Session:
         self.seconds = Seconds(state["seconds"] if state else 0.0)
         self.stop = callbacks.StopOnSignal()
         self.evaluate = (
-            None if evaluator is None else callbacks.Evaluate(evaluator, config.evaluate_every, record, self.seconds)
+            None
+            if evaluator is None
+            else callbacks.Evaluate(evaluator, config.evaluate_every, record, self.seconds)
         )
         self.reader = callbacks.ReadMetrics(
             state["last_metrics"] if state else None, *([self.evaluate.at] if self.evaluate else [])
         )
-        self.samples = callbacks.SampleGrid(run_dir, config.sample_every, seen.spec, _some_real(data))
+        self.samples = callbacks.SampleGrid(
+            run_dir, config.sample_every, seen.spec, _some_real(data)
+        )
         self.checkpoint = callbacks.Checkpoint(
             run_dir, config.checkpoint_every, config.keep_checkpoints, self._beside_the_state, state
         )
@@ -104,7 +108,8 @@ class Session:
         return [*acting, *self.watchers]
 
     def fit(self) -> None:
-        """Train what is left. Raises Interrupted where a signal asked to stop before the last step."""
+        """Train what is left. Raises Interrupted where a signal asked to stop before the last
+        step."""
         self._begin_loggers()
         feed = ResidentDataModule(
             self.seen,
@@ -115,26 +120,40 @@ class Session:
             stop=self.config.max_generator_steps,
         )
         with first_process():
-            trainer = build.trainer(self.config, self.in_every_step(), self.loggers, str(self.run_dir))
+            trainer = build.trainer(
+                self.config, self.in_every_step(), self.loggers, str(self.run_dir)
+            )
             if isinstance(trainer.strategy, SharedStep):
                 trainer.strategy.on_lost = self._lost_process
             trainer.fit(self.gan, feed)
-        if self.stop.received is not None and self.gan.generator_steps < self.config.max_generator_steps:
+        if (
+            self.stop.received is not None
+            and self.gan.generator_steps < self.config.max_generator_steps
+        ):
             raise Interrupted(self.stop.received)
 
     def export(self) -> None:
         """Write the EMA generator, and a grid of it where none was drawn."""
         if not self.machine.is_first:
             return
-        if self.samples.newest is None:  # a run killed after its last step: nothing was left to train
+        if (
+            self.samples.newest is None
+        ):  # a run killed after its last step: nothing was left to train
             self.samples.draw(self.gan)
-        self.exported = export_generator(self.gan, self.plain["architecture"], self.seen.spec, self.run_dir)
+        self.exported = export_generator(
+            self.gan, self.plain["architecture"], self.seen.spec, self.run_dir
+        )
 
     def score(self) -> None:
-        """Measure the final scores; those that the record has of this very step stay, those of a shorter run go."""
+        """Measure the final scores; those that the record has of this very step stay, those of a
+        shorter run go."""
         with self.seconds.paused():
             gan, step = self.gan.to(self.machine.device), self.gan.generator_steps
-            scores = {name: entry for name, entry in self.record["scores"].items() if entry["step"] == step}
+            scores = {
+                name: entry
+                for name, entry in self.record["scores"].items()
+                if entry["step"] == step
+            }
             if self.evaluator is not None:
                 self.machine.console.print(f"scoring {self.evaluator.protocol.samples:,} samples")
                 scores |= self.evaluator.scores(gan, self.evaluator.protocol)
@@ -165,7 +184,8 @@ class Session:
         """Another process of the run has died: Lightning ends this one without a word."""
         if self.record["status"] == "running":
             self.record.update(status="failed", reason=f"another process of this run ended: {what}")
-            go_on = f"continue with: python train.py {pasted('resume', self.run_dir)}; record: {self.record.path}"
+            go_on = f"continue with: python train.py {pasted('resume', self.run_dir)}"
+            go_on += f"; record: {self.record.path}"
             terminal.tell(f"error: {self.record['reason']}; {go_on}", error=True)
 
 

@@ -1,4 +1,5 @@
-"""What is settled before a run reads data: where it trains, what its folder holds already, and who may write there."""
+"""What is settled before a run reads data: where it trains, what its folder holds already, and who
+may write there."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ from gan_lab.terminal import pasted
 from gan_lab.training import host, precision
 from gan_lab.types import DataSpec
 
-# Where it trains ------------------------------------------------------------------------------------------------------
+# Where it trains ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,15 @@ class Machine:
     def of(cls, config: DictConfig, run_dir: Path) -> Machine:
         """Ask Lightning for the devices of a config; trainer.precision=auto is resolved in it.
 
-        Raises UserError where the devices are not there, or processes that somebody else started would not find each
-        other.
+        Raises UserError where the devices are not there, or processes that somebody else started
+        would not find each other.
         """
         asked = config.trainer.precision
         if asked == "auto":
             config.trainer.precision = "32-true"  # until the device is known
 
-        # Lightning tells devices and ranks only once there is a Trainer; the run's own comes with its callbacks
+        # Lightning tells devices and ranks only once there is a Trainer; the run's own comes with
+        # its callbacks
         probe = build.trainer(config, [], [], str(run_dir))
         device = probe.strategy.root_device
         if asked == "auto":
@@ -74,7 +76,8 @@ class Machine:
 
 
 def _precision(config: DictConfig, run_dir: Path, device: torch.device) -> str:
-    """What trainer.precision=auto comes to: what the run began with, else what this device is faster in."""
+    """What trainer.precision=auto comes to: what the run began with, else what this device is
+    faster in."""
     if config.existing_run == "resume" and _has_run(run_dir):
         return str(saved_config(run_dir, "run_dir").trainer.precision)
     with host.prepared():  # torch's threads begin here
@@ -83,10 +86,13 @@ def _precision(config: DictConfig, run_dir: Path, device: torch.device) -> str:
 
 def _check_processes(config: DictConfig, trainer: pl.Trainer) -> None:
     """Refuse several processes that would not find each other."""
-    started = int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else trainer.world_size
+    started = (
+        int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else trainer.world_size
+    )
     if started != trainer.world_size:
         raise UserError(
-            f"torchrun started {started} processes and this run has {trainer.world_size}: use trainer=ddp with "
+            f"torchrun started {started} processes and this run has {trainer.world_size}: use "
+            "trainer=ddp with "
             "trainer.devices as many as --nproc-per-node, and trainer.num_nodes as --nnodes"
         )
     if trainer.world_size == 1 or getattr(trainer.strategy, "started_by", None) is not None:
@@ -96,18 +102,26 @@ def _check_processes(config: DictConfig, trainer: pl.Trainer) -> None:
     external = environment is not None and environment.creates_processes_externally
     if environment is not None and external:
         try:
-            environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
+            environment.validate_settings(
+                num_devices=trainer.num_devices, num_nodes=trainer.num_nodes
+            )
         except ValueError as error:
             raise UserError(f"trainer: {error}") from None
 
     hydra = HydraConfig.get()
-    own_folder = hydra.mode == RunMode.RUN and not any(o.startswith("run_dir=") for o in hydra.overrides.task)
+    own_folder = hydra.mode == RunMode.RUN and not any(
+        o.startswith("run_dir=") for o in hydra.overrides.task
+    )
     if external and config.resume is None and own_folder:
-        raise UserError("processes started by torchrun or srun need one folder for all of them: add run_dir=FOLDER")
+        raise UserError(
+            "processes started by torchrun or srun need one folder for all of them: add "
+            "run_dir=FOLDER"
+        )
 
 
 def quiet_lightning() -> None:
-    """Silence Lightning's advice on workers, tips, the EMA's eval mode and deprecations of its own."""
+    """Silence Lightning's advice on workers, tips, the EMA's eval mode and deprecations of its
+    own."""
     for name in ("pytorch", "fabric"):
         logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
     for message in (
@@ -129,12 +143,13 @@ def group_in_loggers(config: DictConfig) -> None:
             OmegaConf.update(config, field, group)
 
 
-# What is there already ------------------------------------------------------------------------------------------------
+# What is there already ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Previous:
-    """The run that is continued: its record, and its newest intact checkpoint with that file's content, if any."""
+    """The run that is continued: its record, and its newest intact checkpoint with that file's
+    content, if any."""
 
     record: records.RunRecord
     checkpoint: Path | None
@@ -146,7 +161,8 @@ class Previous:
         return self.state["generator_steps"] if self.state else 0
 
     def check_fits(self, config: DictConfig, spec: DataSpec) -> None:
-        """Refuse a checkpoint of other networks, before memory is taken for them. Raises UserError."""
+        """Refuse a checkpoint of other networks, before memory is taken for them. Raises
+        UserError."""
         if self.state is not None and self.checkpoint is not None:
             callbacks.check_fits(self.state, self.checkpoint, build.empty_gan(config, spec))
 
@@ -158,7 +174,8 @@ class Previous:
         before, now = len(was["label_histogram"]["train"]), data.spec.num_classes
         classes = f" (of {before} classes, now of {now})" if before != now else ""
         raise UserError(
-            f"resume={run_dir}: the data at dataset.root have changed since this run began{classes}: set "
+            f"resume={run_dir}: the data at dataset.root have changed since this run "
+            f"began{classes}: set "
             "dataset.root=FOLDER to what they were, or start a new run"
         )
 
@@ -166,44 +183,60 @@ class Previous:
 def take_up(config: DictConfig, run_dir: Path) -> str | None:
     """With existing_run=resume, let `config` continue the run that `run_dir` holds.
 
-    Returns "finished" or "diverged" where that run has ended, else None. Raises UserError where it is a run of another
-    config.
+    Returns "finished" or "diverged" where that run has ended, else None. Raises UserError where it
+    is a run of another config.
     """
     if config.resume is not None or config.existing_run != "resume" or not _has_run(run_dir):
         return None
     record = records.read(run_dir)
     if others := records.differing(plain_config(config), record["config"]):
-        raise UserError(f"run_dir={run_dir} holds another run (other {', '.join(others)}): name another folder")
+        raise UserError(
+            f"run_dir={run_dir} holds another run (other {', '.join(others)}): name another folder"
+        )
     if record["status"] in ("finished", "diverged"):
         return str(record["status"])
 
     config.resume = str(run_dir)
-    if not any("evaluation" in override.partition("=")[0] for override in HydraConfig.get().overrides.task):
-        config.evaluation = saved_config(run_dir, "run_dir").evaluation  # as it was scored before, if not asked
+    if not any(
+        "evaluation" in override.partition("=")[0] for override in HydraConfig.get().overrides.task
+    ):
+        config.evaluation = saved_config(
+            run_dir, "run_dir"
+        ).evaluation  # as it was scored before, if not asked
     return None
 
 
-def previous_run(config: DictConfig, plain: dict[str, Any], run_dir: Path, machine: Machine) -> Previous | None:
-    """The run that `config.resume` names, or None. Raises UserError where it cannot go on, or a new run would meet one.
+def previous_run(
+    config: DictConfig, plain: dict[str, Any], run_dir: Path, machine: Machine
+) -> Previous | None:
+    """The run that `config.resume` names, or None. Raises UserError where it cannot go on, or a new
+    run would meet one.
 
     plain: the config as it is stored.
     """
     if config.resume is None:
         if machine.is_first and (run_dir / folder.CONFIG).exists():
             raise UserError(
-                f"run_dir={run_dir} already holds a run: continue it with {pasted('resume', run_dir)}, or name another "
+                f"run_dir={run_dir} already holds a run: continue it with "
+                f"{pasted('resume', run_dir)}, or name another "
                 "folder"
             )
         return None
 
     record = records.read(run_dir, machine.is_first)
-    found = callbacks.load_newest(run_dir, lambda message: machine.console.print(f"warning: {message}"))
+    found = callbacks.load_newest(
+        run_dir, lambda message: machine.console.print(f"warning: {message}")
+    )
     if found is not None:
         records.check_same_run(found[0], plain, found[1]["identity"])
-    is_finished = record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps
+    is_finished = (
+        record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps
+    )
     if machine.is_first and is_finished:
         more = f"add max_generator_steps={2 * config.max_generator_steps} to train on"
-        raise UserError(f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}")
+        raise UserError(
+            f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}"
+        )
     return Previous(record, *(found or (None, None)))
 
 
@@ -211,7 +244,7 @@ def _has_run(run_dir: Path) -> bool:
     return (run_dir / folder.CONFIG).exists() and (run_dir / folder.RECORD).exists()
 
 
-# Who may write there --------------------------------------------------------------------------------------------------
+# Who may write there ------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -224,7 +257,9 @@ def only_writer(run_dir: Path, machine: Machine) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise UserError(f"{run_dir} is being trained by another process: wait for it, or end it") from None
+        raise UserError(
+            f"{run_dir} is being trained by another process: wait for it, or end it"
+        ) from None
     try:
         yield
     finally:

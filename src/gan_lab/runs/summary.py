@@ -28,9 +28,13 @@ def print_start(session: Session) -> None:
     resumed = f" (resumed from generator step {session.done})" if session.done else ""
     lines = [
         data.summary(),
-        *(f"  labels of {name}: {_histogram(counts)}" for name, counts in data.label_histogram.items()),
+        *(
+            f"  labels of {name}: {_histogram(counts)}"
+            for name, counts in data.label_histogram.items()
+        ),
         *_labels_used(session.config, gan, session.seen),
-        f"parameters: generator {count_parameters(gan.generator):,}, critic {count_parameters(gan.critic):,}",
+        f"parameters: generator {count_parameters(gan.generator):,}, critic "
+        f"{count_parameters(gan.critic):,}",
         f"run directory: {session.run_dir}{resumed}",
     ]
     session.machine.console.print("\n".join(lines))
@@ -40,8 +44,13 @@ def print_end(session: Session) -> None:
     """Steps, time, last losses, scores, and where everything lies."""
     record = session.record
     table = Table(show_header=False, title="finished")
-    table.add_row("generator steps", f"{record['generator_steps']:,} ({record['critic_steps']:,} critic steps)")
-    table.add_row("time", f"{record['seconds']:.0f} s, {record['images_per_second']:,.0f} real images/s")
+    table.add_row(
+        "generator steps",
+        f"{record['generator_steps']:,} ({record['critic_steps']:,} critic steps)",
+    )
+    table.add_row(
+        "time", f"{record['seconds']:.0f} s, {record['images_per_second']:,.0f} real images/s"
+    )
     for name, key in _LAST.items():
         value = record["last_metrics"].get(key)  # none of a damaged checkpoint
         if value is not None and not math.isnan(value):
@@ -68,12 +77,21 @@ def _labels_used(config: DictConfig, gan: GAN, seen: LoadedData) -> list[str]:
         if labelled == samples:
             return []
         return [f"  labels used: {labelled:,} of {samples:,}, {seen.spec.num_classes} classes"]
-    idle = {"labelled_fraction": labelled < samples, "reference_distribution": config.dataset.reference_distribution}
+    idle = {
+        "labelled_fraction": labelled < samples,
+        "reference_distribution": config.dataset.reference_distribution,
+    }
     return [
-        f"  warning: this loss reads no labels: dataset.{name} has no effect" for name, is_set in idle.items() if is_set
+        f"  warning: this loss reads no labels: dataset.{name} has no effect"
+        for name, is_set in idle.items()
+        if is_set
     ]
 
 
 def _histogram(counts: list[int]) -> str:
     shown = " ".join(map(str, counts[:_COUNTS]))
-    return shown if len(counts) <= _COUNTS else f"{shown} … ({len(counts)} classes, in full in record.json)"
+    return (
+        shown
+        if len(counts) <= _COUNTS
+        else f"{shown} … ({len(counts)} classes, in full in record.json)"
+    )

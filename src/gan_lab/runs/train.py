@@ -19,8 +19,9 @@ from gan_lab.runs.session import Session
 def train(config: DictConfig, run_dir: Path) -> None:
     """Train, or resume, the run that `config` describes in `run_dir`.
 
-    Raises UserError before anything is written where the config cannot run here; CompactHydraException when the run
-    diverges; Interrupted when it was asked to stop. The record says which.
+    Raises UserError before anything is written where the config cannot run here;
+    CompactHydraException when the run diverges; Interrupted when it was asked to stop. The record
+    says which.
     """
     provenance.git_state()  # of what runs: it may be edited before the record is written
     refuse_links(run_dir)
@@ -45,7 +46,8 @@ def train(config: DictConfig, run_dir: Path) -> None:
 
 def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Session:
     """Everything that training needs, its record begun and its config written. Raises UserError."""
-    # what can be refused before data are read: missing weights, another run in the folder, loggers that cannot log here
+    # what can be refused before data are read: missing weights, another run in the folder, loggers
+    # that cannot log here
     plain = plain_config(config) | {"resume": None}
     protocol = build.protocol(config)
     previous = start.previous_run(config, plain, run_dir, machine)
@@ -62,9 +64,11 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
     gan = build.gan(config, seen.spec, data, seen)
     evaluator = build.evaluator(config, data, machine.device, machine.console, gan, protocol)
 
-    # its record, and last its config, which makes the folder a run: what is killed before can be started again, what is
-    # killed after resumed
-    record = outcome.open_record(plain, run_dir, machine, data, seen, gan, evaluator, previous, run_id)
+    # its record, and last its config, which makes the folder a run: what is killed before can be
+    # started again, what is killed after resumed
+    record = outcome.open_record(
+        plain, run_dir, machine, data, seen, gan, evaluator, previous, run_id
+    )
     with outcome.begun(record, is_new=previous is None):
         if machine.is_first:
             write_atomically(run_dir / folder.CONFIG, config_text(plain))

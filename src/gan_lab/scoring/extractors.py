@@ -34,9 +34,11 @@ class OwnClassifier:
 
     Args:
         recipe: trains it when there is none yet.
-        weights: the file of one that was exported (scripts/classifier.py export=FILE), in place of all others.
+        weights: the file of one that was exported (scripts/classifier.py export=FILE), in place of
+            all others.
         sha256: of `weights`; None: any.
-        shipped: {name: SHA-256} of those that come with the package, each for its own data and recipe; None: none.
+        shipped: {name: SHA-256} of those that come with the package, each for its own data and
+            recipe; None: none.
 
     Raises:
         UserError: where `weights` is missing or is another file.
@@ -51,7 +53,10 @@ class OwnClassifier:
         if self.weights is not None:
             check_file(self.weights, self.sha256)
         elif self.sha256 is not None:
-            raise UserError("evaluation.extractor.sha256 belongs to a file: set evaluation.extractor.weights=FILE")
+            raise UserError(
+                "evaluation.extractor.sha256 belongs to a file: set "
+                "evaluation.extractor.weights=FILE"
+            )
 
     @property
     def architecture(self) -> Any:
@@ -60,17 +65,25 @@ class OwnClassifier:
             return check_file(self.weights, self.sha256)["architecture"]
         return architecture_of(self.recipe)
 
-    def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
+    def make(
+        self, data: LoadedData, cache: Path, device: torch.device, console: Console
+    ) -> Extractor:
         """Raises UserError for data without labels, and for other data than those of `weights`."""
         origin, trained = self._find(data, cache, device, console)
         record = trained.record
-        identity = {key: record[key] for key in ("architecture", "weights_sha256", "accuracy", "calibration")}
-        return ClassifierExtractor(trained.network, trained.mean, trained.std, identity | {"origin": origin})
+        identity = {
+            key: record[key]
+            for key in ("architecture", "weights_sha256", "accuracy", "calibration")
+        }
+        return ClassifierExtractor(
+            trained.network, trained.mean, trained.std, identity | {"origin": origin}
+        )
 
     def _find(
         self, data: LoadedData, cache: Path, device: torch.device, console: Console
     ) -> tuple[str, TrainedClassifier]:
-        """Where the classifier is from, "file", "shipped" or "trained" on this machine; and itself."""
+        """Where the classifier is from, "file", "shipped" or "trained" on this machine; and
+        itself."""
         if self.weights is not None:
             return "file", classifier_from_file(self.weights, self.sha256, data, device)
         for name, sha256 in (self.shipped or {}).items():
@@ -94,14 +107,17 @@ class Inception:
         """How its identity calls it."""
         return INCEPTION
 
-    def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
+    def make(
+        self, data: LoadedData, cache: Path, device: torch.device, console: Console
+    ) -> Extractor:
         """The same for every data set."""
         return InceptionExtractor(self.weights, self.sha256).to(device)
 
 
 @dataclass(frozen=True)
 class EfficientNet:
-    """EfficientNet-Lite0 of the extra `efficientnet`; its packages and weights are checked as soon as it is named."""
+    """EfficientNet-Lite0 of the extra `efficientnet`; its packages and weights are checked as soon
+    as it is named."""
 
     name: ClassVar[str] = efficientnet.NAME
     features_only: ClassVar[bool] = True
@@ -114,6 +130,8 @@ class EfficientNet:
         """How its identity calls it."""
         return efficientnet.ARCHITECTURE
 
-    def make(self, data: LoadedData, cache: Path, device: torch.device, console: Console) -> Extractor:
+    def make(
+        self, data: LoadedData, cache: Path, device: torch.device, console: Console
+    ) -> Extractor:
         """The same for every data set."""
         return efficientnet.EfficientNetExtractor().to(device)

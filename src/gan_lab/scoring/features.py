@@ -15,7 +15,8 @@ from gan_lab.files import sha256_of
 
 INCEPTION = "Inception 2015-12-05 (torch-fidelity), pool3 and unbiased logits"
 INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-"""Of weights-inception-2015-12-05-6726825d.pth (95,628,359 bytes), a release file of torch-fidelity on GitHub."""
+"""Of weights-inception-2015-12-05-6726825d.pth (95,628,359 bytes), a release file of torch-fidelity
+on GitHub."""
 
 
 class Features(NamedTuple):
@@ -28,13 +29,16 @@ class Features(NamedTuple):
 class Extractor(nn.Module):
     """uint8 images (n, C, H, W) -> Features, by a network in eval mode, in fp32, in one pass.
 
-    name: how scores call it. num_features: d. num_classes: K. identity: what a score's record says of it, with
-    "name", "architecture" and "weights_sha256". features_only: its logits are no good, and no score is made of them.
+    name: how scores call it. num_features: d. num_classes: K. identity: what a score's record says
+    of it, with "name", "architecture" and "weights_sha256". features_only: its logits are no good,
+    and no score is made of them.
     """
 
     features_only = False
 
-    def __init__(self, name: str, num_features: int, num_classes: int, identity: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, num_features: int, num_classes: int, identity: dict[str, Any]
+    ) -> None:
         super().__init__()
         self.name = name
         self.num_features = num_features
@@ -52,8 +56,11 @@ class ClassifierExtractor(Extractor):
     std: Tensor
 
     def __init__(self, network: Any, mean: Tensor, std: Tensor, identity: dict[str, Any]) -> None:
-        """network: `features(x)` gives (n, d), `output` is the linear layer on them. mean, std: (C,), of the pixels."""
-        super().__init__("classifier", network.output.in_features, network.output.out_features, identity)
+        """network: `features(x)` gives (n, d), `output` is the linear layer on them. mean, std:
+        (C,), of the pixels."""
+        super().__init__(
+            "classifier", network.output.in_features, network.output.out_features, identity
+        )
         self.network = network
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
@@ -65,12 +72,15 @@ class ClassifierExtractor(Extractor):
 
 
 class InceptionExtractor(Extractor):
-    """Inception 2015-12-05 by torch-fidelity: pool3 (2048) and the logits without their bias (1008), in one pass.
+    """Inception 2015-12-05 by torch-fidelity: pool3 (2048) and the logits without their bias
+    (1008), in one pass.
 
-    Images are resized to 299 × 299 as in the TensorFlow graph (bilinear, no antialias); one channel is replicated.
+    Images are resized to 299 × 299 as in the TensorFlow graph (bilinear, no antialias); one channel
+    is replicated.
 
     Errors: UserError where the weights file is missing, has another SHA-256, or is no such network.
-    Source: Salimans et al. 2016; Heusel et al. 2017; the softmax without the bias is that of their programs [code].
+    Source: Salimans et al. 2016; Heusel et al. 2017; the softmax without the bias is that of their
+    programs [code].
     """
 
     def __init__(self, weights: str | Path, sha256: str = INCEPTION_SHA256) -> None:
@@ -94,15 +104,19 @@ def check_weights(weights: str | Path, sha256: str) -> None:
     path = Path(weights).expanduser()
     if not path.is_file():
         raise UserError(
-            f"evaluation.extractor.weights={weights} is missing: get weights-inception-2015-12-05-6726825d.pth from "
-            "the releases of toshas/torch-fidelity on GitHub and set evaluation.extractor.weights=FILE; "
+            f"evaluation.extractor.weights={weights} is missing: get "
+            "weights-inception-2015-12-05-6726825d.pth from "
+            "the releases of toshas/torch-fidelity on GitHub and set "
+            "evaluation.extractor.weights=FILE; "
             "evaluation=classifier works without it"
         )
     found = sha256_of(path)
     if found != sha256:
         raise UserError(
-            f"evaluation.extractor.weights={weights} has SHA-256 {found[:16]}…, not {sha256[:16]}…: get the file "
-            "again, set evaluation.extractor.sha256 if you mean another one, or use evaluation=classifier"
+            f"evaluation.extractor.weights={weights} has SHA-256 {found[:16]}…, not "
+            f"{sha256[:16]}…: get the file "
+            "again, set evaluation.extractor.sha256 if you mean another one, or use "
+            "evaluation=classifier"
         )
 
 
@@ -110,7 +124,9 @@ def _inception(path: Path) -> nn.Module:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
-        own = io.BytesIO()  # the library unpickles without weights_only: it gets only what was read with it
+        own = (
+            io.BytesIO()
+        )  # the library unpickles without weights_only: it gets only what was read with it
         torch.save(torch.load(path, map_location="cpu", weights_only=True), own)
         own.seek(0)
         return FeatureExtractorInceptionV3(
@@ -118,4 +134,6 @@ def _inception(path: Path) -> nn.Module:
         )
     except Exception as error:  # a crafted file can raise anything; nothing in it was called
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise UserError(f"{path} does not hold the weights of Inception 2015-12-05 ({reason})") from None
+        raise UserError(
+            f"{path} does not hold the weights of Inception 2015-12-05 ({reason})"
+        ) from None

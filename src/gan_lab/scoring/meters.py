@@ -52,18 +52,22 @@ class Setting:
 
 
 class Samples(NamedTuple):
-    """uint8 images (n, C, H, W), and the classes that they have of their own, int64 (n,), where they have some."""
+    """uint8 images (n, C, H, W), and the classes that they have of their own, int64 (n,), where
+    they have some."""
 
     images: Tensor
     classes: Tensor | None = None
 
     def part(self, start: int, stop: int) -> Samples:
         """Those from `start` to before `stop`."""
-        return Samples(self.images[start:stop], None if self.classes is None else self.classes[start:stop])
+        return Samples(
+            self.images[start:stop], None if self.classes is None else self.classes[start:stop]
+        )
 
 
 class Batch(NamedTuple):
-    """uint8 images (n, C, H, W), their features (n, d) and logits (n, K), their numbers and splits, int64 (n,).
+    """uint8 images (n, C, H, W), their features (n, d) and logits (n, K), their numbers and splits,
+    int64 (n,).
 
     classes: int64 (n,), those of `Samples`.
     """
@@ -89,8 +93,8 @@ class Meter(Interface):
 class _Splitwise:
     """A score of logits, with its deviation over splits.
 
-    Where its value is the mean over splits its name says how many (is_classifier_10k_10x); AM Score's value is of all
-    samples at once (am_classifier_10k).
+    Where its value is the mean over splits its name says how many (is_classifier_10k_10x); AM
+    Score's value is of all samples at once (am_classifier_10k).
     """
 
     def __init__(self, setting: Setting, name: str, metric: Metric) -> None:
@@ -112,7 +116,9 @@ class _Splitwise:
 class _Chunkwise:
     """A score of features against one reference: one value for each chunk, or several of them."""
 
-    def __init__(self, setting: Setting, score: str, split: str, make: Callable[[], Metric]) -> None:
+    def __init__(
+        self, setting: Setting, score: str, split: str, make: Callable[[], Metric]
+    ) -> None:
         self.setting = setting
         self.score = score
         self.split = split
@@ -137,7 +143,10 @@ class _Chunkwise:
         self.metric = None
 
     def entries(self) -> dict[str, Entry]:
-        return {self.name(part): _over_chunks([value[part] for value in self.values]) for part in self.values[0]}
+        return {
+            self.name(part): _over_chunks([value[part] for value in self.values])
+            for part in self.values[0]
+        }
 
 
 class _Kernel(_Chunkwise):
@@ -151,7 +160,10 @@ class _Kernel(_Chunkwise):
 
 def _over_chunks(values: list[float]) -> Entry:
     tensor = torch.tensor(values, dtype=torch.float64)
-    return {"value": tensor.mean().item(), "std": tensor.std(correction=0).item() if len(values) > 1 else None}
+    return {
+        "value": tensor.mean().item(),
+        "std": tensor.std(correction=0).item() if len(values) > 1 else None,
+    }
 
 
 class _Histogram:
@@ -191,7 +203,8 @@ class _WithinClasses:
         check_own_classes(setting.protocol, setting.own_classes)
         if self.by == "classifier" and setting.extractor.name != "classifier":
             raise UserError(
-                f"msssim compares images of one class of the data, and the {setting.extractor.name} extractor has "
+                "msssim compares images of one class of the data, and the "
+                f"{setting.extractor.name} extractor has "
                 "other classes: use evaluation=classifier, or leave msssim out of evaluation.scores"
             )
         self.setting = setting
@@ -201,7 +214,9 @@ class _WithinClasses:
         own, extractor = self.by == "own", self.setting.extractor
         if self.metric is None:
             num_classes = (self.setting.own_classes if own else None) or extractor.num_classes
-            self.metric = self.setting.protocol.similarity(num_classes, batch.images.shape[1:]).to(device_of(extractor))
+            self.metric = self.setting.protocol.similarity(num_classes, batch.images.shape[1:]).to(
+                device_of(extractor)
+            )
         classes = batch.classes if own else batch.logits.argmax(1)
         assert classes is not None, "sample() gives as many as own_classes says"
         self.metric.update(batch.images, classes, batch.number)
@@ -222,7 +237,10 @@ class _WithinClasses:
             "classes": self.by,
         }
         if self.by == "own":
-            return {score_name(self.metric.protocol, "own", self.setting.samples): entry | {"extractor": OWN}}
+            return {
+                score_name(self.metric.protocol, "own", self.setting.samples): entry
+                | {"extractor": OWN}
+            }
         return {self.setting.name(self.metric.protocol): entry}
 
 
@@ -230,13 +248,15 @@ def check_own_classes(protocol: Protocol, own_classes: int | None) -> None:
     """Raises UserError where a score is asked within classes that samples do not have."""
     if protocol.uses_own_classes and protocol.msssim_classes == "own" and own_classes is None:
         raise UserError(
-            "evaluation.msssim_classes=own: these samples have no classes of their own (labels=none, and no critic "
+            "evaluation.msssim_classes=own: these samples have no classes of their own "
+            "(labels=none, and no critic "
             "with class logits); set evaluation.msssim_classes=classifier"
         )
 
 
 def meters_of(setting: Setting) -> list[Meter]:
-    """The meters of a protocol's scores. Raises UserError where a score cannot be made in this setting."""
+    """The meters of a protocol's scores. Raises UserError where a score cannot be made in this
+    setting."""
     if setting.extractor.features_only:
         check_scores_of_features(setting.protocol.scores, setting.extractor.name)
     return [meter for score in setting.protocol.scores for meter in METERS[score](setting)]
@@ -252,16 +272,28 @@ def _within_classes(setting: Setting) -> list[Meter]:
 
 def _inception_score(setting: Setting) -> list[_Splitwise]:
     splits = setting.protocol.splits
-    return [_Splitwise(setting, setting.name("is", splits), InceptionScore(setting.extractor.num_classes, splits))]
+    return [
+        _Splitwise(
+            setting,
+            setting.name("is", splits),
+            InceptionScore(setting.extractor.num_classes, splits),
+        )
+    ]
 
 
 def _am_score(setting: Setting) -> list[_Splitwise]:
-    return [_Splitwise(setting, setting.name("am"), AMScore(setting.train_marginal, setting.protocol.splits))]
+    return [
+        _Splitwise(
+            setting, setting.name("am"), AMScore(setting.train_marginal, setting.protocol.splits)
+        )
+    ]
 
 
 def _mode_score(setting: Setting) -> list[_Splitwise]:
     splits = setting.protocol.splits
-    return [_Splitwise(setting, setting.name("mode", splits), ModeScore(setting.train_marginal, splits))]
+    return [
+        _Splitwise(setting, setting.name("mode", splits), ModeScore(setting.train_marginal, splits))
+    ]
 
 
 def _frechet(setting: Setting) -> list[_Chunkwise]:
@@ -278,14 +310,20 @@ def _frechet(setting: Setting) -> list[_Chunkwise]:
 def _kernel(setting: Setting) -> list[_Chunkwise]:
     size = setting.protocol.kid_subset_size
     sides = {split: reference.moments.n for split, reference in setting.references.items()}
-    for side, count in {**sides, "a chunk of the samples": setting.samples // setting.protocol.chunks}.items():
+    for side, count in {
+        **sides,
+        "a chunk of the samples": setting.samples // setting.protocol.chunks,
+    }.items():
         if count < size:
             raise UserError(
-                f"KID takes subsets of evaluation.kid_subset_size={size}, and {side} has {count} images: set "
+                f"KID takes subsets of evaluation.kid_subset_size={size}, and {side} has {count} "
+                "images: set "
                 f"evaluation.kid_subset_size={count} or less, or leave kid out of evaluation.scores"
             )
     make = functools.partial(KernelDistance, subset_size=size)
-    return [_Kernel(setting, "kid", split, metric) for split, metric in _against_features(setting, make)]
+    return [
+        _Kernel(setting, "kid", split, metric) for split, metric in _against_features(setting, make)
+    ]
 
 
 def _manifold(setting: Setting) -> list[_Chunkwise]:
@@ -293,14 +331,19 @@ def _manifold(setting: Setting) -> list[_Chunkwise]:
     return [_Chunkwise(setting, "prdc", split, make) for split, make in made]
 
 
-def _against_features(setting: Setting, metric: Callable[[], Metric]) -> list[tuple[str, Callable[[], Metric]]]:
+def _against_features(
+    setting: Setting, metric: Callable[[], Metric]
+) -> list[tuple[str, Callable[[], Metric]]]:
     def make(reference: Reference) -> Metric:
         made = metric().to(device_of(setting.extractor))
         if parallel.rank() == 0:  # the processes' states are put together
             made.update(reference.features, real=True)
         return made
 
-    return [(split, functools.partial(make, reference)) for split, reference in setting.references.items()]
+    return [
+        (split, functools.partial(make, reference))
+        for split, reference in setting.references.items()
+    ]
 
 
 METERS: dict[str, Callable[[Setting], Sequence[Meter]]] = {

@@ -14,8 +14,23 @@ from gan_lab.metrics.frechet import Moments
 from gan_lab.metrics.ms_ssim import MSSSIM, PAIRS
 from gan_lab.metrics.ssim import VARIANTS
 
-SCORES = ("is", "am", "mode", "fid", "kid", "prdc", "entropy", "msssim")  # gan_lab.scoring.meters makes each
-SCORES_OF_LOGITS = ("is", "am", "mode", "entropy", "msssim")  # the last takes the classes of images from them
+SCORES = (
+    "is",
+    "am",
+    "mode",
+    "fid",
+    "kid",
+    "prdc",
+    "entropy",
+    "msssim",
+)  # gan_lab.scoring.meters makes each
+SCORES_OF_LOGITS = (
+    "is",
+    "am",
+    "mode",
+    "entropy",
+    "msssim",
+)  # the last takes the classes of images from them
 CLASSES = ("auto", "own", "classifier")
 """Where the classes of MS-SSIM come from; see `Protocol`."""
 
@@ -24,21 +39,24 @@ CLASSES = ("auto", "own", "classifier")
 class Protocol:
     """extractor: makes the extractor (see gan_lab.scoring.extractors).
 
-    scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the samples, but AM Score's
-        value is of all samples at once), fid, kid, prdc (from features, against each split of the real data; mean and
-        std over `chunks` parts), entropy (of C(x), with the histogram of classes) and msssim (of the images, within
-        classes).
-    samples: scored after training, or by scripts/evaluate.py. samples_in_training: every `evaluate_every` steps.
+    scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the samples,
+        but AM Score's value is of all samples at once), fid, kid, prdc (from features, against each
+        split of the real data; mean and std over `chunks` parts), entropy (of C(x), with the
+        histogram of classes) and msssim (of the images, within classes).
+    samples: scored after training, or by scripts/evaluate.py. samples_in_training: every
+    `evaluate_every` steps.
     batch_size: images generated, and passed through the extractor, at once.
     kid_subset_size: of the subsets whose mean KID is.
-    msssim_images: of each class. msssim_pairs: of these, "rounds" (half as many pairs, also in a class with fewer
-        images), "disjoint" or "all", see gan_lab.metrics.MSSSIM. Table 4-2 has 10 images, 5 pairs.
+    msssim_images: of each class. msssim_pairs: of these, "rounds" (half as many pairs, also in a
+        class with fewer images), "disjoint" or "all", see gan_lab.metrics.MSSSIM. Table 4-2 has 10
+        images, 5 pairs.
     msssim_variant: "abs" (|σ_xy| in place of σ_xy, as Table 4-2) or "signed".
-    msssim_classes: "own", a sample's class is the one it was drawn with or the critic's own label, as in Table 4-2;
-        "classifier", the one that the data's classifier sees; "auto", own where samples have classes of their own.
+    msssim_classes: "own", a sample's class is the one it was drawn with or the critic's own label,
+        as in Table 4-2; "classifier", the one that the data's classifier sees; "auto", own where
+        samples have classes of their own.
 
-    Errors: UserError for an unknown score, one that the extractor is not fit for, fewer samples than splits or chunks,
-    numbers out of range.
+    Errors: UserError for an unknown score, one that the extractor is not fit for, fewer samples
+    than splits or chunks, numbers out of range.
     """
 
     extractor: Any
@@ -67,28 +85,45 @@ class Protocol:
         for name in counts:
             checks.whole(name, getattr(self, name), at_least=1)
         if not self.scores:
-            raise UserError(f"scores is empty: choose from {', '.join(SCORES)}, or take evaluation=off without it")
+            raise UserError(
+                f"scores is empty: choose from {', '.join(SCORES)}, or take evaluation=off without "
+                "it"
+            )
         for score in self.scores:
             if score not in SCORES:
-                raise UserError(f"scores: there is no score {score!r}; choose from {', '.join(SCORES)}")
+                raise UserError(
+                    f"scores: there is no score {score!r}; choose from {', '.join(SCORES)}"
+                )
         if self.msssim_images < 2:
             raise UserError(f"msssim_images={self.msssim_images} has no pair: use at least 2")
         for name, words in (("pairs", PAIRS), ("variant", VARIANTS), ("classes", CLASSES)):
             checks.choice(f"msssim_{name}", getattr(self, f"msssim_{name}"), words)
         if getattr(self.extractor, "features_only", False):
             check_scores_of_features(self.scores, self.extractor.name)
-        self.check_count(self.samples, f"evaluation.samples={self.samples}", splits=self.splits, chunks=self.chunks)
+        self.check_count(
+            self.samples,
+            f"evaluation.samples={self.samples}",
+            splits=self.splits,
+            chunks=self.chunks,
+        )
         in_training = f"evaluation.samples_in_training={self.samples_in_training}"
         self.check_count(self.samples_in_training, in_training, splits=self.splits)
 
     @property
     def uses_own_classes(self) -> bool:
-        """Whether a score needs the classes that samples have of their own, where they have some."""
+        """Whether a score needs the classes that samples have of their own, where they have
+        some."""
         return "msssim" in self.scores and self.msssim_classes != "classifier"
 
     def similarity(self, num_classes: int, image_shape: Sequence[int]) -> MSSSIM:
         """The MS-SSIM within classes that is asked for, of images (C, H, W)."""
-        return MSSSIM(num_classes, image_shape, self.msssim_images, self.msssim_pairs, variant=self.msssim_variant)
+        return MSSSIM(
+            num_classes,
+            image_shape,
+            self.msssim_images,
+            self.msssim_pairs,
+            variant=self.msssim_variant,
+        )
 
     @property
     def in_training(self) -> Protocol:
@@ -97,11 +132,13 @@ class Protocol:
 
     @staticmethod
     def check_count(samples: int, what: str, **parts_of: int) -> None:
-        """UserError, beginning with `what`, when one of so many splits or chunks would have fewer than two samples."""
+        """UserError, beginning with `what`, when one of so many splits or chunks would have fewer
+        than two samples."""
         for name, parts in parts_of.items():
             if samples < 2 * parts:
                 raise UserError(
-                    f"{what}: too few samples for evaluation.{name}={parts}, which needs at least {2 * parts}; take "
+                    f"{what}: too few samples for evaluation.{name}={parts}, which needs at least "
+                    f"{2 * parts}; take "
                     f"more samples or set evaluation.{name}={max(1, samples // 2)}"
                 )
 
@@ -110,7 +147,8 @@ class Protocol:
 class Reference:
     """What is kept of a split of the real data, as the extractor sees it.
 
-    moments: of its features. marginal: the mean of C(x), (K,). features: (n, d), where a score needs them.
+    moments: of its features. marginal: the mean of C(x), (K,). features: (n, d), where a score
+    needs them.
     """
 
     moments: Moments
@@ -124,29 +162,48 @@ def needs_features(scores: Sequence[str]) -> bool:
 
 
 Entry = dict[str, Any]
-"""A score in a record: value (AM Score's is of all samples at once, its std over splits), std (population, over splits
-or chunks; None where there is one), n_samples, splits, chunks, extractor, and the terms of a score that has some."""
+"""A score in a record: value (AM Score's is of all samples at once, its std over splits), std
+(population, over splits or chunks; None where there is one), n_samples, splits, chunks, extractor,
+and the terms of a score that has some."""
 
-TERMS = ("marginal_entropy", "marginal_divergence", "conditional_entropy")  # of IS, Mode and AM Score, for their curves
+TERMS = (
+    "marginal_entropy",
+    "marginal_divergence",
+    "conditional_entropy",
+)  # of IS, Mode and AM Score, for their curves
 
 
-def score_name(score: str, extractor: str, samples: int, parts: int = 1, reference: str | None = None) -> str:
-    """<score>_<extractor>_<samples>[_<parts>x][_<reference split>], as "fid_inception_500k_10x_train"."""
+def score_name(
+    score: str, extractor: str, samples: int, parts: int = 1, reference: str | None = None
+) -> str:
+    """<score>_<extractor>_<samples>[_<parts>x][_<reference split>], as
+    "fid_inception_500k_10x_train"."""
     count = f"{samples // 1000}k" if samples % 1000 == 0 else str(samples)
     return "_".join(
-        [score, extractor, count, *([f"{parts}x"] if parts > 1 else []), *([reference] if reference else [])]
+        [
+            score,
+            extractor,
+            count,
+            *([f"{parts}x"] if parts > 1 else []),
+            *([reference] if reference else []),
+        ]
     )
 
 
 def score_text(entry: Entry) -> str:
-    """ "7.68 ± 0.03": the value, and its standard deviation over splits or chunks where there is one.
+    """ "7.68 ± 0.03": the value, and its standard deviation over splits or chunks where there is
+     one.
 
     Of MS-SSIM also in how many classes there were fewer pairs than its name says.
     """
     value, std = float(entry["value"]), entry["std"]
     text = f"{value:.4g}" if std is None else f"{value:.4g} ± {float(std):.2g}"
     fewer = sum(pairs < entry["pairs"] for pairs in entry.get("pairs_per_class", []))
-    return f"{text} (fewer pairs in {fewer} of {len(entry['pairs_per_class'])} classes)" if fewer else text
+    return (
+        f"{text} (fewer pairs in {fewer} of {len(entry['pairs_per_class'])} classes)"
+        if fewer
+        else text
+    )
 
 
 def check_scores_of_features(scores: Sequence[str], extractor: str) -> None:
@@ -155,6 +212,8 @@ def check_scores_of_features(scores: Sequence[str], extractor: str) -> None:
     if refused:
         possible = ", ".join(score for score in SCORES if score not in SCORES_OF_LOGITS)
         raise UserError(
-            f"evaluation.scores: {', '.join(refused)} need class probabilities, and those of the {extractor} extractor "
-            f"are poor on small images: choose from {possible}, or use evaluation=classifier or inception"
+            f"evaluation.scores: {', '.join(refused)} need class probabilities, and those of the "
+            f"{extractor} extractor "
+            f"are poor on small images: choose from {possible}, or use evaluation=classifier or "
+            "inception"
         )

@@ -1,4 +1,5 @@
-"""How scores are made: so many samples, in so many parts, against these references; and what they are called."""
+"""How scores are made: so many samples, in so many parts, against these references; and what they
+are called."""
 
 from __future__ import annotations
 
@@ -16,8 +17,11 @@ from gan_lab.scoring.meters import Batch, Meter, Samples, Setting, meters_of
 from gan_lab.scoring.protocol import Entry, Protocol, Reference
 
 
-def measure_reference(images: Iterable[Tensor], extractor: Extractor, keep_features: bool) -> Reference:
-    """Pass batches of uint8 images through the extractor; float64 sums, constant memory unless features are kept."""
+def measure_reference(
+    images: Iterable[Tensor], extractor: Extractor, keep_features: bool
+) -> Reference:
+    """Pass batches of uint8 images through the extractor; float64 sums, constant memory unless
+    features are kept."""
     distance = FrechetDistance(extractor.num_features).to(device_of(extractor))
     total = torch.zeros(extractor.num_classes, dtype=torch.float64, device=device_of(extractor))
     kept = []
@@ -30,7 +34,9 @@ def measure_reference(images: Iterable[Tensor], extractor: Extractor, keep_featu
             count += len(batch)
             if keep_features:
                 kept.append(features)
-        return Reference(distance.real_moments(), total / count, torch.cat(kept) if keep_features else None)
+        return Reference(
+            distance.real_moments(), total / count, torch.cat(kept) if keep_features else None
+        )
 
 
 def score_samples(
@@ -44,17 +50,23 @@ def score_samples(
 ) -> dict[str, Entry]:
     """Scores of `samples` images, by name.
 
-    sample(b): the b-th batch of `protocol.batch_size` samples; the last may be longer than what is used of it.
-    references: by split, what FID, KID and PRDC compare with. train_marginal: (K,), what AM and Mode Score do.
-    own_classes: how many classes samples have of their own; None: none, or it is not known which is whose.
-    Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule. Of several processes each
-    takes batches that follow one another, so that together the samples keep their order (KID's subsets depend on it);
-    all of them return the scores of all samples.
+    sample(b): the b-th batch of `protocol.batch_size` samples; the last may be longer than what is
+    used of it.
+    references: by split, what FID, KID and PRDC compare with. train_marginal: (K,), what AM and
+    Mode Score do.
+    own_classes: how many classes samples have of their own; None: none, or it is not known which is
+    whose. Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule.
+    Of several processes each takes batches that follow one another, so that together the samples
+    keep their order (KID's subsets depend on it); all of them return the scores of all samples.
     """
-    meters = meters_of(Setting(extractor, references, train_marginal, protocol, samples, own_classes))
+    meters = meters_of(
+        Setting(extractor, references, train_marginal, protocol, samples, own_classes)
+    )
     ends = [math.ceil((chunk + 1) * samples / protocol.chunks) for chunk in range(protocol.chunks)]
     batches = math.ceil(samples / protocol.batch_size)
-    begin, end = (rank * batches // parallel.world_size() for rank in (parallel.rank(), parallel.rank() + 1))
+    begin, end = (
+        rank * batches // parallel.world_size() for rank in (parallel.rank(), parallel.rank() + 1)
+    )
     with undisturbed(extractor):
         for batch in range(begin, max(end, begin + 1)):
             position = batch * protocol.batch_size
@@ -62,7 +74,9 @@ def score_samples(
             images = drawn.images
             features, logits = extractor(images)
             start = 0
-            if not len(images):  # this process has no batch; some meters learn the size of images from their first
+            if not len(
+                images
+            ):  # this process has no batch; some meters learn the size of images from their first
                 index = torch.zeros(0, dtype=torch.int64, device=logits.device)
                 for meter in meters:
                     meter.update(Batch(images, features, logits, index, index, drawn.classes))
@@ -73,7 +87,9 @@ def score_samples(
                 index = torch.arange(position, position + stop - start, device=logits.device)
                 split = index * protocol.splits // samples
                 own = drawn.part(start, stop)
-                part = Batch(own.images, features[start:stop], logits[start:stop], index, split, own.classes)
+                part = Batch(
+                    own.images, features[start:stop], logits[start:stop], index, split, own.classes
+                )
                 for meter in meters:
                     meter.update(part)
                 position += stop - start
@@ -87,7 +103,9 @@ def score_samples(
         "n_samples": samples,
         "splits": protocol.splits,
         "chunks": protocol.chunks,
-        "extractor": {key: extractor.identity[key] for key in ("name", "architecture", "weights_sha256")},
+        "extractor": {
+            key: extractor.identity[key] for key in ("name", "architecture", "weights_sha256")
+        },
     }
     return {name: about | entry for name, entry in entries.items()}
 
@@ -106,5 +124,6 @@ def check_scores(
     samples: int,
     own_classes: int | None = None,
 ) -> None:
-    """UserError where `score_samples` could not score with these arguments, which it finds out without a sample."""
+    """UserError where `score_samples` could not score with these arguments, which it finds out
+    without a sample."""
     meters_of(Setting(extractor, references, train_marginal, protocol, samples, own_classes))

@@ -25,15 +25,21 @@ _begun: list[tuple[Path, dict[str, list[str]], Path]] = []  # of this process
 
 
 class SweepCallback(Callback):
-    """Notes the cells of a sweep before its first job starts, and those that fail, whatever the launcher."""
+    """Notes the cells of a sweep before its first job starts, and those that fail, whatever the
+    launcher."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Part of Hydra's interface. A sweep that cannot be composed is left to Hydra's own message."""
+        """Part of Hydra's interface. A sweep that cannot be composed is left to Hydra's own
+        message."""
         loader = GlobalHydra.instance().config_loader()
-        typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+        typed = [
+            f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()
+        ]
         typed += list(config.hydra.overrides.task)
         setup_globals()
-        _ = config.hydra.sweep.dir  # its time of day is now settled, for the cells and for the launcher
+        _ = (
+            config.hydra.sweep.dir
+        )  # its time of day is now settled, for the cells and for the launcher
         cells = {}
         try:
             parsed = OverridesParser.create(config_loader=loader).parse_overrides(typed)
@@ -51,10 +57,15 @@ class SweepCallback(Callback):
         _begun.append((sweep_dir, cells, sweeps.note_cells(sweep_dir, cells)))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Part of Hydra's interface; in the process of the job. Its error may have come before it had a record."""
+        """Part of Hydra's interface; in the process of the job. Its error may have come before it
+        had a record."""
         if config.hydra.mode == RunMode.MULTIRUN and job_return.status == JobStatus.FAILED:
             error = job_return._return_value
-            why = str(error) if isinstance(error, HydraException) else f"{type(error).__name__}: {error}"
+            why = (
+                str(error)
+                if isinstance(error, HydraException)
+                else f"{type(error).__name__}: {error}"
+            )
             sweeps.note_failed(cell_dir(config), sweeps.typed(job_return.overrides or ()), why)
 
 
@@ -67,7 +78,10 @@ def tell_ending() -> None:
     """Print what became of the sweep that this process has run, if it has."""
     while _begun:
         sweep_dir, planned, noted = _begun.pop()
-        cells = [sweeps.read_cell(sweep_dir / subdir, typed, time.time()) for subdir, typed in planned.items()]
+        cells = [
+            sweeps.read_cell(sweep_dir / subdir, typed, time.time())
+            for subdir, typed in planned.items()
+        ]
         cells = sweeps.with_failures(cells)
         sent = sweep_dir in sweeps.SENT
         if not sent and all(cell.state == "waiting" for cell in cells):

@@ -1,6 +1,7 @@
 """A sweep's directory: which cells it has and what became of each. Torch-free.
 
-Hydra tells nobody of a sweep which of its jobs failed but the first; the records in its directory do.
+Hydra tells nobody of a sweep which of its jobs failed but the first; the records in its directory
+do.
 """
 
 from __future__ import annotations
@@ -48,30 +49,37 @@ class Cell:
     score: str | None = None
 
 
-# What a call is about to run ------------------------------------------------------------------------------------------
+# What a call is about to run ----------------------------------------------------------------------
 
 
 def check_place(folder: Path) -> None:
     """Refuse what is in the way of a folder of a sweep: its own, or a cell's. Raises UserError."""
     too_long = next((part for part in folder.parts if len(os.fsencode(part)) > 255), None)
     if too_long is not None:
-        raise UserError(f"{too_long[:60]}... is too long for a folder's name: set a shorter hydra.sweep.subdir")
+        raise UserError(
+            f"{too_long[:60]}... is too long for a folder's name: set a shorter hydra.sweep.subdir"
+        )
     if folder.is_symlink():
         raise UserError(f"{folder} is a link: remove it, or name another hydra.sweep.dir")
     for one in (folder, *folder.parents):
         if one.exists() and not one.is_dir():
-            raise UserError(f"{one} is a file, where a folder is made: remove it, or name another place")
+            raise UserError(
+                f"{one} is a file, where a folder is made: remove it, or name another place"
+            )
 
 
 def check_own_files(sweep_dir: Path) -> None:
     """Refuse what is in the way of a sweep's own files. Raises UserError."""
     check_place(sweep_dir / CELLS)
     if (sweep_dir / "multirun.yaml").is_symlink():
-        raise UserError(f"{sweep_dir / 'multirun.yaml'} is a link: remove it, or name another hydra.sweep.dir")
+        raise UserError(
+            f"{sweep_dir / 'multirun.yaml'} is a link: remove it, or name another hydra.sweep.dir"
+        )
 
 
 def note_cells(sweep_dir: Path, cells: Mapping[str, Sequence[str]]) -> Path:
-    """Leave in the sweep's directory what {sub-directory: overrides} it is going to run. Returns the file."""
+    """Leave in the sweep's directory what {sub-directory: overrides} it is going to run. Returns
+    the file."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}.json"
     content = {"cells": {subdir: list(overrides) for subdir, overrides in cells.items()}}
     write_atomically(sweep_dir / CELLS / name, json.dumps(content, indent=1) + "\n")
@@ -85,13 +93,18 @@ def forget(noted: Path) -> None:
         noted.parent.rmdir()
 
 
-def note_failed(run_dir: Path, overrides: Sequence[str], reason: str, status: str = "failed") -> None:
-    """Keep how a cell ended that may not have said so itself: in its record, unless one stands there that has ended.
+def note_failed(
+    run_dir: Path, overrides: Sequence[str], reason: str, status: str = "failed"
+) -> None:
+    """Keep how a cell ended that may not have said so itself: in its record, unless one stands
+    there that has ended.
 
     That one may be of an earlier call, or of another run; `with_failures` tells the difference.
     """
     _failed[run_dir] = reason
-    with suppress(OSError):  # no room, no permission, or no such name: `with_failures` knows it still
+    with suppress(
+        OSError
+    ):  # no room, no permission, or no such name: `with_failures` knows it still
         _keep(run_dir, overrides, reason, status)
 
 
@@ -106,7 +119,9 @@ def _keep(run_dir: Path, overrides: Sequence[str], reason: str, status: str) -> 
         if record["status"] != "running":
             return
     else:  # before it had a record
-        record = records.RunRecord(run_dir, {"version": versions.VERSION, "command": list(overrides)})
+        record = records.RunRecord(
+            run_dir, {"version": versions.VERSION, "command": list(overrides)}
+        )
     record.update(status=status, reason=reason)
 
 
@@ -114,7 +129,8 @@ _failed: dict[Path, str] = {}  # by run directory; of this process
 
 
 def with_failures(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells, those that failed in this process told so even where an older record stands in their folder."""
+    """The cells, those that failed in this process told so even where an older record stands in
+    their folder."""
     return [
         replace(cell, state="failed", reason=_failed[cell.run_dir])
         if cell.run_dir in _failed and cell.state in ("finished", "running", "silent", "waiting")
@@ -123,21 +139,26 @@ def with_failures(cells: Iterable[Cell]) -> list[Cell]:
     ]
 
 
-# What became of it ----------------------------------------------------------------------------------------------------
+# What became of it --------------------------------------------------------------------------------
 
 
 def read_cells(sweep_dir: Path, now: float | None = None) -> list[Cell]:
-    """Every cell below a directory, in the order of their names: those with a record, and those that wait for one.
+    """Every cell below a directory, in the order of their names: those with a record, and those
+    that wait for one.
 
     now: seconds since the epoch. Raises UserError where there is no cell.
     """
     now = time.time() if now is None else now
     if not sweep_dir.is_dir():
-        raise UserError(f"{sweep_dir}: there is no such folder; name the directory of a sweep (hydra.sweep.dir)")
+        raise UserError(
+            f"{sweep_dir}: there is no such folder; name the directory of a sweep (hydra.sweep.dir)"
+        )
     planned, damaged = _planned(sweep_dir)
     places = planned.keys() | {path.parent for path in sweep_dir.rglob(folder.RECORD)}
     if not places and not damaged:
-        raise UserError(f"{sweep_dir}: there is no {folder.RECORD} below it; name the directory of a sweep")
+        raise UserError(
+            f"{sweep_dir}: there is no {folder.RECORD} below it; name the directory of a sweep"
+        )
     found = [read_cell(place, planned.get(place), now) for place in sorted(places, key=_natural)]
     return [*found, *(Cell(path, (), "failed", reason) for path, reason in damaged.items())]
 
@@ -155,7 +176,12 @@ def read_cell(run_dir: Path, overrides: Sequence[str] | None, now: float) -> Cel
         return Cell(run_dir, tuple(overrides or ()), "failed", str(error))
     command = [str(part) for part in record.get("command") or [] if "=" in str(part)]
     config = record.get("config") or {}
-    state, step, seconds, eta = record.get("status"), record.get("generator_steps") or 0, record.get("seconds"), None
+    state, step, seconds, eta = (
+        record.get("status"),
+        record.get("generator_steps") or 0,
+        record.get("seconds"),
+        None,
+    )
     reason = record.get("reason")
     if state not in records.STATUSES:
         state, reason = "failed", f"no status {state!r}"
@@ -169,7 +195,10 @@ def read_cell(run_dir: Path, overrides: Sequence[str] | None, now: float) -> Cel
         silent = now - max(_changed(run_dir / name) for name in _SIGNS)
         interval = (per_step or 0.0) * config.get("log_every", 1)
         if silent > max(_SILENT_SECONDS, _SILENT_INTERVALS * interval):
-            state, reason = "silent", f"nothing written for {duration(silent)}: its process may be gone"
+            state, reason = (
+                "silent",
+                f"nothing written for {duration(silent)}: its process may be gone",
+            )
         elif per_step is not None and "max_generator_steps" in config:
             eta = per_step * (config["max_generator_steps"] - step)
     return Cell(
@@ -193,7 +222,8 @@ def summary(cells: Iterable[Cell]) -> str:
 
 
 def ending(sweep_dir: Path, cells: Sequence[Cell], go_on: bool = False) -> list[str]:
-    """What to say at the end of a sweep: counts, the reason of every cell that is not finished, what to do.
+    """What to say at the end of a sweep: counts, the reason of every cell that is not finished,
+    what to do.
 
     go_on: its jobs may still run, or wait for their turn, without it.
     """
@@ -203,14 +233,19 @@ def ending(sweep_dir: Path, cells: Sequence[Cell], go_on: bool = False) -> list[
         if cell.state != "finished":
             what = telling(cell.overrides, common) or "as asked"
             lines.append(
-                f"  {cell.state:<11} {cell.run_dir.name}  {what}" + (f": {cell.reason}" if cell.reason else "")
+                f"  {cell.state:<11} {cell.run_dir.name}  {what}"
+                + (f": {cell.reason}" if cell.reason else "")
             )
     if go_on and any(cell.state in ("running", "silent", "waiting") for cell in cells):
         lines.append(
-            f"jobs that were sent go on; see them with: python scripts/status.py {shlex.quote(str(sweep_dir))}"
+            "jobs that were sent go on; see them with: python scripts/status.py "
+            f"{shlex.quote(str(sweep_dir))}"
         )
     elif any(cell.state in MISSING for cell in cells):
-        lines.append("the same command runs what is missing (with existing_run=resume, into the same hydra.sweep.dir)")
+        lines.append(
+            "the same command runs what is missing (with existing_run=resume, into the same "
+            "hydra.sweep.dir)"
+        )
     return lines
 
 
@@ -238,7 +273,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 60} min" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02} h"
 
 
-_SIGNS = (folder.METRICS, folder.RECORD, folder.CONFIG, folder.CHECKPOINTS, folder.SAMPLES, folder.OUTPUT)
+_SIGNS = (
+    folder.METRICS,
+    folder.RECORD,
+    folder.CONFIG,
+    folder.CHECKPOINTS,
+    folder.SAMPLES,
+    folder.OUTPUT,
+)
 
 
 class _Plan(TypedDict):
@@ -248,7 +290,8 @@ class _Plan(TypedDict):
 
 
 def _planned(sweep_dir: Path) -> tuple[dict[Path, list[str]], dict[Path, str]]:
-    """What all calls together were going to run, the newest one decides what a cell is; and why files say nothing."""
+    """What all calls together were going to run, the newest one decides what a cell is; and why
+    files say nothing."""
     planned: dict[Path, list[str]] = {}
     damaged: dict[Path, str] = {}
     for path in sorted((sweep_dir / CELLS).glob("*.json")):
@@ -256,7 +299,9 @@ def _planned(sweep_dir: Path) -> tuple[dict[Path, list[str]], dict[Path, str]]:
             content = read_json(path)
             if wrong := misfit(content, _Plan):
                 raise ValueError(wrong)
-            if outside := next((subdir for subdir in content["cells"] if not _is_below(subdir)), None):
+            if outside := next(
+                (subdir for subdir in content["cells"] if not _is_below(subdir)), None
+            ):
                 raise ValueError(f"{outside[:60]!r} is no folder in the sweep's")
         except FileNotFoundError:  # that call has just taken its plan back
             continue
@@ -303,7 +348,11 @@ def _headline(record: Mapping[str, Any]) -> str | None:
     for name, points in (record.get("history") or {}).items() if not scores else ():
         if points and "." not in name:
             scores[name] = points[-1][1]
-    name = min(scores, key=lambda name: (not name.startswith("fid"), not name.startswith("is")), default=None)
+    name = min(
+        scores,
+        key=lambda name: (not name.startswith("fid"), not name.startswith("is")),
+        default=None,
+    )
     if name is None:
         return None
     value = scores[name]

@@ -1,4 +1,5 @@
-"""Which launchers take cells of several devices, and where the loggers of a sweep group its runs. Torch-free."""
+"""Which launchers take cells of several devices, and where the loggers of a sweep group its runs.
+Torch-free."""
 
 from __future__ import annotations
 
@@ -13,29 +14,42 @@ from gan_lab.terminal import quoted
 
 
 def logger_groups(config: DictConfig, sweep_dir: Path) -> dict[str, str]:
-    """{field: group} of the loggers that have groups and were given none: a sweep's runs are one, named as its folder.
+    """{field: group} of the loggers that have groups and were given none: a sweep's runs are one,
+    named as its folder.
 
     It stands in the run's config.yaml then, so that a job that is resumed alone stays in its group.
     """
     nodes = config.logger.items()
-    return {f"logger.{name}.group": sweep_dir.name for name, node in nodes if node.get("group", "") is None}
+    return {
+        f"logger.{name}.group": sweep_dir.name
+        for name, node in nodes
+        if node.get("group", "") is None
+    }
 
 
 def uses_several_devices(config: DictConfig) -> bool:
     """Whether a run may be of more than one process; `auto` may be any number."""
     trainer = config.trainer
-    return trainer.get("strategy") is not None and (trainer.get("devices"), trainer.get("num_nodes", 1)) != (1, 1)
+    return trainer.get("strategy") is not None and (
+        trainer.get("devices"),
+        trainer.get("num_nodes", 1),
+    ) != (1, 1)
 
 
-def check_devices_of_job(config: DictConfig, launcher: str, overrides: Iterable[str], run_dir: Path) -> None:
+def check_devices_of_job(
+    config: DictConfig, launcher: str, overrides: Iterable[str], run_dir: Path
+) -> None:
     """Refuse several devices in a job that runs in the process of its sweep. Raises UserError.
 
-    Lightning would start the other processes with this one's command line, which is the whole sweep's.
+    Lightning would start the other processes with this one's command line, which is the whole
+    sweep's.
     """
     if launcher in ("serial", "basic") and uses_several_devices(config):
         alone = shlex.join([*overrides, f"run_dir={quoted(run_dir)}"])
         raise UserError(
-            f"trainer.devices={config.trainer.devices}: several devices need a process for each cell: add "
-            f"hydra/launcher=joblib hydra.launcher.n_jobs=1 to the sweep, or run this cell by itself: "
+            f"trainer.devices={config.trainer.devices}: several devices need a process for each "
+            "cell: add "
+            "hydra/launcher=joblib hydra.launcher.n_jobs=1 to the sweep, or run this cell by "
+            "itself: "
             f"python train.py {alone}"
         )

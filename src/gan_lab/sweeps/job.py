@@ -1,4 +1,5 @@
-"""One cell of a sweep in a process of its own: what the launchers of `hydra_plugins` send there. Torch-free."""
+"""One cell of a sweep in a process of its own: what the launchers of `hydra_plugins` send there.
+Torch-free."""
 
 from __future__ import annotations
 
@@ -34,14 +35,22 @@ from gan_lab.records import folder
 from gan_lab.sweeps import devices
 from gan_lab.terminal import quoted
 
-_OF_THE_SWEEP = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper", "hydra.sweep.", "hydra.mode")
+_OF_THE_SWEEP = (
+    "hydra/launcher",
+    "hydra.launcher",
+    "hydra/sweeper",
+    "hydra.sweeper",
+    "hydra.sweep.",
+    "hydra.mode",
+)
 
 
 @dataclass
 class Job:
     """One cell of a sweep, ready to be sent to another process. Calling it there trains.
 
-    parent: the process that must be alive, on this machine; None where the cell outlives its sweep (Slurm).
+    parent: the process that must be alive, on this machine; None where the cell outlives its sweep
+    (Slurm).
     """
 
     number: int
@@ -52,7 +61,9 @@ class Job:
     singletons: dict[Any, Any]
     folder: str  # working directory
     parent: int | None
-    script: str | None  # what starts a cell of several devices; None where Slurm has started a process for each
+    script: (
+        str | None
+    )  # what starts a cell of several devices; None where Slurm has started a process for each
     requeued: bool = False  # this process ends so that another one goes on
 
     def __call__(self) -> tuple[bool, str]:
@@ -66,19 +77,30 @@ class Job:
             return False, str(error)
         except KeyboardInterrupt as stop:
             if self.requeued:  # no result must be left: that of the next part is waited for
-                raise SystemExit(stop.__context__.code if isinstance(stop.__context__, SystemExit) else -1) from None
+                raise SystemExit(
+                    stop.__context__.code if isinstance(stop.__context__, SystemExit) else -1
+                ) from None
             return False, f"interrupted: {stop or 'KeyboardInterrupt'}"
         except OSError as error:
-            return False, f"{error.filename} cannot be used ({error.strerror})" if error.filename else str(error)
+            return (
+                False,
+                f"{error.filename} cannot be used ({error.strerror})"
+                if error.filename
+                else str(error),
+            )
         except BaseException as error:
             if self.requeued:
                 raise
             traceback.print_exc()
-            return False, f"{type(error).__name__}: {error}; its traceback is in its {folder.OUTPUT}"
+            return (
+                False,
+                f"{type(error).__name__}: {error}; its traceback is in its {folder.OUTPUT}",
+            )
         return True, ""
 
     def to_go_on(self) -> Job:
-        """The cell for another process, which goes on where this one, that will soon be told to end, has come."""
+        """The cell for another process, which goes on where this one, that will soon be told to
+        end, has come."""
         self.requeued = True
         return replace(self, overrides=[*self.overrides, "existing_run=resume"], requeued=False)
 
@@ -112,11 +134,17 @@ class Job:
         _ = result.return_value  # raises the job's error
 
     def _run_script(self, script: str, composed: DictConfig, run_dir: Path) -> None:
-        """The cell as a single run: Lightning starts its other processes with the same command line."""
+        """The cell as a single run: Lightning starts its other processes with the same command
+        line."""
         groups = [
-            f"{field}={quoted(group)}" for field, group in devices.logger_groups(composed, run_dir.parent).items()
+            f"{field}={quoted(group)}"
+            for field, group in devices.logger_groups(composed, run_dir.parent).items()
         ]
-        own = [typed for typed in self.sweep.hydra.overrides.hydra if not typed.startswith(_OF_THE_SWEEP)]
+        own = [
+            typed
+            for typed in self.sweep.hydra.overrides.hydra
+            if not typed.startswith(_OF_THE_SWEEP)
+        ]
         where = ["--config-dir", found] if (found := _config_dir(self.sweep)) else []
         command = [sys.executable, script, *where, *own, *self.overrides, *groups, "hydra.mode=RUN"]
         before = (run_dir / folder.OUTPUT).stat().st_size
@@ -129,10 +157,21 @@ class Job:
                     told = True
                 time.sleep(0.2)
         if process.returncode != 0:
-            lines = (run_dir / folder.OUTPUT).read_bytes()[before:].decode(errors="replace").splitlines()
+            lines = (
+                (run_dir / folder.OUTPUT)
+                .read_bytes()[before:]
+                .decode(errors="replace")
+                .splitlines()
+            )
             said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-            why = said[-1] if said else f"its process ended with {process.returncode}; see its {folder.OUTPUT}"
-            sweeps.note_failed(run_dir, sweeps.typed(self.overrides), why, "failed" if said else "interrupted")
+            why = (
+                said[-1]
+                if said
+                else f"its process ended with {process.returncode}; see its {folder.OUTPUT}"
+            )
+            sweeps.note_failed(
+                run_dir, sweeps.typed(self.overrides), why, "failed" if said else "interrupted"
+            )
             raise CompactHydraException(why)
 
     def composed(self) -> DictConfig:
@@ -140,7 +179,9 @@ class Job:
         return compose_cell(self.context.config_loader, self.sweep, self.overrides, self.number)
 
 
-def compose_cell(loader: ConfigLoader, sweep: DictConfig, overrides: Sequence[str], number: int) -> DictConfig:
+def compose_cell(
+    loader: ConfigLoader, sweep: DictConfig, overrides: Sequence[str], number: int
+) -> DictConfig:
     """The config of a cell, as Hydra's own launchers compose it."""
     composed = loader.load_sweep_config(sweep, list(overrides))
     with open_dict(composed):
@@ -160,9 +201,11 @@ def place(composed: DictConfig) -> tuple[Path, str]:
 
 
 class Places:
-    """Where the cells of a sweep go, see `place`: a whole config is composed once for each combination of options only.
+    """Where the cells of a sweep go, see `place`: a whole config is composed once for each
+    combination of options only.
 
-    Composing takes a tenth of a second, and a sweep of hundreds of seeds would wait for it before its first cell.
+    Composing takes a tenth of a second, and a sweep of hundreds of seeds would wait for it before
+    its first cell.
     """
 
     def __init__(self, loader: ConfigLoader, sweep: DictConfig) -> None:
@@ -172,7 +215,8 @@ class Places:
         self.composed: dict[tuple[str, ...], DictConfig] = {}
 
     def of(self, overrides: Sequence[str], number: int) -> tuple[Path, str]:
-        """(the sweep's directory, the cell's name in it). Raises what composing raises where overrides do not fit."""
+        """(the sweep's directory, the cell's name in it). Raises what composing raises where
+        overrides do not fit."""
         for text in overrides:
             if text not in self.parsed:
                 self.parsed[text] = self.parser.parse_override(text)
@@ -193,9 +237,14 @@ class Places:
         return place(cell)
 
     def _is_plain(self, override: Override) -> bool:
-        """Whether an override gives a field of the root or of a group another value, and does nothing else."""
+        """Whether an override gives a field of the root or of a group another value, and does
+        nothing else."""
         key = override.key_or_group
-        return override.type == OverrideType.CHANGE and key.split(".")[0] != "hydra" and not self._is_group(key)
+        return (
+            override.type == OverrideType.CHANGE
+            and key.split(".")[0] != "hydra"
+            and not self._is_group(key)
+        )
 
     def _is_group(self, key: str) -> bool:
         return "/" in key or bool(self.loader.get_group_options(key))
@@ -221,7 +270,8 @@ def _write_to(path: Path) -> None:
 
 @contextmanager
 def _ends_with(parent: int | None) -> Iterator[None]:
-    """When the sweep's process is gone, SIGTERM to this one: it stops after its step, with a checkpoint, and ends."""
+    """When the sweep's process is gone, SIGTERM to this one: it stops after its step, with a
+    checkpoint, and ends."""
     done = threading.Event()
 
     def watch(parent: int) -> None:

@@ -23,7 +23,8 @@ COLOURS = {
 
 
 def status_table(title: str, cells: Sequence[Cell]) -> Table:
-    """One row for each cell, by its name, and its overrides where that is a number; the title has the totals."""
+    """One row for each cell, by its name, and its overrides where that is a number; the title has
+    the totals."""
     table = Table(title=f"{title}\n{total(cells)}", title_justify="left", box=SIMPLE_HEAD)
     common = shared(cell.overrides for cell in cells)
     numbered = all(cell.run_dir.name.isdigit() for cell in cells)
@@ -46,16 +47,19 @@ def status_table(title: str, cells: Sequence[Cell]) -> Table:
 
 
 def total(cells: Sequence[Cell]) -> str:
-    """ "4 cells: 2 finished, 1 running, 1 waiting; 5 min of training; about 3 min left": the last where it can be said.
+    """ "4 cells: 2 finished, 1 running, 1 waiting; 5 min of training; about 3 min left": the last
+     where it can be said.
 
-    What is left: the running cells' own ETA, and for waiting ones the mean time of a finished one, over as many at a
-    time as are running.
+    What is left: the running cells' own ETA, and for waiting ones the mean time of a finished one,
+    over as many at a time as are running.
     """
     parts = [summary(cells), f"{duration(sum(cell.seconds or 0.0 for cell in cells))} of training"]
     running = [cell.eta for cell in cells if cell.state == "running"]
     known = [eta for eta in running if eta is not None]
     waiting = sum(cell.state == "waiting" for cell in cells)
-    finished = [cell.seconds for cell in cells if cell.state == "finished" and cell.seconds is not None]
+    finished = [
+        cell.seconds for cell in cells if cell.state == "finished" and cell.seconds is not None
+    ]
     if running and len(known) == len(running) and (finished or not waiting):
         later = waiting * sum(finished) / len(finished) if waiting else 0.0
         parts.append(f"about {duration(max(max(known), (sum(known) + later) / len(running)))} left")

@@ -1,4 +1,5 @@
-"""How a GAN is trained: the LightningModule, its EMA, and the place that builds it from a config."""
+"""How a GAN is trained: the LightningModule, its EMA, and the place that builds it from a
+config."""
 
 from gan_lab.errors import Diverged
 from gan_lab.training.ema import ExponentialMovingAverage

@@ -1,4 +1,5 @@
-"""One generator iteration as a CUDA graph: the host launches once instead of some thousand times."""
+"""One generator iteration as a CUDA graph: the host launches once instead of some thousand
+times."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def obstacle(gan: GAN) -> str | None:
 
 
 class CapturedIteration:
-    """`iterate`, but captured as a CUDA graph once it leaves every tensor of the state where it was, and replayed.
+    """`iterate`, but captured as a CUDA graph once it leaves every tensor of the state where it
+    was, and replayed.
 
     say: is told once where capturing fails; the iterations run eagerly then.
     """

@@ -31,7 +31,8 @@ Schedule = Callable[[int, int], float]
 class Recipe:
     """The numbers of a training run. Batch sizes are global: over all devices.
 
-    critic batch: `batch_size` real and as many fake samples; generator batch: `generator_batch_size` fake ones.
+    critic batch: `batch_size` real and as many fake samples; generator batch:
+    `generator_batch_size` fake ones.
     """
 
     seed: int
@@ -44,14 +45,15 @@ class Recipe:
     log_every: int
 
     def is_logged(self, generator_steps: int) -> bool:
-        """Whether metrics are read after so many generator steps: every `log_every` and after the last."""
+        """Whether metrics are read after so many generator steps: every `log_every` and after the
+        last."""
         return generator_steps % self.log_every == 0 or generator_steps == self.max_generator_steps
 
 
 @dataclass(frozen=True)
 class Latent:
-    """Input of the generator: z, with the code of its class where one is drawn, (n, latent + conditions); and that
-    class, int64 (n,), or None."""
+    """Input of the generator: z, with the code of its class where one is drawn, (n, latent +
+    conditions); and that class, int64 (n,), or None."""
 
     z: Tensor
     drawn: Tensor | None
@@ -59,9 +61,11 @@ class Latent:
 
 @dataclass(frozen=True)
 class Draws:
-    """All that is random in one generator iteration, but for layers that draw themselves (dropout, input noise).
+    """All that is random in one generator iteration, but for layers that draw themselves (dropout,
+    input noise).
 
-    real: (n_critic, n, *sample) and labels: (n_critic, n), n samples in each critic batch of this process.
+    real: (n_critic, n, *sample) and labels: (n_critic, n), n samples in each critic batch of this
+    process.
     fake: the generator's input for each critic batch.
     noise: the penalty's for each critic batch.
     latent: the generator's input for its own step.
@@ -75,17 +79,25 @@ class Draws:
 
     def tensors(self) -> list[Tensor]:
         """All of them, in one order."""
-        latents = [part for latent in (*self.fake, self.latent) for part in (latent.z, latent.drawn)]
-        every = [self.real, self.labels, *latents, *(part for noise in self.noise for part in noise)]
+        latents = [
+            part for latent in (*self.fake, self.latent) for part in (latent.z, latent.drawn)
+        ]
+        every = [
+            self.real,
+            self.labels,
+            *latents,
+            *(part for noise in self.noise for part in noise),
+        ]
         return [part for part in every if part is not None]
 
 
 class GAN(pl.LightningModule):
     """Generator against critic. One `training_step` is one generator iteration.
 
-    A batch is (real, labels) of shapes (n_critic, batch_size, *sample) and (n_critic, batch_size). Everything else
-    that is random in a step comes from (seed, generator step), so a run resumes exactly. It is drawn first; what
-    follows is a function of these draws and of the state alone, which it changes in place.
+    A batch is (real, labels) of shapes (n_critic, batch_size, *sample) and (n_critic, batch_size).
+    Everything else that is random in a step comes from (seed, generator step), so a run resumes
+    exactly. It is drawn first; what follows is a function of these draws and of the state alone,
+    which it changes in place.
 
     `metrics` holds 0-d tensors on the device after every step; nothing here waits for the device.
     """
@@ -114,13 +126,19 @@ class GAN(pl.LightningModule):
         self.ema = ExponentialMovingAverage(generator, recipe.ema_decay)
         self.schedule = schedule
         self.recipe = recipe
-        self._critic_mixes_samples = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules())
-        self._sees_norm = not self._critic_mixes_samples and loss.has_score and not penalty.measures_norm
+        self._critic_mixes_samples = any(
+            isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules()
+        )
+        self._sees_norm = (
+            not self._critic_mixes_samples and loss.has_score and not penalty.measures_norm
+        )
         self._optimizers = [
             generator_optimizer(self.generator.parameters()),
             critic_optimizer(self.critic.parameters()),
         ]
-        self._base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in self._optimizers]
+        self._base_rates = [
+            [group["lr"] for group in optimizer.param_groups] for optimizer in self._optimizers
+        ]
         self.generator_steps = 0  # done
         self.critic_steps = 0
         self.metrics: dict[str, Tensor] = {}
@@ -135,11 +153,14 @@ class GAN(pl.LightningModule):
         return self._optimizers
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Draw, then n_critic critic steps on fresh real and fake batches, one generator step, one step of the EMA."""
+        """Draw, then n_critic critic steps on fresh real and fake batches, one generator step, one
+        step of the EMA."""
         self._set_learning_rates(*self.trainer.optimizers)
         rng = generator_for(self.recipe.seed, "step", self.generator_steps, self.device)
         draws = self.draw(*batch, rng)
-        own = f"global of rank {parallel.rank()}" if parallel.rank() else "global"  # dropout and input noise
+        own = (
+            f"global of rank {parallel.rank()}" if parallel.rank() else "global"
+        )  # dropout and input noise
         torch.manual_seed(fold(self.recipe.seed, own, self.generator_steps))
         self.run_iteration(draws)
         if self._sees_norm and self.recipe.is_logged(self.generator_steps + 1):
@@ -161,17 +182,26 @@ class GAN(pl.LightningModule):
         generator_optimizer, critic_optimizer = self.trainer.optimizers
         with self._autocast():
             for i in range(self.recipe.n_critic):
-                self._critic_step(draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i], critic_optimizer)
+                self._critic_step(
+                    draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i], critic_optimizer
+                )
             self._generator_step(draws.latent, generator_optimizer)
         self.ema.update(self.generator)
         self.metrics["gradient_norm"] = self.penalty.last_norm
 
     def _critic_step(
-        self, real: Tensor, labels: Tensor, latent: Latent, noise: Noise, optimizer: torch.optim.Optimizer
+        self,
+        real: Tensor,
+        labels: Tensor,
+        latent: Latent,
+        noise: Noise,
+        optimizer: torch.optim.Optimizer,
     ) -> None:
         fake = self._fake(latent, real.dtype)
         real_logits, fake_logits = self._logits(real, fake)
-        loss = self.loss.critic(real_logits, fake_logits, labels, self._aims(fake_logits, latent.drawn))
+        loss = self.loss.critic(
+            real_logits, fake_logits, labels, self._aims(fake_logits, latent.drawn)
+        )
         penalty = self.penalty(self.score, real, fake, noise=noise)
         self._descend(loss + penalty, self.critic, optimizer)
         self.penalty.after_step(self.critic)
@@ -184,7 +214,8 @@ class GAN(pl.LightningModule):
         self.metrics["generator_loss"] = _of_all(loss)
 
     def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
-        """Measure k for the log; in eval mode, so that how often it is logged changes nothing (spectral norm)."""
+        """Measure k for the log; in eval mode, so that how often it is logged changes nothing
+        (spectral norm)."""
         self.critic.eval()
         latent = self._share_of_latent(len(real) * parallel.world_size(), rng)
         with self._autocast():
@@ -193,7 +224,8 @@ class GAN(pl.LightningModule):
         self.metrics["gradient_norm"] = self.penalty.last_norm
 
     def _fake(self, latent: Latent, dtype: torch.dtype) -> Tensor:
-        """Fake samples: batch statistics, but the running ones move only in generator steps [code]."""
+        """Fake samples: batch statistics, but the running ones move only in generator steps
+        [code]."""
         with torch.no_grad(), frozen_statistics(self.generator):
             return self.generator(latent.z).to(dtype)
 
@@ -218,7 +250,9 @@ class GAN(pl.LightningModule):
         self.manual_backward(loss, inputs=parameters)
         parallel.average_gradients(parameters)
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        self.finite &= torch.isfinite(_of_all(loss)) & torch.isfinite(norm)  # the same in every process
+        self.finite &= torch.isfinite(_of_all(loss)) & torch.isfinite(
+            norm
+        )  # the same in every process
         optimizer.step()
 
     def score(self, samples: Tensor) -> Tensor:
@@ -226,7 +260,8 @@ class GAN(pl.LightningModule):
         return self.loss.score(self.critic(samples))
 
     def latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """The generator's input, z ~ N(0, I) of shape (size, latent_dim), and the classes drawn with it, if any."""
+        """The generator's input, z ~ N(0, I) of shape (size, latent_dim), and the classes drawn
+        with it, if any."""
         z = torch.randn(size, self.recipe.latent_dim, generator=rng, device=self.device)
         return self.targets.draw(z, rng)
 
@@ -237,25 +272,39 @@ class GAN(pl.LightningModule):
 
     @property
     def sampling_batch_size(self) -> int | None:
-        """For a generator that samples with batch statistics, how many samples share them: as many as in training."""
+        """For a generator that samples with batch statistics, how many samples share them: as many
+        as in training."""
         return self.recipe.generator_batch_size if normalises_by_batch(self.generator) else None
 
     @property
     def batch_norm_statistics(self) -> str:
-        """Which statistics the sampling generator normalises by: "running", or "of batches of 100 samples"."""
-        return f"of batches of {self.sampling_batch_size} samples" if self.sampling_batch_size else "running"
+        """Which statistics the sampling generator normalises by: "running", or "of batches of 100
+        samples"."""
+        return (
+            f"of batches of {self.sampling_batch_size} samples"
+            if self.sampling_batch_size
+            else "running"
+        )
 
     def sample(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """`count` samples of the EMA generator, cut from whole batches where those share statistics; their classes."""
+        """`count` samples of the EMA generator, cut from whole batches where those share
+        statistics; their classes."""
         size = self.sampling_batch_size or count
-        inputs, drawn = zip(*(self.latent(size, rng) for _ in range(-(-count // size))), strict=True)
+        inputs, drawn = zip(
+            *(self.latent(size, rng) for _ in range(-(-count // size))), strict=True
+        )
         samples = torch.cat([self.ema(z) for z in inputs])[:count]
         return samples, None if drawn[0] is None else torch.cat(drawn)[:count]
 
     @property
     def own_classes(self) -> int | None:
-        """How many classes samples have of their own: drawn with them, or by the critic's own labels; None: none."""
-        return self.targets.num_classes if self.targets.conditions or isinstance(self.loss, ClassLoss) else None
+        """How many classes samples have of their own: drawn with them, or by the critic's own
+        labels; None: none."""
+        return (
+            self.targets.num_classes
+            if self.targets.conditions or isinstance(self.loss, ClassLoss)
+            else None
+        )
 
     @property
     def classes_by_critic(self) -> bool:
@@ -263,23 +312,28 @@ class GAN(pl.LightningModule):
         return self.own_classes is not None and not self.targets.conditions
 
     def classes_of(self, samples: Tensor, drawn: Tensor | None) -> Tensor:
-        """The classes (n,) of samples (n, *sample): those that were drawn with them, else argmax_k l_k of the critic.
+        """The classes (n,) of samples (n, *sample): those that were drawn with them, else argmax_k
+        l_k of the critic.
 
-        The critic's mode is the caller's: in eval mode a sample's class does not depend on the other samples, on noise
-        or on dropout. Raises UserError where samples have no classes.
+        The critic's mode is the caller's: in eval mode a sample's class does not depend on the
+        other samples, on noise or on dropout. Raises UserError where samples have no classes.
         """
         if drawn is not None:
             return drawn
         if not isinstance(self.loss, ClassLoss):
-            raise UserError("samples of this loss have no classes: its critic has no class logits, and labels=none")
+            raise UserError(
+                "samples of this loss have no classes: its critic has no class logits, and "
+                "labels=none"
+            )
         return self.loss.classes(self.critic(samples)).argmax(1)
 
     @contextmanager
     def _autocast(self) -> Iterator[None]:
         """The precision plugin's autocast without its cache of cast weights.
 
-        The cache lives until the outermost autocast ends, that is for the whole training_step: it would serve weights
-        from before the optimizer steps, and copies made under no_grad to passes that need a gradient.
+        The cache lives until the outermost autocast ends, that is for the whole training_step: it
+        would serve weights from before the optimizer steps, and copies made under no_grad to passes
+        that need a gradient.
         """
         device = self.device.type
         enabled, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
@@ -293,16 +347,23 @@ class GAN(pl.LightningModule):
                 capturable.set_rate(group, rate * factor)
 
     def check_finite(self) -> None:
-        """Raise Diverged unless all losses and gradients so far and all parameters are finite. Waits for the device."""
+        """Raise Diverged unless all losses and gradients so far and all parameters are finite.
+        Waits for the device."""
         parameters = [p for module in (self.generator, self.critic) for p in module.parameters()]
         if bool(self.finite) and math.isfinite(torch.nn.utils.get_total_norm(parameters).item()):
             return
         values = ", ".join(f"{name} {value.item():g}" for name, value in self.metrics.items())
-        raise Diverged(f"a loss, gradient or parameter is not finite by step {self.generator_steps} ({values})")
+        raise Diverged(
+            f"a loss, gradient or parameter is not finite by step {self.generator_steps} ({values})"
+        )
 
     def state_tensors(self) -> list[Tensor]:
         """Every tensor that one iteration leaves to the next."""
-        of_optimizers = [tensor for optimizer in self.trainer.optimizers for tensor in capturable.tensors(optimizer)]
+        of_optimizers = [
+            tensor
+            for optimizer in self.trainer.optimizers
+            for tensor in capturable.tensors(optimizer)
+        ]
         return [*self.state_dict().values(), self.finite, *of_optimizers]
 
     def run_state(self) -> dict[str, Any]:
@@ -311,11 +372,14 @@ class GAN(pl.LightningModule):
             "generator_steps": self.generator_steps,
             "critic_steps": self.critic_steps,
             "module": self.state_dict(),
-            "optimizers": [capturable.saved_state(optimizer) for optimizer in self.trainer.optimizers],
+            "optimizers": [
+                capturable.saved_state(optimizer) for optimizer in self.trainer.optimizers
+            ],
         }
 
     def load_run_state(self, state: dict[str, Any]) -> None:
-        """Continue from `run_state`. Call it once the optimizers exist (Lightning's on_fit_start)."""
+        """Continue from `run_state`. Call it once the optimizers exist (Lightning's
+        on_fit_start)."""
         self.load_state_dict(state["module"])
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
             capturable.load_state(optimizer, saved)

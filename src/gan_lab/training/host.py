@@ -14,10 +14,12 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 @contextmanager
 def prepared() -> Iterator[None]:
-    """For a run on the CPU, around its first operation and its last: freed memory is kept, denormal numbers are zero.
+    """For a run on the CPU, around its first operation and its last: freed memory is kept, denormal
+    numbers are zero.
 
-    Below 1.2e-38 a processor takes a hundred times as long for a number: a step of exp in which many gradients
-    underflowed took 8 times as long. torch's own threads, where they begin inside, do as this one does, and stay so.
+    Below 1.2e-38 a processor takes a hundred times as long for a number: a step of exp in which
+    many gradients underflowed took 8 times as long. torch's own threads, where they begin inside,
+    do as this one does, and stay so.
     """
     keep_freed_memory()
     before = _flushes_denormals()
@@ -34,15 +36,20 @@ def _flushes_denormals() -> bool:
 
 
 def keep_freed_memory() -> bool:
-    """Let freed memory be used again instead of going back to the system; False where the C library is not glibc.
+    """Let freed memory be used again instead of going back to the system; False where the C library
+    is not glibc.
 
-    A training step makes and frees the same large tensors again and again. glibc maps each of them anew, and the system
-    clears every page at its first touch: 8 to 10% of a step at 128 channels and 32 pixels, 13 to 20% at 32 channels.
-    The process keeps the memory of its largest step.
+    A training step makes and frees the same large tensors again and again. glibc maps each of them
+    anew, and the system clears every page at its first touch: 8 to 10% of a step at 128 channels
+    and 32 pixels, 13 to 20% at 32 channels. The process keeps the memory of its largest step.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return False
-    taken = [mallopt(_M_MMAP_MAX, 0), mallopt(_M_TRIM_THRESHOLD, 2**31 - 1), mallopt(_M_TOP_PAD, 2**28)]
+    taken = [
+        mallopt(_M_MMAP_MAX, 0),
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1),
+        mallopt(_M_TOP_PAD, 2**28),
+    ]
     return all(taken)

@@ -13,6 +13,8 @@ def fold(seed: int, purpose: str, step: int = 0) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def generator_for(seed: int, purpose: str, step: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
+def generator_for(
+    seed: int, purpose: str, step: int = 0, device: torch.device | str = "cpu"
+) -> torch.Generator:
     """A fresh torch.Generator on `device`, seeded by `fold`."""
     return torch.Generator(device).manual_seed(fold(seed, purpose, step))

@@ -1,4 +1,5 @@
-"""Samples of chosen classes, and paths between two of them. The EMA generator draws; nothing of the run changes."""
+"""Samples of chosen classes, and paths between two of them. The EMA generator draws; nothing of the
+run changes."""
 
 from __future__ import annotations
 
@@ -21,39 +22,51 @@ def knows_classes(gan: GAN) -> bool:
 
 
 def by_class(gan: GAN, classes: Sequence[int], each: int, rng: torch.Generator) -> list[Tensor]:
-    """For every one of `classes` up to `each` samples (m, *sample), as float32 on the CPU, in the order of drawing.
+    """For every one of `classes` up to `each` samples (m, *sample), as float32 on the CPU, in the
+    order of drawing.
 
-    A sample's class is the one that was drawn with it (predefined labels), else argmax_k l_k of the critic's class
-    logits in eval mode. Batches are drawn as in training, of all classes, and sorted: a class that does not come up
-    in MOST_BATCHES of them has fewer. Raises UserError where samples have no classes, and for no class or no sample.
+    A sample's class is the one that was drawn with it (predefined labels), else argmax_k l_k of the
+    critic's class logits in eval mode. Batches are drawn as in training, of all classes, and
+    sorted: a class that does not come up in MOST_BATCHES of them has fewer. Raises UserError where
+    samples have no classes, and for no class or no sample.
     """
     if not classes or each < 1:
-        raise UserError(f"{each} samples of each of {len(classes)} classes: ask for at least one of one")
+        raise UserError(
+            f"{each} samples of each of {len(classes)} classes: ask for at least one of one"
+        )
     found: dict[int, list[Tensor]] = {which: [] for which in classes}
     with undisturbed(gan):
         for _ in range(MOST_BATCHES):
             if all(len(samples) >= each for samples in found.values()):
                 break
             samples, drawn = gan.sample(gan.sampling_batch_size or BATCH, rng)
-            for sample, which in zip(samples.float().cpu(), gan.classes_of(samples, drawn).tolist(), strict=True):
+            for sample, which in zip(
+                samples.float().cpu(), gan.classes_of(samples, drawn).tolist(), strict=True
+            ):
                 if which in found and len(found[which]) < each:
                     found[which].append(sample)
     empty = samples.new_empty((0, *samples.shape[1:]), device="cpu", dtype=torch.float32)
     return [torch.stack(found[which]) if found[which] else empty for which in classes]
 
 
-def between(gan: GAN, first: int, second: int, rows: int, steps: int, rng: torch.Generator) -> Tensor:
-    """(rows, steps, *sample), float32 on the CPU: straight lines in the generator's input between two classes.
+def between(
+    gan: GAN, first: int, second: int, rows: int, steps: int, rng: torch.Generator
+) -> Tensor:
+    """(rows, steps, *sample), float32 on the CPU: straight lines in the generator's input between
+    two classes.
 
-    Every row begins at an input whose sample is of class `first` and ends at one of class `second` (classes as in
-    `by_class`). With batch statistics a row is drawn in a batch filled up with random inputs. Raises UserError where
-    samples have no classes, one of the two does not come up in MOST_BATCHES batches, or both are the same.
+    Every row begins at an input whose sample is of class `first` and ends at one of class `second`
+    (classes as in `by_class`). With batch statistics a row is drawn in a batch filled up with
+    random inputs. Raises UserError where samples have no classes, one of the two does not come up
+    in MOST_BATCHES batches, or both are the same.
     """
     if first == second:
         raise UserError(f"between {first} and {second}: name two different classes")
     size = gan.sampling_batch_size or BATCH
     if steps > size:
-        raise UserError(f"steps={steps} is more than the {size} samples of a batch: set steps={size} or less")
+        raise UserError(
+            f"steps={steps} is more than the {size} samples of a batch: set steps={size} or less"
+        )
     ends: dict[int, list[Tensor]] = {first: [], second: []}
     with undisturbed(gan):
         for _ in range(MOST_BATCHES):
@@ -66,7 +79,8 @@ def between(gan: GAN, first: int, second: int, rows: int, steps: int, rng: torch
         for which, found in ends.items():
             if len(found) < rows:
                 raise UserError(
-                    f"class {which} came up {len(found)} times among {MOST_BATCHES * size} samples: too few"
+                    f"class {which} came up {len(found)} times among {MOST_BATCHES * size} "
+                    "samples: too few"
                 )
         fraction = torch.linspace(0, 1, steps, device=gan.device)[:, None]
         lines = []

@@ -1,4 +1,5 @@
-"""Several processes by Lightning: it starts them and joins them; the training step itself averages gradients."""
+"""Several processes by Lightning: it starts them and joins them; the training step itself averages
+gradients."""
 
 from __future__ import annotations
 
@@ -20,16 +21,19 @@ _GRACE_SECONDS = 10.0  # for the error message of a collective operation that th
 
 
 class SharedStep(DDPStrategy):
-    """DistributedDataParallel's processes without its wrapper: `parallel.average_gradients` is called in every step.
+    """DistributedDataParallel's processes without its wrapper: `parallel.average_gradients` is
+    called in every step.
 
-    The wrapper would average after each backward pass of a module that has several of them with different losses, and
-    does not see the second-order passes of penalties as its own.
+    The wrapper would average after each backward pass of a module that has several of them with
+    different losses, and does not see the second-order passes of penalties as its own.
 
-    started_by: the first process's id, in a process that it started itself; None in the first one and where torchrun or
-    srun started all. Such a process ends with the first one, also while it waits for it at the rendezvous.
+    started_by: the first process's id, in a process that it started itself; None in the first one
+    and where torchrun or srun started all. Such a process ends with the first one, also while it
+    waits for it at the rendezvous.
 
-    on_lost: called once, in a thread of the first process, with what became of one that it started and that ended with
-    an error. Within five seconds Lightning kills the first process then, without a word.
+    on_lost: called once, in a thread of the first process, with what became of one that it started
+    and that ended with an error. Within five seconds Lightning kills the first process then,
+    without a word.
     """
 
     def __init__(self) -> None:
@@ -52,7 +56,8 @@ class SharedStep(DDPStrategy):
 
 @contextmanager
 def first_process() -> Iterator[None]:
-    """Inside, the processes that this one starts learn its id; nothing in a process that was started so."""
+    """Inside, the processes that this one starts learn its id; nothing in a process that was
+    started so."""
     if _FIRST_PROCESS in os.environ:
         yield
         return
@@ -71,7 +76,9 @@ def _watch(started: list[subprocess.Popen[bytes]], on_lost: Callable[[str], None
     for number, code in enumerate(codes, 1):
         if code:
             time.sleep(_NOTICED_SECONDS)
-            on_lost(f"process {number} ended with {signal.Signals(-code).name if code < 0 else code}")
+            on_lost(
+                f"process {number} ended with {signal.Signals(-code).name if code < 0 else code}"
+            )
             return
 
 
@@ -79,5 +86,7 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     time.sleep(_GRACE_SECONDS)
-    terminal.tell("error: the first process of this run ended; its record says how far it came", error=True)
+    terminal.tell(
+        "error: the first process of this run ended; its record says how far it came", error=True
+    )
     os._exit(1)

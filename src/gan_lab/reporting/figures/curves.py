@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.figures.series import common_steps
-from gan_lab.reporting.thesis.cells import Weight, belongs, cell, check_comparable, check_seeds_of, runs_of, score_name
+from gan_lab.reporting.thesis.cells import (
+    Weight,
+    belongs,
+    cell,
+    check_comparable,
+    check_seeds_of,
+    runs_of,
+    score_name,
+)
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE
 from gan_lab.reporting.thesis.design import Design, Kind, Line
 
@@ -19,7 +27,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a panel shows: a kind of score, or a term of it, and what its axis says (None: the score's name)."""
+    """What a panel shows: a kind of score, or a term of it, and what its axis says (None: the
+    score's name)."""
 
     kind: Kind
     term: str | None = None
@@ -28,7 +37,8 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity of a table line over training: mean, least and greatest over seeds. Arrays of shape (steps,).
+    """A quantity of a table line over training: mean, least and greatest over seeds. Arrays of
+    shape (steps,).
 
     name: of the score, or <score>.<term>.
     """
@@ -56,13 +66,19 @@ def curves(
     asked: str | None,
     frechet_distance: str | None,
 ) -> list[Curve]:
-    """The curves of some lines of a design on one data set, at the penalty weight that the table shows (cells.cell).
+    """The curves of some lines of a design on one data set, at the penalty weight that the table
+    shows (cells.cell).
 
-    asked: the whole name of the score in the records' history, where they have several. frechet_distance: the final
-    score that chooses the weight, where they have several; without a choice of weights every run with a history is
-    shown. Only steps at which every seed was scored are kept.
+    asked: the whole name of the score in the records' history, where they have several.
+    frechet_distance: the final score that chooses the weight, where they have several; without a
+    choice of weights every run with a history is shown. Only steps at which every seed was scored
+    are kept.
     """
-    runs = [with_history_about(one) for one in runs_of(found, dataset) if any(belongs(one, line) for line in lines)]
+    runs = [
+        with_history_about(one)
+        for one in runs_of(found, dataset)
+        if any(belongs(one, line) for line in lines)
+    ]
     name = score_name(runs, quantity.kind, asked, "history", "curve")
     check_comparable(runs, lines, [f"history_about.{name}.extractor"], design.may_differ)
     if name is None:
@@ -70,7 +86,9 @@ def curves(
     if design.chosen_by is None:
         shown = [(line, _with_history(line, runs, name)) for line in lines]
     else:
-        fid = score_name(runs, FRECHET_DISTANCE, frechet_distance, "scores", FRECHET_DISTANCE.option)
+        fid = score_name(
+            runs, FRECHET_DISTANCE, frechet_distance, "scores", FRECHET_DISTANCE.option
+        )
         shown = [(line, cell(line, runs, {"fid": fid}, "fid").chosen) for line in lines]
     whole = name if quantity.term is None else f"{name}.{quantity.term}"
     return [one for line, weight in shown if weight and (one := _curve(line, weight, whole))]
@@ -80,12 +98,16 @@ def _with_history(line: Line, runs: Sequence[Record], name: str) -> Weight | Non
     mine = [record for record in runs if belongs(record, line)]
     check_seeds_of(line, None, mine)
     diverged = tuple(record for record in mine if record["status"] == "diverged")
-    scored = tuple(r for r in mine if r["status"] != "diverged" and (r.get("history") or {}).get(name))
+    scored = tuple(
+        r for r in mine if r["status"] != "diverged" and (r.get("history") or {}).get(name)
+    )
     return Weight(None, scored, diverged, np.nan) if scored else None
 
 
 def _curve(line: Line, weight: Weight, name: str) -> Curve | None:
-    steps, values = common_steps([(record.get("history") or {}).get(name) or [] for record in weight.scored])
+    steps, values = common_steps(
+        [(record.get("history") or {}).get(name) or [] for record in weight.scored]
+    )
     if not len(steps):
         return None
     return Curve(

@@ -1,4 +1,5 @@
-"""The figures of the thesis from records, samples, statistics and formulas: each a PNG and a CSV of what it shows."""
+"""The figures of the thesis from records, samples, statistics and formulas: each a PNG and a CSV of
+what it shows."""
 
 from __future__ import annotations
 

@@ -56,7 +56,8 @@ def filled(lines: Sequence[str], width: int) -> str:
 
 
 def log_scale(axes: Axes) -> None:
-    """Of distances, whose differences at the end of training are small beside those at its beginning."""
+    """Of distances, whose differences at the end of training are small beside those at its
+    beginning."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_yscale("log")
@@ -72,8 +73,11 @@ def step_axis(axes: Axes) -> None:
     axes.locator_params(axis="x", nbins=6)
 
 
-def write_figure(drawing: Drawing, out: Path, stem: str, *, has_formulas: bool = False) -> list[Path]:
-    """Write a figure to out/<stem>.png, and the numbers in it to out/<stem>.csv; returns both paths.
+def write_figure(
+    drawing: Drawing, out: Path, stem: str, *, has_formulas: bool = False
+) -> list[Path]:
+    """Write a figure to out/<stem>.png, and the numbers in it to out/<stem>.csv; returns both
+    paths.
 
     has_formulas: whether its texts are all our own, and may be set as mathematics.
     """
@@ -87,7 +91,8 @@ def write_figure(drawing: Drawing, out: Path, stem: str, *, has_formulas: bool =
 
 
 def _without_mathematics(figure: Figure) -> None:
-    """Names in records and files are drawn as they are, dollars too: no formula begins there, or fails.
+    """Names in records and files are drawn as they are, dollars too: no formula begins there, or
+    fails.
 
     What is longer than any caption is cut: matplotlib needs many seconds for 100,000 characters.
     """

@@ -21,12 +21,20 @@ def losses(request: Request) -> Drawing:
     for index, (axes, title) in enumerate(zip(panels, titles, strict=True)):
         for name, pair in values.items():
             member = name not in ("quadratic", "hinge")
-            axes.plot(t, pair[index], color=COLOURS[name], linestyle="-" if member else "--", label=label(name))
+            axes.plot(
+                t,
+                pair[index],
+                color=COLOURS[name],
+                linestyle="-" if member else "--",
+                label=label(name),
+            )
         axes.set(title=title, xlabel="t, the critic's output", xlim=(-3, 3), ylim=(-3.2, 8))
         plain_axes(axes)
     panels[0].set_ylabel("loss")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", title="$\\phi(x)$; dashed:\noutside of (2-11)")
+    figure.legend(
+        handles, labels, loc="outside right center", title="$\\phi(x)$; dashed:\noutside of (2-11)"
+    )
     figure.suptitle("Figure 2-13: the objectives")
     numbers = [
         {"loss": name, "t": float(at), "phi": float(phi), "varphi": float(varphi)}
@@ -47,12 +55,17 @@ def dropped_modes(request: Request) -> Drawing:
         kept = np.arange(1, len(density) + 1)
         bars = np.stack([log_scores.mean - log_scores.low, log_scores.high - log_scores.mean])
         axes.errorbar(
-            kept, log_scores.mean, bars, color=COLOURS["logistic"], ecolor="0.6", elinewidth=1, capsize=1.5, marker=".",
-            markersize=4, label="mean; bars: least and greatest",
+            kept, log_scores.mean, bars, color=COLOURS["logistic"], ecolor="0.6", elinewidth=1,
+            capsize=1.5, marker=".", markersize=4, label="mean; bars: least and greatest",
         )  # fmt: skip
-        axes.set(title=f"{letter}) {name} density over classes", xlabel=f"kept modes N - m (N = {len(density)})")
+        axes.set(
+            title=f"{letter}) {name} density over classes",
+            xlabel=f"kept modes N - m (N = {len(density)})",
+        )
         right = axes.secondary_yaxis("right", functions=(np.exp, _log))
-        right.set_yticks([1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"])
+        right.set_yticks(
+            [1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"]
+        )
         if letter == "b":
             right.set_ylabel("Inception Score")
         plain_axes(axes)

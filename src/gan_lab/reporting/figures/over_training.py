@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.figures.curves import Curve, Quantity, curves
-from gan_lab.reporting.figures.drawing import Drawing, filled, log_scale, new_figure, plain_axes, step_axis
+from gan_lab.reporting.figures.drawing import (
+    Drawing,
+    filled,
+    log_scale,
+    new_figure,
+    plain_axes,
+    step_axis,
+)
 from gan_lab.reporting.figures.request import COLOURS, DASHES, NothingRecorded, Request
 from gan_lab.reporting.scores import sizes
 from gan_lab.reporting.tables.text import run_ids, weight_text
 from gan_lab.reporting.thesis.cells import belongs, canonical, runs_of
-from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE_IN_TRAINING, INCEPTION_SCORE_IN_TRAINING, TABLE_2_2
+from gan_lab.reporting.thesis.chapter_2 import (
+    FRECHET_DISTANCE_IN_TRAINING,
+    INCEPTION_SCORE_IN_TRAINING,
+    TABLE_2_2,
+)
 from gan_lab.reporting.thesis.chapter_4 import AM_SCORE, DYNAMIC, TABLE_4_1
 from gan_lab.reporting.thesis.chapter_4 import INCEPTION_SCORE as OF_50K
 from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Line
@@ -27,7 +38,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panels:
-    """What a figure of curves shows: lines of a design, and a panel for each quantity on each data set.
+    """What a figure of curves shows: lines of a design, and a panel for each quantity on each data
+    set.
 
     datasets: the thesis's; None: those that have runs. title: None: the names of the scores.
     """
@@ -58,13 +70,28 @@ _AM_AND_TERMS = (
 
 
 def _of_labels(number: str, quantities: tuple[Quantity, ...], title: str) -> Panels:
-    return Panels(number, TABLE_4_1, _DYNAMIC, quantities, ("cifar10",), f"{title} over training, dynamic labels")
+    return Panels(
+        number,
+        TABLE_4_1,
+        _DYNAMIC,
+        quantities,
+        ("cifar10",),
+        f"{title} over training, dynamic labels",
+    )
 
 
 _PANELS = (
     Panels("2-7", TABLE_2_2, TABLE_2_2.lines, (Quantity(FRECHET_DISTANCE_IN_TRAINING),), None),
-    Panels("2-14", TABLE_2_2, TABLE_2_2.lines, (Quantity(INCEPTION_SCORE_IN_TRAINING),), ("cifar10",)),
-    Panels("2-15", TABLE_2_2, TABLE_2_2.lines, (Quantity(INCEPTION_SCORE_IN_TRAINING),), ("tiny_imagenet",)),
+    Panels(
+        "2-14", TABLE_2_2, TABLE_2_2.lines, (Quantity(INCEPTION_SCORE_IN_TRAINING),), ("cifar10",)
+    ),
+    Panels(
+        "2-15",
+        TABLE_2_2,
+        TABLE_2_2.lines,
+        (Quantity(INCEPTION_SCORE_IN_TRAINING),),
+        ("tiny_imagenet",),
+    ),
     _of_labels("4-3", _IS_AND_TERMS, "IS and its terms"),
     _of_labels("4-7", _AM_AND_TERMS, "AM and its terms"),
     _of_labels("4-8", (Quantity(OF_50K), Quantity(AM_SCORE)), "IS and AM"),
@@ -74,19 +101,31 @@ FIGURES: dict[str, Callable[[Request], Drawing]] = {panels.number: panels for pa
 
 def _draw(request: Request, panels: Panels) -> Drawing:
     _check_asked(request)
-    mine = [record for record in request.found if any(belongs(record, line) for line in panels.lines)]
+    mine = [
+        record for record in request.found if any(belongs(record, line) for line in panels.lines)
+    ]
     names = _datasets(request, panels, mine)
-    found = {name: [_shown(request, panels, mine, name, quantity) for quantity in panels.quantities] for name in names}
+    found = {
+        name: [_shown(request, panels, mine, name, quantity) for quantity in panels.quantities]
+        for name in names
+    }
     if not any(curve for row in found.values() for curve in row):
         data = " or ".join(names) or "any data set"
         raise NothingRecorded(f"figure {panels.number}: no scored run of {data} has a history")
     single = len(panels.quantities) == 1  # then the data sets stand side by side
     lines, columns = (1, len(names)) if single else (len(names), 1)
-    figure = new_figure((6.2 if single else 4.4 * len(panels.quantities)) * columns, (4.6 if single else 5.0) * lines)
+    figure = new_figure(
+        (6.2 if single else 4.4 * len(panels.quantities)) * columns,
+        (4.6 if single else 5.0) * lines,
+    )
     places = figure.subfigures(lines, columns, squeeze=False).flat
     for place, (name, row) in zip(places, found.items(), strict=True):
         for letter, axes, quantity, curve in zip(
-            "abc", place.subplots(1, len(row), squeeze=False)[0], panels.quantities, row, strict=False
+            "abc",
+            place.subplots(1, len(row), squeeze=False)[0],
+            panels.quantities,
+            row,
+            strict=False,
         ):
             _draw_curves(axes, curve, quantity)
             if not single:
@@ -95,20 +134,37 @@ def _draw(request: Request, panels: Panels) -> Drawing:
         heading = _heading(panels, runs_of(mine, name), name, row)
         place.suptitle(filled(heading, 90 if single else 150), fontsize=8)
     every = [curve for row in found.values() for curves_of in row for curve in curves_of]
-    scores_shown = " and ".join(dict.fromkeys(curve.score for curve in every))  # never a bare IS or FID
+    scores_shown = " and ".join(
+        dict.fromkeys(curve.score for curve in every)
+    )  # never a bare IS or FID
     what = f"{panels.title}: {scores_shown}" if panels.title else f"{scores_shown} over training"
     figure.suptitle(f"Figure {panels.number}: {what}")
-    numbers = [one for name, row in found.items() for curve in row for each in curve for one in _curve_rows(name, each)]
+    numbers = [
+        one
+        for name, row in found.items()
+        for curve in row
+        for each in curve
+        for one in _curve_rows(name, each)
+    ]
     return Drawing(figure, numbers, request.datasets or ())
 
 
-def _heading(panels: Panels, runs: Sequence[Record], dataset: str, row: Sequence[Sequence[Curve]]) -> list[str]:
-    """The data set, how its runs differ from the thesis's, and the size of what each point is a score of."""
-    shown = {q.kind.key: (q.kind, curve[0].score) for q, curve in zip(panels.quantities, row, strict=True) if curve}
+def _heading(
+    panels: Panels, runs: Sequence[Record], dataset: str, row: Sequence[Sequence[Curve]]
+) -> list[str]:
+    """The data set, how its runs differ from the thesis's, and the size of what each point is a
+    score of."""
+    shown = {
+        q.kind.key: (q.kind, curve[0].score)
+        for q, curve in zip(panels.quantities, row, strict=True)
+        if curve
+    }
     runs = [with_history_about(record) for record in runs]
     names = {key: name for key, (_, name) in shown.items()}
     scale = small_scale(panels.design, runs, names, [kind for kind, _ in shown.values()])
-    title = DATASETS.get(dataset, dataset) + (f", not the thesis's scale or settings: {scale}" if scale else "")
+    title = DATASETS.get(dataset, dataset) + (
+        f", not the thesis's scale or settings: {scale}" if scale else ""
+    )
     return [title, *(f"{name}: {_size(kind, name)}" for kind, name in shown.values())]
 
 
@@ -122,10 +178,15 @@ def _size(kind: Kind, name: str) -> str:
 
 
 def _check_asked(request: Request) -> None:
-    prefixes = sorted({quantity.kind.prefix for panels in _PANELS for quantity in panels.quantities})
+    prefixes = sorted(
+        {quantity.kind.prefix for panels in _PANELS for quantity in panels.quantities}
+    )
     for name in request.curves:
         if not name.startswith(tuple(prefixes)):
-            raise UserError(f"curve={name}: no figure shows such a score; it begins with {' or '.join(prefixes)}")
+            raise UserError(
+                f"curve={name}: no figure shows such a score; it begins with "
+                f"{' or '.join(prefixes)}"
+            )
 
 
 def _datasets(request: Request, panels: Panels, mine: Sequence[Record]) -> list[str]:
@@ -139,7 +200,9 @@ def _shown(
     request: Request, panels: Panels, mine: Sequence[Record], dataset: str, quantity: Quantity
 ) -> Sequence[Curve]:
     asked = request.curve(quantity.kind)
-    return curves(panels.design, panels.lines, mine, dataset, quantity, asked, request.frechet_distance)
+    return curves(
+        panels.design, panels.lines, mine, dataset, quantity, asked, request.frechet_distance
+    )
 
 
 def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None:
@@ -148,8 +211,16 @@ def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None
         style: dict[str, Any] = {"color": COLOURS[key], "linestyle": DASHES.get(key, "-")}
         weight = "" if curve.weight.weight is None else f", λ = {weight_text(curve.weight.weight)}"
         written = f"{curve.line.text}{weight}, {seeds} seed{'s' if seeds > 1 else ''}"
-        axes.plot(curve.steps, curve.mean, label=written, marker="." if len(curve.steps) < 30 else "", **style)
-        axes.fill_between(curve.steps, curve.low, curve.high, color=COLOURS[key], alpha=0.15, linewidth=0)
+        axes.plot(
+            curve.steps,
+            curve.mean,
+            label=written,
+            marker="." if len(curve.steps) < 30 else "",
+            **style,
+        )
+        axes.fill_between(
+            curve.steps, curve.low, curve.high, color=COLOURS[key], alpha=0.15, linewidth=0
+        )
     if found:
         axes.set_ylabel(quantity.words or found[0].name)
         step_axis(axes)
@@ -162,7 +233,11 @@ def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None
 
 def _legend(place: SubFigure, single: bool) -> None:
     """Inside the only panel, or once below several: their curves are of the same runs."""
-    said: dict[str, Any] = {"title": "mean; band: least to greatest seed", "fontsize": 8, "title_fontsize": 8}
+    said: dict[str, Any] = {
+        "title": "mean; band: least to greatest seed",
+        "fontsize": 8,
+        "title_fontsize": 8,
+    }
     entries = {
         str(label): handle
         for axes in place.axes
@@ -171,11 +246,19 @@ def _legend(place: SubFigure, single: bool) -> None:
     if entries and single:
         place.axes[0].legend(**said)
     elif entries:
-        place.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=min(4, len(entries)), **said)
+        place.legend(
+            entries.values(),
+            entries.keys(),
+            loc="outside lower center",
+            ncols=min(4, len(entries)),
+            **said,
+        )
 
 
 def _curve_rows(dataset: str, curve: Curve) -> list[dict[str, Any]]:
-    model = {} if curve.line.labels is None else {"model": curve.line.text, "labels": curve.line.labels}
+    model = (
+        {} if curve.line.labels is None else {"model": curve.line.text, "labels": curve.line.labels}
+    )
     constant = {
         "dataset": dataset,
         "score": curve.name,
@@ -188,5 +271,7 @@ def _curve_rows(dataset: str, curve: Curve) -> list[dict[str, Any]]:
     }
     return [
         constant | {"step": int(step), "mean": float(mean), "min": float(low), "max": float(high)}
-        for step, mean, low, high in zip(curve.steps, curve.mean, curve.low, curve.high, strict=True)
+        for step, mean, low, high in zip(
+            curve.steps, curve.mean, curve.low, curve.high, strict=True
+        )
     ]

@@ -29,7 +29,11 @@ COLOURS = {
     "label_gan": BLUE,
     "am_gan": VERMILION,
 }
-DASHES = {"wgan_gp": "--", "ac_gan_weak": "--", "ac_gan_original": ":"}  # beside a line of the same colour, or meaning
+DASHES = {
+    "wgan_gp": "--",
+    "ac_gan_weak": "--",
+    "ac_gan_original": ":",
+}  # beside a line of the same colour, or meaning
 
 
 class NothingRecorded(UserError):
@@ -38,7 +42,8 @@ class NothingRecorded(UserError):
 
 @dataclass(frozen=True)
 class Request:
-    """What a figure is drawn from. datasets: None stands for the thesis's own; for the rest see conf/figures.yaml."""
+    """What a figure is drawn from. datasets: None stands for the thesis's own; for the rest see
+    conf/figures.yaml."""
 
     found: Sequence[Record] = ()
     datasets: tuple[str, ...] | None = None

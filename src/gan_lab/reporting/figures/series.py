@@ -19,7 +19,8 @@ from gan_lab.reporting.tables.statistics import estimate
 
 Array = NDArray[np.float64]
 Series = Sequence[tuple[int, Any]]
-"""(generator step, number) of one run; a number that is not finite may be a text, as in a record."""
+"""(generator step, number) of one run; a number that is not finite may be a text, as in a
+record."""
 
 _FILE_BYTES = 2**30  # of metrics.jsonl, millions of lines
 _LINE_BYTES = 2**20
@@ -27,7 +28,8 @@ _LINE_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over n seeds and its band, arrays of shape (steps,). band: what low and high are; "" of one seed."""
+    """A mean over n seeds and its band, arrays of shape (steps,). band: what low and high are; ""
+    of one seed."""
 
     steps: Array
     mean: Array
@@ -42,7 +44,9 @@ def common_steps(series: Sequence[Series]) -> tuple[Array, Array]:
     found = [dict(one) for one in series]
     steps = sorted(set.intersection(*(set(one) for one in found))) if found else []
     values = [[float(one[step]) for step in steps] for one in found]
-    return np.array(steps, dtype=float), np.array(values, dtype=float).reshape(len(found), len(steps))
+    return np.array(steps, dtype=float), np.array(values, dtype=float).reshape(
+        len(found), len(steps)
+    )
 
 
 def mean_over_seeds(series: Sequence[Series]) -> Mean | None:
@@ -64,8 +68,8 @@ def mean_over_seeds(series: Sequence[Series]) -> Mean | None:
 def read_metrics(run_dir: Path) -> dict[str, list[tuple[int, Any]]]:
     """{metric: its numbers over training} of a run's metrics.jsonl; empty where there is none.
 
-    A last line that a kill has torn is left out. Raises DamagedFile for any other that is none of ours, and UserError
-    for what is no regular file.
+    A last line that a kill has torn is left out. Raises DamagedFile for any other that is none of
+    ours, and UserError for what is no regular file.
     """
     path = run_dir / names.METRICS
     if not path.exists():
@@ -79,15 +83,22 @@ def read_metrics(run_dir: Path) -> dict[str, list[tuple[int, Any]]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     with open_regular(path, _FILE_BYTES) as file:
-        for number, line in enumerate(_whole(iter(lambda: file.readline(_LINE_BYTES), b"")), start=1):
+        for number, line in enumerate(
+            _whole(iter(lambda: file.readline(_LINE_BYTES), b"")), start=1
+        ):
             try:
                 logged = parse_json(line)
             except ValueError:
                 logged = None
             wrong = misfit(logged, Logged) or misfit(logged, dict[str, Number])
             if wrong:
-                raise DamagedFile(f"{path} is damaged in line {number} ({wrong}): restore it, or remove it")
-            yield logged["generator_step"], {name: value for name, value in logged.items() if name != "generator_step"}
+                raise DamagedFile(
+                    f"{path} is damaged in line {number} ({wrong}): restore it, or remove it"
+                )
+            yield (
+                logged["generator_step"],
+                {name: value for name, value in logged.items() if name != "generator_step"},
+            )
 
 
 def _whole(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,4 +1,5 @@
-"""Curves of any sweep over generator steps: a line for each value of the rows, a panel for each of the facet."""
+"""Curves of any sweep over generator steps: a line for each value of the rows, a panel for each of
+the facet."""
 
 from __future__ import annotations
 
@@ -11,7 +12,15 @@ import numpy as np
 from gan_lab.errors import UserError
 from gan_lab.reporting.axes import Axes, Facet, Key, assigned, facets
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.figures.drawing import PALETTE, Drawing, filled, log_scale, new_figure, plain_axes, step_axis
+from gan_lab.reporting.figures.drawing import (
+    PALETTE,
+    Drawing,
+    filled,
+    log_scale,
+    new_figure,
+    plain_axes,
+    step_axis,
+)
 from gan_lab.reporting.figures.series import Mean, Series, mean_over_seeds, read_metrics
 from gan_lab.reporting.outcomes import known_seeds, outcomes, outcomes_text
 from gan_lab.reporting.runs import Found, Run
@@ -26,8 +35,10 @@ _DASHES = ("-", "--", "-.")  # of the lines after one colour has been used
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a facet. mean: over the finished runs that have the curve; None without one. averaged: these runs.
-    singles: what the others have of it, each drawn by itself. others: how many they are, by outcomes.OUTCOMES."""
+    """A row of a facet. mean: over the finished runs that have the curve; None without one.
+    averaged: these runs.
+    singles: what the others have of it, each drawn by itself. others: how many they are, by
+    outcomes.OUTCOMES."""
 
     row: Key
     mean: Mean | None
@@ -47,7 +58,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class Curves:
-    """Panels in the order of curves, and in it of facets. rows: of all panels. outside: runs that are in none."""
+    """Panels in the order of curves, and in it of facets. rows: of all panels. outside: runs that
+    are in none."""
 
     axes: Axes
     panels: tuple[Panel, ...]
@@ -61,7 +73,8 @@ def sweep_curves(found: Found, axes: Axes, curves: Sequence[str]) -> Curves:
     Args:
         found: the runs, in any order.
         axes: without columns; the runs of a row are its seeds.
-        curves: names in metrics.jsonl or of scores over training, or some of their words where that is enough.
+        curves: names in metrics.jsonl or of scores over training, or some of their words where that
+            is enough.
 
     Raises:
         UserError: for an unknown curve, and where runs may not stand together (see axes.facets).
@@ -90,7 +103,9 @@ def _series_of(run: Run) -> dict[str, Series]:
     return {**metrics, **history}
 
 
-def _line(axes: Axes, facet: Facet, row: Key, name: str, by_run: Mapping[int, Mapping[str, Series]]) -> Line:
+def _line(
+    axes: Axes, facet: Facet, row: Key, name: str, by_run: Mapping[int, Mapping[str, Series]]
+) -> Line:
     """by_run: the series of a run, by its id()."""
     runs = facet.cells[row, ()]
     averaged: list[Run] = []
@@ -102,21 +117,32 @@ def _line(axes: Axes, facet: Facet, row: Key, name: str, by_run: Mapping[int, Ma
         row=row,
         mean=mean_over_seeds([by_run[id(run)][name] for run in averaged]),
         averaged=tuple(run.record for run in averaged),
-        singles=tuple((run.record, by_run[id(run)][name]) for run in left_out if name in by_run[id(run)]),
+        singles=tuple(
+            (run.record, by_run[id(run)][name]) for run in left_out if name in by_run[id(run)]
+        ),
         others=outcomes(
-            runs, [run.record for run in left_out], None if "seed" in axes.fields else len(known_seeds(facet.runs))
+            runs,
+            [run.record for run in left_out],
+            None if "seed" in axes.fields else len(known_seeds(facet.runs)),
         ),
     )
 
 
-# Drawing --------------------------------------------------------------------------------------------------------------
+# Drawing ------------------------------------------------------------------------------------------
 
 
 def draw_curves(curves: Curves) -> Drawing:
     """A row of panels for each curve. Raises UserError where no panel has a line."""
-    numbers = [row for panel in curves.panels for line in panel.lines for row in _rows(curves.axes, panel, line)]
+    numbers = [
+        row
+        for panel in curves.panels
+        for line in panel.lines
+        for row in _rows(curves.axes, panel, line)
+    ]
     if not numbers:
-        raise UserError(f"no run has written {' or '.join(dict.fromkeys(p.curve for p in curves.panels))} yet")
+        raise UserError(
+            f"no run has written {' or '.join(dict.fromkeys(p.curve for p in curves.panels))} yet"
+        )
 
     # all panels of a curve share its axis, so that facets can be compared
     by_curve: dict[str, list[Panel]] = {}
@@ -131,7 +157,10 @@ def draw_curves(curves: Curves) -> Drawing:
 
     # how it is to be read, in lines that the figure has room for
     said = [f"{', '.join(by_curve)} by {', '.join(curves.axes.rows)}"]
-    said.append("line: mean over the seeds of finished runs; band: 95% interval (of two seeds: least to greatest)")
+    said.append(
+        "line: mean over the seeds of finished runs; band: 95% interval (of two seeds: least to "
+        "greatest)"
+    )
     if any(line.singles for panel in curves.panels for line in panel.lines):
         said.append("dotted: runs that are in no mean, with a cross where one diverged")
     figure.suptitle(filled(said, int(16 * figure.get_figwidth())), fontsize=9)
@@ -139,14 +168,23 @@ def draw_curves(curves: Curves) -> Drawing:
 
 
 def _style(index: int) -> dict[str, Any]:
-    return {"color": PALETTE[index % len(PALETTE)], "linestyle": _DASHES[index // len(PALETTE) % len(_DASHES)]}
+    return {
+        "color": PALETTE[index % len(PALETTE)],
+        "linestyle": _DASHES[index // len(PALETTE) % len(_DASHES)],
+    }
 
 
-def _draw_row(plots: Sequence[Plot], panels: Sequence[Panel], axes: Axes, styles: Mapping[Key, dict[str, Any]]) -> None:
+def _draw_row(
+    plots: Sequence[Plot], panels: Sequence[Panel], axes: Axes, styles: Mapping[Key, dict[str, Any]]
+) -> None:
     """The panels of one curve."""
     curve = panels[0].curve
     means = [line.mean for panel in panels for line in panel.lines if line.mean is not None]
-    if curve.split("_")[0] in ("fid", "kid") and means and all((mean.mean > 0).all() for mean in means):
+    if (
+        curve.split("_")[0] in ("fid", "kid")
+        and means
+        and all((mean.mean > 0).all() for mean in means)
+    ):
         log_scale(plots[0])
     plots[0].set_ylabel(curve)
     for plot, panel in zip(plots, panels, strict=False):
@@ -181,9 +219,13 @@ def _draw_mean(plot: Plot, line: Line, style: dict[str, Any]) -> None:
     if mean is None:
         plot.plot([], [], label=text, **style)
         return
-    plot.plot(mean.steps, mean.mean, label=text, marker="." if len(mean.steps) < 30 else "", **style)
+    plot.plot(
+        mean.steps, mean.mean, label=text, marker="." if len(mean.steps) < 30 else "", **style
+    )
     if mean.band:
-        plot.fill_between(mean.steps, mean.low, mean.high, color=style["color"], alpha=0.15, linewidth=0)
+        plot.fill_between(
+            mean.steps, mean.low, mean.high, color=style["color"], alpha=0.15, linewidth=0
+        )
 
 
 def _draw_singles(plot: Plot, line: Line, colour: str) -> None:
@@ -198,7 +240,9 @@ def _draw_singles(plot: Plot, line: Line, colour: str) -> None:
 
 def _rows(axes: Axes, panel: Panel, line: Line) -> list[dict[str, Any]]:
     """The numbers of a line: its mean at each step, then each run that is in no mean."""
-    constant = dict(zip((*axes.facet, *axes.rows), (*panel.facet, *line.row), strict=True)) | {"curve": panel.curve}
+    constant = dict(zip((*axes.facet, *axes.rows), (*panel.facet, *line.row), strict=True)) | {
+        "curve": panel.curve
+    }
     found = []
     if (mean := line.mean) is not None:
         of_mean = {"band": mean.band, "status": "finished", "run_ids": run_ids(line.averaged)}
@@ -207,7 +251,9 @@ def _rows(axes: Axes, panel: Panel, line: Line) -> list[dict[str, Any]]:
             found.append(constant | _numbers(int(step), mean.n, float(value), *ends) | of_mean)
     for record, series in line.singles:
         of_run = {"band": "", "status": record["status"], "run_ids": record["run_id"]}
-        found += [constant | _numbers(step, 1, float(value), "", "") | of_run for step, value in series]
+        found += [
+            constant | _numbers(step, 1, float(value), "", "") | of_run for step, value in series
+        ]
     return found
 
 

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.terminal import visible
 
-_BARE_LINK = re.compile(r"(?=://)|(?<=www)(?=\.)", re.IGNORECASE)  # where one begins that GitHub would make of a text
+_BARE_LINK = re.compile(
+    r"(?=://)|(?<=www)(?=\.)", re.IGNORECASE
+)  # where one begins that GitHub would make of a text
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def to_markdown(sheet: Sheet) -> str:
-    """A heading, the lines above and a pipe table for each section. Names of records are text: no HTML, no links."""
+    """A heading, the lines above and a pipe table for each section. Names of records are text: no
+    HTML, no links."""
     blocks = [f"# {_plain(sheet.title)}", _not_a_block(_plain(sheet.source))]
     for section in sheet.sections:
         blocks.append(f"## {_plain(section.title)}")
@@ -26,7 +29,9 @@ def to_markdown(sheet: Sheet) -> str:
 
 
 def _pipe_table(section: Section) -> str:
-    lines = [[_in_a_cell(_plain(text)) for text in line] for line in (section.header, *section.rows)]
+    lines = [
+        [_in_a_cell(_plain(text)) for text in line] for line in (section.header, *section.rows)
+    ]
     for row, column in section.bold:
         lines[row + 1][column] = f"**{lines[row + 1][column]}**"
     lines.insert(1, ["---"] * len(section.header))
@@ -39,7 +44,8 @@ def _in_a_cell(text: str) -> str:
 
 
 def _not_a_block(text: str) -> str:
-    """A line that would begin a heading, a quotation, code, a rule or a list within the list, as text."""
+    """A line that would begin a heading, a quotation, code, a rule or a list within the list, as
+    text."""
     return re.sub(r"^\s*(\d+(?=[.)]\s)|(?=[#>`~*+=_\[-]))", r"\1\\", text)
 
 
@@ -71,12 +77,20 @@ def _no_formula(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = _in_one_line(value)
-    return "'" + text if text.startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text) else text
+    return (
+        "'" + text
+        if text.startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text)
+        else text
+    )
 
 
 def to_latex(sheet: Sheet) -> str:
-    """One table environment for each section, for booktabs; what its columns leave out stands below the rules."""
-    blocks = [f"% {_in_one_line(sheet.title)}. {_in_one_line(sheet.source)}", r"% needs \usepackage{booktabs}"]
+    """One table environment for each section, for booktabs; what its columns leave out stands below
+    the rules."""
+    blocks = [
+        f"% {_in_one_line(sheet.title)}. {_in_one_line(sheet.source)}",
+        r"% needs \usepackage{booktabs}",
+    ]
     return "\n\n".join([*blocks, *map(_latex_table, sheet.sections)]) + "\n"
 
 
@@ -85,7 +99,11 @@ def _latex_table(section: Section) -> str:
     lines = [" & ".join(latex_text(section.header[index]) for index in kept)]
     for number, (row, first) in enumerate(zip(section.rows, section.latex, strict=True)):
         cells = {index: latex_text(row[index]) for index in kept[1:]}
-        cells |= {index: rf"\textbf{{{text}}}" for index, text in cells.items() if (number, index) in section.bold}
+        cells |= {
+            index: rf"\textbf{{{text}}}"
+            for index, text in cells.items()
+            if (number, index) in section.bold
+        }
         lines.append(" & ".join([first, *cells.values()]))
     head, *body = [line + r" \\" for line in lines]
     return "\n".join(

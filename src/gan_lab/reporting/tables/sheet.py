@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Section:
-    """One table with its heading. latex: how LaTeX writes the first column. left_out, below: the columns that LaTeX
-    leaves out, and the lines below its table that say what stood there. above: the lines above it in Markdown. bold:
-    (row, column), counted from 0, of what is printed in bold."""
+    """One table with its heading. latex: how LaTeX writes the first column. left_out, below: the
+    columns that LaTeX leaves out, and the lines below its table that say what stood there. above:
+    the lines above it in Markdown. bold: (row, column), counted from 0, of what is printed in
+    bold."""
 
     title: str
     caption: str
@@ -25,7 +26,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A whole table. source: how its numbers came about. fields, values: of the CSV, unrounded, in its order."""
+    """A whole table. source: how its numbers came about. fields, values: of the CSV, unrounded, in
+    its order."""
 
     title: str
     source: str

@@ -11,9 +11,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n training seeds and the half width of its interval; None where one seed gives no interval.
+    """A mean over n training seeds and the half width of its interval; None where one seed gives no
+    interval.
 
-    Of a difference of two means, n is the number of seeds of the smaller group; of real data, which no seed changes, 0.
+    Of a difference of two means, n is the number of seeds of the smaller group; of real data, which
+    no seed changes, 0.
     """
 
     mean: float
@@ -34,7 +36,8 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """mean ± t_{(1+confidence)/2, n-1} s/√n, Student's interval for independent normal values; s has n-1 below.
+    """mean ± t_{(1+confidence)/2, n-1} s/√n, Student's interval for independent normal values; s
+    has n-1 below.
 
     nan is the half width of values that are not all finite.
     """
@@ -47,11 +50,14 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     return Estimate(mean, _quantile(n - 1, confidence) * _deviation(values) / sqrt(n), n)
 
 
-def difference(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> Estimate:
+def difference(
+    first: Sequence[float], second: Sequence[float], confidence: float = 0.95
+) -> Estimate:
     """mean(first) - mean(second) and Welch's interval, which lets the two have different variances.
 
-    The half width is t_{(1+confidence)/2, ν} √(a + b) with a = s²/n of the first, b = s²/m of the second and Welch and
-    Satterthwaite's ν = (a + b)² / (a²/(n-1) + b²/(m-1)); 0 where neither varies.
+    The half width is t_{(1+confidence)/2, ν} √(a + b) with a = s²/n of the first, b = s²/m of the
+    second and Welch and Satterthwaite's ν = (a + b)² / (a²/(n-1) + b²/(m-1)); 0 where neither
+    varies.
     """
     if not first or not second:
         raise ValueError("a difference needs at least one value on either side")
@@ -71,6 +77,8 @@ def _deviation(values: Sequence[float]) -> float:
 
 
 def _quantile(freedom: float, confidence: float) -> float:
-    from scipy.special import stdtrit  # Student's quantile; scipy.stats takes half a second to import
+    from scipy.special import (
+        stdtrit,
+    )  # Student's quantile; scipy.stats takes half a second to import
 
     return float(stdtrit(freedom, (1 + confidence) / 2))

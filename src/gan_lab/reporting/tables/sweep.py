@@ -1,4 +1,5 @@
-"""A table of any sweep, as data: what each cell's runs scored, and what became of those that did not."""
+"""A table of any sweep, as data: what each cell's runs scored, and what became of those that did
+not."""
 
 from __future__ import annotations
 
@@ -20,8 +21,9 @@ from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
 class SweepCell:
     """The runs of a row and a column.
 
-    scored: those in the mean, in the order of their seeds. values: their scores. left_out: the others. others: how many
-    of these and of seeds without a run there are, by outcomes.OUTCOMES. estimate: None without a scored run.
+    scored: those in the mean, in the order of their seeds. values: their scores. left_out: the
+    others. others: how many of these and of seeds without a run there are, by outcomes.OUTCOMES.
+    estimate: None without a scored run.
     difference: of the mean to the baseline's in the same column. is_best: of its column.
     """
 
@@ -45,7 +47,8 @@ class Block:
 
 @dataclass(frozen=True)
 class SweepTable:
-    """A block for each facet and score. baseline: its row. outside: runs that are in no cell. damaged: as in Found."""
+    """A block for each facet and score. baseline: its row. outside: runs that are in no cell.
+    damaged: as in Found."""
 
     axes: Axes
     blocks: tuple[Block, ...]
@@ -63,17 +66,22 @@ def sweep_table(
         found: the runs, in any order.
         axes: the fields that tell cells apart; the runs of a cell are its seeds.
         scores: names, or how they begin where that is enough; a block each.
-        baseline: {field of the rows: value} of the row that the others are compared with; None: no comparison.
+        baseline: {field of the rows: value} of the row that the others are compared with; None: no
+            comparison.
 
     Returns:
         The means over finished runs with Student's interval, and the differences with Welch's.
 
     Raises:
-        UserError: for an unknown score or baseline, and where runs may not stand together (see axes.facets).
+        UserError: for an unknown score or baseline, and where runs may not stand together (see
+            axes.facets).
     """
     there = names_in(found.records, "scores")
     if not scores:
-        raise UserError(f"score is not set: name one or a list (the runs have: {', '.join(sorted(there)) or 'none'})")
+        raise UserError(
+            "score is not set: name one or a list (the runs have: "
+            f"{', '.join(sorted(there)) or 'none'})"
+        )
     names = list(dict.fromkeys(whole_name(score, there, "score") for score in scores))
 
     shown, outside = facets(axes, found, [f"scores.{name}.extractor" for name in names])
@@ -88,9 +96,14 @@ def _baseline_row(axes: Axes, baseline: Mapping[str, Any], shown: Sequence[Facet
     known = "; ".join(assigned(axes.rows, row) for row in rows)
     for name in baseline:
         if name not in axes.rows:
-            raise UserError(f"baseline={name}:{baseline[name]}: {name} is no field of the rows (there are: {known})")
+            raise UserError(
+                f"baseline={name}:{baseline[name]}: {name} is no field of the rows (there are: "
+                f"{known})"
+            )
     wanted = {axes.rows.index(name): value for name, value in baseline.items()}
-    found = [row for row in rows if all(agree(row[at], label(value)) for at, value in wanted.items())]
+    found = [
+        row for row in rows if all(agree(row[at], label(value)) for at, value in wanted.items())
+    ]
     if len(found) != 1:
         which = "no row is" if not found else f"{len(found)} rows are"
         said = ", ".join(f"{name}:{value}" for name, value in baseline.items())
@@ -129,10 +142,11 @@ def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
 
 
 def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Place]:
-    """Where a column has its best mean, if there is something to compare and the direction is known.
+    """Where a column has its best mean, if there is something to compare and the direction is
+    known.
 
-    As in the tables of the thesis, a cell with fewer scored seeds than another may not win: the others may have
-    diverged.
+    As in the tables of the thesis, a cell with fewer scored seeds than another may not win: the
+    others may have diverged.
     """
     is_higher = higher_is_better(score)
     most = max(len(cell.values) for place, cell in cells.items() if place[1] == column)
@@ -149,7 +163,8 @@ def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Pla
 
 
 def _gap(cells: Mapping[Place, SweepCell], place: Place, baseline: Key | None) -> Estimate | None:
-    """The difference of a cell to the baseline in its column; None of the baseline itself, and without two means."""
+    """The difference of a cell to the baseline in its column; None of the baseline itself, and
+    without two means."""
     row, column = place
     other = None if baseline is None or row == baseline else cells.get((baseline, column))
     if other is None or not other.values or not cells[place].values:

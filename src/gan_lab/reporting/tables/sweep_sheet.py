@@ -12,7 +12,15 @@ from gan_lab.reporting.tables.render import latex_text
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.reporting.tables.statistics import Estimate
 from gan_lab.reporting.tables.sweep import Block, SweepCell, SweepTable
-from gan_lab.reporting.tables.text import NO_RUN, NOTHING, code_text, data_text, interval, protocol_text, run_ids
+from gan_lab.reporting.tables.text import (
+    NO_RUN,
+    NOTHING,
+    code_text,
+    data_text,
+    interval,
+    protocol_text,
+    run_ids,
+)
 from gan_lab.terminal import brief
 
 
@@ -24,7 +32,9 @@ def sweep_sheet(table: SweepTable) -> Sheet:
         if table.baseline is not None:
             sections.append(_differences(table, block, table.baseline))
 
-    by = ", ".join(table.axes.rows) + (f" by {', '.join(table.axes.columns)}" if table.axes.columns else "")
+    by = ", ".join(table.axes.rows) + (
+        f" by {', '.join(table.axes.columns)}" if table.axes.columns else ""
+    )
     scores = ", ".join(dict.fromkeys(block.score for block in table.blocks))
     values = [_values(table, block, place) for block in table.blocks for place in block.cells]
     return Sheet(f"{scores}: {by}", _source(table), tuple(sections), _fields(table), tuple(values))
@@ -32,15 +42,17 @@ def sweep_sheet(table: SweepTable) -> Sheet:
 
 def _source(table: SweepTable) -> str:
     """How the numbers are to be read, and which runs are in none of them."""
-    said = "Mean over the seeds of finished runs ± Student's 95% interval, and how many they are (n); beside it, what "
-    said += "became of the other seeds."
+    said = (
+        "Mean over the seeds of finished runs ± Student's 95% interval, and how many they are (n); "
+        "beside it, what became of the other seeds."
+    )
     outside = [unplaced(run) for run in table.outside] + [brief(one, 300) for one in table.damaged]
     if outside:
         said += f" {len(outside)} of the runs stand in no cell: {'; '.join(outside)}."
     return said
 
 
-# Sections -------------------------------------------------------------------------------------------------------------
+# Sections -----------------------------------------------------------------------------------------
 
 
 def _section(table: SweepTable, block: Block) -> Section:
@@ -53,11 +65,16 @@ def _section(table: SweepTable, block: Block) -> Section:
         caption=title,
         above=above,
         header=_header(table, columns, "mean ± 95%"),
-        rows=tuple((", ".join(row), *(_text(block.cells[row, column]) for column in columns)) for row in rows),
+        rows=tuple(
+            (", ".join(row), *(_text(block.cells[row, column]) for column in columns))
+            for row in rows
+        ),
         latex=tuple(latex_text(", ".join(row)) for row in rows),
         below=above,
         bold=frozenset(
-            (rows.index(row), columns.index(column) + 1) for (row, column), cell in block.cells.items() if cell.is_best
+            (rows.index(row), columns.index(column) + 1)
+            for (row, column), cell in block.cells.items()
+            if cell.is_best
         ),
     )
 
@@ -66,9 +83,12 @@ def _differences(table: SweepTable, block: Block, baseline: Key) -> Section:
     """Every other row minus the baseline."""
     rows, columns = [row for row in block.facet.rows if row != baseline], block.facet.columns
     reading = (
-        "Mean of the row minus that of the baseline in the same column, ± Welch's 95% interval; not decided where "
+        "Mean of the row minus that of the baseline in the same column, ± Welch's 95% interval; "
+        "not "
+        "decided where the interval holds 0 or there is none. The intervals are not widened for "
+        "the "
+        "number of comparisons."
     )
-    reading += "the interval holds 0 or there is none. The intervals are not widened for the number of comparisons."
     title = f"{_title(table, block)}: difference to {assigned(table.axes.rows, baseline)}"
 
     def text(place: Place) -> str:
@@ -93,7 +113,10 @@ def _title(table: SweepTable, block: Block) -> str:
 
 def _header(table: SweepTable, columns: tuple[Key, ...], single: str) -> tuple[str, ...]:
     """single: of the only column, where none were asked for."""
-    return (", ".join(table.axes.rows), *(assigned(table.axes.columns, column) or single for column in columns))
+    return (
+        ", ".join(table.axes.rows),
+        *(assigned(table.axes.columns, column) or single for column in columns),
+    )
 
 
 def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
@@ -102,9 +125,8 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
     is_higher = higher_is_better(block.score)
     better = "Nobody told which way is better: nothing is in bold."
     if is_higher is not None:
-        better = (
-            f"{'Higher' if is_higher else 'Lower'} is better; bold: a column's best mean of those with the most seeds."
-        )
+        better = "Higher" if is_higher else "Lower"
+        better += " is better; bold: a column's best mean of those with the most seeds."
 
     # one line for each data set, of which the extractor may be another
     by_data: dict[str, list[Record]] = {}
@@ -117,7 +139,9 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
         lines.append(f"Data: {data_text(runs)}. Code: {code_text(runs, [block.score])}.")
 
     if others := also_differing(table.axes, found):
-        named = "; ".join(f"{name} ({', '.join(map(label, values))})" for name, values in others.items())
+        named = "; ".join(
+            f"{name} ({', '.join(map(label, values))})" for name, values in others.items()
+        )
         lines.append(f"Cells differ in more than rows and columns: {named}.")
     return tuple(lines)
 
@@ -141,10 +165,18 @@ def _verdict(gap: Estimate, score: str) -> str:
     return "better" if (gap.mean > 0) == is_higher else "worse"
 
 
-# Values of the CSV ----------------------------------------------------------------------------------------------------
+# Values of the CSV --------------------------------------------------------------------------------
 
 _OF_A_CELL = ("score", "n", "mean", "low", "high", "best", *OUTCOMES)
-_OF_ITS_RUNS = ("difference", "difference_low", "difference_high", "extractor", "weights_sha256", "run_ids", "left_out")
+_OF_ITS_RUNS = (
+    "difference",
+    "difference_low",
+    "difference_high",
+    "extractor",
+    "weights_sha256",
+    "run_ids",
+    "left_out",
+)
 
 
 def _fields(table: SweepTable) -> tuple[str, ...]:
@@ -168,4 +200,7 @@ def _values(table: SweepTable, block: Block, place: Place) -> Mapping[str, objec
 def _numbers(value: Estimate | None, mean: str, low: str, high: str) -> dict[str, object]:
     if value is None:
         return {}
-    return {mean: value.mean, **(dict(zip((low, high), value.bounds, strict=True)) if value.bounds else {})}
+    return {
+        mean: value.mean,
+        **(dict(zip((low, high), value.bounds, strict=True)) if value.bounds else {}),
+    }

@@ -16,8 +16,8 @@ NOTHING = "–"
 
 
 def number(value: float, beside: float | None = None) -> str:
-    """Two decimals from 1 on, three significant digits below. beside: another number whose decimals it takes, unless
-    that leaves nothing of it."""
+    """Two decimals from 1 on, three significant digits below. beside: another number whose decimals
+    it takes, unless that leaves nothing of it."""
     scale = abs(value if beside is None else beside)
     if not math.isfinite(value) or not math.isfinite(scale) or scale == 0:
         return f"{value:.3g}"
@@ -49,9 +49,8 @@ def run_ids(runs: Sequence[Record]) -> str:
 def protocol_text(protocol: Protocol) -> str:
     """How a score was taken."""
     parts = f" in {protocol.parts} parts" if protocol.parts > 1 else ""
-    return (
-        f"{protocol.score}: extractor {protocol.extractor}, {protocol.network}; {protocol.n_samples:,} samples{parts}."
-    )
+    extractor = f"extractor {protocol.extractor}, {protocol.network}"
+    return f"{protocol.score}: {extractor}; {protocol.n_samples:,} samples{parts}."
 
 
 def data_text(runs: Sequence[Record]) -> str:
@@ -64,13 +63,21 @@ def data_text(runs: Sequence[Record]) -> str:
 
 
 def code_text(runs: Sequence[Record], names: Iterable[str | None]) -> str:
-    """The commits that the runs were trained by, and those of the scores `names` where they are others."""
+    """The commits that the runs were trained by, and those of the scores `names` where they are
+    others."""
     trained = {_commit(part["git"]) for record in runs for part in records.parts_of(record)}
     entries = [
-        (record, entry) for record in runs for name in names if (entry := (record.get("scores") or {}).get(name))
+        (record, entry)
+        for record in runs
+        for name in names
+        if (entry := (record.get("scores") or {}).get(name))
     ]
-    scored = {_commit(entry.get("git") or record.get("git") or {}) for record, entry in entries} - trained
-    return ", ".join(sorted(trained)) + (f"; scores by {', '.join(sorted(scored))}" if scored else "")
+    scored = {
+        _commit(entry.get("git") or record.get("git") or {}) for record, entry in entries
+    } - trained
+    return ", ".join(sorted(trained)) + (
+        f"; scores by {', '.join(sorted(scored))}" if scored else ""
+    )
 
 
 def _commit(git: Mapping[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""Runs into the cells of a table: which belong together, which penalty weight a cell shows, and what it scored."""
+"""Runs into the cells of a table: which belong together, which penalty weight a cell shows, and
+what it scored."""
 
 from __future__ import annotations
 
@@ -8,7 +9,12 @@ from dataclasses import dataclass
 
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record, field
-from gan_lab.reporting.comparable import check_same_config, check_same_extractor, check_same_field, check_seeds
+from gan_lab.reporting.comparable import (
+    check_same_config,
+    check_same_extractor,
+    check_same_field,
+    check_seeds,
+)
 from gan_lab.reporting.scores import has_score, names_in, score_value, sizes
 from gan_lab.reporting.tables.statistics import Estimate, estimate
 from gan_lab.reporting.thesis.design import ALIASES, Kind, Line
@@ -16,8 +22,8 @@ from gan_lab.reporting.thesis.design import ALIASES, Kind, Line
 
 @dataclass(frozen=True)
 class Score:
-    """A score of a cell. values: of the seeds. spread: mean over seeds of the published kind of ± (None where there is
-    none)."""
+    """A score of a cell. values: of the seeds. spread: mean over seeds of the published kind of ±
+    (None where there is none)."""
 
     values: tuple[float, ...]
     estimate: Estimate
@@ -36,7 +42,8 @@ class Weight:
 
 @dataclass(frozen=True)
 class Cell:
-    """A line of a table on one data set. chosen is None where no run can be shown. scores: by Kind.key."""
+    """A line of a table on one data set. chosen is None where no run can be shown. scores: by
+    Kind.key."""
 
     line: Line
     searched: tuple[Weight, ...]
@@ -69,19 +76,25 @@ def belongs(record: Record, line: Line) -> bool:
 def labels_column(record: Record) -> str:
     """The column of Table 4-1 that a run is of: "predefined" or "dynamic".
 
-    A loss without targets stands in both: its predefined column is the network with the extra critic layer.
+    A loss without targets stands in both: its predefined column is the network with the extra
+    critic layer.
     """
     labels = record["choices"].get("labels", "none")
     extra_layer = field(record, "config.architecture.extra_layer") is True
-    return "predefined" if labels == "predefined" or (labels == "none" and extra_layer) else "dynamic"
+    return (
+        "predefined" if labels == "predefined" or (labels == "none" and extra_layer) else "dynamic"
+    )
 
 
-def cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None], chosen_by: str | None) -> Cell:
-    """The cell of a line; λ is the weight of the least mean of a score among those with the most scored seeds.
+def cell(
+    line: Line, runs: Sequence[Record], names: Mapping[str, str | None], chosen_by: str | None
+) -> Cell:
+    """The cell of a line; λ is the weight of the least mean of a score among those with the most
+    scored seeds.
 
-    names: of the scores by Kind.key; None where no run has one. chosen_by: the key of the score that chooses λ, without
-    which no run counts as scored; None: there is one weight, and a run with any of the scores counts. Raises UserError
-    where two runs are the same cell and seed.
+    names: of the scores by Kind.key; None where no run has one. chosen_by: the key of the score
+    that chooses λ, without which no run counts as scored; None: there is one weight, and a run with
+    any of the scores counts. Raises UserError where two runs are the same cell and seed.
     """
     if line.is_real:
         return _real_cell(line, runs, names)
@@ -98,7 +111,9 @@ def cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None], ch
         scored = tuple(record for record in by_weight[weight] if has_score(record, deciding))
         name = None if chosen_by is None else names[chosen_by]
         values = [score_value(record, name) for record in scored] if name is not None else []
-        searched.append(Weight(weight, scored, diverged, sum(values) / len(values) if values else math.nan))
+        searched.append(
+            Weight(weight, scored, diverged, sum(values) / len(values) if values else math.nan)
+        )
     most = max((len(one.scored) for one in searched), default=0)
     candidates = [one for one in searched if one.scored and len(one.scored) == most]
     if chosen_by is not None:
@@ -114,7 +129,8 @@ def cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None], ch
 
 
 def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None]) -> Cell:
-    """What the training data themselves score, which entries of the runs say (the same value in all of them)."""
+    """What the training data themselves score, which entries of the runs say (the same value in all
+    of them)."""
     scores: dict[str, Score | None] = {}
     for key, name in names.items():
         entries = [record["scores"][name] for record in runs if has_score(record, [name])]
@@ -123,43 +139,58 @@ def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | Non
     return Cell(line, searched=(), unscored=(), chosen=None, scores=scores)
 
 
-def score_name(runs: Sequence[Record], kind: Kind, asked: str | None, among: str, option: str) -> str | None:
-    """The one score of a kind that the runs have in `among` ("scores" or "history"); None without any.
+def score_name(
+    runs: Sequence[Record], kind: Kind, asked: str | None, among: str, option: str
+) -> str | None:
+    """The one score of a kind that the runs have in `among` ("scores" or "history"); None without
+    any.
 
-    Of several it is the one that is taken most as the thesis's is (Kind.published_words: first by its extractor).
-    Raises UserError where several are left and none was asked for: scores of two protocols are two scores.
+    Of several it is the one that is taken most as the thesis's is (Kind.published_words: first by
+    its extractor). Raises UserError where several are left and none was asked for: scores of two
+    protocols are two scores.
     """
     found = names_in(runs, among)
     names = {name for name in found if name.startswith(kind.prefix) and name.endswith(kind.suffix)}
     if asked is not None and names:
         if asked not in names:
-            raise UserError(f"{option}={asked}: the runs have no such score; there are {', '.join(sorted(names))}")
+            raise UserError(
+                f"{option}={asked}: the runs have no such score; there are "
+                f"{', '.join(sorted(names))}"
+            )
         return asked
     for word in kind.published_words:
         names = {name for name in names if word in name.split("_")} or names
 
     if len(names) > 1:
         several, largest = " and ".join(sorted(names)), max(sorted(names), key=sizes)
-        published = f" (published: {', '.join(kind.published_words)})" if kind.published_words else ""
+        published = (
+            f" (published: {', '.join(kind.published_words)})" if kind.published_words else ""
+        )
         raise UserError(
-            f"the runs have {several}, which are different scores{published}; choose one: {option}={largest}"
+            f"the runs have {several}, which are different scores{published}; choose one: "
+            f"{option}={largest}"
         )
     return next(iter(names), None)
 
 
-# Comparable runs ------------------------------------------------------------------------------------------------------
+# Comparable runs ----------------------------------------------------------------------------------
 
 
 def check_comparable(
-    runs: Sequence[Record], lines: Sequence[Line], extractors: Sequence[str], may_differ: Collection[str]
+    runs: Sequence[Record],
+    lines: Sequence[Line],
+    extractors: Sequence[str],
+    may_differ: Collection[str],
 ) -> None:
-    """Refuse runs of one data set that differ in more than may_differ (Design.may_differ): they are no table.
+    """Refuse runs of one data set that differ in more than may_differ (Design.may_differ): they are
+    no table.
 
-    Compared are the data's content hash, what stands in the fields `extractors` ("scores.<name>.extractor", or
-    "extractor" of the scores over training) where a run has them, and the identity of the config (records.identity);
-    the fields of may_differ but seed and penalty weight within each line, and the network within each column of
-    labels. How a run was scored is compared as the score's name and its extractor. Raises UserError that names the two
-    values and how to select one.
+    Compared are the data's content hash, what stands in the fields `extractors`
+    ("scores.<name>.extractor", or "extractor" of the scores over training) where a run has them,
+    and the identity of the config (records.identity); the fields of may_differ but seed and penalty
+    weight within each line, and the network within each column of labels. How a run was scored is
+    compared as the score's name and its extractor. Raises UserError that names the two values and
+    how to select one.
     """
     check_same_field(runs, "dataset.content_hash")
     for dotted in extractors:

@@ -1,7 +1,8 @@
 """Tables 4-1, 4-2 and 4-3 and the numbers of sections 4.7.2 and 4.7.3.
 
-Their ± is the standard deviation over 10 splits of 50,000 samples of one run (`is_inception_50k_10x`); it says nothing
-of training seeds. IS is by the Inception network, AM and the entropy by a DenseNet-BC classifier of the data set.
+Their ± is the standard deviation over 10 splits of 50,000 samples of one run
+(`is_inception_50k_10x`); it says nothing of training seeds. IS is by the Inception network, AM and
+the entropy by a DenseNet-BC classifier of the data set.
 """
 
 from __future__ import annotations
@@ -12,12 +13,36 @@ from typing import Any
 
 from gan_lab.reporting.thesis.chapter_2 import INCEPTION_SCORE as OF_500K
 from gan_lab.reporting.thesis.chapter_2 import optimizer_settings
-from gan_lab.reporting.thesis.design import Design, Kind, Line, Order, Published, Setting, Variant, settings
+from gan_lab.reporting.thesis.design import (
+    Design,
+    Kind,
+    Line,
+    Order,
+    Published,
+    Setting,
+    Variant,
+    settings,
+)
 
 INCEPTION_SCORE = replace(OF_500K, samples="50k")
-AM_SCORE = Kind("am", "AM", "am_", "", "am_score", extractor="classifier", samples="50k", architecture="DenseNet")
+AM_SCORE = Kind(
+    "am",
+    "AM",
+    "am_",
+    "",
+    "am_score",
+    extractor="classifier",
+    samples="50k",
+    architecture="DenseNet",
+)
 ENTROPY = replace(
-    AM_SCORE, key="entropy", title="mean H(C(x))", prefix="entropy_", option="entropy", has_spread=False, parts=None
+    AM_SCORE,
+    key="entropy",
+    title="mean H(C(x))",
+    prefix="entropy_",
+    option="entropy",
+    has_spread=False,
+    parts=None,
 )
 _COVARIANCE = Variant(
     "covariance",
@@ -29,7 +54,8 @@ _CLASSES = Variant(
     "classes",
     thesis="own",
     meanings={
-        "own": "a sample's class is the one it was drawn with (predefined labels) or the critic's own label (dynamic)",
+        "own": "a sample's class is the one it was drawn with (predefined labels) or the critic's "
+        "own label (dynamic)",
         "classifier": "a sample's class is the one that the classifier gives it",
     },
     implied="classifier",
@@ -55,14 +81,23 @@ _MODELS: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     "gan": ("GAN", "gan", {}),
     "gan_star": ("GAN*", "gan_star", {}),
     "ac_gan": ("AC-GAN", "ac_gan", {_ORIGINAL: False, _WEIGHT: 1.0}),
-    "ac_gan_weak": ("AC-GAN (generator's classifier weight 0.1)", "ac_gan", {_ORIGINAL: False, _WEIGHT: 0.1}),
-    "ac_gan_original": ("AC-GAN (with the original term)", "ac_gan", {_ORIGINAL: True, _WEIGHT: 1.0}),
+    "ac_gan_weak": (
+        "AC-GAN (generator's classifier weight 0.1)",
+        "ac_gan",
+        {_ORIGINAL: False, _WEIGHT: 0.1},
+    ),
+    "ac_gan_original": (
+        "AC-GAN (with the original term)",
+        "ac_gan",
+        {_ORIGINAL: True, _WEIGHT: 1.0},
+    ),
     "ac_gan_plus": ("AC-GAN+", "ac_gan_plus", {_WEIGHT: 1.0}),
     "label_gan": ("LabelGAN", "label_gan", {}),
     "am_gan": ("AM-GAN", "am_gan", {}),
 }
 
-# (model, column): IS and AM, whose ± is 0.00 where IS has one; AC-GAN's variants stand in section 4.7.2 without
+# (model, column): IS and AM, whose ± is 0.00 where IS has one; AC-GAN's variants stand in section
+# 4.7.2 without
 _CIFAR10: dict[tuple[str, str], tuple[Published, Published]] = {
     (model, column): (Published(score, spread), Published(am, None if spread is None else 0.0))
     for model, column, score, spread, am in [
@@ -94,7 +129,11 @@ _TINY_IMAGENET: dict[tuple[str, str], tuple[float, float, float, float]] = {
     ("am_gan", DYNAMIC): (11.45, 0.15, 0.88, 0.01),
     ("am_gan", PREDEFINED): (9.55, 0.11, 0.61, 0.01),
 }
-_ENTROPY = {"label_gan": 0.124, "am_gan": 0.079, "ac_gan_plus": 0.102}  # of the dynamic column, by the context
+_ENTROPY = {
+    "label_gan": 0.124,
+    "am_gan": 0.079,
+    "ac_gan_plus": 0.102,
+}  # of the dynamic column, by the context
 _MS_SSIM = {
     ("ac_gan", PREDEFINED): 0.61,
     ("ac_gan", DYNAMIC): 0.35,
@@ -144,9 +183,16 @@ def _similarity(model: str, column: str) -> dict[str, dict[str, Published]]:
     return {"msssim": {} if value is None else {"cifar10": Published(value)}}
 
 
-# the author's program's own list for the ten classes of CIFAR-10 is .313 .322 .289 .275 .290 .277 .288 .285 .341 .300
+# the author's program's own list for the ten classes of CIFAR-10 is .313 .322 .289 .275 .290 .277
+# .288 .285 .341 .300
 _REAL = Line(
-    "real", "real data", "real data", None, "none", {"msssim": {"cifar10": Published(0.341, decimals=3)}}, is_real=True
+    "real",
+    "real data",
+    "real data",
+    None,
+    "none",
+    {"msssim": {"cifar10": Published(0.341, decimals=3)}},
+    is_real=True,
 )
 
 
@@ -160,7 +206,9 @@ _RECIPE = (  # 4.B; the steps and the schedule are the author's program's
     Setting("config.architecture.generator_channels", 96, "generator channels"),
     _CRITIC_CHANNELS,
     Setting("choices.architecture", "dcgan"),
-    *settings({"architecture.latent_dim": 100, "architecture.noise": 0.1, "architecture.dropout": 0.3}),
+    *settings(
+        {"architecture.latent_dim": 100, "architecture.noise": 0.1, "architecture.dropout": 0.3}
+    ),
     *settings({"architecture.critic_batch_norm": True, "architecture.batch_norm_eps": 1e-3}),
     Setting("config.architecture.extra_layer", True, where={"choices.labels": PREDEFINED}),
     Setting("config.architecture.extra_layer", False, where={"choices.labels": DYNAMIC}),
@@ -176,7 +224,8 @@ _MAY_DIFFER = frozenset({"seed", "loss", "labels", "architecture.extra_layer"})
 _OVER_SEEDS = "± 95% over seeds: Student's interval of the mean over training seeds"
 _READING = f"{_OVER_SEEDS}; ± over splits: the published kind, within one run, mean over seeds."
 _COLUMN = (
-    " labels: the column of the thesis; a model without target labels (GAN, GAN*, LabelGAN) differs between the "
+    " labels: the column of the thesis; a model without target labels (GAN, GAN*, LabelGAN) "
+    "differs between the "
     "columns in the network only (predefined: one more critic layer)."
 )
 
@@ -184,14 +233,18 @@ TABLE_4_1 = Design(
     number="4-1",
     title="models with class labels",
     heads=("model", "labels"),
-    lines=tuple(_line(model, column, _scores(model, column)) for column in COLUMNS for model in _MODELS),
+    lines=tuple(
+        _line(model, column, _scores(model, column)) for column in COLUMNS for model in _MODELS
+    ),
     kinds=(INCEPTION_SCORE, AM_SCORE, ENTROPY),
     chosen_by=None,
     may_differ=_MAY_DIFFER,
     parts="split",
-    source="Published: Zhou 2020, Table 4-1 (AC-GAN's two variants and mean H(C(x)): section 4.7.2, where "
+    source="Published: Zhou 2020, Table 4-1 (AC-GAN's two variants and mean H(C(x)): section "
+    "4.7.2, where "
     "the labels of the run with weight 0.1 are not said: predefined is inferred); IS by Inception, "
-    "AM and H(C(x)) by a DenseNet-BC classifier of the data set; its ± is the standard deviation over 10 splits of "
+    "AM and H(C(x)) by a DenseNet-BC classifier of the data set; its ± is the standard deviation "
+    "over 10 splits of "
     "50,000 samples of one run.",
     reading=_READING + _COLUMN,
     recipe=_RECIPE,
@@ -215,11 +268,15 @@ TABLE_4_2 = Design(
     chosen_by=None,
     may_differ=_MAY_DIFFER,
     parts="split",
-    source="Published: Zhou 2020, Table 4-2 (AC-GAN with weight 0.1: section 4.7.2, its labels not said: predefined "
-    "is inferred); mean over 5 pairs of samples of a class, maximum over the ten classes; without a ±. Real data: not "
+    source="Published: Zhou 2020, Table 4-2 (AC-GAN with weight 0.1: section 4.7.2, its labels not "
+    "said: predefined is inferred); mean over 5 pairs of samples of a class, maximum over the ten "
+    "classes; without "
+    "a ±. Real data: not "
     "in the thesis, the largest of the ten classes that the author's program lists for CIFAR-10.",
-    reading="A high value says that the samples of some class are alike (collapse within a class); real data "
-    "are the level without collapse. The fewer the pairs, the larger the maximum over classes by chance alone: "
+    reading="A high value says that the samples of some class are alike (collapse within a class); "
+    "real data "
+    "are the level without collapse. The fewer the pairs, the larger the maximum over classes by "
+    "chance alone: "
     f"compare only where their number is the same. {_OVER_SEEDS}." + _COLUMN,
     recipe=_RECIPE,
 )
@@ -243,8 +300,8 @@ TABLE_4_3 = Design(
     chosen_by=None,
     may_differ=_MAY_DIFFER,
     parts="split",
-    source="Published: Zhou 2020, Table 4-3, where the related works' numbers are those that they report; its ± is the "
-    "standard deviation over 10 splits of 50,000 samples of one run.",
+    source="Published: Zhou 2020, Table 4-3, where the related works' numbers are those that they "
+    "report; its ± is the standard deviation over 10 splits of 50,000 samples of one run.",
     reading=_READING + " AM-GAN is that of dynamic labels.",
     recipe=_WIDE_RECIPE,
 )

@@ -1,17 +1,20 @@
 """Figure 4-6: what the Inception Score makes of dropped modes (4.6.4).
 
-N points, point i with the one-hot class distribution C(x_i) = v(i) and a mass p_i; m of them are dropped at random and
-the masses of the kept ones rescaled to sum to 1. Since H(C(x)) = 0 for one-hot C, identity (4-29) gives
+N points, point i with the one-hot class distribution C(x_i) = v(i) and a mass p_i; m of them are
+dropped at random and the masses of the kept ones rescaled to sum to 1. Since H(C(x)) = 0 for
+one-hot C, identity (4-29) gives
 
     log IS = E_x KL(C(x) ‖ mean C) = H(mean C),
 
-with mean C the rescaled masses: log(N-m) exactly for equal masses, whatever was dropped. The thesis plots this against
-N-m, with bars from the least to the greatest value of 1000 random droppings, for equal masses and for masses that
-follow a Gaussian over the classes. It says neither N nor the Gaussian's width: here N = 100 and a standard deviation of
-N/6, so that the classes span three of them to either side.
+with mean C the rescaled masses: log(N-m) exactly for equal masses, whatever was dropped. The thesis
+plots this against N-m, with bars from the least to the greatest value of 1000 random droppings, for
+equal masses and for masses that follow a Gaussian over the classes. It says neither N nor the
+Gaussian's width: here N = 100 and a standard deviation of N/6, so that the classes span three of
+them to either side.
 
-The AM Score (4-32) is not in the thesis's figure and could not be: its KL(mean C of all ‖ mean C of the kept) is 0
-where nothing was dropped and infinite as soon as one class is missing. The file of the numbers has it.
+The AM Score (4-32) is not in the thesis's figure and could not be: its KL(mean C of all ‖ mean C of
+the kept) is 0 where nothing was dropped and infinite as soon as one class is missing. The file of
+the numbers has it.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LogScores:
-    """log IS in nats by the number of kept points 1..N: mean, least and greatest of the trials. Shapes (N,)."""
+    """log IS in nats by the number of kept points 1..N: mean, least and greatest of the trials.
+    Shapes (N,)."""
 
     mean: Array
     low: Array
@@ -50,16 +54,20 @@ def gaussian(n: int = CLASSES) -> Array:
 def mode_dropping(density: Array, trials: int = TRIALS, seed: int = 0) -> LogScores:
     """log IS of the kept points, over trials. density: masses > 0 that sum to 1, shape (N,).
 
-    A trial is a random order of the points; k points are kept by keeping its first k, so one order serves every k. With
-    S the kept mass, H = log S - Σ p log p / S.
+    A trial is a random order of the points; k points are kept by keeping its first k, so one order
+    serves every k. With S the kept mass, H = log S - Σ p log p / S.
     """
     rng = np.random.default_rng(seed)
     orders = rng.permuted(np.tile(density, (trials, 1)), axis=1)
     mass = np.cumsum(orders, axis=1)
     log_scores = np.log(mass) - np.cumsum(orders * np.log(orders), axis=1) / mass
-    log_scores = np.maximum(log_scores, 0.0)  # an entropy; rounding leaves -1e-16 for one kept point
+    log_scores = np.maximum(
+        log_scores, 0.0
+    )  # an entropy; rounding leaves -1e-16 for one kept point
     low, high = log_scores.min(axis=0), log_scores.max(axis=0)
-    return LogScores(np.clip(log_scores.mean(axis=0), low, high), low, high)  # rounding can leave the range
+    return LogScores(
+        np.clip(log_scores.mean(axis=0), low, high), low, high
+    )  # rounding can leave the range
 
 
 def am_score(density: Array, kept: int) -> float:

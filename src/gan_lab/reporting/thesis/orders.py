@@ -1,4 +1,5 @@
-"""The orders of the thesis held against our seeds: does the better model score better, with an interval?"""
+"""The orders of the thesis held against our seeds: does the better model score better, with an
+interval?"""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ from gan_lab.reporting.thesis.table import Part
 class Comparison:
     """An order by one score in one column of labels.
 
-    difference: mean of `better` minus mean of `worse` over seeds, with Welch's interval; None where one of them has no
-    scored run. published: the same of the published numbers, None without them. verdict: "holds" or "is reversed" where
-    the interval excludes 0, "not decided" where it does not or there is none, "no run".
+    difference: mean of `better` minus mean of `worse` over seeds, with Welch's interval; None where
+    one of them has no scored run. published: the same of the published numbers, None without them.
+    verdict: "holds" or "is reversed" where the interval excludes 0, "not decided" where it does not
+    or there is none, "no run".
     """
 
     better: Line
@@ -30,19 +32,25 @@ class Comparison:
 
 
 def comparisons(design: Design, part: Part) -> list[Comparison]:
-    """Every order of the design on one data set that the thesis's numbers hold: by each score, in each column."""
+    """Every order of the design on one data set that the thesis's numbers hold: by each score, in
+    each column."""
     found = []
     numbers_of = claimed_on(design, part.dataset)
     for order in design.orders:
         better, worse = (_cells(part.cells, key) for key in (order.better, order.worse))
         for one, two in zip(better, worse, strict=True):
-            kinds = [kind for kind in map(design.kind, design.ordered_by) if is_claimed(one, two, kind, numbers_of)]
+            kinds = [
+                kind
+                for kind in map(design.kind, design.ordered_by)
+                if is_claimed(one, two, kind, numbers_of)
+            ]
             found += [_comparison(one, two, kind, part.dataset) for kind in kinds]
     return found
 
 
 def claimed_on(design: Design, dataset: str) -> str:
-    """The data set whose published numbers say which orders are the thesis's: its own, else the design's first."""
+    """The data set whose published numbers say which orders are the thesis's: its own, else the
+    design's first."""
     return dataset if dataset in design.datasets else design.datasets[0]
 
 

@@ -1,4 +1,5 @@
-"""In what recorded runs differ from the thesis's recipe: settings, the grid of λ, and how they were scored."""
+"""In what recorded runs differ from the thesis's recipe: settings, the grid of λ, and how they were
+scored."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ def small_scale(
     names: Mapping[str, str | None],
     kinds: Collection[Kind] | None = None,
 ) -> str:
-    """In what runs differ from the thesis's, as "1,000 generator steps (thesis: 200,000), ..."; empty: in nothing.
+    """In what runs differ from the thesis's, as "1,000 generator steps (thesis: 200,000), ...";
+    empty: in nothing.
 
     Args:
         design: whose recipe is compared, whatever data set the runs are of.
@@ -27,7 +29,9 @@ def small_scale(
     """
     if not runs:
         return ""
-    shown = {kind: name for kind in kinds or design.kinds if (name := names.get(kind.key)) is not None}
+    shown = {
+        kind: name for kind in kinds or design.kinds if (name := names.get(kind.key)) is not None
+    }
     different = [*_data(design, runs), *_settings(design.recipe, runs), *_grid(design, runs)]
     return ", ".join([*different, *_scoring(shown, runs)])
 
@@ -39,10 +43,15 @@ def _data(design: Design, runs: Sequence[Record]) -> list[str]:
 
 
 def _settings(recipe: Sequence[Setting], runs: Sequence[Record]) -> list[str]:
-    """The settings of which some run has another value; one that a run does not have is passed over."""
+    """The settings of which some run has another value; one that a run does not have is passed
+    over."""
     found = []
     for setting in recipe:
-        mine = [record for record in runs if all(field(record, key) == value for key, value in setting.where.items())]
+        mine = [
+            record
+            for record in runs
+            if all(field(record, key) == value for key, value in setting.where.items())
+        ]
         values = [value for record in mine if (value := field(record, setting.dotted)) is not None]
         others = list(dict.fromkeys(_text(value) for value in values if value != setting.thesis))
         if others:
@@ -56,7 +65,9 @@ def _text(value: Any) -> str:
     """1,000 for numbers of things, 0.0004 for rates, true and false as they are typed."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer() and abs(value) >= 1):
+    if isinstance(value, int) or (
+        isinstance(value, float) and value.is_integer() and abs(value) >= 1
+    ):
         return f"{int(value):,}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -66,17 +77,23 @@ def _grid(design: Design, runs: Sequence[Record]) -> list[str]:
     weights = {
         float(field(record, "config.penalty.weight"))
         for record in runs
-        if record["choices"]["penalty"] == design.grid_of and field(record, "config.penalty.weight") is not None
+        if record["choices"]["penalty"] == design.grid_of
+        and field(record, "config.penalty.weight") is not None
     }
     if not weights or weights >= set(design.grid):
         return []
-    ours, thesis = (", ".join(f"{one:g}" for one in sorted(grid)) for grid in (weights, design.grid))
+    ours, thesis = (
+        ", ".join(f"{one:g}" for one in sorted(grid)) for grid in (weights, design.grid)
+    )
     return [f"λ of {{{ours}}} (thesis: {{{thesis}}})"]
 
 
 def _scoring(shown: Mapping[Kind, str], runs: Sequence[Record]) -> list[str]:
-    """How scores were taken otherwise than the thesis's, scores with the same difference together."""
-    facts: dict[tuple[str, str, str], list[str]] = {}  # (of what, ours, the thesis's): titles of the scores
+    """How scores were taken otherwise than the thesis's, scores with the same difference
+    together."""
+    facts: dict[
+        tuple[str, str, str], list[str]
+    ] = {}  # (of what, ours, the thesis's): titles of the scores
     for kind, name in shown.items():
         for fact in _differences(kind, name, runs):
             facts.setdefault(fact, []).append(kind.title)
@@ -104,11 +121,17 @@ def _differences(kind: Kind, name: str, runs: Sequence[Record]) -> list[tuple[st
         if (ours := variant.of(name)) != variant.thesis:
             found.append((variant.title, ours, variant.thesis))
     counts = kind.counts_of(name)
-    found += [(what, str(ours), str(kind.counts[what])) for what, ours in counts.items() if ours != kind.counts[what]]
+    found += [
+        (what, str(ours), str(kind.counts[what]))
+        for what, ours in counts.items()
+        if ours != kind.counts[what]
+    ]
     return found
 
 
 def _network(record: Record, name: str) -> str | None:
     """The extractor's network: of a score after training, else of one over training."""
     places = (f"scores.{name}.extractor", f"history_about.{name}.extractor", "extractor")
-    return next((one for place in places if (one := field(record, f"{place}.architecture.name"))), None)
+    return next(
+        (one for place in places if (one := field(record, f"{place}.architecture.name"))), None
+    )

@@ -14,9 +14,11 @@ _LEFT_OUT = ("λ searched", "runs", "notes")
 
 
 def sheet(table: Table) -> Sheet:
-    """A section for each data set and its orders, then the published numbers of data sets that have none of their own.
+    """A section for each data set and its orders, then the published numbers of data sets that have
+    none of their own.
 
-    In the CSV an order is a line whose status is its verdict, and whose mean is the difference of means.
+    In the CSV an order is a line whose status is its verdict, and whose mean is the difference of
+    means.
     """
     design = table.design
     sections: list[Section] = []
@@ -30,12 +32,14 @@ def sheet(table: Table) -> Sheet:
     for dataset in table.published_apart:
         sections.append(_apart(design, dataset))
         published = [line for line in design.lines if line.is_published(dataset)]
-        values += [_line_values(design, line, dataset) | {"status": "published"} for line in published]
+        values += [
+            _line_values(design, line, dataset) | {"status": "published"} for line in published
+        ]
     title = f"Table {design.number}: {design.title}"
     return Sheet(title, design.source, tuple(sections), _fields(design), tuple(values))
 
 
-# Sections -------------------------------------------------------------------------------------------------------------
+# Sections -----------------------------------------------------------------------------------------
 
 
 def _section(design: Design, part: Part) -> Section:
@@ -70,7 +74,11 @@ def _row(design: Design, part: Part, cell: Cell) -> tuple[str, ...]:
         score = cell.scores[kind.key]
         found += [interval(score.estimate) if score else _empty(cell)]
         found += [spread_text(score)] if kind.has_spread else []
-        found += [published_text(line.published[kind.key].get(part.dataset))] if part.is_published else []
+        found += (
+            [published_text(line.published[kind.key].get(part.dataset))]
+            if part.is_published
+            else []
+        )
     return (*found, run_ids(chosen.scored) if chosen else "", notes(design, cell))
 
 
@@ -97,13 +105,19 @@ def _orders(design: Design, part: Part, found: list[Comparison]) -> Section:
     numbers_of = DATASETS[claimed_on(design, part.dataset)]
     scores = dict.fromkeys(f"{_way(one.kind)} {one.kind.title}" for one in found)
     above = (
-        f"Each order is one that the thesis's published numbers on {numbers_of} hold: the first has a "
-        f"{' or a '.join(scores)} than the second. Where they do not, by that score, it is left out. Difference: mean "
-        "over seeds of the first minus that of the second, with Welch's 95% interval. An order holds or is reversed "
-        "where the interval excludes 0; where it does not, or one seed gives no interval, it is not decided. The "
+        f"Each order is one that the thesis's published numbers on {numbers_of} hold: the first "
+        "has a "
+        f"{' or a '.join(scores)} than the second. Where they do not, by that score, it is left "
+        "out. Difference: mean "
+        "over seeds of the first minus that of the second, with Welch's 95% interval. An order "
+        "holds or is reversed "
+        "where the interval excludes 0; where it does not, or one seed gives no interval, it is "
+        "not decided. The "
         "intervals are not widened for the number of comparisons."
     )
-    title = f"{part.title}: orders of the thesis" + ("" if part.is_published else f" on {numbers_of}")
+    title = f"{part.title}: orders of the thesis" + (
+        "" if part.is_published else f" on {numbers_of}"
+    )
     header = ["order", *design.heads[1:], "score", "difference ± 95%", "seeds", "verdict"]
     return Section(
         title=title,
@@ -138,21 +152,26 @@ def _apart(design: Design, dataset: str) -> Section:
     """The published numbers of a data set."""
     lines = [line for line in design.lines if line.is_published(dataset)]
     title = f"{DATASETS[dataset]}, published (other data than above: not a comparison)"
-    kinds = [kind for kind in design.kinds if any(dataset in line.published[kind.key] for line in lines)]
+    kinds = [
+        kind for kind in design.kinds if any(dataset in line.published[kind.key] for line in lines)
+    ]
     return Section(
         title=title,
         caption=title,
         above=(),
         header=(*design.heads, *(f"published {kind.title}" for kind in kinds)),
         rows=tuple(
-            (*_heads(design, line), *(published_text(line.published[kind.key].get(dataset)) for kind in kinds))
+            (
+                *_heads(design, line),
+                *(published_text(line.published[kind.key].get(dataset)) for kind in kinds),
+            )
             for line in lines
         ),
         latex=tuple(line.latex for line in lines),
     )
 
 
-# Values of the CSV ----------------------------------------------------------------------------------------------------
+# Values of the CSV --------------------------------------------------------------------------------
 
 _PROTOCOL = ("protocol", "extractor", "weights_sha256", "n_samples")
 
@@ -164,14 +183,28 @@ def _score_fields(design: Design) -> list[str]:
 def _fields(design: Design) -> tuple[str, ...]:
     searched = ["weight", "weights_searched"] if design.chosen_by else []
     scores = [
-        f"{kind.key}_{name}" for kind in design.kinds for name in [*_score_fields(design), "published", "published_std"]
+        f"{kind.key}_{name}"
+        for kind in design.kinds
+        for name in [*_score_fields(design), "published", "published_std"]
     ]
-    before = ["dataset", "data_content_hash", "small_scale", design.heads[0], "loss", "penalty", *design.heads[1:]]
+    before = [
+        "dataset",
+        "data_content_hash",
+        "small_scale",
+        design.heads[0],
+        "loss",
+        "penalty",
+        *design.heads[1:],
+    ]
     return (*before, *searched, "seeds", "status", *scores, "run_ids", "notes")
 
 
 def _line_values(design: Design, line: Line, dataset: str) -> dict[str, object]:
-    found: dict[str, object] = {"dataset": dataset, "loss": line.loss or "", "penalty": line.penalty}
+    found: dict[str, object] = {
+        "dataset": dataset,
+        "loss": line.loss or "",
+        "penalty": line.penalty,
+    }
     found |= dict(zip(design.heads, _heads(design, line), strict=True))
     for kind in design.kinds:
         if one := line.published[kind.key].get(dataset):
@@ -218,13 +251,20 @@ def _order_values(design: Design, part: Part, one: Comparison) -> dict[str, obje
     found |= {"status": one.verdict, "seeds": " ".join(map(str, one.seeds))}
     found[f"{one.kind.key}_published"] = one.published
     if one.difference:
-        found |= _score_values(design, part, one.kind.key, [one.difference.mean, one.difference.half_width, None])
+        found |= _score_values(
+            design, part, one.kind.key, [one.difference.mean, one.difference.half_width, None]
+        )
     return found
 
 
-def _score_values(design: Design, part: Part, key: str, numbers: list[float | None]) -> dict[str, object]:
+def _score_values(
+    design: Design, part: Part, key: str, numbers: list[float | None]
+) -> dict[str, object]:
     """numbers: mean, half width of its interval, and the published kind of ±."""
     protocol = part.protocols[key]
     assert protocol is not None
     taken = [protocol.score, protocol.extractor, protocol.weights_sha256, protocol.n_samples]
-    return {f"{key}_{name}": value for name, value in zip(_score_fields(design), [*taken, *numbers], strict=True)}
+    return {
+        f"{key}_{name}": value
+        for name, value in zip(_score_fields(design), [*taken, *numbers], strict=True)
+    }

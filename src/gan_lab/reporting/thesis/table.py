@@ -1,4 +1,5 @@
-"""Tables of the thesis from records: ours beside the published numbers, as data; sheets.py puts them in words."""
+"""Tables of the thesis from records: ours beside the published numbers, as data; sheets.py puts
+them in words."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Part:
     """The table of one data set.
 
     is_published: whether the thesis has this data set, so that its numbers stand beside ours.
-    small_scale: in what the runs differ from the thesis's; empty where they do not, or where there are none.
+    small_scale: in what the runs differ from the thesis's; empty where they do not, or where there
+    are none.
     data: name, sizes and hash; code: the commits that the runs ran from. protocols: by Kind.key.
     """
 
@@ -48,8 +50,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the thesis. published_apart: data sets whose published numbers stand under a heading of their own,
-    because `parts` has data sets that were not published."""
+    """A table of the thesis. published_apart: data sets whose published numbers stand under a
+    heading of their own, because `parts` has data sets that were not published."""
 
     design: Design
     parts: tuple[Part, ...]
@@ -64,13 +66,15 @@ def table(
 ) -> Table:
     """A table of the thesis from the records that belong to it.
 
-    datasets: those to show; None: the thesis's and every other one that has runs. asked: {Kind.option: the name of a
-    score}, where the runs have several. Raises UserError where runs of a data set differ in more than the design lets
-    them (cells.check_comparable).
+    datasets: those to show; None: the thesis's and every other one that has runs. asked:
+    {Kind.option: the name of a score}, where the runs have several. Raises UserError where runs of
+    a data set differ in more than the design lets them (cells.check_comparable).
     """
     mine = [record for record in found if any(belongs(record, line) for line in design.lines)]
     if datasets is None:
-        others = sorted({canonical(record["dataset"]["name"]) for record in mine} - set(design.datasets))
+        others = sorted(
+            {canonical(record["dataset"]["name"]) for record in mine} - set(design.datasets)
+        )
         datasets = [*design.datasets, *others]
     names = list(dict.fromkeys(canonical(name) for name in datasets))
     if not names:
@@ -81,12 +85,21 @@ def table(
     return Table(design, parts, apart)
 
 
-def part(design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[str, str | None]) -> Part:
+def part(
+    design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[str, str | None]
+) -> Part:
     """The table of one data set from its runs."""
-    names = {kind.key: score_name(runs, kind, asked.get(kind.option), "scores", kind.option) for kind in design.kinds}
+    names = {
+        kind.key: score_name(runs, kind, asked.get(kind.option), "scores", kind.option)
+        for kind in design.kinds
+    }
     scored = [f"scores.{name}.extractor" for name in names.values()]
     check_comparable(runs, design.lines, scored, design.may_differ)
-    lines = [line for line in design.lines if line.loss is not None or line.is_real or line.is_published(dataset)]
+    lines = [
+        line
+        for line in design.lines
+        if line.loss is not None or line.is_real or line.is_published(dataset)
+    ]
     return Part(
         dataset=dataset,
         title=DATASETS.get(dataset, dataset),

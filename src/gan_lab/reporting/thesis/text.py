@@ -36,7 +36,8 @@ def notes(design: Design, cell: Cell) -> str:
     if cell.chosen:
         short = [one for one in cell.searched if 0 < len(one.scored) < len(cell.chosen.scored)]
         found += [
-            f"λ = {weight_text(one.weight)} has {len(one.scored)} of {len(cell.chosen.scored)} seeds and may not win"
+            f"λ = {weight_text(one.weight)} has {len(one.scored)} of {len(cell.chosen.scored)} "
+            "seeds and may not win"
             for one in short
         ]
         for kind in design.kinds:
@@ -49,23 +50,33 @@ def notes(design: Design, cell: Cell) -> str:
 
 
 def _edge(cell: Cell) -> list[str]:
-    """That the shown penalty weight is the least or the greatest of several: the best one may lie beyond."""
+    """That the shown penalty weight is the least or the greatest of several: the best one may lie
+    beyond."""
     if cell.chosen is None or len(cell.searched) < 2:
         return []
     ends = {"least": cell.searched[0], "greatest": cell.searched[-1]}
     which = next((word for word, end in ends.items() if end.weight == cell.chosen.weight), None)
     weight = weight_text(cell.chosen.weight)
-    return [f"λ = {weight} is the {which} that was searched: a better one may lie beyond"] if which else []
+    return (
+        [f"λ = {weight} is the {which} that was searched: a better one may lie beyond"]
+        if which
+        else []
+    )
 
 
 def headings(design: Design, part: Part) -> list[str]:
     """What stands above the table of a data set: scale, data, protocols, code."""
     lines = []
     if part.small_scale:
-        lines.append(f"Small-scale or other settings, not comparable with the published numbers: {part.small_scale}.")
+        lines.append(
+            "Small-scale or other settings, not comparable with the published numbers: "
+            f"{part.small_scale}."
+        )
     if part.data:
         lines.append(f"Data: {part.data}. Code: {part.code}.")
-    lines += [_protocol(kind, shown) for kind in design.kinds if (shown := part.protocols[kind.key])]
+    lines += [
+        _protocol(kind, shown) for kind in design.kinds if (shown := part.protocols[kind.key])
+    ]
     if any(cell.searched for cell in part.cells):
         lines.append(design.reading)
     return lines
@@ -77,7 +88,8 @@ def _protocol(kind: Kind, protocol: Protocol) -> str:
 
 
 def _in_variants(kind: Kind, protocol: Protocol) -> str:
-    """The variants of a score of images, and by which extractor only where one decides something."""
+    """The variants of a score of images, and by which extractor only where one decides
+    something."""
     said = []
     for variant in kind.variants:
         word = variant.of(protocol.score)
@@ -85,7 +97,9 @@ def _in_variants(kind: Kind, protocol: Protocol) -> str:
         said.append(f"{variant.meanings[word]} ({published})")
     for what, ours in kind.counts_of(protocol.score).items():
         thesis = kind.counts[what]
-        said.append(f"{ours} {what} ({'as published' if ours == thesis else f'published: {thesis}'})")
+        said.append(
+            f"{ours} {what} ({'as published' if ours == thesis else f'published: {thesis}'})"
+        )
     if samples_and_extractor(protocol.score)[0] == protocol.extractor:
         said.append(protocol.network)
     return f"{protocol.score}: {'; '.join(said)}; {protocol.n_samples:,} samples."
@@ -95,7 +109,9 @@ def published_text(value: Published | None) -> str:
     """ "8.03 ± 0.03" with the decimals of the thesis, "0.35" where it gives no ±."""
     if value is None:
         return NOTHING
-    return " ± ".join(f"{one:.{value.decimals}f}" for one in (value.value, value.std) if one is not None)
+    return " ± ".join(
+        f"{one:.{value.decimals}f}" for one in (value.value, value.std) if one is not None
+    )
 
 
 def spread_text(score: Score | None) -> str:
