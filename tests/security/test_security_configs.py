@@ -11,11 +11,13 @@ import textwrap
 from pathlib import Path
 
 import hydra
+import numpy as np
 import pytest
 import yaml
 from gan_runs import CHANNELS, CONF, SMALL, command, compose, is_refusal, train, without_torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, flag_override
+from PIL import Image
 
 from gan_lab import build, config
 from gan_lab.config import trust
@@ -254,6 +256,53 @@ def test_what_a_saved_config_still_decides(run, tmp_path, capsys):
     assert command(capsys, f"resume={run}").code == 0
     assert (run / "samples/step_4.png").exists()
     assert len(list((tmp_path / "theirs").glob("*.npz"))) == 1
+
+
+def pictures(folder: Path, seed: int) -> Path:
+    """A folder of 20 images in two classes."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    for number, values in enumerate(pixels):
+        (folder / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(folder / "ab"[number % 2] / f"{number:02}.png")
+    return folder
+
+
+def test_a_saved_config_decides_which_folder_of_images_is_read(tmp_path, capsys):
+    """Only one that holds the images of the run: theirs was moved, and another is refused."""
+    own = pictures(tmp_path / "own", seed=0)
+    data = ("dataset=image_folder", f"dataset.root={own}", "dataset.splits={train: ., test: null}")
+    cache = f"data_cache={tmp_path / 'cache'}"
+    run = train(tmp_path / "run", *data, "dataset.size=8", "max_generator_steps=2", cache)
+
+    own.rename(tmp_path / "theirs")
+    theirs = str(tmp_path / "theirs")
+    alter(run, lambda content: content["dataset"].update(root=theirs))
+    assert command(capsys, f"resume={run}", "max_generator_steps=3").code == 0
+    assert (run / "samples/step_3.png").exists()
+
+    other = str(pictures(tmp_path / "other", seed=1))
+    alter(run, lambda content: content["dataset"].update(root=other))
+    is_refusal(command(capsys, f"resume={run}", "max_generator_steps=4"), "have changed")
+
+
+def test_a_saved_config_decides_whether_wandb_sends_metrics(run, monkeypatch, tmp_path, capsys):
+    """The run of somebody else logs to their project, if whoever resumes it is logged in."""
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # nobody is logged in here
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    node = OmegaConf.to_container(OmegaConf.load(CONF / "logger/wandb.yaml"))["wandb"]
+    sent = node | {"offline": False, "entity": "theirs"}
+    alter(run, lambda content: content.update(logger={"wandb": sent}))
+    is_refusal(command(capsys, f"resume={run}", "max_generator_steps=3"), "nobody is logged in")
+
+
+def test_a_saved_config_decides_in_which_folder_of_the_run_tensorboard_logs(run, only_in, capsys):
+    node = OmegaConf.to_container(OmegaConf.load(CONF / "logger/tensorboard.yaml"))["tensorboard"]
+    alter(run, lambda content: content.update(logger={"tensorboard": node | {"name": "board"}}))
+    with only_in(run):
+        assert command(capsys, f"resume={run}", "max_generator_steps=3").code == 0
+    assert list((run / "board").glob("events.out.tfevents.*"))
 
 
 def test_what_takes_the_place_of_a_saved_name_does_not_save_it(run, capsys):
