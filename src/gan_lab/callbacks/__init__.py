@@ -1,6 +1,6 @@
 """What happens around training: metrics, pictures, checkpoints, progress, interruption."""
 
-from gan_lab.callbacks.capture import Capture
+from gan_lab.callbacks.capture import Capture, Compile
 from gan_lab.callbacks.checkpoint import Checkpoint, check_fits, list_checkpoints, load_newest
 from gan_lab.callbacks.evaluate import Evaluate
 from gan_lab.callbacks.interrupt import StopOnSignal
@@ -12,6 +12,7 @@ from gan_lab.callbacks.wandb_run import WandbRun
 __all__ = [
     "Capture",
     "Checkpoint",
+    "Compile",
     "Evaluate",
     "ProgressBar",
     "ReadMetrics",

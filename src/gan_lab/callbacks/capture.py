@@ -1,4 +1,4 @@
-"""CUDA graphs of iterations, where there can be one."""
+"""Faster ways to do the same iteration: a CUDA graph, compiled networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from gan_lab.training import GAN
+from gan_lab.training import GAN, passes
 from gan_lab.training.capture import CapturedIteration, obstacle
 
 
@@ -27,3 +27,16 @@ class Capture(pl.Callback):
             self.say(f"no CUDA graph: {reason}; the iterations run one operator at a time")
         else:
             pl_module.run_iteration = CapturedIteration(pl_module, self.say)
+
+
+class Compile(pl.Callback):
+    """Let the passes of a run go through compiled networks; `say` is told that it takes a while."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Once the module is on its device."""
+        assert isinstance(pl_module, GAN)
+        pl_module.use_passes(passes.compiled(pl_module.generator, pl_module.critic))
+        self.say("Compiling the networks in the first step (a minute or two)")

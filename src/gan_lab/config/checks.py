@@ -94,6 +94,8 @@ def _check_trainer(config: DictConfig) -> None:
     trainer = config.trainer
     if trainer.get("capture", "auto") not in ("auto", "off", False):  # YAML reads off as false
         raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
+    if checks.flag("trainer.compile", trainer.get("compile", False)) and trainer.get("strategy"):
+        raise UserError("trainer.compile=true: it is for one device; set trainer.compile=false")
     checks.choice("trainer.tf32", trainer.get("tf32", records.TF32), TF32)
     devices, nodes, strategy = (
         trainer.get(name, other)

@@ -12,10 +12,8 @@ Group = dict[str, Any]
 META_KEYS = frozenset(
     {"_target_", "recipe", "accepts", "traits"}
 )  # of an option's YAML, not passed on
-META_KEYS |= {
-    "capture",
-    "tf32",
-}  # of trainer: whether its iterations become a CUDA graph; what CUDA may round
+# of trainer: whether iterations become a CUDA graph, networks are compiled; what CUDA rounds
+META_KEYS |= {"capture", "compile", "tf32"}
 META_KEYS |= {
     "labelled_fraction",
     "num_classes",

@@ -20,9 +20,12 @@ def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = Fal
     """||grad_x f(x)|| at every point: (n, *sample) -> (n,), in float32 or wider.
 
     create_graph: let the norms carry gradient to the critic's parameters; where a gradient is zero,
-    so is that of its norm. The critic may run under autocast; the norm does not. Raises UserError
-    unless there is one score per point.
+    so is that of its norm. The critic may run under autocast; the norm does not. Where critic_score
+    has an attribute `first_order`, a pass without a graph calls that: the same scores, for one
+    derivative by the samples. Raises UserError unless there is one score per point.
     """
+    if not create_graph:
+        critic_score = getattr(critic_score, "first_order", critic_score)
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         scores = critic_score(points)

@@ -90,6 +90,8 @@ class Session:
         # a graph takes the place of the iteration before its first step
         if self.config.trainer.get("capture") == "auto":
             acting.append(callbacks.Capture(self.machine.console.print))
+        if self.config.trainer.get("compile"):
+            acting.append(callbacks.Compile(self.machine.console.print))
         # scores of a step are read with its metrics, so they come before
         if self.evaluate:
             acting.append(self.evaluate)

@@ -28,7 +28,7 @@ from gan_lab.errors import UserError
 from gan_lab.records import folder
 from gan_lab.sweeps.devices import logger_groups
 from gan_lab.terminal import pasted
-from gan_lab.training import host, precision
+from gan_lab.training import host, passes, precision
 from gan_lab.types import DataSpec
 
 # Where it trains ----------------------------------------------------------------------------------
@@ -70,6 +70,8 @@ class Machine:
             config.trainer.precision = _precision(config, run_dir, device)
         _check_processes(config, probe)
 
+        if config.trainer.get("compile"):
+            passes.check_compiler(device)
         if device.type != "cpu":
             precision.allow_tf32(config.trainer.get("tf32", records.TF32))
         return cls(device, probe.is_global_zero, terminal.console(quiet=not probe.is_global_zero))

@@ -20,6 +20,7 @@ from gan_lab.losses.targets import Targets
 from gan_lab.optim import capturable
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.regions import Noise
+from gan_lab.training import passes
 from gan_lab.training.ema import ExponentialMovingAverage
 from gan_lab.training.randomness import fold, generator_for
 
@@ -143,7 +144,13 @@ class GAN(pl.LightningModule):
         self.critic_steps = 0
         self.metrics: dict[str, Tensor] = {}
         self.run_iteration: Callable[[Draws], None] = self.iterate  # or its CUDA graph
+        self.use_passes(passes.eager(self.generator, self.critic))
         self.register_buffer("finite", torch.ones((), dtype=torch.bool), persistent=False)
+
+    def use_passes(self, chosen: passes.Passes) -> None:
+        """Let the passes of a step be these: of the networks as they are, or compiled."""
+        self.passes = chosen
+        self.score = passes.CriticScore(self.loss, self.critic, chosen)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The generator's optimizer, then the critic's."""
@@ -208,7 +215,7 @@ class GAN(pl.LightningModule):
         self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
     def _generator_step(self, latent: Latent, optimizer: torch.optim.Optimizer) -> None:
-        logits = self.critic(self.generator(latent.z))
+        logits = self.passes.constant_critic(self.passes.generator(latent.z))
         loss = self.loss.generator(logits, self._aims(logits, latent.drawn))
         self._descend(loss, self.generator, optimizer)
         self.metrics["generator_loss"] = _of_all(loss)
@@ -227,13 +234,13 @@ class GAN(pl.LightningModule):
         """Fake samples: batch statistics, but the running ones move only in generator steps
         [code]."""
         with torch.no_grad(), frozen_statistics(self.generator):
-            return self.generator(latent.z).to(dtype)
+            return self.passes.generator(latent.z).to(dtype)
 
     def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The critic on both: in one pass, or apart where batch normalisation would mix them."""
         if self._critic_mixes_samples:
-            return self.critic(real), self.critic(fake)
-        real_logits, fake_logits = self.critic(torch.cat([real, fake])).split(len(real))
+            return self.passes.critic(real), self.passes.critic(fake)
+        real_logits, fake_logits = self.passes.critic(torch.cat([real, fake])).split(len(real))
         return real_logits, fake_logits
 
     def _aims(self, logits: Tensor, drawn: Tensor | None) -> Tensor | None:
@@ -254,10 +261,6 @@ class GAN(pl.LightningModule):
             norm
         )  # the same in every process
         optimizer.step()
-
-    def score(self, samples: Tensor) -> Tensor:
-        """(n, *sample) -> (n,): what penalties differentiate."""
-        return self.loss.score(self.critic(samples))
 
     def latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """The generator's input, z ~ N(0, I) of shape (size, latent_dim), and the classes drawn
