@@ -181,6 +181,7 @@ def test_every_field_of_the_config_is_either_identity_or_not():
     kept = set(records.identity(plain_config(compose())))
     left = {
         "labels",  # none: what there was before the group
+        "supervision",  # full, likewise
         "run_dir",
         "resume",
         "existing_run",

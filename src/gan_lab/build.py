@@ -24,7 +24,7 @@ from gan_lab.config import signature, trust
 from gan_lab.config.checks import check_shares, merged_critic_optimizer
 from gan_lab.config.schema import META_KEYS, plain_config
 from gan_lab.data import LoadedData, load
-from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
+from gan_lab.data.labelled import Supervision, class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
@@ -105,12 +105,11 @@ _OF_A_VALUE = (
 
 def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
     """What training sees of `data`: its images, K classes, and as many labels as
-    `dataset.labelled_fraction` leaves."""
-    dataset = config.dataset
-    num_classes = (
-        None if dataset.num_classes is None else int(dataset.num_classes)
-    )  # 10.0 is a whole number
-    return partly_labelled(data, dataset.labelled_fraction, num_classes, config.seed)
+    `supervision.labelled_fraction` leaves."""
+    supervision: Supervision = make("supervision", config.supervision)
+    classes = supervision.num_classes
+    num_classes = None if classes is None else int(classes)  # 10.0 is a whole number
+    return partly_labelled(data, supervision.labelled_fraction, num_classes, config.seed)
 
 
 def gan(
@@ -130,7 +129,7 @@ def gan(
     loss = make("loss", config.loss)
     if data is not None:
         seen = training_data(config, data) if seen is None else seen
-        loss = _guided(loss, config.dataset.reference_distribution, data, seen)
+        loss = _guided(loss, config.supervision.reference_distribution, data, seen)
     targets = make("labels", config.labels, spec.num_classes)
 
     # networks, their weights from the seed
@@ -200,9 +199,9 @@ def _guided(loss: Loss, asked: str | None, data: LoadedData, fed: LoadedData) ->
     shares = class_shares(data)
     if len(shares) != classes or min(shares) == 0:
         raise UserError(
-            f"dataset.reference_distribution=data: {data.spec.name} has labels of "
+            f"supervision.reference_distribution=data: {data.spec.name} has labels of "
             f"{sum(map(bool, shares))} classes and "
-            f"{classes} are trained; set dataset.reference_distribution=uniform"
+            f"{classes} are trained; set supervision.reference_distribution=uniform"
         )
     return GuidedLoss(loss, shares)
 

@@ -115,9 +115,9 @@ def test_a_typo_in_an_experiment_file_is_refused(text, words, place, capsys):
         "loss=am_gan",
         "loss=cat_gan",
         "architecture=dcgan",
-        "dataset.labelled_fraction=1.5",
-        "dataset.num_classes=1",
-        "dataset.reference_distribution=unifrom",
+        "supervision.labelled_fraction=1.5",
+        "supervision.num_classes=1",
+        "supervision.reference_distribution=unifrom",
     ],
 )
 def test_is_refused_without_importing_torch(argument, tmp_path):

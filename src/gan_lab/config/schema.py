@@ -16,11 +16,6 @@ META_KEYS |= {
     "capture",
     "tf32",
 }  # of trainer: whether its iterations become a CUDA graph; what CUDA may round
-META_KEYS |= {
-    "labelled_fraction",
-    "num_classes",
-    "reference_distribution",
-}  # of dataset, for training alone
 
 
 @dataclass
@@ -38,6 +33,7 @@ class TrainConfig:
     schedule: Group = field(default_factory=dict)
     architecture: Group = field(default_factory=dict)
     dataset: Group = field(default_factory=dict)
+    supervision: Group = field(default_factory=dict)
     evaluation: Group = field(default_factory=dict)
     trainer: Group = field(default_factory=dict)
     logger: Group = field(default_factory=dict)

@@ -168,7 +168,7 @@ def check_classes(num_classes: int) -> int:
     if num_classes < 2:
         raise UserError(
             f"a label loss needs at least 2 classes and the data have {num_classes}: set "
-            "dataset.num_classes=K for K "
+            "supervision.num_classes=K for K "
             "classes to be found without labels, or take loss=gan"
         )
     return num_classes

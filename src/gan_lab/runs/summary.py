@@ -79,10 +79,10 @@ def _labels_used(config: DictConfig, gan: GAN, seen: LoadedData) -> list[str]:
         return [f"  labels used: {labelled:,} of {samples:,}, {seen.spec.num_classes} classes"]
     idle = {
         "labelled_fraction": labelled < samples,
-        "reference_distribution": config.dataset.reference_distribution,
+        "reference_distribution": config.supervision.reference_distribution,
     }
     return [
-        f"  warning: this loss reads no labels: dataset.{name} has no effect"
+        f"  warning: this loss reads no labels: supervision.{name} has no effect"
         for name, is_set in idle.items()
         if is_set
     ]
