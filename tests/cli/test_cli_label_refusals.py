@@ -46,7 +46,7 @@ BEFORE_TORCH = [
     (("experiment=am_gan", "dataset=gaussians"), ("architecture=mlp",)),
     (("labels=dynamc",), ("labels=dynamc", "dynamic")),
     (("loss=amgan",), ("loss=amgan", "am_gan")),
-    (("loss=am_gan", "labels=dynamic", "loss.jiont=true"), ("loss.jiont", "joint")),
+    (("loss=am_gan", "labels=dynamic", "loss.unlabeled=pooled"), ("loss.unlabeled", "unlabelled")),
     (
         ("experiment=am_gan", "architecture.channels=8"),
         ("architecture.channels", "critic_channels"),
@@ -221,7 +221,8 @@ def test_a_scalar_loss_needs_no_classes_and_says_what_has_no_effect(place, capsy
 
 
 @pytest.mark.parametrize(
-    "changed", ["labels=predefined", "supervision.labelled_fraction=0.5", "loss.joint=true"]
+    "changed",
+    ["labels=predefined", "supervision.labelled_fraction=0.5", "loss.learned_fake_logit=true"],
 )
 def test_a_resume_keeps_the_labels(changed, place, capsys):
     assert command(capsys, *SHORT, *AM_GAN, "run_dir=here").code == 0

@@ -292,7 +292,19 @@ def test_a_field_typed_by_both_names_is_refused(old, new, value):
 
 
 def test_every_old_name_is_tested():
-    assert {old for old, *_ in OLD_NAMES} == set(versions.RENAMED_FIELDS)
+    renamed = {old for old, renaming in versions.RENAMED_FIELDS.items() if renaming.new}
+    assert {old for old, *_ in OLD_NAMES} == renamed
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_field_that_made_no_other_result_is_passed_over(joint, tmp_path):
+    today = plain("experiment=am_gan", "run_dir=here")
+    before = copy.deepcopy(today)
+    before["loss"]["joint"] = joint
+    assert plain_config(saved(tmp_path, before | {"version": 2})) == today
+    assert records.config_hash(before) == records.config_hash(today)
+    with pytest.raises(UserError, match=r"loss\.joint: .* takes no 'joint'"):
+        config.check(compose("experiment=am_gan", f"loss.joint={joint}"))
 
 
 def test_where_a_class_stands_changes_no_hash():

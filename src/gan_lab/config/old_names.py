@@ -20,7 +20,9 @@ def translate(config: DictConfig) -> None:
     for old, renaming in RENAMED_FIELDS.items():
         group, _, name = old.rpartition(".")
         node = config.get(group)
-        if not isinstance(node, DictConfig) or name not in node or not renaming.is_of(node):
+        if renaming.new is None or not isinstance(node, DictConfig):
+            continue
+        if name not in node or not renaming.is_of(node):
             continue
         if renaming.new in typed:
             raise UserError(
@@ -33,4 +35,4 @@ def translate(config: DictConfig) -> None:
 def new_name(field: str) -> str:
     """The name of today of a dotted field."""
     renaming = RENAMED_FIELDS.get(field)
-    return field if renaming is None else renaming.new
+    return field if renaming is None or renaming.new is None else renaming.new

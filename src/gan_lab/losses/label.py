@@ -12,7 +12,7 @@ takes one over all.
 from __future__ import annotations
 
 from gan_lab import checks
-from gan_lab.losses.class_logits import JointLabelLoss, LabelLoss
+from gan_lab.losses.class_logits import LabelLoss
 from gan_lab.losses.unlabelled import CatLoss
 
 UNLABELLED_MEANS = ("separate", "pooled")
@@ -75,16 +75,10 @@ def ac_gan_plus(
     )
 
 
-def label_gan(
-    learned_fake_logit: bool = False, joint: bool = False, unlabelled: str = "separate"
-) -> LabelLoss:
+def label_gan(learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
     """LabelGAN (4-3), (4-4), Salimans et al. 2016: K classes and "fake"; the generator aims at any
-    of the K.
-
-    joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
-    """
-    kind = JointLabelLoss if checks.flag("joint", joint) else LabelLoss
-    return kind(
+    of the K."""
+    return LabelLoss(
         name="label_gan",
         own_real_logit=False,
         learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),
@@ -92,15 +86,9 @@ def label_gan(
     )
 
 
-def am_gan(
-    learned_fake_logit: bool = False, joint: bool = False, unlabelled: str = "separate"
-) -> LabelLoss:
-    """AM-GAN (4-17), (4-18): LabelGAN whose generator aims at one class for each sample.
-
-    joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
-    """
-    kind = JointLabelLoss if checks.flag("joint", joint) else LabelLoss
-    return kind(
+def am_gan(learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
+    """AM-GAN (4-17), (4-18): LabelGAN whose generator aims at one class for each sample."""
+    return LabelLoss(
         name="am_gan",
         own_real_logit=False,
         learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),

@@ -78,15 +78,16 @@ a group that has nothing but its implied value when such fields are left out."""
 
 @dataclass(frozen=True)
 class Renamed:
-    """A config field that has another name, or stands in another group, today.
+    """A config field that has another name, or stands in another group, today, or is none any more.
 
     Args:
-        new: its dotted name today.
+        new: its dotted name today; None where it is no field any more, and no value of it made
+            another result.
         of: the names of the components (last part of a `_target_`) whose field it was; empty: every
             one of the group.
     """
 
-    new: str
+    new: str | None
     of: tuple[str, ...] = ()
 
     def is_of(self, node: Mapping[str, Any]) -> bool:
@@ -98,9 +99,11 @@ RENAMED_FIELDS: dict[str, Renamed] = {
     "dataset.labelled_fraction": Renamed("supervision.labelled_fraction"),
     "dataset.num_classes": Renamed("supervision.num_classes"),
     "dataset.reference_distribution": Renamed("supervision.reference_distribution"),
+    # by which of two formulas one function was computed
+    "loss.joint": Renamed(None, of=("label_gan", "am_gan")),
 }
-"""By the dotted name that a field had, in a group of the root. The old name is understood on the
-command line and in experiment files, too."""
+"""By the dotted name that a field had, in a group of the root. An old name that has a new one is
+understood on the command line and in experiment files, too."""
 
 IMPLIED_CHOICES: dict[str, str] = {"supervision": "full"}
 """The option of a group that a record of before the group counts as having chosen."""
@@ -205,6 +208,8 @@ def with_new_names(config: Mapping[str, Any]) -> dict[str, Any]:
         if name not in node or not renaming.is_of(node):
             continue
         value = node.pop(name)
+        if renaming.new is None:
+            continue
         group, _, new_name = renaming.new.rpartition(".")
         if group not in result:
             result[group] = copy.deepcopy(FIELD_DEFAULTS[group].before)
