@@ -225,7 +225,7 @@ def test_a_gpu_that_is_not_there_is_refused(place, capsys):
     ("override", "word"),
     [
         ("optimizer=adashift optimizer.m=3", "m=3"),
-        ("loss.generator=linaer", "linear"),
+        ("loss.generator_objective=linaer", "linear"),
         ("penalty.region=everywhere", "interpolates"),
         ("schedule=staircase schedule.factor=2", "factor"),
         ("architecture.latent_dim=0", "latent_dim"),

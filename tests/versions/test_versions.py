@@ -261,16 +261,26 @@ OLD_NAMES = [
     ("dataset.labelled_fraction", "supervision.labelled_fraction", 0.25),
     ("dataset.num_classes", "supervision.num_classes", 5),
     ("dataset.reference_distribution", "supervision.reference_distribution", "uniform"),
+    ("loss.generator", "loss.generator_objective", "quadratic"),
 ]
 """Old name, new name, and a value that is not implied."""
+
+
+def rename(whole: dict, old: str, new: str, value) -> None:
+    """Let a config say `value` by the old name alone, as when there was no new one."""
+    group, name = new.split(".")
+    if old.split(".")[0] == group:
+        del whole[group][name]
+    else:
+        del whole[group]
+    node, name = place(whole, old)
+    node[name] = value
 
 
 @pytest.mark.parametrize(("old", "new", "value"), OLD_NAMES)
 def test_a_field_by_its_old_name_is_the_field(old, new, value, tmp_path):
     today, before = plain(f"{new}={value}", "run_dir=here"), plain("run_dir=here")
-    node, name = place(before, old)
-    node[name] = value
-    del before[new.split(".")[0]]
+    rename(before, old, new, value)
     read = saved(tmp_path, before | {"version": 2})
     assert plain_config(read) == today
     assert records.config_hash(before) == records.config_hash(today)
@@ -385,9 +395,7 @@ def test_records_are_compared_by_the_same_table(field, since):
 @pytest.mark.parametrize(("old", "new", "value"), OLD_NAMES)
 def test_records_are_compared_by_the_names_of_today(old, new, value):
     today, before = plain(f"{new}={value}"), plain("seed=1")
-    node, name = place(before, old)
-    node[name] = value
-    del before[new.split(".")[0]]
+    rename(before, old, new, value)
     check_comparable([recorded("one", today), recorded("two", before)], [], [], ["seed"])
     with pytest.raises(UserError, match=f"differ in config.{new} .*run two.*run three"):
         check_comparable([recorded("two", before), recorded("three", plain())], [], [], ["seed"])

@@ -99,6 +99,11 @@ RENAMED_FIELDS: dict[str, Renamed] = {
     "dataset.labelled_fraction": Renamed("supervision.labelled_fraction"),
     "dataset.num_classes": Renamed("supervision.num_classes"),
     "dataset.reference_distribution": Renamed("supervision.reference_distribution"),
+    # psi, by its name; `generator` is the network
+    "loss.generator": Renamed(
+        "loss.generator_objective",
+        of=("wasserstein", "exponential", "logistic", "sqrt", "quadratic", "hinge"),
+    ),
     # by which of two formulas one function was computed
     "loss.joint": Renamed(None, of=("label_gan", "am_gan")),
 }
