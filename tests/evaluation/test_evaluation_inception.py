@@ -176,7 +176,7 @@ def entries(extractor, sides, passed):
 
     replay = Again()
     protocol = Protocol(None, ("is", "fid"), COUNT, COUNT, splits=3, chunks=1, batch_size=5)
-    real = measure_reference(torch.arange(COUNT, 2 * COUNT).split(5), replay, False)
+    real = measure_reference(torch.arange(COUNT, 2 * COUNT).split(5), replay, keep_features=False)
     fake = torch.arange(COUNT).split(5)
     return score_samples(
         lambda b: Samples(fake[b]), replay, {"train": real}, real.marginal, protocol, COUNT
@@ -237,7 +237,7 @@ def test_more_images_end_to_end(extractor, inception_file):
     fake, real = images(40, seed=4, side=32), images(50, seed=5, side=32, spread=120.0)
     path = str(inception_file[0])
     protocol = Protocol(None, ("is", "fid"), 40, 40, splits=4, chunks=1, batch_size=13)
-    reference = measure_reference(real.split(13), extractor, False)
+    reference = measure_reference(real.split(13), extractor, keep_features=False)
     batches = fake.split(13)
     ours = score_samples(
         lambda b: Samples(batches[b]),

@@ -160,7 +160,9 @@ def score_folder(config: DictConfig, console: Console) -> None:
     if isinstance(given, Tensor):
         real = _Batches(given, protocol, device)
         batches = (real(batch).images for batch in range(-(-real.count // protocol.batch_size)))
-        reference = measure_reference(batches, extractor, needs_features(protocol.scores))
+        reference = measure_reference(
+            batches, extractor, keep_features=needs_features(protocol.scores)
+        )
     else:
         reference = _held_to(given, extractor, console)
     scores = score_samples(

@@ -63,7 +63,7 @@ class Rescoring:
         self.loaded: dict[str, LoadedData] = {}
         self.evaluators: dict[str, Evaluator] = {}
 
-    def score(self, run_dir: Path, again: bool) -> dict[str, Entry]:
+    def score(self, run_dir: Path, *, again: bool) -> dict[str, Entry]:
         """Score a finished run; the scores join its record, and with `history` those of its
         checkpoints do.
 

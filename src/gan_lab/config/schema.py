@@ -201,7 +201,7 @@ def register() -> None:
         for group in groups(
             fields_of
         ):  # open: `optimizer_critic.lr=1` needs no `+`; checks hold the keys to the target
-            OmegaConf.set_struct(schema[group], False)
+            OmegaConf.set_struct(schema[group], value=False)
         ConfigStore.instance().store(name=name, node=schema)
     OmegaConf.register_new_resolver(
         "first", lambda *values: next((v for v in values if v is not None), None), replace=True

@@ -192,8 +192,8 @@ def _family(
         phi,
         varphi,
         table[generator_objective],
-        increasing,
-        True,
-        strictly_convex,
+        increasing=increasing,
+        convex=True,
+        strictly_convex=strictly_convex,
         member=increasing,
     )

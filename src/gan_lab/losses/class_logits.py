@@ -20,7 +20,7 @@ from gan_lab.losses.adversarial import minus_log_sigmoid, softplus
 from gan_lab.types import UNLABELLED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelLoss:
     """A two-class game on f and cross-entropies on C; its models differ in five settings alone.
 

@@ -19,7 +19,10 @@ UNLABELLED_MEANS = ("separate", "pooled")
 
 
 def gan_star(
-    classifier_weight: float = 0.1, learned_fake_logit: bool = False, unlabelled: str = "separate"
+    classifier_weight: float = 0.1,
+    *,
+    learned_fake_logit: bool = False,
+    unlabelled: str = "separate",
 ) -> LabelLoss:
     """GAN*: GAN whose critic also learns to classify, with `classifier_weight` 0.1 [code]; J_G has
     no class term."""
@@ -33,6 +36,7 @@ def gan_star(
 
 
 def ac_gan(
+    *,
     original: bool = False,
     generator_classifier_weight: float = 1.0,
     learned_fake_logit: bool = False,
@@ -58,6 +62,7 @@ def ac_gan(
 
 def ac_gan_plus(
     generator_classifier_weight: float = 1.0,
+    *,
     learned_fake_logit: bool = False,
     unlabelled: str = "separate",
 ) -> LabelLoss:
@@ -75,7 +80,7 @@ def ac_gan_plus(
     )
 
 
-def label_gan(learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
+def label_gan(*, learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
     """LabelGAN (4-3), (4-4), Salimans et al. 2016: K classes and "fake"; the generator aims at any
     of the K."""
     return LabelLoss(
@@ -86,7 +91,7 @@ def label_gan(learned_fake_logit: bool = False, unlabelled: str = "separate") ->
     )
 
 
-def am_gan(learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
+def am_gan(*, learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
     """AM-GAN (4-17), (4-18): LabelGAN whose generator aims at one class for each sample."""
     return LabelLoss(
         name="am_gan",

@@ -17,7 +17,7 @@ from gan_lab.renames import renamed_argument
 Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from its own sample alone
 
 
-def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = False) -> Tensor:
+def gradient_norms(critic_score: Score, points: Tensor, *, create_graph: bool = False) -> Tensor:
     """||grad_x f(x)|| at every point: (n, *sample) -> (n,), in float32 or wider.
 
     create_graph: let the norms carry gradient to the critic's parameters; where a gradient is zero,

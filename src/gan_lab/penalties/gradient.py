@@ -74,6 +74,7 @@ class GradientPenalty(PointPenalty):
         weight: float = 10.0,
         target: float = 1.0,
         region: str = "interpolates",
+        *,
         one_sided: bool = False,
     ) -> None:
         super().__init__(weight, target, region)

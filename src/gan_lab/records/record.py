@@ -227,7 +227,7 @@ class RunRecord:
     """A record on disk that is rewritten whole, atomically, with every update; only in memory where
     `writes` is False: of the processes of a run one writes."""
 
-    def __init__(self, run_dir: Path, content: dict[str, Any], writes: bool = True) -> None:
+    def __init__(self, run_dir: Path, content: dict[str, Any], *, writes: bool = True) -> None:
         self.path = run_dir / folder.RECORD
         self.content = content
         self.writes = writes
@@ -254,7 +254,7 @@ class RunRecord:
         return self.content[field]
 
 
-def read(run_dir: Path, writes: bool = True) -> RunRecord:
+def read(run_dir: Path, *, writes: bool = True) -> RunRecord:
     """The record of a run directory; `writes` as in RunRecord.
 
     Raises UserError where it is missing or damaged, and for a link in the run directory.
@@ -263,7 +263,7 @@ def read(run_dir: Path, writes: bool = True) -> RunRecord:
     path = run_dir / folder.RECORD
     if not path.exists():
         raise UserError(f"{run_dir} is no run directory: it has no {folder.RECORD}")
-    return RunRecord(run_dir, read_content(path), writes)
+    return RunRecord(run_dir, read_content(path), writes=writes)
 
 
 def read_content(path: Path) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def open_record(
 
     hydra = HydraConfig.get()
     part = _part(0)
-    record = records.RunRecord(run_dir, {}, machine.is_first)
+    record = records.RunRecord(run_dir, {}, writes=machine.is_first)
     record.update(
         version=versions.VERSION,
         status="running",

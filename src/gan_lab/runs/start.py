@@ -223,7 +223,7 @@ def previous_run(
             )
         return None
 
-    record = records.read(run_dir, machine.is_first)
+    record = records.read(run_dir, writes=machine.is_first)
     found = callbacks.load_newest(
         run_dir, lambda message: machine.console.print(f"warning: {message}")
     )

@@ -84,12 +84,15 @@ class EfficientNetExtractor(Extractor):
                 threads, initializer=torch.set_num_threads, initargs=(1,)
             ) as pool:
                 passes = list(
-                    pool.map(lambda part: self._alone(part, with_gradient), images.split(_CPU_PASS))
+                    pool.map(
+                        lambda part: self._alone(part, with_gradient=with_gradient),
+                        images.split(_CPU_PASS),
+                    )
                 )
         features = torch.cat(passes)
         return Features(features, self.network._fc(features))
 
-    def _alone(self, images: Tensor, with_gradient: bool) -> Tensor:
+    def _alone(self, images: Tensor, *, with_gradient: bool) -> Tensor:
         """A pass in a thread of its own, where torch's modes begin anew."""
         with torch.set_grad_enabled(with_gradient):
             return self._pooled(images)
@@ -152,4 +155,4 @@ def _network(weights: Path) -> nn.Module:
     with torch.device("meta"):
         network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
-    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    return network.to(memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)

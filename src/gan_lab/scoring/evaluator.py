@@ -62,7 +62,9 @@ class Evaluator:
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
         keep = needs_features(protocol.scores)
         clear_abandoned(cache / REFERENCES)
-        self.references = {split: self._reference(split, cache, keep) for split in data.splits}
+        self.references = {
+            split: self._reference(split, cache, keep_features=keep) for split in data.splits
+        }
         marginal = self.references["train"].marginal
         for asked in (protocol, protocol.in_training):
             check_scores(
@@ -143,14 +145,14 @@ class Evaluator:
         for batch in values.split(self.protocol.batch_size):
             yield batch.to(self.device)
 
-    def _reference(self, split: str, cache: Path, keep_features: bool) -> Reference:
+    def _reference(self, split: str, cache: Path, *, keep_features: bool) -> Reference:
         """From the cache where it was measured before under the same protocol; features are never
         kept there."""
         meta = reference_meta(self.data.content_hash, split, self.extractor)
         path = cache / REFERENCES / f"{_digest(meta)}.npz"
         known = None if keep_features else _read(path, meta, self.extractor.num_classes)
         if known is None:
-            known = measure_reference(self.real(split), self.extractor, keep_features)
+            known = measure_reference(self.real(split), self.extractor, keep_features=keep_features)
             with _kept_in(cache):
                 save_reference(path, known.moments, meta | {"marginal": known.marginal.tolist()})
         return known
