@@ -329,7 +329,7 @@ def test_the_optimizers_and_their_staircase(experiment, critic_rate, digits):
     assert [gan.schedule(step, 1_000_000) for step in steps] == pytest.approx(
         [1, 1, 0.5, 0.5, 0.25, 0.5**9]
     )
-    assert (gan.recipe.ema_decay, gan.recipe.n_critic, gan.recipe.batch_size) == (0, 1, 100)
+    assert (gan.settings.ema_decay, gan.settings.n_critic, gan.settings.batch_size) == (0, 1, 100)
 
 
 def swept(experiment: str) -> dict[str, list[str]]:
