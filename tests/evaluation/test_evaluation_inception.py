@@ -133,9 +133,9 @@ def test_one_channel_is_replicated(extractor):
 
 
 def test_the_identity_says_architecture_and_hash(extractor, inception_file):
-    assert extractor.identity["name"] == extractor.name == "inception"
-    assert extractor.identity["weights_sha256"] == inception_file[1]
-    assert "2015-12-05" in extractor.identity["architecture"]
+    assert extractor.description["name"] == extractor.name == "inception"
+    assert extractor.description["weights_sha256"] == inception_file[1]
+    assert "2015-12-05" in extractor.description["architecture"]
     assert (extractor.num_features, extractor.num_classes) == (2048, 1008)
     assert not extractor.network.training
     assert not any(parameter.requires_grad for parameter in extractor.parameters())
@@ -161,7 +161,12 @@ def entries(extractor, sides, passed):
     class Again(torch.nn.Module):
         """The extractor, whose passes were recorded: a pass costs a fifth of a second."""
 
-        name, num_features, num_classes, identity = "inception", 2048, 1008, extractor.identity
+        name, num_features, num_classes, description = (
+            "inception",
+            2048,
+            1008,
+            extractor.description,
+        )
         features_only = False
 
         def __init__(self):

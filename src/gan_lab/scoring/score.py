@@ -104,7 +104,7 @@ def score_samples(
         "splits": protocol.splits,
         "chunks": protocol.chunks,
         "extractor": {
-            key: extractor.identity[key] for key in ("name", "architecture", "weights_sha256")
+            key: extractor.description[key] for key in ("name", "architecture", "weights_sha256")
         },
     }
     return {name: about | entry for name, entry in entries.items()}
