@@ -130,9 +130,9 @@ def saved_config(folder: Path, field: str) -> DictConfig:
     needed = {item.name for item in fields(TrainConfig)} - versions.implied_fields(version)
     if missing := needed - set(saved):
         raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
-    if found := _interpolation(saved):
+    if text := _interpolation(saved):
         raise UserError(
-            f"{path} holds {found}, which train.py never writes: it was altered; restore it"
+            f"{path} holds {text}, which train.py never writes: it was altered; restore it"
         )
     if wrong := misfit(saved, records.Config):
         raise UserError(f"{path} is damaged: {wrong}; restore it")
@@ -154,4 +154,4 @@ def _interpolation(value: Any) -> str | None:
         if isinstance(value, list)
         else []
     )
-    return next((found for item in items if (found := _interpolation(item))), None)
+    return next((text for item in items if (text := _interpolation(item))), None)

@@ -213,7 +213,7 @@ def listed(value: Any) -> list[str]:
     return (
         []
         if value is None
-        else [str(one) for one in (value if isinstance(value, list) else [value])]
+        else [str(name) for name in (value if isinstance(value, list) else [value])]
     )
 
 
