@@ -222,7 +222,12 @@ def test_a_scalar_loss_needs_no_classes_and_says_what_has_no_effect(place, capsy
 
 @pytest.mark.parametrize(
     "changed",
-    ["labels=predefined", "supervision.labelled_fraction=0.5", "loss.learned_fake_logit=true"],
+    [
+        "labels=predefined",
+        "supervision.labelled_fraction=0.5",
+        "dataset.labelled_fraction=0.5",
+        "loss.learned_fake_logit=true",
+    ],
 )
 def test_a_resume_keeps_the_labels(changed, place, capsys):
     assert command(capsys, *SHORT, *AM_GAN, "run_dir=here").code == 0
