@@ -90,15 +90,18 @@ def test_the_row_beside_table_2_2_has_the_recipe_of_that_table():
 def test_every_field_is_named_in_the_yaml_and_the_schema():
     root = yaml.safe_load((CONF / "train.yaml").read_text())
     fields = set(config.TrainConfig.__dataclass_fields__)
-    assert set(root) - {"defaults", "hydra", "dataset"} == fields - set(config.GROUPS)
-    assert (
-        set(root["dataset"]) <= config.META_KEYS
-    )  # of training: the data set's own class does not take them
+    assert set(root) - {"defaults", "hydra"} == fields - set(config.GROUPS)
     assert set(config.GROUPS) <= set(compose())
 
 
 @pytest.mark.parametrize(
-    "path", [*config.WHOLE_NUMBERS, "ema_decay", "dataset.labelled_fraction", "dataset.num_classes"]
+    "path",
+    [
+        *config.WHOLE_NUMBERS,
+        "ema_decay",
+        "supervision.labelled_fraction",
+        "supervision.num_classes",
+    ],
 )
 @pytest.mark.parametrize("value", ["-1", ".nan", ".inf", "true", "[1]", "text"])
 def test_a_number_out_of_range_or_of_another_kind_is_refused(path, value):

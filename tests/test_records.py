@@ -148,7 +148,7 @@ def test_a_record_knows_every_field_of_the_config():
 
 SAME = ["run_dir=elsewhere", "log_every=3", "sample_every=3", "checkpoint_every=3", "keep_checkpoints=9",
         "logger=none", "trainer=cpu", "trainer=gpu", "trainer.devices=2", "data_cache=elsewhere"]  # fmt: skip
-OTHER = ["seed=1", "loss=wasserstein", "loss.generator=quadratic", "penalty.weight=3", "penalty=none", "n_critic=1",
+OTHER = ["seed=1", "loss=wasserstein", "loss.generator_objective=quadratic", "penalty.weight=3", "penalty=none", "n_critic=1",
          "optimizer.lr=1", "optimizer_critic.lr=1", "schedule=constant", "batch_size=32", "generator_batch_size=64",
          "ema_decay=0.5", "max_generator_steps=7", "architecture.channels=16", "trainer.precision=bf16-mixed",
          "dataset.seed=1"]  # fmt: skip
@@ -181,6 +181,7 @@ def test_every_field_of_the_config_is_either_identity_or_not():
     kept = set(records.identity(plain_config(compose())))
     left = {
         "labels",  # none: what there was before the group
+        "supervision",  # full, likewise
         "run_dir",
         "resume",
         "existing_run",

@@ -24,7 +24,7 @@ from gan_lab.config import signature, trust
 from gan_lab.config.checks import check_shares, merged_critic_optimizer
 from gan_lab.config.schema import META_KEYS, plain_config
 from gan_lab.data import LoadedData, load
-from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
+from gan_lab.data.labelled import Supervision, class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
@@ -32,7 +32,7 @@ from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss
 from gan_lab.losses.class_logits import check_classes
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.protocol import Protocol
-from gan_lab.training.gan import GAN, Recipe
+from gan_lab.training.gan import GAN, TrainingSettings
 from gan_lab.training.randomness import fold
 from gan_lab.types import DataSpec
 
@@ -105,32 +105,31 @@ _OF_A_VALUE = (
 
 def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
     """What training sees of `data`: its images, K classes, and as many labels as
-    `dataset.labelled_fraction` leaves."""
-    dataset = config.dataset
-    num_classes = (
-        None if dataset.num_classes is None else int(dataset.num_classes)
-    )  # 10.0 is a whole number
-    return partly_labelled(data, dataset.labelled_fraction, num_classes, config.seed)
+    `supervision.labelled_fraction` leaves."""
+    supervision: Supervision = make("supervision", config.supervision)
+    classes = supervision.num_classes
+    num_classes = None if classes is None else int(classes)  # 10.0 is a whole number
+    return partly_labelled(data, supervision.labelled_fraction, num_classes, config.seed)
 
 
 def gan(
     config: DictConfig,
     spec: DataSpec,
     data: LoadedData | None = None,
-    seen: LoadedData | None = None,
+    training_view: LoadedData | None = None,
 ) -> GAN:
     """The module that a config describes, for `training_data` of `spec`.
 
     Its weights depend on the seed alone, and those of weight-normalised layers on the first batch.
     data: whole; without it such layers are not scaled and no reference distribution is set: for a
     module whose weights will be loaded.
-    seen: its `training_data`, where they are at hand.
+    training_view: its `training_data`, where they are at hand.
     """
     # loss and targets
     loss = make("loss", config.loss)
     if data is not None:
-        seen = training_data(config, data) if seen is None else seen
-        loss = _guided(loss, config.dataset.reference_distribution, data, seen)
+        training_view = training_data(config, data) if training_view is None else training_view
+        loss = _guided(loss, config.supervision.reference_distribution, data, training_view)
     targets = make("labels", config.labels, spec.num_classes)
 
     # networks, their weights from the seed
@@ -141,11 +140,11 @@ def gan(
     )  # faster convolutions
     generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
     critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
-    if seen is not None:
+    if training_view is not None:
         z = torch.randn(config.generator_batch_size, architecture.latent_dim)
         initialise_from_data(generator, targets.draw(z, torch.default_generator)[0])
         first = ResidentLoader(
-            ResidentData.place(seen, "cpu"), config.batch_size, 1, config.seed, stop=1
+            ResidentData.place(training_view, "cpu"), config.batch_size, 1, config.seed, stop=1
         )
         initialise_from_data(critic, next(iter(first))[0][0])
     return GAN(
@@ -159,7 +158,7 @@ def gan(
             make, "optimizer_critic", merged_critic_optimizer(config)
         ),
         schedule=make("schedule", config.schedule),
-        recipe=Recipe(
+        settings=TrainingSettings(
             seed=config.seed,
             n_critic=config.n_critic,
             batch_size=config.batch_size,
@@ -187,22 +186,22 @@ def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
         ) from None
 
 
-def _guided(loss: Loss, asked: str | None, data: LoadedData, fed: LoadedData) -> Loss:
-    """The loss with (4-34): as asked, and uniform where no label guides the classes of a
+def _guided(loss: Loss, reference: str | None, data: LoadedData, training_view: LoadedData) -> Loss:
+    """The loss with (4-34) by `reference`, which is uniform where no label guides the classes of a
     LabelLoss."""
-    if asked is None and count_labelled(fed) == 0 and isinstance(loss, LabelLoss):
-        asked = "uniform"
-    if asked is None or not isinstance(loss, LabelLoss | CatLoss):
+    if reference is None and count_labelled(training_view) == 0 and isinstance(loss, LabelLoss):
+        reference = "uniform"
+    if reference is None or not isinstance(loss, LabelLoss | CatLoss):
         return loss
-    classes = check_classes(fed.spec.num_classes)
-    if asked == "uniform":
+    classes = check_classes(training_view.spec.num_classes)
+    if reference == "uniform":
         return GuidedLoss(loss, (1 / classes,) * classes)
     shares = class_shares(data)
     if len(shares) != classes or min(shares) == 0:
         raise UserError(
-            f"dataset.reference_distribution=data: {data.spec.name} has labels of "
+            f"supervision.reference_distribution=data: {data.spec.name} has labels of "
             f"{sum(map(bool, shares))} classes and "
-            f"{classes} are trained; set dataset.reference_distribution=uniform"
+            f"{classes} are trained; set supervision.reference_distribution=uniform"
         )
     return GuidedLoss(loss, shares)
 
@@ -218,8 +217,8 @@ def device(name: str) -> torch.device:
 def protocol(config: DictConfig) -> Protocol | None:
     """How the run is scored; None for evaluation=off. Raises UserError where weights are
     missing."""
-    made: Protocol | None = make("evaluation", config.evaluation) if config.evaluation else None
-    return made
+    result: Protocol | None = make("evaluation", config.evaluation) if config.evaluation else None
+    return result
 
 
 def evaluator(

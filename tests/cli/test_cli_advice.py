@@ -191,15 +191,17 @@ TRAINING = [
     ),
     Case(
         "leave num_classes away",
-        [*RESNET, "dataset.num_classes=5"],
-        ["dataset.labelled_fraction=0"],
+        [*RESNET, "supervision.num_classes=5"],
+        ["supervision.labelled_fraction=0"],
     ),
-    Case("needs at least 2 classes", ONE_CLASS, ["dataset.num_classes=K"], {"K": "3"}, classes=1),
+    Case(
+        "needs at least 2 classes", ONE_CLASS, ["supervision.num_classes=K"], {"K": "3"}, classes=1
+    ),
     Case("needs at least 2 classes", ONE_CLASS, ["loss=gan"], away="labels", classes=1),
     Case(
         "classes and {} are trained",
-        [*ONE_CLASS, "dataset.num_classes=3", "dataset.reference_distribution=data"],
-        ["dataset.reference_distribution=uniform"],
+        [*ONE_CLASS, "supervision.num_classes=3", "supervision.reference_distribution=data"],
+        ["supervision.reference_distribution=uniform"],
         classes=1,
     ),
     Case(

@@ -115,9 +115,9 @@ def test_a_typo_in_an_experiment_file_is_refused(text, words, place, capsys):
         "loss=am_gan",
         "loss=cat_gan",
         "architecture=dcgan",
-        "dataset.labelled_fraction=1.5",
-        "dataset.num_classes=1",
-        "dataset.reference_distribution=unifrom",
+        "supervision.labelled_fraction=1.5",
+        "supervision.num_classes=1",
+        "supervision.reference_distribution=unifrom",
     ],
 )
 def test_is_refused_without_importing_torch(argument, tmp_path):
@@ -225,7 +225,7 @@ def test_a_gpu_that_is_not_there_is_refused(place, capsys):
     ("override", "word"),
     [
         ("optimizer=adashift optimizer.m=3", "m=3"),
-        ("loss.generator=linaer", "linear"),
+        ("loss.generator_objective=linaer", "linear"),
         ("penalty.region=everywhere", "interpolates"),
         ("schedule=staircase schedule.factor=2", "factor"),
         ("architecture.latent_dim=0", "latent_dim"),

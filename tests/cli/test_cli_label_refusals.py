@@ -46,28 +46,43 @@ BEFORE_TORCH = [
     (("experiment=am_gan", "dataset=gaussians"), ("architecture=mlp",)),
     (("labels=dynamc",), ("labels=dynamc", "dynamic")),
     (("loss=amgan",), ("loss=amgan", "am_gan")),
-    (("loss=am_gan", "labels=dynamic", "loss.jiont=true"), ("loss.jiont", "joint")),
+    (("loss=am_gan", "labels=dynamic", "loss.unlabeled=pooled"), ("loss.unlabeled", "unlabelled")),
     (
         ("experiment=am_gan", "architecture.channels=8"),
         ("architecture.channels", "critic_channels"),
     ),
-    (("dataset.labelled_fraction=1.5",), ("dataset.labelled_fraction=1.5", "between 0 and 1")),
-    (("dataset.labelled_fraction=-0.1",), ("dataset.labelled_fraction=-0.1", "between 0 and 1")),
-    (("dataset.labelled_fraction=nan",), ("dataset.labelled_fraction=nan", "between 0 and 1")),
-    (("dataset.labelled_fraction=true",), ("dataset.labelled_fraction=True", "between 0 and 1")),
-    (("dataset.labelled_fraction=few",), ("dataset.labelled_fraction=few", "between 0 and 1")),
-    (("dataset.labeled_fraction=0.1",), ("dataset.labeled_fraction",)),
-    (("dataset.num_classes=1",), ("dataset.num_classes=1", "at least 2")),
-    (("dataset.num_classes=0",), ("dataset.num_classes=0", "at least 2")),
-    (("dataset.num_classes=2.5",), ("dataset.num_classes=2.5", "at least 2")),
-    (("dataset.num_classes=ten",), ("dataset.num_classes=ten", "at least 2")),
     (
-        ("dataset.reference_distribution=unifrom",),
-        ("dataset.reference_distribution=unifrom", "uniform", "data"),
+        ("supervision.labelled_fraction=1.5",),
+        ("supervision.labelled_fraction=1.5", "between 0 and 1"),
     ),
     (
-        ("dataset.reference_distribution=[0.5,0.5]",),
-        ("dataset.reference_distribution", "uniform", "data"),
+        ("supervision.labelled_fraction=-0.1",),
+        ("supervision.labelled_fraction=-0.1", "between 0 and 1"),
+    ),
+    (
+        ("supervision.labelled_fraction=nan",),
+        ("supervision.labelled_fraction=nan", "between 0 and 1"),
+    ),
+    (
+        ("supervision.labelled_fraction=true",),
+        ("supervision.labelled_fraction=True", "between 0 and 1"),
+    ),
+    (
+        ("supervision.labelled_fraction=few",),
+        ("supervision.labelled_fraction=few", "between 0 and 1"),
+    ),
+    (("dataset.labeled_fraction=0.1",), ("dataset.labeled_fraction",)),
+    (("supervision.num_classes=1",), ("supervision.num_classes=1", "at least 2")),
+    (("supervision.num_classes=0",), ("supervision.num_classes=0", "at least 2")),
+    (("supervision.num_classes=2.5",), ("supervision.num_classes=2.5", "at least 2")),
+    (("supervision.num_classes=ten",), ("supervision.num_classes=ten", "at least 2")),
+    (
+        ("supervision.reference_distribution=unifrom",),
+        ("supervision.reference_distribution=unifrom", "uniform", "data"),
+    ),
+    (
+        ("supervision.reference_distribution=[0.5,0.5]",),
+        ("supervision.reference_distribution", "uniform", "data"),
     ),
 ]
 
@@ -108,21 +123,24 @@ def test_the_line_is_as_long_as_it_needs_to_be_and_has_no_torch_in_it(place, cap
         ),
         ((*AM_GAN, "penalty=spectral"), ("penalty",)),
         (
-            (*AM_GAN, "dataset.num_classes=5"),
-            ("dataset.num_classes=5", "10 classes", "dataset.labelled_fraction=0"),
+            (*AM_GAN, "supervision.num_classes=5"),
+            ("supervision.num_classes=5", "10 classes", "supervision.labelled_fraction=0"),
         ),
         (
-            (*AM_GAN, "dataset.num_classes=5", "dataset.labelled_fraction=0.1"),
-            ("dataset.num_classes=5", "10 classes", "dataset.labelled_fraction=0"),
+            (*AM_GAN, "supervision.num_classes=5", "supervision.labelled_fraction=0.1"),
+            ("supervision.num_classes=5", "10 classes", "supervision.labelled_fraction=0"),
         ),
         (
             (
                 *AM_GAN,
-                "dataset.num_classes=5",
-                "dataset.labelled_fraction=0",
-                "dataset.reference_distribution=data",
+                "supervision.num_classes=5",
+                "supervision.labelled_fraction=0",
+                "supervision.reference_distribution=data",
             ),
-            ("dataset.reference_distribution=data", "dataset.reference_distribution=uniform"),
+            (
+                "supervision.reference_distribution=data",
+                "supervision.reference_distribution=uniform",
+            ),
         ),
         ((*AM_GAN, "batch_size=2000"), ("batch_size=2000", "1438")),
     ],
@@ -139,12 +157,12 @@ def test_a_whole_number_of_classes_may_be_written_with_a_point(place, capsys):
         capsys,
         *SHORT,
         *AM_GAN,
-        "dataset.labelled_fraction=0",
-        "dataset.num_classes=5.0",
+        "supervision.labelled_fraction=0",
+        "supervision.num_classes=5.0",
         "run_dir=here",
     )
     if ended.code:
-        is_refusal(ended, "dataset.num_classes=5.0")
+        is_refusal(ended, "supervision.num_classes=5.0")
         assert not (place / "here").exists()
     else:
         assert record(place / "here")["dataset"]["num_classes"] == 5
@@ -156,10 +174,11 @@ def test_label_losses_on_data_of_one_class(loss, place, capsys):
     choice = (f"loss={loss}", *(("labels=dynamic",) if loss == "am_gan" else ()), "penalty=none")
     data = ("dataset=image_folder", image_folder(place / "images", "all"))
     ended = command(capsys, *SHORT, *data, *choice, "run_dir=here")
-    is_refusal(ended, "at least 2 classes", "dataset.num_classes=K")
+    is_refusal(ended, "at least 2 classes", "supervision.num_classes=K")
     assert not (place / "here").exists()
     assert (
-        command(capsys, *SHORT, *data, *choice, "dataset.num_classes=3", "run_dir=here").code == 0
+        command(capsys, *SHORT, *data, *choice, "supervision.num_classes=3", "run_dir=here").code
+        == 0
     )
     kept = record(place / "here")["dataset"]
     assert (kept["labelled"], kept["num_classes"], kept["label_histogram"]["train"]) == (0, 3, [8])
@@ -167,12 +186,18 @@ def test_label_losses_on_data_of_one_class(loss, place, capsys):
 
 def test_a_reference_of_the_data_needs_all_classes(place, capsys):
     """K set by hand on data without labels: there are no shares to take."""
-    data = ("dataset=image_folder", image_folder(place / "images", "all"), "dataset.num_classes=3")
+    data = (
+        "dataset=image_folder",
+        image_folder(place / "images", "all"),
+        "supervision.num_classes=3",
+    )
     ended = command(
-        capsys, *SHORT, *data, *AM_GAN, "dataset.reference_distribution=data", "run_dir=here"
+        capsys, *SHORT, *data, *AM_GAN, "supervision.reference_distribution=data", "run_dir=here"
     )
     is_refusal(
-        ended, "dataset.reference_distribution=data", "dataset.reference_distribution=uniform"
+        ended,
+        "supervision.reference_distribution=data",
+        "supervision.reference_distribution=uniform",
     )
     assert not (place / "here").exists()
 
@@ -181,16 +206,28 @@ def test_a_scalar_loss_needs_no_classes_and_says_what_has_no_effect(place, capsy
     data = ("dataset=image_folder", image_folder(place / "images", "all"))
     assert command(capsys, *SHORT, *data, "loss=gan", "penalty=none", "run_dir=one").code == 0
     ended = command(
-        capsys, *SHORT, "loss=gan", "penalty=none", "dataset.labelled_fraction=0.1", "run_dir=two"
+        capsys,
+        *SHORT,
+        "loss=gan",
+        "penalty=none",
+        "supervision.labelled_fraction=0.1",
+        "run_dir=two",
     )
     assert ended.code == 0
     assert (
-        "warning: this loss reads no labels: dataset.labelled_fraction has no effect" in ended.out
+        "warning: this loss reads no labels: supervision.labelled_fraction has no effect"
+        in ended.out
     )
 
 
 @pytest.mark.parametrize(
-    "changed", ["labels=predefined", "dataset.labelled_fraction=0.5", "loss.joint=true"]
+    "changed",
+    [
+        "labels=predefined",
+        "supervision.labelled_fraction=0.5",
+        "dataset.labelled_fraction=0.5",
+        "loss.learned_fake_logit=true",
+    ],
 )
 def test_a_resume_keeps_the_labels(changed, place, capsys):
     assert command(capsys, *SHORT, *AM_GAN, "run_dir=here").code == 0

@@ -160,9 +160,9 @@ def test_the_k_of_the_data(fraction):
 def test_another_k_is_refused_where_labels_stay(num_classes, fraction):
     user_error(
         lambda: partly_labelled(made(), fraction, num_classes, 0),
-        f"dataset.num_classes={num_classes}: ",
+        f"supervision.num_classes={num_classes}: ",
         "zoo are of 4 classes",
-        "dataset.labelled_fraction=0",
+        "supervision.labelled_fraction=0",
     )
 
 

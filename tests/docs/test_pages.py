@@ -31,6 +31,7 @@ GROUPS = (
     "schedule",
     "architecture",
     "dataset",
+    "supervision",
     "evaluation",
     "trainer",
     "logger",

@@ -65,8 +65,8 @@ def test_its_accuracy_is_measured_anew(digits):
 
 def test_digits_are_scored_by_the_shipped_classifier_and_nothing_is_trained(digits, tmp_path):
     made = extractor(digits, tmp_path)
-    assert made.identity["weights_sha256"] == sha256_of(DIGITS)
-    assert made.identity["origin"] == "shipped"
+    assert made.description["weights_sha256"] == sha256_of(DIGITS)
+    assert made.description["origin"] == "shipped"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -91,9 +91,9 @@ def test_another_split_or_recipe_has_a_classifier_of_its_own(change, digits, tmp
                 record,
             ),
         )
-        assert extractor(other, tmp_path).identity["origin"] == "trained"
+        assert extractor(other, tmp_path).description["origin"] == "trained"
     else:
-        assert extractor(digits, tmp_path, *QUICK).identity["origin"] == "trained"
+        assert extractor(digits, tmp_path, *QUICK).description["origin"] == "trained"
 
 
 def test_an_exported_classifier_is_the_same_one_elsewhere(digits, tmp_path):
@@ -104,12 +104,12 @@ def test_an_exported_classifier_is_the_same_one_elsewhere(digits, tmp_path):
     file = tmp_path / "study" / "classifier.safetensors"
     export_classifier(weights_of(digits, recipe, tmp_path / "here"), file)
     made = extractor(digits, tmp_path / "there", f"evaluation.extractor.weights={file}")
-    assert made.identity["weights_sha256"] == trained.record["weights_sha256"] == sha256_of(file)
-    assert made.identity["architecture"] == {
+    assert made.description["weights_sha256"] == trained.record["weights_sha256"] == sha256_of(file)
+    assert made.description["architecture"] == {
         "name": "ResNetClassifier",
         "width": 2,
     }  # the file's, not the option's
-    assert made.identity["origin"] == "file"
+    assert made.description["origin"] == "file"
     assert not (tmp_path / "there").exists()
     for name, value in trained.network.state_dict().items():
         assert torch.equal(made.network.state_dict()[name], value)

@@ -139,7 +139,7 @@ def test_features_do_not_depend_on_the_batch(extractor):
 
 
 def test_identity_and_state(extractor):
-    assert extractor.identity == {
+    assert extractor.description == {
         "name": "efficientnet",
         "architecture": EfficientNet().architecture,
         "weights_sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -351,7 +351,7 @@ def test_the_fid_of_two_folders_is_that_of_their_features(extractor, capsys, tmp
     assert found["scores"]["fid_efficientnet_6_reference"]["value"] == pytest.approx(
         frechet(fake, real), rel=1e-3
     )
-    assert found["extractor"] == extractor.identity
+    assert found["extractor"] == extractor.description
 
 
 def test_threads_change_nothing():

@@ -133,9 +133,9 @@ def test_one_channel_is_replicated(extractor):
 
 
 def test_the_identity_says_architecture_and_hash(extractor, inception_file):
-    assert extractor.identity["name"] == extractor.name == "inception"
-    assert extractor.identity["weights_sha256"] == inception_file[1]
-    assert "2015-12-05" in extractor.identity["architecture"]
+    assert extractor.description["name"] == extractor.name == "inception"
+    assert extractor.description["weights_sha256"] == inception_file[1]
+    assert "2015-12-05" in extractor.description["architecture"]
     assert (extractor.num_features, extractor.num_classes) == (2048, 1008)
     assert not extractor.network.training
     assert not any(parameter.requires_grad for parameter in extractor.parameters())
@@ -161,7 +161,12 @@ def entries(extractor, sides, passed):
     class Again(torch.nn.Module):
         """The extractor, whose passes were recorded: a pass costs a fifth of a second."""
 
-        name, num_features, num_classes, identity = "inception", 2048, 1008, extractor.identity
+        name, num_features, num_classes, description = (
+            "inception",
+            2048,
+            1008,
+            extractor.description,
+        )
         features_only = False
 
         def __init__(self):
@@ -176,7 +181,7 @@ def entries(extractor, sides, passed):
 
     replay = Again()
     protocol = Protocol(None, ("is", "fid"), COUNT, COUNT, splits=3, chunks=1, batch_size=5)
-    real = measure_reference(torch.arange(COUNT, 2 * COUNT).split(5), replay, False)
+    real = measure_reference(torch.arange(COUNT, 2 * COUNT).split(5), replay, keep_features=False)
     fake = torch.arange(COUNT).split(5)
     return score_samples(
         lambda b: Samples(fake[b]), replay, {"train": real}, real.marginal, protocol, COUNT
@@ -237,7 +242,7 @@ def test_more_images_end_to_end(extractor, inception_file):
     fake, real = images(40, seed=4, side=32), images(50, seed=5, side=32, spread=120.0)
     path = str(inception_file[0])
     protocol = Protocol(None, ("is", "fid"), 40, 40, splits=4, chunks=1, batch_size=13)
-    reference = measure_reference(real.split(13), extractor, False)
+    reference = measure_reference(real.split(13), extractor, keep_features=False)
     batches = fake.split(13)
     ours = score_samples(
         lambda b: Samples(batches[b]),

@@ -103,7 +103,7 @@ def real():
 @pytest.fixture(scope="module")
 def references(extractor, real):
     return {
-        split: measure_reference(images.split(11), extractor, True)
+        split: measure_reference(images.split(11), extractor, keep_features=True)
         for split, images in real.items()
     }
 
@@ -321,8 +321,8 @@ def test_kid_and_prdc(chunks, extractor, real, references):
 
 def test_a_reference_is_that_of_the_concatenated_images(extractor, real):
     features, logits = by_hand(extractor, real["test"])
-    kept = measure_reference(real["test"].split(9), extractor, True)
-    lean = measure_reference(real["test"].split(40), extractor, False)
+    kept = measure_reference(real["test"].split(9), extractor, keep_features=True)
+    lean = measure_reference(real["test"].split(40), extractor, keep_features=False)
     assert lean.features is None
     assert torch.equal(kept.features.double(), torch.from_numpy(features))
     for found in (kept, lean):
@@ -360,7 +360,7 @@ def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
     extractor = ClassifierExtractor(trained.network, trained.mean, trained.std, identity)
     splits = {name: torch.from_numpy(split.values) for name, split in digits.splits.items()}
     references = {
-        name: measure_reference(images.split(100), extractor, False)
+        name: measure_reference(images.split(100), extractor, keep_features=False)
         for name, images in splits.items()
     }
     test = splits["test"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joint_loss import label_loss
 from loss_formulas import constant, cross_entropy, vectors
 from loss_probes import EPS, loss
 from scipy.special import log_softmax, softmax
@@ -58,7 +59,7 @@ def test_lemma_4_1_of_k_plus_1_classes(joint, learned, num_classes, seed, n):
     (row,), (d,) = drawn(num_classes, seed, learned)
     labels = np.random.default_rng(seed + 1).integers(0, num_classes, n)
     q = np.append(np.bincount(labels, minlength=num_classes) / n, 1) / 2
-    made = loss("label_gan", joint=joint, learned_fake_logit=learned)
+    made = label_loss("label_gan", joint=joint, learned_fake_logit=learned)
 
     def objective(point: Tensor) -> Tensor:
         return made.critic(point.expand(n, -1), point[None], torch.tensor(labels))
@@ -135,7 +136,7 @@ def test_gradient_of_label_gan_in_the_logits(joint, learned, num_classes, seed):
     """(4-13), (4-14): (1 - D_r) alpha_k, each sample with 1/n; where the fake logit is 0 the last
     part is missing."""
     logits, d = drawn(num_classes, seed, learned, n=3)
-    made = loss("label_gan", joint=joint, learned_fake_logit=learned)
+    made = label_loss("label_gan", joint=joint, learned_fake_logit=learned)
     expected = [(1 - row[:-1].sum()) * alpha(row) / 3 for row in d]
     assert descent(made.generator, logits)[0] == close(np.array(expected)[:, : logits.shape[1]])
 
@@ -153,7 +154,7 @@ def test_gradient_of_label_gan_in_x(joint, learned, num_classes, seed):
     slopes = (
         slopes if learned else np.concatenate([slopes, np.zeros((1, 4))])
     )  # 0 does not depend on x
-    made = loss("label_gan", joint=joint, learned_fake_logit=learned)
+    made = label_loss("label_gan", joint=joint, learned_fake_logit=learned)
 
     def objective(point: Tensor) -> Tensor:
         return made.generator((torch.tensor(w) @ point + (torch.tensor(u) @ point) ** 2)[None])
@@ -169,7 +170,7 @@ def test_gradient_of_am_gan_in_the_logits(joint, learned, num_classes, seed):
     """Lemma 4.1 on (4-17): v(t) - D."""
     logits, d = drawn(num_classes, seed, learned, n=3)
     targets = np.random.default_rng(seed + 1).integers(0, num_classes, 3)
-    made = loss("am_gan", joint=joint, learned_fake_logit=learned)
+    made = label_loss("am_gan", joint=joint, learned_fake_logit=learned)
     expected = (vectors(targets, num_classes + 1) - d)[:, : logits.shape[1]] / 3
     assert descent(lambda point: made.generator(point, torch.tensor(targets)), logits)[0] == close(
         expected
@@ -274,7 +275,7 @@ def test_lemma_4_2_in_the_losses(joint, learned, num_classes, seed):
     v(t)."""
     logits, d = drawn(num_classes, seed, learned, n=6)
     labels, targets = np.random.default_rng(seed + 1).integers(0, num_classes, (2, 3))
-    made, v = loss("am_gan", joint=joint, learned_fake_logit=learned), np.eye(num_classes + 1)
+    made, v = label_loss("am_gan", joint=joint, learned_fake_logit=learned), np.eye(num_classes + 1)
     real, fake = torch.tensor(logits[:3]), torch.tensor(logits[3:])
     critic = np.mean([decomposed(v[y], p) for y, p in zip(labels, d[:3], strict=True)])
     critic += np.mean([decomposed(v[-1], p) for p in d[3:]])
@@ -302,7 +303,8 @@ def test_am_gan_is_label_gan_and_an_auxiliary_classifier(joint, learned, num_cla
         torch.tensor(targets),
     )
     am, label = (
-        loss(option, joint=joint, learned_fake_logit=learned) for option in ("am_gan", "label_gan")
+        label_loss(option, joint=joint, learned_fake_logit=learned)
+        for option in ("am_gan", "label_gan")
     )
 
     log_c = log_softmax(logits[:, :num_classes], axis=1)

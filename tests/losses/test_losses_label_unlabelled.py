@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joint_loss import label_loss
 from label_worker import LABELS_OF_SHARES, batch_of, name_of_case
 from loss_formulas import CLASS_FORMULAS, guidance
 from loss_probes import EPS, loss, variants
@@ -100,7 +101,7 @@ def test_one_labelled_sample_of_three_by_hand(joint):
     on_fake = log(6)  # 1/6
     for means, expected in (("separate", log(2) + log(8 / 3) / 2), ("pooled", log(16 / 3) / 3)):
         for option in ("label_gan", "am_gan"):
-            made = loss(option, joint=joint, unlabelled=means)
+            made = label_loss(option, joint=joint, unlabelled=means)
             assert made.critic(real, fake, labels).item() == pytest.approx(
                 expected + on_fake, rel=1e-14, abs=0
             )

@@ -11,14 +11,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joint_loss import label_loss
 from loss_formulas import CLASS_FORMULAS, Batch
 from loss_probes import EPS, WITH_CLASSES, loss, variants
 
 from gan_lab.errors import UserError
+from gan_lab.losses import LabelLoss
 from registry import fields
 
 VARIANTS = variants()
-JOINT = [(option, flags) for option, flags in VARIANTS if flags.get("joint")]
+JOINT = [
+    (option, flags)
+    for option, flags in VARIANTS
+    if isinstance(loss(option), LabelLoss) and not loss(option).own_real_logit
+]
 SCORED = [(option, flags) for option, flags in VARIANTS if loss(option).has_score]
 few = settings(derandomize=True, deadline=None, max_examples=12)
 
@@ -129,8 +135,7 @@ def test_joint_or_decomposed_is_the_same_function(
     option, flags, num_classes, seed, some_unlabelled
 ):
     """Lemma 4.2 (4-19): one softmax over K+1 classes, or a two-class game and a classifier."""
-    joint, parts = loss(option, **flags), loss(option, **{**flags, "joint": False})
-    assert type(joint) is not type(parts)
+    joint, parts = (label_loss(option, joint=form, **flags) for form in (True, False))
     batch = random_batch(joint, num_classes, seed, scale=3.0)
     if some_unlabelled:
         batch = replace(batch, labels=np.where(np.arange(5) % 2, -1, batch.labels))
@@ -164,7 +169,7 @@ def test_label_gan_and_am_gan_by_hand():
     real, fake = rows([2, 3]), rows([1, 2])
     for option, generator in (("label_gan", log(4) - log(3)), ("am_gan", log(4))):
         for joint in (False, True):
-            made = loss(option, joint=joint)
+            made = label_loss(option, joint=joint)
             assert made.critic(real, fake, torch.tensor([1])).item() == pytest.approx(
                 log(8), rel=1e-14, abs=0
             )

@@ -213,14 +213,14 @@ def test_half_precision_logits_are_widened_before_anything_else(option, dtype):
     assert fake.grad.dtype == dtype
 
 
-WITH_PSI = [option for option in SCALAR if "generator" in fields("loss", option)]
+WITH_PSI = [option for option in SCALAR if "generator_objective" in fields("loss", option)]
 
 
 @pytest.mark.parametrize("option", WITH_PSI)
 @pytest.mark.parametrize("name", PSI)
 def test_choices_of_psi(option, name):
     """psi is chosen apart from phi and varphi: J_D stays."""
-    made, plain = loss(option, generator=name), loss(option)
+    made, plain = loss(option, generator_objective=name), loss(option)
     for t in GRID:
         expected = rounded(PSI[name].value(mpf(t)))
         assert made.generator(column(t)).item() == pytest.approx(
@@ -262,7 +262,7 @@ def test_alpha(alpha):
         ("hinge", alpha),
         ("sqrt", 1.0),
     ):  # alpha of sqrt is no place on the axis
-        made = loss(option, alpha=alpha, generator="quadratic")
+        made = loss(option, alpha=alpha, generator_objective="quadratic")
         assert made.generator(fake).item() == pytest.approx((2 - aim) ** 2, rel=EPS, abs=0)
 
 

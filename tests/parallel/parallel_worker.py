@@ -28,7 +28,7 @@ DCGAN = (
     ),
     *("architecture.noise=0", "architecture.dropout=0"),
 )
-FOUND_CLASSES = ("dataset.labelled_fraction=0.3", "dataset.reference_distribution=uniform")
+FOUND_CLASSES = ("supervision.labelled_fraction=0.3", "supervision.reference_distribution=uniform")
 CASES: dict[str, tuple[str, ...]] = {
     "wasserstein + gp": (*RESNET, "loss=wasserstein", "penalty=gp"),
     "exp + maxgp": (*RESNET, "loss=exp", "penalty=maxgp"),
@@ -45,9 +45,9 @@ CASES: dict[str, tuple[str, ...]] = {
         *DCGAN,
         "loss=ac_gan_plus",
         "labels=dynamic",
-        "dataset.labelled_fraction=0.3",
+        "supervision.labelled_fraction=0.3",
     ),
-    "cat_gan, partly labelled": (*DCGAN, "loss=cat_gan", "dataset.labelled_fraction=0.3"),
+    "cat_gan, partly labelled": (*DCGAN, "loss=cat_gan", "supervision.labelled_fraction=0.3"),
 }
 COMMON = (
     "dataset=digits",

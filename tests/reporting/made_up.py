@@ -37,7 +37,7 @@ def record(
         "reason": None,
         "run_id": run_id,
         "config": {
-            "loss": {"_target_": f"gan_lab.losses.{loss}", "generator": "linear"},
+            "loss": {"_target_": f"gan_lab.losses.{loss}", "generator_objective": "linear"},
             "penalty": {"_target_": f"gan_lab.penalties.{penalty}"}
             | ({} if weight is None else {"weight": weight}),
             "architecture": {"_target_": "gan_lab.architectures.resnet", "channels": 32},

@@ -127,7 +127,7 @@ def test_a_finished_run_without_a_score_is_named():
         ("config.optimizer.lr", 2e-4, 1e-3),
         ("config.optimizer_critic.lr", None, 4e-4),
         ("config.trainer.precision", "32-true", "bf16-mixed"),
-        ("config.loss.generator", "linear", "quadratic"),
+        ("config.loss.generator_objective", "linear", "quadratic"),
         ("config.penalty.target", None, 1.0),
     ],
 )

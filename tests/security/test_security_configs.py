@@ -179,7 +179,9 @@ def test_an_experiment_of_somebody_else_is_refused(tmp_path, spring, monkeypatch
         capsys, f"--config-dir={tmp_path / 'extra'}", "experiment=theirs", "run_dir=here"
     )
     assert ended.code == 1
-    assert f"loss.generator._target_={RUNS_A_SHELL}: a config may not name it" in ended.err
+    assert (
+        f"loss.generator_objective._target_={RUNS_A_SHELL}: a config may not name it" in ended.err
+    )
     assert not (tmp_path / "here").exists()
 
 
@@ -406,7 +408,7 @@ def own(tmp_path, monkeypatch):
     text = textwrap.dedent("""
         from gan_lab import losses
 
-        def mine(generator: str = "linear"):
+        def mine(generator_objective: str = "linear"):
             return losses.wasserstein()
     """)
     (tmp_path / "own_module.py").write_text(text)
@@ -505,7 +507,7 @@ def test_a_typed_field_of_the_replaced_option_stays(own):
     target = "loss._target_=own_module.mine"
     cfg = compose("loss=exp", target)
     config.check(cfg)
-    assert cfg.loss.generator == "linear"
+    assert cfg.loss.generator_objective == "linear"
     cfg = compose("optimizer._target_=torch.optim.Adagrad")
     config.check(cfg)
     assert "betas" not in cfg.optimizer

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from gan_lab import config
 from gan_lab.errors import UserError
 from gan_lab.reading import plain_yaml
+from gan_lab.records.versions import VERSION
 
 OLD = ROOT / "tests/fixtures/old_runs"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -73,6 +74,7 @@ def test_the_bounds(tmp_path):
         ({"batch_size": -1}, "batch_size is -1, and must be between"),
         ({"trainer": [1]}, "trainer is a list of 1, and must be a mapping"),
         ({"dataset": {"num_classes": "ten"}}, 'dataset.num_classes is "ten"'),
+        ({"supervision": {"num_classes": "ten"}}, 'supervision.num_classes is "ten"'),
         ({"loss": {"traits": "x"}}, 'loss.traits is "x"'),
     ],
 )
@@ -83,7 +85,7 @@ def test_the_bounds(tmp_path):
 def test_a_field_of_another_shape_is_said_by_name(program, change, words, run, capsys):
     content = plain_yaml.read(run / "config.yaml")
     for field, value in change.items():
-        content[field] = content[field] | value if isinstance(value, dict) else value
+        content[field] = content.get(field, {}) | value if isinstance(value, dict) else value
     (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(content)))
     path, argument = program.format(run).split()
     is_refusal(
@@ -167,4 +169,4 @@ def test_what_is_written_is_read_again(tmp_path):
         "b": {},
     }
     (tmp_path / "x.yaml").write_text(config.config_text({"x": values, "y": values}))
-    assert plain_yaml.read(tmp_path / "x.yaml") == {"version": 2, "x": values, "y": values}
+    assert plain_yaml.read(tmp_path / "x.yaml") == {"version": VERSION, "x": values, "y": values}

@@ -200,7 +200,7 @@ def test_samples_are_scored_with_their_own_classes(classes, dcgan):
         entries = evaluator.scores(
             dcgan, Protocol(None, ("msssim",), batch_size=SIZE, msssim_classes=classes)
         )
-    z, drawn = inputs(dcgan, SIZE, generator_for(dcgan.recipe.seed, "evaluation", 1))
+    z, drawn = inputs(dcgan, SIZE, generator_for(dcgan.settings.seed, "evaluation", 1))
     with torch.no_grad():
         images = dcgan.ema.average(z)
     [(samples, own_classes)] = seen

@@ -13,7 +13,7 @@ from gan_lab import build
 from gan_lab.data import load
 from gan_lab.data.digits import Digits
 from gan_lab.data.resident import ResidentData, ResidentLoader
-from gan_lab.training import GAN, Recipe
+from gan_lab.training import GAN, TrainingSettings
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import DataSpec
 
@@ -468,7 +468,7 @@ def test_labels_and_targets_go_through_the_training_module(kind):
         generator_optimizer=torch.optim.SGD,
         critic_optimizer=torch.optim.SGD,
         schedule=Constant(),
-        recipe=Recipe(0, N_CRITIC, BATCH, GENERATOR_BATCH, STEPS, 5, 0.9, 100),
+        settings=TrainingSettings(0, N_CRITIC, BATCH, GENERATOR_BATCH, STEPS, 5, 0.9, 100),
     )
     ready(gan)
     data = list(batches(spec, torch.float32))

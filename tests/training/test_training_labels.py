@@ -329,7 +329,7 @@ def test_the_optimizers_and_their_staircase(experiment, critic_rate, digits):
     assert [gan.schedule(step, 1_000_000) for step in steps] == pytest.approx(
         [1, 1, 0.5, 0.5, 0.25, 0.5**9]
     )
-    assert (gan.recipe.ema_decay, gan.recipe.n_critic, gan.recipe.batch_size) == (0, 1, 100)
+    assert (gan.settings.ema_decay, gan.settings.n_critic, gan.settings.batch_size) == (0, 1, 100)
 
 
 def swept(experiment: str) -> dict[str, list[str]]:
@@ -490,25 +490,37 @@ def test_data_do_not_touch_the_weights_of_other_networks(digits):
 # Partly labelled data -----------------------------------------------------------------------------
 
 SEMI = [
-    (("am_gan", "dynamic"), ("dataset.labelled_fraction=0.1",), 0.1, K, None),
+    (("am_gan", "dynamic"), ("supervision.labelled_fraction=0.1",), 0.1, K, None),
     (
         ("ac_gan", "predefined"),
-        ("dataset.labelled_fraction=0.1", "dataset.reference_distribution=uniform"),
+        ("supervision.labelled_fraction=0.1", "supervision.reference_distribution=uniform"),
         0.1,
         K,
         K,
     ),
     (
         ("label_gan", "none"),
-        ("dataset.labelled_fraction=0.1", "dataset.reference_distribution=data"),
+        ("supervision.labelled_fraction=0.1", "supervision.reference_distribution=data"),
         0.1,
         K,
         "data",
     ),
-    (("am_gan", "dynamic"), ("dataset.labelled_fraction=0",), 0, K, K),
-    (("am_gan", "predefined"), ("dataset.labelled_fraction=0", "dataset.num_classes=4"), 0, 4, 4),
-    (("cat_gan", "none"), ("dataset.labelled_fraction=0", "dataset.num_classes=4"), 0, 4, None),
-    (("gan_star", "none"), ("dataset.reference_distribution=uniform",), 1, K, K),
+    (("am_gan", "dynamic"), ("supervision.labelled_fraction=0",), 0, K, K),
+    (
+        ("am_gan", "predefined"),
+        ("supervision.labelled_fraction=0", "supervision.num_classes=4"),
+        0,
+        4,
+        4,
+    ),
+    (
+        ("cat_gan", "none"),
+        ("supervision.labelled_fraction=0", "supervision.num_classes=4"),
+        0,
+        4,
+        None,
+    ),
+    (("gan_star", "none"), ("supervision.reference_distribution=uniform",), 1, K, K),
 ]
 
 
@@ -544,7 +556,7 @@ def test_semi_supervised_and_unsupervised_runs(
 
 
 def test_fewer_labels_are_told_and_make_another_run(tmp_path, runs, digits, capsys):
-    few = train(tmp_path / "run", *on_dcgan("am_gan", "dynamic"), "dataset.labelled_fraction=0.1", "n_critic=1",
+    few = train(tmp_path / "run", *on_dcgan("am_gan", "dynamic"), "supervision.labelled_fraction=0.1", "n_critic=1",
                 "max_generator_steps=10", "log_every=5")  # fmt: skip
     labelled = sum(round(0.1 * int(n)) for n in np.bincount(digits.splits["train"].labels))
     assert f"labels used: {labelled} of 1,438, 10 classes" in capsys.readouterr().out
@@ -630,7 +642,7 @@ def test_how_often_pictures_are_drawn_changes_nothing(runs):
 
 @pytest.mark.parametrize(
     ("labels", "more"),
-    [("dynamic", ()), ("predefined", ()), ("dynamic", ("dataset.labelled_fraction=0.1",))],
+    [("dynamic", ()), ("predefined", ()), ("dynamic", ("supervision.labelled_fraction=0.1",))],
     ids=["dynamic", "predefined", "partly labelled"],
 )
 def test_a_run_that_died_resumes_exactly_and_the_same_seed_gives_the_same_bytes(

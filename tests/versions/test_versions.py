@@ -224,7 +224,7 @@ def hash_with(field: str, value, *overrides: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "field", ["dataset.labelled_fraction", "architecture.new", "penalty.new", "new"]
+    "field", ["supervision.labelled_fraction", "architecture.new", "penalty.new", "new"]
 )
 def test_a_field_at_its_implied_value_is_no_part_of_identity(field, since):
     before = records.config_hash(plain())
@@ -257,6 +257,66 @@ def test_a_component_is_named_by_what_it_is(target, name):
     assert versions.component(target) == name
 
 
+OLD_NAMES = [
+    ("dataset.labelled_fraction", "supervision.labelled_fraction", 0.25),
+    ("dataset.num_classes", "supervision.num_classes", 5),
+    ("dataset.reference_distribution", "supervision.reference_distribution", "uniform"),
+    ("loss.generator", "loss.generator_objective", "quadratic"),
+]
+"""Old name, new name, and a value that is not implied."""
+
+
+def rename(whole: dict, old: str, new: str, value) -> None:
+    """Let a config say `value` by the old name alone, as when there was no new one."""
+    group, name = new.split(".")
+    if old.split(".")[0] == group:
+        del whole[group][name]
+    else:
+        del whole[group]
+    node, name = place(whole, old)
+    node[name] = value
+
+
+@pytest.mark.parametrize(("old", "new", "value"), OLD_NAMES)
+def test_a_field_by_its_old_name_is_the_field(old, new, value, tmp_path):
+    today, before = plain(f"{new}={value}", "run_dir=here"), plain("run_dir=here")
+    rename(before, old, new, value)
+    read = saved(tmp_path, before | {"version": 2})
+    assert plain_config(read) == today
+    assert records.config_hash(before) == records.config_hash(today)
+    assert records.config_hash(before) != records.config_hash(plain())
+    assert records.identity(records.identity(before)) == records.identity(today)
+
+
+@pytest.mark.parametrize(("old", "new", "value"), OLD_NAMES)
+def test_a_field_may_be_typed_by_its_old_name(old, new, value):
+    typed = compose(f"{old}={value}", "run_dir=here")
+    config.check(typed)
+    assert plain_config(typed) == plain(f"{new}={value}", "run_dir=here")
+
+
+@pytest.mark.parametrize(("old", "new", "value"), OLD_NAMES)
+def test_a_field_typed_by_both_names_is_refused(old, new, value):
+    with pytest.raises(UserError, match=f"{old}: this is the old name of {new}"):
+        config.check(compose(f"{old}={value}", f"{new}={value}"))
+
+
+def test_every_old_name_is_tested():
+    renamed = {old for old, renaming in versions.RENAMED_FIELDS.items() if renaming.new}
+    assert {old for old, *_ in OLD_NAMES} == renamed
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_field_that_made_no_other_result_is_passed_over(joint, tmp_path):
+    today = plain("experiment=am_gan", "run_dir=here")
+    before = copy.deepcopy(today)
+    before["loss"]["joint"] = joint
+    assert plain_config(saved(tmp_path, before | {"version": 2})) == today
+    assert records.config_hash(before) == records.config_hash(today)
+    with pytest.raises(UserError, match=r"loss\.joint: .* takes no 'joint'"):
+        config.check(compose("experiment=am_gan", f"loss.joint={joint}"))
+
+
 def test_where_a_class_stands_changes_no_hash():
     def at(group, target, *overrides):
         return hash_with(f"{group}._target_", target, *overrides)
@@ -275,7 +335,7 @@ def test_where_a_class_stands_changes_no_hash():
 def test_identity_is_the_same_of_a_config_of_what_a_checkpoint_keeps_and_of_itself():
     for overrides in (
         (),
-        ("experiment=am_gan", "dataset.labelled_fraction=0.5"),
+        ("experiment=am_gan", "supervision.labelled_fraction=0.5"),
         ("optimizer_critic.lr=1",),
     ):
         whole = plain(*overrides)
@@ -313,7 +373,7 @@ def recorded(run_id: str, content: dict) -> dict:
 
 
 @pytest.mark.parametrize(
-    "field", ["ema_decay", "dataset.labelled_fraction", "architecture.latent_dim", "labels"]
+    "field", ["ema_decay", "supervision.labelled_fraction", "architecture.latent_dim", "labels"]
 )
 def test_records_are_compared_by_the_same_table(field, since):
     whole = plain()
@@ -330,6 +390,15 @@ def test_records_are_compared_by_the_same_table(field, since):
     )
     with pytest.raises(UserError, match=f"differ in config.{field}.*run one.*run two"):
         check_comparable([one, two], [], [], ["seed"])
+
+
+@pytest.mark.parametrize(("old", "new", "value"), OLD_NAMES)
+def test_records_are_compared_by_the_names_of_today(old, new, value):
+    today, before = plain(f"{new}={value}"), plain("seed=1")
+    rename(before, old, new, value)
+    check_comparable([recorded("one", today), recorded("two", before)], [], [], ["seed"])
+    with pytest.raises(UserError, match=f"differ in config.{new} .*run two.*run three"):
+        check_comparable([recorded("two", before), recorded("three", plain())], [], [], ["seed"])
 
 
 def test_records_of_a_moved_class_stand_in_one_table():

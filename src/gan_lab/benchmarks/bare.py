@@ -46,10 +46,10 @@ class Bare:
             self.critic_optimizer.step()
 
         self.generator_optimizer.zero_grad()
-        self.critic.requires_grad_(False)
+        self.critic.requires_grad_(requires_grad=False)
         noise = torch.randn(self.config.generator_batch_size, latent, device=self.device)
         (-self.critic(self.generator(noise)).mean()).backward()
-        self.critic.requires_grad_(True)
+        self.critic.requires_grad_(requires_grad=True)
         self.generator_optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(

@@ -70,17 +70,17 @@ class Checkpoint(pl.Callback):
         """Save where asked."""
         assert isinstance(pl_module, GAN)
         if pl_module.generator_steps % self.every == 0:
-            self.save(pl_module, trainer.is_global_zero)
+            self.save(pl_module, writes=trainer.is_global_zero)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the last state, or the one at which the run was asked to stop."""
         assert isinstance(pl_module, GAN)
         self.save(
             pl_module,
-            trainer.is_global_zero and not is_intact(self._path(pl_module.generator_steps)),
+            writes=trainer.is_global_zero and not is_intact(self._path(pl_module.generator_steps)),
         )
 
-    def save(self, gan: GAN, writes: bool = True) -> None:
+    def save(self, gan: GAN, *, writes: bool = True) -> None:
         """Write a checkpoint of the current state. Raises Diverged, in every process, for one that
         is not finite."""
         gan.check_finite()

@@ -52,7 +52,7 @@ class StopOnSignal(pl.Callback):
     ) -> None:
         """Ask Lightning to stop; several processes agree on the step, where metrics are read."""
         assert isinstance(pl_module, GAN)
-        if parallel.world_size() > 1 and pl_module.recipe.is_logged(pl_module.generator_steps):
+        if parallel.world_size() > 1 and pl_module.settings.is_logged(pl_module.generator_steps):
             self.agreed = int(
                 parallel.largest(torch.tensor(float(self.received or 0), device=pl_module.device))
             )

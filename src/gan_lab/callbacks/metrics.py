@@ -39,7 +39,7 @@ class ReadMetrics(pl.Callback):
         assert isinstance(pl_module, GAN)
         step = pl_module.generator_steps
         scores = self.scores_at(step)
-        if not (scores or pl_module.recipe.is_logged(step)):
+        if not (scores or pl_module.settings.is_logged(step)):
             return
         pl_module.check_finite()
         values = torch.stack([value.float() for value in pl_module.metrics.values()]).tolist()

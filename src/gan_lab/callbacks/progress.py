@@ -56,7 +56,7 @@ class ProgressBar(pl.Callback):
         """Show the newest numbers whenever some were read."""
         assert isinstance(pl_module, GAN)
         step = pl_module.generator_steps
-        if not pl_module.recipe.is_logged(step):
+        if not pl_module.settings.is_logged(step):
             return
         if self.console.is_terminal:
             self._bar.update(self._task, completed=step, description=self._text(step))

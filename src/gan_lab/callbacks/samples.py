@@ -56,7 +56,7 @@ class SampleGrid(pl.Callback):
         """Sample and save."""
         count = COUNT if self.spec.kind == "images" else 1024
         samples = (
-            gan.sample(count, generator_for(gan.recipe.seed, "samples", device=gan.device))[0]
+            gan.sample(count, generator_for(gan.settings.seed, "samples", device=gan.device))[0]
             .float()
             .cpu()
         )
@@ -67,7 +67,7 @@ class SampleGrid(pl.Callback):
             else:
                 save_scatter(samples, self.real, path)
         if self.spec.kind == "images" and sampling.knows_classes(gan):
-            rng = generator_for(gan.recipe.seed, "samples by class", device=gan.device)
+            rng = generator_for(gan.settings.seed, "samples by class", device=gan.device)
             classes = range(min(gan.targets.num_classes, MOST_ROWS))
             rows = sampling.by_class(gan, classes, COLUMNS, rng)
             with atomic_path(self.folder / f"classes_{gan.generator_steps}.png") as path:

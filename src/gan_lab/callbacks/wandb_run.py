@@ -65,7 +65,7 @@ class WandbRun(pl.Callback):
         self._add_grids(pl_module.generator_steps)
         if (
             not trainer.should_stop
-            and pl_module.generator_steps < pl_module.recipe.max_generator_steps
+            and pl_module.generator_steps < pl_module.settings.max_generator_steps
         ):
             self.logger.send()
 

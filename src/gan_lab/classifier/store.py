@@ -142,7 +142,12 @@ def read_weights(
         raise UserError(
             f"{weights} does not hold the classifier ({one_line(error)[:120]}): {remedy}"
         ) from None
-    network = network.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    network = (
+        network.to(device)
+        .to(memory_format=torch.channels_last)
+        .eval()
+        .requires_grad_(requires_grad=False)
+    )
     return TrainedClassifier(network, mean.float().to(device), std.float().to(device), record)
 
 

@@ -72,8 +72,8 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
 def _errors_shown_by_us() -> Iterator[bool]:
     """Inside, Hydra shows no error itself. Gives whether the user asked for tracebacks; a sweep
     tells its end after."""
-    found = os.environ.get("HYDRA_FULL_ERROR")
-    wants_tracebacks = found == "1" and _ONE_LINE not in os.environ
+    setting = os.environ.get("HYDRA_FULL_ERROR")
+    wants_tracebacks = setting == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"
     if not wants_tracebacks:
         os.environ[_ONE_LINE] = "1"
@@ -82,7 +82,7 @@ def _errors_shown_by_us() -> Iterator[bool]:
     finally:
         if not wants_tracebacks:
             del os.environ[_ONE_LINE], os.environ["HYDRA_FULL_ERROR"]
-            os.environ |= {} if found is None else {"HYDRA_FULL_ERROR": found}
+            os.environ |= {} if setting is None else {"HYDRA_FULL_ERROR": setting}
         callback.tell_ending()
 
 
@@ -179,18 +179,18 @@ def _one_line(error: Exception, schema: type | None) -> str:
         if options := error.options or _options(group):
             return f"{group}={choice}: there is no such option{suggestion(choice, options)}"
     if "is not Optional" in f"{message}{error.__cause__}" and (
-        found := re.search(r"override (([\w.]+)=\S*)", message)
+        match := re.search(r"override (([\w.]+)=\S*)", message)
     ):
         others = (
-            f", or choose an option of optimizer@{found[2]}"
-            if found[2] == "optimizer_critic"
+            f", or choose an option of optimizer@{match[2]}"
+            if match[2] == "optimizer_critic"
             else ""
         )
-        return f"{found[1]}: it needs a value: omit it for the default{others}"
-    if found := re.search(
+        return f"{match[1]}: it needs a value: omit it for the default{others}"
+    if match := re.search(
         r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message
     ):
-        key = found[1] or found[2]
+        key = match[1] or match[2]
         known = (
             suggestion(key, [item.name for item in fields(schema)])
             if schema

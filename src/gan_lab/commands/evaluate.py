@@ -93,11 +93,11 @@ def score_runs(config: DictConfig, console: Console) -> None:
     Runs that are scored already, or have not finished, are passed over; one that cannot be scored
     does not stop the others. Raises UserError at the end where there was one.
     """
-    found = find_runs(Path(config.runs).expanduser())
+    run_dirs = find_runs(Path(config.runs).expanduser())
     rescoring = Rescoring(config, console)
     scored: dict[str, dict[str, Entry]] = {}
     failed: dict[Path, str] = {}
-    for run_dir in found:
+    for run_dir in run_dirs:
         try:
             status = records.read(run_dir)["status"]
             if status != "finished":
@@ -119,7 +119,8 @@ def score_runs(config: DictConfig, console: Console) -> None:
         _print(console, scored)
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(found)} runs could not be scored: {', '.join(map(str, failed))}"
+            f"{len(failed)} of {len(run_dirs)} runs could not be scored: "
+            f"{', '.join(map(str, failed))}"
         )
 
 
@@ -137,9 +138,9 @@ def score_folder(config: DictConfig, console: Console) -> None:
     for name in ("samples", "reference"):
         if not Path(config[name]).expanduser().exists():
             raise UserError(f"{name}={config[name]}: there is no such folder or file")
-    found = len(_files(Path(config.samples).expanduser(), "samples"))
-    what = f"samples={config.samples} holds {found} images"
-    protocol.check_count(found, what, splits=protocol.splits, chunks=protocol.chunks)
+    count = len(_files(Path(config.samples).expanduser(), "samples"))
+    what = f"samples={config.samples} holds {count} images"
+    protocol.check_count(count, what, splits=protocol.splits, chunks=protocol.chunks)
     statistics = Path(config.reference).expanduser()
     if statistics.is_file() and set(protocol.scores) != {"is", "fid"} & set(protocol.scores):
         raise UserError(
@@ -150,19 +151,21 @@ def score_folder(config: DictConfig, console: Console) -> None:
     data = build.loaded(config.dataset, config.data_cache)
     shape = data.spec.shape if isinstance(protocol.extractor, OwnClassifier) else None
     images = _read(config, "samples", shape)
-    given = (
+    reference_data = (
         _statistics(statistics, protocol)
         if statistics.is_file()
         else _read(config, "reference", images.shape[1:])
     )
     device = build.device(config.device)
     extractor: Extractor = protocol.extractor.make(data, Path(config.data_cache), device, console)
-    if isinstance(given, Tensor):
-        real = _Batches(given, protocol, device)
+    if isinstance(reference_data, Tensor):
+        real = _Batches(reference_data, protocol, device)
         batches = (real(batch).images for batch in range(-(-real.count // protocol.batch_size)))
-        reference = measure_reference(batches, extractor, needs_features(protocol.scores))
+        reference = measure_reference(
+            batches, extractor, keep_features=needs_features(protocol.scores)
+        )
     else:
-        reference = _held_to(given, extractor, console)
+        reference = _held_to(reference_data, extractor, console)
     scores = score_samples(
         _Batches(images, protocol, device),
         extractor,
@@ -254,20 +257,20 @@ def _statistics(path: Path, protocol: Protocol) -> _Statistics:
     return _Statistics(path, moments, meta)
 
 
-def _held_to(given: _Statistics, extractor: Extractor, console: Console) -> Reference:
+def _held_to(statistics: _Statistics, extractor: Extractor, console: Console) -> Reference:
     """The statistics, if they are this extractor's."""
-    if given.meta is None:
-        console.print(f"warning: {given.path} does not say how it was made")
+    if statistics.meta is None:
+        console.print(f"warning: {statistics.path} does not say how it was made")
     else:
-        load_reference(given.path, {"weights_sha256": extractor.identity["weights_sha256"]})
-    if len(given.moments.mean) != extractor.num_features:
+        load_reference(statistics.path, {"weights_sha256": extractor.description["weights_sha256"]})
+    if len(statistics.moments.mean) != extractor.num_features:
         raise UserError(
-            f"{given.path} has {len(given.moments.mean)} features and the {extractor.name} "
-            "extractor "
-            f"{extractor.num_features}: choose the evaluation that it was made for"
+            f"{statistics.path} has {len(statistics.moments.mean)} features and the "
+            f"{extractor.name} extractor {extractor.num_features}: choose the evaluation that it "
+            "was made for"
         )
     return Reference(
-        given.moments, torch.full((extractor.num_classes,), torch.nan, dtype=torch.float64)
+        statistics.moments, torch.full((extractor.num_classes,), torch.nan, dtype=torch.float64)
     )
 
 
@@ -417,7 +420,7 @@ def _write(
     content = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **about,
-        "extractor": extractor.identity,
+        "extractor": extractor.description,
         "git": provenance.git_state(),
         "packages": provenance.package_versions(),
         "hardware": provenance.hardware(),

@@ -45,7 +45,11 @@ class Rescoring:
 
     def __init__(self, config: DictConfig, console: Console) -> None:
         typed = [override.lstrip("+~") for override in HydraConfig.get().overrides.task]
-        of_data = {one.partition("=")[0]: one for one in typed if one.startswith("dataset")}
+        of_data = {
+            override.partition("=")[0]: override
+            for override in typed
+            if override.startswith("dataset")
+        }
         for key, override in of_data.items():
             if key not in ("dataset", "dataset.root"):
                 raise UserError(
@@ -63,7 +67,7 @@ class Rescoring:
         self.loaded: dict[str, LoadedData] = {}
         self.evaluators: dict[str, Evaluator] = {}
 
-    def score(self, run_dir: Path, again: bool) -> dict[str, Entry]:
+    def score(self, run_dir: Path, *, again: bool) -> dict[str, Entry]:
         """Score a finished run; the scores join its record, and with `history` those of its
         checkpoints do.
 
@@ -177,14 +181,14 @@ class Rescoring:
 def find_runs(folder: Path) -> list[Path]:
     """The run directories at any depth below a folder, in the order of their names. Raises
     UserError without any."""
-    found = sorted(
+    run_dirs = sorted(
         path.parent for path in folder.rglob(names.RECORD) if (path.parent / names.CONFIG).is_file()
     )
-    if not found:
+    if not run_dirs:
         raise UserError(
             f"runs={folder}: there is no run directory below it; name the folder of a sweep"
         )
-    return found
+    return run_dirs
 
 
 def _has_scores(run: SavedRun, evaluator: Evaluator) -> bool:

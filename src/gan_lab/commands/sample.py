@@ -78,9 +78,9 @@ def _drawn(
         )
     if gan.classes_by_critic:
         load_critic(gan, run)
-        said = "by the critic's own label: samples are drawn without a class and sorted"
+        origin = "by the critic's own label: samples are drawn without a class and sorted"
     else:
-        said = "drawn with them (labels=predefined)"
+        origin = "drawn with them (labels=predefined)"
     gan.to(device)
     if config.between is not None:
         ends = list(config.between) if isinstance(config.between, ListConfig) else []
@@ -89,7 +89,7 @@ def _drawn(
         first, second = (_class(which, spec, "between") for which in ends)
         lines = sampling.between(gan, first, second, config.n, config.steps, rng)
         names = f"{spec.class_names[first]} and {spec.class_names[second]}"
-        console.print(f"between {names}; classes {said}")
+        console.print(f"between {names}; classes {origin}")
         return (
             lines.flatten(0, 1),
             f"between_{first}_{second}_n{config.n}_steps{config.steps}",
@@ -97,7 +97,7 @@ def _drawn(
         )
     which = _class(config["class"], spec, "class")
     (samples,) = sampling.by_class(gan, [which], config.n, rng)
-    console.print(f"class {spec.class_names[which]}: {len(samples)} samples, the class {said}")
+    console.print(f"class {spec.class_names[which]}: {len(samples)} samples, the class {origin}")
     if len(samples) < config.n:
         console.print(f"warning: it came up only {len(samples)} times; asked were {config.n}")
     if not len(samples):

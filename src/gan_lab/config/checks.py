@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_lab import checks, records
-from gan_lab.config import signature, trust
+from gan_lab.config import old_names, signature, trust
 from gan_lab.config.schema import (
     GROUPS,
     META_KEYS,
@@ -47,6 +47,7 @@ DEVICES = ("auto", "cpu", "cuda")
 def check(config: DictConfig) -> None:
     """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises
     UserError."""
+    old_names.translate(config)
     _drop_fields_of_replaced_options(config)
     check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
@@ -54,17 +55,9 @@ def check(config: DictConfig) -> None:
     for name, least in WHOLE_NUMBERS.items():
         checks.whole(name, config[name], at_least=least)
     checks.number("ema_decay", config.ema_decay, at_least=0, below=1)
-    fraction, classes = (config.dataset.get(name) for name in ("labelled_fraction", "num_classes"))
-    if fraction is not None:
-        checks.number("dataset.labelled_fraction", fraction, at_least=0, at_most=1)
-    if classes is not None:
-        is_whole = isinstance(classes, float) and classes.is_integer()  # 10.0 is a whole number
-        checks.whole("dataset.num_classes", int(classes) if is_whole else classes, at_least=2)
     checks.choice("trainer.precision", config.trainer.get("precision"), PRECISIONS)
     checks.choice("existing_run", config.existing_run, EXISTING_RUN)
-    checks.choice(
-        "dataset.reference_distribution", config.dataset.get("reference_distribution"), REFERENCES
-    )
+    _check_supervision(config)
     _check_trainer(config)
     _check_pairs(config)
 
@@ -87,6 +80,18 @@ def _drop_fields_of_replaced_options(config: DictConfig) -> None:
                 key for key in node if key not in taken and f"{group}.{key!s}" not in typed
             ]:
                 del node[key]
+
+
+def _check_supervision(config: DictConfig) -> None:
+    """How much training sees of the labels."""
+    supervision = config.supervision
+    fraction, classes = supervision.get("labelled_fraction", 1.0), supervision.get("num_classes")
+    checks.number("supervision.labelled_fraction", fraction, at_least=0, at_most=1)
+    if classes is not None:
+        is_whole = isinstance(classes, float) and classes.is_integer()  # 10.0 is a whole number
+        checks.whole("supervision.num_classes", int(classes) if is_whole else classes, at_least=2)
+    reference = supervision.get("reference_distribution")
+    checks.choice("supervision.reference_distribution", reference, REFERENCES)
 
 
 def _check_trainer(config: DictConfig) -> None:

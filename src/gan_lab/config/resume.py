@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gan_lab import records
-from gan_lab.config import trust
+from gan_lab.config import old_names, trust
 from gan_lab.config.schema import GROUPS, TrainConfig, plain_config
 from gan_lab.errors import UserError
 from gan_lab.files import refuse_links
@@ -48,6 +48,7 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
         raise UserError(
             f"resume={folder}: a run goes on in its own folder; leave -m and run_dir away"
         )
+    old_names.translate(config)
     result = saved.copy()
     result.resume = str(folder)
     for override in overrides:
@@ -66,7 +67,7 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
 def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConfig) -> None:
     """Take what was typed from `config` into `result`, where a resume may change it. Raises
     UserError where not."""
-    key = re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2]
+    key = old_names.new_name(re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2])
     root = key.split(".")[0]
     if root == "resume":
         return
@@ -129,9 +130,9 @@ def saved_config(folder: Path, field: str) -> DictConfig:
     needed = {item.name for item in fields(TrainConfig)} - versions.implied_fields(version)
     if missing := needed - set(saved):
         raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}; restore it")
-    if found := _interpolation(saved):
+    if text := _interpolation(saved):
         raise UserError(
-            f"{path} holds {found}, which train.py never writes: it was altered; restore it"
+            f"{path} holds {text}, which train.py never writes: it was altered; restore it"
         )
     if wrong := misfit(saved, records.Config):
         raise UserError(f"{path} is damaged: {wrong}; restore it")
@@ -153,4 +154,4 @@ def _interpolation(value: Any) -> str | None:
         if isinstance(value, list)
         else []
     )
-    return next((found for item in items if (found := _interpolation(item))), None)
+    return next((text for item in items if (text := _interpolation(item))), None)

@@ -14,11 +14,6 @@ META_KEYS = frozenset(
 )  # of an option's YAML, not passed on
 # of trainer: whether iterations become a CUDA graph, networks are compiled; what CUDA rounds
 META_KEYS |= {"capture", "compile", "tf32"}
-META_KEYS |= {
-    "labelled_fraction",
-    "num_classes",
-    "reference_distribution",
-}  # of dataset, for training alone
 
 
 @dataclass
@@ -36,6 +31,7 @@ class TrainConfig:
     schedule: Group = field(default_factory=dict)
     architecture: Group = field(default_factory=dict)
     dataset: Group = field(default_factory=dict)
+    supervision: Group = field(default_factory=dict)
     evaluation: Group = field(default_factory=dict)
     trainer: Group = field(default_factory=dict)
     logger: Group = field(default_factory=dict)
@@ -203,7 +199,7 @@ def register() -> None:
         for group in groups(
             fields_of
         ):  # open: `optimizer_critic.lr=1` needs no `+`; checks hold the keys to the target
-            OmegaConf.set_struct(schema[group], False)
+            OmegaConf.set_struct(schema[group], value=False)
         ConfigStore.instance().store(name=name, node=schema)
     OmegaConf.register_new_resolver(
         "first", lambda *values: next((v for v in values if v is not None), None), replace=True
@@ -215,7 +211,7 @@ def listed(value: Any) -> list[str]:
     return (
         []
         if value is None
-        else [str(one) for one in (value if isinstance(value, list) else [value])]
+        else [str(name) for name in (value if isinstance(value, list) else [value])]
     )
 
 

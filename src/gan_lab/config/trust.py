@@ -90,6 +90,7 @@ OPTIONS = {
     "schedule": _of("gan_lab.optim.schedules", "Linear", "Constant", "Staircase"),
     "architecture": _of("gan_lab.architectures", "ResNet", "DCGAN", "MLP"),
     "dataset": _of("gan_lab.data", *_DATA),
+    "supervision": _of("gan_lab.data.labelled", "Supervision"),
     "evaluation": (
         "gan_lab.scoring.protocol.Protocol",
         *_of("gan_lab.scoring.extractors", "OwnClassifier", "Inception", "EfficientNet"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,22 @@ from gan_lab.errors import UserError
 from gan_lab.types import UNLABELLED
 
 _PURPOSE = 0x1ABE1  # keeps these permutations apart from other streams of the same seed
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What training sees of a data set's labels.
+
+    Args:
+        labelled_fraction: in [0, 1], of the labels of every class.
+        num_classes: K where no label is used; None: as many as the data have.
+        reference_distribution: of the classes of unlabelled samples (4-34): "uniform", or "data",
+            the shares of the training data; None: uniform where no sample is labelled.
+    """
+
+    labelled_fraction: float = 1.0
+    num_classes: int | None = None
+    reference_distribution: str | None = None
 
 
 def partly_labelled(
@@ -30,9 +46,9 @@ def partly_labelled(
         fraction = 0.0
     if num_classes is not None and num_classes != classes and fraction > 0:
         raise UserError(
-            f"dataset.num_classes={num_classes}: the labels of {data.spec.name} are of {classes} "
-            "classes; leave "
-            "num_classes away, or add dataset.labelled_fraction=0 to find classes without labels"
+            f"supervision.num_classes={num_classes}: the labels of {data.spec.name} are of "
+            f"{classes} classes; leave num_classes away, or add supervision.labelled_fraction=0 to "
+            "find classes without labels"
         )
     kept = np.full_like(labels, UNLABELLED)
     for label in range(classes if fraction > 0 else 0):

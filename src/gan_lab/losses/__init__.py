@@ -15,7 +15,7 @@ from gan_lab.losses.adversarial import (
     vanilla,
     wasserstein,
 )
-from gan_lab.losses.class_logits import JointLabelLoss, LabelLoss
+from gan_lab.losses.class_logits import LabelLoss
 from gan_lab.losses.contract import ClassLoss, Loss
 from gan_lab.losses.fisher import FisherLoss, fisher
 from gan_lab.losses.label import ac_gan, ac_gan_plus, am_gan, cat_gan, gan_star, label_gan
@@ -27,7 +27,6 @@ __all__ = [
     "ClassLoss",
     "FisherLoss",
     "GuidedLoss",
-    "JointLabelLoss",
     "LabelLoss",
     "Loss",
     "ScalarLoss",

@@ -13,6 +13,9 @@ from torch import Tensor
 from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.losses.scalar import Affine, ScalarFunction, ScalarLoss
+from gan_lab.renames import renamed_argument
+
+_takes_generator = renamed_argument(old="generator", new="generator_objective")
 
 
 def identity(t: Tensor) -> Tensor:
@@ -70,56 +73,68 @@ class Hinge:
         return F.relu(t + self.alpha)
 
 
-def wasserstein(generator: str = "linear") -> ScalarLoss:
-    """phi(t) = t, varphi(t) = -t (Arjovsky et al. 2017). `generator` names psi, see `_family`."""
-    return _family("wasserstein", identity, generator, increasing=True, strictly_convex=False)
+@_takes_generator
+def wasserstein(generator_objective: str = "linear") -> ScalarLoss:
+    """phi(t) = t, varphi(t) = -t (Arjovsky et al. 2017). `generator_objective` names psi, see
+    `_family`."""
+    return _family(
+        "wasserstein", identity, generator_objective, increasing=True, strictly_convex=False
+    )
 
 
-def exponential(generator: str = "linear") -> ScalarLoss:
-    """phi(t) = e^t, varphi(t) = e^-t (thesis 2.4). `generator` names psi, see `_family`."""
-    return _family("exp", torch.exp, generator, increasing=True, strictly_convex=True)
+@_takes_generator
+def exponential(generator_objective: str = "linear") -> ScalarLoss:
+    """phi(t) = e^t, varphi(t) = e^-t (thesis 2.4). `generator_objective` names psi, see
+    `_family`."""
+    return _family("exp", torch.exp, generator_objective, increasing=True, strictly_convex=True)
 
 
-def logistic(generator: str = "linear") -> ScalarLoss:
-    """phi(t) = -log sigmoid(-t), varphi(t) = -log sigmoid(t) (thesis 2.4). `generator` names psi,
-    see `_family`."""
-    return _family("logistic", softplus, generator, increasing=True, strictly_convex=True)
+@_takes_generator
+def logistic(generator_objective: str = "linear") -> ScalarLoss:
+    """phi(t) = -log sigmoid(-t), varphi(t) = -log sigmoid(t) (thesis 2.4).
+    `generator_objective` names psi, see `_family`."""
+    return _family("logistic", softplus, generator_objective, increasing=True, strictly_convex=True)
 
 
-def sqrt(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
-    """phi(t) = t + sqrt(t^2 + alpha), varphi(t) = phi(-t), alpha > 0 (thesis 2.C.1). `generator`:
-    see `_family`."""
+@_takes_generator
+def sqrt(alpha: float = 1.0, generator_objective: str = "linear") -> ScalarLoss:
+    """phi(t) = t + sqrt(t^2 + alpha), varphi(t) = phi(-t), alpha > 0 (thesis 2.C.1).
+    `generator_objective` names psi, see `_family`."""
     return _family(
         "sqrt",
         ShiftedRoot(checks.number("alpha", alpha, above=0)),
-        generator,
+        generator_objective,
         increasing=True,
         strictly_convex=True,
     )
 
 
-def quadratic(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
+@_takes_generator
+def quadratic(alpha: float = 1.0, generator_objective: str = "linear") -> ScalarLoss:
     """phi(t) = (t + alpha)^2, varphi(t) = (t - alpha)^2, alpha > 0: not monotone, so no member of
     (2-11).
 
-    The thesis has psi(t) = -t (Table 2-2); generator="quadratic" is the author's program, psi(t) =
-    (t - alpha)^2.
+    The thesis has psi(t) = -t (Table 2-2); generator_objective="quadratic" is the author's program,
+    psi(t) = (t - alpha)^2.
     """
     phi = SquaredDistance(-checks.number("alpha", alpha, above=0))
     return _family(
-        "quadratic", phi, generator, increasing=False, strictly_convex=True, target=alpha
+        "quadratic", phi, generator_objective, increasing=False, strictly_convex=True, target=alpha
     )
 
 
-def hinge(alpha: float = 1.0, generator: str = "linear") -> ScalarLoss:
+@_takes_generator
+def hinge(alpha: float = 1.0, generator_objective: str = "linear") -> ScalarLoss:
     """phi(t) = max(0, t + alpha), varphi(t) = phi(-t), alpha > 0: flat below -alpha, so no member
     of (2-11).
 
-    Lim and Ye 2017, Miyato et al. 2018. `generator` names psi, see `_family`; its quadratic aims at
-    alpha.
+    Lim and Ye 2017, Miyato et al. 2018. `generator_objective` names psi, see `_family`; its
+    quadratic aims at alpha.
     """
     phi = Hinge(checks.number("alpha", alpha, above=0))
-    return _family("hinge", phi, generator, increasing=False, strictly_convex=False, target=alpha)
+    return _family(
+        "hinge", phi, generator_objective, increasing=False, strictly_convex=False, target=alpha
+    )
 
 
 def vanilla() -> ScalarLoss:
@@ -152,7 +167,7 @@ def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> ScalarLoss:
 def _family(
     name: str,
     phi: ScalarFunction,
-    generator: str,
+    generator_objective: str,
     *,
     increasing: bool,
     strictly_convex: bool,
@@ -161,7 +176,7 @@ def _family(
     """A convex phi with varphi(t) = phi(-t); a = 0 solves phi'(a) + varphi'(a) = 0, so it is a
     member if increasing.
 
-    `generator` names psi: linear -t (every row of Table 2-2), quadratic (t - target)^2,
+    `generator_objective` names psi: linear -t (every row of Table 2-2), quadratic (t - target)^2,
     nonsaturating softplus(-t), minimax -softplus(t). Raises UserError for another name.
     """
     table: dict[str, ScalarFunction] = {
@@ -170,8 +185,15 @@ def _family(
         "nonsaturating": minus_log_sigmoid,
         "minimax": log_one_minus_sigmoid,
     }
-    checks.choice("generator", generator, table)
+    checks.choice("generator_objective", generator_objective, table)
     varphi = Affine(phi, factor=-1.0)
     return ScalarLoss(
-        name, phi, varphi, table[generator], increasing, True, strictly_convex, member=increasing
+        name,
+        phi,
+        varphi,
+        table[generator_objective],
+        increasing=increasing,
+        convex=True,
+        strictly_convex=strictly_convex,
+        member=increasing,
     )

@@ -20,7 +20,7 @@ from gan_lab.losses.adversarial import minus_log_sigmoid, softplus
 from gan_lab.types import UNLABELLED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelLoss:
     """A two-class game on f and cross-entropies on C; its models differ in five settings alone.
 
@@ -126,49 +126,12 @@ class LabelLoss:
         return ((parts * terms).sum(1) / counts).sum()
 
 
-@dataclass(frozen=True)
-class JointLabelLoss(LabelLoss):
-    """LabelGAN and AM-GAN as written in (4-3), (4-4), (4-17), (4-18): cross-entropies over one
-    softmax of K+1 classes.
-
-        J_D = E_real[H(v(y), D)] + E_fake[H(v(K+1), D)]
-        J_G = E_fake[H(v(t), D)], or without targets E_fake[-log Σ_{k<=K} D_k]
-
-    E_real: see `unlabelled` of LabelLoss. v: one-hot of length K+1. By Lemma 4.2 (4-19) the same
-    functions as LabelLoss with weights 1.
-    """
-
-    def critic(
-        self,
-        real: Tensor,
-        fake: Tensor,
-        labels: Tensor | None = None,
-        targets: Tensor | None = None,
-    ) -> Tensor:
-        """J_D, 0-d."""
-        labels, classes = given(labels), self.classes(real)
-        is_fake = torch.full((len(fake),), classes.shape[1], device=fake.device)
-        joint = F.cross_entropy(self._joint(real), _known(labels, classes), reduction="none")
-        return self._mean_over_real(joint, labels) + F.cross_entropy(self._joint(fake), is_fake)
-
-    def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
-        """J_G, 0-d."""
-        joint = self._joint(fake)
-        if self.needs_targets:
-            return F.cross_entropy(joint, given(targets))
-        return -joint.log_softmax(1)[:, :-1].logsumexp(1).mean()
-
-    def _joint(self, logits: Tensor) -> Tensor:
-        """(n, outputs) -> (n, K+1), the fake logit last."""
-        return widened(logits) if self.learned_fake_logit else F.pad(widened(logits), (0, 1))
-
-
 def check_classes(num_classes: int) -> int:
     """num_classes itself. Raises UserError below 2."""
     if num_classes < 2:
         raise UserError(
             f"a label loss needs at least 2 classes and the data have {num_classes}: set "
-            "dataset.num_classes=K for K "
+            "supervision.num_classes=K for K "
             "classes to be found without labels, or take loss=gan"
         )
     return num_classes

@@ -12,14 +12,17 @@ takes one over all.
 from __future__ import annotations
 
 from gan_lab import checks
-from gan_lab.losses.class_logits import JointLabelLoss, LabelLoss
+from gan_lab.losses.class_logits import LabelLoss
 from gan_lab.losses.unlabelled import CatLoss
 
 UNLABELLED_MEANS = ("separate", "pooled")
 
 
 def gan_star(
-    classifier_weight: float = 0.1, learned_fake_logit: bool = False, unlabelled: str = "separate"
+    classifier_weight: float = 0.1,
+    *,
+    learned_fake_logit: bool = False,
+    unlabelled: str = "separate",
 ) -> LabelLoss:
     """GAN*: GAN whose critic also learns to classify, with `classifier_weight` 0.1 [code]; J_G has
     no class term."""
@@ -33,6 +36,7 @@ def gan_star(
 
 
 def ac_gan(
+    *,
     original: bool = False,
     generator_classifier_weight: float = 1.0,
     learned_fake_logit: bool = False,
@@ -58,6 +62,7 @@ def ac_gan(
 
 def ac_gan_plus(
     generator_classifier_weight: float = 1.0,
+    *,
     learned_fake_logit: bool = False,
     unlabelled: str = "separate",
 ) -> LabelLoss:
@@ -75,16 +80,10 @@ def ac_gan_plus(
     )
 
 
-def label_gan(
-    learned_fake_logit: bool = False, joint: bool = False, unlabelled: str = "separate"
-) -> LabelLoss:
+def label_gan(*, learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
     """LabelGAN (4-3), (4-4), Salimans et al. 2016: K classes and "fake"; the generator aims at any
-    of the K.
-
-    joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
-    """
-    kind = JointLabelLoss if checks.flag("joint", joint) else LabelLoss
-    return kind(
+    of the K."""
+    return LabelLoss(
         name="label_gan",
         own_real_logit=False,
         learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),
@@ -92,15 +91,9 @@ def label_gan(
     )
 
 
-def am_gan(
-    learned_fake_logit: bool = False, joint: bool = False, unlabelled: str = "separate"
-) -> LabelLoss:
-    """AM-GAN (4-17), (4-18): LabelGAN whose generator aims at one class for each sample.
-
-    joint: computed as one softmax over K+1 classes; the same function, see JointLabelLoss.
-    """
-    kind = JointLabelLoss if checks.flag("joint", joint) else LabelLoss
-    return kind(
+def am_gan(*, learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
+    """AM-GAN (4-17), (4-18): LabelGAN whose generator aims at one class for each sample."""
+    return LabelLoss(
         name="am_gan",
         own_real_logit=False,
         learned_fake_logit=checks.flag("learned_fake_logit", learned_fake_logit),

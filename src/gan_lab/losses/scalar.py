@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -36,6 +36,7 @@ class ScalarLoss:
     phi: ScalarFunction
     varphi: ScalarFunction
     psi: ScalarFunction
+    _: KW_ONLY
     increasing: bool
     convex: bool
     strictly_convex: bool

@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gan_lab.renames import renamed_argument
+
 
 class Targets(Protocol):
     """How label losses get their targets; the training module calls `draw` before and `of` after
@@ -22,7 +24,7 @@ class Targets(Protocol):
     @property
     def conditions(self) -> int: ...
 
-    def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    def draw(self, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """From z (n, latent) to the generator's input (n, latent + conditions) and the drawn
         classes (n,), or None."""
         ...
@@ -40,7 +42,8 @@ class NoTargets:
     num_classes: int
     conditions: int = 0
 
-    def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    @renamed_argument(old="generator", new="rng")
+    def draw(self, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """(z, None)."""
         return z, None
 
@@ -71,9 +74,10 @@ class Predefined:
         """K."""
         return self.num_classes
 
-    def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    @renamed_argument(old="generator", new="rng")
+    def draw(self, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """([z, u(y)], y) with y ~ U{0, ..., K-1}."""
-        drawn = torch.randint(self.num_classes, (len(z),), generator=generator, device=z.device)
+        drawn = torch.randint(self.num_classes, (len(z),), generator=rng, device=z.device)
         one_hot = drawn[:, None] == torch.arange(
             self.num_classes, device=z.device
         )  # F.one_hot reads values back

@@ -11,6 +11,7 @@ from torch import Tensor
 from gan_lab import checks
 from gan_lab.metrics.base import exactly
 from gan_lab.metrics.feature_sets import FeatureSets, check_sides
+from gan_lab.renames import renamed_argument
 
 
 class KernelDistanceValue(NamedTuple):
@@ -21,20 +22,21 @@ class KernelDistanceValue(NamedTuple):
     std: Tensor
 
 
+@renamed_argument(old="generator", new="rng")
 @exactly
 def kernel_distance(
     real: Tensor,
     fake: Tensor,
     subsets: int,
     subset_size: int,
-    generator: torch.Generator | None = None,
+    rng: torch.Generator | None = None,
 ) -> KernelDistanceValue:
     """MMD² of real (n, d) and fake (m, d) over `subsets` random subsets of each side, drawn without
     replacement.
 
     MMD² = Σ_{i≠j} [k(x_i, x_j) + k(y_i, y_j)] / (s (s - 1)) - 2 Σ_ij k(x_i, y_j) / s², k(x, y) =
     (x·y / d + 1)³.
-    generator: on the CPU, draws the subsets; the default one if None. Source: Bińkowski et al.
+    rng: on the CPU, draws the subsets; the default one if None. Source: Bińkowski et al.
     2018. Raises UserError for fewer samples than subset_size on a side, subset_size < 2, and
     features that are not finite.
     """
@@ -44,7 +46,7 @@ def kernel_distance(
     values = []
     for _ in range(subsets):
         x, y = (
-            side[torch.randperm(len(side), generator=generator)[:subset_size].to(side.device)]
+            side[torch.randperm(len(side), generator=rng)[:subset_size].to(side.device)]
             for side in (real, fake)
         )
         values.append(_discrepancy(x, y))
@@ -71,8 +73,8 @@ class KernelDistance(FeatureSets):
 
     def compute(self) -> KernelDistanceValue:
         """The distance for all samples of all processes."""
-        generator = torch.Generator().manual_seed(self.seed)
-        return kernel_distance(*self.sides(), self.subsets, self.subset_size, generator)
+        rng = torch.Generator().manual_seed(self.seed)
+        return kernel_distance(*self.sides(), self.subsets, self.subset_size, rng)
 
 
 def _discrepancy(x: Tensor, y: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from gan_lab import parallel
 from gan_lab.errors import UserError
 from gan_lab.penalties.regions import Noise, interpolates
+from gan_lab.renames import renamed_argument
 
 Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from its own sample alone
 
 
-def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = False) -> Tensor:
+def gradient_norms(critic_score: Score, points: Tensor, *, create_graph: bool = False) -> Tensor:
     """||grad_x f(x)|| at every point: (n, *sample) -> (n,), in float32 or wider.
 
     create_graph: let the norms carry gradient to the critic's parameters; where a gradient is zero,
@@ -55,14 +56,17 @@ class Penalty(nn.Module):
         super().__init__()
         self.register_buffer("last_norm", torch.tensor(math.nan), persistent=False)
 
+    __call__ = renamed_argument(old="generator", new="rng")(nn.Module.__call__)
+
     def wrap(self, critic: nn.Module) -> nn.Module:
         """The critic to train, made before its optimizer. Raises UserError for a critic that cannot
         be penalised."""
         return critic
 
-    def draw(self, real: Tensor, generator: torch.Generator | None = None) -> Noise:
-        """All that is random in a call for a batch of real samples, for its `noise`. generator: as
-        in a call."""
+    @renamed_argument(old="generator", new="rng")
+    def draw(self, real: Tensor, rng: torch.Generator | None = None) -> Noise:
+        """All that is random in a call for a batch of real samples, for its `noise`. rng: as in a
+        call."""
         return ()
 
     def forward(
@@ -70,7 +74,7 @@ class Penalty(nn.Module):
         critic_score: Score,
         real: Tensor,
         fake: Tensor,
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
         noise: Noise | None = None,
     ) -> Tensor:
         """The term to add to the critic's loss, 0-d: zero here, without a look at the critic.
@@ -78,27 +82,29 @@ class Penalty(nn.Module):
         Args:
             critic_score: f.
             real: samples of shape (n, *sample), used as constants; `fake` likewise.
-            generator: draws what is random where `noise` is None; the default one if None.
+            rng: draws what is random where `noise` is None; the default one if None.
             noise: of `draw`. Nothing random is left in the call then.
 
-        Gradient flows to the critic's parameters only.
+        Gradient flows to the critic's parameters only. A call takes `generator=` for `rng`, too,
+        its name before, with a DeprecationWarning.
         """
         return real.new_zeros(())
 
     def after_step(self, critic: nn.Module) -> None:
         """Called after every optimizer step of the critic."""
 
+    @renamed_argument(old="generator", new="rng")
     def observe(
         self,
         critic_score: Score,
         real: Tensor,
         fake: Tensor,
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
     ) -> None:
         """Set last_norm from the interpolates of a batch, without a gradient for the parameters.
 
         The forward pass is an ordinary one: put a critic with dropout, spectral or batch norm in
         eval mode meanwhile, or how often one looks changes the run.
         """
-        self.last_norm = gradient_norms(critic_score, interpolates(real, fake, generator)).max()
+        self.last_norm = gradient_norms(critic_score, interpolates(real, fake, rng)).max()
         self.last_norm = parallel.largest(self.last_norm)

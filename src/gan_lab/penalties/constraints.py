@@ -61,7 +61,7 @@ class SpectralNorm(Penalty):
     Raises UserError unless n_power_iterations >= 1 and exact is true or false.
     """
 
-    def __init__(self, n_power_iterations: int = 1, exact: bool = False) -> None:
+    def __init__(self, n_power_iterations: int = 1, *, exact: bool = False) -> None:
         super().__init__()
         self.n_power_iterations = checks.whole("n_power_iterations", n_power_iterations, at_least=1)
         self.exact = checks.flag("exact", exact)

@@ -10,6 +10,7 @@ from gan_lab import checks, parallel
 from gan_lab.errors import UserError
 from gan_lab.penalties.base import Penalty, Score, gradient_norms
 from gan_lab.penalties.regions import REGIONS, Noise
+from gan_lab.renames import renamed_argument
 
 
 class PointPenalty(Penalty):
@@ -28,15 +29,16 @@ class PointPenalty(Penalty):
         self.target = checks.number("target", target, at_least=0)
         self.region = checks.choice("region", region, REGIONS)
 
-    def draw(self, real: Tensor, generator: torch.Generator | None = None) -> Noise:
+    @renamed_argument(old="generator", new="rng")
+    def draw(self, real: Tensor, rng: torch.Generator | None = None) -> Noise:
         """The noise of the region."""
-        return REGIONS[self.region].draw(real, generator)
+        return REGIONS[self.region].draw(real, rng)
 
     def points(
-        self, real: Tensor, fake: Tensor, generator: torch.Generator | None, noise: Noise | None
+        self, real: Tensor, fake: Tensor, rng: torch.Generator | None, noise: Noise | None
     ) -> Tensor:
         """The points of the region for this batch, (n, *sample)."""
-        noise = self.draw(real, generator) if noise is None else noise
+        noise = self.draw(real, rng) if noise is None else noise
         return REGIONS[self.region].points(real, fake, *noise)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
@@ -72,6 +74,7 @@ class GradientPenalty(PointPenalty):
         weight: float = 10.0,
         target: float = 1.0,
         region: str = "interpolates",
+        *,
         one_sided: bool = False,
     ) -> None:
         super().__init__(weight, target, region)
@@ -82,13 +85,11 @@ class GradientPenalty(PointPenalty):
         critic_score: Score,
         real: Tensor,
         fake: Tensor,
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
         noise: Noise | None = None,
     ) -> Tensor:
         """The penalty, 0-d; see Penalty.forward."""
-        norms = gradient_norms(
-            critic_score, self.points(real, fake, generator, noise), create_graph=True
-        )
+        norms = gradient_norms(critic_score, self.points(real, fake, rng, noise), create_graph=True)
         self.last_norm = parallel.largest(norms.max())
         excess = norms - self.target
         if self.one_sided:

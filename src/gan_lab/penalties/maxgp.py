@@ -44,11 +44,11 @@ class MaxGradientPenalty(PointPenalty):
         critic_score: Score,
         real: Tensor,
         fake: Tensor,
-        generator: torch.Generator | None = None,
+        rng: torch.Generator | None = None,
         noise: Noise | None = None,
     ) -> Tensor:
         """The penalty, 0-d; see Penalty.forward. Moves S_max."""
-        points = self.points(real, fake, generator, noise).detach()
+        points = self.points(real, fake, rng, noise).detach()
         own = len(points)
         if len(self.s_max):
             points = torch.cat([points, self.s_max])

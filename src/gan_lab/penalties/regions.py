@@ -18,21 +18,19 @@ Noise = tuple[Tensor, ...]  # the draws for one batch
 class Region:
     """Points of shape (n, *sample), a pure function of real samples, fake samples and noise.
 
-    draw: (real, generator) -> noise; the default generator if None.
+    draw: (real, rng) -> noise; torch's default one if None.
     points: (real, fake, *noise) -> points.
     """
 
     draw: Callable[[Tensor, torch.Generator | None], Noise]
     points: Callable[..., Tensor]
 
-    def __call__(
-        self, real: Tensor, fake: Tensor, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def __call__(self, real: Tensor, fake: Tensor, rng: torch.Generator | None = None) -> Tensor:
         """The points for fresh noise."""
-        return self.points(real, fake, *self.draw(real, generator))
+        return self.points(real, fake, *self.draw(real, rng))
 
 
-def _nothing(real: Tensor, generator: torch.Generator | None) -> Noise:
+def _nothing(real: Tensor, rng: torch.Generator | None) -> Noise:
     """No noise."""
     return ()
 
@@ -47,9 +45,9 @@ def _fake(real: Tensor, fake: Tensor) -> Tensor:
     return fake.to(real.dtype)
 
 
-def _one_a_pair(real: Tensor, generator: torch.Generator | None) -> Noise:
+def _one_a_pair(real: Tensor, rng: torch.Generator | None) -> Noise:
     """u ~ U(0, 1), one for each pair."""
-    return (_uniform((len(real),), real, generator),)
+    return (_uniform((len(real),), real, rng),)
 
 
 def _between(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
@@ -62,10 +60,10 @@ def _between(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
     return u * real + (1 - u) * fake
 
 
-def _one_a_value(real: Tensor, generator: torch.Generator | None) -> Noise:
+def _one_a_value(real: Tensor, rng: torch.Generator | None) -> Noise:
     """delta ~ U(0, 1) for each value of a sample, and u ~ U(0, 1) for each sample."""
-    delta = _uniform(tuple(real.shape), real, generator)
-    return delta, _uniform((len(real),), real, generator)
+    delta = _uniform(tuple(real.shape), real, rng)
+    return delta, _uniform((len(real),), real, rng)
 
 
 def _around(real: Tensor, fake: Tensor, delta: Tensor, u: Tensor) -> Tensor:
@@ -89,11 +87,11 @@ REGIONS: dict[str, Region] = {
 }
 
 
-def _uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
+def _uniform(shape: tuple[int, ...], like: Tensor, rng: torch.Generator | None) -> Tensor:
     """U(0, 1) in the dtype of `like` and on its device, with trailing 1s to broadcast against it; a
     process's share."""
     shape = (shape[0] * parallel.world_size(), *shape[1:]) + (1,) * (like.ndim - len(shape))
-    device = like.device if generator is None else generator.device
-    return parallel.share(
-        torch.rand(shape, generator=generator, dtype=like.dtype, device=device)
-    ).to(like.device)
+    device = like.device if rng is None else rng.device
+    return parallel.share(torch.rand(shape, generator=rng, dtype=like.dtype, device=device)).to(
+        like.device
+    )

@@ -144,13 +144,13 @@ def _sha256(path: Path) -> str:
 
 def package_versions() -> dict[str, str]:
     """Python's version and those of the packages that can change a result."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def hardware() -> dict[str, Any]:

@@ -134,12 +134,17 @@ class Architecture(TypedDict, total=False):
     accepts: list[str] | None
 
 
-class Data(TypedDict, total=False):
-    """What is read of a config's data set."""
+class Supervision(TypedDict, total=False):
+    """What is read of a config's supervision."""
 
     labelled_fraction: float
     num_classes: float | None
     reference_distribution: str | None
+
+
+class Data(Supervision, total=False):
+    """What is read of a config's data set: in older files the fields that are of supervision
+    today."""
 
 
 class Config(TypedDict, total=False):
@@ -153,6 +158,7 @@ class Config(TypedDict, total=False):
     schedule: dict[str, Any]
     architecture: Architecture
     dataset: Data
+    supervision: Supervision
     evaluation: dict[str, Any]
     trainer: dict[str, Any]
     logger: dict[str, Any]
@@ -221,7 +227,7 @@ class RunRecord:
     """A record on disk that is rewritten whole, atomically, with every update; only in memory where
     `writes` is False: of the processes of a run one writes."""
 
-    def __init__(self, run_dir: Path, content: dict[str, Any], writes: bool = True) -> None:
+    def __init__(self, run_dir: Path, content: dict[str, Any], *, writes: bool = True) -> None:
         self.path = run_dir / folder.RECORD
         self.content = content
         self.writes = writes
@@ -248,7 +254,7 @@ class RunRecord:
         return self.content[field]
 
 
-def read(run_dir: Path, writes: bool = True) -> RunRecord:
+def read(run_dir: Path, *, writes: bool = True) -> RunRecord:
     """The record of a run directory; `writes` as in RunRecord.
 
     Raises UserError where it is missing or damaged, and for a link in the run directory.
@@ -257,7 +263,7 @@ def read(run_dir: Path, writes: bool = True) -> RunRecord:
     path = run_dir / folder.RECORD
     if not path.exists():
         raise UserError(f"{run_dir} is no run directory: it has no {folder.RECORD}")
-    return RunRecord(run_dir, read_content(path), writes)
+    return RunRecord(run_dir, read_content(path), writes=writes)
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -290,13 +296,15 @@ def version(content: Mapping[str, Any]) -> Any:
 
 
 def updated(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of an older version with its config and the names of its scores as of today; the
-    rest as it is."""
+    """A record of an older version with its config, its choices and the names of its scores as of
+    today; the rest as it is."""
     named = {
         field: versions.renamed(content[field])
         for field in ("scores", "history")
         if content.get(field)
     }
+    if content.get("choices"):
+        named["choices"] = {**versions.IMPLIED_CHOICES, **content["choices"]}
     return {**content, **named, "config": versions.updated(content["config"], version(content))}
 
 

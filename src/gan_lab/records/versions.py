@@ -1,7 +1,8 @@
 """What changed between versions of config.yaml and record.json, in one place. Torch-free.
 
-A field that comes with a version gets a line in FIELD_DEFAULTS, a class that moves or is renamed
-one in MOVED, a score with another name one in RENAMED_SCORES. From there it is read by all who meet
+A field that comes with a version gets a line in FIELD_DEFAULTS, one with another name or place
+one in RENAMED_FIELDS, a class that moves or is renamed one in MOVED, a score with another name one
+in RENAMED_SCORES. From there it is read by all who meet
 an old file: config (an old config.yaml), records (what identifies a run, and the identity in a
 checkpoint) and reporting (which records stand in one table).
 """
@@ -18,7 +19,7 @@ from typing import Any
 from gan_lab.errors import DamagedFile, UserError
 from gan_lab.reading.schema import shown
 
-VERSION = 2
+VERSION = 3
 """Of config.yaml and record.json as they are written today; files without a version are of version
 1."""
 
@@ -50,9 +51,10 @@ FIELD_DEFAULTS: dict[str, Since] = {
             "recipe": {"extra_layer": False},
         },
     ),
-    "dataset.labelled_fraction": Since(1, 1.0),
-    "dataset.num_classes": Since(1, None),
-    "dataset.reference_distribution": Since(1, None),
+    "supervision": Since(2, {"_target_": "gan_lab.data.labelled.Supervision"}),
+    "supervision.labelled_fraction": Since(2, 1.0, of=("Supervision",)),
+    "supervision.num_classes": Since(2, None, of=("Supervision",)),
+    "supervision.reference_distribution": Since(2, None, of=("Supervision",)),
     # an old run trained its classifier, and is scored by it
     "evaluation.extractor.weights": Since(2, None, of=("OwnClassifier",)),
     "evaluation.extractor.sha256": Since(2, None, of=("OwnClassifier",)),
@@ -68,9 +70,48 @@ FIELD_DEFAULTS: dict[str, Since] = {
     "loss.unlabelled": Since(
         2, "pooled", of=("gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan")
     ),
-    "penalty.exact": Since(2, False, of=("SpectralNorm",)),
+    "penalty.exact": Since(2, before=False, of=("SpectralNorm",)),
 }
-"""By dotted field, at any depth. A field at its implied value is no part of a run's identity."""
+"""By dotted field, at any depth. A field at its implied value is no part of a run's identity, nor is
+a group that has nothing but its implied value when such fields are left out."""
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A config field that has another name, or stands in another group, today, or is none any more.
+
+    Args:
+        new: its dotted name today; None where it is no field any more, and no value of it made
+            another result.
+        of: the names of the components (last part of a `_target_`) whose field it was; empty: every
+            one of the group.
+    """
+
+    new: str | None
+    of: tuple[str, ...] = ()
+
+    def is_of(self, node: Mapping[str, Any]) -> bool:
+        """Whether the component of a group's node had the field."""
+        return _is_of(node, self.of)
+
+
+RENAMED_FIELDS: dict[str, Renamed] = {
+    "dataset.labelled_fraction": Renamed("supervision.labelled_fraction"),
+    "dataset.num_classes": Renamed("supervision.num_classes"),
+    "dataset.reference_distribution": Renamed("supervision.reference_distribution"),
+    # psi, by its name; `generator` is the network
+    "loss.generator": Renamed(
+        "loss.generator_objective",
+        of=("wasserstein", "exponential", "logistic", "sqrt", "quadratic", "hinge"),
+    ),
+    # by which of two formulas one function was computed
+    "loss.joint": Renamed(None, of=("label_gan", "am_gan")),
+}
+"""By the dotted name that a field had, in a group of the root. An old name that has a new one is
+understood on the command line and in experiment files, too."""
+
+IMPLIED_CHOICES: dict[str, str] = {"supervision": "full"}
+"""The option of a group that a record of before the group counts as having chosen."""
 
 MOVED: dict[str, str] = {
     "gan_lab.architectures.classifier.ResNetClassifier": "gan_lab.classifier.networks.ResNetClassifier",
@@ -122,15 +163,15 @@ def check_version(version: Any, path: Path) -> int:
 
 
 def updated(config: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """A resolved config of an older version as one of today: old paths translated, implied values
+    """A resolved config of an older version as one of today: old names translated, implied values
     filled in.
 
     Args:
         config: of a run, without its version.
         version: of the file it comes from.
     """
-    result = translated(config)
-    for dotted, since in FIELD_DEFAULTS.items():
+    result = with_new_names(translated(config))
+    for dotted, since in _outermost_first():
         node, name = _place(result, dotted)
         if since.version >= version and _has(node, since, dotted) and name not in node:
             node[name] = copy.deepcopy(since.before)
@@ -158,6 +199,30 @@ def translated(value: Any) -> Any:
     return [translated(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def with_new_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a config in which every field of RENAMED_FIELDS has the name of today.
+
+    A group that was not there begins with its implied value. A field that has both names keeps the
+    value of the new one.
+    """
+    result = {
+        name: dict(node) if isinstance(node, Mapping) else node for name, node in config.items()
+    }
+    for old, renaming in RENAMED_FIELDS.items():
+        node, name = _place(result, old)
+        if name not in node or not renaming.is_of(node):
+            continue
+        value = node.pop(name)
+        if renaming.new is None:
+            continue
+        group, _, new_name = renaming.new.rpartition(".")
+        if group not in result:
+            result[group] = copy.deepcopy(FIELD_DEFAULTS[group].before)
+        if isinstance(result[group], dict):
+            result[group].setdefault(new_name, value)
+    return result
+
+
 def renamed(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Scores by name (of a record, or over training) under today's names; a newer one takes the
     place of an older."""
@@ -179,11 +244,14 @@ def normalised(config: Mapping[str, Any]) -> dict[str, Any]:
     read, and fields at their implied values, are left out. The normal form of a normal form is
     itself.
     """
-    result = {name: _without_facts(node) for name, node in translated(config).items()}
-    for dotted, since in FIELD_DEFAULTS.items():
+    todays = with_new_names(translated(config))
+    result = {name: _without_facts(node) for name, node in todays.items()}
+    for dotted, since in reversed(_outermost_first()):
         node, name = _place(result, dotted)
-        if _has(node, since, dotted) and name in node and _same(node[name], since.before):
+        if name in node and _has(node, since, dotted) and _is_implied(node[name], since.before):
             del node[name]
+        elif dotted in result and isinstance(since.before, Mapping):  # a group
+            _leave_out(node[name], since.before)
     named = _named(result)
     assert isinstance(named, dict)
     return named
@@ -206,7 +274,15 @@ def _named(value: Any) -> Any:
     return [_named(item) for item in value] if isinstance(value, list) else value
 
 
-def _same(value: Any, before: Any) -> bool:
+def _leave_out(node: Any, implied: Mapping[str, Any]) -> None:
+    """Delete the fields of a group that are the implied ones, so that two runs differ only in the
+    others."""
+    for key, value in implied.items():
+        if isinstance(node, dict) and _named({key: node.get(key)}) == _named({key: value}):
+            del node[key]
+
+
+def _is_implied(value: Any, before: Any) -> bool:
     """Whether a value is the implied one."""
     return bool(_named(value) == _named(_without_facts(translated(before))))
 
@@ -229,9 +305,16 @@ def _place(config: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
     return node if isinstance(node, dict) else {}, name
 
 
+def _outermost_first() -> list[tuple[str, Since]]:
+    """The lines of FIELD_DEFAULTS, a group before its fields."""
+    return sorted(FIELD_DEFAULTS.items(), key=lambda line: line[0].count("."))
+
+
 def _has(node: Mapping[str, Any], since: Since, dotted: str) -> bool:
     """Whether the component of `node` has the field; the root has all of its own."""
-    if "." not in dotted:
-        return True
-    name = component(str(node["_target_"])) if "_target_" in node else None
-    return name is not None and (not since.of or name in since.of)
+    return "." not in dotted or ("_target_" in node and _is_of(node, since.of))
+
+
+def _is_of(node: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+    """Whether the component of `node` is one of these; empty: every one is."""
+    return not names or component(str(node.get("_target_", ""))) in names

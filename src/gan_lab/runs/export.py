@@ -44,7 +44,7 @@ def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run
     )  # save_file would hide a full disk in an error of its own
     description = {
         "architecture": architecture,
-        "latent": {"dim": gan.recipe.latent_dim, "distribution": "standard normal"},
+        "latent": {"dim": gan.settings.latent_dim, "distribution": "standard normal"},
         # the generator's input is z and so many numbers, a one-hot class
         "conditions": gan.targets.conditions,
         "data": {
@@ -55,7 +55,7 @@ def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run
         },
         "pixels": "round(128 x + 127.5) clamped to [0, 255]" if spec.kind == "images" else None,
         "batch_norm_statistics": gan.batch_norm_statistics,
-        "ema_decay": gan.recipe.ema_decay,
+        "ema_decay": gan.settings.ema_decay,
         "generator_steps": gan.generator_steps,
     }
     write_atomically(run_dir / folder.DESCRIPTION, json.dumps(description, indent=2) + "\n")

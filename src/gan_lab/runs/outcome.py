@@ -34,7 +34,7 @@ def open_record(
     run_dir: Path,
     machine: Machine,
     data: LoadedData,
-    seen: LoadedData,
+    training_view: LoadedData,
     gan: GAN,
     evaluator: Evaluator | None,
     previous: Previous | None,
@@ -43,15 +43,16 @@ def open_record(
     """The record of a run that begins, or goes on, with everything that is known before the first
     step: it is running.
 
-    plain: the config as it is stored. seen: what training sees of the data. run_id: of a new run.
+    plain: the config as it is stored. training_view: what training sees of the data. run_id: of a
+    new run.
     """
-    extractor = evaluator.extractor.identity if evaluator else None
+    extractor = evaluator.extractor.description if evaluator else None
     if previous is not None:
         return _continued(previous, plain, extractor)
 
     hydra = HydraConfig.get()
     part = _part(0)
-    record = records.RunRecord(run_dir, {}, machine.is_first)
+    record = records.RunRecord(run_dir, {}, writes=machine.is_first)
     record.update(
         version=versions.VERSION,
         status="running",
@@ -77,8 +78,8 @@ def open_record(
             "splits": {name: len(split) for name, split in data.splits.items()},
             "content_hash": data.content_hash,
             "label_histogram": data.label_histogram,
-            "labelled": count_labelled(seen),
-            "num_classes": seen.spec.num_classes,
+            "labelled": count_labelled(training_view),
+            "num_classes": training_view.spec.num_classes,
         },
         extractor=extractor,
         parameters={
@@ -213,7 +214,7 @@ def recorded(session: Session) -> Iterator[None]:
 def end_record(session: Session, status: str, reason: str | None) -> None:
     """Write how a run, or a part of it, ended."""
     record, gan, seconds = session.record, session.gan, session.seconds()
-    images = gan.critic_steps * gan.recipe.batch_size
+    images = gan.critic_steps * gan.settings.batch_size
     on_gpu = gan.device.type == "cuda"
     device = torch.cuda.get_device_name(gan.device) if on_gpu else gan.device.type
     record.update(

@@ -34,7 +34,7 @@ class Session:
         config: as it was composed; plain: as it is stored.
         run_dir: where everything is written.
         machine: where it trains.
-        data: the whole data set; seen: what training sees of it.
+        data: the whole data set; training_view: what training sees of it.
         gan: what is trained.
         evaluator: what scores it, if anything.
         loggers: where metrics go; none but in the first process.
@@ -50,7 +50,7 @@ class Session:
         run_dir: Path,
         machine: Machine,
         data: LoadedData,
-        seen: LoadedData,
+        training_view: LoadedData,
         gan: GAN,
         evaluator: Evaluator | None,
         loggers: list[Logger],
@@ -58,7 +58,12 @@ class Session:
         previous: Previous | None,
     ) -> None:
         self.config, self.plain, self.run_dir, self.machine = config, plain, run_dir, machine
-        self.data, self.seen, self.gan, self.evaluator = data, seen, gan, evaluator
+        self.data, self.training_view, self.gan, self.evaluator = (
+            data,
+            training_view,
+            gan,
+            evaluator,
+        )
         self.loggers, self.record = loggers, record
         self.exported: Path | None = None
         self.done = previous.generator_steps if previous else 0
@@ -76,7 +81,7 @@ class Session:
             state["last_metrics"] if state else None, *([self.evaluate.at] if self.evaluate else [])
         )
         self.samples = callbacks.SampleGrid(
-            run_dir, config.sample_every, seen.spec, _some_real(data)
+            run_dir, config.sample_every, training_view.spec, _some_real(data)
         )
         self.checkpoint = callbacks.Checkpoint(
             run_dir, config.checkpoint_every, config.keep_checkpoints, self._beside_the_state, state
@@ -86,35 +91,35 @@ class Session:
     def in_every_step(self) -> list[pl.Callback]:
         """What acts in every step. Lightning calls them in this order."""
         # time counts before anything else of a step
-        acting: list[pl.Callback] = [self.seconds]
+        ordered: list[pl.Callback] = [self.seconds]
         # a graph takes the place of the iteration before its first step
         if self.config.trainer.get("capture") == "auto":
-            acting.append(callbacks.Capture(self.machine.console.print))
+            ordered.append(callbacks.Capture(self.machine.console.print))
         if self.config.trainer.get("compile"):
-            acting.append(callbacks.Compile(self.machine.console.print))
+            ordered.append(callbacks.Compile(self.machine.console.print))
         # scores of a step are read with its metrics, so they come before
         if self.evaluate:
-            acting.append(self.evaluate)
-        acting.append(self.reader)
+            ordered.append(self.evaluate)
+        ordered.append(self.reader)
         # pictures and checkpoints come from a state that the reader found finite
         if self.machine.is_first:
-            acting.append(self.samples)
-        acting.append(self.checkpoint)
+            ordered.append(self.samples)
+        ordered.append(self.checkpoint)
         if self.machine.is_first:
             images = self.config.n_critic * self.config.batch_size
             steps = self.config.max_generator_steps
-            acting.append(callbacks.ProgressBar(self.reader, images, steps, self.machine.console))
+            ordered.append(callbacks.ProgressBar(self.reader, images, steps, self.machine.console))
         # a signal ends the run once its checkpoint of this step is written
-        acting.append(self.stop)
+        ordered.append(self.stop)
         # W&B sees what all others have made
-        return [*acting, *self.watchers]
+        return [*ordered, *self.watchers]
 
     def fit(self) -> None:
         """Train what is left. Raises Interrupted where a signal asked to stop before the last
         step."""
         self._begin_loggers()
         feed = ResidentDataModule(
-            self.seen,
+            self.training_view,
             self.config.batch_size,
             self.config.n_critic,
             self.config.seed,
@@ -143,7 +148,7 @@ class Session:
         ):  # a run killed after its last step: nothing was left to train
             self.samples.draw(self.gan)
         self.exported = export_generator(
-            self.gan, self.plain["architecture"], self.seen.spec, self.run_dir
+            self.gan, self.plain["architecture"], self.training_view.spec, self.run_dir
         )
 
     def score(self) -> None:

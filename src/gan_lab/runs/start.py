@@ -225,12 +225,12 @@ def previous_run(
             )
         return None
 
-    record = records.read(run_dir, machine.is_first)
-    found = callbacks.load_newest(
+    record = records.read(run_dir, writes=machine.is_first)
+    newest = callbacks.load_newest(
         run_dir, lambda message: machine.console.print(f"warning: {message}")
     )
-    if found is not None:
-        records.check_same_run(found[0], plain, found[1]["identity"])
+    if newest is not None:
+        records.check_same_run(newest[0], plain, newest[1]["identity"])
     is_finished = (
         record["status"] == "finished" and record["generator_steps"] >= config.max_generator_steps
     )
@@ -239,7 +239,7 @@ def previous_run(
         raise UserError(
             f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}"
         )
-    return Previous(record, *(found or (None, None)))
+    return Previous(record, *(newest or (None, None)))
 
 
 def _has_run(run_dir: Path) -> bool:

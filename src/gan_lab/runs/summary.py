@@ -32,7 +32,7 @@ def print_start(session: Session) -> None:
             f"  labels of {name}: {_histogram(counts)}"
             for name, counts in data.label_histogram.items()
         ),
-        *_labels_used(session.config, gan, session.seen),
+        *_labels_used(session.config, gan, session.training_view),
         f"parameters: generator {count_parameters(gan.generator):,}, critic "
         f"{count_parameters(gan.critic):,}",
         f"run directory: {session.run_dir}{resumed}",
@@ -70,19 +70,21 @@ def print_end(session: Session) -> None:
         console.print(f"{name + ':':<12} {path}")
 
 
-def _labels_used(config: DictConfig, gan: GAN, seen: LoadedData) -> list[str]:
+def _labels_used(config: DictConfig, gan: GAN, training_view: LoadedData) -> list[str]:
     """What a person should know of fields that not every loss reads."""
-    labelled, samples = count_labelled(seen), len(seen.splits["train"])
+    labelled, samples = count_labelled(training_view), len(training_view.splits["train"])
     if gan.loss.needs_labels:
         if labelled == samples:
             return []
-        return [f"  labels used: {labelled:,} of {samples:,}, {seen.spec.num_classes} classes"]
+        return [
+            f"  labels used: {labelled:,} of {samples:,}, {training_view.spec.num_classes} classes"
+        ]
     idle = {
         "labelled_fraction": labelled < samples,
-        "reference_distribution": config.dataset.reference_distribution,
+        "reference_distribution": config.supervision.reference_distribution,
     }
     return [
-        f"  warning: this loss reads no labels: dataset.{name} has no effect"
+        f"  warning: this loss reads no labels: supervision.{name} has no effect"
         for name, is_set in idle.items()
         if is_set
     ]

@@ -58,16 +58,16 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
     data = build.loaded(config.dataset, config.data_cache)
     if previous is not None:
         previous.check_data(run_dir, data)
-    seen = build.training_data(config, data)
+    training_view = build.training_data(config, data)
     if previous is not None:
-        previous.check_fits(config, seen.spec)
-    gan = build.gan(config, seen.spec, data, seen)
+        previous.check_fits(config, training_view.spec)
+    gan = build.gan(config, training_view.spec, data, training_view)
     evaluator = build.evaluator(config, data, machine.device, machine.console, gan, protocol)
 
     # its record, and last its config, which makes the folder a run: what is killed before can be
     # started again, what is killed after resumed
     record = outcome.open_record(
-        plain, run_dir, machine, data, seen, gan, evaluator, previous, run_id
+        plain, run_dir, machine, data, training_view, gan, evaluator, previous, run_id
     )
     with outcome.begun(record, is_new=previous is None):
         if machine.is_first:
@@ -78,7 +78,7 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
             run_dir=run_dir,
             machine=machine,
             data=data,
-            seen=seen,
+            training_view=training_view,
             gan=gan,
             evaluator=evaluator,
             loggers=loggers,

@@ -60,12 +60,12 @@ class EfficientNetExtractor(Extractor):
 
     def __init__(self) -> None:
         weights = find_weights()
-        identity = {
+        description = {
             "architecture": ARCHITECTURE,
             "weights_sha256": WEIGHTS_SHA256,
             "resize": RESIZE,
         }
-        super().__init__(NAME, 1280, 1000, identity)
+        super().__init__(NAME, 1280, 1000, description)
         self.network: Any = _network(weights)
 
     def forward(self, images: Tensor) -> Features:
@@ -84,12 +84,15 @@ class EfficientNetExtractor(Extractor):
                 threads, initializer=torch.set_num_threads, initargs=(1,)
             ) as pool:
                 passes = list(
-                    pool.map(lambda part: self._alone(part, with_gradient), images.split(_CPU_PASS))
+                    pool.map(
+                        lambda part: self._alone(part, with_gradient=with_gradient),
+                        images.split(_CPU_PASS),
+                    )
                 )
         features = torch.cat(passes)
         return Features(features, self.network._fc(features))
 
-    def _alone(self, images: Tensor, with_gradient: bool) -> Tensor:
+    def _alone(self, images: Tensor, *, with_gradient: bool) -> Tensor:
         """A pass in a thread of its own, where torch's modes begin anew."""
         with torch.set_grad_enabled(with_gradient):
             return self._pooled(images)
@@ -127,10 +130,10 @@ def find_weights() -> Path:
     path = next((path for folder in folders if (path := _file_in(folder)).is_file()), None)
     if path is None:
         raise UserError(f"{_NEEDS} weights, and their package is damaged: {_REMEDY}")
-    found = sha256_of(path)
-    if found != WEIGHTS_SHA256:
+    sha256 = sha256_of(path)
+    if sha256 != WEIGHTS_SHA256:
         raise UserError(
-            f"{_NEEDS} weights of SHA-256 {WEIGHTS_SHA256[:16]}…, and {path} has {found[:16]}…: "
+            f"{_NEEDS} weights of SHA-256 {WEIGHTS_SHA256[:16]}…, and {path} has {sha256[:16]}…: "
             f"reinstall its package: {_REMEDY}"
         )
     return path
@@ -152,4 +155,4 @@ def _network(weights: Path) -> nn.Module:
     with torch.device("meta"):
         network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True), assign=True)
-    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    return network.to(memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)

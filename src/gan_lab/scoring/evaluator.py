@@ -62,7 +62,9 @@ class Evaluator:
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
         keep = needs_features(protocol.scores)
         clear_abandoned(cache / REFERENCES)
-        self.references = {split: self._reference(split, cache, keep) for split in data.splits}
+        self.references = {
+            split: self._reference(split, cache, keep_features=keep) for split in data.splits
+        }
         marginal = self.references["train"].marginal
         for asked in (protocol, protocol.in_training):
             check_scores(
@@ -82,7 +84,7 @@ class Evaluator:
         own_classes = gan.own_classes if protocol.uses_own_classes else None
 
         def sample(batch: int) -> Samples:
-            rng = generator_for(gan.recipe.seed, "evaluation", batch, self.device)
+            rng = generator_for(gan.settings.seed, "evaluation", batch, self.device)
             samples, drawn = gan.sample(protocol.batch_size, rng)
             return Samples(
                 to_uint8(samples), gan.classes_of(samples, drawn) if own_classes else None
@@ -112,7 +114,7 @@ class Evaluator:
         }
         del numbers["samples_in_training"]
         extractor = {
-            key: self.extractor.identity[key] for key in ("architecture", "weights_sha256")
+            key: self.extractor.description[key] for key in ("architecture", "weights_sha256")
         }
         return _digest({**numbers, "scores": list(protocol.scores), "extractor": extractor})[:16]
 
@@ -143,14 +145,14 @@ class Evaluator:
         for batch in values.split(self.protocol.batch_size):
             yield batch.to(self.device)
 
-    def _reference(self, split: str, cache: Path, keep_features: bool) -> Reference:
+    def _reference(self, split: str, cache: Path, *, keep_features: bool) -> Reference:
         """From the cache where it was measured before under the same protocol; features are never
         kept there."""
         meta = reference_meta(self.data.content_hash, split, self.extractor)
         path = cache / REFERENCES / f"{_digest(meta)}.npz"
         known = None if keep_features else _read(path, meta, self.extractor.num_classes)
         if known is None:
-            known = measure_reference(self.real(split), self.extractor, keep_features)
+            known = measure_reference(self.real(split), self.extractor, keep_features=keep_features)
             with _kept_in(cache):
                 save_reference(path, known.moments, meta | {"marginal": known.marginal.tolist()})
         return known
@@ -182,8 +184,8 @@ class Evaluator:
             metric.update(
                 torch.from_numpy(split.values[rows]), torch.from_numpy(split.labels[rows])
             )
-        found = metric.compute()
-        similarity = {"real": found.maximum.item(), "real_per_class": found.per_class.tolist()}
+        value = metric.compute()
+        similarity = {"real": value.maximum.item(), "real_per_class": value.per_class.tolist()}
         with _kept_in(cache):
             write_atomically(path, json.dumps({"meta": meta, "similarity": similarity}))
         return similarity
@@ -192,13 +194,13 @@ class Evaluator:
 def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, Any]:
     """What the statistics of real images depend on; they are computed anew when any of it
     changes."""
-    identity = extractor.identity
+    description = extractor.description
     return {
         "data": content,
         "split": split,
-        "extractor": identity["architecture"],
-        "weights_sha256": identity["weights_sha256"],
-        "resize": identity.get("resize", "none"),
+        "extractor": description["architecture"],
+        "weights_sha256": description["weights_sha256"],
+        "resize": description.get("resize", "none"),
         "quantisation": "uint8",
     }
 

@@ -60,7 +60,7 @@ class OwnClassifier:
 
     @property
     def architecture(self) -> Any:
-        """How its identity calls it; known before it is made."""
+        """How its description calls it; known before it is made."""
         if self.weights is not None:
             return check_file(self.weights, self.sha256)["architecture"]
         return architecture_of(self.recipe)
@@ -71,12 +71,12 @@ class OwnClassifier:
         """Raises UserError for data without labels, and for other data than those of `weights`."""
         origin, trained = self._find(data, cache, device, console)
         record = trained.record
-        identity = {
+        description = {
             key: record[key]
             for key in ("architecture", "weights_sha256", "accuracy", "calibration")
         }
         return ClassifierExtractor(
-            trained.network, trained.mean, trained.std, identity | {"origin": origin}
+            trained.network, trained.mean, trained.std, description | {"origin": origin}
         )
 
     def _find(
@@ -104,7 +104,7 @@ class Inception:
 
     @property
     def architecture(self) -> Any:
-        """How its identity calls it."""
+        """How its description calls it."""
         return INCEPTION
 
     def make(
@@ -127,7 +127,7 @@ class EfficientNet:
 
     @property
     def architecture(self) -> Any:
-        """How its identity calls it."""
+        """How its description calls it."""
         return efficientnet.ARCHITECTURE
 
     def make(

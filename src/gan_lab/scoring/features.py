@@ -29,21 +29,21 @@ class Features(NamedTuple):
 class Extractor(nn.Module):
     """uint8 images (n, C, H, W) -> Features, by a network in eval mode, in fp32, in one pass.
 
-    name: how scores call it. num_features: d. num_classes: K. identity: what a score's record says
-    of it, with "name", "architecture" and "weights_sha256". features_only: its logits are no good,
-    and no score is made of them.
+    name: how scores call it. num_features: d. num_classes: K. description: what a score's record
+    says of it, with "name", "architecture" and "weights_sha256". features_only: its logits are no
+    good, and no score is made of them.
     """
 
     features_only = False
 
     def __init__(
-        self, name: str, num_features: int, num_classes: int, identity: dict[str, Any]
+        self, name: str, num_features: int, num_classes: int, description: dict[str, Any]
     ) -> None:
         super().__init__()
         self.name = name
         self.num_features = num_features
         self.num_classes = num_classes
-        self.identity = {"name": name, **identity}
+        self.description = {"name": name, **description}
 
     def forward(self, images: Tensor) -> Features:
         raise NotImplementedError
@@ -55,11 +55,13 @@ class ClassifierExtractor(Extractor):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: Any, mean: Tensor, std: Tensor, identity: dict[str, Any]) -> None:
+    def __init__(
+        self, network: Any, mean: Tensor, std: Tensor, description: dict[str, Any]
+    ) -> None:
         """network: `features(x)` gives (n, d), `output` is the linear layer on them. mean, std:
         (C,), of the pixels."""
         super().__init__(
-            "classifier", network.output.in_features, network.output.out_features, identity
+            "classifier", network.output.in_features, network.output.out_features, description
         )
         self.network = network
         self.register_buffer("mean", mean)
@@ -85,12 +87,12 @@ class InceptionExtractor(Extractor):
 
     def __init__(self, weights: str | Path, sha256: str = INCEPTION_SHA256) -> None:
         check_weights(weights, sha256)
-        identity = {
+        description = {
             "architecture": INCEPTION,
             "weights_sha256": sha256,
             "resize": "299 x 299, bilinear as TensorFlow 1, no antialias",
         }
-        super().__init__("inception", 2048, 1008, identity)
+        super().__init__("inception", 2048, 1008, description)
         self.network = _inception(Path(weights).expanduser())
 
     def forward(self, images: Tensor) -> Features:
@@ -110,10 +112,10 @@ def check_weights(weights: str | Path, sha256: str) -> None:
             "evaluation.extractor.weights=FILE; "
             "evaluation=classifier works without it"
         )
-    found = sha256_of(path)
-    if found != sha256:
+    actual = sha256_of(path)
+    if actual != sha256:
         raise UserError(
-            f"evaluation.extractor.weights={weights} has SHA-256 {found[:16]}…, not "
+            f"evaluation.extractor.weights={weights} has SHA-256 {actual[:16]}…, not "
             f"{sha256[:16]}…: get the file "
             "again, set evaluation.extractor.sha256 if you mean another one, or use "
             "evaluation=classifier"

@@ -18,7 +18,7 @@ from gan_lab.scoring.protocol import Entry, Protocol, Reference
 
 
 def measure_reference(
-    images: Iterable[Tensor], extractor: Extractor, keep_features: bool
+    images: Iterable[Tensor], extractor: Extractor, *, keep_features: bool
 ) -> Reference:
     """Pass batches of uint8 images through the extractor; float64 sums, constant memory unless
     features are kept."""
@@ -104,7 +104,7 @@ def score_samples(
         "splits": protocol.splits,
         "chunks": protocol.chunks,
         "extractor": {
-            key: extractor.identity[key] for key in ("name", "architecture", "weights_sha256")
+            key: extractor.description[key] for key in ("name", "architecture", "weights_sha256")
         },
     }
     return {name: about | entry for name, entry in entries.items()}

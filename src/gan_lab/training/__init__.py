@@ -3,6 +3,6 @@ config."""
 
 from gan_lab.errors import Diverged
 from gan_lab.training.ema import ExponentialMovingAverage
-from gan_lab.training.gan import GAN, Recipe
+from gan_lab.training.gan import GAN, TrainingSettings
 
-__all__ = ["GAN", "Diverged", "ExponentialMovingAverage", "Recipe"]
+__all__ = ["GAN", "Diverged", "ExponentialMovingAverage", "TrainingSettings"]

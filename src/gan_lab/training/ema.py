@@ -19,7 +19,7 @@ class ExponentialMovingAverage(nn.Module):
     def __init__(self, module: nn.Module, decay: float) -> None:
         super().__init__()
         self.decay = decay
-        self.average = copy.deepcopy(module).requires_grad_(False).eval()
+        self.average = copy.deepcopy(module).requires_grad_(requires_grad=False).eval()
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
@@ -36,4 +36,4 @@ class ExponentialMovingAverage(nn.Module):
 
     def train(self, mode: bool = True) -> ExponentialMovingAverage:
         """Stay in eval mode: Lightning switches every submodule to training."""
-        return super().train(False)
+        return super().train(mode=False)

@@ -29,7 +29,7 @@ Schedule = Callable[[int, int], float]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingSettings:
     """The numbers of a training run. Batch sizes are global: over all devices.
 
     critic batch: `batch_size` real and as many fake samples; generator batch:
@@ -115,7 +115,7 @@ class GAN(pl.LightningModule):
         generator_optimizer: OptimizerFactory,
         critic_optimizer: OptimizerFactory,
         schedule: Schedule,
-        recipe: Recipe,
+        settings: TrainingSettings,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -124,9 +124,9 @@ class GAN(pl.LightningModule):
         self.loss = loss
         self.penalty = penalty
         self.targets = targets
-        self.ema = ExponentialMovingAverage(generator, recipe.ema_decay)
+        self.ema = ExponentialMovingAverage(generator, settings.ema_decay)
         self.schedule = schedule
-        self.recipe = recipe
+        self.settings = settings
         self._critic_mixes_samples = any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules()
         )
@@ -163,17 +163,17 @@ class GAN(pl.LightningModule):
         """Draw, then n_critic critic steps on fresh real and fake batches, one generator step, one
         step of the EMA."""
         self._set_learning_rates(*self.trainer.optimizers)
-        rng = generator_for(self.recipe.seed, "step", self.generator_steps, self.device)
+        rng = generator_for(self.settings.seed, "step", self.generator_steps, self.device)
         draws = self.draw(*batch, rng)
         own = (
             f"global of rank {parallel.rank()}" if parallel.rank() else "global"
         )  # dropout and input noise
-        torch.manual_seed(fold(self.recipe.seed, own, self.generator_steps))
+        torch.manual_seed(fold(self.settings.seed, own, self.generator_steps))
         self.run_iteration(draws)
-        if self._sees_norm and self.recipe.is_logged(self.generator_steps + 1):
+        if self._sees_norm and self.settings.is_logged(self.generator_steps + 1):
             self._observe_norm(draws.real[-1], rng)
         self.generator_steps += 1
-        self.critic_steps += self.recipe.n_critic
+        self.critic_steps += self.settings.n_critic
 
     def draw(self, real: Tensor, labels: Tensor, rng: torch.Generator) -> Draws:
         """All that is random in an iteration on these real samples."""
@@ -181,14 +181,14 @@ class GAN(pl.LightningModule):
         for samples in real:
             fake.append(self._share_of_latent(len(samples) * parallel.world_size(), rng))
             noise.append(self.penalty.draw(samples, rng))
-        latent = self._share_of_latent(self.recipe.generator_batch_size, rng)
+        latent = self._share_of_latent(self.settings.generator_batch_size, rng)
         return Draws(real, labels, tuple(fake), tuple(noise), latent)
 
     def iterate(self, draws: Draws) -> None:
         """Algorithm 1 for one generator step."""
         generator_optimizer, critic_optimizer = self.trainer.optimizers
         with self._autocast():
-            for i in range(self.recipe.n_critic):
+            for i in range(self.settings.n_critic):
                 self._critic_step(
                     draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i], critic_optimizer
                 )
@@ -265,7 +265,7 @@ class GAN(pl.LightningModule):
     def latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """The generator's input, z ~ N(0, I) of shape (size, latent_dim), and the classes drawn
         with it, if any."""
-        z = torch.randn(size, self.recipe.latent_dim, generator=rng, device=self.device)
+        z = torch.randn(size, self.settings.latent_dim, generator=rng, device=self.device)
         return self.targets.draw(z, rng)
 
     def _share_of_latent(self, size: int, rng: torch.Generator) -> Latent:
@@ -277,7 +277,7 @@ class GAN(pl.LightningModule):
     def sampling_batch_size(self) -> int | None:
         """For a generator that samples with batch statistics, how many samples share them: as many
         as in training."""
-        return self.recipe.generator_batch_size if normalises_by_batch(self.generator) else None
+        return self.settings.generator_batch_size if normalises_by_batch(self.generator) else None
 
     @property
     def batch_norm_statistics(self) -> str:
@@ -344,7 +344,7 @@ class GAN(pl.LightningModule):
             yield
 
     def _set_learning_rates(self, *optimizers: torch.optim.Optimizer) -> None:
-        factor = self.schedule(self.generator_steps, self.recipe.max_generator_steps)
+        factor = self.schedule(self.generator_steps, self.settings.max_generator_steps)
         for optimizer, rates in zip(optimizers, self._base_rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 capturable.set_rate(group, rate * factor)

@@ -34,19 +34,19 @@ def by_class(gan: GAN, classes: Sequence[int], each: int, rng: torch.Generator) 
         raise UserError(
             f"{each} samples of each of {len(classes)} classes: ask for at least one of one"
         )
-    found: dict[int, list[Tensor]] = {which: [] for which in classes}
+    samples_of: dict[int, list[Tensor]] = {which: [] for which in classes}
     with undisturbed(gan):
         for _ in range(MOST_BATCHES):
-            if all(len(samples) >= each for samples in found.values()):
+            if all(len(samples) >= each for samples in samples_of.values()):
                 break
             samples, drawn = gan.sample(gan.sampling_batch_size or BATCH, rng)
             for sample, which in zip(
                 samples.float().cpu(), gan.classes_of(samples, drawn).tolist(), strict=True
             ):
-                if which in found and len(found[which]) < each:
-                    found[which].append(sample)
+                if which in samples_of and len(samples_of[which]) < each:
+                    samples_of[which].append(sample)
     empty = samples.new_empty((0, *samples.shape[1:]), device="cpu", dtype=torch.float32)
-    return [torch.stack(found[which]) if found[which] else empty for which in classes]
+    return [torch.stack(samples_of[which]) if samples_of[which] else empty for which in classes]
 
 
 def between(
@@ -70,17 +70,17 @@ def between(
     ends: dict[int, list[Tensor]] = {first: [], second: []}
     with undisturbed(gan):
         for _ in range(MOST_BATCHES):
-            if all(len(found) >= rows for found in ends.values()):
+            if all(len(inputs_of_class) >= rows for inputs_of_class in ends.values()):
                 break
             inputs, drawn = gan.latent(size, rng)
             classes = gan.classes_of(gan.ema(inputs), drawn)
-            for which, found in ends.items():
-                found.extend(inputs[classes == which])
-        for which, found in ends.items():
-            if len(found) < rows:
+            for which, inputs_of_class in ends.items():
+                inputs_of_class.extend(inputs[classes == which])
+        for which, inputs_of_class in ends.items():
+            if len(inputs_of_class) < rows:
                 raise UserError(
-                    f"class {which} came up {len(found)} times among {MOST_BATCHES * size} "
-                    "samples: too few"
+                    f"class {which} came up {len(inputs_of_class)} times among "
+                    f"{MOST_BATCHES * size} samples: too few"
                 )
         fraction = torch.linspace(0, 1, steps, device=gan.device)[:, None]
         lines = []

@@ -58,9 +58,9 @@ def _check_plain(state: Any, at_most: int) -> None:
         if depth > DEPTH or values > VALUES:
             raise ValueError("its containers are nested too deeply, or too large")
         if isinstance(value, Mapping):
-            waiting += [(one, depth + 1) for item in value.items() for one in item]
+            waiting += [(part, depth + 1) for item in value.items() for part in item]
         elif isinstance(value, list | tuple | set):
-            waiting += [(one, depth + 1) for one in value]
+            waiting += [(part, depth + 1) for part in value]
         elif isinstance(value, Tensor):
             if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
                 raise ValueError("a tensor is not dense")

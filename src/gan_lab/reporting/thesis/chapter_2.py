@@ -47,7 +47,7 @@ RECIPE = (
     *optimizer_settings(lr=2e-4, betas=[0.0, 0.9], eps=1e-8),
     *settings({"n_critic": 5, "batch_size": 64, "generator_batch_size": 128, "ema_decay": 0.99}),
     *settings({"architecture.latent_dim": 128, "trainer.precision": "32-true"}),
-    *settings({"loss.generator": "linear", "loss.alpha": 1.0}),
+    *settings({"loss.generator_objective": "linear", "loss.alpha": 1.0}),
     *settings({"penalty.region": "interpolates", "penalty.memory": 0, "penalty.one_sided": False}),
     Setting("config.penalty.target", 0.0, where=_OF_MAXGP),
     Setting("config.penalty.target", 1.0, where=_OF_GP),

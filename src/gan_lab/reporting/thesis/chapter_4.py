@@ -210,13 +210,13 @@ _RECIPE = (  # 4.B; the steps and the schedule are the author's program's
         {"architecture.latent_dim": 100, "architecture.noise": 0.1, "architecture.dropout": 0.3}
     ),
     *settings({"architecture.critic_batch_norm": True, "architecture.batch_norm_eps": 1e-3}),
-    Setting("config.architecture.extra_layer", True, where={"choices.labels": PREDEFINED}),
-    Setting("config.architecture.extra_layer", False, where={"choices.labels": DYNAMIC}),
+    Setting("config.architecture.extra_layer", thesis=True, where={"choices.labels": PREDEFINED}),
+    Setting("config.architecture.extra_layer", thesis=False, where={"choices.labels": DYNAMIC}),
     Setting("choices.schedule", "staircase"),
     *settings({"schedule.factor": 0.5, "schedule.every": 100_000}),
     *optimizer_settings(lr=4e-4, betas=[0.5, 0.999], eps=1e-8),
     *settings({"n_critic": 1, "batch_size": 100, "generator_batch_size": 100, "ema_decay": 0.0}),
-    *settings({"trainer.precision": "32-true", "dataset.labelled_fraction": 1.0}),
+    *settings({"trainer.precision": "32-true", "supervision.labelled_fraction": 1.0}),
     *settings({"loss.learned_fake_logit": False, "loss.classifier_weight": 0.1}),
 )
 _WIDE_RECIPE = tuple(replace(one, thesis=96) if one is _CRITIC_CHANNELS else one for one in _RECIPE)
