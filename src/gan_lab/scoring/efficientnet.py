@@ -60,32 +60,30 @@ class EfficientNetExtractor(Extractor):
 
     def __init__(self) -> None:
         weights = find_weights()
-        identity = {
-            "architecture": ARCHITECTURE,
-            "weights_sha256": WEIGHTS_SHA256,
-            "resize": RESIZE,
-        }
-        super().__init__(NAME, 1280, 1000, identity)
+        identity = {"architecture": ARCHITECTURE, "weights_sha256": WEIGHTS_SHA256}
+        super().__init__(NAME, 1280, 1000, identity | {"resize": RESIZE})
         self.network: Any = _network(weights)
 
     def forward(self, images: Tensor) -> Features:
-        """Features and logits, in passes of a few images: an image's do not depend on the batch.
+        """Compute features and logits, in passes of a few images.
 
-        On a CPU each pass takes one thread, and as many passes go on at once as torch has threads:
-        several threads on four images wait for one another, on a busy machine most of the time.
+        The features of an image do not depend on its batch.
         """
         if images.device.type != "cpu":
             passes = [self._pooled(part) for part in images.split(_GPU_PASS)]
         elif (threads := torch.get_num_threads()) == 1:
             passes = [self._pooled(part) for part in images.split(_CPU_PASS)]
+
+        # one thread for each pass, as many passes at once as torch has threads: several threads on
+        # four images wait for one another, on a busy machine most of the time
         else:
             with_gradient = torch.is_grad_enabled()
+            parts = images.split(_CPU_PASS)
             with ThreadPoolExecutor(
                 threads, initializer=torch.set_num_threads, initargs=(1,)
             ) as pool:
-                passes = list(
-                    pool.map(lambda part: self._alone(part, with_gradient), images.split(_CPU_PASS))
-                )
+                passes = list(pool.map(lambda part: self._alone(part, with_gradient), parts))
+
         features = torch.cat(passes)
         return Features(features, self.network._fc(features))
 
@@ -107,7 +105,7 @@ def preprocess(images: Tensor) -> Tensor:
 
 
 def find_weights() -> Path:
-    """The weights file of the installed package, without importing anything (0.1 s).
+    """Find the weights file of the installed package, without importing anything (0.1 s).
 
     Raises:
         UserError: a package is missing or of another version, or the file has another SHA-256.
@@ -127,10 +125,12 @@ def find_weights() -> Path:
     path = next((path for folder in folders if (path := _file_in(folder)).is_file()), None)
     if path is None:
         raise UserError(f"{_NEEDS} weights, and their package is damaged: {_REMEDY}")
-    found = sha256_of(path)
-    if found != WEIGHTS_SHA256:
+
+    # the numbers of other weights must not pass for these
+    digest = sha256_of(path)
+    if digest != WEIGHTS_SHA256:
         raise UserError(
-            f"{_NEEDS} weights of SHA-256 {WEIGHTS_SHA256[:16]}…, and {path} has {found[:16]}…: "
+            f"{_NEEDS} weights of SHA-256 {WEIGHTS_SHA256[:16]}…, and {path} has {digest[:16]}…: "
             f"reinstall its package: {_REMEDY}"
         )
     return path
