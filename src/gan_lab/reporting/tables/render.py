@@ -6,13 +6,27 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
+from gan_lab.files import write_atomically
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.terminal import visible
 
 # where GitHub would begin a link in a plain text
 _BARE_LINK = re.compile(r"(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def write_sheet(sheet: Sheet, place: Path) -> str:
+    """Write a sheet as <place>.md, <place>.csv and <place>.tex.
+
+    Returns:
+        The three names in one, "<place>.{md,csv,tex}".
+    """
+    renderers = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
+    for suffix, render in renderers.items():
+        write_atomically(place.with_name(f"{place.name}.{suffix}"), render(sheet))
+    return f"{place}.{{{','.join(renderers)}}}"
 
 
 def to_markdown(sheet: Sheet) -> str:
