@@ -10,8 +10,8 @@ optimizers  a step of each optimizer on the critic's parameters
 scores      IS, AM and FID beside the extractor's forward pass; memory of scoring
 data        drawing batches
 model       no measurement: FLOP and bytes of a generator step by part, from the sizes of the layers
-cells       generator steps a second of 1, 2, 4 and 8 runs at once (32 pixels, the first width and
-            precision)
+cells       generator steps a second of 1, 2, 4 and 8 runs at once (32 pixels; the first width,
+            the first precision)
 all         all of them
 
 Programs that are compared take turns in one process. Every figure says median, smallest and largest

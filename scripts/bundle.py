@@ -22,8 +22,8 @@ def main() -> None:
         if arguments.task == "pack":
             bundle.pack(arguments.data, arguments.campaign, arguments.runs, arguments.bundle)
             terminal.tell(
-                f"bundle: {arguments.bundle} (there: ./run.sh MINUTES OUT; here: make unbundle "
-                "ARCHIVE=OUT)"
+                f"bundle: {arguments.bundle} "
+                "(there: ./run.sh MINUTES OUT; here: make unbundle ARCHIVE=OUT)"
             )
         elif arguments.task == "run":
             began = time.time() if arguments.began is None else arguments.began

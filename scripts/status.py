@@ -62,8 +62,8 @@ def parsed(arguments: list[str]) -> tuple[Path, float | None]:
     fields = [argument for argument in arguments if argument not in folders]
     if len(folders) != 1:
         raise UserError(
-            f"name one folder, not {len(folders)}: python scripts/status.py SWEEP_DIR "
-            "[every=SECONDS]"
+            f"name one folder, not {len(folders)}: "
+            "python scripts/status.py SWEEP_DIR [every=SECONDS]"
         )
 
     # one field, so there is no parser

@@ -51,8 +51,8 @@ def baseline(value: Any) -> Mapping[str, Any] | None:
     name, colon, wanted = str(value).partition(":")
     if not colon:
         raise UserError(
-            f"baseline={value}: name a field of the rows and its value, as "
-            "baseline=loss:wasserstein"
+            f"baseline={value}: name a field of the rows and its value, "
+            "as baseline=loss:wasserstein"
         )
     return {name: wanted}
 

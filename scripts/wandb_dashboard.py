@@ -67,8 +67,8 @@ def score_names(folder: Path) -> tuple[list[str], list[str]]:
     final = sorted({name for record in content for name in record.get("scores") or {}})
     if not final:
         raise UserError(
-            f"runs={folder}: no record below it has scores; name a folder of finished runs, as "
-            "runs=outputs"
+            f"runs={folder}: no record below it has scores; "
+            "name a folder of finished runs, as runs=outputs"
         )
     return history, final
 

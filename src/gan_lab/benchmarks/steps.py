@@ -152,5 +152,5 @@ def fit(config: DictConfig, data: LoadedData, watching: Sequence[pl.Callback], s
 
 
 def device_of(config: DictConfig) -> torch.device:
-    """Where a config trains."""
+    """The device on which a config trains."""
     return build.trainer(config, [], [], tempfile.gettempdir()).strategy.root_device

@@ -82,8 +82,8 @@ def pack(data: Path, campaign: Path, runs: Path, bundle: Path) -> None:
     cells = read_campaign(campaign)
     if not data.is_dir():
         raise UserError(
-            f"--data {data} is no folder: unpack the data, and name the folder that campaign.yaml "
-            "calls data/NAME"
+            f"--data {data} is no folder: unpack the data, "
+            "and name the folder that campaign.yaml calls data/NAME"
         )
     if provenance.git_state()["dirty"] is not False:
         raise UserError("a bundle is of a commit: commit what has changed, then make it again")
@@ -108,8 +108,8 @@ def pack(data: Path, campaign: Path, runs: Path, bundle: Path) -> None:
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
         if size > BUNDLE_BYTES:
             raise UserError(
-                f"the bundle has {size / MIB:.1f} MiB, more than {BUNDLE_BYTES // MIB}: take "
-                "smaller data"
+                f"the bundle has {size / MIB:.1f} MiB, more than {BUNDLE_BYTES // MIB}: "
+                "take smaller data"
             )
         shutil.rmtree(bundle, ignore_errors=True)
         shutil.move(made, bundle)
@@ -134,8 +134,8 @@ def _build_wheels(folder: Path) -> None:
     compiled = [name for name in wheels if not re.search(r"-none-any\.whl$|-abi3-", name)]
     if compiled:
         raise UserError(
-            f"{compiled[0]} is compiled, and fits this Python alone: take it out of the bundle's "
-            "wheels"
+            f"{compiled[0]} is compiled, and fits this Python alone: "
+            "take it out of the bundle's wheels"
         )
 
 

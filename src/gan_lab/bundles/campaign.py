@@ -77,7 +77,7 @@ def _cells_of(entry: Any, path: Path) -> list[Cell]:
 
 
 def status_of(run_dir: Path) -> str | None:
-    """How far the run of a cell is, by its record; None where it has not begun."""
+    """The status of a cell's run, by its record; None where it has not begun."""
     return None if not (run_dir / folder.RECORD).exists() else str(records.read(run_dir)["status"])
 
 

@@ -146,7 +146,7 @@ def label(value: Any) -> str:
 
 
 def assigned(names: Sequence[str], key: Key) -> str:
-    """ "loss=exp, penalty=maxgp" of an axis and a key on it."""
+    """An axis and a key on it in words: "loss=exp, penalty=maxgp"."""
     return ", ".join(f"{name}={value}" for name, value in zip(names, key, strict=True))
 
 
@@ -164,7 +164,7 @@ def _rank(value: Any) -> tuple[int, float, str]:
 # Refusals -----------------------------------------------------------------------------------------
 
 
-def _check_fields(axes: Axes, found: Sequence[Record]) -> None:
+def _check_fields(axes: Axes, runs: Sequence[Record]) -> None:
     """Refuse axes by which these runs cannot be sorted.
 
     Raises:
@@ -173,7 +173,7 @@ def _check_fields(axes: Axes, found: Sequence[Record]) -> None:
     """
     # the fields in which these runs do differ are the best advice for whoever names none
     if not axes.rows:
-        known = ", ".join(_told_apart(found)) or "none but the seed"
+        known = ", ".join(_differences(runs)) or "none but the seed"
         raise UserError(
             f"rows is not set: name a field or a list, as rows=loss (these runs differ in: {known})"
         )
@@ -188,14 +188,14 @@ def _check_fields(axes: Axes, found: Sequence[Record]) -> None:
     # each field must have one plain value in a run; a misspelt one would make a single row "none"
     for option, names in (("rows", axes.rows), ("columns", axes.columns), ("facet", axes.facet)):
         for name in names:
-            _check_field(option, name, found)
+            _check_field(option, name, runs)
 
 
-def _check_field(option: str, name: str, found: Sequence[Record]) -> None:
+def _check_field(option: str, name: str, runs: Sequence[Record]) -> None:
     """Refuse a field that no run has, and one that stands for several. Raises UserError."""
-    values = [setting(record, name, ABSENT) for record in found]
-    if found and all(value is ABSENT for value in values):
-        close = difflib.get_close_matches(name, _names(found), n=3)
+    values = [setting(record, name, ABSENT) for record in runs]
+    if runs and all(value is ABSENT for value in values):
+        close = difflib.get_close_matches(name, _names(runs), n=3)
         meant = f"; did you mean {' or '.join(close)}?" if close else ""
         raise UserError(f"{option}={name}: no run has such a group or field{meant}")
 
@@ -208,10 +208,10 @@ def _check_field(option: str, name: str, found: Sequence[Record]) -> None:
         )
 
 
-def _names(found: Sequence[Record]) -> list[str]:
+def _names(runs: Sequence[Record]) -> list[str]:
     """Every group, and every field of a config."""
-    groups = {name for record in found for name in record["choices"]}
-    return sorted(groups | {name for record in found for name in _dotted(record["config"])})
+    groups = {name for record in runs for name in record["choices"]}
+    return sorted(groups | {name for record in runs for name in _dotted(record["config"])})
 
 
 def _dotted(node: Mapping[str, Any], path: str = "") -> list[str]:
@@ -225,7 +225,7 @@ def _dotted(node: Mapping[str, Any], path: str = "") -> list[str]:
     ]
 
 
-def _told_apart(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[str, list[Any]]:
+def _differences(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[str, list[Any]]:
     """{group or field: its values, each once} of what runs differ in, without the fields `but`.
 
     Where another option was chosen, its fields are no difference of their own.
@@ -242,14 +242,14 @@ def _told_apart(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[
 
 
 def _values(runs: Sequence[Record], name: str) -> list[Any]:
-    """What runs have as a field, each once."""
+    """The values that runs have as a field, each once."""
     return sorted(
         {label(value): value for value in (setting(record, name) for record in runs)}.values(),
         key=_rank,
     )
 
 
-def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
+def _check_alike(axes: Axes, panels: Sequence[Facet]) -> None:
     """Refuse runs of one cell that are no seeds of each other, or are one seed.
 
     Raises:
@@ -257,7 +257,7 @@ def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
     """
     cells = [
         (_where(axes, facet, place), [run.record for run in runs if run.is_whole])
-        for facet in found
+        for facet in panels
         for place, runs in facet.cells.items()
     ]
 
@@ -265,7 +265,7 @@ def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
     differing: dict[str, list[Any]] = {}
     examples: list[tuple[str, list[Record]]] = []
     for where, runs in cells:
-        differences = _told_apart(runs, ("seed", *axes.fields))
+        differences = _differences(runs, ("seed", *axes.fields))
         for name, values in differences.items():
             differing.setdefault(name, []).extend(values)
         if differences:
@@ -317,14 +317,14 @@ def _where(axes: Axes, facet: Facet, place: Place) -> str:
     return ", ".join(filter(None, (assigned(names, key) for names, key in parts)))
 
 
-def _check_data(found: Sequence[Record], extractors: Sequence[str]) -> None:
+def _check_data(runs: Sequence[Record], extractors: Sequence[str]) -> None:
     """Refuse runs that name one data set and have two, or scores of it by two extractors.
 
     Raises:
         UserError: names both and how to select one.
     """
     by_name: dict[str, list[Record]] = {}
-    for record in found:
+    for record in runs:
         by_name.setdefault(str(record["dataset"]["name"]), []).append(record)
     for mine in by_name.values():
         check_same_field(mine, "dataset.content_hash")
@@ -332,20 +332,20 @@ def _check_data(found: Sequence[Record], extractors: Sequence[str]) -> None:
             check_same_extractor(mine, dotted)
 
 
-def also_differing(axes: Axes, found: Sequence[Record]) -> dict[str, list[Any]]:
+def also_differing(axes: Axes, runs: Sequence[Record]) -> dict[str, list[Any]]:
     """Collect what runs of different cells differ in besides the axes, as {field: values}.
 
     No cell averages over it, but whoever compares two of them must know it.
     """
-    differences = _told_apart(found, ("seed", *axes.fields))
+    differences = _differences(runs, ("seed", *axes.fields))
 
     # what only some options of a group on an axis have belongs to them; what all of them have is
     # another difference, but for their names
-    groups = {name for name in axes.fields for record in found if name in record["choices"]}
-    for name in (dotted.removeprefix("config.") for dotted in differing_fields(found)):
+    groups = {name for name in axes.fields for record in runs if name in record["choices"]}
+    for name in (dotted.removeprefix("config.") for dotted in differing_fields(runs)):
         root, last = name.split(".")[0], name.split(".")[-1]
         if root not in groups or last in ("name", "_target_") or name in axes.fields:
             continue
-        if all(field(record, f"config.{name}", ABSENT) is not ABSENT for record in found):
-            differences[name] = _values(found, name)
+        if all(field(record, f"config.{name}", ABSENT) is not ABSENT for record in runs):
+            differences[name] = _values(runs, name)
     return differences

@@ -15,21 +15,12 @@ from gan_lab.records import folder as names
 
 Record = dict[str, Any]  # records.Content
 _REQUIRED = (
-    "run_id",
-    "config.seed",
-    "seed",
-    "choices.loss",
-    "choices.penalty",
-    "dataset.name",
-    "dataset.content_hash",
+    *("run_id", "config.seed", "seed", "choices.loss", "choices.penalty"),
+    *("dataset.name", "dataset.content_hash"),
 )
 _PLACES = (
-    "run_dir",
-    "resume",
-    "data_cache",
-    "dataset.root",
-    "evaluation.weights",
-    "evaluation.extractor.weights",
+    *("run_dir", "resume", "data_cache", "dataset.root"),
+    *("evaluation.weights", "evaluation.extractor.weights"),
 )
 ABSENT = object()
 """In place of a value that a record does not have."""
@@ -88,11 +79,11 @@ def read_records(
     return selected(content, select)
 
 
-def selected(found: Sequence[Record], select: Mapping[str, Any] | None) -> list[Record]:
+def selected(content: Sequence[Record], select: Mapping[str, Any] | None) -> list[Record]:
     """Choose the records whose fields hold what `select` asks for, in their order.
 
     Args:
-        found: the records.
+        content: the records.
         select: {field as `setting` takes it: value, or a list of values}; the value None stands for
             records without the field.
 
@@ -106,7 +97,7 @@ def selected(found: Sequence[Record], select: Mapping[str, Any] | None) -> list[
         )
 
     # one field after the other, so that a refusal names the one that leaves nothing
-    kept = list(found)
+    kept = list(content)
     for name, wanted in (select or {}).items():
         if kept and all(setting(record, str(name), ABSENT) is ABSENT for record in kept):
             raise UserError(
@@ -339,7 +330,7 @@ _PLACE = re.compile(
 
 def _shorten(value: Any) -> Any:
     if isinstance(value, str):
-        return _PLACE.sub(lambda found: found["address"] or found["last"], value)
+        return _PLACE.sub(lambda place: place["address"] or place["last"], value)
     if isinstance(value, dict):
         return {key: _shorten(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -86,9 +86,8 @@ def check_seeds(where: str, runs: Sequence[Record]) -> None:
         twin = by_seed.setdefault(record["seed"], record)
         if twin is not record:
             raise UserError(
-                f"{where}, seed {record['seed']}: runs {twin['run_id']} and "
-                f"{record['run_id']} are the same cell; delete one record, or select by run_id or "
-                "git.sha"
+                f"{where}, seed {record['seed']}: runs {twin['run_id']} and {record['run_id']} "
+                "are the same cell; delete one record, or select by run_id or git.sha"
             )
 
 

@@ -35,12 +35,12 @@ def outcomes(runs: Sequence[Run], left_out: Sequence[Record], seeds: int | None)
 
 
 def known_seeds(runs: Sequence[Run]) -> set[int]:
-    """Those that runs were asked for."""
+    """The seeds that runs were asked for."""
     return {run.record["seed"] for run in runs if run.record["seed"] is not None}
 
 
 def outcomes_text(counts: Mapping[str, int]) -> str:
-    """ "1 diverged, 2 missing"; empty where every seed is in the mean."""
+    """Outcomes in words: "1 diverged, 2 missing"; empty where every seed is in the mean."""
     return ", ".join(
         f"{count} {_IN_WORDS.get(name, name)}" for name, count in counts.items() if count
     )

@@ -125,8 +125,8 @@ def _records_below(folder: Path) -> list[tuple[Path, bool]]:
     """
     if not folder.is_dir():
         raise UserError(
-            f"{folder}: there is no such folder; name one of run directories, or of collected "
-            "records"
+            f"{folder}: there is no such folder; "
+            "name one of run directories, or of collected records"
         )
 
     # run directories first: files beside them, as those of a sweep, are no collected records
@@ -137,8 +137,8 @@ def _records_below(folder: Path) -> list[tuple[Path, bool]]:
     collected = sorted(folder.glob("*.json"))
     if not collected and not _waiting(folder):
         raise UserError(
-            f"{folder}: there is no {names.RECORD} below it, and no collected record in it; name a "
-            "folder of run directories"
+            f"{folder}: there is no {names.RECORD} below it, and no collected record in it; "
+            "name a folder of run directories"
         )
     return [(path, False) for path in collected]
 
@@ -178,8 +178,8 @@ def _without_record(
     """
     if "unfinished" not in allow:
         raise UserError(
-            f"{run_dir}: unfinished: it is {status}, without a record; train it, or add "
-            "allow=[unfinished]"
+            f"{run_dir}: unfinished: it is {status}, without a record; "
+            "train it, or add allow=[unfinished]"
         )
 
     # no more than tables read of a run without scores

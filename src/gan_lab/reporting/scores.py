@@ -35,9 +35,11 @@ def samples_and_extractor(name: str) -> tuple[str, str]:
 
 
 def sizes(name: str) -> tuple[int, int]:
-    """Samples and parts of a score's name: (2000, 10) of is_classifier_2k_10x.
+    """Samples and parts of a score's name; one that says nothing of parts has 1.
 
-    A name that says nothing of parts has 1.
+    Example:
+        >>> sizes("is_classifier_2k_10x"), sizes("fid_classifier_10k_train")
+        ((2000, 10), (10000, 1))
     """
     samples = samples_and_extractor(name)[1]
     count = (
@@ -121,7 +123,7 @@ class Protocol:
 
     @property
     def network(self) -> str:
-        """ "architecture ResNetClassifier (width 32), weights 9d467df3551e", or "no network"."""
+        """As "architecture ResNetClassifier (width 32), weights 9d467df3551e", or "no network"."""
         if self.weights_sha256 is None:
             return "no network"
         return f"architecture {self.architecture}, weights {self.weights_sha256[:12]}"
@@ -148,7 +150,7 @@ def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
 
 
 def _in_words(architecture: Any) -> str:
-    """ "ResNetClassifier (width 32)" of {"name": "ResNetClassifier", "width": 32}.
+    """{"name": "ResNetClassifier", "width": 32} in words: "ResNetClassifier (width 32)".
 
     A text stays as it is.
     """

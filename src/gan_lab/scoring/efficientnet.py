@@ -51,8 +51,7 @@ class EfficientNetExtractor(Extractor):
     poor on images enlarged from 32 pixels, so no score is made of them (`features_only`).
 
     Raises:
-        UserError: a package is missing or of another version, or its weights are not the ones
-            meant.
+        UserError: a package is missing or of another version, or it has other weights.
     Source: Tan & Le 2019 (arXiv:1905.11946).
     """
 

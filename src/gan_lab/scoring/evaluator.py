@@ -144,8 +144,7 @@ class Evaluator:
     ) -> dict[str, Entry]:
         """Score any `samples` images; `sample(b)` is their b-th batch, see `score_samples`.
 
-        MS-SSIM has beside it, as `real` and `real_per_class`, that of real images in their true
-        classes.
+        MS-SSIM has that of real images in their true classes beside it: `real`, `real_per_class`.
         """
         marginal = self.references["train"].marginal
         entries = score_samples(
@@ -210,8 +209,7 @@ class Evaluator:
 
 
 def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, Any]:
-    """What the statistics of real images depend on; they are computed anew when any of it
-    changes."""
+    """The facts that decide the statistics of real images: another one makes them anew."""
     identity = extractor.identity
     return {
         "data": content,

@@ -60,7 +60,7 @@ class OwnClassifier:
 
     @property
     def architecture(self) -> Any:
-        """How its identity calls it; known before it is made."""
+        """Its name in its identity; known before it is made."""
         if self.weights is not None:
             return check_file(self.weights, self.sha256)["architecture"]
         return architecture_of(self.recipe)
@@ -102,7 +102,7 @@ class Inception:
 
     @property
     def architecture(self) -> Any:
-        """How its identity calls it."""
+        """Its name in its identity."""
         return INCEPTION
 
     def make(
@@ -127,7 +127,7 @@ class EfficientNet:
 
     @property
     def architecture(self) -> Any:
-        """How its identity calls it."""
+        """Its name in its identity."""
         return efficientnet.ARCHITECTURE
 
     def make(

@@ -67,8 +67,7 @@ def curves(
     """Make the curves of some lines of a design on one data set.
 
     They are at the penalty weight that the table shows (cells.cell); where the design has no choice
-    of weights, every run with a history is in them. Only steps at which every seed was scored are
-    kept.
+    of weights, every run with a history is in them. A step is kept where every seed was scored.
 
     Args:
         design: the table.

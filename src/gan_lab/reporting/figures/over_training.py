@@ -159,7 +159,7 @@ def _heading(
 
 
 def _size(kind: Kind, name: str) -> str:
-    """ "2,000 samples in splits of 200 (thesis: 50,000)" of a score's name."""
+    """The size in a score's name, as "2,000 samples in splits of 200 (thesis: 50,000)"."""
     count, parts = sizes(name)
     ours = f"{count:,} samples" + (f" in splits of {count // parts:,}" if parts > 1 else "")
     thesis = int((kind.samples or "0k").removesuffix("k")) * 1000
@@ -195,9 +195,9 @@ def _shown(
     )
 
 
-def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None:
+def _draw_curves(axes: Axes, shown: Sequence[Curve], quantity: Quantity) -> None:
     # the legend says λ and seeds: two curves may rest on different numbers of runs
-    for curve in found:
+    for curve in shown:
         key, seeds = curve.line.key, len(curve.weight.scored)
         style: dict[str, Any] = {"color": COLOURS[key], "linestyle": DASHES.get(key, "-")}
         weight = "" if curve.weight.weight is None else f", λ = {weight_text(curve.weight.weight)}"
@@ -211,12 +211,12 @@ def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None
         )
 
     # a panel without a run says so: it is no error beside panels that have some
-    if found:
-        axes.set_ylabel(quantity.words or found[0].name)
+    if shown:
+        axes.set_ylabel(quantity.words or shown[0].name)
         step_axis(axes)
     else:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center")
-    if found and quantity.kind.key == "fid":
+    if shown and quantity.kind.key == "fid":
         log_scale(axes)
     plain_axes(axes)
 

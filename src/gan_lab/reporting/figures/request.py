@@ -58,5 +58,5 @@ class Request:
 
 
 def label(key: str) -> str:
-    """How legends call the loss `key` of Table 2-2: its formula."""
+    """The formula by which legends call the loss `key` of Table 2-2."""
     return LINES[key].text

@@ -134,8 +134,9 @@ def _row(record: Record, path: Path, samples: Samples) -> dict[str, Any]:
 
 
 def _in_words(model: tuple[str, str, str]) -> str:
-    """ "AM-GAN, dynamic labels"; GAN and LabelGAN have no target labels in either column."""
+    """A model in words: "AM-GAN, dynamic labels"."""
     loss, column, name = model
+    # these two have no target labels in either column
     if loss in ("gan", "label_gan"):
         return f"{name}, the network of {column} labels"
     return f"{name}, {column} labels"

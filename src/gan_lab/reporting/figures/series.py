@@ -19,8 +19,7 @@ from gan_lab.reporting.tables.statistics import estimate
 
 Array = NDArray[np.float64]
 Series = Sequence[tuple[int, Any]]
-"""(generator step, number) of one run; a number that is not finite may be a text, as in a
-record."""
+"""(generator step, number) of one run; one that is not finite may be a text, as in a record."""
 
 _FILE_BYTES = 2**30  # of metrics.jsonl, millions of lines
 _LINE_BYTES = 2**20
@@ -110,5 +109,5 @@ def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _whole(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Those that end."""
+    """The lines that end."""
     return (line for line in lines if line.endswith(b"\n"))

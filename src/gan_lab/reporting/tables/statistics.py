@@ -15,8 +15,7 @@ class Estimate:
 
     Attributes:
         mean: over the seeds.
-        half_width: of the interval; None where one seed gives none, nan where some value is not
-            finite.
+        half_width: of the interval; None of one seed, nan where some value is not finite.
         n: of a difference of two means, the number of seeds of the smaller group; of real data,
             which no seed changes, 0.
     """

@@ -79,15 +79,13 @@ def sweep_table(
         found: the runs, in any order.
         axes: the fields that tell cells apart; the runs of a cell are its seeds.
         scores: names, or how they begin where that is enough; a block each.
-        baseline: {field of the rows: value} of the row that the others are compared with; None: no
-            comparison.
+        baseline: {field of the rows: value} of the row to compare the others with, or None.
 
     Returns:
         The means over finished runs with Student's interval, and the differences with Welch's.
 
     Raises:
-        UserError: for an unknown score or baseline, and where runs may not stand together (see
-            axes.facets).
+        UserError: for an unknown score or baseline, and for what axes.facets refuses.
     """
     # whole names of the scores; one that two abbreviations mean stands once
     known = names_in(found.records, "scores")

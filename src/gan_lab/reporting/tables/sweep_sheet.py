@@ -156,7 +156,7 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
 
 
 def _text(cell: SweepCell) -> str:
-    """ "8.03 ± 0.12, n = 3; 1 diverged, 1 missing"."""
+    """A cell in words: "8.03 ± 0.12, n = 3; 1 diverged, 1 missing"."""
     if not cell.scored and not cell.left_out:
         return NO_RUN
     mean = NOTHING

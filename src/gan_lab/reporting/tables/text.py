@@ -28,7 +28,8 @@ def number(value: float, beside: float | None = None) -> str:
 
 
 def interval(value: Estimate) -> str:
-    """ "8.03 ± 0.12", or that one seed gives no interval; of real data the number alone."""
+    """A mean in words: "8.03 ± 0.12", or that one seed gives no interval."""
+    # real data, which no seed changes
     if value.n == 0:
         return number(value.mean)
     if value.half_width is None:

@@ -49,9 +49,9 @@ class Cell:
     scores: Mapping[str, Score | None]  # by Kind.key
 
 
-def runs_of(found: Sequence[Record], dataset: str) -> list[Record]:
+def runs_of(content: Sequence[Record], dataset: str) -> list[Record]:
     """The records on a data set, under any of its names."""
-    return [record for record in found if canonical(record["dataset"]["name"]) == dataset]
+    return [record for record in content if canonical(record["dataset"]["name"]) == dataset]
 
 
 def canonical(dataset: str) -> str:

@@ -57,8 +57,7 @@ class Kind:
         architecture: a part of the name of the thesis's network; None: not compared.
         parts: the thesis's splits or chunks; None: not compared.
         variants: other words of the name.
-        counts: the things that further words of the name count ("5pairs"), and the thesis's
-            numbers.
+        counts: {thing that further words of the name count ("5pairs"): the thesis's number}.
     """
 
     key: str

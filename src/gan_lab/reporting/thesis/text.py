@@ -123,7 +123,7 @@ def _in_variants(kind: Kind, protocol: Protocol) -> str:
 
 
 def published_text(value: Published | None) -> str:
-    """ "8.03 ± 0.03" with the decimals of the thesis, "0.35" where it gives no ±."""
+    """A published number with the thesis's decimals: "8.03 ± 0.03", or "0.35" without a ±."""
     if value is None:
         return NOTHING
     numbers = [number for number in (value.value, value.std) if number is not None]
