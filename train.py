@@ -19,6 +19,7 @@ config.register()
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> None:
     """Compose, check, import torch, run."""
+    # relative, as the user would type it
     hydra_config = HydraConfig.get()
     run_dir = Path(os.path.relpath(hydra_config.runtime.output_dir))
     with entry.refusing(run_dir):

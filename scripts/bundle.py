@@ -19,12 +19,15 @@ def main() -> None:
     """Parse, and do one of the three."""
     arguments = parsed()
     try:
+        # at home
         if arguments.task == "pack":
             bundle.pack(arguments.data, arguments.campaign, arguments.runs, arguments.bundle)
             terminal.tell(
                 f"bundle: {arguments.bundle} "
                 "(there: ./run.sh MINUTES OUT; here: make unbundle ARCHIVE=OUT)"
             )
+
+        # there; the minutes count from the start of run.sh, which installs before it calls this
         elif arguments.task == "run":
             began = time.time() if arguments.began is None else arguments.began
             bundle.run(arguments.minutes, arguments.out, began, arguments.only)

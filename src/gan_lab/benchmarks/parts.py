@@ -39,6 +39,7 @@ def penalties(
         works[option] = _critic_gradients(gan, config.batch_size)
     seconds = _in_turns(works, rounds)
 
+    # round by round: the time of a loss without a penalty is part of each
     added = {
         option: [mine - its for mine, its in zip(values, seconds["none"], strict=True)]
         for option, values in seconds.items()

@@ -127,6 +127,10 @@ def label(value: Any) -> str:
     """A value as it is typed: 1 for 1.0, "true", "[0, 0.9]".
 
     "none" stands for null and for a field that a run lacks.
+
+    Example:
+        >>> label(1.0), label(True), label([0.0, 0.9]), label(None)
+        ('1', 'true', '[0, 0.9]', 'none')
     """
     if value is None:
         return "none"

@@ -81,6 +81,7 @@ def check_seeds(where: str, runs: Sequence[Record]) -> None:
     Raises:
         UserError: begins with `where` and names both.
     """
+    # a run that was trained again would count twice in the mean
     by_seed: dict[int, Record] = {}
     for record in runs:
         twin = by_seed.setdefault(record["seed"], record)

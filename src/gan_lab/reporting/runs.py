@@ -148,7 +148,7 @@ def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
     record = records.read(path.parent).content if is_run_dir else records.read_content(path)
     run_dir = path.parent if is_run_dir else None
 
-    # a process that a job failed to start, or that died early, left its command line and no config
+    # a run that ended before it had a config left its command line alone
     if "config" not in record and record.get("status") in records.STATUSES:
         overrides = [part for part in record.get("command") or [] if "=" in part]
         return _without_record(

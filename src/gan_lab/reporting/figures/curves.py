@@ -125,6 +125,7 @@ def _curve(line: Line, weight: Weight, name: str) -> Curve | None:
     if not len(steps):
         return None
 
+    # the band is the range of the seeds, as the legend says
     return Curve(
         line=line,
         weight=weight,

@@ -41,6 +41,8 @@ def draw(name: str, out: Path, request: Request) -> list[Path]:
     """
     if name not in FIGURES:
         raise UserError(f"figure={name}: there is no such figure (there are: {', '.join(FIGURES)})")
+
+    # a figure of other data sets than the thesis's has their names in its own
     drawing = FIGURES[name](request)
     stem = safe_name("_".join(["figure", name.replace("-", "_"), *drawing.of]))
     return write_figure(drawing, out, stem, has_formulas=name in _OF_FORMULAS)

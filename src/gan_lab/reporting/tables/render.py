@@ -156,5 +156,10 @@ _TEX = {
 
 
 def latex_text(text: str) -> str:
-    """Text in which LaTeX finds no command."""
+    r"""Text in which LaTeX finds no command.
+
+    Example:
+        >>> print(latex_text("penalty_weight 50% ± 1"))
+        penalty\_weight 50\% $\pm$ 1
+    """
     return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match[0]], _in_one_line(text))

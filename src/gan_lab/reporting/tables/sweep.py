@@ -158,6 +158,7 @@ def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
         is_scored = run.record["status"] == "finished" and has_score(run.record, [score])
         (scored if is_scored else left_out).append(run.record)
 
+    # without a scored run the cell still says what became of its seeds
     values = tuple(score_value(record, score) for record in scored)
     return SweepCell(
         scored=tuple(scored),

@@ -19,6 +19,10 @@ def number(value: float, beside: float | None = None) -> str:
     """Round a number to two decimals from 1 on, to three significant digits below.
 
     beside: another number whose decimals it takes, unless that leaves nothing of it.
+
+    Example:
+        >>> number(15.6389), number(0.012345), number(0.1234, beside=15.64)
+        ('15.64', '0.0123', '0.12')
     """
     scale = abs(value if beside is None else beside)
     if not math.isfinite(value) or not math.isfinite(scale) or scale == 0:

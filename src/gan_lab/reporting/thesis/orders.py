@@ -43,6 +43,8 @@ def comparisons(design: Design, part: Part) -> list[Comparison]:
     for order in design.orders:
         # a line has a cell in each column of labels, in the same order
         pairs = zip(_cells(part.cells, order.better), _cells(part.cells, order.worse), strict=True)
+
+        # an order of one score need not be one of another
         for better, worse in pairs:
             kinds = [
                 kind

@@ -59,6 +59,8 @@ def _section(design: Design, part: Part) -> Section:
 
     # a page has no room for the last columns: LaTeX has them in lines below
     above = headings(design, part)
+    below = [_below(design, cell) for cell in part.cells if cell.searched]
+
     return Section(
         title=part.title,
         caption=f"Table {design.number}, {part.title}",
@@ -67,7 +69,7 @@ def _section(design: Design, part: Part) -> Section:
         rows=tuple(_row(design, part, cell) for cell in part.cells),
         latex=tuple(cell.line.latex for cell in part.cells),
         left_out=_LEFT_OUT,
-        below=(*above, *(_below(design, cell) for cell in part.cells if cell.searched)),
+        below=(*above, *below),
     )
 
 
@@ -169,6 +171,7 @@ def _apart(design: Design, dataset: str) -> Section:
         numbers = [published_text(line.published[kind.key].get(dataset)) for kind in kinds]
         rows.append((*_heads(design, line), *numbers))
 
+    # the title says it, because the sections before have no published numbers
     title = f"{DATASETS[dataset]}, published (other data than above: not a comparison)"
     return Section(
         title=title,
