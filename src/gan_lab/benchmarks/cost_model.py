@@ -44,7 +44,7 @@ class Convolution:
 
     @property
     def weights(self) -> int:
-        """Numbers of its kernel as it is stored: 3×3, also where pooling makes 4×4 of it."""
+        """Numbers of its kernel as it is stored: 3×3 also where pooling or upsampling makes 4×4."""
         return self.inputs * self.outputs * (9 if self.taps == 16 else self.taps)
 
 
