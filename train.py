@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 
 from gan_lab import config
 from gan_lab.commands import entry
-from gan_lab.errors import UserError
 from gan_lab.interrupts import waits_for_imports
 from gan_lab.sweeps.devices import check_devices_of_job
 
@@ -20,20 +19,21 @@ config.register()
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> None:
     """Compose, check, import torch, run."""
-    run_dir = Path(os.path.relpath(HydraConfig.get().runtime.output_dir))
-    try:
+    # relative, as the user would type it
+    hydra_config = HydraConfig.get()
+    run_dir = Path(os.path.relpath(hydra_config.runtime.output_dir))
+    with entry.refusing(run_dir):
         if cfg.resume is not None:
-            cfg = config.resumed(cfg, HydraConfig.get().overrides.task, run_dir)
+            cfg = config.resumed(cfg, hydra_config.overrides.task, run_dir)
         config.check(cfg)
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
-            choices, overrides = HydraConfig.get().runtime.choices, HydraConfig.get().overrides.task
-            check_devices_of_job(cfg, choices["hydra/launcher"], overrides, run_dir)
+        if hydra_config.mode == RunMode.MULTIRUN:
+            launcher = hydra_config.runtime.choices["hydra/launcher"]
+            check_devices_of_job(cfg, launcher, hydra_config.overrides.task, run_dir)
+
         with waits_for_imports():
             from gan_lab.runs.train import train  # torch: 3 s
 
         train(cfg, run_dir)
-    except UserError as error:
-        raise entry.refuse(error, run_dir) from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Write docs/record.md from the types in gan_lab.records.record: `python docs/generate_record.py`.
+"""Write docs/record.md from the types in gan_lab.records.record.
+
+`python docs/generate_record.py`
 
 The types, their docstrings and the comments at the end of their fields are the only place where a
 record is described. A test fails while the page is another one than this program writes.
@@ -58,16 +60,16 @@ WORDS = {
 
 @dataclass
 class Shape:
-    """A TypedDict of the source: its docstring and its fields, (name, type, comment, whether it is
-    always there)."""
+    """A TypedDict of the source."""
 
     name: str
-    text: str
+    text: str  # its docstring
+    # (name, type, comment, whether it is always there)
     fields: list[tuple[str, ast.expr, str, bool]] = field(default_factory=list)
 
 
 def comments(source: bytes) -> dict[int, str]:
-    """{line: the comment at its end}."""
+    """{line: the comment at its end} of a source."""
     tokens = tokenize.tokenize(BytesIO(source).readline)
     return {
         token.start[0]: token.string.lstrip("# ")
@@ -77,65 +79,68 @@ def comments(source: bytes) -> dict[int, str]:
 
 
 def shapes(source: bytes) -> dict[str, Shape]:
-    """The TypedDicts by name; one whose name begins with _ lends its fields to those that inherit
-    from it."""
-    said = comments(source)
-    found: dict[str, Shape] = {}
+    """Find the TypedDicts of a source, by name."""
+    comment_of = comments(source)
+    known: dict[str, Shape] = {}
     for node in ast.parse(source).body:
-        if not isinstance(node, ast.ClassDef) or not _is_typed_dict(node, found):
+        if not isinstance(node, ast.ClassDef) or not _is_typed_dict(node, known):
             continue
+
+        # the fields of its base classes, which stand before it, come first
         shape = Shape(node.name, " ".join((ast.get_docstring(node) or "").split()))
         for base in node.bases:
-            shape.fields += (
-                found[base.id].fields if isinstance(base, ast.Name) and base.id in found else []
-            )
+            if isinstance(base, ast.Name) and base.id in known:
+                shape.fields += known[base.id].fields
+
+        # its own fields; a class that is not total has none that is always there
         is_total = not any(keyword.arg == "total" for keyword in node.keywords)
         for item in node.body:
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-                comment = said.get(item.end_lineno or 0, "")
+                comment = comment_of.get(item.end_lineno or 0, "")
                 shape.fields.append((item.target.id, item.annotation, comment, is_total))
-        found[node.name] = shape
-    return found
+        known[node.name] = shape
+    return known
 
 
-def _is_typed_dict(node: ast.ClassDef, found: dict[str, Shape]) -> bool:
+def _is_typed_dict(node: ast.ClassDef, known: dict[str, Shape]) -> bool:
     return any(
-        isinstance(base, ast.Name) and (base.id == "TypedDict" or base.id in found)
+        isinstance(base, ast.Name) and (base.id == "TypedDict" or base.id in known)
         for base in node.bases
     )
 
 
 def constants(source: bytes) -> dict[str, tuple[str, ...]]:
     """{name: strings} of the tuples of strings at the top of the source."""
-    found = {}
+    tuples = {}
     for node in ast.parse(source).body:
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Tuple)
-            and isinstance(node.targets[0], ast.Name)
-        ):
-            found[node.targets[0].id] = tuple(
-                item.value for item in node.value.elts if isinstance(item, ast.Constant)
-            )
-    return found
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
+            continue
+        if isinstance(name := node.targets[0], ast.Name):
+            items = node.value.elts
+            tuples[name.id] = tuple(item.value for item in items if isinstance(item, ast.Constant))
+    return tuples
 
 
 def in_words(annotation: ast.expr, known: dict[str, Shape]) -> str:
     """A type as JSON has it, with links to the objects that the page describes."""
+    # "int | None"
     if isinstance(annotation, ast.BinOp):
         return f"{in_words(annotation.left, known)} or {in_words(annotation.right, known)}"
     if isinstance(annotation, ast.Constant) and annotation.value is None:
         return "null"
+
+    # "dict[str, Any]"; the key of an object is always a string
     if isinstance(annotation, ast.Subscript) and isinstance(annotation.value, ast.Name):
-        inner = (
-            annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
-        )
+        content = annotation.slice
+        inner = content.elts if isinstance(content, ast.Tuple) else [content]
         parts = [in_words(item, known) for item in inner]
         if annotation.value.id == "dict":
             return f"object, each value: {parts[1]}"
         if annotation.value.id == "tuple":
             return f"[{', '.join(parts)}]"
         return f"list of {parts[0]}"
+
+    # a name, of another object of the page or of a plain type
     name = ast.unparse(annotation)
     return f"[{name}](#{name.lower()})" if name in known else WORDS[name]
 
@@ -149,7 +154,9 @@ def mentioned(shape: Shape, known: dict[str, Shape]) -> Iterator[str]:
 
 
 def page(source: bytes) -> str:
-    """The page for a source of records."""
+    """Write the page for a source of records."""
+    # objects in the order in which the page mentions them; a name that begins with _ only lends
+    # its fields
     known = {name: shape for name, shape in shapes(source).items() if not name.startswith("_")}
     order, waiting = [], ["Content"]
     while waiting:
@@ -158,6 +165,7 @@ def page(source: bytes) -> str:
             order.append(name)
             waiting += mentioned(known[name], known)
 
+    # the values of a constant stand where its name is mentioned
     named = constants(source)
     parts = [TOP]
     for name in order:

@@ -1,5 +1,6 @@
-"""`python scripts/benchmark.py step`: what gan_lab's parts cost on this machine, beside other ways
-to do the same.
+"""Measure the costs of gan_lab's parts on this machine, beside other ways to do the same.
+
+`python scripts/benchmark.py step`
 
 step        seconds of a generator step under the Trainer, beside a bare loop of the same step
             (exp + maxgp, fp32) and a WGAN-GP step as public frameworks write it; FLOP/s beside the
@@ -9,8 +10,8 @@ optimizers  a step of each optimizer on the critic's parameters
 scores      IS, AM and FID beside the extractor's forward pass; memory of scoring
 data        drawing batches
 model       no measurement: FLOP and bytes of a generator step by part, from the sizes of the layers
-cells       generator steps a second of 1, 2, 4 and 8 runs at once (32 pixels, the first width and
-            precision)
+cells       generator steps a second of 1, 2, 4 and 8 runs at once (32 pixels; the first width,
+            the first precision)
 all         all of them
 
 Programs that are compared take turns in one process. Every figure says median, smallest and largest
@@ -43,54 +44,52 @@ WHAT = ("model", "step", "penalties", "optimizers", "scores", "data", "cells")
 
 def main() -> None:
     """Parse, measure, print, keep."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", choices=[*WHAT, "all"])
-    parser.add_argument(
-        "--side", type=int, default=None, help="pixels; default: the embedded digits, which have 8"
-    )
-    parser.add_argument("--channels", type=int, nargs="*", default=[32, 128], help="network widths")
-    parser.add_argument("--precision", nargs="*", default=["32-true"], help="32-true, bf16-mixed")
-    parser.add_argument(
-        "--steps", type=int, default=None, help="generator steps a round (default: about 4 s)"
-    )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--loss", default="exp", help="of step")
-    parser.add_argument("--penalty", default="maxgp", help="of step")
-    parser.add_argument("--n-critic", type=int, default=5)
-    parser.add_argument("--against", nargs="*", default=["bare", "peer"], help="of bare and peer")
-    parser.add_argument(
-        "--cells", type=int, nargs="*", default=[1, 2, 4, 8], help="of cells: how many at once"
-    )
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=20,
-        help="of cells: how long each number of them is measured",
-    )
-    parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument(
-        "--json",
-        type=Path,
-        default=None,
-        help="a file for every figure, with hardware and versions",
-    )
-    arguments = parser.parse_args()
+    arguments = parsed()
     quiet_lightning()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    asked = WHAT if arguments.what == "all" else (arguments.what,)
-    told: dict[str, Any] = {"machine": measuring.machine()}
+
+    # figures mean nothing without the machine that they are of
+    measured = WHAT if arguments.what == "all" else (arguments.what,)
+    figures: dict[str, Any] = {"machine": measuring.machine()}
     with host.prepared():
-        for what in asked:
-            told[what] = MEASURED[what](arguments)
+        for what in measured:
+            figures[what] = MEASURED[what](arguments)
     if arguments.json:
-        write_atomically(arguments.json, json.dumps(told, indent=1) + "\n")
+        write_atomically(arguments.json, json.dumps(figures, indent=1) + "\n")
+
+
+def parsed() -> argparse.Namespace:
+    """The arguments, as they were typed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+
+    # what is measured, and of which networks
+    add("what", choices=[*WHAT, "all"])
+    add("--side", type=int, help="pixels; default: the embedded digits, which have 8")
+    add("--channels", type=int, nargs="*", default=[32, 128], help="network widths")
+    add("--precision", nargs="*", default=["32-true"], help="32-true, bf16-mixed")
+    add("--loss", default="exp", help="of step")
+    add("--penalty", default="maxgp", help="of step")
+    add("--n-critic", type=int, default=5)
+    add("--against", nargs="*", default=["bare", "peer"], help="of bare and peer")
+
+    # how long
+    add("--steps", type=int, help="generator steps a round (default: about 4 s)")
+    add("--rounds", type=int, default=5)
+    add("--cells", type=int, nargs="*", default=[1, 2, 4, 8], help="of cells: how many at once")
+    add("--seconds", type=float, default=20, help="of cells: how long each number is measured")
+
+    # where, and where the figures go
+    add("--threads", type=int)
+    add("--json", type=Path, help="a file for every figure, with hardware and versions")
+    return parser.parse_args()
 
 
 def step(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """One line for each width and precision."""
+    """Measure a generator step: one line for each width and precision."""
     return [
         _one_step(arguments, channels, precision)
         for channels in arguments.channels
@@ -99,22 +98,14 @@ def step(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> dict[str, Any]:
-    method = [
-        f"loss={arguments.loss}",
-        f"penalty={arguments.penalty}",
-        f"n_critic={arguments.n_critic}",
-    ]
-    method += (
-        ["optimizer.lr=2e-4"] if arguments.side else []
-    )  # the digits' rate is too high for noise of other sizes
-    config = steps.composed(
-        *method, f"architecture.channels={channels}", f"trainer.precision={precision}"
-    )
+    # the digits' rate is too high for noise of other sizes
+    overrides = _method(arguments) + (["optimizer.lr=2e-4"] if arguments.side else [])
+    overrides += [f"architecture.channels={channels}", f"trainer.precision={precision}"]
+    config = steps.composed(*overrides)
     data = _data(arguments, config)
     side = data.spec.shape[1]
-    size = arguments.steps or max(
-        1, round(4 / (6e-6 * channels * side**2 * arguments.n_critic / 5))
-    )
+
+    # every program draws its real samples from the device's memory
     device = steps.device_of(config)
     values = ResidentData.place(data, device)
 
@@ -122,54 +113,58 @@ def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> d
         return values.gather(torch.randint(len(values), (config.batch_size,), device=device))[0]
 
     def others(gan: GAN) -> steps.Others:
-        made = {}
+        programs = {}
         if "bare" in arguments.against and (arguments.loss, arguments.penalty, precision) == BARE:
-            made["bare loop"] = Bare(build.gan(config, data.spec), config, device, real).step
+            programs["bare loop"] = Bare(build.gan(config, data.spec), config, device, real).step
         if "peer" in arguments.against:
+            latent = config.architecture.latent_dim
             sizes = config.n_critic, config.batch_size, config.generator_batch_size
-            made["peer"] = Peer(
-                data.spec.shape, channels, config.architecture.latent_dim, *sizes, device, real
-            ).step
-        return made
+            peer = Peer(data.spec.shape, channels, latent, *sizes, device, real)
+            programs["peer"] = peer.step
+        return programs
 
-    # take turns
+    # rounds of about 4 s, by a rough guess of a step's seconds on a CPU
+    expected = 6e-6 * channels * side**2 * arguments.n_critic / 5
+    size = arguments.steps or max(1, round(4 / expected))
     rounds = steps.Rounds(size, arguments.rounds, others)
     steps.fit(config, data, [rounds], stop=rounds.total)
+
+    # what was measured, then its figures
     mine = rounds.seconds.pop("gan_lab")
-    told: dict[str, Any] = {"loss": arguments.loss, "penalty": arguments.penalty}
-    told |= {
-        "channels": channels,
-        "side": side,
-        "precision": precision,
-        "n_critic": config.n_critic,
-    }
-    told |= {"gan_lab": measuring.summary(mine), "steps_a_round": size}
-    told |= {name: measuring.summary(seconds, mine) for name, seconds in rounds.seconds.items()}
-    told |= {"flop": rounds.flop, "flop_per_s": rounds.flop / told["gan_lab"]["median_s"]}
-    told |= {"images_per_s": config.n_critic * config.batch_size / told["gan_lab"]["median_s"]}
-    told |= {"peak_bytes": measuring.peak_memory()}
+    own = measuring.summary(mine)
+    images = config.n_critic * config.batch_size
     dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
-    told["device_flop_per_s"] = measuring.device_rates(device, dtype, channels, side)
-    _print_step(told, list(rounds.seconds))
-    return told
+    figures: dict[str, Any] = {"loss": arguments.loss, "penalty": arguments.penalty}
+    figures |= {"channels": channels, "side": side, "precision": precision}
+    figures |= {"n_critic": config.n_critic, "gan_lab": own, "steps_a_round": size}
+    figures |= {name: measuring.summary(seconds, mine) for name, seconds in rounds.seconds.items()}
+    figures |= {"flop": rounds.flop, "flop_per_s": rounds.flop / own["median_s"]}
+    figures |= {"images_per_s": images / own["median_s"], "peak_bytes": measuring.peak_memory()}
+    figures["device_flop_per_s"] = measuring.device_rates(device, dtype, channels, side)
+    _print_step(figures, list(rounds.seconds))
+    return figures
 
 
-def _print_step(told: dict[str, Any], others: list[str]) -> None:
-    own = told["gan_lab"]
+def _print_step(figures: dict[str, Any], others: list[str]) -> None:
+    """Print a step's figures: its own, the device's, and the other programs'."""
+    own = figures["gan_lab"]
+    method = f"{figures['loss']} + {figures['penalty']}"
+    network = f"{figures['side']} px, {figures['channels']} channels, {figures['precision']}"
     tell(
-        f"{told['loss']} + {told['penalty']}, {told['side']} px, {told['channels']} channels, "
-        f"{told['precision']}: "
-        f"{own['median_s'] * 1e3:.2f} ms a generator step ({own['min_s'] * 1e3:.2f} to "
-        f"{own['max_s'] * 1e3:.2f}), "
-        f"{told['images_per_s']:,.0f} real images/s, {told['flop'] / 1e9:.1f} GFLOP a step, "
-        f"{told['flop_per_s'] / 1e9:.0f} GFLOP/s"
+        f"{method}, {network}: {own['median_s'] * 1e3:.2f} ms a generator step "
+        f"({own['min_s'] * 1e3:.2f} to {own['max_s'] * 1e3:.2f}), "
+        f"{figures['images_per_s']:,.0f} real images/s, {figures['flop'] / 1e9:.1f} GFLOP a step, "
+        f"{figures['flop_per_s'] / 1e9:.0f} GFLOP/s"
     )
-    rates = ", ".join(
-        f"{name} {rate / 1e9:.0f}" for name, rate in told["device_flop_per_s"].items()
-    )
+
+    # how near the step comes to the device's own rate
+    device = figures["device_flop_per_s"].items()
+    rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in device)
     tell(f"  this device in GFLOP/s: {rates}")
+
+    # ratios of the same rounds: they vary less than times
     for name in others:
-        its, ratio = told[name], told[name]["ratio"]
+        its, ratio = figures[name], figures[name]["ratio"]
         tell(
             f"  {name}: {its['median_s'] * 1e3:.2f} ms, {ratio['median']:.3f} times gan_lab's "
             f"({ratio['min']:.3f} to {ratio['max']:.3f})"
@@ -177,51 +172,52 @@ def _print_step(told: dict[str, Any], others: list[str]) -> None:
 
 
 def penalties(arguments: argparse.Namespace) -> dict[str, Any]:
-    """At 32 pixels, for the first width."""
+    """Measure every penalty at 32 pixels, for the first width."""
     config = steps.composed(f"architecture.channels={arguments.channels[0]}")
     options = ["none", *(name for name in _options("penalty") if name != "none")]
-    told = parts.penalties(config, options, arguments.rounds, steps.device_of(config))
+    figures = parts.penalties(config, options, arguments.rounds, steps.device_of(config))
+
+    # the cheapest first
     tell(
         f"penalties, 32 px, {arguments.channels[0]} channels, ms of a critic loss and its "
         "gradients over none:"
     )
-    for name, its in sorted(told.items(), key=lambda item: item[1]["over none"]["median_s"]):
+    for name, its in sorted(figures.items(), key=lambda item: item[1]["over none"]["median_s"]):
         added = its["over none"]
         tell(
             f"  {name:<10} {added['median_s'] * 1e3:8.2f} ({added['min_s'] * 1e3:.2f} to "
             f"{added['max_s'] * 1e3:.2f})"
         )
-    return told
+    return figures
 
 
 def optimizers(arguments: argparse.Namespace) -> dict[str, Any]:
-    """For the last width."""
+    """Measure every optimizer, for the last width."""
     config = steps.composed(f"architecture.channels={arguments.channels[-1]}")
-    told = parts.optimizers(
-        config, _options("optimizer"), arguments.rounds, steps.device_of(config)
-    )
+    device = steps.device_of(config)
+    figures = parts.optimizers(config, _options("optimizer"), arguments.rounds, device)
+
     tell(f"optimizers, ms of a step on the critic of {arguments.channels[-1]} channels:")
-    for name, its in sorted(told.items(), key=lambda item: item[1]["median_s"]):
+    for name, its in sorted(figures.items(), key=lambda item: item[1]["median_s"]):
         tell(
             f"  {name:<14} {its['median_s'] * 1e3:8.3f} ({its['min_s'] * 1e3:.3f} to "
             f"{its['max_s'] * 1e3:.3f})"
         )
-    return told
+    return figures
 
 
 def of_scores(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Cost and memory."""
+    """Measure the cost and the memory of scores."""
     cost = scores.cost(2000, arguments.rounds)
     alone, both = cost["extractor"]["median_s"], cost["with scores"]
     tell(
         f"scores: extractor {alone:.3f} s for 2,000 images, with scores "
         f"{both['ratio']['median']:.3f} times that"
     )
-    memory = [
-        scores.memory(features, samples)
-        for features in (256, 2048)
-        for samples in (50_000, 500_000)
-    ]
+
+    # features of the classifier and of Inception; the memory must not grow with the samples
+    sizes = [(features, samples) for features in (256, 2048) for samples in (50_000, 500_000)]
+    memory = [scores.memory(features, samples) for features, samples in sizes]
     for its in memory:
         tell(
             f"  d = {its['features']}, {its['samples']:,} samples: peak "
@@ -231,57 +227,51 @@ def of_scores(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def data(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The batches of a generator step."""
+    """Measure the batches of a generator step."""
     config = steps.composed()
-    told = parts.data(config, arguments.rounds, steps.device_of(config))
+    figures = parts.data(config, arguments.rounds, steps.device_of(config))
     tell(
-        f"data: {told['median_s'] * 1e3:.3f} ms a generator step, {told['images_per_second']:,.0f} "
-        "images/s"
+        f"data: {figures['median_s'] * 1e3:.3f} ms a generator step, "
+        f"{figures['images_per_second']:,.0f} images/s"
     )
-    return told
+    return figures
 
 
 def of_cells(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """One line for each number of runs at once."""
-    channels, precision = arguments.channels[0], arguments.precision[0]
-    method = [
-        f"loss={arguments.loss}",
-        f"penalty={arguments.penalty}",
-        f"n_critic={arguments.n_critic}",
-    ]
-    method += ["optimizer.lr=2e-4"]
-    overrides = [*method, f"architecture.channels={channels}", f"trainer.precision={precision}"]
-    side = arguments.side or 32
-    told = []
+    """Measure runs at once: one line for each number of them."""
+    side, channels, precision = arguments.side or 32, arguments.channels[0], arguments.precision[0]
+    overrides = [*_method(arguments), "optimizer.lr=2e-4"]
+    overrides += [f"architecture.channels={channels}", f"trainer.precision={precision}"]
     tell(f"cells at once, {side} px, {channels} channels, {precision}, generator steps a second:")
+
+    # printed as they come, each after some minutes
+    figures = []
     for count in arguments.cells:
         its = throughput.steps_per_second(overrides, side, count, arguments.seconds)
-        told.append(its)
+        figures.append(its)
         each = f"{min(its['steps_per_s']):.3f} to {max(its['steps_per_s']):.3f}"
-        tell(
-            f"  {count} of {its['threads']} threads: {its['total_steps_per_s']:.3f} together, each "
-            f"{each}"
-        )
-    return told
+        together = f"{its['total_steps_per_s']:.3f} together"
+        tell(f"  {count} of {its['threads']} threads: {together}, each {each}")
+    return figures
 
 
 def model(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """One block for each width and penalty."""
-    side, told = arguments.side or 32, []
+    """Work out the costs of a step: one block for each width and penalty."""
+    side, figures = arguments.side or 32, []
     for channels in arguments.channels:
         for penalty in cost_model.PENALTIES:
-            parts = cost_model.step_parts(
-                channels, side, n_critic=arguments.n_critic, penalty=penalty
-            )
+            n_critic = arguments.n_critic
+            parts = cost_model.step_parts(channels, side, n_critic=n_critic, penalty=penalty)
             tell(f"a generator step with penalty={penalty}, {side} px, {channels} channels:")
             for name, part in (*parts.items(), ("together", cost_model.total(parts))):
                 tell(
                     f"  {name:<32} {part.flop / 1e9:9.1f} GFLOP {4 * part.values / 1e9:8.2f} GB in "
                     "fp32"
                 )
+
             flop = {name: part.flop for name, part in parts.items()}
-            told.append({"channels": channels, "side": side, "penalty": penalty, "flop": flop})
-    return told
+            figures.append({"channels": channels, "side": side, "penalty": penalty, "flop": flop})
+    return figures
 
 
 MEASURED = {
@@ -299,6 +289,15 @@ def _data(arguments: argparse.Namespace, config: Any) -> LoadedData:
     if arguments.side is None:
         return build.loaded(config.dataset, config.data_cache)
     return steps.noise_data(arguments.side)
+
+
+def _method(arguments: argparse.Namespace) -> list[str]:
+    """The overrides of the method that was asked for."""
+    return [
+        f"loss={arguments.loss}",
+        f"penalty={arguments.penalty}",
+        f"n_critic={arguments.n_critic}",
+    ]
 
 
 def _options(group: str) -> list[str]:

@@ -1,5 +1,7 @@
-"""Copy the records of finished runs into results/records: `python scripts/collect.py
-runs=outputs/table_2_2_small`."""
+"""Copy the records of finished runs into results/records.
+
+`python scripts/collect.py runs=outputs/table_2_2_small`
+"""
 
 from __future__ import annotations
 
@@ -8,27 +10,24 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, ListConfig
 
-from gan_lab import config, terminal
+from gan_lab import config, reporting, terminal
 from gan_lab.commands import entry
 from gan_lab.errors import UserError
-from gan_lab.reporting import collect
 
 config.register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="collect")
 def main(cfg: DictConfig) -> None:
-    """Find, check, strip, copy; say what was refused and why."""
-    try:
+    """Find, check, strip, copy; tell what was refused and why."""
+    with entry.refusing():
         config.check_fields(cfg, config.CollectConfig)
         if cfg.runs is None:
             raise UserError("runs is not set: add runs=FOLDER, a folder of run directories")
         folders = cfg.runs if isinstance(cfg.runs, ListConfig) else [cfg.runs]
-        written = collect(
-            [Path(str(folder)) for folder in folders], Path(cfg.out), cfg.allow, replace=cfg.replace
-        )
-    except UserError as error:
-        raise entry.refuse(error) from None
+        runs = [Path(str(folder)) for folder in folders]
+        written = reporting.collect(runs, Path(cfg.out), cfg.allow, replace=cfg.replace)
+
     terminal.tell(f"{len(written)} records in {cfg.out}")
 
 

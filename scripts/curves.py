@@ -1,5 +1,7 @@
-"""Curves of any sweep: `python scripts/curves.py runs=outputs/mine rows=loss
-curves=[critic_loss,fid_train]`."""
+"""Draw curves of any sweep.
+
+`python scripts/curves.py runs=outputs/mine rows=loss curves=[critic_loss,fid_train]`
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,6 @@ from omegaconf import DictConfig
 
 from gan_lab import config, reporting, terminal
 from gan_lab.commands import entry
-from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 
 config.register()
@@ -19,23 +20,21 @@ config.register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="curves")
 def main(cfg: DictConfig) -> None:
     """Read, draw, and print what was written."""
-    try:
+    # everything that can be refused, before anything is written
+    with entry.refusing():
         config.check_fields(cfg, config.CurvesConfig)
         plain = config.plain_config(cfg)
         folders = [Path(folder) for folder in config.listed(plain["runs"])]
         rows, facet = (tuple(config.listed(plain[name])) for name in ("rows", "facet"))
-        found = reporting.read_runs(folders, plain["select"], plain["allow"])
-        curves = reporting.sweep_curves(
-            found, reporting.Axes(rows, facet=facet), config.listed(plain["curves"])
-        )
+        axes = reporting.Axes(rows, facet=facet)
+        runs = reporting.read_runs(folders, plain["select"], plain["allow"])
+        curves = reporting.sweep_curves(runs, axes, config.listed(plain["curves"]))
         drawing = reporting.draw_curves(curves)
-    except UserError as error:
-        raise entry.refuse(error) from None
 
+    # named after the folders, the curves and the axes
     shown = dict.fromkeys(panel.curve for panel in curves.panels)
-    name = cfg.name or safe_name(
-        "_".join([*(folder.resolve().name for folder in folders), *shown, *rows, *facet])
-    )
+    parts = [*(folder.resolve().name for folder in folders), *shown, *rows, *facet]
+    name = cfg.name or safe_name("_".join(parts))
     for run in curves.outside:
         terminal.tell(f"in no line: {reporting.unplaced(run)}")
     for path in reporting.write_figure(drawing, Path(cfg.out), name):

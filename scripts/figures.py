@@ -1,4 +1,7 @@
-"""Draw figures of the thesis: `python scripts/figures.py figure=4-6`."""
+"""Draw figures of the thesis.
+
+`python scripts/figures.py figure=4-6`
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,15 @@ from gan_lab.errors import UserError
 
 FROM_RECORDS = {"2-7", "2-14", "2-15", "4-3", "4-7", "4-8"}
 
-
 config.register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="figures")
 def main(cfg: DictConfig) -> None:
-    """Draw each; one that no run is recorded for is passed over, unless nothing else was asked
-    for."""
-    try:
+    """Draw the figures; of several, those without a recorded run are passed over."""
+    with entry.refusing():
         config.check_fields(cfg, config.FiguresConfig)
         draw(config.plain_config(cfg))
-    except UserError as error:
-        raise entry.refuse(error) from None
 
 
 def draw(cfg: dict[str, Any]) -> None:
@@ -36,12 +35,14 @@ def draw(cfg: dict[str, Any]) -> None:
             "figure is not set: add figure=NAME or a list (there are: "
             f"{', '.join(reporting.FIGURES)})"
         )
+
+    # no records are needed for formulas, samples and statistics
     names = config.listed(cfg["figure"])
-    found = []
+    records = []
     if FROM_RECORDS & set(names):
-        found = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
+        records = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
     request = reporting.Request(
-        found=found,
+        found=records,
         datasets=None if cfg["datasets"] is None else tuple(cfg["datasets"]),
         run_dirs=tuple(map(Path, cfg["run_dirs"])),
         curves=tuple(config.listed(cfg["curve"])),
@@ -49,6 +50,8 @@ def draw(cfg: dict[str, Any]) -> None:
         statistics=tuple(map(Path, cfg["statistics"] or [])),
         allow=tuple(cfg["allow"]),
     )
+
+    # a figure of which no run is recorded yet does not stop the others
     for name in names:
         try:
             for path in reporting.draw(name, Path(cfg["out"]), request):

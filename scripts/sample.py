@@ -1,11 +1,15 @@
-"""Draw samples of a finished run: `python scripts/sample.py run_dir=RUN class=3 n=64`."""
+"""Draw samples of a finished run.
+
+`python scripts/sample.py run_dir=RUN class=3 n=64`
+"""
+
+from __future__ import annotations
 
 import hydra
 from omegaconf import DictConfig
 
 from gan_lab import config
 from gan_lab.commands import entry
-from gan_lab.errors import UserError
 from gan_lab.interrupts import waits_for_imports
 
 config.register()
@@ -14,14 +18,12 @@ config.register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="sample")
 def main(cfg: DictConfig) -> None:
     """Check, import torch, draw."""
-    try:
+    with entry.refusing():
         config.check_device(cfg.device)
         with waits_for_imports():
-            from gan_lab.commands import sample
+            from gan_lab.commands import sample  # torch: 3 s
 
         sample.sample(cfg)
-    except UserError as error:
-        raise entry.refuse(error) from None
 
 
 if __name__ == "__main__":

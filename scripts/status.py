@@ -1,5 +1,7 @@
-"""What the cells of a sweep are doing: `python scripts/status.py outputs/table_2_2_small
-every=5`."""
+"""Show the states of a sweep's cells.
+
+`python scripts/status.py outputs/table_2_2_small every=5`
+"""
 
 from __future__ import annotations
 
@@ -35,6 +37,8 @@ def main(arguments: list[str]) -> None:
     if every is None:
         console.print(table(folder)[0])
         return
+
+    # live, until nothing more will change
     with Live(console=console, auto_refresh=False) as live:
         while True:
             shown, over = table(folder)
@@ -47,20 +51,22 @@ def main(arguments: list[str]) -> None:
 def table(folder: Path) -> tuple[Table, bool]:
     """The table now, and whether nothing more will change."""
     cells = read_cells(folder)
-    return status_table(str(folder), cells), not any(
-        cell.state in ("running", "silent", "waiting") for cell in cells
-    )
+    is_over = all(cell.state not in ("running", "silent", "waiting") for cell in cells)
+    return status_table(str(folder), cells), is_over
 
 
 def parsed(arguments: list[str]) -> tuple[Path, float | None]:
     """The folder and the seconds between two tables. Raises UserError."""
+    # a folder's name may have an equals sign in it, as those of a sweep's cells
     folders = [argument for argument in arguments if "=" not in argument or Path(argument).is_dir()]
     fields = [argument for argument in arguments if argument not in folders]
     if len(folders) != 1:
         raise UserError(
-            f"name one folder, not {len(folders)}: python scripts/status.py SWEEP_DIR "
-            "[every=SECONDS]"
+            f"name one folder, not {len(folders)}: "
+            "python scripts/status.py SWEEP_DIR [every=SECONDS]"
         )
+
+    # one field, so there is no parser
     every = None
     for field in fields:
         name, _, value = field.partition("=")

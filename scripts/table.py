@@ -1,5 +1,7 @@
-"""A table of any sweep: `python scripts/table.py runs=outputs/mine rows=loss columns=penalty.weight
-score=fid`."""
+"""Write a table of any sweep.
+
+`python scripts/table.py runs=outputs/mine rows=loss columns=penalty.weight score=fid`
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,7 @@ from omegaconf import DictConfig
 from gan_lab import config, reporting, terminal
 from gan_lab.commands import entry
 from gan_lab.errors import UserError
-from gan_lab.files import safe_name, write_atomically
-
-RENDERERS = {"md": reporting.to_markdown, "csv": reporting.to_csv, "tex": reporting.to_latex}
-
+from gan_lab.files import safe_name
 
 config.register()
 
@@ -24,49 +23,42 @@ config.register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="table")
 def main(cfg: DictConfig) -> None:
     """Read, build, write in three formats; print the Markdown."""
-    try:
+    with entry.refusing():
         config.check_fields(cfg, config.TableConfig)
         plain = config.plain_config(cfg)
         table = build(plain)
-    except UserError as error:
-        raise entry.refuse(error) from None
 
     sheet = reporting.sweep_sheet(table)
     place = Path(cfg.out) / (cfg.name or file_name(plain, table))
-    for suffix, render in RENDERERS.items():
-        write_atomically(place.with_name(f"{place.name}.{suffix}"), render(sheet))
+    written = reporting.write_sheet(sheet, place)
     terminal.tell(reporting.to_markdown(sheet))
-    terminal.tell(f"written: {place}.{{{','.join(RENDERERS)}}}")
+    terminal.tell(f"written: {written}")
 
 
 def build(cfg: dict[str, Any]) -> reporting.SweepTable:
-    """The table that is asked for. Raises UserError."""
-    axes = reporting.Axes(
-        *(tuple(config.listed(cfg[name])) for name in ("rows", "columns", "facet"))
-    )
-    found = reporting.read_runs(
-        [Path(folder) for folder in config.listed(cfg["runs"])], cfg["select"], cfg["allow"]
-    )
-    return reporting.sweep_table(
-        found, axes, config.listed(cfg["score"]), baseline(cfg["baseline"])
-    )
+    """Make the table that is asked for. Raises UserError."""
+    names = {name: config.listed(cfg[name]) for name in ("rows", "columns", "facet", "score")}
+    axes = reporting.Axes(tuple(names["rows"]), tuple(names["columns"]), tuple(names["facet"]))
+    folders = [Path(folder) for folder in config.listed(cfg["runs"])]
+    runs = reporting.read_runs(folders, cfg["select"], cfg["allow"])
+    return reporting.sweep_table(runs, axes, names["score"], baseline(cfg["baseline"]))
 
 
 def baseline(value: Any) -> Mapping[str, Any] | None:
-    """{field: value} of what was typed, also as "field:value". Raises UserError."""
+    """{field: value} of the row that was typed, also as "field:value". Raises UserError."""
     if isinstance(value, Mapping | None):
         return value
     name, colon, wanted = str(value).partition(":")
     if not colon:
         raise UserError(
-            f"baseline={value}: name a field of the rows and its value, as "
-            "baseline=loss:wasserstein"
+            f"baseline={value}: name a field of the rows and its value, "
+            "as baseline=loss:wasserstein"
         )
     return {name: wanted}
 
 
 def file_name(cfg: dict[str, Any], table: reporting.SweepTable) -> str:
-    """After the folders, the axes and the scores."""
+    """The default name: after the folders, the axes and the scores."""
     folders = [Path(folder).resolve().name for folder in config.listed(cfg["runs"])]
     scores = dict.fromkeys(block.score for block in table.blocks)
     return safe_name("_".join([*folders, *table.axes.fields, *scores]))

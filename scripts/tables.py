@@ -1,5 +1,7 @@
-"""Write a table of the thesis from recorded runs: `python scripts/tables.py table=2-2
-datasets=[digits]`."""
+"""Write a table of the thesis from recorded runs.
+
+`python scripts/tables.py table=2-2 datasets=[digits]`
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,7 @@ from omegaconf import DictConfig
 from gan_lab import config, reporting, terminal
 from gan_lab.commands import entry
 from gan_lab.errors import UserError
-from gan_lab.files import safe_name, write_atomically
-
-RENDERERS = {"md": reporting.to_markdown, "csv": reporting.to_csv, "tex": reporting.to_latex}
-
+from gan_lab.files import safe_name
 
 config.register()
 
@@ -24,26 +23,31 @@ config.register()
 def main(cfg: DictConfig) -> None:
     """Read, build, write in three formats; print the Markdown."""
     plain: dict[str, Any] = config.plain_config(cfg)
-    try:
+    with entry.refusing():
         config.check_fields(cfg, config.TablesConfig)
-        if cfg.table not in reporting.TABLES:
-            raise UserError(
-                f"table={cfg.table}: there is no such "
-                f"table{config.suggestion(cfg.table, reporting.TABLES)}"
-            )
-        design = reporting.TABLES[cfg.table]
-        found = reporting.read_records(Path(cfg.records), plain["select"], cfg.allow)
-        asked = {kind.option: plain[kind.option] for kind in design.kinds}
-        sheet = reporting.sheet(reporting.table(design, found, plain["datasets"], asked))
-    except UserError as error:
-        raise entry.refuse(error) from None
-    name = cfg.name or safe_name(
-        "_".join(["table", cfg.table.replace("-", "_"), *(plain["datasets"] or [])])
-    )
-    for suffix, render in RENDERERS.items():
-        write_atomically(Path(cfg.out) / f"{name}.{suffix}", render(sheet))
+        table = build(plain)
+
+    # named after the table, and the data sets that were asked for
+    parts = ["table", cfg.table.replace("-", "_"), *(plain["datasets"] or [])]
+    sheet = reporting.sheet(table)
+    written = reporting.write_sheet(sheet, Path(cfg.out) / (cfg.name or safe_name("_".join(parts))))
     terminal.tell(reporting.to_markdown(sheet))
-    terminal.tell(f"written: {Path(cfg.out) / name}.{{{','.join(RENDERERS)}}}")
+    terminal.tell(f"written: {written}")
+
+
+def build(cfg: dict[str, Any]) -> reporting.Table:
+    """Make the table that is asked for. Raises UserError."""
+    number = cfg["table"]
+    if number not in reporting.TABLES:
+        raise UserError(
+            f"table={number}: there is no such table{config.suggestion(number, reporting.TABLES)}"
+        )
+    design = reporting.TABLES[number]
+    records = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
+
+    # which score is meant, where runs have several of a kind
+    asked = {kind.option: cfg[kind.option] for kind in design.kinds}
+    return reporting.table(design, records, cfg["datasets"], asked)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""Build the W&B dashboard of recorded runs: `python scripts/wandb_dashboard.py
-runs=outputs/table_2_2_small`."""
+"""Build the W&B dashboard of recorded runs.
+
+`python scripts/wandb_dashboard.py runs=outputs/table_2_2_small`
+"""
 
 from __future__ import annotations
 
@@ -26,18 +28,18 @@ config.register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="wandb_dashboard")
 def main(cfg: DictConfig) -> None:
     """Build, validate, write; send where asked."""
-    try:
+    with entry.refusing():
         config.check_fields(cfg, config.WandbDashboardConfig)
         if cfg.runs is None:
             raise UserError(
                 "runs is not set: add runs=FOLDER, a folder of finished runs, as runs=outputs"
             )
-        names = score_names(Path(cfg.runs))
+        history, final = score_names(Path(cfg.runs))
         entity = _entity(cfg.entity) if cfg.send else cfg.entity or ""
-        workspace = dashboard(entity, cfg.project, cfg.name, *names)
+        workspace = dashboard(entity, cfg.project, cfg.name, history, final)
         spec = validated(workspace)
-    except UserError as error:
-        raise entry.refuse(error) from None
+
+    # the file first: nothing is lost where W&B cannot be reached
     write_atomically(Path(cfg.out), json.dumps(spec, indent=2) + "\n")
     for section in spec["section"]["panelBankConfig"]["sections"]:
         terminal.tell(f"{section['name']}: {len(section['panels'])} panels")
@@ -47,22 +49,26 @@ def main(cfg: DictConfig) -> None:
 
 
 def score_names(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the scores over training and after it, of all records below `folder`. Raises
-    UserError without any."""
-    found = []
+    """Collect the names of the scores over training and after it, of all records below a folder.
+
+    Raises:
+        UserError: no record has any.
+    """
+    content = []
     for path in sorted(folder.rglob(names.RECORD)):
         try:
-            found.append(records.read_content(path))
+            content.append(records.read_content(path))
         except DamagedFile as error:
             terminal.tell(f"warning: passed over: {error}", error=True)
-    history = sorted(
-        {name.replace(".", "/") for record in found for name in record.get("history") or {}}
-    )
-    final = sorted({name for record in found for name in record.get("scores") or {}})
+
+    # W&B groups the terms of a score by a slash
+    over_training = {name for record in content for name in record.get("history") or {}}
+    history = sorted(name.replace(".", "/") for name in over_training)
+    final = sorted({name for record in content for name in record.get("scores") or {}})
     if not final:
         raise UserError(
-            f"runs={folder}: no record below it has scores; name a folder of finished runs, as "
-            "runs=outputs"
+            f"runs={folder}: no record below it has scores; "
+            "name a folder of finished runs, as runs=outputs"
         )
     return history, final
 
@@ -70,11 +76,12 @@ def score_names(folder: Path) -> tuple[list[str], list[str]]:
 def dashboard(
     entity: str, project: str, name: str, history: Iterable[str], final: Iterable[str]
 ) -> Any:
-    """A wandb_workspaces Workspace: curves by loss, final scores by cell, grids of samples."""
+    """Make a Workspace of wandb_workspaces: curves by loss, final scores by cell, sample grids."""
     ws, wr = _workspaces()
     from gan_lab.callbacks.wandb_run import FINAL, GRIDS
     from gan_lab.loggers.wandb import STEP  # torch: 3 s
 
+    # a curve is a mean over the runs of a loss, between the least and the greatest
     def curve(metric: str) -> Any:
         return wr.LinePlot(
             title=metric, x=STEP, y=[metric], groupby=wr.Config(BY_LOSS), groupby_aggfunc="mean",
@@ -84,55 +91,56 @@ def dashboard(
     def bars(score: str) -> Any:
         return wr.BarPlot(
             title=score, metrics=[FINAL + score], groupby=wr.Config(BY_CELL),
-            groupby_aggfunc="mean",
-            groupby_rangefunc="minmax", max_bars_to_show=100,
+            groupby_aggfunc="mean", groupby_rangefunc="minmax", max_bars_to_show=100,
         )  # fmt: skip
 
-    sections = {
+    # the scores first: what a sweep is run for
+    panels_of = {
         "Scores over training, by loss": [curve(metric) for metric in history],
         "Scores by cell": [bars(score) for score in final],
         "Losses and gradient norms, by loss": [curve(metric) for metric in LOSSES],
         "Samples": [wr.MediaBrowser(title=key, media_keys=[key], num_columns=4) for key in GRIDS],
     }
+    sections = [
+        ws.Section(name=title, panels=panels, is_open=True)
+        for title, panels in panels_of.items()
+        if panels
+    ]
+
+    # the list of runs beside the panels: by cell, with their final scores
+    pinned = [f"summary:{FINAL}{score}" for score in final]
     return ws.Workspace(
         entity=entity,
         project=project,
         name=name,
-        sections=[
-            ws.Section(name=title, panels=panels, is_open=True)
-            for title, panels in sections.items()
-            if panels
-        ],
+        sections=sections,
         settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=100),
-        runset_settings=ws.RunsetSettings(
-            groupby=[ws.Config(BY_CELL)],
-            pinned_columns=[f"summary:{FINAL}{score}" for score in final],
-        ),
+        runset_settings=ws.RunsetSettings(groupby=[ws.Config(BY_CELL)], pinned_columns=pinned),
     )
 
 
 def validated(workspace: Any) -> dict[str, Any]:
-    """What would be sent, read back as W&B's library reads it; it must say the same again. No
-    network."""
+    """The message that would be sent, read back as W&B's library reads it; needs no network."""
     from wandb_workspaces.workspaces import internal
 
     ws, _ = _workspaces()
     sent = workspace._to_model().model_dump(by_alias=True, exclude_none=True, mode="json")
+
+    # whatever their library reads otherwise, their page would show otherwise
     again = ws.Workspace._from_model(internal.View.model_validate(sent))
-    assert [_said(section) for section in again.sections] == [
-        _said(section) for section in workspace.sections
+    assert [_content(section) for section in again.sections] == [
+        _content(section) for section in workspace.sections
     ]
     spec: dict[str, Any] = sent["spec"]
     return spec
 
 
-def _said(section: Any) -> tuple[str, list[tuple[str, Any]]]:
+def _content(section: Any) -> tuple[str, list[tuple[str, Any]]]:
     return section.name, [(type(panel).__name__, panel.title) for panel in section.panels]
 
 
 def _workspaces() -> tuple[Any, Any]:
-    """wandb_workspaces' modules of workspaces and of panels. Raises UserError where they are not
-    installed."""
+    """The modules of workspaces and of panels. Raises UserError where they are not installed."""
     try:
         import wandb_workspaces.reports.v2 as panels
         import wandb_workspaces.workspaces as workspaces
@@ -143,8 +151,11 @@ def _workspaces() -> tuple[Any, Any]:
 
 
 def _entity(asked: str | None) -> str:
-    """Whose project it is: as asked, else the default of who is logged in. Raises UserError where
-    nobody is."""
+    """The owner of the project: as asked, else the default of whoever is logged in.
+
+    Raises:
+        UserError: nobody is.
+    """
     from gan_lab.loggers.wandb import check_login
 
     check_login("send=false")

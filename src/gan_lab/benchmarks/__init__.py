@@ -1,2 +1,1 @@
-"""What gan_lab costs, beside other ways to write the same: the programs behind
-scripts/benchmark.py."""
+"""The costs of gan_lab, beside other ways to write the same: the parts of scripts/benchmark.py."""

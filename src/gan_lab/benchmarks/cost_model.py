@@ -1,5 +1,4 @@
-"""FLOP and bytes of a generator step of the ResNet (Table 2-3), by part, worked out from the sizes
-of its layers.
+"""FLOP and bytes of a generator step of the ResNet (Table 2-3), by part, from its layers' sizes.
 
 A multiplication with an addition counts as two FLOP. Bytes are a lower bound: each convolution
 reads its input and its kernel once and writes its output once, in every pass; what stands between
@@ -45,8 +44,7 @@ class Convolution:
 
     @property
     def weights(self) -> int:
-        """Numbers of its kernel as it is stored: 3×3 where pooling or upsampling makes 4×4 of
-        it."""
+        """Numbers of its kernel as it is stored: 3×3 also where pooling or upsampling makes 4×4."""
         return self.inputs * self.outputs * (9 if self.taps == 16 else self.taps)
 
 
@@ -57,7 +55,7 @@ def _plain(inputs: int, outputs: int, side: int, taps: int = 9) -> Convolution:
 def generator_layers(
     channels: int, image_channels: int, side: int, latent_dim: int = 128
 ) -> list[Convolution]:
-    """The generator for images of side 2^k >= 8."""
+    """The layers of the generator for images of side 2^k >= 8."""
     layers = [Convolution(latent_dim, channels * 16, 1, 1, 1, 1)]
     now = 4
     while now < side:
@@ -71,26 +69,26 @@ def generator_layers(
 def critic_layers(
     channels: int, image_channels: int, side: int, outputs: int = 1
 ) -> list[Convolution]:
-    """The critic for images of side 2^k >= 8."""
+    """The layers of the critic for images of side 2^k >= 8."""
     layers, now, inputs = [], side, image_channels
     for _ in range(max(1, (side // 8).bit_length() - 1)):
+        half = now // 2
         layers.append(_plain(inputs, channels, now))
-        layers.append(
-            Convolution(channels, channels, 16, now // 2, now, now // 2)
-        )  # 3×3, then the mean of 2×2
-        layers.append(_plain(inputs, channels, now // 2, taps=1))  # shortcut, after the mean
-        now, inputs = now // 2, channels
+        layers.append(Convolution(channels, channels, 16, half, now, half))  # 3×3, mean of 2×2
+        layers.append(_plain(inputs, channels, half, taps=1))  # shortcut, after the mean
+        now, inputs = half, channels
+
+    # two blocks without pooling
     layers += [_plain(channels, channels, now) for _ in range(4)]
     return [*layers, Convolution(channels, outputs, 1, 1, 1, 1)]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a generator step: its FLOP, and the numbers that its convolutions read and
-    write."""
+    """A part of a generator step."""
 
     flop: float
-    values: float
+    values: float  # numbers that its convolutions read and write
 
     def __add__(self, other: Part) -> Part:
         return Part(self.flop + other.flop, self.values + other.values)
@@ -116,42 +114,40 @@ def step_parts(
     generator_batch_size: int = 128,
     penalty: str = "maxgp",
 ) -> dict[str, Part]:
-    """The parts of one generator step as gan_lab does it.
-
-    The critic's steps: fakes without a graph; one pass of real and fake samples and its gradients
-    of the kernels and of all inputs but the images; and the penalty. maxgp differentiates f on the
-    whole batch once, and a second time on the sample of largest norm alone; gp on the whole batch,
-    which costs six passes. The generator's step: its own three passes, and two through the critic,
-    whose kernels need no gradient.
-    """
+    """Count the parts of one generator step as gan_lab does it: FLOP and values by name."""
+    # one pass of real and fake samples, with the gradients of the kernels and of all inputs but
+    # the images
     generator = generator_layers(channels, image_channels, side)
     critic = critic_layers(channels, image_channels, side)
-    of_images = [
-        layer for layer in critic if layer.inputs == image_channels
-    ]  # their inputs need no gradient
-    twice = {
-        "none": Part(0, 0),
-        "maxgp": _passes(critic, 1, 6),
+    of_images = [layer for layer in critic if layer.inputs == image_channels]
+    both = 2 * batch_size
+    forwards_and_backwards = _passes(critic, both, 3) + _passes(of_images, both, -1)
+
+    # to differentiate f twice costs six passes: for gp on the whole batch; for maxgp on the sample
+    # of largest norm alone, which one gradient of the whole batch finds
+    none = Part(0, 0)
+    in_two_orders = {
+        "none": none,
+        "maxgp": _passes(critic, batch_size, 2) + _passes(critic, 1, 6),
         "gp": _passes(critic, batch_size, 6),
-    }[penalty]
-    once = _passes(critic, batch_size, 2) if penalty == "maxgp" else Part(0, 0)
-    one_step = {
-        "fakes of the critic": _passes(generator, batch_size, 1),
-        "critic, forwards and backwards": _passes(critic, 2 * batch_size, 3)
-        + _passes(of_images, 2 * batch_size, -1),
-        "penalty": once + twice,
+    }
+    critic_step = {
+        "fakes of the critic": _passes(generator, batch_size, 1),  # without a graph
+        "critic, forwards and backwards": forwards_and_backwards,
+        "penalty": in_two_orders[penalty],
     }
     parts = {
-        name: Part(n_critic * part.flop, n_critic * part.values) for name, part in one_step.items()
+        name: Part(n_critic * part.flop, n_critic * part.values)
+        for name, part in critic_step.items()
     }
-    own = _passes(generator, generator_batch_size, 3) + _passes(
-        generator[:1], generator_batch_size, -1
-    )
-    return parts | {"generator's step": own + _passes(critic, generator_batch_size, 2)}
+
+    # three passes of its own, whose latents need no gradient; two through the critic, whose kernels
+    # need none
+    size = generator_batch_size
+    own = _passes(generator, size, 3) + _passes(generator[:1], size, -1)
+    return parts | {"generator's step": own + _passes(critic, size, 2)}
 
 
 def total(parts: dict[str, Part]) -> Part:
-    """Of the whole step."""
-    return Part(
-        sum(part.flop for part in parts.values()), sum(part.values for part in parts.values())
-    )
+    """Add up the whole step."""
+    return sum(parts.values(), start=Part(0, 0))

@@ -1,4 +1,4 @@
-"""Alternating rounds, the rates that a device reaches, and how a result is told."""
+"""Times of rounds and their summary, memory, and the rates that a device reaches."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gan_lab.records import provenance
 
 
 def wait() -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has done all that was asked of it."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def seconds_of(work: Callable[[], object], times: int = 1) -> float:
-    """Seconds that one of `times` calls takes."""
+    """Measure the seconds of one of `times` calls."""
     wait()
     began = time.perf_counter()
     for _ in range(times):
@@ -32,17 +32,20 @@ def seconds_of(work: Callable[[], object], times: int = 1) -> float:
 
 
 def summary(seconds: Sequence[float], beside: Sequence[float] | None = None) -> dict[str, Any]:
-    """Median, smallest and largest of rounds; and of their ratios to the same rounds of something
-    else."""
-    told: dict[str, Any] = {
-        "median_s": statistics.median(seconds),
-        "min_s": min(seconds),
-        "max_s": max(seconds),
-    }
+    """Median, smallest and largest of rounds.
+
+    Args:
+        seconds: of each round.
+        beside: the same rounds of something else: with them, also of the ratios to it.
+    """
+    times: dict[str, Any] = {"median_s": statistics.median(seconds)}
+    times |= {"min_s": min(seconds), "max_s": max(seconds)}
+
+    # round by round: a machine that is slow for a minute is slow for both
     if beside is not None:
         ratios = sorted(mine / its for mine, its in zip(seconds, beside, strict=True))
-        told["ratio"] = {"median": statistics.median(ratios), "min": ratios[0], "max": ratios[-1]}
-    return told
+        times["ratio"] = {"median": statistics.median(ratios), "min": ratios[0], "max": ratios[-1]}
+    return times
 
 
 def machine() -> dict[str, Any]:
@@ -57,8 +60,10 @@ def machine() -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """Bytes: of the process on a CPU, of tensors on a CUDA device since
-    `torch.cuda.reset_peak_memory_stats`."""
+    """The peak in bytes: of the process on a CPU, of tensors on a CUDA device.
+
+    On a CUDA device it is the peak since `torch.cuda.reset_peak_memory_stats`.
+    """
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if platform.system() == "Darwin" else 1024
@@ -68,27 +73,28 @@ def peak_memory() -> int:
 def device_rates(
     device: torch.device, dtype: torch.dtype, channels: int = 128, side: int = 32
 ) -> dict[str, float]:
-    """FLOP/s that this device reaches in plain products: a square matrix product, and a 3×3
-    convolution forwards.
+    """Measure the FLOP/s that this device reaches in plain products.
 
-    The convolution is that of a network `channels` wide, on a batch of 64, in channels-last order.
-    A multiplication with an addition counts as two.
+    They are a square matrix product, and a 3×3 convolution forwards: that of a network `channels`
+    wide, on a batch of 64, in channels-last order. A multiplication with an addition counts as two.
     """
+
+    # as the networks have them
+    def images(n: int, height: int, width: int) -> torch.Tensor:
+        values = torch.randn(n, channels, height, width, device=device, dtype=dtype)
+        return values.to(memory_format=torch.channels_last)
+
+    # large enough that the device, not the call, takes the time
     size = 8192 if device.type == "cuda" else 2048
     matrix = torch.randn(size, size, device=device, dtype=dtype)
-    batch = torch.randn(64, channels, side, side, device=device, dtype=dtype).to(
-        memory_format=torch.channels_last
-    )
-    kernel = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype).to(
-        memory_format=torch.channels_last
-    )
+    batch, kernel = images(64, side, side), images(channels, 3, 3)
+    convolution_flop = 2 * 64 * channels**2 * 9 * side**2
     works: Mapping[str, tuple[Callable[[], object], float]] = {
         "matrix product": (lambda: matrix @ matrix, 2 * size**3),
-        "convolution": (
-            lambda: F.conv2d(batch, kernel, padding=1),
-            2 * 64 * channels**2 * 9 * side**2,
-        ),
+        "convolution": (lambda: F.conv2d(batch, kernel, padding=1), convolution_flop),
     }
+
+    # the best of three rounds: a rate that the device does reach
     rates = {}
     with torch.no_grad():
         for name, (work, operations) in works.items():

@@ -1,8 +1,8 @@
-"""What one part of a step costs: penalties over none, optimizers, data."""
+"""The costs of single parts of a step: penalties over none, optimizers, data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,26 +20,26 @@ from gan_lab.training import GAN
 def penalties(
     config: DictConfig, options: Sequence[str], rounds: int, device: torch.device
 ) -> dict[str, Any]:
-    """Seconds of a critic's loss with a penalty and its gradients, and of the penalty alone: the
-    difference to none.
+    """Measure the seconds of a critic's loss with each penalty and its gradients.
 
-    The loss is that of `config`, its networks too; no optimizer step. Weight clipping acts after
-    the step: its cost is that of clamping. A penalty that needs another critic (spectral norm) has
-    one of its own.
+    The penalty's own are the difference to none. The loss is that of `config`, its networks too;
+    there is no optimizer step. Weight clipping acts after the step: its cost is that of clamping.
+
+    Args:
+        config: of train.py.
+        options: names of penalties, none among them.
+        rounds: how often each is measured.
+        device: where.
     """
+    # networks of their own, because a penalty may need another critic (spectral norm)
     works = {}
     for option in options:
-        overrides = [f"penalty={option}", f"architecture.channels={config.architecture.channels}"]
-        own = composed(*overrides)
-        works[option] = _critic_gradients(
-            build.gan(own, noise_data(32).spec).to(device), config.batch_size
-        )
-    seconds: dict[str, list[float]] = {option: [] for option in options}
-    for work in works.values():
-        work()
-    for _ in range(rounds):
-        for option, work in works.items():
-            seconds[option].append(seconds_of(work))
+        own = composed(f"penalty={option}", f"architecture.channels={config.architecture.channels}")
+        gan = build.gan(own, noise_data(32).spec).to(device)
+        works[option] = _critic_gradients(gan, config.batch_size)
+    seconds = _in_turns(works, rounds)
+
+    # round by round: the time of a loss without a penalty is part of each
     added = {
         option: [mine - its for mine, its in zip(values, seconds["none"], strict=True)]
         for option, values in seconds.items()
@@ -71,35 +71,55 @@ def _critic_gradients(gan: GAN, batch_size: int) -> Callable[[], None]:
 def optimizers(
     config: DictConfig, options: Sequence[str], rounds: int, device: torch.device
 ) -> dict[str, Any]:
-    """Seconds of an optimizer's step on the critic of `config`."""
+    """Measure the seconds of each optimizer's step on the critic of `config`."""
     works: dict[str, Callable[[], Any]] = {}
     for option in options:
-        own = composed(
-            f"optimizer={option}", f"architecture.channels={config.architecture.channels}"
-        )
+        channels = config.architecture.channels
+        own = composed(f"optimizer={option}", f"architecture.channels={channels}")
         gan = build.gan(own, noise_data(32).spec).to(device)
         parameters: list[Tensor] = list(gan.critic.parameters())
+
+        # as training has it: on a CUDA device the step is part of a graph
         optimizer = build.make("optimizer", own.optimizer, parameters)
         if device.type == "cuda":
             capturable.make_capturable(optimizer)
         for parameter in parameters:
             parameter.grad = torch.randn_like(parameter)
         works[option] = optimizer.step
-    seconds: dict[str, list[float]] = {option: [] for option in options}
-    for work in works.values():
-        work()
-    for _ in range(rounds):
-        for option, work in works.items():
-            seconds[option].append(seconds_of(work, 20))
+
+    # a step is short: twenty of them make a round
+    seconds = _in_turns(works, rounds, times=20)
     return {option: summary(values) for option, values in seconds.items()}
 
 
+def _in_turns(
+    works: Mapping[str, Callable[[], Any]], rounds: int, times: int = 1
+) -> dict[str, list[float]]:
+    """Measure works in alternating rounds; a busy minute of the machine meets all of them.
+
+    Returns:
+        {name: the seconds of a call, in each round}.
+    """
+    # the first call makes states and chooses kernels
+    for work in works.values():
+        work()
+
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            seconds[name].append(seconds_of(work, times))
+    return seconds
+
+
 def data(config: DictConfig, rounds: int, device: torch.device) -> dict[str, Any]:
-    """Seconds in which the batches of a generator step are drawn and scaled, and the images a
-    second they make."""
+    """Measure the seconds in which the batches of a generator step are drawn and scaled.
+
+    Returns:
+        Their summary, and the images a second that they make.
+    """
     resident = ResidentData.place(noise_data(32, samples=50_000), device)
     loader = iter(ResidentLoader(resident, config.batch_size, config.n_critic, seed=0, stop=10**9))
     next(loader)
     seconds = [seconds_of(lambda: next(loader), 20) for _ in range(rounds)]
-    told = summary(seconds)
-    return told | {"images_per_second": config.n_critic * config.batch_size / told["median_s"]}
+    times = summary(seconds)
+    return times | {"images_per_second": config.n_critic * config.batch_size / times["median_s"]}

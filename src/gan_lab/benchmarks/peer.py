@@ -1,13 +1,14 @@
-"""A WGAN-GP step as public PyTorch frameworks write it, on plain layers: what gan_lab's step is
-measured against.
+"""A WGAN-GP step as public PyTorch frameworks write it, on plain layers.
 
-Three critic passes; a generator pass with its graph in every critic step; weight gradients of the
-critic in the generator's step; u drawn on the host; a value read back in every step; upsampling,
-pooling and convolutions one after the other; contiguous fp32 tensors; torch's Adam as it comes.
+gan_lab's step is measured against it. It has three critic passes; a generator pass with its graph
+in every critic step; weight gradients of the critic in the generator's step; u drawn on the host; a
+value read back in every step; upsampling, pooling and convolutions one after the other; contiguous
+fp32 tensors; torch's Adam as it comes.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -38,9 +39,9 @@ class _Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.avg_pool2d(self.conv2(F.relu(self.conv1(x if self.first else F.relu(x)))), 2)
-        return h + (
-            self.shortcut(F.avg_pool2d(x, 2)) if self.first else F.avg_pool2d(self.shortcut(x), 2)
-        )
+        if self.first:
+            return h + self.shortcut(F.avg_pool2d(x, 2))
+        return h + F.avg_pool2d(self.shortcut(x), 2)
 
 
 class _Flat(nn.Module):
@@ -81,16 +82,17 @@ class _Critic(nn.Module):
 
 
 class Peer:
-    """The step, on real samples (batch_size, C, S, S) that `real` gives.
+    """The step, on real samples (batch_size, C, S, S).
 
     Args:
         shape: of an image, (C, S, S).
         channels: width of both networks, as in gan_lab's resnet.
         latent_dim: of z.
         n_critic: critic steps to a generator step.
-        batch_size: of a critic batch; `generator_batch_size` of the generator's.
+        batch_size: of a critic batch.
+        generator_batch_size: of a generator batch.
         device: where it trains.
-        real: a batch of real samples on the device.
+        real: draws a batch of real samples on the device.
     """
 
     def __init__(
@@ -106,38 +108,38 @@ class Peer:
     ) -> None:
         self.generator = _Generator(latent_dim, channels, shape[0], shape[1]).to(device)
         self.critic = _Critic(shape[0], shape[1], channels).to(device)
-        self.critic_optimizer = torch.optim.Adam(
-            self.critic.parameters(), lr=2e-4, betas=(0.0, 0.9)
-        )
-        self.generator_optimizer = torch.optim.Adam(
-            self.generator.parameters(), lr=2e-4, betas=(0.0, 0.9)
-        )
+
+        # as it comes: neither fused nor capturable
+        adam = functools.partial(torch.optim.Adam, lr=2e-4, betas=(0.0, 0.9))
+        self.critic_optimizer = adam(self.critic.parameters())
+        self.generator_optimizer = adam(self.generator.parameters())
+
         self.latent_dim, self.n_critic, self.device, self.real = latent_dim, n_critic, device, real
         self.batch_size, self.generator_batch_size = batch_size, generator_batch_size
         self.losses = (0.0, 0.0)
 
     def step(self) -> None:
-        """One generator step."""
+        """Train one generator step."""
         for _ in range(self.n_critic):
             critic_loss = self._critic_step()
 
+        # with gradients of the critic's weights, which nobody needs
         self.generator_optimizer.zero_grad()
-        fake = self.generator(
-            torch.randn(self.generator_batch_size, self.latent_dim, device=self.device)
-        )
+        size = self.generator_batch_size, self.latent_dim
+        fake = self.generator(torch.randn(*size, device=self.device))
         loss = -self.critic(fake).mean()
         loss.backward()
         self.generator_optimizer.step()
         self.losses = critic_loss, loss.item()
 
     def _critic_step(self) -> float:
+        # the generator's graph is built, and then cut off
         real = self.real()
         self.critic_optimizer.zero_grad()
-        fake = self.generator(
-            torch.randn(self.batch_size, self.latent_dim, device=self.device)
-        ).detach()
+        noise = torch.randn(self.batch_size, self.latent_dim, device=self.device)
+        fake = self.generator(noise).detach()
 
-        # WGAN-GP's loss, weight 10, target 1
+        # WGAN-GP's penalty, weight 10, target 1
         u = torch.rand(len(real), 1, 1, 1).to(self.device)
         points = (u * real + (1 - u) * fake).requires_grad_()
         scores = self.critic(points)
@@ -145,8 +147,9 @@ class Peer:
             scores, points, torch.ones_like(scores), create_graph=True
         )
         penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
-        loss = self.critic(fake).mean() - self.critic(real).mean() + 10 * penalty
 
+        # two more passes through the critic, and a value read back
+        loss = self.critic(fake).mean() - self.critic(real).mean() + 10 * penalty
         loss.backward()
         self.critic_optimizer.step()
         return loss.item()

@@ -1,4 +1,4 @@
-"""What scoring costs beside the extractor's forward pass, and its memory."""
+"""The cost of scoring beside the extractor's forward pass, and its memory."""
 
 from __future__ import annotations
 
@@ -22,16 +22,14 @@ BATCH = 500
 
 
 def cost(images: int, rounds: int) -> dict[str, Any]:
-    """The extractor alone against the extractor with IS, AM and FID taking in its output, in
-    alternating rounds.
-
-    On uint8 noise of 3×32×32, by the fast classifier with untrained weights, which cost the same as
-    trained ones.
-    """
+    """Measure the extractor alone, and with IS, AM and FID of its output, in alternating rounds."""
+    # uint8 noise by the fast classifier; untrained weights cost the same as trained ones
     spec = DataSpec("noise", "images", (3, 32, 32), CLASSES, tuple(map(str, range(CLASSES))))
     network = ResNetClassifier().network(spec).to(memory_format=torch.channels_last).eval()
     extractor = ClassifierExtractor(network, torch.full((3,), 127.5), torch.full((3,), 64.0), {})
     batches = torch.randint(256, (images, *spec.shape), dtype=torch.uint8).split(BATCH)
+
+    # in turns: a busy minute of the machine meets both
     alone, both = [], []
     for _ in range(rounds):
         with undisturbed(extractor):
@@ -41,8 +39,10 @@ def cost(images: int, rounds: int) -> dict[str, Any]:
 
 
 def memory(features: int, samples: int) -> dict[str, int]:
-    """Peak resident memory, in bytes, of a process of its own that scores so many synthetic feature
-    vectors."""
+    """Measure the peak resident memory, in bytes, of scoring so many synthetic feature vectors.
+
+    They are scored in a process of their own.
+    """
     command = [sys.executable, "-m", __name__, str(features), str(samples)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # nosec B603 # numbers, no shell
     return {"features": features, "samples": samples, "peak_bytes": int(done.stdout)}
@@ -83,12 +83,10 @@ def _stream(num_features: int, samples: int) -> int:
     for _ in range(samples // BATCH):
         metrics.update(torch.randn(BATCH, num_features), torch.randn(BATCH, CLASSES))
     metrics.compute()
+
     # not getrusage, whose peak a child inherits from the process that started it
-    line = next(
-        line
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    )
+    lines = Path("/proc/self/status").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
 

@@ -1,5 +1,7 @@
-"""Seconds of gan_lab's generator step under its Trainer, with other programs in alternating rounds
-of one process."""
+"""Seconds of gan_lab's generator step under its Trainer, beside other programs.
+
+They take turns in one process.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,14 @@ Others = Mapping[str, Callable[[], object]]
 
 
 def composed(*overrides: str) -> DictConfig:
-    """train.py's config, for a run that lasts as long as it is measured."""
+    """Compose train.py's config, for a run that lasts as long as it is measured."""
     configs.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", ["max_generator_steps=1000000", "schedule=constant", *overrides])
 
 
 def noise_data(side: int, image_channels: int = 3, samples: int = 2048) -> LoadedData:
-    """Images of noise, of the size that is measured: what they show costs nothing."""
+    """Make images of noise, of the size that is measured: no part of a step looks at them."""
     rng = np.random.default_rng(0)
     values = rng.integers(0, 256, (samples, image_channels, side, side), dtype=np.uint8)
     labels = rng.integers(0, 10, samples)
@@ -52,11 +54,10 @@ def noise_data(side: int, image_channels: int = 3, samples: int = 2048) -> Loade
 
 
 class Operations(TorchDispatchMode):
-    """Counts the FLOP of convolutions and matrix products, forwards and backwards, by torch's own
-    formulas.
+    """A counter of the FLOP of convolutions and matrix products, by torch's own formulas.
 
-    torch's FlopCounterMode asks which module an operator belongs to, and cannot inside
-    `autograd.grad`.
+    It counts forward and backward passes. torch's FlopCounterMode asks which module an operator
+    belongs to, and cannot inside `autograd.grad`.
     """
 
     def __init__(self) -> None:
@@ -64,17 +65,20 @@ class Operations(TorchDispatchMode):
         self.flop = 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
         if (formula := flop_registry.get(func.overloadpacket)) is not None:
-            self.flop += formula(*args, **(kwargs or {}), out_val=made)
-        return made
+            self.flop += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 class Rounds(pl.Callback):
-    """Time rounds of `steps` generator steps; before each, let each of `others` do as many, and
-    time them.
+    """A clock of rounds of `steps` generator steps.
 
-    seconds: {program: a step's, in each round}; gan_lab's own under "gan_lab".
+    Before each round each of `others` does as many steps, and is timed too.
+
+    Attributes:
+        seconds: {program: a step's, in each round}; gan_lab's own under "gan_lab".
+        flop: of one of gan_lab's steps.
     """
 
     def __init__(self, steps: int, rounds: int, others: Callable[[GAN], Others]) -> None:
@@ -91,19 +95,24 @@ class Rounds(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *arguments: Any
     ) -> None:
         """At the beginning of a round the others have theirs."""
+        # FLOP are counted in the very first step: counting slows a step down
         assert isinstance(pl_module, GAN)
         batch_idx = arguments[1]
         if batch_idx == 0:
-            self.made = self.others(pl_module)
+            self.programs = self.others(pl_module)
             self.counter = Operations()
             self.counter.__enter__()
         if batch_idx < WARM_UP or (batch_idx - WARM_UP) % self.steps:
             return
-        for name, step in self.made.items():
+
+        # a program's first step makes states
+        for name, step in self.programs.items():
             if name not in self.seconds:
                 self.seconds[name] = []
-                step()  # its first step makes states
+                step()
             self.seconds[name].append(seconds_of(step, self.steps))
+
+        # gan_lab's own time begins when the others' work is done
         wait()
         self.began = time.perf_counter()
 
@@ -121,18 +130,21 @@ class Rounds(pl.Callback):
 
 
 def fit(config: DictConfig, data: LoadedData, watching: Sequence[pl.Callback], stop: int) -> None:
-    """Train up to step `stop` with the callbacks that act in every step of a run, and then those
-    `watching`."""
+    """Train up to a step as a run does.
+
+    Args:
+        config: of train.py.
+        data: to train on.
+        watching: callbacks that measure; they come after those of a run.
+        stop: the step.
+    """
     with tempfile.TemporaryDirectory() as folder:
+        # of a run's callbacks those that act in every step: their cost is part of a step's
         reader = ReadMetrics()
         bar = ProgressBar(reader, 1, config.max_generator_steps, terminal.console(quiet=True))
-        callbacks = [
-            reader,
-            bar,
-            StopOnSignal(),
-            Capture(functools.partial(terminal.tell, error=True)),
-            *watching,
-        ]
+        capture = Capture(functools.partial(terminal.tell, error=True))
+        callbacks = [reader, bar, StopOnSignal(), capture, *watching]
+
         trainer = build.trainer(config, callbacks, [MetricsFile(folder)], folder)
         gan = build.gan(config, data.spec)
         feed = ResidentDataModule(data, config.batch_size, config.n_critic, config.seed, stop=stop)
@@ -140,5 +152,5 @@ def fit(config: DictConfig, data: LoadedData, watching: Sequence[pl.Callback], s
 
 
 def device_of(config: DictConfig) -> torch.device:
-    """Where a config trains."""
+    """The device on which a config trains."""
     return build.trainer(config, [], [], tempfile.gettempdir()).strategy.root_device

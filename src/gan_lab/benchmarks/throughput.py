@@ -1,5 +1,7 @@
-"""Generator steps a second of several runs at once on one machine: what a sweep gains from more
-cells at a time."""
+"""Generator steps a second of several runs at once on one machine.
+
+They tell a sweep's gain from more cells at a time.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +20,13 @@ from gan_lab.benchmarks.measuring import wait
 from gan_lab.runs.start import quiet_lightning
 from gan_lab.training import host
 
-WARM_UP = (
-    8  # steps before a cell says that it is ready: on a CUDA device its graph is captured in them
-)
+WARM_UP = 8  # steps before a cell is ready: on a CUDA device its graph is captured in them
 
 
 def steps_per_second(
     overrides: Sequence[str], side: int, cells: int, seconds: float
 ) -> dict[str, Any]:
-    """`cells` processes that train at the same time for `seconds`, each on its share of the cores
-    or on the one GPU.
+    """Measure processes that train at the same time, on their shares of the cores or on one GPU.
 
     Args:
         overrides: of train.py, for every cell.
@@ -41,6 +40,7 @@ def steps_per_second(
     Raises:
         RuntimeError: a cell ended without its figure.
     """
+    # each with its share of the cores
     threads = max(1, len(os.sched_getaffinity(0)) // cells)
     command = [sys.executable, "-m", __name__, json.dumps([list(overrides), side, seconds])]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
@@ -59,23 +59,20 @@ def steps_per_second(
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
+
+    # a cell that failed left the others more of the machine: then no figure is right
     answers = [process.communicate()[0].strip() for process in processes]
     if not all(answers):
         raise RuntimeError(
             f"{answers.count('')} of {cells} cells at once ended early: look above for their errors"
         )
     rates = [float(answer) for answer in answers]
-    return {
-        "cells": cells,
-        "threads": threads,
-        "steps_per_s": rates,
-        "total_steps_per_s": sum(rates),
-    }
+    facts = {"cells": cells, "threads": threads}
+    return facts | {"steps_per_s": rates, "total_steps_per_s": sum(rates)}
 
 
 class _Timed(pl.Callback):
-    """After WARM_UP steps wait for the word to begin; stop after some seconds, and print steps a
-    second."""
+    """A clock that begins on a word after WARM_UP steps, and prints steps a second at its end."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -88,12 +85,15 @@ class _Timed(pl.Callback):
         done = arguments[2] + 1 - WARM_UP
         if done < 0:
             return
+
+        # warm: the word comes once all cells are
         if done == 0:
             wait()
             print("ready", flush=True)
             sys.stdin.readline()
             self.began = time.perf_counter()
             return
+
         if time.perf_counter() - self.began >= self.seconds:
             wait()
             print(done / (time.perf_counter() - self.began), flush=True)
@@ -101,7 +101,7 @@ class _Timed(pl.Callback):
 
 
 def _cell(overrides: list[str], side: int, seconds: float) -> None:
-    """What each of the processes does."""
+    """Train in one of the processes."""
     quiet_lightning()
     config = steps.composed(*overrides)
     with host.prepared():

@@ -1,5 +1,7 @@
-"""A bundle for a GPU machine without a network: source, wheels, data and a campaign; and the way
-home. Torch-free."""
+"""A bundle for a GPU machine without a network, and the way home of its results. Torch-free.
+
+It holds source, wheels, data and a campaign.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,11 @@ PART_BYTES, PARTS, RESULT_BYTES = 16 * MIB, 8, 50 * MIB  # of what comes home
 WORK = ("tests", "benchmark", "cells")  # what is done there, in this order
 TESTS_SECONDS, BENCHMARK_SECONDS, STOPPING_SECONDS, PACKING_SECONDS = 120, 60, 20, 15
 
-# What a machine with torch, torchvision, Lightning, scikit-learn and matplotlib may lack. Wheels of
-# pure Python, or for the stable interface of CPython: one that is built here fits every Python
-# there.
+# What a machine with torch, torchvision, Lightning, scikit-learn and matplotlib may lack. They are
+# wheels of pure Python, or for the stable interface of CPython: one that is built here fits there.
 WHEELS = (
-    "hydra-core", "omegaconf", "antlr4-python3-runtime", "torch-fidelity", "filelock",
-    "safetensors",
-    "rich", "markdown-it-py", "mdurl", "pygments",
+    "hydra-core", "omegaconf", "antlr4-python3-runtime", "torch-fidelity",
+    "filelock", "safetensors", "rich", "markdown-it-py", "mdurl", "pygments",
     "pytest", "pytest-timeout", "iniconfig", "pluggy",
 )  # fmt: skip
 
@@ -67,92 +67,88 @@ exec "$python" scripts/bundle.py run "$minutes" "$out" --began "$began" "$@"
 
 
 def pack(data: Path, campaign: Path, runs: Path, bundle: Path) -> None:
-    """Write a bundle folder. Raises UserError where it would be larger than BUNDLE_BYTES, or code
-    is no commit.
+    """Write a bundle folder.
 
     Args:
         data: a folder that the campaign's cells name as data/NAME.
         campaign: the list of cells.
         runs: the folder of their runs, as far as they are; those that have begun go along.
         bundle: made anew.
+
+    Raises:
+        UserError: the bundle would be larger than BUNDLE_BYTES, or the code is no commit.
     """
+    # records of a run name its commit, which must exist
     cells = read_campaign(campaign)
     if not data.is_dir():
         raise UserError(
-            f"--data {data} is no folder: unpack the data, and name the folder that campaign.yaml "
-            "calls data/NAME"
+            f"--data {data} is no folder: unpack the data, "
+            "and name the folder that campaign.yaml calls data/NAME"
         )
     if provenance.git_state()["dirty"] is not False:
         raise UserError("a bundle is of a commit: commit what has changed, then make it again")
-    with tempfile.TemporaryDirectory(
-        dir=bundle.parent if bundle.parent.is_dir() else None
-    ) as folder:
-        made = Path(folder) / "bundle"
+
+    # beside the old bundle, which stays until the new one is whole
+    beside = bundle.parent if bundle.parent.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=beside) as scratch:
+        made = Path(scratch) / "bundle"
         (made / "wheels").mkdir(parents=True)
         _archive_source(made / "gan_lab.tar.gz")
         _build_wheels(made / "wheels")
         with tarfile.open(made / "data.tar.xz", "w:xz") as archive:
             archive.add(data, data.name)
+
+        # the list of cells, and those of them that have begun
         _add_runs(cells, runs, made / "runs.tar")
         shutil.copy(campaign, made / "campaign.yaml")
         (made / "run.sh").write_text(RUN)
         (made / "run.sh").chmod(0o755)
 
+        # a bundle that is too large cannot be carried
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
         if size > BUNDLE_BYTES:
             raise UserError(
-                f"the bundle has {size / MIB:.1f} MiB, more than {BUNDLE_BYTES // MIB}: take "
-                "smaller data"
+                f"the bundle has {size / MIB:.1f} MiB, more than {BUNDLE_BYTES // MIB}: "
+                "take smaller data"
             )
         shutil.rmtree(bundle, ignore_errors=True)
         shutil.move(made, bundle)
 
 
 def _archive_source(path: Path) -> None:
-    """The last commit without results/, and where it came from."""
-    told = provenance.write_for_checkout()
-    added = ["--prefix=gan_lab/src/gan_lab/", f"--add-file={told}", "--prefix=gan_lab/"]
+    """Archive the last commit without results/, and the file that names it."""
+    origin = provenance.write_for_checkout()
+    added = ["--prefix=gan_lab/src/gan_lab/", f"--add-file={origin}", "--prefix=gan_lab/"]
     command = ["git", "archive", f"--output={path}", *added, "HEAD", "--", ".", ":(exclude)results"]
     subprocess.run(command, check=True, cwd=_root())  # nosec B603 B607 # constants of this module
 
 
 def _build_wheels(folder: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        str(folder),
-    ]
-    subprocess.run(
-        [*command, "--constraint", str(_root() / "constraints.txt"), *WHEELS], check=True
-    )  # nosec B603
-    if alone := [
-        path.name
-        for path in folder.iterdir()
-        if not re.search(r"-none-any\.whl$|-abi3-", path.name)
-    ]:
+    """Build WHEELS in the versions of constraints.txt. Raises UserError where one is compiled."""
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    command += ["--wheel-dir", str(folder), "--constraint", str(_root() / "constraints.txt")]
+    subprocess.run([*command, *WHEELS], check=True)  # nosec B603
+
+    # the machine there may have another Python
+    wheels = [path.name for path in folder.iterdir()]
+    compiled = [name for name in wheels if not re.search(r"-none-any\.whl$|-abi3-", name)]
+    if compiled:
         raise UserError(
-            f"{alone[0]} is compiled, and fits this Python alone: take it out of the bundle's "
-            "wheels"
+            f"{compiled[0]} is compiled, and fits this Python alone: "
+            "take it out of the bundle's wheels"
         )
 
 
 def _add_runs(cells: Iterable[Cell], runs: Path, path: Path) -> None:
-    """Ended runs so that they are passed over, begun ones so that they go on."""
+    """Pack ended runs so that they are passed over, begun ones so that they go on."""
     with tarfile.open(path, "w") as archive:
         for cell in cells:
             run_dir = runs / cell.name
             status = status_of(run_dir)
             if status is None:
                 continue
-            names = (
-                [folder.CONFIG, folder.RECORD] if status in ENDED else sorted(_to_go_on(run_dir))
-            )
-            for name in names:
+            ended = [folder.CONFIG, folder.RECORD]
+            for name in ended if status in ENDED else sorted(_to_go_on(run_dir)):
                 archive.add(run_dir / name, f"runs/{cell.name}/{name}")
 
 
@@ -167,11 +163,14 @@ def _to_go_on(run_dir: Path) -> Iterator[str]:
 
 def _newest_checkpoint(run_dir: Path) -> list[str]:
     """Its file and the checksum's; none where there is none."""
-    found = sorted(
-        (run_dir / folder.CHECKPOINTS).glob("step_*.ckpt"),
-        key=lambda path: int(path.stem.split("_")[1]),
-    )
-    return [found[-1].name, found[-1].name + ".sha256"] if found else []
+    checkpoints = (run_dir / folder.CHECKPOINTS).glob("step_*.ckpt")
+    newest = max(checkpoints, key=_step, default=None)
+    return [newest.name, f"{newest.name}.sha256"] if newest else []
+
+
+def _step(path: Path) -> int:
+    """The generator step of step_<N>.ckpt or step_<N>.png."""
+    return int(path.stem.split("_")[1])
 
 
 def _root() -> Path:
@@ -182,111 +181,112 @@ def _root() -> Path:
 
 
 def run(minutes: float, out: Path, began: float, only: Collection[str] = WORK) -> None:
-    """Tests, benchmark, then the campaign until `minutes` after `began` (Unix time); `out` gets at
-    most PARTS files.
+    """Do tests, benchmark and campaign until time is over, and pack what came of them.
 
     SIGTERM and SIGINT end it early: what there is comes home.
 
-    only: of WORK, what is done.
+    Args:
+        minutes: after `began`.
+        out: the folder that gets at most PARTS files.
+        began: Unix time.
+        only: the parts of WORK to be done.
     """
+    # by the monotonic clock: the machine's time may be set meanwhile
     until = time.monotonic() + began + 60 * minutes - time.time() - PACKING_SECONDS
-    asked: list[int] = []
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, frame: asked.append(received))
-    told = Path("told")
+        signal.signal(number, lambda received, frame: signals.append(received))
+
+    # tests and benchmark first: they are short, and the cells take whatever time there is
+    told, runs = Path("told"), Path("runs")
     told.mkdir(exist_ok=True)
     if "tests" in only:
-        for_gpu = [
-            str(path)
-            for path in sorted(Path("tests").rglob("test_*.py"))
-            if "mark.gpu" in path.read_text()
-        ]
-        _timed(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-m",
-                "gpu",
-                "--continue-on-collection-errors",
-                *for_gpu,
-            ],
-            TESTS_SECONDS,
-            told / "gpu_tests.txt",
-        )
-    benchmark = [
-        sys.executable,
-        "scripts/benchmark.py",
-        "step",
-        "--side",
-        "32",
-        "--precision",
-        "32-true",
-        "bf16-mixed",
-    ]
-    benchmark += ["--steps", "5", "--rounds", "3", "--json", str(told / "benchmark.json")]
+        _timed(_gpu_tests(), TESTS_SECONDS, told / "gpu_tests.txt")
     if "benchmark" in only:
+        benchmark = _benchmark(told / "benchmark.json")
         _timed(benchmark, BENCHMARK_SECONDS, told / "benchmark.txt")
 
     # cells, with time to stop them in
     cells = read_campaign(Path("campaign.yaml"))
-    ended_before = {cell.name for cell in cells if status_of(Path("runs") / cell.name) in ENDED}
+    ended_before = {cell.name for cell in cells if status_of(runs / cell.name) in ENDED}
 
     def is_over() -> bool:
-        return bool(asked) or time.monotonic() > until - STOPPING_SECONDS
+        return bool(signals) or time.monotonic() > until - STOPPING_SECONDS
 
-    statuses = work_through(cells if "cells" in only else [], Path("runs"), is_over)
+    statuses = work_through(cells if "cells" in only else [], runs, is_over)
     (told / "cells.json").write_text(json.dumps(statuses, indent=1) + "\n")
-    left_out = pack_results(
-        told, Path("runs"), [cell for cell in cells if cell.name not in ended_before], out
-    )
-    terminal.tell(
-        "\n".join([f"{name}: {status or 'not begun'}" for name, status in statuses.items()])
-    )
+
+    # runs that had ended before are at home already
+    worked_on = [cell for cell in cells if cell.name not in ended_before]
+    left_out = pack_results(told, runs, worked_on, out)
+    lines = [f"{name}: {status or 'not begun'}" for name, status in statuses.items()]
+    terminal.tell("\n".join(lines))
     for name in left_out:
         terminal.tell(f"left out for its size: {name}")
 
 
+def _gpu_tests() -> list[str]:
+    """The command that runs the tests for a GPU.
+
+    Only their files are named: others may need packages that are not there.
+    """
+    tests = sorted(Path("tests").rglob("test_*.py"))
+    files = [str(path) for path in tests if "mark.gpu" in path.read_text()]
+    pytest = [sys.executable, "-m", "pytest", "-q", "-m", "gpu"]
+    return [*pytest, "--continue-on-collection-errors", *files]
+
+
+def _benchmark(figures: Path) -> list[str]:
+    """The command that measures a step at 32 pixels; `figures` is the file that it writes."""
+    step = [sys.executable, "scripts/benchmark.py", "step", "--side", "32"]
+    step += ["--precision", "32-true", "bf16-mixed", "--steps", "5", "--rounds", "3"]
+    return [*step, "--json", str(figures)]
+
+
 def _timed(command: list[str], seconds: float, log: Path) -> None:
-    """Run for at most so long; what it prints, and how it ended, is kept."""
+    """Run a command for at most so long; keep its output and how it ended."""
     with log.open("w") as file:
         try:
-            ended = str(
-                subprocess.run(
-                    command, stdout=file, stderr=subprocess.STDOUT, timeout=seconds
-                ).returncode
-            )  # nosec B603
+            done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, timeout=seconds)  # nosec B603
+            ended = str(done.returncode)
         except subprocess.TimeoutExpired:
             ended = f"stopped after {seconds} s"
         file.write(f"\nended: {ended}\n")
 
 
 def pack_results(told: Path, runs: Path, cells: Iterable[Cell], out: Path) -> list[str]:
-    """Records first, then the checkpoints worth continuing, generators and grids, as far as they
-    fit.
+    """Pack what came of the work, as far as it fits.
+
+    Args:
+        told: the folder of tests' and benchmark's output.
+        runs: the folder of run directories.
+        cells: whose runs come home.
+        out: the folder of the archive's parts.
 
     Returns:
         The names of the files that did not fit.
     """
-    wanted = [(path, f"told/{path.name}") for path in sorted(told.iterdir())]
-    later: list[tuple[Path, str]] = []
+    # small and wanted most first: outputs and records
+    first = [(path, f"told/{path.name}") for path in sorted(told.iterdir())]
+    checkpoints: list[tuple[Path, str]] = []
+    last: list[tuple[Path, str]] = []
     for cell in cells:
         run_dir, status = runs / cell.name, status_of(runs / cell.name)
         if (log := runs / f"{cell.name}.txt").exists():
-            wanted.append((log, f"runs/{log.name}"))
+            first.append((log, f"runs/{log.name}"))
         if status is None:
             continue
-        wanted += _members(run_dir, [folder.CONFIG, folder.RECORD, folder.METRICS])
+        first += _members(run_dir, [folder.CONFIG, folder.RECORD, folder.METRICS])
+
+        # then the checkpoints of runs that go on, those of the latest run before all
         if status not in ENDED:
-            later = [
-                *_members(run_dir, [f"checkpoints/{name}" for name in _newest_checkpoint(run_dir)]),
-                *later,
-            ]
-        later += _members(
-            run_dir, ["generator.json", "generator.safetensors", *_last_grid(run_dir)]
-        )
-    return _write_parts([*wanted, *later], out)
+            names = [f"checkpoints/{name}" for name in _newest_checkpoint(run_dir)]
+            checkpoints = [*_members(run_dir, names), *checkpoints]
+
+        # generators and grids last: people look at them, no run needs them
+        exported = ["generator.json", "generator.safetensors"]
+        last += _members(run_dir, [*exported, *_last_grid(run_dir)])
+    return _write_parts([*first, *checkpoints, *last], out)
 
 
 def _members(run_dir: Path, names: Iterable[str]) -> list[tuple[Path, str]]:
@@ -298,27 +298,29 @@ def _members(run_dir: Path, names: Iterable[str]) -> list[tuple[Path, str]]:
 
 
 def _last_grid(run_dir: Path) -> list[str]:
-    found = sorted(
-        (run_dir / folder.SAMPLES).glob("step_*.png"), key=lambda path: int(path.stem.split("_")[1])
-    )
-    return [f"samples/{found[-1].name}"] if found else []
+    newest = max((run_dir / folder.SAMPLES).glob("step_*.png"), key=_step, default=None)
+    return [f"samples/{newest.name}"] if newest else []
 
 
 def _write_parts(members: Iterable[tuple[Path, str]], out: Path) -> list[str]:
-    """One tar over several files of at most PART_BYTES; a member that makes it too large is left
-    out."""
+    """Write one tar over several files of at most PART_BYTES.
+
+    Returns:
+        The names of the members that would have made it too large.
+    """
+    # a member takes blocks of 512 bytes, and two of them for its header: a long name needs a second
     most = min(RESULT_BYTES, PARTS * PART_BYTES) - 20 * 1024  # tar's own end
     whole, left_out, size = io.BytesIO(), [], 0
     with tarfile.open(fileobj=whole, mode="w") as archive:
         for path, name in members:
-            needed = (
-                1024 + -(-path.stat().st_size // 512) * 512
-            )  # with its header; long names need a second one
+            needed = 1024 + -(-path.stat().st_size // 512) * 512
             if size + needed > most:
                 left_out.append(name)
                 continue
             archive.add(path, name)
             size += needed
+
+    # the parts are copied one by one by whoever carries them
     content = whole.getvalue()
     out.mkdir(parents=True, exist_ok=True)
     for number, start in enumerate(range(0, len(content), PART_BYTES)):
@@ -330,8 +332,7 @@ def _write_parts(members: Iterable[tuple[Path, str]], out: Path) -> list[str]:
 
 
 def unpack(archive: Path, runs: Path) -> list[str]:
-    """Put what a bundle brought home into `runs`; what it says of tests and benchmark into
-    `runs`/told.
+    """Put what a bundle brought home into `runs`; outputs of tests and benchmark into `runs`/told.
 
     Args:
         archive: the folder of results.tar.00, ...
@@ -346,45 +347,50 @@ def unpack(archive: Path, runs: Path) -> list[str]:
     parts = sorted(archive.glob("results.tar.[0-9][0-9]"))
     if not parts:
         raise UserError(f"{archive} holds no results.tar.00: name the folder that run.sh wrote")
-    content = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder:
+
+    # into a scratch folder first: a damaged archive changes nothing in `runs`
+    with tempfile.TemporaryDirectory() as scratch:
         try:
-            for part in parts:
-                with open_regular(part, PART_BYTES) as file:
-                    content.write(file.read())
-            content.seek(0)
-            with tarfile.open(fileobj=content, mode="r:") as tar:
-                # the filter alone lets links lead outside in Python before 3.11.13, 3.12.11 and
-                # 3.13.4
-                if odd := next(
-                    (
-                        one.name
-                        for one in tar
-                        if one.issparse() or not (one.isfile() or one.isdir())
-                    ),
-                    None,
-                ):
-                    raise tarfile.TarError(f"{odd[:200]!r} is neither a file nor a folder")
-                tar.extractall(folder, filter="data")
+            _extract(parts, Path(scratch))
         except (tarfile.TarError, OSError) as error:
             raise UserError(
                 f"{archive} cannot be unpacked ({error}): copy all of its parts again"
             ) from None
-        made = Path(folder)
-        for run_dir in sorted((made / "runs").iterdir()) if (made / "runs").is_dir() else []:
-            _merge(run_dir, runs / run_dir.name)
-        if (made / "told").is_dir():
-            shutil.copytree(made / "told", runs / "told", dirs_exist_ok=True)
-        return sorted(path.name for path in (made / "runs").glob("*/") if path.is_dir())
+
+        # runs, and the files of their output beside them
+        arrived = Path(scratch) / "runs"
+        for path in sorted(arrived.iterdir()) if arrived.is_dir() else []:
+            _merge(path, runs / path.name)
+        told = Path(scratch) / "told"
+        if told.is_dir():
+            shutil.copytree(told, runs / "told", dirs_exist_ok=True)
+        return sorted(path.name for path in arrived.glob("*/") if path.is_dir())
 
 
-def _merge(come: Path, kept: Path) -> None:
-    """Files of a run that came home over those that are there; of checkpoints only the newer ones
-    stay."""
+def _extract(parts: Iterable[Path], into: Path) -> None:
+    """Unpack an archive of several files. Raises tarfile.TarError and OSError."""
+    content = io.BytesIO()
+    for part in parts:
+        with open_regular(part, PART_BYTES) as file:
+            content.write(file.read())
+    content.seek(0)
+
+    # the filter alone lets links lead outside in Python before 3.11.13, 3.12.11 and 3.13.4
+    with tarfile.open(fileobj=content, mode="r:") as tar:
+        for member in tar:
+            if member.issparse() or not (member.isfile() or member.isdir()):
+                raise tarfile.TarError(f"{member.name[:200]!r} is neither a file nor a folder")
+        tar.extractall(into, filter="data")
+
+
+def _merge(arrived: Path, kept: Path) -> None:
+    """Put the files of a run that came home over those that are there."""
     kept.parent.mkdir(parents=True, exist_ok=True)
-    if come.is_file():
-        shutil.copy(come, kept)
+    if arrived.is_file():
+        shutil.copy(arrived, kept)
         return
-    if (come / folder.CHECKPOINTS).is_dir() or status_of(come) in ENDED:
+
+    # of checkpoints only the newer ones stay; a run that has ended needs none
+    if (arrived / folder.CHECKPOINTS).is_dir() or status_of(arrived) in ENDED:
         shutil.rmtree(kept / folder.CHECKPOINTS, ignore_errors=True)
-    shutil.copytree(come, kept, dirs_exist_ok=True)
+    shutil.copytree(arrived, kept, dirs_exist_ok=True)

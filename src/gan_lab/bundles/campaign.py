@@ -1,8 +1,8 @@
-"""A list of runs that one command works through until its time is over, and the next one continues.
-Torch-free.
+"""A list of runs that one command works through until its time is over. Torch-free.
 
-`campaign.yaml` is a list of entries {overrides: [...], each: {field: [value, ...]}}: what train.py
-is given, and fields that take every one of their values, the last one fastest.
+The next command continues where it ended. `campaign.yaml` is a list of entries
+{overrides: [...], each: {field: [value, ...]}}: arguments of train.py, and fields that take every
+one of their values, the last one fastest.
 """
 
 from __future__ import annotations
@@ -30,16 +30,18 @@ GRACE_SECONDS = 30.0  # in which a run that is asked to stop writes its checkpoi
 
 @dataclass(frozen=True)
 class Cell:
-    """One run. name: of its folder, by the fields that take several values. overrides: of
-    train.py."""
+    """One run."""
 
-    name: str
-    overrides: tuple[str, ...]
+    name: str  # of its folder, by the fields that take several values
+    overrides: tuple[str, ...]  # of train.py
 
 
 def read_campaign(path: Path) -> list[Cell]:
-    """The cells of a campaign's file, in its order. Raises UserError where it is none, or two cells
-    have one name."""
+    """Read the cells of a campaign's file, in its order.
+
+    Raises:
+        UserError: it is no campaign, or two cells have one name.
+    """
     try:
         with open_regular(path) as file:
             entries = yaml.safe_load(file)
@@ -47,6 +49,8 @@ def read_campaign(path: Path) -> list[Cell]:
         raise UserError(f"{path} cannot be read as a campaign ({error})") from None
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path} must be a list of entries with overrides and each")
+
+    # two cells of one name would train in one folder, and the second would pass for the first
     cells = [cell for entry in entries for cell in _cells_of(entry, path)]
     names = [cell.name for cell in cells]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -58,6 +62,8 @@ def _cells_of(entry: Any, path: Path) -> list[Cell]:
     if not isinstance(entry, dict) or entry.keys() - {"overrides", "each"}:
         raise UserError(f"{path}: an entry has overrides and each, not {entry!r:.80}")
     overrides, each = entry.get("overrides", []), entry.get("each", {})
+
+    # "exp_weight0.1_seed0": an option is its own name, a number needs that of its field
     cells = []
     for values in itertools.product(*each.values()):
         chosen = dict(zip(each, values, strict=True))
@@ -65,23 +71,22 @@ def _cells_of(entry: Any, path: Path) -> list[Cell]:
             f"{field.split('.')[-1] if '.' in field or field == 'seed' else ''}{value}"
             for field, value in chosen.items()
         ]
-        given = (*overrides, *(f"{field}={value}" for field, value in chosen.items()))
-        cells.append(Cell(safe_name("_".join(parts)), given))
+        arguments = (*overrides, *(f"{field}={value}" for field, value in chosen.items()))
+        cells.append(Cell(safe_name("_".join(parts)), arguments))
     return cells
 
 
 def status_of(run_dir: Path) -> str | None:
-    """How far the run of a cell is, by its record; None where it has not begun."""
+    """The status of a cell's run, by its record; None where it has not begun."""
     return None if not (run_dir / folder.RECORD).exists() else str(records.read(run_dir)["status"])
 
 
 def work_through(
     cells: Sequence[Cell], runs: Path, is_over: Callable[[], bool], at_once: int = 1
 ) -> dict[str, str | None]:
-    """Train cells in their order, from where they are, `at_once` at a time; stop those that run
-    when time is over.
+    """Train cells in their order, from where they are, and stop those that run when time is over.
 
-    A cell that fails does not stop the others. Each writes `runs`/NAME and what it prints to
+    A cell that fails does not stop the others. Each writes `runs`/NAME, and prints to
     `runs`/NAME.txt.
 
     Args:
@@ -93,6 +98,7 @@ def work_through(
     Returns:
         The status of every cell.
     """
+    # a failed or interrupted run is tried again; it goes on from its newest checkpoint
     waiting = [cell for cell in cells if status_of(runs / cell.name) not in ENDED]
     running: list[subprocess.Popen[bytes]] = []
     runs.mkdir(parents=True, exist_ok=True)
@@ -102,7 +108,7 @@ def work_through(
             running.append(_start(waiting.pop(0), runs))
         time.sleep(0.2)
 
-    # time is over: each writes a checkpoint
+    # time is over: each writes a checkpoint, all of them at the same time
     for process in running:
         process.send_signal(signal.SIGTERM)
     for process in running:
@@ -115,12 +121,7 @@ def work_through(
 
 
 def _start(cell: Cell, runs: Path) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "train.py",
-        *cell.overrides,
-        f"run_dir={runs / cell.name}",
-        "existing_run=resume",
-    ]
+    command = [sys.executable, "train.py", *cell.overrides]
+    command += [f"run_dir={runs / cell.name}", "existing_run=resume"]
     with (runs / f"{cell.name}.txt").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # nosec B603 # no shell

@@ -24,7 +24,7 @@ from gan_lab import terminal
 from gan_lab.config import trust
 from gan_lab.config.checks import suggestion
 from gan_lab.config.schema import groups
-from gan_lab.errors import Interrupted
+from gan_lab.errors import Interrupted, UserError
 from gan_lab.sweeps import callback
 
 # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
@@ -93,6 +93,15 @@ def _message(error: Exception, schema: type | None) -> str | None:
     if isinstance(error, OSError | MemoryError):
         return _of_the_system(error)
     return _uncomposed(error, sys.argv[1:]) if _of_composing(error) else None
+
+
+@contextmanager
+def refusing(run_dir: Path | None = None) -> Iterator[None]:
+    """Turn a UserError inside into Hydra's, see `refuse`."""
+    try:
+        yield
+    except UserError as error:
+        raise refuse(error, run_dir) from None
 
 
 def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:

@@ -1,5 +1,4 @@
-"""The config of every command: its schema, its checks, and the config of a run that exists.
-Torch-free."""
+"""The configs of all commands: schemas, checks, and the config of a run that exists. Torch-free."""
 
 from gan_lab.config.checks import (
     PRECISIONS,

@@ -23,38 +23,43 @@ from gan_lab.records import versions
 # Resume -------------------------------------------------------------------------------------------
 
 
-# what a run that goes on may find elsewhere, or fetch again; none of it determines a result: see
+# what a run that goes on may find elsewhere, or fetch again; none of it determines a result, see
 # records.determining
 WHERE = ("dataset.root", "dataset.download", "data_cache")
-_FREE = (
-    "trainer",
-    "logger",
-    "evaluation",
-)  # groups that may change, but for the trainer's precision
+# groups that may change, but for the trainer's precision
+_FREE = ("trainer", "logger", "evaluation")
 
 
 def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> DictConfig:
-    """The config of the run in `config.resume`, with the few things that a resume may change taken
-    from `config`.
+    """Make the config with which the run in `config.resume` goes on.
 
-    overrides: what was typed. Allowed are trainer (not its precision), logger, evaluation, where
-    the data are now (WHERE; their content is checked once they are read) and a larger
-    max_generator_steps; any other override must repeat the saved value. Raises UserError naming the
-    field that differs.
+    It is the saved one with the few things that a resume may change taken from `config`: trainer
+    (not its precision), logger, evaluation, the place of the data (WHERE; their content is checked
+    once they are read) and a larger max_generator_steps.
+
+    Args:
+        config: of this command.
+        overrides: as they were typed; any other override must repeat the saved value.
+        run_dir: the run directory of this command.
+
+    Raises:
+        UserError: names the field that differs.
     """
+    old_names.translate(config)
     folder = Path(str(config.resume))
     saved = saved_config(folder, "resume")
     if folder.resolve() != run_dir.resolve():
         raise UserError(
             f"resume={folder}: a run goes on in its own folder; leave -m and run_dir away"
         )
-    old_names.translate(config)
+
+    # override by override, so that a refusal names the one that was typed
     result = saved.copy()
     result.resume = str(folder)
     for override in overrides:
         _take(override, config, saved, result)
 
-    # how it multiplies is part of what it is
+    # another precision would be another run; an older config does not say whether it had TF32
     for name, implied in (("precision", None), ("tf32", records.TF32)):
         kept = saved.trainer.get(name, implied)
         if result.trainer.get(name, implied) != kept:
@@ -65,15 +70,18 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
 
 
 def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConfig) -> None:
-    """Take what was typed from `config` into `result`, where a resume may change it. Raises
-    UserError where not."""
+    """Take what was typed from `config` into `result`.
+
+    Raises:
+        UserError: a resume may not change it.
+    """
+    # "~logger", "+trainer.devices=2", "optimizer@optimizer_critic=sgd"
     key = old_names.new_name(re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2])
     root = key.split(".")[0]
     if root == "resume":
         return
 
-    # what does not decide the result: of these groups another option, or a field; and where the
-    # data are
+    # what does not decide the result: another option or field of these groups; the place of data
     if root in _FREE:
         if key == root:
             result[root] = config[root]
@@ -96,7 +104,7 @@ def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConf
 
 
 def _determining(config: DictConfig, key: str) -> Any:
-    """The value of a field; of a data set without where it stands."""
+    """The value of a field; of a data set without its place."""
     value = OmegaConf.select(config, key)
     if key != "dataset" or not isinstance(value, DictConfig):
         return value
@@ -109,11 +117,14 @@ def config_text(plain: Mapping[str, Any]) -> str:
 
 
 def saved_config(folder: Path, field: str) -> DictConfig:
-    """The config.yaml of a run directory, named by `field`, as a config of today: see
-    versions.updated.
+    """Read the config.yaml of a run directory as a config of today (versions.updated).
 
-    Raises UserError where it is missing or damaged, where a newer gan_lab wrote it, and for a link
-    in the folder.
+    Args:
+        folder: the run directory.
+        field: names it on the command line.
+
+    Raises:
+        UserError: it is missing or damaged, a newer gan_lab wrote it, or a link is in the folder.
     """
     refuse_links(folder)
     path = folder / names.CONFIG
@@ -122,6 +133,8 @@ def saved_config(folder: Path, field: str) -> DictConfig:
             f"{field}={folder} is no run directory: it has no {names.CONFIG}; name a folder of "
             "train.py's"
         )
+
+    # a file, which may be someone else's: held against the schema before anything uses it
     content = plain_yaml.read(path)
     saved: dict[Any, Any] = content if isinstance(content, dict) else {}
     version = versions.check_version(saved.pop("version", 1), path)
@@ -136,22 +149,24 @@ def saved_config(folder: Path, field: str) -> DictConfig:
         )
     if wrong := misfit(saved, records.Config):
         raise UserError(f"{path} is damaged: {wrong}; restore it")
+
+    # what a file names must be our own classes; whatever is typed takes their places afterwards
     updated = versions.updated(saved, version)
-    for group in GROUPS:  # what it names is its own, whatever takes its place afterwards
+    for group in GROUPS:
         trust.check(group, updated[group])
     return OmegaConf.create(updated)
 
 
 def _interpolation(value: Any) -> str | None:
-    """The first string with "${" in nested containers: it would read this machine's environment
-    into the records."""
+    """The first string with "${" in nested containers.
+
+    It would read this machine's environment into the records.
+    """
     if isinstance(value, str):
         return value if "${" in value else None
-    items = (
-        [*value, *value.values()]
-        if isinstance(value, dict)
-        else value
-        if isinstance(value, list)
-        else []
-    )
+    items: list[Any] = []
+    if isinstance(value, dict):
+        items = [*value, *value.values()]
+    elif isinstance(value, list):
+        items = value
     return next((text for item in items if (text := _interpolation(item))), None)

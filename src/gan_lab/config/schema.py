@@ -9,9 +9,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 Group = dict[str, Any]
-META_KEYS = frozenset(
-    {"_target_", "recipe", "accepts", "traits"}
-)  # of an option's YAML, not passed on
+# keys of an option's YAML that are not passed on to its target
+META_KEYS = frozenset({"_target_", "recipe", "accepts", "traits"})
 # of trainer: whether iterations become a CUDA graph, networks are compiled; what CUDA rounds
 META_KEYS |= {"capture", "compile", "tf32"}
 
@@ -196,23 +195,25 @@ def register() -> None:
     """Tell Hydra the schemas and the resolvers. Called once by every entry point."""
     for name, fields_of in _SCHEMAS.items():
         schema = OmegaConf.structured(fields_of)
-        for group in groups(
-            fields_of
-        ):  # open: `optimizer_critic.lr=1` needs no `+`; checks hold the keys to the target
+
+        # open: `optimizer_critic.lr=1` needs no `+`; checks hold the keys to the target
+        for group in groups(fields_of):
             OmegaConf.set_struct(schema[group], value=False)
         ConfigStore.instance().store(name=name, node=schema)
-    OmegaConf.register_new_resolver(
-        "first", lambda *values: next((v for v in values if v is not None), None), replace=True
-    )
+
+    OmegaConf.register_new_resolver("first", _first, replace=True)
+
+
+def _first(*values: Any) -> Any:
+    """The first value that is set, for ${first:...} in conf/."""
+    return next((value for value in values if value is not None), None)
 
 
 def listed(value: Any) -> list[str]:
     """The names in a field that takes one or a list of them, or none."""
-    return (
-        []
-        if value is None
-        else [str(name) for name in (value if isinstance(value, list) else [value])]
-    )
+    if value is None:
+        return []
+    return [str(name) for name in (value if isinstance(value, list) else [value])]
 
 
 def plain_config(node: DictConfig) -> dict[str, Any]:

@@ -16,25 +16,26 @@ from gan_lab.errors import UserError
 
 @functools.cache
 def parameters(target: str) -> frozenset[str]:
-    """Names of the parameters that the function or class `target` ("package.module.name") takes.
+    """Find the names of the parameters of a function or class.
 
-    Raises UserError when there is no such target.
+    Args:
+        target: "package.module.name".
+
+    Raises:
+        UserError: there is no such target.
     """
+    # a function, or a class with an __init__ of its own
     module, node = _find(target)
     if isinstance(node, ast.FunctionDef):
         return frozenset(_arguments(node))
-    own_init = next(
-        (
-            item
-            for item in node.body
-            if isinstance(item, ast.FunctionDef) and item.name == "__init__"
-        ),
-        None,
-    )
-    if own_init is not None:
-        return frozenset(_arguments(own_init)) - {"self"}
+    functions = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+    for function in functions:
+        if function.name == "__init__":
+            return frozenset(_arguments(function)) - {"self"}
+
+    # those of its base classes, as far as they are of the same package; of a dataclass its fields
     inherited: frozenset[str] = frozenset()
-    for base in node.bases:  # as far as they are of the same package
+    for base in node.bases:
         origin = _origin(module, base.id) if isinstance(base, ast.Name) else None
         if origin is not None and origin.split(".")[0] == module.split(".")[0]:
             inherited |= parameters(origin)
@@ -44,8 +45,11 @@ def parameters(target: str) -> frozenset[str]:
 
 
 def definition(target: str) -> str:
-    """ "package.module.name" of what `target` stands for, its re-exports followed. Raises UserError
-    as `parameters`."""
+    """Follow the re-exports of a target to its "package.module.name".
+
+    Raises:
+        UserError: there is no such target.
+    """
     module, node = _find(target)
     return f"{module}.{node.name}"
 
@@ -56,7 +60,7 @@ def is_importable(package: str) -> bool:
 
 
 def forget() -> None:
-    """Look again for everything: sys.path has changed."""
+    """Forget all that was read: sys.path has changed."""
     for function in (parameters, _module_body, _path):
         function.cache_clear()
 
@@ -70,10 +74,8 @@ def _is_field(item: ast.stmt) -> bool:
 
 
 def _arguments(function: ast.FunctionDef) -> list[str]:
-    return [
-        argument.arg
-        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
-    ]
+    parts = function.args
+    return [argument.arg for argument in (*parts.posonlyargs, *parts.args, *parts.kwonlyargs)]
 
 
 def _find(target: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
@@ -91,7 +93,7 @@ def _find(target: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
 
 
 def _origin(module: str, name: str) -> str | None:
-    """Where `module` gets `name` from: itself, or the source of its `from ... import`."""
+    """The origin of a name in a module: itself, or the source of its `from ... import`."""
     for node in _module_body(module):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return f"{module}.{name}"
@@ -105,12 +107,11 @@ def _origin(module: str, name: str) -> str | None:
 def _absolute(node: ast.ImportFrom, module: str) -> str:
     if not node.level:
         return node.module or ""
+
+    # a package's own __init__ counts its dots from itself, a module from its package
     path = _path(module)
-    package = (
-        module.split(".")
-        if path is not None and path.name == "__init__.py"
-        else module.split(".")[:-1]
-    )
+    is_package = path is not None and path.name == "__init__.py"
+    package = module.split(".") if is_package else module.split(".")[:-1]
     base = package[: len(package) - node.level + 1]
     return ".".join([*base, node.module] if node.module else base)
 
@@ -130,8 +131,8 @@ def _module_body(module: str) -> tuple[ast.stmt, ...]:
 
 @functools.cache
 def _path(module: str) -> Path | None:
-    """The file of a module. Only the top-level package is looked up; a parent package is never
-    imported."""
+    """The file of a module; nothing is imported to find it."""
+    # Python itself would import the parents of what it looks up: only the top is looked up
     first, *rest = module.split(".")
     try:
         spec = importlib.util.find_spec(first)
@@ -139,9 +140,13 @@ def _path(module: str) -> Path | None:
         return None
     if spec is None:
         return None
-    if spec.submodule_search_locations is None:  # a module of one file
+
+    # a module of one file
+    if spec.submodule_search_locations is None:
         origin = Path(spec.origin or "")
         return origin if not rest and origin.suffix == ".py" else None
+
+    # a package, of one folder or, without an __init__, of several
     for root in spec.submodule_search_locations:
         stem = Path(root, *rest)
         for path in (stem / "__init__.py", stem.with_suffix(".py")):

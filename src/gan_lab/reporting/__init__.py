@@ -8,7 +8,7 @@ from gan_lab.reporting.figures.request import NothingRecorded, Request
 from gan_lab.reporting.figures.sweep_curves import draw_curves, sweep_curves
 from gan_lab.reporting.outcomes import unplaced
 from gan_lab.reporting.runs import Found, Run, read_runs
-from gan_lab.reporting.tables.render import to_csv, to_latex, to_markdown
+from gan_lab.reporting.tables.render import to_csv, to_latex, to_markdown, write_sheet
 from gan_lab.reporting.tables.sweep import SweepTable, sweep_table
 from gan_lab.reporting.tables.sweep_sheet import sweep_sheet
 from gan_lab.reporting.thesis.sheets import sheet
@@ -39,4 +39,5 @@ __all__ = [
     "to_markdown",
     "unplaced",
     "write_figure",
+    "write_sheet",
 ]

@@ -1,5 +1,7 @@
-"""What runs are told apart by: rows, columns and facet, and whether the runs of one cell differ in
-their seed alone."""
+"""Rows, columns and facet: the fields that tell runs apart.
+
+Runs of one cell must differ in their seed alone; whatever else differs is refused here.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ class Axes:
 
 @dataclass(frozen=True)
 class Facet:
-    """The runs of one table, or one panel, by row and column. key: its own labels."""
+    """The runs of one table, or one panel, by row and column.
+
+    key: the facet's own labels.
+    """
 
     key: Key
     rows: tuple[Key, ...]
@@ -62,8 +67,7 @@ class Facet:
 def facets(
     axes: Axes, found: Found, extractors: Sequence[str] = ()
 ) -> tuple[list[Facet], list[Run]]:
-    """The runs by facet, row and column, each axis in the order of its values; and those that are
-    in no cell.
+    """Sort runs by facet, row and column, each axis in the order of its values.
 
     Args:
         axes: of which every field must be in some run.
@@ -72,14 +76,16 @@ def facets(
             scores of two extractors on one data set are two scores.
 
     Returns:
-        The facets, and the runs without a config for which not every axis was typed.
+        The facets, and the runs that are in no cell: those without a config for which not every
+        axis was typed.
 
     Raises:
         UserError: for a field that no run has, runs of one cell that differ in more than their
             seed, and runs of one data set that differ in its content or in an extractor.
     """
-    # of a run without a config nothing but what was typed is known
     _check_fields(axes, found.records)
+
+    # a run without a config is placed by what was typed; where that is not enough, it has no cell
     inside: list[Run] = []
     outside: list[Run] = []
     for run in found.runs:
@@ -90,22 +96,23 @@ def facets(
 
     # runs by their labels, in an order that does not depend on that of the records
     inside.sort(key=lambda run: (str(run.record["seed"]), str(run.record["run_id"])))
-    rows, columns, of_facets = (
-        _ordered(names, inside) for names in (axes.rows, axes.columns, axes.facet)
-    )
+    rows, columns = _ordered(axes.rows, inside), _ordered(axes.columns, inside)
     result = []
-    for key in of_facets:
-        mine = [run for run in inside if key_of(run, axes.facet) == key]
+    for key in _ordered(axes.facet, inside):
         cells: dict[Place, tuple[Run, ...]] = {}
-        for run in mine:
-            place = key_of(run, axes.rows), key_of(run, axes.columns)
-            cells[place] = (*cells.get(place, ()), run)
-        here_rows = tuple(row for row in rows if any(place[0] == row for place in cells))
-        here_columns = tuple(
+        for run in inside:
+            if key_of(run, axes.facet) == key:
+                place = key_of(run, axes.rows), key_of(run, axes.columns)
+                cells[place] = (*cells.get(place, ()), run)
+
+        # a facet shows only those rows and columns that it has a run of
+        rows_here = tuple(row for row in rows if any(place[0] == row for place in cells))
+        columns_here = tuple(
             column for column in columns if any(place[1] == column for place in cells)
         )
-        result.append(Facet(key, here_rows, here_columns, cells))
+        result.append(Facet(key, rows_here, columns_here, cells))
 
+    # a mean over unlike runs would be a wrong number that looks like any other
     _check_alike(axes, result)
     _check_data(found.records, extractors)
     return result, outside
@@ -117,24 +124,34 @@ def key_of(run: Run, names: Sequence[str]) -> Key:
 
 
 def label(value: Any) -> str:
-    """A value as it is typed: 1 for 1.0, "true", "[0, 0.9]"; "none" for null and for a field that a
-    run lacks."""
+    """A value as it is typed: 1 for 1.0, "true", "[0, 0.9]".
+
+    "none" stands for null and for a field that a run lacks.
+
+    Example:
+        >>> label(1.0), label(True), label([0.0, 0.9]), label(None)
+        ('1', 'true', '[0, 0.9]', 'none')
+    """
     if value is None:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
+
+    # the shortest text of the same number; a huge one stays in scientific notation
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     if isinstance(value, float) and float(short := f"{value:g}") == value:
         return short
+
+    # a list is typed in brackets, each of its values as it would be alone
     if isinstance(value, list):
         return f"[{', '.join(map(label, value))}]"
     return str(value)
 
 
 def assigned(names: Sequence[str], key: Key) -> str:
-    """ "loss=exp, penalty=maxgp" of an axis and a key on it."""
-    return ", ".join(f"{name}={one}" for name, one in zip(names, key, strict=True))
+    """An axis and a key on it in words: "loss=exp, penalty=maxgp"."""
+    return ", ".join(f"{name}={value}" for name, value in zip(names, key, strict=True))
 
 
 def _ordered(names: Sequence[str], runs: Sequence[Run]) -> list[Key]:
@@ -151,43 +168,54 @@ def _rank(value: Any) -> tuple[int, float, str]:
 # Refusals -----------------------------------------------------------------------------------------
 
 
-def _check_fields(axes: Axes, found: Sequence[Record]) -> None:
-    """Raises UserError for an axis without a field, one that no run has, and one that stands for
-    several."""
+def _check_fields(axes: Axes, runs: Sequence[Record]) -> None:
+    """Refuse axes by which these runs cannot be sorted.
+
+    Raises:
+        UserError: rows are missing, a field is named twice, or a field is one that no run has or
+            that stands for several.
+    """
+    # the fields in which these runs do differ are the best advice for whoever names none
     if not axes.rows:
-        known = ", ".join(_told_apart(found)) or "none but the seed"
+        known = ", ".join(_differences(runs)) or "none but the seed"
         raise UserError(
             f"rows is not set: name a field or a list, as rows=loss (these runs differ in: {known})"
         )
+
+    # on two axes a field would leave every cell off the diagonal empty
     twice = next((name for name in axes.fields if axes.fields.count(name) > 1), None)
     if twice is not None:
         raise UserError(
             f"{twice} is named twice: a field can stand in one of rows, columns and facet"
         )
+
+    # each field must have one plain value in a run; a misspelt one would make a single row "none"
     for option, names in (("rows", axes.rows), ("columns", axes.columns), ("facet", axes.facet)):
         for name in names:
-            values = [setting(record, name, ABSENT) for record in found]
-            if found and all(value is ABSENT for value in values):
-                close = difflib.get_close_matches(name, _names(found), n=3)
-                meant = f"; did you mean {' or '.join(close)}?" if close else ""
-                raise UserError(f"{option}={name}: no run has such a group or field{meant}")
-            if any(isinstance(value, Mapping) for value in values):
-                inside = dict.fromkeys(
-                    f"{name}.{key}"
-                    for value in values
-                    if isinstance(value, Mapping)
-                    for key in value
-                )
-                raise UserError(
-                    f"{option}={name} is a group of fields; name one "
-                    f"({', '.join(inside) or 'it has none'})"
-                )
+            _check_field(option, name, runs)
 
 
-def _names(found: Sequence[Record]) -> list[str]:
+def _check_field(option: str, name: str, runs: Sequence[Record]) -> None:
+    """Refuse a field that no run has, and one that stands for several. Raises UserError."""
+    values = [setting(record, name, ABSENT) for record in runs]
+    if runs and all(value is ABSENT for value in values):
+        close = difflib.get_close_matches(name, _names(runs), n=3)
+        meant = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise UserError(f"{option}={name}: no run has such a group or field{meant}")
+
+    # where no option was chosen for a group, it is a mapping of fields
+    groups = [value for value in values if isinstance(value, Mapping)]
+    if groups:
+        inside = dict.fromkeys(f"{name}.{key}" for group in groups for key in group)
+        raise UserError(
+            f"{option}={name} is a group of fields; name one ({', '.join(inside) or 'it has none'})"
+        )
+
+
+def _names(runs: Sequence[Record]) -> list[str]:
     """Every group, and every field of a config."""
-    groups = {name for record in found for name in record["choices"]}
-    return sorted(groups | {name for record in found for name in _dotted(record["config"])})
+    groups = {name for record in runs for name in record["choices"]}
+    return sorted(groups | {name for record in runs for name in _dotted(record["config"])})
 
 
 def _dotted(node: Mapping[str, Any], path: str = "") -> list[str]:
@@ -201,7 +229,7 @@ def _dotted(node: Mapping[str, Any], path: str = "") -> list[str]:
     ]
 
 
-def _told_apart(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[str, list[Any]]:
+def _differences(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[str, list[Any]]:
     """{group or field: its values, each once} of what runs differ in, without the fields `but`.
 
     Where another option was chosen, its fields are no difference of their own.
@@ -218,19 +246,22 @@ def _told_apart(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[
 
 
 def _values(runs: Sequence[Record], name: str) -> list[Any]:
-    """What runs have as a field, each once."""
+    """The values that runs have as a field, each once."""
     return sorted(
         {label(value): value for value in (setting(record, name) for record in runs)}.values(),
         key=_rank,
     )
 
 
-def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
-    """Refuse runs of one cell that are no seeds of each other, or are one seed. Raises UserError
-    with every field."""
+def _check_alike(axes: Axes, panels: Sequence[Facet]) -> None:
+    """Refuse runs of one cell that are no seeds of each other, or are one seed.
+
+    Raises:
+        UserError: names every field that differs, and two commands that tell the runs apart.
+    """
     cells = [
         (_where(axes, facet, place), [run.record for run in runs if run.is_whole])
-        for facet in found
+        for facet in panels
         for place, runs in facet.cells.items()
     ]
 
@@ -238,33 +269,50 @@ def _check_alike(axes: Axes, found: Sequence[Facet]) -> None:
     differing: dict[str, list[Any]] = {}
     examples: list[tuple[str, list[Record]]] = []
     for where, runs in cells:
-        told = _told_apart(runs, ("seed", *axes.fields))
-        for name, values in told.items():
+        differences = _differences(runs, ("seed", *axes.fields))
+        for name, values in differences.items():
             differing.setdefault(name, []).extend(values)
-        if told:
+        if differences:
             examples.append((where, runs))
-
-    # what is advised leaves at least the first run
     if differing:
-        where, runs = examples[0]
-        labels = {
-            name: dict.fromkeys(map(label, sorted(values, key=_rank)))
-            for name, values in differing.items()
-        }
-        named = ", ".join(f"{name} ({' and '.join(several)})" for name, several in labels.items())
-        ids = " and ".join(str(record["run_id"]) for record in runs[:3])
-        first = {name: setting(runs[0], name) for name in differing}
-        one = {name: [value] if isinstance(value, list) else value for name, value in first.items()}
-        raise UserError(
-            f"runs of one cell differ in {named}, as {ids} of {where}; they are no seeds of each "
-            "other: put what they "
-            "differ in on rows, columns or facet, for example "
-            f"{pasted('rows', [*axes.rows, *differing])}, or restrict "
-            f"it, for example {pasted('select', one)}"
-        )
+        raise UserError(_advice(axes, differing, *examples[0]))
 
+    # alike but for the seed: then two runs of one seed would count twice in the mean
     for where, runs in cells:
         check_seeds(where, runs)
+
+
+def _advice(
+    axes: Axes, differing: Mapping[str, list[Any]], where: str, runs: Sequence[Record]
+) -> str:
+    """In what runs of one cell differ, an example, and two ways to tell them apart.
+
+    Args:
+        differing: {field: its values} over all cells.
+        where: the cell of the example, in words.
+        runs: those of that cell.
+    """
+    labels = {
+        name: dict.fromkeys(map(label, sorted(values, key=_rank)))
+        for name, values in differing.items()
+    }
+    named = ", ".join(f"{name} ({' and '.join(several)})" for name, several in labels.items())
+
+    # three examples: a cell may hold a hundred runs
+    ids = " and ".join(str(record["run_id"]) for record in runs[:3])
+
+    # the selection leaves at least the first run; a value that is a list stands in a list of one,
+    # or it would be read as values to choose from
+    first = {name: setting(runs[0], name) for name in differing}
+    selection = {
+        name: [value] if isinstance(value, list) else value for name, value in first.items()
+    }
+    return (
+        f"runs of one cell differ in {named}, as {ids} of {where}; they are no seeds of each "
+        "other: put what they differ in on rows, columns or facet, for example "
+        f"{pasted('rows', [*axes.rows, *differing])}, or restrict it, for example "
+        f"{pasted('select', selection)}"
+    )
 
 
 def _where(axes: Axes, facet: Facet, place: Place) -> str:
@@ -273,11 +321,14 @@ def _where(axes: Axes, facet: Facet, place: Place) -> str:
     return ", ".join(filter(None, (assigned(names, key) for names, key in parts)))
 
 
-def _check_data(found: Sequence[Record], extractors: Sequence[str]) -> None:
-    """Refuse runs that name one data set and have two, or scores of it by two extractors. Raises
-    UserError."""
+def _check_data(runs: Sequence[Record], extractors: Sequence[str]) -> None:
+    """Refuse runs that name one data set and have two, or scores of it by two extractors.
+
+    Raises:
+        UserError: names both and how to select one.
+    """
     by_name: dict[str, list[Record]] = {}
-    for record in found:
+    for record in runs:
         by_name.setdefault(str(record["dataset"]["name"]), []).append(record)
     for mine in by_name.values():
         check_same_field(mine, "dataset.content_hash")
@@ -285,22 +336,20 @@ def _check_data(found: Sequence[Record], extractors: Sequence[str]) -> None:
             check_same_extractor(mine, dotted)
 
 
-def also_differing(axes: Axes, found: Sequence[Record]) -> dict[str, list[Any]]:
-    """{field: values} of what runs of different cells differ in besides the axes: no cell averages
-    over it, but who compares two of them must know it."""
-    told = _told_apart(found, ("seed", *axes.fields))
+def also_differing(axes: Axes, runs: Sequence[Record]) -> dict[str, list[Any]]:
+    """Collect what runs of different cells differ in besides the axes, as {field: values}.
+
+    No cell averages over it, but whoever compares two of them must know it.
+    """
+    differences = _differences(runs, ("seed", *axes.fields))
 
     # what only some options of a group on an axis have belongs to them; what all of them have is
-    # another difference
-    groups = {name for name in axes.fields for record in found if name in record["choices"]}
-    for name in (one.removeprefix("config.") for one in differing_fields(found)):
+    # another difference, but for their names
+    groups = {name for name in axes.fields for record in runs if name in record["choices"]}
+    for name in (dotted.removeprefix("config.") for dotted in differing_fields(runs)):
         root, last = name.split(".")[0], name.split(".")[-1]
-        everywhere = all(field(record, f"config.{name}", ABSENT) is not ABSENT for record in found)
-        if (
-            root in groups
-            and everywhere
-            and last not in ("name", "_target_")
-            and name not in axes.fields
-        ):
-            told[name] = _values(found, name)
-    return told
+        if root not in groups or last in ("name", "_target_") or name in axes.fields:
+            continue
+        if all(field(record, f"config.{name}", ABSENT) is not ABSENT for record in runs):
+            differences[name] = _values(runs, name)
+    return differences

@@ -15,21 +15,12 @@ from gan_lab.records import folder as names
 
 Record = dict[str, Any]  # records.Content
 _REQUIRED = (
-    "run_id",
-    "config.seed",
-    "seed",
-    "choices.loss",
-    "choices.penalty",
-    "dataset.name",
-    "dataset.content_hash",
+    *("run_id", "config.seed", "seed", "choices.loss", "choices.penalty"),
+    *("dataset.name", "dataset.content_hash"),
 )
 _PLACES = (
-    "run_dir",
-    "resume",
-    "data_cache",
-    "dataset.root",
-    "evaluation.weights",
-    "evaluation.extractor.weights",
+    *("run_dir", "resume", "data_cache", "dataset.root"),
+    *("evaluation.weights", "evaluation.extractor.weights"),
 )
 ABSENT = object()
 """In place of a value that a record does not have."""
@@ -49,18 +40,27 @@ def read_records(
     allow: Collection[str] = (),
     report: Callable[[str], None] = warn,
 ) -> list[Record]:
-    """The records folder/*.json, checked, in the order of their names, as of today
-    (records.updated).
+    """Read the records folder/*.json, checked, in the order of their names.
 
-    select: as `selected` takes it.
-    allow: see records.check_citable. report: called with one line for each damaged file, which is
-    passed over. Raises UserError naming the file that may not be used, and where nothing is left.
+    Args:
+        folder: of collected records.
+        select: as `selected` takes it.
+        allow: see records.check_citable.
+        report: called with one line for each damaged file, which is passed over.
+
+    Returns:
+        The records as of today (records.updated).
+
+    Raises:
+        UserError: names the file that may not be used; and where nothing is left.
     """
     if not folder.is_dir():
         raise UserError(
             f"{folder}: there is no such folder; collect records into it with scripts/collect.py"
         )
-    found = []
+
+    # a damaged file must not take the whole table with it; a record that may not be cited does
+    content: list[Record] = []
     damaged: list[DamagedFile] = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -69,58 +69,78 @@ def read_records(
         except DamagedFile as error:
             damaged.append(error)
             continue
-        found.append(with_history_about(records.updated(record)))
-    if damaged and not found:
+        content.append(with_history_about(records.updated(record)))
+
+    # where nothing but damage was found, that is the reason to give
+    if damaged and not content:
         raise damaged[0]
-    for one in damaged:
-        report(f"passed over: {one}")
-    return selected(found, select)
+    for damage in damaged:
+        report(f"passed over: {damage}")
+    return selected(content, select)
 
 
-def selected(found: Sequence[Record], select: Mapping[str, Any] | None) -> list[Record]:
-    """The records whose fields hold what `select` asks for, in their order.
+def selected(content: Sequence[Record], select: Mapping[str, Any] | None) -> list[Record]:
+    """Choose the records whose fields hold what `select` asks for, in their order.
 
-    select: {field as `setting` takes it: value, or a list of values}; None stands for records
-    without the field. Raises UserError for a field that no record has, and where nothing is left.
+    Args:
+        content: the records.
+        select: {field as `setting` takes it: value, or a list of values}; the value None stands for
+            records without the field.
+
+    Raises:
+        UserError: for a field that no record has, and where nothing is left.
     """
     if not isinstance(select, Mapping | None):
         raise UserError(
             f"select={select}: name fields and values, as "
             f"'select={{config.max_generator_steps:1500}}'"
         )
-    kept = list(found)
+
+    # one field after the other, so that a refusal names the one that leaves nothing
+    kept = list(content)
     for name, wanted in (select or {}).items():
         if kept and all(setting(record, str(name), ABSENT) is ABSENT for record in kept):
             raise UserError(
                 f"select: no record has the field {name!r}; write it with dots, as "
                 "config.penalty.weight"
             )
+
+        # a list of values is a choice among them
+        values = [setting(record, str(name)) for record in kept]
         choices = wanted if isinstance(wanted, list | tuple) else [wanted]
-        there = sorted({str(setting(record, str(name))) for record in kept})
         kept = [
             record
-            for record in kept
-            if any(agree(setting(record, str(name)), one) for one in choices)
+            for record, value in zip(kept, values, strict=True)
+            if any(agree(value, choice) for choice in choices)
         ]
-        if there and not kept:
-            raise UserError(
-                f"select: no record is left with {name}={wanted}; there are: {', '.join(there)}"
-            )
+
+        # the values that there are say what could have been typed
+        if values and not kept:
+            known = ", ".join(sorted(set(map(str, values))))
+            raise UserError(f"select: no record is left with {name}={wanted}; there are: {known}")
     return kept
 
 
 def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] = ()) -> None:
-    """Refuse a record that cannot be reported. Raises UserError that begins with `where`,
-    DamagedFile among them."""
+    """Refuse a record that cannot be reported.
+
+    Raises:
+        DamagedFile: it is no whole record.
+        UserError: it may not be cited; both messages begin with `where`.
+    """
+    # what every table and file name is made of
     if record.get("status") not in records.STATUSES:
         raise DamagedFile(
             f"{where}: no status {record.get('status')!r}; there are {', '.join(records.STATUSES)}"
         )
+
     missing = [name for name in _REQUIRED if field(record, name) is None]
     if missing:
         raise DamagedFile(
             f"{where}: it has no {', '.join(missing)}; it is damaged, collect the run again"
         )
+
+    # a whole record may still be of a run that did not finish, or of code that no commit has
     try:
         records.check_citable(record, allow)
     except UserError as error:
@@ -128,8 +148,10 @@ def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] =
 
 
 def with_history_about(record: Record) -> Record:
-    """The record with how each score of its history was taken; an older one says it once, for all
-    of them."""
+    """Add to a record how each score of its history was taken.
+
+    An older record says it once, for all of them.
+    """
     about = record.get("history_about") or {}
     extractor = record.get("extractor")
     implied = {
@@ -149,11 +171,14 @@ def field(record: Mapping[str, Any], dotted: str, default: Any = None) -> Any:
 
 
 def setting(record: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    """What a run was asked to be, or what a record says of it; `default` where there is no such
-    thing.
+    """Look up what a run was asked to be, or what its record says of it.
 
-    name: a group ("penalty": the option that was chosen), a field of the config ("penalty.weight",
-    "seed"), or any field of the record ("git.sha", "config.penalty.weight").
+    Args:
+        record: of the run.
+        name: a group ("penalty": the option that was chosen), a field of the config
+            ("penalty.weight", "seed"), or any field of the record ("git.sha",
+            "config.penalty.weight").
+        default: where there is no such thing.
     """
     choices = record.get("choices") or {}
     places = (
@@ -161,19 +186,17 @@ def setting(record: Mapping[str, Any], name: str, default: Any = None) -> Any:
         choices.get(name, ABSENT),
         field(record, f"config.{name}", ABSENT),
     )
-    found = [value for value in places if value is not ABSENT]
+    values = [value for value in places if value is not ABSENT]
 
-    # "dataset" is both the option and what the record says of the data: a single value is what is
-    # meant
-    single = [value for value in found if not isinstance(value, Mapping)]
-    return next(iter([*single, *found]), default)
+    # "dataset" is both the option and what the record says of the data: a single value is meant
+    single = [value for value in values if not isinstance(value, Mapping)]
+    return next(iter([*single, *values]), default)
 
 
 def agree(value: Any, wanted: Any) -> bool:
     """Whether a field holds what was typed."""
-    return value == wanted or (
-        wanted is not None and str(value) == str(wanted)
-    )  # a hash may look like a number
+    # also as texts: a hash may look like a number
+    return value == wanted or (wanted is not None and str(value) == str(wanted))
 
 
 # Collecting ---------------------------------------------------------------------------------------
@@ -186,13 +209,21 @@ def collect(
     report: Callable[[str], None] = print,
     replace: bool = False,
 ) -> list[Path]:
-    """Copy every citable record below the folders `runs` to `out`, without the places of this
-    machine.
+    """Copy every citable record below some folders to `out`, without the places of this machine.
 
-    report: called with one line for each record, written or refused and why. replace: remove other
-    records in `out` of the same experiment, cell and seed, which could not stand in one table with
-    the new ones. Returns the files written. Raises UserError for a folder without any record, and
-    where all of them were refused.
+    Args:
+        runs: the folders.
+        out: the folder of collected records.
+        allow: see records.check_citable.
+        report: called with one line for each record, written or refused and why.
+        replace: remove other records in `out` of the same experiment, cell and seed, which could
+            not stand in one table with the new ones.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: for a folder without any record, and where all of them were refused.
     """
     records.check_allowances(allow)
     written: list[Path] = []
@@ -202,6 +233,8 @@ def collect(
             raise UserError(
                 f"{folder}: there is no {names.RECORD} below it; name a folder of run directories"
             )
+
+        # what is refused is told and does not stop the others
         for path in paths:
             try:
                 record = records.read(path.parent).content
@@ -210,20 +243,24 @@ def collect(
             except UserError as error:
                 report(f"refused: {error}")
                 continue
-            written.append(out / name)
-            write_atomically(written[-1], records.to_json(without_places(record), indent=2) + "\n")
-            report(f"{path} -> {written[-1]}")
-            for older in _older(record, written[-1]) if replace else ():
+
+            target = out / name
+            write_atomically(target, records.to_json(without_places(record), indent=2) + "\n")
+            written.append(target)
+            report(f"{path} -> {target}")
+
+            # only once the new record is there may the older ones go
+            for older in _older(record, target) if replace else ():
                 older.unlink()
                 report(f"removed: {older}, of the same experiment, cell and seed")
+
     if not written:
         raise UserError("every record was refused (reasons above); nothing was collected")
     return written
 
 
 def _older(record: Record, path: Path) -> list[Path]:
-    """The other records beside `path` of the experiment, cell and seed of the one that was written
-    there."""
+    """The other records beside `path` of the experiment, cell and seed of the one in it."""
     cell = path.name.removesuffix(f"{record['run_id']}.json")
     others = [other for other in path.parent.glob(f"{cell}*.json") if other != path]
     experiment = field(record, "choices.experiment")
@@ -231,7 +268,7 @@ def _older(record: Record, path: Path) -> list[Path]:
 
 
 def _experiment(path: Path) -> Any:
-    """Which one a record is of; `ABSENT`, which is none, of a damaged one."""
+    """The experiment of a record; `ABSENT`, which is none, of a damaged one."""
     try:
         return field(records.read_content(path), "choices.experiment")
     except UserError:
@@ -241,16 +278,15 @@ def _experiment(path: Path) -> Any:
 def file_name(record: Mapping[str, Any]) -> str:
     """<dataset>_<loss>_<penalty><weight>[_<variant>][_<labels>][_extra-layer]_seed<seed>_<run_id>.json
 
-    variant: AC-GAN's "original", or "classifier<weight>" where the generator's weight of it is not
-    1.
+    variant: AC-GAN's "original", or "classifier<weight>" where the generator's weight is not 1.
     """
+    # in every name: data and method
     weight = field(record, "config.penalty.weight")
     choices = record["choices"]
-    parts = [
-        record["dataset"]["name"],
-        choices["loss"],
-        choices["penalty"] + ("" if weight is None else f"{weight:g}"),
-    ]
+    penalty = choices["penalty"] + ("" if weight is None else f"{weight:g}")
+    parts = [record["dataset"]["name"], choices["loss"], penalty]
+
+    # where they are not the usual ones: what tells the cells of Table 4-1 apart
     if field(record, "config.loss.original") is True:
         parts.append("original")
     if (of_classifier := field(record, "config.loss.generator_classifier_weight", 1)) != 1:
@@ -259,18 +295,24 @@ def file_name(record: Mapping[str, Any]) -> str:
         parts.append(choices["labels"])
     if field(record, "config.architecture.extra_layer") is True:
         parts.append("extra-layer")
+
+    # the run last: `_older` finds the other runs of a cell and seed by what stands before it
     stem = "_".join([*parts, f"seed{record['seed']}", record["run_id"]])
     return safe_name(stem) + ".json"
 
 
 def without_places(record: Record) -> Record:
-    """A copy without the places in its config (_PLACES) and with every other absolute path cut to
-    its last part."""
+    """Copy a record without the places of a machine.
+
+    The fields _PLACES of its config go; every other absolute path is cut to its last part.
+    """
     record = copy.deepcopy(record)
     for name in _PLACES:
         parent, _, last = f"config.{name}".rpartition(".")
         if isinstance(group := field(record, parent), dict):
             group.pop(last, None)
+
+    # the program's own path has no meaning elsewhere, its name has
     command = record.get("command") or []
     if command and "=" not in command[0]:
         command[0] = Path(command[0]).name
@@ -279,8 +321,8 @@ def without_places(record: Record) -> Record:
     return shortened
 
 
-# An address stands as it is; an absolute path begins where no word, dot, tilde or slash is before
-# its slash.
+# An address stands as it is; an absolute path begins where neither word, dot, tilde nor slash is
+# before its slash.
 _PLACE = re.compile(
     r"(?P<address>\w+://\S*)|(?<![\w.~/])~?/(?:[^/\s'\",;:]+/)*(?P<last>[^/\s'\",;:{}\[\]()]+)/*"
 )
@@ -288,7 +330,7 @@ _PLACE = re.compile(
 
 def _shorten(value: Any) -> Any:
     if isinstance(value, str):
-        return _PLACE.sub(lambda found: found["address"] or found["last"], value)
+        return _PLACE.sub(lambda place: place["address"] or place["last"], value)
     if isinstance(value, dict):
         return {key: _shorten(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,5 +1,4 @@
-"""What became of the runs of a cell that are in no mean: none of them is left out without a
-word."""
+"""The runs of a cell that are in no mean, and why: none of them is left out without a word."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from gan_lab.reporting.runs import Run
 from gan_lab.terminal import brief
 
 OUTCOMES = ("diverged", "failed", "unfinished", "unscored", "missing")
-"""Of a seed that is in no mean; unscored: it finished without what is shown; missing: the cell has
+"""Of a seed that is in no mean. unscored: it finished without what is shown; missing: the cell has
 no such run."""
 
 _OF_STATUS = {"diverged": "diverged", "failed": "failed", "finished": "unscored"}  # else unfinished
@@ -19,31 +18,31 @@ _IN_WORDS = {"unscored": "without it"}  # the others say it themselves
 
 
 def outcomes(runs: Sequence[Run], left_out: Sequence[Record], seeds: int | None) -> dict[str, int]:
-    """How many of a cell's seeds came to what, by OUTCOMES.
+    """Count what became of a cell's seeds, by OUTCOMES.
 
     Args:
         runs: all of the cell.
         left_out: those of them that are in no mean.
         seeds: how many its table has; None: each cell is one of them, so that none is missing.
     """
-    found = Counter(_OF_STATUS.get(record["status"], "unfinished") for record in left_out)
+    counts = Counter(_OF_STATUS.get(record["status"], "unfinished") for record in left_out)
 
     # a run that does not know its seed is one of those that would be missing
     if seeds is not None:
         unknown = sum(run.record["seed"] is None for run in runs)
-        found["missing"] = max(0, seeds - len(known_seeds(runs)) - unknown)
-    return {name: found[name] for name in OUTCOMES}
+        counts["missing"] = max(0, seeds - len(known_seeds(runs)) - unknown)
+    return {name: counts[name] for name in OUTCOMES}
 
 
 def known_seeds(runs: Sequence[Run]) -> set[int]:
-    """Those that runs were asked for."""
+    """The seeds that runs were asked for."""
     return {run.record["seed"] for run in runs if run.record["seed"] is not None}
 
 
-def outcomes_text(found: Mapping[str, int]) -> str:
-    """ "1 diverged, 2 missing"; empty where every seed is in the mean."""
+def outcomes_text(counts: Mapping[str, int]) -> str:
+    """Outcomes in words: "1 diverged, 2 missing"; empty where every seed is in the mean."""
     return ", ".join(
-        f"{count} {_IN_WORDS.get(name, name)}" for name, count in found.items() if count
+        f"{count} {_IN_WORDS.get(name, name)}" for name, count in counts.items() if count
     )
 
 

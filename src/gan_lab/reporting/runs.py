@@ -1,5 +1,7 @@
-"""The runs below any folder, with those that have no whole record: none of a sweep is lost on the
-way to its table."""
+"""The runs below any folder, also those without a whole record.
+
+None of a sweep is lost on the way to its table.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,10 @@ from gan_lab.reporting.collection import (
 class Run:
     """A run and where it stands.
 
-    record: as of today (records.updated). Of a run that ended before it had a record of its own, or
-    has not begun, it has no "config", and its "choices" are what was typed. run_dir: None of a
-    record in a folder of collected ones.
+    Attributes:
+        record: as of today (records.updated). Of a run that ended before it had a record of its
+            own, or has not begun, it has no "config", and its "choices" are what was typed.
+        run_dir: None of a record in a folder of collected ones.
     """
 
     record: Record
@@ -44,7 +47,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Found:
-    """What is below the folders. damaged: one line for each run whose record cannot be read."""
+    """The runs below some folders.
+
+    damaged: one line for each run whose record cannot be read.
+    """
 
     runs: tuple[Run, ...]
     damaged: tuple[str, ...] = ()
@@ -61,13 +67,13 @@ def read_runs(
     allow: Collection[str] = ALLOWANCES,
     report: Callable[[str], None] = warn,
 ) -> Found:
-    """Every run below the folders, whatever became of it, in the order of their names.
+    """Read every run below the folders, whatever became of it, in the order of their names.
 
     Args:
         folders: each a run directory, a folder of them (a sweep), or a folder of collected records.
         select: as collection.selected takes it.
-        allow: see records.check_citable; everything, if it is not said: a table of work in progress
-            says what is what.
+        allow: see records.check_citable; by default everything: a table of work in progress says
+            what is what.
         report: called with one line for each damaged record.
 
     Raises:
@@ -89,6 +95,8 @@ def read_runs(
             except DamagedFile as error:
                 report(f"passed over: {error}")
                 damaged.append(str(error))
+
+        # cells that no process has begun have no folder yet; their sweep's plan names them
         for cell in _waiting(folder):
             run = _without_record(cell.run_dir, "waiting", cell.overrides, None, allow)
             runs.setdefault(cell.run_dir.resolve(), run)
@@ -107,29 +115,40 @@ def read_runs(
 
 
 def _records_below(folder: Path) -> list[tuple[Path, bool]]:
-    """(file of a record, whether it stands in its run directory). Raises UserError where there is
-    none."""
+    """Find the records of a folder.
+
+    Returns:
+        (file of a record, whether it stands in its run directory).
+
+    Raises:
+        UserError: there is none.
+    """
     if not folder.is_dir():
         raise UserError(
-            f"{folder}: there is no such folder; name one of run directories, or of collected "
-            "records"
+            f"{folder}: there is no such folder; "
+            "name one of run directories, or of collected records"
         )
+
+    # run directories first: files beside them, as those of a sweep, are no collected records
     if of_run_dirs := sorted(folder.rglob(names.RECORD)):
         return [(path, True) for path in of_run_dirs]
+
+    # a sweep whose cells all wait has neither, and is no mistake
     collected = sorted(folder.glob("*.json"))
     if not collected and not _waiting(folder):
         raise UserError(
-            f"{folder}: there is no {names.RECORD} below it, and no collected record in it; name a "
-            "folder of run "
-            "directories"
+            f"{folder}: there is no {names.RECORD} below it, and no collected record in it; "
+            "name a folder of run directories"
         )
     return [(path, False) for path in collected]
 
 
 def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
-    """Raises DamagedFile, and UserError for a record that may not be used."""
+    """Read one record. Raises DamagedFile, and UserError for a record that may not be used."""
     record = records.read(path.parent).content if is_run_dir else records.read_content(path)
     run_dir = path.parent if is_run_dir else None
+
+    # a run that ended before it had a config left its command line alone
     if "config" not in record and record.get("status") in records.STATUSES:
         overrides = [part for part in record.get("command") or [] if "=" in part]
         return _without_record(
@@ -142,23 +161,28 @@ def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
 
 def _waiting(folder: Path) -> list[sweeps.Cell]:
     """The cells of sweeps in or below a folder that have not begun."""
-    found: list[sweeps.Cell] = []
+    waiting: list[sweeps.Cell] = []
     for plans in sorted(folder.rglob(sweeps.CELLS)):
         with suppress(UserError):  # a call has taken its plan back, and nothing else is there
-            found += [cell for cell in sweeps.read_cells(plans.parent) if cell.state == "waiting"]
-    return found
+            waiting += [cell for cell in sweeps.read_cells(plans.parent) if cell.state == "waiting"]
+    return waiting
 
 
 def _without_record(
     run_dir: Path, status: str, overrides: Sequence[str], reason: str | None, allow: Collection[str]
 ) -> Run:
-    """A run that has no record of its own: the fields that were typed stand for its choices. Raises
-    UserError."""
+    """Make a run that has no record of its own: what was typed stands for its choices.
+
+    Raises:
+        UserError: runs that did not finish are not allowed.
+    """
     if "unfinished" not in allow:
         raise UserError(
-            f"{run_dir}: unfinished: it is {status}, without a record; train it, or add "
-            "allow=[unfinished]"
+            f"{run_dir}: unfinished: it is {status}, without a record; "
+            "train it, or add allow=[unfinished]"
         )
+
+    # no more than tables read of a run without scores
     typed = {
         name: _number(value)
         for name, _, value in (override.partition("=") for override in overrides)

@@ -1,4 +1,4 @@
-"""Scores of records: what their names say, which way is better, and how one was taken."""
+"""Scores of records: the words of their names, which way is better, and how one was taken."""
 
 from __future__ import annotations
 
@@ -30,13 +30,17 @@ def higher_is_better(name: str) -> bool | None:
 
 def samples_and_extractor(name: str) -> tuple[str, str]:
     """Extractor and samples of a score's name, <score>[_<more>]_<extractor>_<samples>[_...]."""
-    found = re.search(r"_([^_]+)_(\d+k?)(?:_|$)", name)
-    return (found[1], found[2]) if found else ("unknown", "unknown")
+    match = re.search(r"_([^_]+)_(\d+k?)(?:_|$)", name)
+    return (match[1], match[2]) if match else ("unknown", "unknown")
 
 
 def sizes(name: str) -> tuple[int, int]:
-    """Samples and parts of a score's name: (2000, 10) of is_classifier_2k_10x; 1 part where it says
-    none."""
+    """Samples and parts of a score's name; one that says nothing of parts has 1.
+
+    Example:
+        >>> sizes("is_classifier_2k_10x"), sizes("fid_classifier_10k_train")
+        ((2000, 10), (10000, 1))
+    """
     samples = samples_and_extractor(name)[1]
     count = (
         int(samples.removesuffix("k")) * (1000 if samples.endswith("k") else 1)
@@ -62,7 +66,7 @@ def names_in(runs: Sequence[Record], among: str) -> set[str]:
 
 
 def whole_name(asked: str, names: Collection[str], option: str) -> str:
-    """The one of `names` that is meant: `asked` itself, or else the only one with its words.
+    """Choose the one of `names` that is meant: `asked` itself, or the only one with its words.
 
     Args:
         asked: a whole name, how one begins ("fid"), or some of its words in their order
@@ -75,17 +79,20 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
     """
     if asked in names:
         return asked
-    whole = sorted(name for name in names if "." not in name)  # no terms of scores
+
+    # by its beginning, or else by whole words; terms of scores only by their whole names
+    whole = sorted(name for name in names if "." not in name)
     in_order = re.compile("_(?:.*_)?".join(map(re.escape, asked.split("_"))) + "(?:_|$)")
-    found = [name for name in whole if name.startswith(asked)] or [
-        name for name in whole if in_order.match(name)
-    ]
-    if len(found) > 1:
-        raise UserError(f"{option}={asked} may be {' or '.join(found)}: name one of them")
-    if not found:
+    meant = [name for name in whole if name.startswith(asked)]
+    meant = meant or [name for name in whole if in_order.match(name)]
+
+    # two protocols are two scores: none of them is chosen for the user
+    if len(meant) > 1:
+        raise UserError(f"{option}={asked} may be {' or '.join(meant)}: name one of them")
+    if not meant:
         known = ", ".join(sorted(names)) or "none yet"
         raise UserError(f"{option}={asked}: no run has it (there are: {known})")
-    return found[0]
+    return meant[0]
 
 
 # Values and protocols -----------------------------------------------------------------------------
@@ -105,30 +112,31 @@ def score_value(record: Record, name: str) -> float:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a score is: its name, the extractor (name, architecture, weights), the samples and the
-    parts (splits or chunks) they were cut into."""
+    """How a score was taken: by which extractor, from how many samples, in how many parts."""
 
-    score: str
-    extractor: str
+    score: str  # its name
+    extractor: str  # its name
     architecture: str
     weights_sha256: str | None  # None: no network takes part
     n_samples: int
-    parts: int
+    parts: int  # splits or chunks into which the samples were cut
 
     @property
     def network(self) -> str:
-        """ "architecture ResNetClassifier (width 32), weights 9d467df3551e"; "no network" without
-        one."""
+        """As "architecture ResNetClassifier (width 32), weights 9d467df3551e", or "no network"."""
         if self.weights_sha256 is None:
             return "no network"
         return f"architecture {self.architecture}, weights {self.weights_sha256[:12]}"
 
 
 def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
-    """How the score `name` of these (comparable) runs was taken."""
+    """How the score `name` of these runs was taken; None where no run has it."""
+    # the runs are comparable: any one of them says it for all
     record = next((record for record in runs if has_score(record, [name])), None)
     if record is None or name is None:
         return None
+
+    # FID is taken over chunks, every other score over splits
     score = record["scores"][name]
     extractor = score["extractor"]
     return Protocol(
@@ -142,8 +150,10 @@ def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
 
 
 def _in_words(architecture: Any) -> str:
-    """ "ResNetClassifier (width 32)" of {"name": "ResNetClassifier", "width": 32}; a text stays as
-    it is."""
+    """{"name": "ResNetClassifier", "width": 32} in words: "ResNetClassifier (width 32)".
+
+    A text stays as it is.
+    """
     if not isinstance(architecture, Mapping):
         return str(architecture)
     fields = ", ".join(f"{name} {value}" for name, value in architecture.items() if name != "name")

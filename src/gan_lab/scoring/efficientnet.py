@@ -51,8 +51,7 @@ class EfficientNetExtractor(Extractor):
     poor on images enlarged from 32 pixels, so no score is made of them (`features_only`).
 
     Raises:
-        UserError: a package is missing or of another version, or its weights are not the ones
-            meant.
+        UserError: a package is missing or of another version, or it has other weights.
     Source: Tan & Le 2019 (arXiv:1905.11946).
     """
 
@@ -60,35 +59,32 @@ class EfficientNetExtractor(Extractor):
 
     def __init__(self) -> None:
         weights = find_weights()
-        description = {
-            "architecture": ARCHITECTURE,
-            "weights_sha256": WEIGHTS_SHA256,
-            "resize": RESIZE,
-        }
-        super().__init__(NAME, 1280, 1000, description)
+        description = {"architecture": ARCHITECTURE, "weights_sha256": WEIGHTS_SHA256}
+        super().__init__(NAME, 1280, 1000, description | {"resize": RESIZE})
         self.network: Any = _network(weights)
 
     def forward(self, images: Tensor) -> Features:
-        """Features and logits, in passes of a few images: an image's do not depend on the batch.
+        """Compute features and logits, in passes of a few images.
 
-        On a CPU each pass takes one thread, and as many passes go on at once as torch has threads:
-        several threads on four images wait for one another, on a busy machine most of the time.
+        The features of an image do not depend on its batch.
         """
         if images.device.type != "cpu":
             passes = [self._pooled(part) for part in images.split(_GPU_PASS)]
         elif (threads := torch.get_num_threads()) == 1:
             passes = [self._pooled(part) for part in images.split(_CPU_PASS)]
+
+        # one thread for each pass, as many passes at once as torch has threads: several threads on
+        # four images wait for one another, on a busy machine most of the time
         else:
             with_gradient = torch.is_grad_enabled()
+            parts = images.split(_CPU_PASS)
             with ThreadPoolExecutor(
                 threads, initializer=torch.set_num_threads, initargs=(1,)
             ) as pool:
                 passes = list(
-                    pool.map(
-                        lambda part: self._alone(part, with_gradient=with_gradient),
-                        images.split(_CPU_PASS),
-                    )
+                    pool.map(lambda part: self._alone(part, with_gradient=with_gradient), parts)
                 )
+
         features = torch.cat(passes)
         return Features(features, self.network._fc(features))
 
@@ -110,7 +106,7 @@ def preprocess(images: Tensor) -> Tensor:
 
 
 def find_weights() -> Path:
-    """The weights file of the installed package, without importing anything (0.1 s).
+    """Find the weights file of the installed package, without importing anything (0.1 s).
 
     Raises:
         UserError: a package is missing or of another version, or the file has another SHA-256.
@@ -130,10 +126,12 @@ def find_weights() -> Path:
     path = next((path for folder in folders if (path := _file_in(folder)).is_file()), None)
     if path is None:
         raise UserError(f"{_NEEDS} weights, and their package is damaged: {_REMEDY}")
-    sha256 = sha256_of(path)
-    if sha256 != WEIGHTS_SHA256:
+
+    # the numbers of other weights must not pass for these
+    digest = sha256_of(path)
+    if digest != WEIGHTS_SHA256:
         raise UserError(
-            f"{_NEEDS} weights of SHA-256 {WEIGHTS_SHA256[:16]}…, and {path} has {sha256[:16]}…: "
+            f"{_NEEDS} weights of SHA-256 {WEIGHTS_SHA256[:16]}…, and {path} has {digest[:16]}…: "
             f"reinstall its package: {_REMEDY}"
         )
     return path

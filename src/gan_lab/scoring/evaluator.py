@@ -37,12 +37,22 @@ BY_CRITIC = "the critic's own label in eval mode (running statistics, neither no
 
 
 class Evaluator:
-    """Scores by one protocol against every split of one data set.
+    """A protocol of scores, ready to be taken against every split of one data set.
 
-    The statistics of real data are kept in `cache`, by what they depend on. Making one trains the
-    classifier, or checks the Inception weights, and passes the real data through: it refuses what
-    cannot be scored before training.
-    own_classes: how many classes the samples to be scored have of their own, see `GAN.own_classes`.
+    Making one trains the classifier, or checks the Inception weights, and passes the real data
+    through: so it refuses before training what cannot be scored.
+
+    Args:
+        protocol: of the scores.
+        data: images, with their splits.
+        cache: the folder of the data cache, where the statistics of real data are kept.
+        device: where it scores.
+        console: tells the progress of a classifier that is trained.
+        own_classes: how many classes the samples to be scored have of their own, see
+            `GAN.own_classes`.
+
+    Raises:
+        UserError: the protocol cannot be taken of these data.
     """
 
     def __init__(
@@ -60,29 +70,39 @@ class Evaluator:
         self.data = data
         self.device = device
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
+
+        # statistics of the real data, from the cache where they were measured before
         keep = needs_features(protocol.scores)
         clear_abandoned(cache / REFERENCES)
         self.references = {
             split: self._reference(split, cache, keep_features=keep) for split in data.splits
         }
+
+        # both protocols, now: the one for the end must not fail after days of training
         marginal = self.references["train"].marginal
-        for asked in (protocol, protocol.in_training):
+        for checked in (protocol, protocol.in_training):
             check_scores(
-                self.extractor, self.references, marginal, asked, asked.samples, own_classes
+                self.extractor, self.references, marginal, checked, checked.samples, own_classes
             )
         self.real_similarity = self._real_similarity(cache) if "msssim" in protocol.scores else {}
 
     def scores(self, gan: GAN, protocol: Protocol) -> dict[str, Entry]:
-        """Scores of `gan`'s EMA generator, each with the generator step it belongs to; the same
-        noise at every step.
+        """Score `gan`'s EMA generator, with the same noise at every step.
 
-        protocol: this evaluator's, or what it is in training. Where a score needs the critic's own
-        labels, `gan` has the critic of that step, which is asked in eval mode, on samples before
-        they become bytes.
+        Where a score needs the critic's own labels, `gan` has the critic of that step, which is
+        asked in eval mode, on samples before they become bytes.
+
+        Args:
+            gan: on the device of this evaluator.
+            protocol: this evaluator's, or its form in training.
+
+        Returns:
+            The scores by name, each with the generator step that it belongs to.
         """
         assert gan.device == self.device, (gan.device, self.device)
         own_classes = gan.own_classes if protocol.uses_own_classes else None
 
+        # noise by the number of the batch alone, so that scores differ by the weights only
         def sample(batch: int) -> Samples:
             rng = generator_for(gan.settings.seed, "evaluation", batch, self.device)
             samples, drawn = gan.sample(protocol.batch_size, rng)
@@ -92,9 +112,13 @@ class Evaluator:
 
         with undisturbed(gan):
             entries = self.score(sample, protocol, protocol.samples, own_classes)
+
+        # only here it is known whose the classes are
         for entry in entries.values():
             if entry.get("classes") == "own":
                 entry["classes"] = BY_CRITIC if gan.classes_by_critic else "drawn with the sample"
+
+        # everything of the generator that decides its scores, or tells where they are from
         facts = {
             "step": gan.generator_steps,
             "batch_norm_statistics": gan.batch_norm_statistics,
@@ -105,17 +129,12 @@ class Evaluator:
         return {name: entry | facts for name, entry in entries.items()}
 
     def fingerprint(self, protocol: Protocol) -> str:
-        """16 hex digits of everything that decides what the scores of a generator by a protocol
-        are."""
-        numbers = {
-            item.name: getattr(protocol, item.name)
-            for item in fields(protocol)
-            if item.name != "extractor"
-        }
-        del numbers["samples_in_training"]
-        extractor = {
-            key: self.extractor.description[key] for key in ("architecture", "weights_sha256")
-        }
+        """16 hex digits of everything that decides a generator's scores by a protocol."""
+        others = ("extractor", "samples_in_training")
+        names = [item.name for item in fields(protocol) if item.name not in others]
+        numbers = {name: getattr(protocol, name) for name in names}
+        description = self.extractor.description
+        extractor = {key: description[key] for key in ("architecture", "weights_sha256")}
         return _digest({**numbers, "scores": list(protocol.scores), "extractor": extractor})[:16]
 
     def score(
@@ -125,15 +144,16 @@ class Evaluator:
         samples: int,
         own_classes: int | None = None,
     ) -> dict[str, Entry]:
-        """Scores of any `samples` images; `sample(b)` is their b-th batch, see `score_samples`.
+        """Score any `samples` images; `sample(b)` is their b-th batch, see `score_samples`.
 
-        MS-SSIM has beside it, as `real` and `real_per_class`, what real images have in their true
-        classes.
+        MS-SSIM has that of real images in their true classes beside it: `real`, `real_per_class`.
         """
         marginal = self.references["train"].marginal
         entries = score_samples(
             sample, self.extractor, self.references, marginal, protocol, samples, own_classes
         )
+
+        # an entry that counts pairs is one of MS-SSIM
         return {
             name: entry | self.real_similarity if "pairs_per_class" in entry else entry
             for name, entry in entries.items()
@@ -146,54 +166,52 @@ class Evaluator:
             yield batch.to(self.device)
 
     def _reference(self, split: str, cache: Path, *, keep_features: bool) -> Reference:
-        """From the cache where it was measured before under the same protocol; features are never
-        kept there."""
+        """Read a reference from the cache, or measure and keep it."""
         meta = reference_meta(self.data.content_hash, split, self.extractor)
         path = cache / REFERENCES / f"{_digest(meta)}.npz"
+
+        # features are too large to be kept there: where a score needs them, they are made anew
         known = None if keep_features else _read(path, meta, self.extractor.num_classes)
-        if known is None:
-            known = measure_reference(self.real(split), self.extractor, keep_features=keep_features)
-            with _kept_in(cache):
-                save_reference(path, known.moments, meta | {"marginal": known.marginal.tolist()})
-        return known
+        if known is not None:
+            return known
+        measured = measure_reference(self.real(split), self.extractor, keep_features=keep_features)
+        with _kept_in(cache):
+            save_reference(path, measured.moments, meta | {"marginal": measured.marginal.tolist()})
+        return measured
 
     def _real_similarity(self, cache: Path) -> dict[str, Any]:
-        """MS-SSIM of the training images in their true classes, as the protocol has it for samples;
-        cached likewise.
-
-        Which images are paired is drawn with a seed: files of a class may be sorted by what they
-        show.
-        """
+        """Measure MS-SSIM of the training images in their true classes, as it is of samples."""
+        # from the cache, by everything that decides it
         spec, split, protocol = self.data.spec, self.data.splits["train"], self.protocol
         metric = protocol.similarity(spec.num_classes, spec.shape).to(self.device)
-        meta = {
+        meta: dict[str, Any] = {
             "data": self.data.content_hash,
             "split": "train",
             "score": metric.protocol,
-            "images": protocol.msssim_images,
-            "pairs": protocol.msssim_pairs,
-            "seed": PAIRS_SEED,
         }
+        meta |= {"images": protocol.msssim_images, "pairs": protocol.msssim_pairs}
+        meta |= {"seed": PAIRS_SEED}
         path = cache / REFERENCES / f"{_digest(meta)}.json"
         if (known := _kept_similarity(path, meta)) is not None:
             return known
 
+        # in a random order, because files of a class may be sorted by what they show; images
+        # without a label have no true class
         order = np.random.default_rng(PAIRS_SEED).permutation(len(split))
         order = order[split.labels[order] >= 0]
         for rows in np.split(order, range(protocol.batch_size, len(order), protocol.batch_size)):
-            metric.update(
-                torch.from_numpy(split.values[rows]), torch.from_numpy(split.labels[rows])
-            )
-        value = metric.compute()
-        similarity = {"real": value.maximum.item(), "real_per_class": value.per_class.tolist()}
+            labels = torch.from_numpy(split.labels[rows])
+            metric.update(torch.from_numpy(split.values[rows]), labels)
+        values = metric.compute()
+
+        similarity = {"real": values.maximum.item(), "real_per_class": values.per_class.tolist()}
         with _kept_in(cache):
             write_atomically(path, json.dumps({"meta": meta, "similarity": similarity}))
         return similarity
 
 
 def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, Any]:
-    """What the statistics of real images depend on; they are computed anew when any of it
-    changes."""
+    """The facts that decide the statistics of real images: another one makes them anew."""
     description = extractor.description
     return {
         "data": content,
@@ -207,39 +225,34 @@ def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, 
 
 @contextmanager
 def _kept_in(cache: Path) -> Iterator[None]:
-    """Raises UserError where what is done inside cannot write to the data cache."""
+    """Turn an OSError of a write inside into a UserError that names the data cache."""
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"data_cache={cache} cannot be written ({error.strerror or error})"
-        ) from error
+        reason = error.strerror or error
+        raise UserError(f"data_cache={cache} cannot be written ({reason})") from error
 
 
 def _digest(meta: dict[str, Any]) -> str:
-    """The name of a file in the cache, by what it depends on."""
+    """The name of a file in the cache, by all that it depends on."""
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()[:24]
 
 
 class _Similarity(TypedDict):
-    """What `Evaluator._real_similarity` finds."""
+    """MS-SSIM of real images; see `Evaluator._real_similarity`."""
 
     real: Number
     real_per_class: list[Number]
 
 
 def _kept_similarity(path: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
-    """The cached similarity of real images; None where there is none, or it is damaged or of
-    others."""
+    """Read the cached similarity of real images; None where it is missing, damaged or of others."""
     try:
         known = read_json(path)
     except (OSError, ValueError):
         return None
-    if (
-        not isinstance(known, dict)
-        or known.get("meta") != meta
-        or misfit(known.get("similarity"), _Similarity)
-    ):
+    is_ours = isinstance(known, dict) and known.get("meta") == meta
+    if not is_ours or misfit(known.get("similarity"), _Similarity):
         return None
     return {name: known["similarity"][name] for name in ("real", "real_per_class")}
 
@@ -251,13 +264,12 @@ class _Meta(TypedDict):
 
 
 def _read(path: Path, meta: dict[str, Any], num_classes: int) -> Reference | None:
-    """A cached reference, with a marginal of so many classes; None where there is none, or it is
-    damaged."""
+    """Read a cached reference with a marginal of so many classes; None where it cannot be used."""
     try:
         moments = load_reference(path, meta)
-        its = read_statistics(path)[1]
+        facts = read_statistics(path)[1]
     except UserError:
         return None
-    if its is None or misfit(its, _Meta) or len(its["marginal"]) != num_classes:
+    if facts is None or misfit(facts, _Meta) or len(facts["marginal"]) != num_classes:
         return None
-    return Reference(moments, torch.tensor(its["marginal"], dtype=torch.float64))
+    return Reference(moments, torch.tensor(facts["marginal"], dtype=torch.float64))

@@ -60,7 +60,7 @@ class OwnClassifier:
 
     @property
     def architecture(self) -> Any:
-        """How its description calls it; known before it is made."""
+        """Its name in its description; known before it is made."""
         if self.weights is not None:
             return check_file(self.weights, self.sha256)["architecture"]
         return architecture_of(self.recipe)
@@ -68,22 +68,20 @@ class OwnClassifier:
     def make(
         self, data: LoadedData, cache: Path, device: torch.device, console: Console
     ) -> Extractor:
-        """Raises UserError for data without labels, and for other data than those of `weights`."""
+        """Find or train the classifier.
+
+        Raises:
+            UserError: for data without labels, and for other data than those of `weights`.
+        """
         origin, trained = self._find(data, cache, device, console)
-        record = trained.record
-        description = {
-            key: record[key]
-            for key in ("architecture", "weights_sha256", "accuracy", "calibration")
-        }
-        return ClassifierExtractor(
-            trained.network, trained.mean, trained.std, description | {"origin": origin}
-        )
+        facts = ("architecture", "weights_sha256", "accuracy", "calibration")
+        description = {key: trained.record[key] for key in facts} | {"origin": origin}
+        return ClassifierExtractor(trained.network, trained.mean, trained.std, description)
 
     def _find(
         self, data: LoadedData, cache: Path, device: torch.device, console: Console
     ) -> tuple[str, TrainedClassifier]:
-        """Where the classifier is from, "file", "shipped" or "trained" on this machine; and
-        itself."""
+        """The classifier, and its origin: "file", "shipped" or "trained" on this machine."""
         if self.weights is not None:
             return "file", classifier_from_file(self.weights, self.sha256, data, device)
         for name, sha256 in (self.shipped or {}).items():
@@ -104,7 +102,7 @@ class Inception:
 
     @property
     def architecture(self) -> Any:
-        """How its description calls it."""
+        """Its name in its description."""
         return INCEPTION
 
     def make(
@@ -116,8 +114,10 @@ class Inception:
 
 @dataclass(frozen=True)
 class EfficientNet:
-    """EfficientNet-Lite0 of the extra `efficientnet`; its packages and weights are checked as soon
-    as it is named."""
+    """EfficientNet-Lite0 of the extra `efficientnet`.
+
+    Its packages and weights are checked as soon as it is named.
+    """
 
     name: ClassVar[str] = efficientnet.NAME
     features_only: ClassVar[bool] = True
@@ -127,7 +127,7 @@ class EfficientNet:
 
     @property
     def architecture(self) -> Any:
-        """How its description calls it."""
+        """Its name in its description."""
         return efficientnet.ARCHITECTURE
 
     def make(

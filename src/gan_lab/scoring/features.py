@@ -1,4 +1,4 @@
-"""Feature extractors: what turns images into the features and logits that scores are made of."""
+"""Feature extractors: from images to the features and logits that scores are made of."""
 
 from __future__ import annotations
 
@@ -20,18 +20,22 @@ on GitHub."""
 
 
 class Features(NamedTuple):
-    """features: float32 (n, d). logits: float32 (n, K), of which softmax gives C(x)."""
+    """The output of an extractor."""
 
-    features: Tensor
-    logits: Tensor
+    features: Tensor  # float32 (n, d)
+    logits: Tensor  # float32 (n, K), of which softmax gives C(x)
 
 
 class Extractor(nn.Module):
     """uint8 images (n, C, H, W) -> Features, by a network in eval mode, in fp32, in one pass.
 
-    name: how scores call it. num_features: d. num_classes: K. description: what a score's record
-    says of it, with "name", "architecture" and "weights_sha256". features_only: its logits are no
-    good, and no score is made of them.
+    Attributes:
+        name: how scores call it.
+        num_features: d.
+        num_classes: K.
+        description: what stands in a score's record, with "name", "architecture" and
+            "weights_sha256".
+        features_only: its logits are poor, and no score is made of them.
     """
 
     features_only = False
@@ -50,7 +54,14 @@ class Extractor(nn.Module):
 
 
 class ClassifierExtractor(Extractor):
-    """A data set's own classifier: the features before its last layer, and logits."""
+    """A data set's own classifier: the features before its last layer, and logits.
+
+    Args:
+        network: `features(x)` gives (n, d), `output` is the linear layer on them.
+        mean: (C,), of the pixels.
+        std: (C,), of the pixels.
+        description: see Extractor.
+    """
 
     mean: Tensor
     std: Tensor
@@ -58,11 +69,8 @@ class ClassifierExtractor(Extractor):
     def __init__(
         self, network: Any, mean: Tensor, std: Tensor, description: dict[str, Any]
     ) -> None:
-        """network: `features(x)` gives (n, d), `output` is the linear layer on them. mean, std:
-        (C,), of the pixels."""
-        super().__init__(
-            "classifier", network.output.in_features, network.output.out_features, description
-        )
+        output = network.output
+        super().__init__("classifier", output.in_features, output.out_features, description)
         self.network = network
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
@@ -74,13 +82,13 @@ class ClassifierExtractor(Extractor):
 
 
 class InceptionExtractor(Extractor):
-    """Inception 2015-12-05 by torch-fidelity: pool3 (2048) and the logits without their bias
-    (1008), in one pass.
+    """Inception 2015-12-05 by torch-fidelity, in one pass.
 
-    Images are resized to 299 × 299 as in the TensorFlow graph (bilinear, no antialias); one channel
-    is replicated.
+    It gives pool3 (2048) and the logits without their bias (1008). Images are resized to 299 × 299
+    as in the TensorFlow graph (bilinear, no antialias); one channel is replicated.
 
-    Errors: UserError where the weights file is missing, has another SHA-256, or is no such network.
+    Raises:
+        UserError: the weights file is missing, has another SHA-256, or is no such network.
     Source: Salimans et al. 2016; Heusel et al. 2017; the softmax without the bias is that of their
     programs [code].
     """
@@ -102,39 +110,46 @@ class InceptionExtractor(Extractor):
 
 
 def check_weights(weights: str | Path, sha256: str) -> None:
-    """UserError unless the file is there and is the one meant. Reads it once (0.3 s for 95 MB)."""
+    """Check that the weights file is there and is the one meant.
+
+    It is read once (0.3 s for 95 MB).
+
+    Raises:
+        UserError: it is not; where to get it, and which evaluation works without.
+    """
     path = Path(weights).expanduser()
     if not path.is_file():
         raise UserError(
             f"evaluation.extractor.weights={weights} is missing: get "
-            "weights-inception-2015-12-05-6726825d.pth from "
-            "the releases of toshas/torch-fidelity on GitHub and set "
-            "evaluation.extractor.weights=FILE; "
+            "weights-inception-2015-12-05-6726825d.pth from the releases of toshas/torch-fidelity "
+            "on GitHub and set evaluation.extractor.weights=FILE; "
             "evaluation=classifier works without it"
         )
-    actual = sha256_of(path)
-    if actual != sha256:
+
+    # scores by other weights would pass for Inception's
+    digest = sha256_of(path)
+    if digest != sha256:
         raise UserError(
-            f"evaluation.extractor.weights={weights} has SHA-256 {actual[:16]}…, not "
-            f"{sha256[:16]}…: get the file "
-            "again, set evaluation.extractor.sha256 if you mean another one, or use "
-            "evaluation=classifier"
+            f"evaluation.extractor.weights={weights} has SHA-256 {digest[:16]}…, not "
+            f"{sha256[:16]}…: get the file again, set evaluation.extractor.sha256 if you mean "
+            "another one, or use evaluation=classifier"
         )
 
 
 def _inception(path: Path) -> nn.Module:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
+    # the library unpickles without weights_only: it gets a copy of what was read with it
     try:
-        own = (
-            io.BytesIO()
-        )  # the library unpickles without weights_only: it gets only what was read with it
+        own = io.BytesIO()
         torch.save(torch.load(path, map_location="cpu", weights_only=True), own)
         own.seek(0)
         return FeatureExtractorInceptionV3(
             "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=own
         )
-    except Exception as error:  # a crafted file can raise anything; nothing in it was called
+
+    # a crafted file can raise anything; nothing in it was called
+    except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(
             f"{path} does not hold the weights of Inception 2015-12-05 ({reason})"

@@ -1,5 +1,4 @@
-"""How scores are made: so many samples, in so many parts, against these references; and what they
-are called."""
+"""Making scores: so many samples, in so many parts, against the references of real data."""
 
 from __future__ import annotations
 
@@ -20,12 +19,20 @@ from gan_lab.scoring.protocol import Entry, Protocol, Reference
 def measure_reference(
     images: Iterable[Tensor], extractor: Extractor, *, keep_features: bool
 ) -> Reference:
-    """Pass batches of uint8 images through the extractor; float64 sums, constant memory unless
-    features are kept."""
-    distance = FrechetDistance(extractor.num_features).to(device_of(extractor))
-    total = torch.zeros(extractor.num_classes, dtype=torch.float64, device=device_of(extractor))
+    """Measure the statistics of real images, in float64 sums of constant memory.
+
+    Args:
+        images: batches of uint8, (n, C, H, W).
+        extractor: that takes them.
+        keep_features: whether the features themselves are kept too, for scores that need them.
+    """
+    device = device_of(extractor)
+    distance = FrechetDistance(extractor.num_features).to(device)
+    total = torch.zeros(extractor.num_classes, dtype=torch.float64, device=device)
     kept = []
     count = 0
+
+    # one pass for moments, marginal and features
     with undisturbed(extractor):
         for batch in images:
             features, logits = extractor(batch)
@@ -34,9 +41,9 @@ def measure_reference(
             count += len(batch)
             if keep_features:
                 kept.append(features)
-        return Reference(
-            distance.real_moments(), total / count, torch.cat(kept) if keep_features else None
-        )
+
+        features = torch.cat(kept) if keep_features else None
+        return Reference(distance.real_moments(), total / count, features)
 
 
 def score_samples(
@@ -48,66 +55,85 @@ def score_samples(
     samples: int,
     own_classes: int | None = None,
 ) -> dict[str, Entry]:
-    """Scores of `samples` images, by name.
+    """Score samples; every process returns the scores of all of them, by name.
 
-    sample(b): the b-th batch of `protocol.batch_size` samples; the last may be longer than what is
-    used of it.
-    references: by split, what FID, KID and PRDC compare with. train_marginal: (K,), what AM and
-    Mode Score do.
-    own_classes: how many classes samples have of their own; None: none, or it is not known which is
-    whose. Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule.
-    Of several processes each takes batches that follow one another, so that together the samples
-    keep their order (KID's subsets depend on it); all of them return the scores of all samples.
+    Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule.
+
+    Args:
+        sample: sample(b) is the b-th batch of `protocol.batch_size` samples; the last may be longer
+            than the part of it that is used.
+        extractor: that takes them.
+        references: by split; FID, KID and PRDC compare with them.
+        train_marginal: (K,); AM and Mode Score compare with it.
+        protocol: of the scores.
+        samples: how many.
+        own_classes: how many classes samples have of their own; None: none, or it is not known
+            which is whose.
     """
     meters = meters_of(
         Setting(extractor, references, train_marginal, protocol, samples, own_classes)
     )
     ends = [math.ceil((chunk + 1) * samples / protocol.chunks) for chunk in range(protocol.chunks)]
+
+    # each process takes batches that follow one another, so that together the samples keep their
+    # order, on which KID's subsets depend
     batches = math.ceil(samples / protocol.batch_size)
-    begin, end = (
-        rank * batches // parallel.world_size() for rank in (parallel.rank(), parallel.rank() + 1)
-    )
+    rank, world_size = parallel.rank(), parallel.world_size()
+    begin, end = rank * batches // world_size, (rank + 1) * batches // world_size
+
+    # a process without a batch of its own takes an empty one: some meters learn the size of images
+    # from their first
     with undisturbed(extractor):
         for batch in range(begin, max(end, begin + 1)):
             position = batch * protocol.batch_size
             drawn = sample(batch).part(0, samples - position if begin < end else 0)
-            images = drawn.images
-            features, logits = extractor(images)
-            start = 0
-            if not len(
-                images
-            ):  # this process has no batch; some meters learn the size of images from their first
-                index = torch.zeros(0, dtype=torch.int64, device=logits.device)
-                for meter in meters:
-                    meter.update(Batch(images, features, logits, index, index, drawn.classes))
-            while start < len(images):  # a batch may reach over the end of a chunk
-                while ends[0] <= position:  # which other processes may have filled
-                    _end_chunk(ends, meters)
-                stop = min(len(images), start + ends[0] - position)
-                index = torch.arange(position, position + stop - start, device=logits.device)
-                split = index * protocol.splits // samples
-                own = drawn.part(start, stop)
-                part = Batch(
-                    own.images, features[start:stop], logits[start:stop], index, split, own.classes
-                )
-                for meter in meters:
-                    meter.update(part)
-                position += stop - start
-                start = stop
+            features, logits = extractor(drawn.images)
+            number = torch.arange(position, position + len(logits), device=logits.device)
+            split = number * protocol.splits // samples
+            whole = Batch(drawn.images, features, logits, number, split, drawn.classes)
+            _update(meters, ends, whole, position)
+
+        # chunks that other processes have filled to the end
         while ends:
             _end_chunk(ends, meters)
         entries: dict[str, Entry] = {}
         for meter in meters:
             entries |= meter.entries()
-    about = {
-        "n_samples": samples,
-        "splits": protocol.splits,
-        "chunks": protocol.chunks,
-        "extractor": {
-            key: extractor.description[key] for key in ("name", "architecture", "weights_sha256")
-        },
-    }
+
+    # the facts that all of these scores share
+    description = extractor.description
+    named = {key: description[key] for key in ("name", "architecture", "weights_sha256")}
+    about: Entry = {"n_samples": samples, "splits": protocol.splits, "chunks": protocol.chunks}
+    about |= {"extractor": named}
     return {name: about | entry for name, entry in entries.items()}
+
+
+def _update(meters: Sequence[Meter], ends: list[int], batch: Batch, position: int) -> None:
+    """Give a batch to the meters, cut where chunks end.
+
+    Args:
+        meters: that take it.
+        ends: of the chunks that have not ended; those that end are removed.
+        batch: of samples.
+        position: the number of its first sample.
+    """
+    count = len(batch.number)
+    if not count:
+        for meter in meters:
+            meter.update(batch)
+
+    # a batch may reach over the end of a chunk, and chunks before it may be other processes'
+    start = 0
+    while start < count:
+        while ends[0] <= position + start:
+            _end_chunk(ends, meters)
+        stop = min(count, ends[0] - position)
+
+        images, features, logits, number, split = (values[start:stop] for values in batch[:5])
+        classes = None if batch.classes is None else batch.classes[start:stop]
+        for meter in meters:
+            meter.update(Batch(images, features, logits, number, split, classes))
+        start = stop
 
 
 def _end_chunk(ends: list[int], meters: Sequence[Meter]) -> None:
@@ -124,6 +150,9 @@ def check_scores(
     samples: int,
     own_classes: int | None = None,
 ) -> None:
-    """UserError where `score_samples` could not score with these arguments, which it finds out
-    without a sample."""
+    """Check without a sample whether `score_samples` can score with these arguments.
+
+    Raises:
+        UserError: it cannot.
+    """
     meters_of(Setting(extractor, references, train_marginal, protocol, samples, own_classes))

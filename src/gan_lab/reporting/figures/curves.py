@@ -27,20 +27,18 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a panel shows: a kind of score, or a term of it, and what its axis says (None: the
-    score's name)."""
+    """A kind of score, or a term of it, that a panel shows."""
 
     kind: Kind
     term: str | None = None
-    words: str | None = None
+    words: str | None = None  # on its axis; None: the score's name
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity of a table line over training: mean, least and greatest over seeds. Arrays of
-    shape (steps,).
+    """A quantity of a table line over training: mean, least and greatest over seeds.
 
-    name: of the score, or <score>.<term>.
+    Arrays have the shape (steps,). name: of the score, or <score>.<term>.
     """
 
     line: Line
@@ -66,23 +64,35 @@ def curves(
     asked: str | None,
     frechet_distance: str | None,
 ) -> list[Curve]:
-    """The curves of some lines of a design on one data set, at the penalty weight that the table
-    shows (cells.cell).
+    """Make the curves of some lines of a design on one data set.
 
-    asked: the whole name of the score in the records' history, where they have several.
-    frechet_distance: the final score that chooses the weight, where they have several; without a
-    choice of weights every run with a history is shown. Only steps at which every seed was scored
-    are kept.
+    They are at the penalty weight that the table shows (cells.cell); where the design has no choice
+    of weights, every run with a history is in them. A step is kept where every seed was scored.
+
+    Args:
+        design: the table.
+        lines: those of its lines that are shown.
+        found: records, also of other data sets and tables.
+        dataset: its one name.
+        quantity: the kind of score, or its term.
+        asked: the whole name of the score in the records' history, where they have several.
+        frechet_distance: the final score that chooses the weight, where they have several.
+
+    Raises:
+        UserError: the runs may not stand together, or have several such scores.
     """
+    # which runs, and which of their scores
     runs = [
-        with_history_about(one)
-        for one in runs_of(found, dataset)
-        if any(belongs(one, line) for line in lines)
+        with_history_about(record)
+        for record in runs_of(found, dataset)
+        if any(belongs(record, line) for line in lines)
     ]
     name = score_name(runs, quantity.kind, asked, "history", "curve")
     check_comparable(runs, lines, [f"history_about.{name}.extractor"], design.may_differ)
     if name is None:
         return []
+
+    # the weight of the table, not the best weight of this curve: the figure explains the table
     if design.chosen_by is None:
         shown = [(line, _with_history(line, runs, name)) for line in lines]
     else:
@@ -90,8 +100,10 @@ def curves(
             runs, FRECHET_DISTANCE, frechet_distance, "scores", FRECHET_DISTANCE.option
         )
         shown = [(line, cell(line, runs, {"fid": fid}, "fid").chosen) for line in lines]
+
+    # lines without a run, or without a common step, have no curve
     whole = name if quantity.term is None else f"{name}.{quantity.term}"
-    return [one for line, weight in shown if weight and (one := _curve(line, weight, whole))]
+    return [curve for line, weight in shown if weight and (curve := _curve(line, weight, whole))]
 
 
 def _with_history(line: Line, runs: Sequence[Record], name: str) -> Weight | None:
@@ -99,7 +111,9 @@ def _with_history(line: Line, runs: Sequence[Record], name: str) -> Weight | Non
     check_seeds_of(line, None, mine)
     diverged = tuple(record for record in mine if record["status"] == "diverged")
     scored = tuple(
-        r for r in mine if r["status"] != "diverged" and (r.get("history") or {}).get(name)
+        record
+        for record in mine
+        if record["status"] != "diverged" and (record.get("history") or {}).get(name)
     )
     return Weight(None, scored, diverged, np.nan) if scored else None
 
@@ -110,6 +124,8 @@ def _curve(line: Line, weight: Weight, name: str) -> Curve | None:
     )
     if not len(steps):
         return None
+
+    # the band is the range of the seeds, as the legend says
     return Curve(
         line=line,
         weight=weight,

@@ -1,5 +1,7 @@
-"""The figures of the thesis from records, samples, statistics and formulas: each a PNG and a CSV of
-what it shows."""
+"""The figures of the thesis, from records, samples, statistics and formulas.
+
+Each is a PNG and a CSV of the numbers in it.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,19 @@ _OF_FORMULAS = {"2-13", "4-6"}  # their texts are all our own
 
 
 def draw(name: str, out: Path, request: Request) -> list[Path]:
-    """Draw figure `name` to out/figure_<name>[_<data sets>].png and .csv; returns both paths.
+    """Draw figure `name` to out/figure_<name>[_<data sets>].png and .csv.
 
-    Raises UserError for a name that is none of FIGURES, NothingRecorded where no run can be shown.
+    Returns:
+        Both paths.
+
+    Raises:
+        UserError: the name is none of FIGURES.
+        NothingRecorded: no run can be shown.
     """
     if name not in FIGURES:
         raise UserError(f"figure={name}: there is no such figure (there are: {', '.join(FIGURES)})")
+
+    # a figure of other data sets than the thesis's has their names in its own
     drawing = FIGURES[name](request)
     stem = safe_name("_".join(["figure", name.replace("-", "_"), *drawing.of]))
     return write_figure(drawing, out, stem, has_formulas=name in _OF_FORMULAS)

@@ -1,4 +1,4 @@
-"""What every figure shares: what it is, how it looks, and how it is written."""
+"""Everything that figures share: colours, axes, and how they are written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ SKY, VERMILION, BLUE, GREEN, PURPLE, ORANGE, BLACK = PALETTE = (
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure and the numbers in it. of: the data sets that its file is named after."""
+    """A figure and the numbers in it.
+
+    of: the data sets that its file is named after.
+    """
 
     figure: Figure
     numbers: list[dict[str, Any]]
@@ -38,26 +41,26 @@ class Drawing:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Inches. Made without pyplot, which would keep it and choose a display."""
+    """Make a figure; width and height in inches."""
+    # not by pyplot, which would keep it and choose a display
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def plain_axes(axes: Axes) -> None:
-    """A faint grid and no frame above and to the right."""
+    """Draw a faint grid, and no frame above and to the right."""
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def filled(lines: Sequence[str], width: int) -> str:
-    """Lines of text, broken where they have more characters than `width`."""
+    """Break lines of text that have more characters than `width`."""
     return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in lines)
 
 
 def log_scale(axes: Axes) -> None:
-    """Of distances, whose differences at the end of training are small beside those at its
-    beginning."""
+    """Use a logarithmic scale, for distances: their last differences are small beside the first."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_yscale("log")
@@ -67,7 +70,7 @@ def log_scale(axes: Axes) -> None:
 
 
 def step_axis(axes: Axes) -> None:
-    """Generator steps from 0 on."""
+    """Let the x axis show generator steps from 0 on."""
     axes.set(xlabel="generator steps", xlim=(0, None))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.locator_params(axis="x", nbins=6)
@@ -76,14 +79,22 @@ def step_axis(axes: Axes) -> None:
 def write_figure(
     drawing: Drawing, out: Path, stem: str, *, has_formulas: bool = False
 ) -> list[Path]:
-    """Write a figure to out/<stem>.png, and the numbers in it to out/<stem>.csv; returns both
-    paths.
+    """Write a figure to out/<stem>.png, and the numbers in it to out/<stem>.csv.
 
-    has_formulas: whether its texts are all our own, and may be set as mathematics.
+    Args:
+        drawing: the figure.
+        out: the folder.
+        stem: of the files' names.
+        has_formulas: whether its texts are all our own, and may be set as mathematics.
+
+    Returns:
+        Both paths.
     """
     picture, numbers = out / f"{stem}.png", out / f"{stem}.csv"
     if not has_formulas:
         _without_mathematics(drawing.figure)
+
+    # an interrupted program leaves the older figure
     with atomic_path(picture) as path:
         drawing.figure.savefig(path, format="png", dpi=150)
     write_atomically(numbers, csv_text(list(drawing.numbers[0]), drawing.numbers))
@@ -91,13 +102,10 @@ def write_figure(
 
 
 def _without_mathematics(figure: Figure) -> None:
-    """Names in records and files are drawn as they are, dollars too: no formula begins there, or
-    fails.
-
-    What is longer than any caption is cut: matplotlib needs many seconds for 100,000 characters.
-    """
+    """Draw names in records and files as they are: a dollar begins no formula, which could fail."""
     from matplotlib.text import Text
 
+    # longer than any caption: matplotlib needs many seconds for 100,000 characters
     for text in figure.findobj(Text):
         shown = brief(visible(text.get_text()), 500)
         if text.get_wrap():  # its words are measured as formulas all the same

@@ -38,10 +38,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panels:
-    """What a figure of curves shows: lines of a design, and a panel for each quantity on each data
-    set.
+    """A figure of curves: lines of a design, and a panel for each quantity on each data set.
 
-    datasets: the thesis's; None: those that have runs. title: None: the names of the scores.
+    Attributes:
+        number: of the figure.
+        design: the table that its lines are of.
+        lines: those that are shown.
+        quantities: a panel each.
+        datasets: the thesis's; None: those that have runs.
+        title: None: the names of the scores.
     """
 
     number: str
@@ -70,28 +75,15 @@ _AM_AND_TERMS = (
 
 
 def _of_labels(number: str, quantities: tuple[Quantity, ...], title: str) -> Panels:
-    return Panels(
-        number,
-        TABLE_4_1,
-        _DYNAMIC,
-        quantities,
-        ("cifar10",),
-        f"{title} over training, dynamic labels",
-    )
+    title = f"{title} over training, dynamic labels"
+    return Panels(number, TABLE_4_1, _DYNAMIC, quantities, ("cifar10",), title)
 
 
+_IS = (Quantity(INCEPTION_SCORE_IN_TRAINING),)
 _PANELS = (
     Panels("2-7", TABLE_2_2, TABLE_2_2.lines, (Quantity(FRECHET_DISTANCE_IN_TRAINING),), None),
-    Panels(
-        "2-14", TABLE_2_2, TABLE_2_2.lines, (Quantity(INCEPTION_SCORE_IN_TRAINING),), ("cifar10",)
-    ),
-    Panels(
-        "2-15",
-        TABLE_2_2,
-        TABLE_2_2.lines,
-        (Quantity(INCEPTION_SCORE_IN_TRAINING),),
-        ("tiny_imagenet",),
-    ),
+    Panels("2-14", TABLE_2_2, TABLE_2_2.lines, _IS, ("cifar10",)),
+    Panels("2-15", TABLE_2_2, TABLE_2_2.lines, _IS, ("tiny_imagenet",)),
     _of_labels("4-3", _IS_AND_TERMS, "IS and its terms"),
     _of_labels("4-7", _AM_AND_TERMS, "AM and its terms"),
     _of_labels("4-8", (Quantity(OF_50K), Quantity(AM_SCORE)), "IS and AM"),
@@ -100,76 +92,74 @@ FIGURES: dict[str, Callable[[Request], Drawing]] = {panels.number: panels for pa
 
 
 def _draw(request: Request, panels: Panels) -> Drawing:
+    # the curves of each data set: one list for each quantity
     _check_asked(request)
     mine = [
         record for record in request.found if any(belongs(record, line) for line in panels.lines)
     ]
     names = _datasets(request, panels, mine)
-    found = {
+    by_dataset = {
         name: [_shown(request, panels, mine, name, quantity) for quantity in panels.quantities]
         for name in names
     }
-    if not any(curve for row in found.values() for curve in row):
+    every = [(name, curve) for name, row in by_dataset.items() for part in row for curve in part]
+    if not every:
         data = " or ".join(names) or "any data set"
         raise NothingRecorded(f"figure {panels.number}: no scored run of {data} has a history")
-    single = len(panels.quantities) == 1  # then the data sets stand side by side
+
+    # a subfigure for each data set, side by side where each is a single panel
+    single = len(panels.quantities) == 1
     lines, columns = (1, len(names)) if single else (len(names), 1)
-    figure = new_figure(
-        (6.2 if single else 4.4 * len(panels.quantities)) * columns,
-        (4.6 if single else 5.0) * lines,
-    )
+    width, height = (6.2, 4.6) if single else (4.4 * len(panels.quantities), 5.0)
+    figure = new_figure(width * columns, height * lines)
     places = figure.subfigures(lines, columns, squeeze=False).flat
-    for place, (name, row) in zip(places, found.items(), strict=True):
-        for letter, axes, quantity, curve in zip(
-            "abc",
-            place.subplots(1, len(row), squeeze=False)[0],
-            panels.quantities,
-            row,
-            strict=False,
-        ):
-            _draw_curves(axes, curve, quantity)
-            if not single:
-                axes.set_title(f"{letter}) {quantity.words or quantity.kind.title}", fontsize=10)
-        _legend(place, single)
+    for place, (name, row) in zip(places, by_dataset.items(), strict=True):
+        _draw_dataset(place, panels, row)
         heading = _heading(panels, runs_of(mine, name), name, row)
         place.suptitle(filled(heading, 90 if single else 150), fontsize=8)
-    every = [curve for row in found.values() for curves_of in row for curve in curves_of]
-    scores_shown = " and ".join(
-        dict.fromkeys(curve.score for curve in every)
-    )  # never a bare IS or FID
-    what = f"{panels.title}: {scores_shown}" if panels.title else f"{scores_shown} over training"
+
+    # whole names of scores: never a bare IS or FID
+    scores = " and ".join(dict.fromkeys(curve.score for _, curve in every))
+    what = f"{panels.title}: {scores}" if panels.title else f"{scores} over training"
     figure.suptitle(f"Figure {panels.number}: {what}")
-    numbers = [
-        one
-        for name, row in found.items()
-        for curve in row
-        for each in curve
-        for one in _curve_rows(name, each)
-    ]
+    numbers = [row for name, curve in every for row in _curve_rows(name, curve)]
     return Drawing(figure, numbers, request.datasets or ())
+
+
+def _draw_dataset(place: SubFigure, panels: Panels, row: Sequence[Sequence[Curve]]) -> None:
+    """Draw the panels of one data set, lettered where they are several, and their legend."""
+    single = len(panels.quantities) == 1
+    subplots = place.subplots(1, len(row), squeeze=False)[0]
+    parts = zip("abc", subplots, panels.quantities, row, strict=False)
+    for letter, axes, quantity, shown in parts:
+        _draw_curves(axes, shown, quantity)
+        if not single:
+            axes.set_title(f"{letter}) {quantity.words or quantity.kind.title}", fontsize=10)
+    _legend(place, single)
 
 
 def _heading(
     panels: Panels, runs: Sequence[Record], dataset: str, row: Sequence[Sequence[Curve]]
 ) -> list[str]:
-    """The data set, how its runs differ from the thesis's, and the size of what each point is a
-    score of."""
+    """The data set, how its runs differ from the thesis's, and the samples behind each point."""
+    # of each kind of score once, although its terms have panels of their own
     shown = {
-        q.kind.key: (q.kind, curve[0].score)
-        for q, curve in zip(panels.quantities, row, strict=True)
+        quantity.kind.key: (quantity.kind, curve[0].score)
+        for quantity, curve in zip(panels.quantities, row, strict=True)
         if curve
     }
+
+    # a small run must not be taken for the thesis's
     runs = [with_history_about(record) for record in runs]
     names = {key: name for key, (_, name) in shown.items()}
     scale = small_scale(panels.design, runs, names, [kind for kind, _ in shown.values()])
-    title = DATASETS.get(dataset, dataset) + (
-        f", not the thesis's scale or settings: {scale}" if scale else ""
-    )
+    title = DATASETS.get(dataset, dataset)
+    title += f", not the thesis's scale or settings: {scale}" if scale else ""
     return [title, *(f"{name}: {_size(kind, name)}" for kind, name in shown.values())]
 
 
 def _size(kind: Kind, name: str) -> str:
-    """ "2,000 samples in splits of 200 (thesis: 50,000)" of a score's name."""
+    """The size in a score's name, as "2,000 samples in splits of 200 (thesis: 50,000)"."""
     count, parts = sizes(name)
     ours = f"{count:,} samples" + (f" in splits of {count // parts:,}" if parts > 1 else "")
     thesis = int((kind.samples or "0k").removesuffix("k")) * 1000
@@ -205,73 +195,62 @@ def _shown(
     )
 
 
-def _draw_curves(axes: Axes, found: Sequence[Curve], quantity: Quantity) -> None:
-    for curve in found:
+def _draw_curves(axes: Axes, shown: Sequence[Curve], quantity: Quantity) -> None:
+    # the legend says λ and seeds: two curves may rest on different numbers of runs
+    for curve in shown:
         key, seeds = curve.line.key, len(curve.weight.scored)
         style: dict[str, Any] = {"color": COLOURS[key], "linestyle": DASHES.get(key, "-")}
         weight = "" if curve.weight.weight is None else f", λ = {weight_text(curve.weight.weight)}"
-        written = f"{curve.line.text}{weight}, {seeds} seed{'s' if seeds > 1 else ''}"
-        axes.plot(
-            curve.steps,
-            curve.mean,
-            label=written,
-            marker="." if len(curve.steps) < 30 else "",
-            **style,
-        )
+        text = f"{curve.line.text}{weight}, {seeds} seed{'s' if seeds > 1 else ''}"
+
+        # many points would hide the line under their markers
+        style["marker"] = "." if len(curve.steps) < 30 else ""
+        axes.plot(curve.steps, curve.mean, label=text, **style)
         axes.fill_between(
             curve.steps, curve.low, curve.high, color=COLOURS[key], alpha=0.15, linewidth=0
         )
-    if found:
-        axes.set_ylabel(quantity.words or found[0].name)
+
+    # a panel without a run says so: it is no error beside panels that have some
+    if shown:
+        axes.set_ylabel(quantity.words or shown[0].name)
         step_axis(axes)
     else:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center")
-    if found and quantity.kind.key == "fid":
+    if shown and quantity.kind.key == "fid":
         log_scale(axes)
     plain_axes(axes)
 
 
 def _legend(place: SubFigure, single: bool) -> None:
-    """Inside the only panel, or once below several: their curves are of the same runs."""
-    said: dict[str, Any] = {
-        "title": "mean; band: least to greatest seed",
-        "fontsize": 8,
-        "title_fontsize": 8,
-    }
+    """Draw it inside the only panel, or once below several: their curves are of the same runs."""
+    style: dict[str, Any] = {"fontsize": 8, "title_fontsize": 8}
+    style["title"] = "mean; band: least to greatest seed"
+
+    # each entry once, from whichever panels have it
     entries = {
         str(label): handle
         for axes in place.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     if entries and single:
-        place.axes[0].legend(**said)
+        place.axes[0].legend(**style)
     elif entries:
-        place.legend(
-            entries.values(),
-            entries.keys(),
-            loc="outside lower center",
-            ncols=min(4, len(entries)),
-            **said,
-        )
+        style |= {"loc": "outside lower center", "ncols": min(4, len(entries))}
+        place.legend(entries.values(), entries.keys(), **style)
 
 
 def _curve_rows(dataset: str, curve: Curve) -> list[dict[str, Any]]:
-    model = (
-        {} if curve.line.labels is None else {"model": curve.line.text, "labels": curve.line.labels}
-    )
-    constant = {
-        "dataset": dataset,
-        "score": curve.name,
-        **model,
-        "loss": curve.line.loss,
-        "penalty": curve.line.penalty,
-        "weight": weight_text(curve.weight.weight),
-        "seeds": len(curve.weight.scored),
-        "run_ids": run_ids(curve.weight.scored),
-    }
+    line, weight = curve.line, curve.weight
+    constant: dict[str, Any] = {"dataset": dataset, "score": curve.name}
+
+    # a loss of Table 4-1 stands in two columns: there the model's name is needed
+    constant |= {} if line.labels is None else {"model": line.text, "labels": line.labels}
+    constant |= {"loss": line.loss, "penalty": line.penalty, "weight": weight_text(weight.weight)}
+    constant |= {"seeds": len(weight.scored), "run_ids": run_ids(weight.scored)}
+
+    # a row for each point
+    columns = (curve.steps, curve.mean, curve.low, curve.high)
     return [
         constant | {"step": int(step), "mean": float(mean), "min": float(low), "max": float(high)}
-        for step, mean, low, high in zip(
-            curve.steps, curve.mean, curve.low, curve.high, strict=True
-        )
+        for step, mean, low, high in zip(*columns, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""What figures of the thesis are drawn from, and the colours of its lines."""
+"""The request for a figure of the thesis, and the colours of the thesis's lines."""
 
 from __future__ import annotations
 
@@ -29,11 +29,8 @@ COLOURS = {
     "label_gan": BLUE,
     "am_gan": VERMILION,
 }
-DASHES = {
-    "wgan_gp": "--",
-    "ac_gan_weak": "--",
-    "ac_gan_original": ":",
-}  # beside a line of the same colour, or meaning
+# beside a line of the same colour, or meaning
+DASHES = {"wgan_gp": "--", "ac_gan_weak": "--", "ac_gan_original": ":"}
 
 
 class NothingRecorded(UserError):
@@ -42,8 +39,10 @@ class NothingRecorded(UserError):
 
 @dataclass(frozen=True)
 class Request:
-    """What a figure is drawn from. datasets: None stands for the thesis's own; for the rest see
-    conf/figures.yaml."""
+    """Everything that a figure is drawn from.
+
+    datasets: None stands for the thesis's own; for the rest see conf/figures.yaml.
+    """
 
     found: Sequence[Record] = ()
     datasets: tuple[str, ...] | None = None
@@ -59,5 +58,5 @@ class Request:
 
 
 def label(key: str) -> str:
-    """How legends call the loss `key` of Table 2-2: its formula."""
+    """The formula by which legends call the loss `key` of Table 2-2."""
     return LINES[key].text

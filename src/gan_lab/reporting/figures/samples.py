@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_lab import records
 from gan_lab.errors import UserError
@@ -20,11 +20,21 @@ from gan_lab.reporting.thesis.cells import belongs, canonical, labels_column
 from gan_lab.reporting.thesis.chapter_2 import TABLE_2_2
 from gan_lab.reporting.thesis.chapter_4 import COLUMNS, TABLE_4_1, TABLE_4_3
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 @dataclass(frozen=True)
 class Samples:
-    """A figure of sample grids. dataset, title: the thesis's data set. model: the loss and the
-    column of labels that its runs must be of, and the name of that model; None: any."""
+    """A figure of sample grids.
+
+    Attributes:
+        number: of the figure.
+        dataset: the thesis's.
+        title: the data set's name in the thesis.
+        model: the loss and the column of labels that its runs must be of, and the name of that
+            model; None: any.
+    """
 
     number: str
     dataset: str
@@ -59,96 +69,99 @@ def _draw(request: Request, samples: Samples) -> Drawing:
     name = samples.number
     if not request.run_dirs:
         raise UserError(f"figure {name} shows samples of runs: add run_dirs=[RUN_DIR,...]")
-    from gan_lab.data.images import ImageRule, decode_image
 
-    found = []
+    # the newest grid of each run; where the thesis sorts by class, by class
+    kinds = ("step",) if samples.model is None else ("classes", "step")
+    grids: list[tuple[Record, Path]] = []
     for run_dir in request.run_dirs:
         record = records.read(run_dir).content
         check_record(record, str(run_dir), request.allow)
         _check_model(record, samples, run_dir)
-        found.append(
-            (
-                record,
-                _newest_samples(
-                    run_dir, ("step",) if samples.model is None else ("classes", "step")
-                ),
-            )
-        )
-    datasets = sorted({canonical(record["dataset"]["name"]) for record, _ in found})
+        grids.append((record, _newest_samples(run_dir, kinds)))
+    datasets = sorted({canonical(record["dataset"]["name"]) for record, _ in grids})
     if len(datasets) > 1:
         raise UserError(
             f"figure {name}: run_dirs are of {' and '.join(datasets)}; name runs of one data set"
         )
-    columns = min(3, len(found))
-    lines = -(-len(found) // columns)
+
+    # three grids side by side have the width of a page; the last row may be shorter
+    columns = min(3, len(grids))
+    lines = -(-len(grids) // columns)
     figure = new_figure(3.2 * columns, 3.45 * lines + 0.5)
     panels = list(figure.subplots(lines, columns, squeeze=False).flat)
-    numbers: list[dict[str, Any]] = []
     for axes in panels:
         axes.set_axis_off()
-    for axes, (record, path) in zip(panels, found, strict=False):
-        weight = field(record, "config.penalty.weight")
-        step = _step(path)
-        pixels = decode_image(path, ImageRule())
-        assert pixels is not None, "no greyscale rule"
-        axes.imshow(pixels.transpose(1, 2, 0), interpolation="nearest")
-        penalty = f"λ = {weight_text(weight)}, " if samples.model is None else ""
-        axes.set_title(
-            f"{_run_label(record)}\n{penalty}seed {record['seed']}, {step:,} steps", fontsize=9
-        )
-        one = {
-            "run_id": record["run_id"],
-            "loss": record["choices"]["loss"],
-            "penalty": record["choices"]["penalty"],
-        }
-        one |= (
-            {} if samples.model is None else {"labels": labels_column(record), "samples": path.name}
-        )
-        one |= {
-            "weight": weight_text(weight),
-            "seed": record["seed"],
-            "dataset": datasets[0],
-            "step": step,
-        }
-        numbers.append(one | {"samples_sha256": sha256_of(path)})
-    what = (
-        samples.title
-        if datasets == [samples.dataset]
-        else f"{datasets[0]} (the thesis: {samples.title})"
-    )
+    for axes, (record, path) in zip(panels, grids, strict=False):
+        _draw_grid(axes, record, path, samples)
+    numbers = [_row(record, path, samples) for record, path in grids]
+
+    # samples of other data than the thesis's say so
+    is_thesis = datasets == [samples.dataset]
+    what = samples.title if is_thesis else f"{datasets[0]} (the thesis: {samples.title})"
     of = "" if samples.model is None else f" of {_in_words(samples.model)}"
     figure.suptitle(f"Figure {name}: samples{of}, {what}", wrap=True)
-    return Drawing(figure, numbers, [] if datasets == [samples.dataset] else datasets)
+    return Drawing(figure, numbers, [] if is_thesis else datasets)
+
+
+def _draw_grid(axes: Axes, record: Record, path: Path, samples: Samples) -> None:
+    """Draw the grid of a run pixel by pixel: smoothing would flatter it."""
+    # imported here: no other figure needs the data package
+    from gan_lab.data.images import ImageRule, decode_image
+
+    pixels = decode_image(path, ImageRule())
+    assert pixels is not None, "no greyscale rule"
+    axes.imshow(pixels.transpose(1, 2, 0), interpolation="nearest")
+
+    # the models of chapter 4 have no penalty
+    weight = field(record, "config.penalty.weight")
+    penalty = f"λ = {weight_text(weight)}, " if samples.model is None else ""
+    facts = f"{penalty}seed {record['seed']}, {_step(path):,} steps"
+    axes.set_title(f"{_run_label(record)}\n{facts}", fontsize=9)
+
+
+def _row(record: Record, path: Path, samples: Samples) -> dict[str, Any]:
+    """The row of a grid in the CSV: its run, and the hash of its file."""
+    choices = record["choices"]
+    row = {"run_id": record["run_id"], "loss": choices["loss"], "penalty": choices["penalty"]}
+    if samples.model is not None:
+        row |= {"labels": labels_column(record), "samples": path.name}
+    row |= {
+        "weight": weight_text(field(record, "config.penalty.weight")),
+        "seed": record["seed"],
+        "dataset": canonical(record["dataset"]["name"]),
+    }
+    return row | {"step": _step(path), "samples_sha256": sha256_of(path)}
 
 
 def _in_words(model: tuple[str, str, str]) -> str:
-    """ "AM-GAN, dynamic labels"; GAN and LabelGAN have no target labels in either column."""
+    """A model in words: "AM-GAN, dynamic labels"."""
     loss, column, name = model
+    # these two have no target labels in either column
     if loss in ("gan", "label_gan"):
         return f"{name}, the network of {column} labels"
     return f"{name}, {column} labels"
 
 
 def _check_model(record: Record, samples: Samples, run_dir: Path) -> None:
-    """Refuse a run of another model than the figure's. Raises UserError that names the figure it
-    belongs to."""
+    """Refuse a run of another model than the figure's.
+
+    Raises:
+        UserError: names the figure that the run belongs to.
+    """
     if samples.model is None:
         return
-    mine = (record["choices"]["loss"], labels_column(record))
-    if mine == samples.model[:2]:
+    loss, column = record["choices"]["loss"], labels_column(record)
+    if (loss, column) == samples.model[:2]:
         return
-    own = next(
-        (one.number for one in _SAMPLES if one.model is not None and one.model[:2] == mine), None
-    )
-    remedy = (
-        f"add it to figure={own}"
-        if own
-        else "no figure of chapter 4 shows that model; leave it out of run_dirs"
-    )
+
+    # the models of a figure and of its neighbours are easily mistaken: 4-9 to 4-18
+    by_model = {other.model[:2]: other.number for other in _SAMPLES if other.model is not None}
+    remedy = "no figure of chapter 4 shows that model; leave it out of run_dirs"
+    if number := by_model.get((loss, column)):
+        remedy = f"add it to figure={number}"
     raise UserError(
         f"figure {samples.number} shows {_in_words(samples.model)}, and {run_dir} is a run of "
-        f"loss={mine[0]} in the "
-        f"{mine[1]} column: {remedy}"
+        f"loss={loss} in the {column} column: {remedy}"
     )
 
 

@@ -19,8 +19,7 @@ from gan_lab.reporting.tables.statistics import estimate
 
 Array = NDArray[np.float64]
 Series = Sequence[tuple[int, Any]]
-"""(generator step, number) of one run; a number that is not finite may be a text, as in a
-record."""
+"""(generator step, number) of one run; one that is not finite may be a text, as in a record."""
 
 _FILE_BYTES = 2**30  # of metrics.jsonl, millions of lines
 _LINE_BYTES = 2**20
@@ -28,29 +27,29 @@ _LINE_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over n seeds and its band, arrays of shape (steps,). band: what low and high are; ""
-    of one seed."""
+    """A mean over n seeds and its band, arrays of shape (steps,)."""
 
     steps: Array
     mean: Array
     low: Array
     high: Array
     n: int
-    band: str
+    band: str  # the meaning of low and high; "" of one seed
 
 
 def common_steps(series: Sequence[Series]) -> tuple[Array, Array]:
     """The steps that every run has, shape (steps,), and their numbers, shape (runs, steps)."""
-    found = [dict(one) for one in series]
-    steps = sorted(set.intersection(*(set(one) for one in found))) if found else []
-    values = [[float(one[step]) for step in steps] for one in found]
-    return np.array(steps, dtype=float), np.array(values, dtype=float).reshape(
-        len(found), len(steps)
-    )
+    runs = [dict(points) for points in series]
+    steps = sorted(set.intersection(*map(set, runs))) if runs else []
+    values = [[float(points[step]) for step in steps] for points in runs]
+
+    # two axes also where one of them is empty
+    shaped = np.array(values, dtype=float).reshape(len(runs), len(steps))
+    return np.array(steps, dtype=float), shaped
 
 
 def mean_over_seeds(series: Sequence[Series]) -> Mean | None:
-    """The mean at the steps that all runs have; None without any.
+    """Average runs at the steps that all of them have; None without such a step.
 
     The band is Student's 95% interval of three seeds and more, the least to the greatest of two.
     """
@@ -58,49 +57,57 @@ def mean_over_seeds(series: Sequence[Series]) -> Mean | None:
     if not len(steps):
         return None
     mean = values.mean(axis=0)
+
+    # the interval of two seeds is 12.7 standard errors wide to either side: it would fill the panel
     if len(values) < 3:
         band = "least to greatest" if len(values) > 1 else ""
         return Mean(steps, mean, values.min(axis=0), values.max(axis=0), len(values), band)
+
     half = np.array([estimate(list(column)).half_width for column in values.T], dtype=float)
     return Mean(steps, mean, mean - half, mean + half, len(values), "95% interval")
 
 
 def read_metrics(run_dir: Path) -> dict[str, list[tuple[int, Any]]]:
-    """{metric: its numbers over training} of a run's metrics.jsonl; empty where there is none.
+    """Read the numbers of a run's metrics.jsonl; a last line that a kill has torn is omitted.
 
-    A last line that a kill has torn is left out. Raises DamagedFile for any other that is none of
-    ours, and UserError for what is no regular file.
+    Returns:
+        {metric: its numbers over training}; empty where there is no such file.
+
+    Raises:
+        DamagedFile: any other line is none of ours.
+        UserError: it is no regular file.
     """
     path = run_dir / names.METRICS
     if not path.exists():
         return {}
-    found: dict[str, dict[int, Any]] = {}
+
+    # of a step that stands twice, as after a resume, the later line counts
+    by_name: dict[str, dict[int, Any]] = {}
     for step, metrics in _lines(path):
         for name, value in metrics.items():
-            found.setdefault(name, {})[step] = value
-    return {name: sorted(values.items()) for name, values in found.items()}
+            by_name.setdefault(name, {})[step] = value
+    return {name: sorted(values.items()) for name, values in by_name.items()}
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    # piece by piece: a file without a line break must not fill the memory
     with open_regular(path, _FILE_BYTES) as file:
-        for number, line in enumerate(
-            _whole(iter(lambda: file.readline(_LINE_BYTES), b"")), start=1
-        ):
+        pieces = iter(lambda: file.readline(_LINE_BYTES), b"")
+        for number, line in enumerate(_whole(pieces), start=1):
             try:
                 logged = parse_json(line)
             except ValueError:
                 logged = None
-            wrong = misfit(logged, Logged) or misfit(logged, dict[str, Number])
-            if wrong:
+            if wrong := misfit(logged, Logged) or misfit(logged, dict[str, Number]):
                 raise DamagedFile(
                     f"{path} is damaged in line {number} ({wrong}): restore it, or remove it"
                 )
-            yield (
-                logged["generator_step"],
-                {name: value for name, value in logged.items() if name != "generator_step"},
-            )
+
+            # the step is the place of the numbers, and none of them
+            step = logged.pop("generator_step")
+            yield step, logged
 
 
 def _whole(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Those that end."""
+    """The lines that end."""
     return (line for line in lines if line.endswith(b"\n"))

@@ -1,5 +1,4 @@
-"""Curves of any sweep over generator steps: a line for each value of the rows, a panel for each of
-the facet."""
+"""Curves of any sweep over generator steps: a line for each row, a panel for each facet."""
 
 from __future__ import annotations
 
@@ -35,10 +34,15 @@ _DASHES = ("-", "--", "-.")  # of the lines after one colour has been used
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a facet. mean: over the finished runs that have the curve; None without one.
-    averaged: these runs.
-    singles: what the others have of it, each drawn by itself. others: how many they are, by
-    outcomes.OUTCOMES."""
+    """A row of a facet.
+
+    Attributes:
+        row: its labels.
+        mean: over the finished runs that have the curve; None without one.
+        averaged: these runs.
+        singles: the curves of the other runs, each drawn by itself.
+        others: how many they are, by outcomes.OUTCOMES.
+    """
 
     row: Key
     mean: Mean | None
@@ -58,8 +62,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Curves:
-    """Panels in the order of curves, and in it of facets. rows: of all panels. outside: runs that
-    are in none."""
+    """Panels in the order of curves, and in it of facets.
+
+    Attributes:
+        axes: that tell its lines apart.
+        panels: with their lines.
+        rows: of all panels.
+        outside: runs that are in none.
+    """
 
     axes: Axes
     panels: tuple[Panel, ...]
@@ -68,7 +78,7 @@ class Curves:
 
 
 def sweep_curves(found: Found, axes: Axes, curves: Sequence[str]) -> Curves:
-    """The curves of runs by rows and facet.
+    """Make the curves of runs by rows and facet.
 
     Args:
         found: the runs, in any order.
@@ -79,13 +89,15 @@ def sweep_curves(found: Found, axes: Axes, curves: Sequence[str]) -> Curves:
     Raises:
         UserError: for an unknown curve, and where runs may not stand together (see axes.facets).
     """
+    # whole names of the curves; one that two abbreviations mean stands once
     by_run = {id(run): _series_of(run) for run in found.runs}
-    there = {name for series in by_run.values() for name in series}
+    known = {name for series in by_run.values() for name in series}
     if not curves:
-        known = ", ".join(sorted(name for name in there if "." not in name)) or "none yet"
-        raise UserError(f"curves is not set: name one or a list (the runs have: {known})")
-    names = list(dict.fromkeys(whole_name(curve, there, "curves") for curve in curves))
+        listed = ", ".join(sorted(name for name in known if "." not in name)) or "none yet"
+        raise UserError(f"curves is not set: name one or a list (the runs have: {listed})")
+    names = list(dict.fromkeys(whole_name(curve, known, "curves") for curve in curves))
 
+    # a panel for each curve and facet; the rows of all of them, so that each has one colour
     shown, outside = facets(axes, found, [f"history_about.{name}.extractor" for name in names])
     panels = [
         Panel(facet.key, name, tuple(_line(axes, facet, row, name, by_run) for row in facet.rows))
@@ -106,25 +118,24 @@ def _series_of(run: Run) -> dict[str, Series]:
 def _line(
     axes: Axes, facet: Facet, row: Key, name: str, by_run: Mapping[int, Mapping[str, Series]]
 ) -> Line:
-    """by_run: the series of a run, by its id()."""
+    """Make the line of a row. by_run: the series of a run, by its id()."""
+    # a run that ended early would bend the mean where it is missing
     runs = facet.cells[row, ()]
     averaged: list[Run] = []
     left_out: list[Run] = []
     for run in runs:
         is_whole = run.record["status"] == "finished" and name in by_run[id(run)]
         (averaged if is_whole else left_out).append(run)
+
+    # whatever the others have is shown too, each by itself
+    single = [run for run in left_out if name in by_run[id(run)]]
+    seeds = None if "seed" in axes.fields else len(known_seeds(facet.runs))
     return Line(
         row=row,
         mean=mean_over_seeds([by_run[id(run)][name] for run in averaged]),
         averaged=tuple(run.record for run in averaged),
-        singles=tuple(
-            (run.record, by_run[id(run)][name]) for run in left_out if name in by_run[id(run)]
-        ),
-        others=outcomes(
-            runs,
-            [run.record for run in left_out],
-            None if "seed" in axes.fields else len(known_seeds(facet.runs)),
-        ),
+        singles=tuple((run.record, by_run[id(run)][name]) for run in single),
+        others=outcomes(runs, [run.record for run in left_out], seeds),
     )
 
 
@@ -132,7 +143,8 @@ def _line(
 
 
 def draw_curves(curves: Curves) -> Drawing:
-    """A row of panels for each curve. Raises UserError where no panel has a line."""
+    """Draw a row of panels for each curve. Raises UserError where no panel has a line."""
+    # the numbers first: without any there is nothing to draw
     numbers = [
         row
         for panel in curves.panels
@@ -140,9 +152,8 @@ def draw_curves(curves: Curves) -> Drawing:
         for row in _rows(curves.axes, panel, line)
     ]
     if not numbers:
-        raise UserError(
-            f"no run has written {' or '.join(dict.fromkeys(p.curve for p in curves.panels))} yet"
-        )
+        names = " or ".join(dict.fromkeys(panel.curve for panel in curves.panels))
+        raise UserError(f"no run has written {names} yet")
 
     # all panels of a curve share its axis, so that facets can be compared
     by_curve: dict[str, list[Panel]] = {}
@@ -156,14 +167,14 @@ def draw_curves(curves: Curves) -> Drawing:
         _draw_row(plots, panels, curves.axes, styles)
 
     # how it is to be read, in lines that the figure has room for
-    said = [f"{', '.join(by_curve)} by {', '.join(curves.axes.rows)}"]
-    said.append(
-        "line: mean over the seeds of finished runs; band: 95% interval (of two seeds: least to "
-        "greatest)"
-    )
+    text = [
+        f"{', '.join(by_curve)} by {', '.join(curves.axes.rows)}",
+        "line: mean over the seeds of finished runs; "
+        "band: 95% interval (of two seeds: least to greatest)",
+    ]
     if any(line.singles for panel in curves.panels for line in panel.lines):
-        said.append("dotted: runs that are in no mean, with a cross where one diverged")
-    figure.suptitle(filled(said, int(16 * figure.get_figwidth())), fontsize=9)
+        text.append("dotted: runs that are in no mean, with a cross where one diverged")
+    figure.suptitle(filled(text, int(16 * figure.get_figwidth())), fontsize=9)
     return Drawing(figure, numbers)
 
 
@@ -177,16 +188,16 @@ def _style(index: int) -> dict[str, Any]:
 def _draw_row(
     plots: Sequence[Plot], panels: Sequence[Panel], axes: Axes, styles: Mapping[Key, dict[str, Any]]
 ) -> None:
-    """The panels of one curve."""
+    """Draw the panels of one curve."""
+    # distances on a logarithmic scale, unless one (KID may be) is not positive
     curve = panels[0].curve
     means = [line.mean for panel in panels for line in panel.lines if line.mean is not None]
-    if (
-        curve.split("_")[0] in ("fid", "kid")
-        and means
-        and all((mean.mean > 0).all() for mean in means)
-    ):
+    is_distance = curve.split("_")[0] in ("fid", "kid")
+    if is_distance and means and all((mean.mean > 0).all() for mean in means):
         log_scale(plots[0])
     plots[0].set_ylabel(curve)
+
+    # means before single runs: they set the limits of the axis
     for plot, panel in zip(plots, panels, strict=False):
         for line in panel.lines:
             _draw_mean(plot, line, styles[line.row])
@@ -201,6 +212,7 @@ def _draw_row(
     if means:
         plots[0].set_ylim(limits)
 
+    # each panel can be read alone; a curve with fewer facets than another leaves places empty
     for plot in plots[: len(panels)]:
         step_axis(plot)
         plot.tick_params(labelbottom=True)
@@ -211,17 +223,20 @@ def _draw_row(
 
 
 def _draw_mean(plot: Plot, line: Line, style: dict[str, Any]) -> None:
-    """The mean and its band, and the entry of the legend, which also says who is in neither."""
+    """Draw the mean, its band, and the entry of the legend, which counts the other seeds too."""
     seeds = f"n = {len(line.averaged)}" if line.averaged else "no finished run"
     seeds += " without a step in common" if line.averaged and line.mean is None else ""
     text = "; ".join(filter(None, (f"{', '.join(line.row)}, {seeds}", outcomes_text(line.others))))
+
+    # a row without a mean keeps its entry, or it would seem not to have been run
     mean = line.mean
     if mean is None:
         plot.plot([], [], label=text, **style)
         return
-    plot.plot(
-        mean.steps, mean.mean, label=text, marker="." if len(mean.steps) < 30 else "", **style
-    )
+
+    # many points would hide the line under their markers
+    marker = "." if len(mean.steps) < 30 else ""
+    plot.plot(mean.steps, mean.mean, label=text, marker=marker, **style)
     if mean.band:
         plot.fill_between(
             mean.steps, mean.low, mean.high, color=style["color"], alpha=0.15, linewidth=0
@@ -229,7 +244,7 @@ def _draw_mean(plot: Plot, line: Line, style: dict[str, Any]) -> None:
 
 
 def _draw_singles(plot: Plot, line: Line, colour: str) -> None:
-    """The runs that are in no mean, each by itself; a cross where one diverged."""
+    """Draw the runs that are in no mean, each by itself; a cross where one diverged."""
     for record, series in line.singles:
         steps = [step for step, _ in series]
         values = np.array([float(value) for _, value in series])
@@ -240,21 +255,24 @@ def _draw_singles(plot: Plot, line: Line, colour: str) -> None:
 
 def _rows(axes: Axes, panel: Panel, line: Line) -> list[dict[str, Any]]:
     """The numbers of a line: its mean at each step, then each run that is in no mean."""
-    constant = dict(zip((*axes.facet, *axes.rows), (*panel.facet, *line.row), strict=True)) | {
-        "curve": panel.curve
-    }
-    found = []
+    labels = zip((*axes.facet, *axes.rows), (*panel.facet, *line.row), strict=True)
+    constant = dict(labels) | {"curve": panel.curve}
+
+    # without a band its ends are empty, not equal to the mean
+    rows = []
     if (mean := line.mean) is not None:
         of_mean = {"band": mean.band, "status": "finished", "run_ids": run_ids(line.averaged)}
         for step, value, low, high in zip(mean.steps, mean.mean, mean.low, mean.high, strict=True):
             ends = (float(low), float(high)) if mean.band else ("", "")
-            found.append(constant | _numbers(int(step), mean.n, float(value), *ends) | of_mean)
+            rows.append(constant | _numbers(int(step), mean.n, float(value), *ends) | of_mean)
+
+    # the status tells them from a mean
     for record, series in line.singles:
         of_run = {"band": "", "status": record["status"], "run_ids": record["run_id"]}
-        found += [
+        rows += [
             constant | _numbers(step, 1, float(value), "", "") | of_run for step, value in series
         ]
-    return found
+    return rows
 
 
 def _numbers(step: int, n: int, mean: float, low: float | str, high: float | str) -> dict[str, Any]:

@@ -6,19 +6,34 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
+from gan_lab.files import write_atomically
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.terminal import visible
 
-_BARE_LINK = re.compile(
-    r"(?=://)|(?<=www)(?=\.)", re.IGNORECASE
-)  # where one begins that GitHub would make of a text
+# where GitHub would begin a link in a plain text
+_BARE_LINK = re.compile(r"(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 
 
+def write_sheet(sheet: Sheet, place: Path) -> str:
+    """Write a sheet as <place>.md, <place>.csv and <place>.tex.
+
+    Returns:
+        The three names in one, "<place>.{md,csv,tex}".
+    """
+    renderers = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
+    for suffix, render in renderers.items():
+        write_atomically(place.with_name(f"{place.name}.{suffix}"), render(sheet))
+    return f"{place}.{{{','.join(renderers)}}}"
+
+
 def to_markdown(sheet: Sheet) -> str:
-    """A heading, the lines above and a pipe table for each section. Names of records are text: no
-    HTML, no links."""
+    """Write a heading, the lines above and a pipe table for each section.
+
+    Names in records are text: they make no HTML and no links.
+    """
     blocks = [f"# {_plain(sheet.title)}", _not_a_block(_plain(sheet.source))]
     for section in sheet.sections:
         blocks.append(f"## {_plain(section.title)}")
@@ -44,8 +59,7 @@ def _in_a_cell(text: str) -> str:
 
 
 def _not_a_block(text: str) -> str:
-    """A line that would begin a heading, a quotation, code, a rule or a list within the list, as
-    text."""
+    """Keep a line from beginning a heading, a quotation, code, a rule or a list within the list."""
     return re.sub(r"^\s*(\d+(?=[.)]\s)|(?=[#>`~*+=_\[-]))", r"\1\\", text)
 
 
@@ -77,16 +91,15 @@ def _no_formula(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = _in_one_line(value)
-    return (
-        "'" + text
-        if text.startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text)
-        else text
-    )
+    is_formula = text.startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text
 
 
 def to_latex(sheet: Sheet) -> str:
-    """One table environment for each section, for booktabs; what its columns leave out stands below
-    the rules."""
+    """Write one table environment for each section, for booktabs.
+
+    What its columns omit stands below the rules.
+    """
     blocks = [
         f"% {_in_one_line(sheet.title)}. {_in_one_line(sheet.source)}",
         r"% needs \usepackage{booktabs}",
@@ -95,8 +108,11 @@ def to_latex(sheet: Sheet) -> str:
 
 
 def _latex_table(section: Section) -> str:
+    # the columns that a page has room for
     kept = [index for index, name in enumerate(section.header) if name not in section.left_out]
     lines = [" & ".join(latex_text(section.header[index]) for index in kept)]
+
+    # the first column is LaTeX already, a formula; every other text could hold a command
     for number, (row, first) in enumerate(zip(section.rows, section.latex, strict=True)):
         cells = {index: latex_text(row[index]) for index in kept[1:]}
         cells |= {
@@ -105,6 +121,8 @@ def _latex_table(section: Section) -> str:
             if (number, index) in section.bold
         }
         lines.append(" & ".join([first, *cells.values()]))
+
+    # booktabs: three rules and no others
     head, *body = [line + r" \\" for line in lines]
     return "\n".join(
         [
@@ -138,5 +156,10 @@ _TEX = {
 
 
 def latex_text(text: str) -> str:
-    """Text in which LaTeX finds no command."""
-    return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], _in_one_line(text))
+    r"""Text in which LaTeX finds no command.
+
+    Example:
+        >>> print(latex_text("penalty_weight 50% ± 1"))
+        penalty\_weight 50\% $\pm$ 1
+    """
+    return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match[0]], _in_one_line(text))

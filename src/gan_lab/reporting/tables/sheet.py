@@ -1,4 +1,4 @@
-"""A table as text: what render.py writes as Markdown, CSV and LaTeX, whatever table it is."""
+"""A table as text, whatever table it is: render.py writes it as Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Section:
-    """One table with its heading. latex: how LaTeX writes the first column. left_out, below: the
-    columns that LaTeX leaves out, and the lines below its table that say what stood there. above:
-    the lines above it in Markdown. bold: (row, column), counted from 0, of what is printed in
-    bold."""
+    """One table with its heading.
+
+    Attributes:
+        title: its heading in Markdown.
+        caption: in LaTeX.
+        above: the lines above it in Markdown.
+        header: of the columns.
+        rows: their texts.
+        latex: how LaTeX writes the first column of each row.
+        left_out: the columns that LaTeX omits.
+        below: the lines below LaTeX's table, which say what stood in these columns.
+        bold: (row, column), counted from 0, of what is printed in bold.
+    """
 
     title: str
     caption: str
@@ -26,8 +35,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A whole table. source: how its numbers came about. fields, values: of the CSV, unrounded, in
-    its order."""
+    """A whole table.
+
+    Attributes:
+        title: its heading.
+        source: how its numbers came about.
+        sections: its tables.
+        fields: the columns of the CSV.
+        values: the rows of the CSV, unrounded.
+    """
 
     title: str
     source: str

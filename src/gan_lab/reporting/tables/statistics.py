@@ -11,11 +11,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n training seeds and the half width of its interval; None where one seed gives no
-    interval.
+    """A mean over n training seeds and the half width of its interval.
 
-    Of a difference of two means, n is the number of seeds of the smaller group; of real data, which
-    no seed changes, 0.
+    Attributes:
+        mean: over the seeds.
+        half_width: of the interval; None of one seed, nan where some value is not finite.
+        n: of a difference of two means, the number of seeds of the smaller group; of real data,
+            which no seed changes, 0.
     """
 
     mean: float
@@ -36,10 +38,14 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """mean ± t_{(1+confidence)/2, n-1} s/√n, Student's interval for independent normal values; s
-    has n-1 below.
+    """Estimate a mean by Student's interval for independent normal values.
 
-    nan is the half width of values that are not all finite.
+    The half width is t_{(1+confidence)/2, n-1} s/√n, where s² divides by n-1.
+
+    Example:
+        >>> shown = estimate([1.0, 2.0, 3.0])
+        >>> f"{shown.mean} ± {shown.half_width:.3f}, n = {shown.n}"
+        '2.0 ± 2.484, n = 3'
     """
     if not values:
         raise ValueError("an estimate needs at least one value")
@@ -53,18 +59,22 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
 def difference(
     first: Sequence[float], second: Sequence[float], confidence: float = 0.95
 ) -> Estimate:
-    """mean(first) - mean(second) and Welch's interval, which lets the two have different variances.
+    """Estimate mean(first) - mean(second) by Welch's interval.
 
-    The half width is t_{(1+confidence)/2, ν} √(a + b) with a = s²/n of the first, b = s²/m of the
-    second and Welch and Satterthwaite's ν = (a + b)² / (a²/(n-1) + b²/(m-1)); 0 where neither
-    varies.
+    It lets the two have different variances. The half width is t_{(1+confidence)/2, ν} √(a + b)
+    with a = s²/n of the first, b = s²/m of the second and Welch and Satterthwaite's
+    ν = (a + b)² / (a²/(n-1) + b²/(m-1)); 0 where neither varies.
     """
     if not first or not second:
         raise ValueError("a difference needs at least one value on either side")
+
+    # one seed on a side says nothing of its variance: there is no interval
     n = min(len(first), len(second))
     mean = float(np.mean(first)) - float(np.mean(second))
     if n == 1:
         return Estimate(mean, None, 1)
+
+    # ν is 0/0 where neither varies
     a, b = (_deviation(values) ** 2 / len(values) for values in (first, second))
     if a + b == 0:
         return Estimate(mean, 0.0, n)
@@ -77,8 +87,7 @@ def _deviation(values: Sequence[float]) -> float:
 
 
 def _quantile(freedom: float, confidence: float) -> float:
-    from scipy.special import (
-        stdtrit,
-    )  # Student's quantile; scipy.stats takes half a second to import
+    # Student's quantile; scipy.stats would take half a second to import
+    from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + confidence) / 2))

@@ -1,5 +1,4 @@
-"""A table of any sweep, as data: what each cell's runs scored, and what became of those that did
-not."""
+"""A table of any sweep, as data: the scores of each cell's runs, and the fate of the others."""
 
 from __future__ import annotations
 
@@ -21,10 +20,14 @@ from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
 class SweepCell:
     """The runs of a row and a column.
 
-    scored: those in the mean, in the order of their seeds. values: their scores. left_out: the
-    others. others: how many of these and of seeds without a run there are, by outcomes.OUTCOMES.
-    estimate: None without a scored run.
-    difference: of the mean to the baseline's in the same column. is_best: of its column.
+    Attributes:
+        scored: those in the mean, in the order of their seeds.
+        values: their scores.
+        left_out: the other runs.
+        others: how many of these and of seeds without a run there are, by outcomes.OUTCOMES.
+        estimate: the mean; None without a scored run.
+        difference: of the mean to the baseline's in the same column.
+        is_best: whether the mean is the best of its column.
     """
 
     scored: tuple[Record, ...]
@@ -38,7 +41,10 @@ class SweepCell:
 
 @dataclass(frozen=True)
 class Block:
-    """A score of a facet. cells: of every row and column, in their order."""
+    """A score of a facet.
+
+    cells: of every row and column, in their order.
+    """
 
     facet: Facet
     score: str
@@ -47,8 +53,15 @@ class Block:
 
 @dataclass(frozen=True)
 class SweepTable:
-    """A block for each facet and score. baseline: its row. outside: runs that are in no cell.
-    damaged: as in Found."""
+    """A block for each facet and score.
+
+    Attributes:
+        axes: that tell its cells apart.
+        blocks: in the order of facets, and in it of scores.
+        baseline: its row; None: no comparison.
+        outside: runs that are in no cell.
+        damaged: as in Found.
+    """
 
     axes: Axes
     blocks: tuple[Block, ...]
@@ -60,30 +73,30 @@ class SweepTable:
 def sweep_table(
     found: Found, axes: Axes, scores: Sequence[str], baseline: Mapping[str, Any] | None = None
 ) -> SweepTable:
-    """The table of runs by rows, columns and facet.
+    """Make the table of runs by rows, columns and facet.
 
     Args:
         found: the runs, in any order.
         axes: the fields that tell cells apart; the runs of a cell are its seeds.
         scores: names, or how they begin where that is enough; a block each.
-        baseline: {field of the rows: value} of the row that the others are compared with; None: no
-            comparison.
+        baseline: {field of the rows: value} of the row to compare the others with, or None.
 
     Returns:
         The means over finished runs with Student's interval, and the differences with Welch's.
 
     Raises:
-        UserError: for an unknown score or baseline, and where runs may not stand together (see
-            axes.facets).
+        UserError: for an unknown score or baseline, and for what axes.facets refuses.
     """
-    there = names_in(found.records, "scores")
+    # whole names of the scores; one that two abbreviations mean stands once
+    known = names_in(found.records, "scores")
     if not scores:
         raise UserError(
             "score is not set: name one or a list (the runs have: "
-            f"{', '.join(sorted(there)) or 'none'})"
+            f"{', '.join(sorted(known)) or 'none'})"
         )
-    names = list(dict.fromkeys(whole_name(score, there, "score") for score in scores))
+    names = list(dict.fromkeys(whole_name(score, known, "score") for score in scores))
 
+    # every cell, and the one row that the others are compared with
     shown, outside = facets(axes, found, [f"scores.{name}.extractor" for name in names])
     row = None if baseline is None else _baseline_row(axes, baseline, shown)
     blocks = tuple(_block(axes, facet, name, row) for facet in shown for name in names)
@@ -91,7 +104,11 @@ def sweep_table(
 
 
 def _baseline_row(axes: Axes, baseline: Mapping[str, Any], shown: Sequence[Facet]) -> Key:
-    """The one row whose fields hold what `baseline` says. Raises UserError."""
+    """Find the one row whose fields hold what `baseline` says.
+
+    Raises:
+        UserError: lists the rows where a field is none of theirs, or not exactly one row is meant.
+    """
     rows = list(dict.fromkeys(row for facet in shown for row in facet.rows))
     known = "; ".join(assigned(axes.rows, row) for row in rows)
     for name in baseline:
@@ -100,21 +117,27 @@ def _baseline_row(axes: Axes, baseline: Mapping[str, Any], shown: Sequence[Facet
                 f"baseline={name}:{baseline[name]}: {name} is no field of the rows (there are: "
                 f"{known})"
             )
+
+    # compared as labels, as the user reads them in the table: 1 means 1.0
     wanted = {axes.rows.index(name): value for name, value in baseline.items()}
-    found = [
+    meant = [
         row for row in rows if all(agree(row[at], label(value)) for at, value in wanted.items())
     ]
-    if len(found) != 1:
-        which = "no row is" if not found else f"{len(found)} rows are"
-        said = ", ".join(f"{name}:{value}" for name, value in baseline.items())
-        raise UserError(f"baseline={said}: {which} meant by it (there are: {known})")
-    return found[0]
+
+    # a baseline of several rows would be a mean over unlike runs
+    if len(meant) != 1:
+        which = "no row is" if not meant else f"{len(meant)} rows are"
+        typed = ", ".join(f"{name}:{value}" for name, value in baseline.items())
+        raise UserError(f"baseline={typed}: {which} meant by it (there are: {known})")
+    return meant[0]
 
 
 def _block(axes: Axes, facet: Facet, score: str, baseline: Key | None) -> Block:
     seeds = None if "seed" in axes.fields else len(known_seeds(facet.runs))
     places = [(row, column) for row in facet.rows for column in facet.columns]
     cells = {place: _cell(facet.cells.get(place, ()), score, seeds) for place in places}
+
+    # the best and the differences are facts of a whole column: they need all of its cells
     best = {place for column in facet.columns for place in _best(cells, column, score)}
     cells = {
         place: replace(cell, difference=_gap(cells, place, baseline), is_best=place in best)
@@ -124,13 +147,18 @@ def _block(axes: Axes, facet: Facet, score: str, baseline: Key | None) -> Block:
 
 
 def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
-    """seeds: how many the facet has; None: each cell is one of them."""
+    """Make a cell; only finished runs are in its mean.
+
+    seeds: how many the facet has; None: each cell is one of them.
+    """
+    # an unfinished run may have scores of an earlier step, which would stand beside final ones
     scored: list[Record] = []
     left_out: list[Record] = []
     for run in runs:
         is_scored = run.record["status"] == "finished" and has_score(run.record, [score])
         (scored if is_scored else left_out).append(run.record)
 
+    # without a scored run the cell still says what became of its seeds
     values = tuple(score_value(record, score) for record in scored)
     return SweepCell(
         scored=tuple(scored),
@@ -142,14 +170,11 @@ def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
 
 
 def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Place]:
-    """Where a column has its best mean, if there is something to compare and the direction is
-    known.
+    """Find where a column has its best mean.
 
-    As in the tables of the thesis, a cell with fewer scored seeds than another may not win: the
-    others may have diverged.
+    There is none where fewer than two means can be compared, or nobody knows which way is better.
     """
     is_higher = higher_is_better(score)
-    most = max(len(cell.values) for place, cell in cells.items() if place[1] == column)
     means = {
         place: cell.estimate.mean
         for place, cell in cells.items()
@@ -157,14 +182,20 @@ def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Pla
     }
     if is_higher is None or len(means) < 2:
         return []
+
+    # as in the tables of the thesis, a cell with fewer scored seeds than another may not win: the
+    # others may have diverged
+    most = max(len(cell.values) for place, cell in cells.items() if place[1] == column)
     with_most = {place: mean for place, mean in means.items() if len(cells[place].values) == most}
     best = (max if is_higher else min)(with_most.values(), default=None)
     return [place for place, mean in with_most.items() if mean == best]
 
 
 def _gap(cells: Mapping[Place, SweepCell], place: Place, baseline: Key | None) -> Estimate | None:
-    """The difference of a cell to the baseline in its column; None of the baseline itself, and
-    without two means."""
+    """The difference of a cell to the baseline in its column.
+
+    None of the baseline itself, and without two means.
+    """
     row, column = place
     other = None if baseline is None or row == baseline else cells.get((baseline, column))
     if other is None or not other.values or not cells[place].values:

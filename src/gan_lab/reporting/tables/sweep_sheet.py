@@ -25,16 +25,16 @@ from gan_lab.terminal import brief
 
 
 def sweep_sheet(table: SweepTable) -> Sheet:
-    """A section for each block, and one of its differences to the baseline."""
+    """Write a section for each block, and one of its differences to the baseline."""
     sections = []
     for block in table.blocks:
         sections.append(_section(table, block))
         if table.baseline is not None:
             sections.append(_differences(table, block, table.baseline))
 
-    by = ", ".join(table.axes.rows) + (
-        f" by {', '.join(table.axes.columns)}" if table.axes.columns else ""
-    )
+    # named after everything in it: a sheet may have several scores
+    by = ", ".join(table.axes.rows)
+    by += f" by {', '.join(table.axes.columns)}" if table.axes.columns else ""
     scores = ", ".join(dict.fromkeys(block.score for block in table.blocks))
     values = [_values(table, block, place) for block in table.blocks for place in block.cells]
     return Sheet(f"{scores}: {by}", _source(table), tuple(sections), _fields(table), tuple(values))
@@ -42,14 +42,15 @@ def sweep_sheet(table: SweepTable) -> Sheet:
 
 def _source(table: SweepTable) -> str:
     """How the numbers are to be read, and which runs are in none of them."""
-    said = (
+    text = (
         "Mean over the seeds of finished runs ± Student's 95% interval, and how many they are (n); "
         "beside it, what became of the other seeds."
     )
-    outside = [unplaced(run) for run in table.outside] + [brief(one, 300) for one in table.damaged]
+    outside = [unplaced(run) for run in table.outside]
+    outside += [brief(line, 300) for line in table.damaged]
     if outside:
-        said += f" {len(outside)} of the runs stand in no cell: {'; '.join(outside)}."
-    return said
+        text += f" {len(outside)} of the runs stand in no cell: {'; '.join(outside)}."
+    return text
 
 
 # Sections -----------------------------------------------------------------------------------------
@@ -57,9 +58,17 @@ def _source(table: SweepTable) -> str:
 
 def _section(table: SweepTable, block: Block) -> Section:
     """The means."""
+    # the lines above in Markdown stand below in LaTeX
     rows, columns = block.facet.rows, block.facet.columns
     above = _above(table, block)
     title = _title(table, block)
+
+    # column 0 is the row's name
+    bold = frozenset(
+        (rows.index(row), columns.index(column) + 1)
+        for (row, column), cell in block.cells.items()
+        if cell.is_best
+    )
     return Section(
         title=title,
         caption=title,
@@ -71,11 +80,7 @@ def _section(table: SweepTable, block: Block) -> Section:
         ),
         latex=tuple(latex_text(", ".join(row)) for row in rows),
         below=above,
-        bold=frozenset(
-            (rows.index(row), columns.index(column) + 1)
-            for (row, column), cell in block.cells.items()
-            if cell.is_best
-        ),
+        bold=bold,
     )
 
 
@@ -84,17 +89,17 @@ def _differences(table: SweepTable, block: Block, baseline: Key) -> Section:
     rows, columns = [row for row in block.facet.rows if row != baseline], block.facet.columns
     reading = (
         "Mean of the row minus that of the baseline in the same column, ± Welch's 95% interval; "
-        "not "
-        "decided where the interval holds 0 or there is none. The intervals are not widened for "
-        "the "
-        "number of comparisons."
+        "not decided where the interval holds 0 or there is none. "
+        "The intervals are not widened for the number of comparisons."
     )
     title = f"{_title(table, block)}: difference to {assigned(table.axes.rows, baseline)}"
 
+    # the number never stands without its verdict: small differences look large beside each other
     def text(place: Place) -> str:
         gap = block.cells[place].difference
         return NOTHING if gap is None else f"{interval(gap)}, {_verdict(gap, block.score)}"
 
+    # as the section of the means, without bold
     return Section(
         title=title,
         caption=title,
@@ -112,7 +117,10 @@ def _title(table: SweepTable, block: Block) -> str:
 
 
 def _header(table: SweepTable, columns: tuple[Key, ...], single: str) -> tuple[str, ...]:
-    """single: of the only column, where none were asked for."""
+    """The names of the columns.
+
+    single: of the only column, where none were asked for.
+    """
     return (
         ", ".join(table.axes.rows),
         *(assigned(table.axes.columns, column) or single for column in columns),
@@ -121,7 +129,7 @@ def _header(table: SweepTable, columns: tuple[Key, ...], single: str) -> tuple[s
 
 def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
     """Direction, protocol, data, code, and what else differs between cells."""
-    found = block.facet.records
+    # which way is better, so that nobody reads bold the wrong way round
     is_higher = higher_is_better(block.score)
     better = "Nobody told which way is better: nothing is in bold."
     if is_higher is not None:
@@ -130,7 +138,7 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
 
     # one line for each data set, of which the extractor may be another
     by_data: dict[str, list[Record]] = {}
-    for record in found:
+    for record in block.facet.records:
         by_data.setdefault(str(record["dataset"]["name"]), []).append(record)
     lines = [better]
     for runs in by_data.values():
@@ -138,7 +146,8 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
         lines += [protocol_text(shown)] if shown else []
         lines.append(f"Data: {data_text(runs)}. Code: {code_text(runs, [block.score])}.")
 
-    if others := also_differing(table.axes, found):
+    # differences that the table does not show may be the cause of those that it shows
+    if others := also_differing(table.axes, block.facet.records):
         named = "; ".join(
             f"{name} ({', '.join(map(label, values))})" for name, values in others.items()
         )
@@ -147,13 +156,13 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
 
 
 def _text(cell: SweepCell) -> str:
-    """ "8.03 ± 0.12, n = 3; 1 diverged, 1 missing"."""
+    """A cell in words: "8.03 ± 0.12, n = 3; 1 diverged, 1 missing"."""
     if not cell.scored and not cell.left_out:
         return NO_RUN
-    said = NOTHING
+    mean = NOTHING
     if cell.estimate is not None:
-        said = interval(cell.estimate) + (f", n = {cell.estimate.n}" if cell.estimate.n > 1 else "")
-    return "; ".join(filter(None, (said, outcomes_text(cell.others))))
+        mean = interval(cell.estimate) + (f", n = {cell.estimate.n}" if cell.estimate.n > 1 else "")
+    return "; ".join(filter(None, (mean, outcomes_text(cell.others))))
 
 
 def _verdict(gap: Estimate, score: str) -> str:
@@ -169,13 +178,8 @@ def _verdict(gap: Estimate, score: str) -> str:
 
 _OF_A_CELL = ("score", "n", "mean", "low", "high", "best", *OUTCOMES)
 _OF_ITS_RUNS = (
-    "difference",
-    "difference_low",
-    "difference_high",
-    "extractor",
-    "weights_sha256",
-    "run_ids",
-    "left_out",
+    *("difference", "difference_low", "difference_high"),
+    *("extractor", "weights_sha256", "run_ids", "left_out"),
 )
 
 
@@ -184,23 +188,27 @@ def _fields(table: SweepTable) -> tuple[str, ...]:
 
 
 def _values(table: SweepTable, block: Block, place: Place) -> Mapping[str, object]:
-    """One line for each cell, a number that it does not have is empty."""
+    """The line of a cell; a number that it does not have is empty."""
+    # where it stands
     cell = block.cells[place]
     keys = (*block.facet.key, *place[0], *place[1])
-    found: dict[str, object] = dict(zip(table.axes.fields, keys, strict=True))
-    found |= {"score": block.score, "n": len(cell.scored), "best": int(cell.is_best), **cell.others}
-    found |= _numbers(cell.estimate, "mean", "low", "high")
-    found |= _numbers(cell.difference, "difference", "difference_low", "difference_high")
+    values: dict[str, object] = dict(zip(table.axes.fields, keys, strict=True))
+
+    # its numbers, and how they came about
+    values |= {"score": block.score, "n": len(cell.scored), "best": int(cell.is_best)}
+    values |= cell.others
+    values |= _numbers(cell.estimate, "mean", "low", "high")
+    values |= _numbers(cell.difference, "difference", "difference_low", "difference_high")
     if shown := protocol(cell.scored, block.score):
-        found |= {"extractor": shown.extractor, "weights_sha256": shown.weights_sha256}
+        values |= {"extractor": shown.extractor, "weights_sha256": shown.weights_sha256}
+
+    # every run of the cell by name, so that a number can be traced
     left_out = " ".join(f"{record['run_id']}:{record['status']}" for record in cell.left_out)
-    return found | {"run_ids": run_ids(cell.scored), "left_out": left_out}
+    return values | {"run_ids": run_ids(cell.scored), "left_out": left_out}
 
 
 def _numbers(value: Estimate | None, mean: str, low: str, high: str) -> dict[str, object]:
     if value is None:
         return {}
-    return {
-        mean: value.mean,
-        **(dict(zip((low, high), value.bounds, strict=True)) if value.bounds else {}),
-    }
+    ends = dict(zip((low, high), value.bounds, strict=True)) if value.bounds else {}
+    return {mean: value.mean, **ends}

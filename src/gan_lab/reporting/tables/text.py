@@ -16,8 +16,14 @@ NOTHING = "–"
 
 
 def number(value: float, beside: float | None = None) -> str:
-    """Two decimals from 1 on, three significant digits below. beside: another number whose decimals
-    it takes, unless that leaves nothing of it."""
+    """Round a number to two decimals from 1 on, to three significant digits below.
+
+    beside: another number whose decimals it takes, unless that leaves nothing of it.
+
+    Example:
+        >>> number(15.6389), number(0.012345), number(0.1234, beside=15.64)
+        ('15.64', '0.0123', '0.12')
+    """
     scale = abs(value if beside is None else beside)
     if not math.isfinite(value) or not math.isfinite(scale) or scale == 0:
         return f"{value:.3g}"
@@ -26,7 +32,8 @@ def number(value: float, beside: float | None = None) -> str:
 
 
 def interval(value: Estimate) -> str:
-    """ "8.03 ± 0.12", or that one seed gives no interval; of real data the number alone."""
+    """A mean in words: "8.03 ± 0.12", or that one seed gives no interval."""
+    # real data, which no seed changes
     if value.n == 0:
         return number(value.mean)
     if value.half_width is None:
@@ -63,8 +70,8 @@ def data_text(runs: Sequence[Record]) -> str:
 
 
 def code_text(runs: Sequence[Record], names: Iterable[str | None]) -> str:
-    """The commits that the runs were trained by, and those of the scores `names` where they are
-    others."""
+    """The commits that trained the runs, and those that took the scores `names`, where others."""
+    # a run that was resumed may have been trained by several
     trained = {_commit(part["git"]) for record in runs for part in records.parts_of(record)}
     entries = [
         (record, entry)
@@ -72,12 +79,12 @@ def code_text(runs: Sequence[Record], names: Iterable[str | None]) -> str:
         for name in names
         if (entry := (record.get("scores") or {}).get(name))
     ]
-    scored = {
-        _commit(entry.get("git") or record.get("git") or {}) for record, entry in entries
-    } - trained
-    return ", ".join(sorted(trained)) + (
-        f"; scores by {', '.join(sorted(scored))}" if scored else ""
-    )
+
+    # older entries do not say their commit: they were written by their run
+    scored = {_commit(entry.get("git") or record.get("git") or {}) for record, entry in entries}
+    scored -= trained
+    scored_text = f"; scores by {', '.join(sorted(scored))}" if scored else ""
+    return ", ".join(sorted(trained)) + scored_text
 
 
 def _commit(git: Mapping[str, Any]) -> str:

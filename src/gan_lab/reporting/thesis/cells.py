@@ -1,5 +1,4 @@
-"""Runs into the cells of a table: which belong together, which penalty weight a cell shows, and
-what it scored."""
+"""From runs to the cells of a table of the thesis: their runs, penalty weight and scores."""
 
 from __future__ import annotations
 
@@ -22,12 +21,11 @@ from gan_lab.reporting.thesis.design import ALIASES, Kind, Line
 
 @dataclass(frozen=True)
 class Score:
-    """A score of a cell. values: of the seeds. spread: mean over seeds of the published kind of ±
-    (None where there is none)."""
+    """A score of a cell."""
 
-    values: tuple[float, ...]
+    values: tuple[float, ...]  # of the seeds
     estimate: Estimate
-    spread: float | None
+    spread: float | None  # mean over seeds of the published kind of ±; None where there is none
 
 
 @dataclass(frozen=True)
@@ -42,19 +40,18 @@ class Weight:
 
 @dataclass(frozen=True)
 class Cell:
-    """A line of a table on one data set. chosen is None where no run can be shown. scores: by
-    Kind.key."""
+    """A line of a table on one data set."""
 
     line: Line
     searched: tuple[Weight, ...]
     unscored: tuple[Record, ...]  # finished, or allowed unfinished, without the score
-    chosen: Weight | None
-    scores: Mapping[str, Score | None]
+    chosen: Weight | None  # None where no run can be shown
+    scores: Mapping[str, Score | None]  # by Kind.key
 
 
-def runs_of(found: Sequence[Record], dataset: str) -> list[Record]:
+def runs_of(content: Sequence[Record], dataset: str) -> list[Record]:
     """The records on a data set, under any of its names."""
-    return [record for record in found if canonical(record["dataset"]["name"]) == dataset]
+    return [record for record in content if canonical(record["dataset"]["name"]) == dataset]
 
 
 def canonical(dataset: str) -> str:
@@ -81,56 +78,87 @@ def labels_column(record: Record) -> str:
     """
     labels = record["choices"].get("labels", "none")
     extra_layer = field(record, "config.architecture.extra_layer") is True
-    return (
-        "predefined" if labels == "predefined" or (labels == "none" and extra_layer) else "dynamic"
-    )
+    is_predefined = labels == "predefined" or (labels == "none" and extra_layer)
+    return "predefined" if is_predefined else "dynamic"
 
 
 def cell(
     line: Line, runs: Sequence[Record], names: Mapping[str, str | None], chosen_by: str | None
 ) -> Cell:
-    """The cell of a line; λ is the weight of the least mean of a score among those with the most
-    scored seeds.
+    """Make the cell of a line.
 
-    names: of the scores by Kind.key; None where no run has one. chosen_by: the key of the score
-    that chooses λ, without which no run counts as scored; None: there is one weight, and a run with
-    any of the scores counts. Raises UserError where two runs are the same cell and seed.
+    λ is the weight of the least mean of a score among those with the most scored seeds.
+
+    Args:
+        line: of the table.
+        runs: of one data set, also those of other lines.
+        names: of the scores by Kind.key; None where no run has one.
+        chosen_by: the key of the score that chooses λ, without which no run counts as scored;
+            None: there is one weight, and a run with any of the scores counts.
+
+    Raises:
+        UserError: two runs are the same cell and seed.
     """
     if line.is_real:
         return _real_cell(line, runs, names)
+
+    # the runs of each weight; None (of a penalty without one) first
     mine = [record for record in runs if belongs(record, line)]
-    deciding = list(names.values()) if chosen_by is None else [names[chosen_by]]
     by_weight: dict[float | None, list[Record]] = {}
     for record in mine:
         weight = field(record, "config.penalty.weight")
         by_weight.setdefault(None if weight is None else float(weight), []).append(record)
+    weights = sorted(by_weight, key=lambda value: -math.inf if value is None else value)
+
+    # which of them count: those with the score that chooses, or with any where none chooses
+    choosing = None if chosen_by is None else names[chosen_by]
+    deciding = list(names.values()) if chosen_by is None else [choosing]
     searched = []
-    for weight in sorted(by_weight, key=lambda value: -math.inf if value is None else value):
+    for weight in weights:
         check_seeds_of(line, weight, by_weight[weight])
-        diverged = tuple(record for record in by_weight[weight] if record["status"] == "diverged")
-        scored = tuple(record for record in by_weight[weight] if has_score(record, deciding))
-        name = None if chosen_by is None else names[chosen_by]
-        values = [score_value(record, name) for record in scored] if name is not None else []
-        searched.append(
-            Weight(weight, scored, diverged, sum(values) / len(values) if values else math.nan)
-        )
-    most = max((len(one.scored) for one in searched), default=0)
-    candidates = [one for one in searched if one.scored and len(one.scored) == most]
+        searched.append(_searched(weight, by_weight[weight], deciding, choosing))
+    unscored = [r for r in mine if r["status"] != "diverged" and not has_score(r, deciding)]
+
+    # a weight of which some seeds diverged may not win by the mean of those that are left
+    most = max((len(weight.scored) for weight in searched), default=0)
+    candidates = [weight for weight in searched if weight.scored and len(weight.scored) == most]
     if chosen_by is not None:
-        candidates = [one for one in candidates if math.isfinite(one.mean)]
-    chosen = min(candidates, key=lambda one: one.mean, default=None)
+        candidates = [weight for weight in candidates if math.isfinite(weight.mean)]
+    chosen = min(candidates, key=lambda weight: weight.mean, default=None)
     return Cell(
         line=line,
         searched=tuple(searched),
-        unscored=tuple(r for r in mine if r["status"] != "diverged" and not has_score(r, deciding)),
+        unscored=tuple(unscored),
         chosen=chosen,
         scores={key: _score(chosen, name) for key, name in names.items()},
     )
 
 
+def _searched(
+    weight: float | None,
+    runs: Sequence[Record],
+    deciding: Collection[str | None],
+    choosing: str | None,
+) -> Weight:
+    """Sort the runs of one penalty weight.
+
+    Args:
+        weight: their penalty weight.
+        runs: all of them.
+        deciding: the scores of which a run that counts has one.
+        choosing: the score whose mean is taken; None: no mean.
+    """
+    diverged = tuple(record for record in runs if record["status"] == "diverged")
+    scored = tuple(record for record in runs if has_score(record, deciding))
+    values = [score_value(record, choosing) for record in scored] if choosing is not None else []
+    return Weight(weight, scored, diverged, sum(values) / len(values) if values else math.nan)
+
+
 def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None]) -> Cell:
-    """What the training data themselves score, which entries of the runs say (the same value in all
-    of them)."""
+    """Make the cell of the training data themselves.
+
+    Entries of the runs hold its score, the same value in all of them.
+    """
     scores: dict[str, Score | None] = {}
     for key, name in names.items():
         entries = [record["scores"][name] for record in runs if has_score(record, [name])]
@@ -142,15 +170,29 @@ def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | Non
 def score_name(
     runs: Sequence[Record], kind: Kind, asked: str | None, among: str, option: str
 ) -> str | None:
-    """The one score of a kind that the runs have in `among` ("scores" or "history"); None without
-    any.
+    """Find the one score of a kind that the runs have; None without any.
 
-    Of several it is the one that is taken most as the thesis's is (Kind.published_words: first by
-    its extractor). Raises UserError where several are left and none was asked for: scores of two
-    protocols are two scores.
+    Of several it is the one whose protocol is most like the thesis's (Kind.published_words: first
+    by its extractor).
+
+    Args:
+        runs: of one data set.
+        kind: of score.
+        asked: a whole name, or None.
+        among: the field of a record that is searched, "scores" or "history".
+        option: the field that `asked` was typed for.
+
+    Raises:
+        UserError: several are left and none was asked for, since scores of two protocols are two
+            scores; or the runs do not have the one that was.
     """
-    found = names_in(runs, among)
-    names = {name for name in found if name.startswith(kind.prefix) and name.endswith(kind.suffix)}
+    names = {
+        name
+        for name in names_in(runs, among)
+        if name.startswith(kind.prefix) and name.endswith(kind.suffix)
+    }
+
+    # what is asked for is taken, whatever its protocol
     if asked is not None and names:
         if asked not in names:
             raise UserError(
@@ -158,14 +200,16 @@ def score_name(
                 f"{', '.join(sorted(names))}"
             )
         return asked
+
+    # otherwise the thesis's words decide, one after the other, as far as they leave something
     for word in kind.published_words:
         names = {name for name in names if word in name.split("_")} or names
 
+    # the largest is advised: FID falls with the number of samples
     if len(names) > 1:
         several, largest = " and ".join(sorted(names)), max(sorted(names), key=sizes)
-        published = (
-            f" (published: {', '.join(kind.published_words)})" if kind.published_words else ""
-        )
+        words = ", ".join(kind.published_words)
+        published = f" (published: {words})" if words else ""
         raise UserError(
             f"the runs have {several}, which are different scores{published}; choose one: "
             f"{option}={largest}"
@@ -182,24 +226,33 @@ def check_comparable(
     extractors: Sequence[str],
     may_differ: Collection[str],
 ) -> None:
-    """Refuse runs of one data set that differ in more than may_differ (Design.may_differ): they are
-    no table.
+    """Refuse runs of one data set that are no table: they differ in more than they may.
 
-    Compared are the data's content hash, what stands in the fields `extractors`
-    ("scores.<name>.extractor", or "extractor" of the scores over training) where a run has them,
-    and the identity of the config (records.identity); the fields of may_differ but seed and penalty
-    weight within each line, and the network within each column of labels. How a run was scored is
-    compared as the score's name and its extractor. Raises UserError that names the two values and
-    how to select one.
+    How a run was scored is compared as the score's name and its extractor.
+
+    Args:
+        runs: of one data set.
+        lines: of the table.
+        extractors: the fields in which extractors stand, where a run has them
+            ("scores.<name>.extractor", or "extractor" of the scores over training).
+        may_differ: Design.may_differ.
+
+    Raises:
+        UserError: names the two values and how to select one.
     """
+    # in all of them: the data, the extractors, and whatever may not differ
     check_same_field(runs, "dataset.content_hash")
     for dotted in extractors:
         check_same_extractor(runs, dotted)
     check_same_config(runs, {f"config.{name}" for name in may_differ})
+
+    # in a column of labels: the network
     roots = {key for record in runs for key in record["config"]}
     for column in dict.fromkeys(line.labels for line in lines if line.labels is not None):
         mine = [record for record in runs if labels_column(record) == column]
         check_same_config(mine, {f"config.{key}" for key in roots - {"architecture"}})
+
+    # in a line: also what may differ between lines, but for seed and penalty weight
     differing = {name.split(".")[0] for name in may_differ}
     for line in lines:
         mine = [record for record in runs if belongs(record, line)]
@@ -208,7 +261,7 @@ def check_comparable(
 
 
 def check_seeds_of(line: Line, weight: float | None, runs: Sequence[Record]) -> None:
-    """Refuse two runs of one seed in a cell. Raises UserError that names both."""
+    """Refuse two runs of one seed in a cell. Raises UserError, which names both."""
     which = f"penalty weight {weight}" if line.labels is None else f"{line.labels} labels"
     check_seeds(f"{line.text}, {which}", runs)
 
@@ -217,11 +270,9 @@ def _score(chosen: Weight | None, name: str | None) -> Score | None:
     runs = [record for record in chosen.scored if has_score(record, [name])] if chosen else []
     if name is None or not runs:
         return None
+
+    values = tuple(score_value(record, name) for record in runs)
     spreads = [record["scores"][name].get("std") for record in runs]
     has_spread = all(spread is not None for spread in spreads)
-    values = tuple(score_value(record, name) for record in runs)
-    return Score(
-        values,
-        estimate(values),
-        sum(map(float, spreads)) / len(spreads) if has_spread else None,
-    )
+    spread = sum(map(float, spreads)) / len(spreads) if has_spread else None
+    return Score(values, estimate(values), spread)

@@ -25,7 +25,7 @@ _OF_MAXGP, _OF_GP = {"choices.penalty": "maxgp"}, {"choices.penalty": "gp"}
 
 
 def optimizer_settings(**fields: Any) -> tuple[Setting, ...]:
-    """Adam's, of both networks and, where the critic has fields of its own, of it."""
+    """Adam's settings, of both networks."""
     both = {
         f"{name}.{key}": value
         for name in ("optimizer", "optimizer_critic")
@@ -61,8 +61,10 @@ def _line(
     cifar10: tuple[float, float, float, float],
     tiny_imagenet: tuple[float, float, float, float],
 ) -> tuple[str, Line]:
-    """A MaxGP line, its weight chosen from those that were tried; the numbers are IS, its ±, FID,
-    its ±."""
+    """A line of MaxGP, its weight chosen from those that were tried.
+
+    cifar10, tiny_imagenet: IS, its ±, FID, its ±.
+    """
     numbers = {"cifar10": cifar10, "tiny_imagenet": tiny_imagenet}
     published = {
         "is": {name: Published(row[0], row[1]) for name, row in numbers.items()},
@@ -76,31 +78,23 @@ LINES: dict[str, Line] = dict(
         _line("wasserstein", "x", "$x$", (7.68, 0.03, 18.35, 0.12), (8.66, 0.04, 16.47, 0.04)),
         _line("exp", "exp(x)", r"$\exp(x)$", (8.03, 0.03, 15.64, 0.07), (8.67, 0.04, 14.90, 0.07)),
         _line(
-            "logistic",
-            "-log σ(-x)",
-            r"$-\log\sigma(-x)$",
-            (7.95, 0.04, 16.47, 0.11),
-            (8.70, 0.04, 15.05, 0.07),
+            "logistic", "-log σ(-x)", r"$-\log\sigma(-x)$",
+            (7.95, 0.04, 16.47, 0.11), (8.70, 0.04, 15.05, 0.07),
         ),
         _line(
-            "sqrt",
-            "x+sqrt(x²+1)",
-            r"$x+\sqrt{x^2+1}$",
-            (7.97, 0.03, 16.03, 0.09),
-            (8.82, 0.03, 15.11, 0.06),
+            "sqrt", "x+sqrt(x²+1)", r"$x+\sqrt{x^2+1}$",
+            (7.97, 0.03, 16.03, 0.09), (8.82, 0.03, 15.11, 0.06),
         ),
         _line(
-            "quadratic", "(x+1)²", "$(x+1)^2$", (7.97, 0.04, 15.90, 0.09), (8.53, 0.04, 15.72, 0.11)
+            "quadratic", "(x+1)²", "$(x+1)^2$",
+            (7.97, 0.04, 15.90, 0.09), (8.53, 0.04, 15.72, 0.11),
         ),
         _line(
-            "hinge",
-            "max(0, x+1)",
-            r"$\max(0, x+1)$",
-            (7.91, 0.04, 16.52, 0.12),
-            (8.63, 0.04, 15.75, 0.06),
+            "hinge", "max(0, x+1)", r"$\max(0, x+1)$",
+            (7.91, 0.04, 16.52, 0.12), (8.63, 0.04, 15.75, 0.06),
         ),
     ]
-)
+)  # fmt: skip
 LINES["wgan_gp"] = Line(
     key="wgan_gp",
     text="WGAN-GP",
@@ -114,11 +108,8 @@ LINES["wgan_gp"] = Line(
     where={"config.penalty.weight": 10.0},
 )
 
-_OTHERS = (
-    "logistic",
-    "quadratic",
-    "hinge",
-)  # than x, exp and sqrt, which the thesis calls the best
+# neither x nor exp and sqrt, which the thesis calls the best
+_OTHERS = ("logistic", "quadratic", "hinge")
 
 TABLE_2_2 = Design(
     number="2-2",
@@ -133,10 +124,8 @@ TABLE_2_2 = Design(
     "deviation over 10 chunks of 50,000 samples of one run.",
     reading="λ is the weight of the least mean FID over seeds against the train split. That is OUR "
     "choice: the thesis shows the best weight of {0.01, 0.1, 1, 10} and does not say by which "
-    "score. ± 95% "
-    "over seeds: Student's interval of the mean over training seeds, given that λ; ± over chunks: "
-    "the published kind, "
-    "within one run, mean over seeds.",
+    "score. ± 95% over seeds: Student's interval of the mean over training seeds, given that λ; "
+    "± over chunks: the published kind, within one run, mean over seeds.",
     recipe=RECIPE,
     orders=tuple(
         Order(better, worse)

@@ -25,16 +25,8 @@ from gan_lab.reporting.thesis.design import (
 )
 
 INCEPTION_SCORE = replace(OF_500K, samples="50k")
-AM_SCORE = Kind(
-    "am",
-    "AM",
-    "am_",
-    "",
-    "am_score",
-    extractor="classifier",
-    samples="50k",
-    architecture="DenseNet",
-)
+_BY_DENSENET: dict[str, Any] = {"extractor": "classifier", "architecture": "DenseNet"}
+AM_SCORE = Kind("am", "AM", "am_", "", "am_score", samples="50k", **_BY_DENSENET)
 ENTROPY = replace(
     AM_SCORE,
     key="entropy",
@@ -82,22 +74,18 @@ _MODELS: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     "gan_star": ("GAN*", "gan_star", {}),
     "ac_gan": ("AC-GAN", "ac_gan", {_ORIGINAL: False, _WEIGHT: 1.0}),
     "ac_gan_weak": (
-        "AC-GAN (generator's classifier weight 0.1)",
-        "ac_gan",
-        {_ORIGINAL: False, _WEIGHT: 0.1},
+        "AC-GAN (generator's classifier weight 0.1)", "ac_gan", {_ORIGINAL: False, _WEIGHT: 0.1},
     ),
     "ac_gan_original": (
-        "AC-GAN (with the original term)",
-        "ac_gan",
-        {_ORIGINAL: True, _WEIGHT: 1.0},
+        "AC-GAN (with the original term)", "ac_gan", {_ORIGINAL: True, _WEIGHT: 1.0},
     ),
     "ac_gan_plus": ("AC-GAN+", "ac_gan_plus", {_WEIGHT: 1.0}),
     "label_gan": ("LabelGAN", "label_gan", {}),
     "am_gan": ("AM-GAN", "am_gan", {}),
-}
+}  # fmt: skip
 
-# (model, column): IS and AM, whose ± is 0.00 where IS has one; AC-GAN's variants stand in section
-# 4.7.2 without
+# (model, column): IS, its ±, AM, whose ± is 0.00 where IS has one; the variants of AC-GAN, in
+# section 4.7.2, have none
 _CIFAR10: dict[tuple[str, str], tuple[Published, Published]] = {
     (model, column): (Published(score, spread), Published(am, None if spread is None else 0.0))
     for model, column, score, spread, am in [
@@ -129,11 +117,8 @@ _TINY_IMAGENET: dict[tuple[str, str], tuple[float, float, float, float]] = {
     ("am_gan", DYNAMIC): (11.45, 0.15, 0.88, 0.01),
     ("am_gan", PREDEFINED): (9.55, 0.11, 0.61, 0.01),
 }
-_ENTROPY = {
-    "label_gan": 0.124,
-    "am_gan": 0.079,
-    "ac_gan_plus": 0.102,
-}  # of the dynamic column, by the context
+# of the dynamic column, by the context
+_ENTROPY = {"label_gan": 0.124, "am_gan": 0.079, "ac_gan_plus": 0.102}
 _MS_SSIM = {
     ("ac_gan", PREDEFINED): 0.61,
     ("ac_gan", DYNAMIC): 0.35,
@@ -165,17 +150,15 @@ def _line(model: str, column: str, published: Mapping[str, Mapping[str, Publishe
 
 def _scores(model: str, column: str) -> dict[str, dict[str, Published]]:
     """IS, AM and entropy of a cell of Table 4-1, by kind and data set."""
-    found: dict[str, dict[str, Published]] = {"is": {}, "am": {}, "entropy": {}}
+    scores: dict[str, dict[str, Published]] = {"is": {}, "am": {}, "entropy": {}}
     if pair := _CIFAR10.get((model, column)):
-        found["is"]["cifar10"], found["am"]["cifar10"] = pair
+        scores["is"]["cifar10"], scores["am"]["cifar10"] = pair
     if numbers := _TINY_IMAGENET.get((model, column)):
-        found["is"]["tiny_imagenet"], found["am"]["tiny_imagenet"] = (
-            Published(numbers[0], numbers[1]),
-            Published(numbers[2], numbers[3]),
-        )
+        scores["is"]["tiny_imagenet"] = Published(numbers[0], numbers[1])
+        scores["am"]["tiny_imagenet"] = Published(numbers[2], numbers[3])
     if column == DYNAMIC and model in _ENTROPY:
-        found["entropy"]["cifar10"] = Published(_ENTROPY[model], decimals=3)
-    return found
+        scores["entropy"]["cifar10"] = Published(_ENTROPY[model], decimals=3)
+    return scores
 
 
 def _similarity(model: str, column: str) -> dict[str, dict[str, Published]]:
@@ -183,17 +166,10 @@ def _similarity(model: str, column: str) -> dict[str, dict[str, Published]]:
     return {"msssim": {} if value is None else {"cifar10": Published(value)}}
 
 
-# the author's program's own list for the ten classes of CIFAR-10 is .313 .322 .289 .275 .290 .277
-# .288 .285 .341 .300
-_REAL = Line(
-    "real",
-    "real data",
-    "real data",
-    None,
-    "none",
-    {"msssim": {"cifar10": Published(0.341, decimals=3)}},
-    is_real=True,
-)
+# The author's program lists, for the ten classes of CIFAR-10:
+# .313 .322 .289 .275 .290 .277 .288 .285 .341 .300
+_OF_REAL = {"msssim": {"cifar10": Published(0.341, decimals=3)}}
+_REAL = Line("real", "real data", "real data", None, "none", _OF_REAL, is_real=True)
 
 
 def _related(text: str, score: tuple[float, float]) -> Line:
@@ -206,9 +182,8 @@ _RECIPE = (  # 4.B; the steps and the schedule are the author's program's
     Setting("config.architecture.generator_channels", 96, "generator channels"),
     _CRITIC_CHANNELS,
     Setting("choices.architecture", "dcgan"),
-    *settings(
-        {"architecture.latent_dim": 100, "architecture.noise": 0.1, "architecture.dropout": 0.3}
-    ),
+    *settings({"architecture.latent_dim": 100}),
+    *settings({"architecture.noise": 0.1, "architecture.dropout": 0.3}),
     *settings({"architecture.critic_batch_norm": True, "architecture.batch_norm_eps": 1e-3}),
     Setting("config.architecture.extra_layer", thesis=True, where={"choices.labels": PREDEFINED}),
     Setting("config.architecture.extra_layer", thesis=False, where={"choices.labels": DYNAMIC}),
@@ -225,8 +200,7 @@ _OVER_SEEDS = "± 95% over seeds: Student's interval of the mean over training s
 _READING = f"{_OVER_SEEDS}; ± over splits: the published kind, within one run, mean over seeds."
 _COLUMN = (
     " labels: the column of the thesis; a model without target labels (GAN, GAN*, LabelGAN) "
-    "differs between the "
-    "columns in the network only (predefined: one more critic layer)."
+    "differs between the columns in the network only (predefined: one more critic layer)."
 )
 
 TABLE_4_1 = Design(
@@ -241,11 +215,9 @@ TABLE_4_1 = Design(
     may_differ=_MAY_DIFFER,
     parts="split",
     source="Published: Zhou 2020, Table 4-1 (AC-GAN's two variants and mean H(C(x)): section "
-    "4.7.2, where "
-    "the labels of the run with weight 0.1 are not said: predefined is inferred); IS by Inception, "
-    "AM and H(C(x)) by a DenseNet-BC classifier of the data set; its ± is the standard deviation "
-    "over 10 splits of "
-    "50,000 samples of one run.",
+    "4.7.2, where the labels of the run with weight 0.1 are not said: predefined is inferred); "
+    "IS by Inception, AM and H(C(x)) by a DenseNet-BC classifier of the data set; "
+    "its ± is the standard deviation over 10 splits of 50,000 samples of one run.",
     reading=_READING + _COLUMN,
     recipe=_RECIPE,
     orders=(Order("am_gan", "label_gan"), Order("ac_gan_plus", "ac_gan")),
@@ -270,14 +242,12 @@ TABLE_4_2 = Design(
     parts="split",
     source="Published: Zhou 2020, Table 4-2 (AC-GAN with weight 0.1: section 4.7.2, its labels not "
     "said: predefined is inferred); mean over 5 pairs of samples of a class, maximum over the ten "
-    "classes; without "
-    "a ±. Real data: not "
-    "in the thesis, the largest of the ten classes that the author's program lists for CIFAR-10.",
+    "classes; without a ±. Real data: not in the thesis, "
+    "the largest of the ten classes that the author's program lists for CIFAR-10.",
     reading="A high value says that the samples of some class are alike (collapse within a class); "
-    "real data "
-    "are the level without collapse. The fewer the pairs, the larger the maximum over classes by "
-    "chance alone: "
-    f"compare only where their number is the same. {_OVER_SEEDS}." + _COLUMN,
+    "real data are the level without collapse. The fewer the pairs, the larger the maximum over "
+    "classes by chance alone: compare only where their number is the same. "
+    f"{_OVER_SEEDS}." + _COLUMN,
     recipe=_RECIPE,
 )
 _AM_GAN = replace(

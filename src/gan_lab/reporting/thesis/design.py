@@ -1,8 +1,7 @@
-"""What a table of the thesis is: its lines, its scores, and its numbers, printed beside ours and
-never tuned to.
+"""The parts of a table of the thesis: its lines, its scores, and its numbers.
 
-Source of every number: Zhou 2020 (doctoral thesis, SJTU). The numbers stand in chapter_2.py and
-chapter_4.py.
+The numbers stand in chapter_2.py and chapter_4.py, to be printed beside ours and never tuned to.
+Source of every number: Zhou 2020 (doctoral thesis, SJTU).
 """
 
 from __future__ import annotations
@@ -15,33 +14,27 @@ from typing import Any
 from gan_lab.reporting.scores import higher_is_better
 
 DATASETS = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny-ImageNet"}
-ALIASES = {
-    "tiny-imagenet-200": "tiny_imagenet"
-}  # the folder of the original archive names its data set
+# the folder of the original archive names its data set
+ALIASES = {"tiny-imagenet-200": "tiny_imagenet"}
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published score: value ± std, std over parts of the samples of one run; None where the
-    thesis gives none."""
+    """A published score: value ± std."""
 
     value: float
-    std: float | None = None
+    std: float | None = None  # over parts of the samples of one run; None: the thesis gives none
     decimals: int = 2
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A choice that a score's name tells by a word: what each word means, and which the thesis's
-    is.
-
-    implied: what a name without any of the words stands for.
-    """
+    """A choice that a score's name tells by a word."""
 
     title: str
-    thesis: str
-    meanings: Mapping[str, str]
-    implied: str
+    thesis: str  # the word of the thesis's choice
+    meanings: Mapping[str, str]  # of each word
+    implied: str  # the word that a name without any of them stands for
 
     def of(self, name: str) -> str:
         """The word of a score."""
@@ -52,13 +45,19 @@ class Variant:
 class Kind:
     """A kind of score that a table shows.
 
-    key: how columns of the CSV begin. title: how the thesis heads it. prefix, suffix: of the names
-    of its scores.
-    option: names one of several. extractor, samples, architecture: the thesis's, the first two as
-    they stand in a score's name, the last a part of the name of the extractor's network; None where
-    they are not compared. has_spread: whether it has a ± within one run. parts: the thesis's splits
-    or chunks. variants: other words of the name. counts: what further words of the name count, and
-    the thesis's numbers ("5pairs").
+    Attributes:
+        key: how columns of the CSV begin.
+        title: how the thesis heads it.
+        prefix: of the names of its scores.
+        suffix: likewise.
+        option: the field that names one of several.
+        has_spread: whether it has a ± within one run.
+        extractor: the thesis's, as it stands in a score's name; None: not compared.
+        samples: likewise.
+        architecture: a part of the name of the thesis's network; None: not compared.
+        parts: the thesis's splits or chunks; None: not compared.
+        variants: other words of the name.
+        counts: {thing that further words of the name count ("5pairs"): the thesis's number}.
     """
 
     key: str
@@ -82,33 +81,37 @@ class Kind:
     @property
     def published_words(self) -> list[str]:
         """The words of a score's name that say the thesis's protocol, the most important first."""
+        variants = [variant.thesis for variant in self.variants]
         parts = None if self.parts is None else f"{self.parts}x"
-        words = [
-            self.extractor,
-            *(variant.thesis for variant in self.variants),
-            self.samples,
-            parts,
-        ]
+        words = [self.extractor, *variants, self.samples, parts]
         return [word for word in words if word is not None]
 
     def counts_of(self, name: str) -> dict[str, int]:
-        """What a score's name counts: {"levels": 5, "pairs": 200}; without what it does not say."""
-        found = {
+        """The counts in a score's name, as {"levels": 5, "pairs": 200}; others are omitted."""
+        matches = {
             what: re.search(rf"_(\d+){what.removesuffix('s')}s?(?:_|$)", name)
             for what in self.counts
         }
-        return {what: int(one[1]) for what, one in found.items() if one}
+        return {what: int(match[1]) for what, match in matches.items() if match}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a table: which runs belong to it, how it is written, and what was published.
+    """A line of a table: its runs, its name, and its published numbers.
 
-    loss, penalty: the choices of its runs; loss is None where a line has published numbers only.
-    where, unless: what the dotted fields of a record must hold and must not hold. labels: the
-    column of Table 4-1 that its runs are of (cells.labels_column); None: any. published: by
-    Kind.key and data set. is_real: the line of the training data themselves, whose score stands
-    beside that of the runs. remark: on its published numbers.
+    Attributes:
+        key: names it in code.
+        text: its name.
+        latex: its name in LaTeX.
+        loss: the choice of its runs; None where a line has published numbers only.
+        penalty: the choice of its runs.
+        published: by Kind.key and data set.
+        where: {dotted field of a record: value} that its runs must have.
+        unless: {dotted field of a record: value} that its runs must not have.
+        labels: the column of Table 4-1 that its runs are of (cells.labels_column); None: any.
+        is_real: whether it is the line of the training data themselves, whose score stands beside
+            that of the runs.
+        remark: on its published numbers.
     """
 
     key: str
@@ -132,8 +135,11 @@ class Line:
 class Setting:
     """A field of a record that belongs to the thesis's recipe, and the thesis's value.
 
-    words: what a number counts ("generator steps"); empty: the field says it. where: what the
-    dotted fields of the records hold that it is compared in.
+    Attributes:
+        dotted: the field.
+        thesis: the thesis's value.
+        words: for the things that a number counts ("generator steps"); empty: the field says it.
+        where: {dotted field: value} of the records in which it is compared.
     """
 
     dotted: str
@@ -154,8 +160,7 @@ def settings(fields: Mapping[str, Any]) -> tuple[Setting, ...]:
 
 @dataclass(frozen=True)
 class Order:
-    """Two lines that the thesis may put in order: `better` has the better scores, where its numbers
-    say so."""
+    """Two lines that may be in order: `better` has the better scores, where the thesis says so."""
 
     better: str  # Line.key
     worse: str
@@ -165,14 +170,24 @@ class Order:
 class Design:
     """A table of the thesis before anything was run.
 
-    heads: of the columns that say what a line is (Line.text, Line.labels). chosen_by: the kind of
-    score whose least mean chooses the penalty weight; None: no weight was searched. grid, grid_of:
-    the weights that the thesis searched, and of which penalty. may_differ: the fields of the config
-    that may differ between its runs ("loss", "architecture.extra_layer"); within a line only seed
-    and penalty weight may. parts: what the published ± is over. source: of the published numbers
-    and their ±, a sentence. reading: how ours are to be read.
-    recipe: the thesis's settings. orders, ordered_by: lines that may be in order, and the keys of
-    the scores.
+    Attributes:
+        number: of the table.
+        title: of the table.
+        heads: of the columns that name a line (Line.text, Line.labels).
+        lines: in their order.
+        kinds: of the scores, in their order.
+        chosen_by: the kind of score whose least mean chooses the penalty weight; None: no weight
+            was searched.
+        may_differ: the fields of the config that may differ between its runs ("loss",
+            "architecture.extra_layer"); within a line only seed and penalty weight may.
+        parts: a word for the parts that the published ± is over.
+        source: of the published numbers and their ±, a sentence.
+        reading: how ours are to be read.
+        recipe: the thesis's settings.
+        orders: lines that may be in order.
+        ordered_by: the keys of the scores by which they may be.
+        grid: the weights that the thesis searched.
+        grid_of: the penalty whose weights they are.
     """
 
     number: str

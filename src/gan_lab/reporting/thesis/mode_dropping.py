@@ -1,4 +1,4 @@
-"""Figure 4-6: what the Inception Score makes of dropped modes (4.6.4).
+"""Figure 4-6: the Inception Score of dropped modes (4.6.4).
 
 N points, point i with the one-hot class distribution C(x_i) = v(i) and a mass p_i; m of them are
 dropped at random and the masses of the kept ones rescaled to sum to 1. Since H(C(x)) = 0 for
@@ -32,8 +32,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LogScores:
-    """log IS in nats by the number of kept points 1..N: mean, least and greatest of the trials.
-    Shapes (N,)."""
+    """log IS in nats by the number of kept points 1..N, over the trials. Shapes (N,)."""
 
     mean: Array
     low: Array
@@ -52,22 +51,27 @@ def gaussian(n: int = CLASSES) -> Array:
 
 
 def mode_dropping(density: Array, trials: int = TRIALS, seed: int = 0) -> LogScores:
-    """log IS of the kept points, over trials. density: masses > 0 that sum to 1, shape (N,).
+    """Measure log IS of the kept points, over trials.
 
     A trial is a random order of the points; k points are kept by keeping its first k, so one order
     serves every k. With S the kept mass, H = log S - Σ p log p / S.
+
+    Args:
+        density: masses > 0 that sum to 1, shape (N,).
+        trials: random orders.
+        seed: of the orders.
     """
     rng = np.random.default_rng(seed)
     orders = rng.permuted(np.tile(density, (trials, 1)), axis=1)
     mass = np.cumsum(orders, axis=1)
+
+    # an entropy is not negative; rounding makes -1e-16 of that of one kept point
     log_scores = np.log(mass) - np.cumsum(orders * np.log(orders), axis=1) / mass
-    log_scores = np.maximum(
-        log_scores, 0.0
-    )  # an entropy; rounding leaves -1e-16 for one kept point
+    log_scores = np.maximum(log_scores, 0.0)
+
+    # where all trials are equal, rounding can put their mean outside
     low, high = log_scores.min(axis=0), log_scores.max(axis=0)
-    return LogScores(
-        np.clip(log_scores.mean(axis=0), low, high), low, high
-    )  # rounding can leave the range
+    return LogScores(np.clip(log_scores.mean(axis=0), low, high), low, high)
 
 
 def am_score(density: Array, kept: int) -> float:

@@ -1,7 +1,7 @@
-"""phi of the objectives of Table 2-2 as plain formulas (2.C.1, 2.6.5); varphi(t) = phi(-t) for all
-of them.
+"""phi of the objectives of Table 2-2 as plain formulas (2.C.1, 2.6.5).
 
-The same functions as gan_lab.losses, without torch; a test holds the two against each other.
+varphi(t) = phi(-t) for all of them. They are the same functions as in gan_lab.losses, without
+torch; a test holds the two against each other.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""The orders of the thesis held against our seeds: does the better model score better, with an
-interval?"""
+"""The orders of the thesis held against our seeds: does the better model score better?"""
 
 from __future__ import annotations
 
@@ -16,10 +15,16 @@ from gan_lab.reporting.thesis.table import Part
 class Comparison:
     """An order by one score in one column of labels.
 
-    difference: mean of `better` minus mean of `worse` over seeds, with Welch's interval; None where
-    one of them has no scored run. published: the same of the published numbers, None without them.
-    verdict: "holds" or "is reversed" where the interval excludes 0, "not decided" where it does not
-    or there is none, "no run".
+    Attributes:
+        better: the line that the thesis puts first.
+        worse: the other line.
+        kind: the score.
+        difference: mean of `better` minus mean of `worse` over seeds, with Welch's interval; None
+            where one of them has no scored run.
+        seeds: of `better` and of `worse`.
+        published: the difference of the published numbers; None without them.
+        verdict: "holds" or "is reversed" where the interval excludes 0, "not decided" where it
+            does not or there is none, "no run".
     """
 
     better: Line
@@ -32,34 +37,38 @@ class Comparison:
 
 
 def comparisons(design: Design, part: Part) -> list[Comparison]:
-    """Every order of the design on one data set that the thesis's numbers hold: by each score, in
-    each column."""
-    found = []
+    """Compare every order of the design that the thesis's numbers hold: by score and column."""
+    compared = []
     numbers_of = claimed_on(design, part.dataset)
     for order in design.orders:
-        better, worse = (_cells(part.cells, key) for key in (order.better, order.worse))
-        for one, two in zip(better, worse, strict=True):
+        # a line has a cell in each column of labels, in the same order
+        pairs = zip(_cells(part.cells, order.better), _cells(part.cells, order.worse), strict=True)
+
+        # an order of one score need not be one of another
+        for better, worse in pairs:
             kinds = [
                 kind
                 for kind in map(design.kind, design.ordered_by)
-                if is_claimed(one, two, kind, numbers_of)
+                if is_claimed(better, worse, kind, numbers_of)
             ]
-            found += [_comparison(one, two, kind, part.dataset) for kind in kinds]
-    return found
+            compared += [_comparison(better, worse, kind, part.dataset) for kind in kinds]
+    return compared
 
 
 def claimed_on(design: Design, dataset: str) -> str:
-    """The data set whose published numbers say which orders are the thesis's: its own, else the
-    design's first."""
+    """The data set whose published numbers say which orders are the thesis's.
+
+    It is the data set itself where the thesis has it, else the design's first.
+    """
     return dataset if dataset in design.datasets else design.datasets[0]
 
 
 def is_claimed(better: Cell, worse: Cell, kind: Kind, dataset: str) -> bool:
     """Whether the published numbers on a data set put `better` strictly above `worse`."""
-    one, two = (cell.line.published[kind.key].get(dataset) for cell in (better, worse))
-    if one is None or two is None:
+    first, second = (cell.line.published[kind.key].get(dataset) for cell in (better, worse))
+    if first is None or second is None:
         return False
-    return one.value > two.value if kind.higher_is_better else one.value < two.value
+    return (first.value > second.value) if kind.higher_is_better else (first.value < second.value)
 
 
 def _cells(cells: Sequence[Cell], key: str) -> list[Cell]:
@@ -67,22 +76,26 @@ def _cells(cells: Sequence[Cell], key: str) -> list[Cell]:
 
 
 def _comparison(better: Cell, worse: Cell, kind: Kind, dataset: str) -> Comparison:
-    one, two = better.scores[kind.key], worse.scores[kind.key]
-    gap = difference(one.values, two.values) if one and two else None
-    numbers = [cell.line.published[kind.key].get(dataset) for cell in (better, worse)]
+    # ours, with an interval
+    first, second = better.scores[kind.key], worse.scores[kind.key]
+    gap = difference(first.values, second.values) if first and second else None
+    seeds = len(first.values) if first else 0, len(second.values) if second else 0
+
+    # the thesis's, of one seed each: a bare difference
+    above, below = (cell.line.published[kind.key].get(dataset) for cell in (better, worse))
     return Comparison(
         better=better.line,
         worse=worse.line,
         kind=kind,
         difference=gap,
-        seeds=(len(one.values) if one else 0, len(two.values) if two else 0),
-        published=numbers[0].value - numbers[1].value if numbers[0] and numbers[1] else None,
+        seeds=seeds,
+        published=above.value - below.value if above and below else None,
         verdict=verdict(gap, kind.higher_is_better),
     )
 
 
 def verdict(gap: Estimate | None, higher_is_better: bool) -> str:
-    """What the interval of a difference says of the order."""
+    """Judge an order by the interval of a difference."""
     if gap is None:
         return "no run"
     if not gap.excludes_zero:

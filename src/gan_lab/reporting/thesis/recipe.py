@@ -1,5 +1,4 @@
-"""In what recorded runs differ from the thesis's recipe: settings, the grid of λ, and how they were
-scored."""
+"""Differences of recorded runs from the thesis: settings, the grid of λ, and their scoring."""
 
 from __future__ import annotations
 
@@ -18,21 +17,25 @@ def small_scale(
     names: Mapping[str, str | None],
     kinds: Collection[Kind] | None = None,
 ) -> str:
-    """In what runs differ from the thesis's, as "1,000 generator steps (thesis: 200,000), ...";
-    empty: in nothing.
+    """Say in what runs differ from the thesis's; an empty text: in nothing.
 
     Args:
         design: whose recipe is compared, whatever data set the runs are of.
         runs: comparable ones, of one data set.
         names: of the scores shown, by Kind.key: extractor, samples and variants are read from them.
         kinds: of these scores, where they are not the design's own, as over training.
+
+    Returns:
+        The differences, as "1,000 generator steps (thesis: 200,000), ...".
     """
     if not runs:
         return ""
+
+    # how the runs were trained, then how the scores that are shown were taken
+    different = [*_data(design, runs), *_settings(design.recipe, runs), *_grid(design, runs)]
     shown = {
         kind: name for kind in kinds or design.kinds if (name := names.get(kind.key)) is not None
     }
-    different = [*_data(design, runs), *_settings(design.recipe, runs), *_grid(design, runs)]
     return ", ".join([*different, *_scoring(shown, runs)])
 
 
@@ -43,22 +46,24 @@ def _data(design: Design, runs: Sequence[Record]) -> list[str]:
 
 
 def _settings(recipe: Sequence[Setting], runs: Sequence[Record]) -> list[str]:
-    """The settings of which some run has another value; one that a run does not have is passed
-    over."""
-    found = []
+    """The settings of which some run has another value, in words."""
+    differences = []
     for setting in recipe:
+        # a run without the field (another penalty's, or an option's) says nothing of it
         mine = [
             record
             for record in runs
             if all(field(record, key) == value for key, value in setting.where.items())
         ]
         values = [value for record in mine if (value := field(record, setting.dotted)) is not None]
+
+        # each other value once, in the order of the runs
         others = list(dict.fromkeys(_text(value) for value in values if value != setting.thesis))
         if others:
             ours, thesis = " and ".join(others), _text(setting.thesis)
-            said = f"{ours} {setting.words}" if setting.words else f"{setting.name} {ours}"
-            found.append(f"{said} (thesis: {thesis})")
-    return found
+            text = f"{ours} {setting.words}" if setting.words else f"{setting.name} {ours}"
+            differences.append(f"{text} (thesis: {thesis})")
+    return differences
 
 
 def _text(value: Any) -> str:
@@ -82,56 +87,58 @@ def _grid(design: Design, runs: Sequence[Record]) -> list[str]:
     }
     if not weights or weights >= set(design.grid):
         return []
+
     ours, thesis = (
-        ", ".join(f"{one:g}" for one in sorted(grid)) for grid in (weights, design.grid)
+        ", ".join(f"{weight:g}" for weight in sorted(grid)) for grid in (weights, design.grid)
     )
     return [f"λ of {{{ours}}} (thesis: {{{thesis}}})"]
 
 
 def _scoring(shown: Mapping[Kind, str], runs: Sequence[Record]) -> list[str]:
-    """How scores were taken otherwise than the thesis's, scores with the same difference
-    together."""
-    facts: dict[
-        tuple[str, str, str], list[str]
-    ] = {}  # (of what, ours, the thesis's): titles of the scores
+    """The differences in how scores were taken, in words."""
+    # scores with the same difference together: {(of what, ours, the thesis's): their titles}
+    by_difference: dict[tuple[str, str, str], list[str]] = {}
     for kind, name in shown.items():
-        for fact in _differences(kind, name, runs):
-            facts.setdefault(fact, []).append(kind.title)
-    found = []
-    for (what, ours, thesis), titles in facts.items():
+        for difference in _differences(kind, name, runs):
+            by_difference.setdefault(difference, []).append(kind.title)
+
+    # one that all of them have needs no titles
+    differences = []
+    for (what, ours, thesis), titles in by_difference.items():
         of = "" if len(titles) == len(shown) else f" of {' and '.join(titles)}"
-        found.append(f"{what}{of} {ours} (thesis: {thesis})")
-    return found
+        differences.append(f"{what}{of} {ours} (thesis: {thesis})")
+    return differences
 
 
 def _differences(kind: Kind, name: str, runs: Sequence[Record]) -> list[tuple[str, str, str]]:
     """(of what, ours, the thesis's) of one score."""
-    found = []
+    # another extractor has another network anyway
+    differences = []
     extractor, samples = samples_and_extractor(name)
-    network = next((one for record in runs if (one := _network(record, name))), None)
+    network = next((network for record in runs if (network := _network(record, name))), None)
     if kind.extractor is not None and extractor != kind.extractor:
-        found.append(("extractor", extractor, kind.extractor))
+        differences.append(("extractor", extractor, kind.extractor))
     elif kind.architecture is not None and network is not None and kind.architecture not in network:
-        found.append(("network", network, kind.architecture))
+        differences.append(("network", network, kind.architecture))
+
+    # other samples make parts of another size anyway
     if kind.samples is not None and samples != kind.samples:
-        found.append(("samples", samples, kind.samples))
+        differences.append(("samples", samples, kind.samples))
     elif kind.parts is not None and (parts := sizes(name)[1]) != kind.parts:
-        found.append(("parts", str(parts), str(kind.parts)))
+        differences.append(("parts", str(parts), str(kind.parts)))
+
+    # further words of the name
     for variant in kind.variants:
         if (ours := variant.of(name)) != variant.thesis:
-            found.append((variant.title, ours, variant.thesis))
-    counts = kind.counts_of(name)
-    found += [
-        (what, str(ours), str(kind.counts[what]))
-        for what, ours in counts.items()
-        if ours != kind.counts[what]
-    ]
-    return found
+            differences.append((variant.title, ours, variant.thesis))
+    for what, count in kind.counts_of(name).items():
+        if count != kind.counts[what]:
+            differences.append((what, str(count), str(kind.counts[what])))
+    return differences
 
 
 def _network(record: Record, name: str) -> str | None:
     """The extractor's network: of a score after training, else of one over training."""
     places = (f"scores.{name}.extractor", f"history_about.{name}.extractor", "extractor")
-    return next(
-        (one for place in places if (one := field(record, f"{place}.architecture.name"))), None
-    )
+    names = (field(record, f"{place}.architecture.name") for place in places)
+    return next(filter(None, names), None)

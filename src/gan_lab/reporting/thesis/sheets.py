@@ -14,27 +14,31 @@ _LEFT_OUT = ("λ searched", "runs", "notes")
 
 
 def sheet(table: Table) -> Sheet:
-    """A section for each data set and its orders, then the published numbers of data sets that have
-    none of their own.
+    """Write a section for each data set and its orders.
 
-    In the CSV an order is a line whose status is its verdict, and whose mean is the difference of
-    means.
+    Published numbers of data sets without a section of their own stand after them. In the CSV an
+    order is a line whose status is its verdict, and whose mean is the difference of means.
     """
     design = table.design
     sections: list[Section] = []
     values: list[dict[str, object]] = []
+
+    # ours beside the published numbers, and whether the thesis's orders hold in ours
     for part in table.parts:
         sections.append(_section(design, part))
         values += [_values(design, part, cell) for cell in part.cells]
-        if found := comparisons(design, part):
-            sections.append(_orders(design, part, found))
-            values += [_order_values(design, part, one) for one in found]
+        if compared := comparisons(design, part):
+            sections.append(_orders(design, part, compared))
+            values += [_order_values(design, part, order) for order in compared]
+
+    # what the thesis has of other data
     for dataset in table.published_apart:
         sections.append(_apart(design, dataset))
         published = [line for line in design.lines if line.is_published(dataset)]
         values += [
             _line_values(design, line, dataset) | {"status": "published"} for line in published
         ]
+
     title = f"Table {design.number}: {design.title}"
     return Sheet(title, design.source, tuple(sections), _fields(design), tuple(values))
 
@@ -43,7 +47,8 @@ def sheet(table: Table) -> Sheet:
 
 
 def _section(design: Design, part: Part) -> Section:
-    """A score's column carries its whole name, never a bare IS or FID."""
+    """The table of a data set."""
+    # a score's column carries its whole name, never a bare IS or FID
     header = [*design.heads, *(["λ", "λ searched"] if design.chosen_by else []), "seeds"]
     for kind in design.kinds:
         protocol = part.protocols[kind.key]
@@ -51,7 +56,11 @@ def _section(design: Design, part: Part) -> Section:
         header += [f"{name} ± 95% over seeds"]
         header += [f"{name}: ± over {design.parts}s"] if kind.has_spread else []
         header += [f"published {kind.title}"] if part.is_published else []
+
+    # a page has no room for the last columns: LaTeX has them in lines below
     above = headings(design, part)
+    below = [_below(design, cell) for cell in part.cells if cell.searched]
+
     return Section(
         title=part.title,
         caption=f"Table {design.number}, {part.title}",
@@ -60,26 +69,26 @@ def _section(design: Design, part: Part) -> Section:
         rows=tuple(_row(design, part, cell) for cell in part.cells),
         latex=tuple(cell.line.latex for cell in part.cells),
         left_out=_LEFT_OUT,
-        below=(*above, *(_below(design, cell) for cell in part.cells if cell.searched)),
+        below=(*above, *below),
     )
 
 
 def _row(design: Design, part: Part, cell: Cell) -> tuple[str, ...]:
+    # its name and its runs
     line, chosen = cell.line, cell.chosen
-    found = _heads(design, line)
+    texts = _heads(design, line)
     if design.chosen_by:
-        found += [weight_text(chosen.weight) if chosen else "", grid(cell.searched)]
-    found.append(str(len(chosen.scored)) if chosen else "")
+        texts += [weight_text(chosen.weight) if chosen else "", grid(cell.searched)]
+    texts.append(str(len(chosen.scored)) if chosen else "")
+
+    # each score in as many columns as `_section` gives it
     for kind in design.kinds:
         score = cell.scores[kind.key]
-        found += [interval(score.estimate) if score else _empty(cell)]
-        found += [spread_text(score)] if kind.has_spread else []
-        found += (
-            [published_text(line.published[kind.key].get(part.dataset))]
-            if part.is_published
-            else []
-        )
-    return (*found, run_ids(chosen.scored) if chosen else "", notes(design, cell))
+        published = published_text(line.published[kind.key].get(part.dataset))
+        texts += [interval(score.estimate) if score else _empty(cell)]
+        texts += [spread_text(score)] if kind.has_spread else []
+        texts += [published] if part.is_published else []
+    return (*texts, run_ids(chosen.scored) if chosen else "", notes(design, cell))
 
 
 def _empty(cell: Cell) -> str:
@@ -87,7 +96,7 @@ def _empty(cell: Cell) -> str:
         return NOTHING
     if not cell.searched:
         return NO_RUN
-    return "diverged" if all(one.diverged for one in cell.searched) else "no score"
+    return "diverged" if all(weight.diverged for weight in cell.searched) else "no score"
 
 
 def _heads(design: Design, line: Line) -> list[str]:
@@ -95,37 +104,39 @@ def _heads(design: Design, line: Line) -> list[str]:
 
 
 def _below(design: Design, cell: Cell) -> str:
-    said = [f"λ of {grid(cell.searched)}"] if design.chosen_by else []
-    said.append(f"runs {run_ids(cell.chosen.scored)}" if cell.chosen else "no run is shown")
-    said += [found] if (found := notes(design, cell)) else []
-    return f"{', '.join(_heads(design, cell.line))}: {'; '.join(said)}."
+    facts = [f"λ of {grid(cell.searched)}"] if design.chosen_by else []
+    facts.append(f"runs {run_ids(cell.chosen.scored)}" if cell.chosen else "no run is shown")
+    facts += [text] if (text := notes(design, cell)) else []
+    return f"{', '.join(_heads(design, cell.line))}: {'; '.join(facts)}."
 
 
-def _orders(design: Design, part: Part, found: list[Comparison]) -> Section:
+def _orders(design: Design, part: Part, compared: list[Comparison]) -> Section:
+    """The orders of the thesis on a data set, each with our verdict."""
+    # the rule by which they were chosen, so that nobody takes them for chosen by their verdicts
     numbers_of = DATASETS[claimed_on(design, part.dataset)]
-    scores = dict.fromkeys(f"{_way(one.kind)} {one.kind.title}" for one in found)
+    scores = dict.fromkeys(f"{_way(order.kind)} {order.kind.title}" for order in compared)
     above = (
         f"Each order is one that the thesis's published numbers on {numbers_of} hold: the first "
-        "has a "
-        f"{' or a '.join(scores)} than the second. Where they do not, by that score, it is left "
-        "out. Difference: mean "
-        "over seeds of the first minus that of the second, with Welch's 95% interval. An order "
-        "holds or is reversed "
-        "where the interval excludes 0; where it does not, or one seed gives no interval, it is "
-        "not decided. The "
-        "intervals are not widened for the number of comparisons."
+        f"has a {' or a '.join(scores)} than the second. Where they do not, by that score, it is "
+        "left out. Difference: mean over seeds of the first minus that of the second, with "
+        "Welch's 95% interval. An order holds or is reversed where the interval excludes 0; where "
+        "it does not, or one seed gives no interval, it is not decided. The intervals are not "
+        "widened for the number of comparisons."
     )
-    title = f"{part.title}: orders of the thesis" + (
-        "" if part.is_published else f" on {numbers_of}"
-    )
+
+    # the published difference only of the same data
+    title = f"{part.title}: orders of the thesis"
+    title += "" if part.is_published else f" on {numbers_of}"
     header = ["order", *design.heads[1:], "score", "difference ± 95%", "seeds", "verdict"]
+    header += ["published difference"] if part.is_published else []
+
     return Section(
         title=title,
         caption=f"Table {design.number}, {title}",
         above=(above,),
-        header=(*header, "published difference") if part.is_published else tuple(header),
-        rows=tuple(_order_row(design, part, one) for one in found),
-        latex=tuple(f"{one.better.latex} above {one.worse.latex}" for one in found),
+        header=tuple(header),
+        rows=tuple(_order_row(design, part, order) for order in compared),
+        latex=tuple(f"{order.better.latex} above {order.worse.latex}" for order in compared),
         below=(above,),
     )
 
@@ -134,39 +145,40 @@ def _way(kind: Kind) -> str:
     return "higher" if kind.higher_is_better else "lower"
 
 
-def _order_row(design: Design, part: Part, one: Comparison) -> tuple[str, ...]:
-    protocol = part.protocols[one.kind.key]
-    published = NOTHING if one.published is None else f"{one.published:+.2f}"
+def _order_row(design: Design, part: Part, order: Comparison) -> tuple[str, ...]:
+    protocol = part.protocols[order.kind.key]
+    published = NOTHING if order.published is None else f"{order.published:+.2f}"
     return (
-        f"{one.better.text} above {one.worse.text}",
-        *_heads(design, one.better)[1:],
-        f"{protocol.score if protocol else one.kind.title}, {_way(one.kind)}",
-        interval(one.difference) if one.difference else NOTHING,
-        " and ".join(map(str, one.seeds)),
-        one.verdict,
+        f"{order.better.text} above {order.worse.text}",
+        *_heads(design, order.better)[1:],
+        f"{protocol.score if protocol else order.kind.title}, {_way(order.kind)}",
+        interval(order.difference) if order.difference else NOTHING,
+        " and ".join(map(str, order.seeds)),
+        order.verdict,
         *([published] if part.is_published else []),
     )
 
 
 def _apart(design: Design, dataset: str) -> Section:
     """The published numbers of a data set."""
+    # only what the thesis has: neither empty lines nor empty columns
     lines = [line for line in design.lines if line.is_published(dataset)]
-    title = f"{DATASETS[dataset]}, published (other data than above: not a comparison)"
     kinds = [
         kind for kind in design.kinds if any(dataset in line.published[kind.key] for line in lines)
     ]
+    rows = []
+    for line in lines:
+        numbers = [published_text(line.published[kind.key].get(dataset)) for kind in kinds]
+        rows.append((*_heads(design, line), *numbers))
+
+    # the title says it, because the sections before have no published numbers
+    title = f"{DATASETS[dataset]}, published (other data than above: not a comparison)"
     return Section(
         title=title,
         caption=title,
         above=(),
         header=(*design.heads, *(f"published {kind.title}" for kind in kinds)),
-        rows=tuple(
-            (
-                *_heads(design, line),
-                *(published_text(line.published[kind.key].get(dataset)) for kind in kinds),
-            )
-            for line in lines
-        ),
+        rows=tuple(rows),
         latex=tuple(line.latex for line in lines),
     )
 
@@ -181,35 +193,29 @@ def _score_fields(design: Design) -> list[str]:
 
 
 def _fields(design: Design) -> tuple[str, ...]:
-    searched = ["weight", "weights_searched"] if design.chosen_by else []
+    # what the line is of
+    before = ["dataset", "data_content_hash", "small_scale"]
+    before += [design.heads[0], "loss", "penalty", *design.heads[1:]]
+    before += ["weight", "weights_searched"] if design.chosen_by else []
+
+    # its numbers
     scores = [
         f"{kind.key}_{name}"
         for kind in design.kinds
         for name in [*_score_fields(design), "published", "published_std"]
     ]
-    before = [
-        "dataset",
-        "data_content_hash",
-        "small_scale",
-        design.heads[0],
-        "loss",
-        "penalty",
-        *design.heads[1:],
-    ]
-    return (*before, *searched, "seeds", "status", *scores, "run_ids", "notes")
+    return (*before, "seeds", "status", *scores, "run_ids", "notes")
 
 
 def _line_values(design: Design, line: Line, dataset: str) -> dict[str, object]:
-    found: dict[str, object] = {
-        "dataset": dataset,
-        "loss": line.loss or "",
-        "penalty": line.penalty,
-    }
-    found |= dict(zip(design.heads, _heads(design, line), strict=True))
+    values: dict[str, object] = {"dataset": dataset}
+    values |= {"loss": line.loss or "", "penalty": line.penalty}
+    values |= dict(zip(design.heads, _heads(design, line), strict=True))
     for kind in design.kinds:
-        if one := line.published[kind.key].get(dataset):
-            found |= {f"{kind.key}_published": one.value, f"{kind.key}_published_std": one.std}
-    return found
+        if number := line.published[kind.key].get(dataset):
+            values[f"{kind.key}_published"] = number.value
+            values[f"{kind.key}_published_std"] = number.std
+    return values
 
 
 def _part_values(part: Part) -> dict[str, object]:
@@ -221,20 +227,23 @@ def _part_values(part: Part) -> dict[str, object]:
 
 
 def _values(design: Design, part: Part, cell: Cell) -> dict[str, object]:
-    chosen = cell.chosen
-    found = _line_values(design, cell.line, part.dataset) | _part_values(part)
-    found["status"] = _status(cell)
-    found["notes"] = notes(design, cell)
+    values = _line_values(design, cell.line, part.dataset) | _part_values(part)
+    values |= {"status": _status(cell), "notes": notes(design, cell)}
+
+    # its runs; where no weight was searched, there is no column for one
     if design.chosen_by:
-        found["weights_searched"] = " ".join(weight_text(one.weight) for one in cell.searched)
-    if chosen:
-        found |= {"seeds": len(chosen.scored), "run_ids": run_ids(chosen.scored)}
-        found |= {"weight": chosen.weight} if design.chosen_by else {}
+        weights = [weight_text(weight.weight) for weight in cell.searched]
+        values["weights_searched"] = " ".join(weights)
+    if chosen := cell.chosen:
+        values |= {"seeds": len(chosen.scored), "run_ids": run_ids(chosen.scored)}
+        values |= {"weight": chosen.weight} if design.chosen_by else {}
+
+    # its scores, unrounded
     for kind in design.kinds:
         if score := cell.scores[kind.key]:
             numbers = [score.estimate.mean, score.estimate.half_width, score.spread]
-            found |= _score_values(design, part, kind.key, numbers)
-    return found
+            values |= _score_values(design, part, kind.key, numbers)
+    return values
 
 
 def _status(cell: Cell) -> str:
@@ -245,16 +254,14 @@ def _status(cell: Cell) -> str:
     return "scored" if cell.chosen else "no score" if cell.searched else NO_RUN
 
 
-def _order_values(design: Design, part: Part, one: Comparison) -> dict[str, object]:
-    heads = [f"{one.better.text} above {one.worse.text}", *_heads(design, one.better)[1:]]
-    found = _part_values(part) | dict(zip(design.heads, heads, strict=True))
-    found |= {"status": one.verdict, "seeds": " ".join(map(str, one.seeds))}
-    found[f"{one.kind.key}_published"] = one.published
-    if one.difference:
-        found |= _score_values(
-            design, part, one.kind.key, [one.difference.mean, one.difference.half_width, None]
-        )
-    return found
+def _order_values(design: Design, part: Part, order: Comparison) -> dict[str, object]:
+    heads = [f"{order.better.text} above {order.worse.text}", *_heads(design, order.better)[1:]]
+    values = _part_values(part) | dict(zip(design.heads, heads, strict=True))
+    values |= {"status": order.verdict, "seeds": " ".join(map(str, order.seeds))}
+    values[f"{order.kind.key}_published"] = order.published
+    if gap := order.difference:
+        values |= _score_values(design, part, order.kind.key, [gap.mean, gap.half_width, None])
+    return values
 
 
 def _score_values(

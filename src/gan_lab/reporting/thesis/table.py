@@ -1,5 +1,7 @@
-"""Tables of the thesis from records: ours beside the published numbers, as data; sheets.py puts
-them in words."""
+"""Tables of the thesis from records: ours beside the published numbers, as data.
+
+sheets.py puts them in words.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,17 @@ TABLES = {design.number: design for design in (TABLE_2_2, TABLE_4_1, TABLE_4_2, 
 class Part:
     """The table of one data set.
 
-    is_published: whether the thesis has this data set, so that its numbers stand beside ours.
-    small_scale: in what the runs differ from the thesis's; empty where they do not, or where there
-    are none.
-    data: name, sizes and hash; code: the commits that the runs ran from. protocols: by Kind.key.
+    Attributes:
+        dataset: its one name.
+        title: its name in the thesis.
+        is_published: whether the thesis has this data set, so that its numbers stand beside ours.
+        small_scale: in what the runs differ from the thesis's; empty where they do not, or where
+            there are none.
+        data: name, sizes and hash.
+        data_content_hash: the whole hash.
+        code: the commits that the runs ran from.
+        protocols: by Kind.key.
+        cells: in the order of the lines.
     """
 
     dataset: str
@@ -50,8 +59,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the thesis. published_apart: data sets whose published numbers stand under a
-    heading of their own, because `parts` has data sets that were not published."""
+    """A table of the thesis.
+
+    published_apart: data sets whose published numbers stand under a heading of their own, because
+    `parts` has data sets that were not published.
+    """
 
     design: Design
     parts: tuple[Part, ...]
@@ -64,12 +76,18 @@ def table(
     datasets: Sequence[str] | None = None,
     asked: Mapping[str, str | None] | None = None,
 ) -> Table:
-    """A table of the thesis from the records that belong to it.
+    """Make a table of the thesis from the records that belong to it.
 
-    datasets: those to show; None: the thesis's and every other one that has runs. asked:
-    {Kind.option: the name of a score}, where the runs have several. Raises UserError where runs of
-    a data set differ in more than the design lets them (cells.check_comparable).
+    Args:
+        design: the table.
+        found: records, also of other tables.
+        datasets: those to show; None: the thesis's and every other one that has runs.
+        asked: {Kind.option: the name of a score}, where the runs have several.
+
+    Raises:
+        UserError: runs of a data set differ in more than they may (cells.check_comparable).
     """
+    # the data sets, each once whatever it is called
     mine = [record for record in found if any(belongs(record, line) for line in design.lines)]
     if datasets is None:
         others = sorted(
@@ -79,8 +97,10 @@ def table(
     names = list(dict.fromkeys(canonical(name) for name in datasets))
     if not names:
         raise UserError("datasets is empty: name at least one, for example datasets=[digits]")
+
+    # beside other data the published numbers must not look like a comparison
     parts = tuple(part(design, name, runs_of(mine, name), asked or {}) for name in names)
-    unpublished = any(not one.is_published for one in parts)
+    unpublished = any(not part.is_published for part in parts)
     apart = tuple(name for name in design.datasets if unpublished and name not in names)
     return Table(design, parts, apart)
 
@@ -88,18 +108,22 @@ def table(
 def part(
     design: Design, dataset: str, runs: Sequence[Record], asked: Mapping[str, str | None]
 ) -> Part:
-    """The table of one data set from its runs."""
+    """Make the table of one data set from its runs."""
+    # one score of each kind, and runs that may stand together by it
     names = {
         kind.key: score_name(runs, kind, asked.get(kind.option), "scores", kind.option)
         for kind in design.kinds
     }
     scored = [f"scores.{name}.extractor" for name in names.values()]
     check_comparable(runs, design.lines, scored, design.may_differ)
+
+    # lines of published numbers alone stand only where these are published
     lines = [
         line
         for line in design.lines
         if line.loss is not None or line.is_real or line.is_published(dataset)
     ]
+
     return Part(
         dataset=dataset,
         title=DATASETS.get(dataset, dataset),

@@ -13,65 +13,79 @@ from gan_lab.reporting.thesis.table import Part
 
 def grid(searched: Sequence[Weight]) -> str:
     """The penalty weights that were tried: "{0.1, 1}"."""
-    return "{" + ", ".join(weight_text(one.weight) for one in searched) + "}" if searched else ""
+    weights = ", ".join(weight_text(weight.weight) for weight in searched)
+    return f"{{{weights}}}" if searched else ""
 
 
 def notes(design: Design, cell: Cell) -> str:
-    """What a reader must know of the runs that the cell does not show."""
-    found = [cell.line.remark] if cell.line.remark else []
-    found += _edge(cell) if design.chosen_by else []
-    gone = [one for one in cell.searched if one.diverged]
-    whole = [one for one in gone if not one.scored] if design.chosen_by else []
-    if whole:
-        found.append(
-            f"{len(whole)} of {len(cell.searched)} weights diverged ("
-            + "; ".join(f"λ = {weight_text(one.weight)}: {run_ids(one.diverged)}" for one in whole)
-            + ")"
-        )
-    for one in gone:
-        if one not in whole:
-            count = f"{len(one.diverged)} of {len(one.diverged) + len(one.scored)}"
-            which = f"λ = {weight_text(one.weight)}: " if design.chosen_by else ""
-            found.append(f"{which}{count} seeds diverged ({run_ids(one.diverged)})")
+    """Everything that a reader must know of the runs that the cell does not show."""
+    lines = [cell.line.remark] if cell.line.remark else []
+    lines += _edge(cell) if design.chosen_by else []
+    lines += _diverged(design, cell)
+
+    # scores of other seeds than the chosen weight's
     if cell.chosen:
-        short = [one for one in cell.searched if 0 < len(one.scored) < len(cell.chosen.scored)]
-        found += [
-            f"λ = {weight_text(one.weight)} has {len(one.scored)} of {len(cell.chosen.scored)} "
-            "seeds and may not win"
-            for one in short
+        seeds = len(cell.chosen.scored)
+        lines += [
+            f"λ = {weight_text(weight.weight)} has {len(weight.scored)} of {seeds} seeds and may "
+            "not win"
+            for weight in cell.searched
+            if 0 < len(weight.scored) < seeds
         ]
         for kind in design.kinds:
             score = cell.scores[kind.key]
-            if score and score.estimate.n != len(cell.chosen.scored):
-                found.append(f"{kind.title} of {score.estimate.n} seeds")
+            if score and score.estimate.n != seeds:
+                lines.append(f"{kind.title} of {score.estimate.n} seeds")
+
+    # runs that are in no number at all
     if cell.unscored:
-        found.append(f"without a score: {run_ids(cell.unscored)}")
-    return "; ".join(found)
+        lines.append(f"without a score: {run_ids(cell.unscored)}")
+    return "; ".join(lines)
 
 
 def _edge(cell: Cell) -> list[str]:
-    """That the shown penalty weight is the least or the greatest of several: the best one may lie
-    beyond."""
+    """Say where the shown penalty weight is the least or the greatest of several."""
     if cell.chosen is None or len(cell.searched) < 2:
         return []
     ends = {"least": cell.searched[0], "greatest": cell.searched[-1]}
     which = next((word for word, end in ends.items() if end.weight == cell.chosen.weight), None)
+    if which is None:
+        return []
     weight = weight_text(cell.chosen.weight)
-    return (
-        [f"λ = {weight} is the {which} that was searched: a better one may lie beyond"]
-        if which
-        else []
-    )
+    return [f"λ = {weight} is the {which} that was searched: a better one may lie beyond"]
+
+
+def _diverged(design: Design, cell: Cell) -> list[str]:
+    """Name the runs that diverged, with their weights where weights were searched."""
+    with_diverged = [weight for weight in cell.searched if weight.diverged]
+    lines = []
+
+    # weights of which no run is left, in one line
+    whole = [weight for weight in with_diverged if design.chosen_by and not weight.scored]
+    if whole:
+        each = "; ".join(f"λ = {weight_text(one.weight)}: {run_ids(one.diverged)}" for one in whole)
+        lines.append(f"{len(whole)} of {len(cell.searched)} weights diverged ({each})")
+
+    # weights of which some seeds are left, a line each
+    for weight in with_diverged:
+        if weight not in whole:
+            count = f"{len(weight.diverged)} of {len(weight.diverged) + len(weight.scored)}"
+            which = f"λ = {weight_text(weight.weight)}: " if design.chosen_by else ""
+            lines.append(f"{which}{count} seeds diverged ({run_ids(weight.diverged)})")
+    return lines
 
 
 def headings(design: Design, part: Part) -> list[str]:
-    """What stands above the table of a data set: scale, data, protocols, code."""
+    """The lines above the table of a data set: scale, data, code, protocols."""
+    # first the reason why the published numbers beside are no comparison
     lines = []
     if part.small_scale:
         lines.append(
             "Small-scale or other settings, not comparable with the published numbers: "
             f"{part.small_scale}."
         )
+
+    # how the numbers came about, and how to read them; without runs there are none
     if part.data:
         lines.append(f"Data: {part.data}. Code: {part.code}.")
     lines += [
@@ -83,35 +97,37 @@ def headings(design: Design, part: Part) -> list[str]:
 
 
 def _protocol(kind: Kind, protocol: Protocol) -> str:
-    """How a score was taken, and whether so was the published one."""
+    """How a score was taken, and whether the published one was taken so too."""
     return _in_variants(kind, protocol) if kind.variants else protocol_text(protocol)
 
 
 def _in_variants(kind: Kind, protocol: Protocol) -> str:
-    """The variants of a score of images, and by which extractor only where one decides
-    something."""
-    said = []
+    """The variants of a score of images, each beside the published one."""
+    facts = []
     for variant in kind.variants:
         word = variant.of(protocol.score)
         published = "as published" if word == variant.thesis else "not as published"
-        said.append(f"{variant.meanings[word]} ({published})")
+        facts.append(f"{variant.meanings[word]} ({published})")
+
+    # numbers that the name counts
     for what, ours in kind.counts_of(protocol.score).items():
-        thesis = kind.counts[what]
-        said.append(
-            f"{ours} {what} ({'as published' if ours == thesis else f'published: {thesis}'})"
+        published = (
+            "as published" if ours == kind.counts[what] else f"published: {kind.counts[what]}"
         )
+        facts.append(f"{ours} {what} ({published})")
+
+    # an extractor in the name decides the classes; without one in it, no network takes part
     if samples_and_extractor(protocol.score)[0] == protocol.extractor:
-        said.append(protocol.network)
-    return f"{protocol.score}: {'; '.join(said)}; {protocol.n_samples:,} samples."
+        facts.append(protocol.network)
+    return f"{protocol.score}: {'; '.join(facts)}; {protocol.n_samples:,} samples."
 
 
 def published_text(value: Published | None) -> str:
-    """ "8.03 ± 0.03" with the decimals of the thesis, "0.35" where it gives no ±."""
+    """A published number with the thesis's decimals: "8.03 ± 0.03", or "0.35" without a ±."""
     if value is None:
         return NOTHING
-    return " ± ".join(
-        f"{one:.{value.decimals}f}" for one in (value.value, value.std) if one is not None
-    )
+    numbers = [number for number in (value.value, value.std) if number is not None]
+    return " ± ".join(f"{number:.{value.decimals}f}" for number in numbers)
 
 
 def spread_text(score: Score | None) -> str:
