@@ -162,15 +162,12 @@ def _to_go_on(run_dir: Path) -> Iterator[str]:
     if (run_dir / folder.METRICS).exists():
         yield folder.METRICS
     for name in _newest_checkpoint(run_dir):
-        yield f"checkpoints/{name}"
+        yield f"{folder.CHECKPOINTS}/{name}"
 
 
 def _newest_checkpoint(run_dir: Path) -> list[str]:
     """Its file and the checksum's; none where there is none."""
-    found = sorted(
-        (run_dir / folder.CHECKPOINTS).glob("step_*.ckpt"),
-        key=lambda path: int(path.stem.split("_")[1]),
-    )
+    found = folder.checkpoint_paths(run_dir)
     return [found[-1].name, found[-1].name + ".sha256"] if found else []
 
 
@@ -280,12 +277,13 @@ def pack_results(told: Path, runs: Path, cells: Iterable[Cell], out: Path) -> li
         wanted += _members(run_dir, [folder.CONFIG, folder.RECORD, folder.METRICS])
         if status not in ENDED:
             later = [
-                *_members(run_dir, [f"checkpoints/{name}" for name in _newest_checkpoint(run_dir)]),
+                *_members(
+                    run_dir,
+                    [f"{folder.CHECKPOINTS}/{name}" for name in _newest_checkpoint(run_dir)],
+                ),
                 *later,
             ]
-        later += _members(
-            run_dir, ["generator.json", "generator.safetensors", *_last_grid(run_dir)]
-        )
+        later += _members(run_dir, [folder.DESCRIPTION, folder.WEIGHTS, *_last_grid(run_dir)])
     return _write_parts([*wanted, *later], out)
 
 
@@ -298,10 +296,8 @@ def _members(run_dir: Path, names: Iterable[str]) -> list[tuple[Path, str]]:
 
 
 def _last_grid(run_dir: Path) -> list[str]:
-    found = sorted(
-        (run_dir / folder.SAMPLES).glob("step_*.png"), key=lambda path: int(path.stem.split("_")[1])
-    )
-    return [f"samples/{found[-1].name}"] if found else []
+    found = folder.samples_paths(run_dir)
+    return [f"{folder.SAMPLES}/{found[-1].name}"] if found else []
 
 
 def _write_parts(members: Iterable[tuple[Path, str]], out: Path) -> list[str]:

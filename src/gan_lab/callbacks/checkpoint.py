@@ -3,7 +3,6 @@ intact."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypedDict
@@ -48,7 +47,7 @@ class Checkpoint(pl.Callback):
         extra: Callable[[], dict[str, Any]],
         resume_from: dict[str, Any] | None,
     ) -> None:
-        self.folder = run_dir / folder.CHECKPOINTS
+        self.run_dir = run_dir
         self.every = every
         self.keep = keep
         self.extra = extra
@@ -58,7 +57,9 @@ class Checkpoint(pl.Callback):
         """Load the state to resume from: here the optimizers exist and everything is on its
         device."""
         assert isinstance(pl_module, GAN)
-        for half in self.folder.glob(".step_*.tmp"):  # what a killed part of this run was writing
+        for half in (self.run_dir / folder.CHECKPOINTS).glob(
+            ".step_*.tmp"
+        ):  # what a killed part of this run was writing
             half.unlink(missing_ok=True)
         if self.resume_from is not None:
             pl_module.load_run_state(self.resume_from)
@@ -77,7 +78,8 @@ class Checkpoint(pl.Callback):
         assert isinstance(pl_module, GAN)
         self.save(
             pl_module,
-            trainer.is_global_zero and not is_intact(self._path(pl_module.generator_steps)),
+            trainer.is_global_zero
+            and not is_intact(folder.checkpoint_path(self.run_dir, pl_module.generator_steps)),
         )
 
     def save(self, gan: GAN, writes: bool = True) -> None:
@@ -89,23 +91,16 @@ class Checkpoint(pl.Callback):
             raise Diverged(f"{name} is not finite at generator step {gan.generator_steps}")
         if not writes:
             return
-        write_with_checksum(self._path(gan.generator_steps), lambda path: save_state(state, path))
-        for path in list_checkpoints(self.folder.parent)[self.keep :]:
+        path = folder.checkpoint_path(self.run_dir, gan.generator_steps)
+        write_with_checksum(path, lambda path: save_state(state, path))
+        for path in list_checkpoints(self.run_dir)[self.keep :]:
             path.unlink()
             checksum_path(path).unlink(missing_ok=True)
-
-    def _path(self, step: int) -> Path:
-        return self.folder / f"step_{step}.ckpt"
 
 
 def list_checkpoints(run_dir: Path) -> list[Path]:
     """The checkpoints of a run, newest first."""
-    found = {
-        path: re.fullmatch(r"step_(\d+)\.ckpt", path.name)
-        for path in (run_dir / folder.CHECKPOINTS).glob("step_*.ckpt")
-    }
-    steps = {path: int(match[1]) for path, match in found.items() if match}
-    return sorted(steps, key=lambda path: steps[path], reverse=True)
+    return folder.checkpoint_paths(run_dir)[::-1]
 
 
 def load_newest(run_dir: Path, warn: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:

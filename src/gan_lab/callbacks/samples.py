@@ -31,7 +31,7 @@ class SampleGrid(pl.Callback):
 
     def __init__(self, run_dir: Path, every: int, spec: DataSpec, real: Tensor) -> None:
         """real: some real samples, drawn behind generated points."""
-        self.folder = run_dir / folder.SAMPLES
+        self.run_dir = run_dir
         self.every = every
         self.spec = spec
         self.real = real
@@ -70,8 +70,8 @@ class SampleGrid(pl.Callback):
             rng = generator_for(gan.recipe.seed, "samples by class", device=gan.device)
             classes = range(min(gan.targets.num_classes, MOST_ROWS))
             rows = sampling.by_class(gan, classes, COLUMNS, rng)
-            with atomic_path(self.folder / f"classes_{gan.generator_steps}.png") as path:
+            with atomic_path(folder.classes_path(self.run_dir, gan.generator_steps)) as path:
                 save_grid(filled_up(rows, COLUMNS), path, COLUMNS)
 
     def _path(self, gan: GAN) -> Path:
-        return self.folder / f"step_{gan.generator_steps}.png"
+        return folder.samples_path(self.run_dir, gan.generator_steps)

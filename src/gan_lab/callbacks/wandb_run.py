@@ -16,10 +16,8 @@ from gan_lab.records import folder
 from gan_lab.records.record import RunRecord
 from gan_lab.training import GAN
 
-GRIDS = {
-    "samples": "step",
-    "samples_by_class": "classes",
-}  # key on W&B: how the files in samples/ begin
+# key on W&B: the file of a generator step
+GRIDS = {"samples": folder.samples_path, "samples_by_class": folder.classes_path}
 FINAL = "final/"  # before the names of scores after training; those over training have none
 _ABOUT = (
     "choices",
@@ -80,7 +78,8 @@ class WandbRun(pl.Callback):
         if self.grids.newest is None or self.grids.newest == self.shown:
             return
         self.shown = self.grids.newest
-        drawn = {key: self.shown.with_name(f"{stem}_{step}.png") for key, stem in GRIDS.items()}
+        run_dir = self.record.path.parent
+        drawn = {key: path_of(run_dir, step) for key, path_of in GRIDS.items()}
         images = {key: wandb.Image(str(path)) for key, path in drawn.items() if path.exists()}
         self.logger.log_metrics(images, step)
 

@@ -121,7 +121,7 @@ class Rescoring:
         if not checkpoints:
             self._say(f"warning: {run.folder} keeps no checkpoints: nothing to add to its history")
         for path in reversed(checkpoints):
-            step = int(path.stem.removeprefix("step_"))
+            step = names.step_of(path)
             if not self.config.rescore and _has_point(run, step, evaluator.fingerprint(protocol)):
                 continue
             try:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from gan_lab.data import LoadedData
 from gan_lab.data.labelled import count_labelled
+from gan_lab.records import folder
 from gan_lab.runs.outcome import count_parameters
 from gan_lab.runs.session import Session
 from gan_lab.scoring.protocol import score_text
@@ -63,7 +64,7 @@ def print_end(session: Session) -> None:
     paths = {
         "samples": session.samples.newest,
         "generator": session.exported,
-        "checkpoints": session.checkpoint.folder,
+        "checkpoints": session.run_dir / folder.CHECKPOINTS,
         "record": record.path,
     }
     for name, path in paths.items():
