@@ -49,8 +49,12 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
     to add it with `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
     """
     terminal.prepare()
-    sys.argv[1:] = trust.take_typed(sys.argv[1:], groups(schema) if schema else ())
-    with _errors_shown_by_us() as wants_tracebacks:
+    with (
+        trust.typed_for_runs(sys.argv[1:], groups(schema) if schema else ()) as arguments,
+        callback.closing_reports(),
+        _errors_shown_by_us() as wants_tracebacks,
+    ):
+        sys.argv[1:] = arguments
         try:
             main()
         except Interrupted as stop:
@@ -70,8 +74,7 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
 
 @contextmanager
 def _errors_shown_by_us() -> Iterator[bool]:
-    """Inside, Hydra shows no error itself. Gives whether the user asked for tracebacks; a sweep
-    tells its end after."""
+    """Inside, Hydra shows no error itself. Gives whether the user asked for tracebacks."""
     found = os.environ.get("HYDRA_FULL_ERROR")
     wants_tracebacks = found == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -83,7 +86,6 @@ def _errors_shown_by_us() -> Iterator[bool]:
         if not wants_tracebacks:
             del os.environ[_ONE_LINE], os.environ["HYDRA_FULL_ERROR"]
             os.environ |= {} if found is None else {"HYDRA_FULL_ERROR": found}
-        callback.tell_ending()
 
 
 def _message(error: Exception, schema: type | None) -> str | None:

@@ -140,10 +140,10 @@ def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
     return Run(with_history_about(records.updated(record)), run_dir)
 
 
-def _waiting(folder: Path) -> list[sweeps.Cell]:
+def _waiting(folder: Path) -> list[sweeps.SweepCell]:
     """The cells of sweeps in or below a folder that have not begun."""
-    found: list[sweeps.Cell] = []
-    for plans in sorted(folder.rglob(sweeps.CELLS)):
+    found: list[sweeps.SweepCell] = []
+    for plans in sorted(folder.rglob(names.PLANS)):
         with suppress(UserError):  # a call has taken its plan back, and nothing else is there
             found += [cell for cell in sweeps.read_cells(plans.parent) if cell.state == "waiting"]
     return found

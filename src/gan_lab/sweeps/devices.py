@@ -1,5 +1,5 @@
-"""Which launchers take cells of several devices, and where the loggers of a sweep group its runs.
-Torch-free."""
+"""Which launchers take cells of several devices, and where the loggers of a
+sweep group its runs. Torch-free."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def check_devices_of_job(
 ) -> None:
     """Refuse several devices in a job that runs in the process of its sweep. Raises UserError.
 
-    Lightning would start the other processes with this one's command line, which is the whole
-    sweep's.
+    Lightning would start the other processes with this one's command
+    line, which is the whole sweep's.
     """
     if launcher in ("serial", "basic") and uses_several_devices(config):
         alone = shlex.join([*overrides, f"run_dir={quoted(run_dir)}"])
