@@ -94,7 +94,7 @@ class CellConfigs:
     def __init__(self, loader: ConfigLoader, config: DictConfig) -> None:
         self.loader, self.config = loader, config
         self.parser = OverridesParser.create(config_loader=loader)
-        self.parsed: dict[str, Override] = {}
+        self.plain: dict[str, Override | None] = {}  # by text; None for what needs composing
         self.composed: dict[tuple[str, ...], DictConfig] = {}
 
     def compose(self, overrides: Sequence[str], number: int) -> DictConfig:
@@ -109,10 +109,10 @@ class CellConfigs:
         """
         # seeds and numbers only change fields; options, and all that is not plain, need composing
         for text in overrides:
-            if text not in self.parsed:
-                self.parsed[text] = self.parser.parse_override(text)
-        fields = [text for text in overrides if self._is_plain(self.parsed[text])]
-        others = tuple(text for text in overrides if text not in fields)
+            if text not in self.plain:
+                self.plain[text] = self._plain(text)
+        fields = [plain for text in overrides if (plain := self.plain[text]) is not None]
+        others = tuple(text for text in overrides if self.plain[text] is None)
         if others not in self.composed:
             self.composed[others] = compose_cell(self.loader, self.config, others, number)
         base = self.composed[others]
@@ -127,19 +127,19 @@ class CellConfigs:
         cell = copy.deepcopy(base)
         with open_dict(cell):
             cell.hydra.job.id, cell.hydra.job.num = str(number), number
-        ConfigLoaderImpl._apply_overrides_to_config([self.parsed[text] for text in fields], cell)
+        ConfigLoaderImpl._apply_overrides_to_config(fields, cell)
         OmegaConf.copy_cache(from_config=self.config, to_config=cell)
         return cell
 
-    def _is_plain(self, override: Override) -> bool:
-        """Whether an override gives a field of the root or of a group
-        another value, and does nothing else."""
+    def _plain(self, text: str) -> Override | None:
+        """An override that gives a field of the root or of a group another value, and does nothing
+        else; None for another one. Hydra looks through its folders to tell a group from a field."""
+        override = self.parser.parse_override(text)
         key = override.key_or_group
-        return (
+        is_plain = (
             override.type == OverrideType.CHANGE
             and key.split(".")[0] != "hydra"
-            and not self._is_group(key)
+            and "/" not in key
+            and not self.loader.get_group_options(key)
         )
-
-    def _is_group(self, key: str) -> bool:
-        return "/" in key or bool(self.loader.get_group_options(key))
+        return override if is_plain else None
