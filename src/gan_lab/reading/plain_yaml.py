@@ -54,6 +54,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Part of PyYAML's interface."""
+        # YAML lets the last of two keys win, which no reader of the file would guess
         made = super().construct_mapping(node, deep)
         if len(made) != len(node.value) or not all(isinstance(key, str) for key in made):
             raise yaml.MarkedYAMLError(problem="it has a key twice, or one that is no name")
@@ -61,6 +62,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """Part of PyYAML's interface."""
+        # Python refuses to print a number of thousands of digits
         value: int = super().construct_yaml_int(node)
         if abs(value) >= _LARGEST:
             raise yaml.MarkedYAMLError(problem="it has a number that is too large")
