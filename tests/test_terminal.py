@@ -59,7 +59,7 @@ def test_a_cell_of_a_sweep_is_text_whatever_its_name_and_reason(name, monkeypatc
     monkeypatch.setattr(sys, "stdout", file := io.StringIO())
     name = name.replace("/", "")
     cells = [
-        sweeps.Cell(Path("sweep") / run, (f"run_dir={name}",), "failed", name)
+        sweeps.SweepCell(Path("sweep") / run, (f"run_dir={name}",), "failed", name)
         for run in (name, "other")
     ]
     terminal.console().print(status_table(name, cells))

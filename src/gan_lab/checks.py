@@ -29,7 +29,17 @@ def number(
     at_most: float = math.inf,
     below: float = math.inf,
 ) -> float:
-    """A finite number within bounds, which True is not."""
+    """A finite number within bounds, which True is not.
+
+    Args:
+        name: the argument's.
+        value: what was given.
+        at_least: included, as `at_most` is.
+        above: not included, as `below` is not.
+
+    Raises:
+        UserError: names the bounds that there are.
+    """
     is_number = (
         isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     )
@@ -38,6 +48,8 @@ def number(
         words = " and ".join(
             f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)
         )
+
+        # the usual case, in plainer words
         if math.isfinite(at_least) and math.isfinite(at_most):
             words = f"between {at_least:g} and {at_most:g}"
         raise UserError(f"{name}={value}: use a number {words}".rstrip())

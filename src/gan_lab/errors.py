@@ -14,22 +14,21 @@ class Interrupted(KeyboardInterrupt):
 
 
 class UserError(ValueError):
-    """The user's input cannot be used. The message is one line: what is wrong and what to type
-    instead.
+    """The user's input cannot be used. The message is one line: what is
+    wrong and what to type instead.
 
     The command line prints it without a traceback; library users see an ordinary ValueError.
     """
 
     def __init__(self, message: str) -> None:
-        line = " ".join(
-            message.splitlines()
-        )  # a value that it names may have several lines, or be very long
+        # a value that it names may have several lines, or be very long
+        line = " ".join(message.splitlines())
         super().__init__(line if len(line) <= 4000 else f"{line[:3000]} … {line[-900:]}")
 
 
 class DamagedFile(UserError):
-    """A file is not what its name says: whoever reads many may go on without it, once that is
-    said."""
+    """A file is not what its name says: whoever reads many may go
+    on without it, once that is said."""
 
 
 class Diverged(RuntimeError):

@@ -1,5 +1,5 @@
-"""Files: reading those that other people made, and writing so that a reader never sees half of one.
-Torch-free."""
+"""Files: reading those that other people made, and writing so that a reader
+never sees half of one. Torch-free."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from gan_lab.errors import UserError
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # of `atomic_path`
 JSON_BYTES = 8 * 2**20  # more than any record; its values take at most some 30 times as much memory
-_NAME_BYTES = (
-    160  # of the 255 that file systems take; a suffix and the name of a temporary file come to it
-)
+_NAME_BYTES = 160  # of 255 that file systems take; a suffix and `atomic_path` add to it
 
 
 def safe_name(said: object) -> str:
@@ -41,8 +39,8 @@ def safe_name(said: object) -> str:
 
 @contextmanager
 def open_regular(path: Path, at_most: int | None = None) -> Iterator[BufferedReader]:
-    """Open a file that somebody else may have made, without waiting at a pipe or reading a device
-    that never ends.
+    """Open a file that somebody else may have made, without waiting at a pipe or
+    reading a device that never ends.
 
     Args:
         path: links are followed.
@@ -58,9 +56,8 @@ def open_regular(path: Path, at_most: int | None = None) -> Iterator[BufferedRea
             raise UserError(f"{path} is no regular file: remove it, or name another")
         if at_most is not None and state.st_size > at_most:
             raise UserError(
-                f"{path} has {state.st_size:,} bytes, and at most {at_most:,} are read: it is "
-                "damaged, or not what "
-                "its name says; restore it"
+                f"{path} has {state.st_size:,} bytes, and at most {at_most:,} are read: "
+                "it is damaged, or not what its name says; restore it"
             )
         yield file
 
@@ -68,8 +65,14 @@ def open_regular(path: Path, at_most: int | None = None) -> Iterator[BufferedRea
 def read_json(path: Path, at_most: int = JSON_BYTES) -> Any:
     """The value of a JSON file that somebody else may have made.
 
-    Raises ValueError (UserError among them) where it is too large, no regular file, no JSON or
-    nested too deeply, and OSError where it cannot be read.
+    Args:
+        path: links are followed.
+        at_most: the largest size in bytes.
+
+    Raises:
+        ValueError: (UserError among them) where it is too large, no regular
+            file, no JSON or nested too deeply.
+        OSError: where it cannot be read.
     """
     with open_regular(path, at_most) as file:
         return parse_json(file.read())
@@ -83,22 +86,23 @@ def parse_json(content: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-_WITH_LINKS = (
-    "wandb"  # in which W&B keeps links of its own, and writes only into folders that it makes
-)
+# in which W&B keeps links of its own, and writes only into folders that it makes
+_WITH_LINKS = "wandb"
 
 
 def refuse_links(run_dir: Path) -> None:
-    """Refuse a link in a run directory, at any depth: what is written or deleted there would be of
-    somebody else.
+    """Refuse a link in a run directory, at any depth: what is written or deleted
+    there would be of somebody else.
 
-    The run directory itself may be reached through links; what W&B keeps in its folder is not
-    looked at.
+    The run directory itself may be reached through links; what W&B keeps
+    in its folder is not looked at.
 
     Raises:
         UserError: names the link, or a folder that cannot be read.
     """
+    # strings and scandir, not rglob: status.py looks at the runs of a whole sweep every two seconds
     folders = [str(run_dir)] if run_dir.is_dir() else []
+    passed_over = str(run_dir / _WITH_LINKS)
     while folders:
         folder = folders.pop()
         try:
@@ -106,13 +110,10 @@ def refuse_links(run_dir: Path) -> None:
                 for entry in entries:
                     if entry.is_symlink():
                         raise UserError(
-                            f"{entry.path} is a link, and a run directory holds none: remove it, "
-                            "or put a copy of "
-                            "what it leads to in its place"
+                            f"{entry.path} is a link, and a run directory holds none: "
+                            "remove it, or put a copy of what it leads to in its place"
                         )
-                    if entry.is_dir(follow_symlinks=False) and entry.path != str(
-                        run_dir / _WITH_LINKS
-                    ):
+                    if entry.is_dir(follow_symlinks=False) and entry.path != passed_over:
                         folders.append(entry.path)
         except OSError as error:
             raise UserError(
@@ -122,12 +123,13 @@ def refuse_links(run_dir: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed to disk and takes the name
-    `path`.
+    """Yield a temporary path beside `path`; on success it is flushed to
+    disk and takes the name `path`.
 
     After a kill or an error the old file, or none, stands at `path`. Two writers may race: the last
     one wins whole. What a kill leaves of the temporary one is for `clear_abandoned`.
     """
+    # beside it: a rename is atomic only within a file system
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -136,9 +138,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
             _flush(temporary)
             os.replace(temporary, path)
             _flush(path.parent)
+
+    # whoever is told should know the file, not what it was called for a moment
     except OSError as error:
         if error.errno is not None and error.filename in (None, str(temporary)):
-            error.filename = str(path)  # whoever is told should know the file
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -157,8 +161,8 @@ def clear_abandoned(folder: Path) -> None:
 
 @contextmanager
 def asked_path(field: str, path: Path) -> Iterator[Path]:
-    """`atomic_path` of a path that the user named with `field`: UserError where nothing can be
-    written there."""
+    """`atomic_path` of a path that the user named with `field`: UserError
+    where nothing can be written there."""
     try:
         with atomic_path(path) as temporary:
             yield temporary
@@ -212,12 +216,11 @@ def _open_at_once(path: str, flags: int) -> int:
 
 @contextmanager
 def _shared(folder: Path) -> Iterator[None]:
-    """`clear_abandoned` leaves the folder alone meanwhile. The system drops the lock of a process
-    that was killed."""
+    """`clear_abandoned` leaves the folder alone meanwhile. The system drops the
+    lock of a process that was killed."""
     with _opened(folder) as descriptor:
-        with suppress(
-            OSError
-        ):  # a file system without locks: `clear_abandoned` gets none there, either
+        # a file system without locks: `clear_abandoned` gets none there, either
+        with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
 

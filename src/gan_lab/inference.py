@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 def undisturbed(*modules: nn.Module) -> Iterator[None]:
     """Inside: eval mode, no gradients, no autocast, no TF32. Afterwards everything is as it was,
     random states too."""
+    # `eval()` and `train()` would set every part alike, and some may have been frozen before
     training = [(part, part.training) for module in modules for part in module.modules()]
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+
+    # fork_rng gives the states back, whatever is drawn inside
     try:
         with (
             torch.random.fork_rng(devices),
@@ -37,21 +40,24 @@ def undisturbed(*modules: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """fp32 products in fp32, whichever of torch's two sets of names the caller's setting was made
-    with."""
+    """fp32 products in fp32, whichever of torch's two sets of names the
+    caller's setting was made with."""
+    # since torch 2.9 each operator has a precision; before there were two switches for all
     cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
     places: tuple[Any, ...] = (
         *(cuda.matmul, cudnn.conv, cudnn.rnn),  # type: ignore[attr-defined]
         *(mkldnn.matmul, mkldnn.conv, mkldnn.rnn),  # type: ignore[attr-defined]
     )
     before = [place.fp32_precision for place in places]
+
+    # torch refuses to say the old ones when only the new names were used
     matmul = cudnn_tf32 = None
-    with contextlib.suppress(
-        RuntimeError
-    ):  # torch refuses to say when only the new names were used
+    with contextlib.suppress(RuntimeError):
         matmul = torch.get_float32_matmul_precision()
     with contextlib.suppress(RuntimeError):
         cudnn_tf32 = cudnn.allow_tf32
+
+    # both, whichever an operator looks at; the new ones last, because the old ones set them too
     try:
         torch.set_float32_matmul_precision("highest")
         cudnn.allow_tf32 = False

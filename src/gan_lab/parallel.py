@@ -1,5 +1,5 @@
-"""One training step on several processes of torch.distributed, each with an equal share of every
-batch.
+"""One training step on several processes of torch.distributed, each
+with an equal share of every batch.
 
 A process's loss is a mean over its share, and `average_gradients` makes their mean the gradient of
 all: right as it stands for means over samples. What is not one (a maximum, a function of a mean,
@@ -69,8 +69,8 @@ def lost_another(error: BaseException) -> bool:
 
 
 class _Total(torch.autograd.Function):
-    """y = Σ_p x_p in every process, so dL/dx_p = Σ_q dL_q/dy, where L is the sum of all processes'
-    losses."""
+    """y = Σ_p x_p in every process, so dL/dx_p = Σ_q dL_q/dy, where L is
+    the sum of all processes' losses."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -85,10 +85,15 @@ class _Total(torch.autograd.Function):
 
 @torch.no_grad()
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its mean over processes, in one message. All must have the same
-    parameters with one."""
+    """Replace every gradient by its mean over processes, in one message.
+
+    Args:
+        parameters: of a network. The same ones must have a gradient in every process.
+    """
     if world_size() == 1:
         return
+
+    # one message for all of them: a step of small networks is spent waiting for messages
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
     dist.all_reduce(flat)

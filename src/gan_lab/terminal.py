@@ -1,5 +1,5 @@
-"""What a person reads: text as it is, on any terminal, and commands that work when they are pasted.
-Torch-free."""
+"""What a person reads: text as it is, on any terminal, and commands that work
+when they are pasted. Torch-free."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _WORDS = {"true", "false", "null", "nan", "inf"}  # values of their own in Hydra
 
 
 def visible(text: str) -> str:
-    """`text` with control characters as Python writes them: an escape sequence in a name is read,
-    not obeyed."""
+    """`text` with control characters as Python writes them: an escape
+    sequence in a name is read, not obeyed."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
@@ -37,8 +37,8 @@ def brief(text: str, length: int) -> str:
 
 
 def console(*, quiet: bool = False, stderr: bool = False) -> Console:
-    """Where programs write. No text is markup, and what cannot be written is left out: output never
-    ends a run."""
+    """Where programs write. No text is markup, and what cannot be written is
+    left out: output never ends a run."""
     accept_any_text()
     return _PlainConsole(quiet=quiet, stderr=stderr, markup=False, highlight=False, emoji=False)
 
@@ -54,13 +54,13 @@ def tell(text: str, *, error: bool = False) -> None:
 
 
 def prepare() -> None:
-    """What a program does first, so that the same holds for what Hydra prints and for every line of
-    a log."""
+    """What a program does first, so that the same holds for what Hydra
+    prints and for every line of a log."""
     accept_any_text()
     logging.setLogRecordFactory(_VisibleRecord)
-    logging.raiseExceptions = (
-        False  # a handler whose stream has gone would write a traceback for every line
-    )
+
+    # a handler whose stream has gone would write a traceback for every line
+    logging.raiseExceptions = False
 
 
 def accept_any_text() -> None:
@@ -71,8 +71,8 @@ def accept_any_text() -> None:
 
 
 def quoted(value: object) -> str:
-    """A value as Hydra's command line takes it; a text or path is in quotes unless it is plainly a
-    name or a path."""
+    """A value as Hydra's command line takes it; a text or path is in quotes unless
+    it is plainly a name or a path."""
     if isinstance(value, list):
         return f"[{','.join(map(quoted, value))}]"
     if isinstance(value, dict):
@@ -82,12 +82,10 @@ def quoted(value: object) -> str:
     text = str(value)
     if re.fullmatch(r"(\.{0,2}/|[A-Za-z_])[A-Za-z0-9_./-]*", text) and text.lower() not in _WORDS:
         return text
+
     # a backslash stands for itself but before a quote; the shell's quotes are the single ones
-    return (
-        '"'
-        + re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text)
-        + '"'
-    )
+    escaped = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text)
+    return f'"{escaped}"'
 
 
 def pasted(field: str, value: object) -> str:
@@ -98,17 +96,16 @@ def pasted(field: str, value: object) -> str:
 
 def progress(where: Console) -> Progress:
     """A bar that goes when its work is done; nothing where there is no terminal."""
-    what, percent = (
-        TextColumn("{task.description}", markup=False),
-        TextColumn("{task.percentage:.0f}%"),
+    columns = (
+        *(TextColumn("{task.description}", markup=False), BarColumn(bar_width=20)),
+        *(TextColumn("{task.percentage:.0f}%"), TimeRemainingColumn()),
     )
-    columns = what, BarColumn(bar_width=20), percent, TimeRemainingColumn()
     return Progress(*columns, console=where, transient=True, disable=not where.is_terminal)
 
 
 class _PlainConsole(Console):
-    """Every text is shown as it is; a terminal that has gone, or a full disk behind it, is passed
-    over."""
+    """Every text is shown as it is; a terminal that has gone, or a full
+    disk behind it, is passed over."""
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
         """Lines of text are not broken; tables are as wide as the terminal."""
@@ -147,8 +144,8 @@ class _VisibleRecord(logging.LogRecord):
 
 
 def _write_nowhere(stream: TextIO) -> None:
-    """Send a stream that cannot be written to nowhere: Python would fail at its end over what it
-    could not flush."""
+    """Send a stream that cannot be written to nowhere: Python would fail at its
+    end over what it could not flush."""
     with suppress(OSError, ValueError):  # it has no descriptor
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -13,11 +13,12 @@ UNLABELLED = -1  # the label of a real sample whose class is not known
 class DataSpec:
     """What networks need to know of a data set.
 
-    name: as scores and records call it ("digits", "cifar10-jpeg").
-    kind: "images" (uint8, shape (C, H, W)) or "points" (float32, shape (D,)).
-    shape: the shape of one sample.
-    num_classes: K >= 1; 1 when the data has no labels.
-    class_names: K names, in the order of the label values.
+    Args:
+        name: as scores and records call it ("digits", "cifar10-jpeg").
+        kind: "images" (uint8, shape (C, H, W)) or "points" (float32, shape (D,)).
+        shape: the shape of one sample.
+        num_classes: K >= 1; 1 when the data has no labels.
+        class_names: K names, in the order of the label values.
     """
 
     name: str

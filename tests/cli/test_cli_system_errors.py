@@ -14,6 +14,7 @@ from gan_runs import CHANNELS, SMALL, command, record
 from gan_lab import sweeps
 from gan_lab.commands import entry
 from gan_lab.errors import UserError
+from gan_lab.records import folder
 from registry import CONF
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2")
@@ -84,7 +85,7 @@ def test_what_is_in_the_way_of_a_folder_is_named(tmp_path):
         with pytest.raises(UserError, match=words):
             sweeps.check_place(tmp_path / name)
     sweeps.check_own_files(tmp_path)
-    (tmp_path / sweeps.CELLS).write_text("in the way")
+    (tmp_path / folder.PLANS).write_text("in the way")
     with pytest.raises(UserError, match="is a file"):
         sweeps.check_own_files(tmp_path)
 

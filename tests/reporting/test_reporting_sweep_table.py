@@ -35,7 +35,7 @@ from gan_lab.reporting.axes import label
 from gan_lab.reporting.outcomes import OUTCOMES
 from gan_lab.reporting.scores import higher_is_better, whole_name
 from gan_lab.scoring.protocol import SCORES
-from gan_lab.sweeps import note_cells, note_failed
+from gan_lab.sweeps import keep_failure, write_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = {
@@ -311,13 +311,13 @@ def test_a_score_that_is_not_finite_has_no_interval_and_does_not_win():
 
 def test_cells_of_a_sweep_that_left_no_record_or_have_not_begun_are_counted(tmp_path):
     run_dirs(tmp_path, *(record("exp", 1, seed) for seed in (0, 1)))
-    note_failed(
+    keep_failure(
         tmp_path / "refused",
         ["loss=hinge", "penalty.weight=1.0", "seed=0"],
         "loss and labels do not fit",
     )
-    note_failed(tmp_path / "unknown", ["loss=hinge", "seed=1"], "no room")
-    note_cells(tmp_path, {"waits": ["loss=hinge", "penalty.weight=1", "seed=1"]})
+    keep_failure(tmp_path / "unknown", ["loss=hinge", "seed=1"], "no room")
+    write_plan(tmp_path, {"waits": ["loss=hinge", "penalty.weight=1", "seed=1"]})
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/record.json").write_text("{")
     told = []
@@ -335,8 +335,8 @@ def test_cells_of_a_sweep_that_left_no_record_or_have_not_begun_are_counted(tmp_
 
 def test_select_leaves_out_a_run_without_a_config_only_where_it_says_so(tmp_path):
     run_dirs(tmp_path, *(record("exp", weight, 0) for weight in (0.1, 1)))
-    note_failed(tmp_path / "a", ["loss=hinge", "penalty.weight=1", "seed=0"], "no")
-    note_failed(tmp_path / "b", ["loss=hinge", "seed=0"], "no")
+    keep_failure(tmp_path / "a", ["loss=hinge", "penalty.weight=1", "seed=0"], "no")
+    keep_failure(tmp_path / "b", ["loss=hinge", "seed=0"], "no")
     found = read_runs([tmp_path], {"penalty.weight": 0.1})
     assert sorted(run.record["run_id"] for run in found.runs) == ["b", "expmaxgp0.1s0"]
 
@@ -356,9 +356,9 @@ def test_allow_leaves_in_what_could_be_published_alone(status, tmp_path):
     run_dirs(tmp_path, record())
     assert len(read_runs([tmp_path], allow=()).runs) == 1
     if status == "failed":
-        note_failed(tmp_path / "refused", ["loss=hinge", "seed=0"], "no room")
+        keep_failure(tmp_path / "refused", ["loss=hinge", "seed=0"], "no room")
     else:
-        note_cells(tmp_path, {"refused": ["loss=hinge", "seed=0"]})
+        write_plan(tmp_path, {"refused": ["loss=hinge", "seed=0"]})
     with pytest.raises(
         UserError, match=rf"refused: unfinished: it is {status}.*allow=\[unfinished\]"
     ):

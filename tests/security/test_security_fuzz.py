@@ -77,7 +77,7 @@ def test_records(files, run_dir, tmp_path):
         cells = sweeps.read_cells(tmp_path / "sweep")
         assert [cell.run_dir.name for cell in cells] == ["0", "1"]
         assert cells[1].state == "finished"
-        sweeps.ending(tmp_path / "sweep", cells)
+        sweeps.closing_report(tmp_path / "sweep", cells)
         Console(file=io.StringIO()).print(status_table("sweep", cells))
         out = tmp_path / "records"
         shutil.rmtree(out, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import hydra
 import pytest
@@ -14,11 +15,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import setup_globals
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import build, config, sweeps
-from gan_lab.sweeps import job, table
+from gan_lab.sweeps import composing, table
 from registry import CONF
 
 
@@ -65,31 +66,43 @@ SWEEPS = [
 ]
 
 
+def fields_of(composed: DictConfig) -> dict[str, Any]:
+    """A cell's config without Hydra's own, as it stands before it is resolved."""
+    fields = OmegaConf.to_container(composed, resolve=False)
+    assert isinstance(fields, dict)
+    return {str(name): value for name, value in fields.items() if name != "hydra"}
+
+
 @pytest.mark.parametrize(
     ("overrides", "asked"), SWEEPS, ids=[f"{' '.join(one)[:30]} {len(two)}" for one, two in SWEEPS]
 )
 def test_cells_go_where_composing_each_puts_them(overrides, asked):
     with sweep(*overrides) as (loader, whole):
-        places = job.Places(loader, whole)
+        configs = composing.CellConfigs(loader, whole)
         for number, each in enumerate(asked):
-            expected = job.place(job.compose_cell(loader, whole, each, number))
-            assert places.of(each, number) == expected
+            composed = configs.compose(each, number)
+            expected = composing.compose_cell(loader, whole, each, number)
+            assert composing.resolve_folder(composed) == composing.resolve_folder(expected)
+            assert fields_of(composed) == fields_of(expected)
 
 
 def test_a_sweep_of_seeds_composes_once(monkeypatch):
     made = []
-    whole_compose = job.compose_cell
+    whole_compose = composing.compose_cell
 
     def counted(*arguments):
         made.append(arguments)
         return whole_compose(*arguments)
 
-    monkeypatch.setattr(job, "compose_cell", counted)
+    monkeypatch.setattr(composing, "compose_cell", counted)
     with sweep("n_critic=1") as (loader, whole):
-        places = job.Places(loader, whole)
-        found = {places.of([f"seed={seed}", "loss=exp"], seed)[1] for seed in range(40)}
+        planned = composing.plan_sweep(
+            loader, whole, [[f"seed={seed}", "loss=exp"] for seed in range(40)]
+        )
     assert len(made) == 1
-    assert found == {str(number) for number in range(40)}
+    assert [cell.name for cell in planned.cells] == [str(number) for number in range(40)]
+    assert planned.cells[7].overrides == ("seed=7", "loss=exp")
+    assert planned.cells[7].run_dir == planned.directory / "7"
 
 
 @pytest.mark.parametrize("override", ["n_critic=abc", "nothing=1"])
@@ -98,7 +111,7 @@ def test_what_cannot_be_composed_is_found_before_the_first_cell(override):
         sweep() as (loader, whole),
         pytest.raises((OmegaConfBaseException, hydra.errors.HydraException)),
     ):
-        job.Places(loader, whole).of([override, "seed=1"], 0)
+        composing.plan_sweep(loader, whole, [["seed=0"], [override, "seed=1"]])
 
 
 def test_a_table_of_many_cells_looks_at_each_a_fixed_number_of_times(tmp_path):
@@ -111,19 +124,19 @@ def test_a_table_of_many_cells_looks_at_each_a_fixed_number_of_times(tmp_path):
             return super().__iter__()
 
     found = [
-        sweeps.Cell(tmp_path / str(n), Overrides(("loss=exp", f"seed={n}")), "waiting")
+        sweeps.SweepCell(tmp_path / str(n), Overrides(("loss=exp", f"seed={n}")), "waiting")
         for n in range(300)
     ]
     shown = table.status_table("sweep", found)
     assert [str(cell) for cell in shown.columns[1].cells][:2] == ["seed=0", "seed=1"]
     assert len(looked) <= 3 * len(found)
     looked.clear()
-    sweeps.ending(tmp_path, found)
+    sweeps.closing_report(tmp_path, found)
     assert len(looked) <= 3 * len(found)
 
 
 def test_names_of_cells_are_text_in_the_table(tmp_path):
-    cell = sweeps.Cell(tmp_path / "\x1b[2J", ("seed=0",), "failed", reason="[red]\x1b[31m")
+    cell = sweeps.SweepCell(tmp_path / "\x1b[2J", ("seed=0",), "failed", reason="[red]\x1b[31m")
     shown = table.status_table("sweep", [cell])
     assert all("\x1b" not in str(text) for column in shown.columns for text in column.cells)
 

@@ -89,7 +89,7 @@ def test_silence_is_told_by_the_pace_of_the_run(took, age, state, tmp_path):
 def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
     made_up(tmp_path / "10", "finished", generator_steps=1000, seconds=50.0, scores=SCORES)
     made_up(tmp_path / "2", "failed", reason="no such file")
-    sweeps.note_cells(tmp_path, {str(n): [f"seed={n}", "loss=exp"] for n in (1, 2, 10)})
+    sweeps.write_plan(tmp_path, {str(n): [f"seed={n}", "loss=exp"] for n in (1, 2, 10)})
     cells = sweeps.read_cells(tmp_path, NOW)
     assert [(cell.run_dir.name, cell.state) for cell in cells] == [
         ("1", "waiting"),
@@ -97,12 +97,14 @@ def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
         ("10", "finished"),
     ]
     assert (
-        sweeps.telling(cells[0].overrides, sweeps.shared(cell.overrides for cell in cells))
+        sweeps.distinguishing_overrides(
+            cells[0].overrides, sweeps.shared(cell.overrides for cell in cells)
+        )
         == "seed=1"
     )
     assert cells[2].score == "fid_x 3.142"
     assert sweeps.summary(cells) == "3 cells: 1 finished, 1 waiting, 1 failed"
-    ending = sweeps.ending(tmp_path, cells)
+    ending = sweeps.closing_report(tmp_path, cells)
     assert "failed" in ending[2]
     assert ending[2].endswith("seed=2: no such file")
     assert "existing_run=resume" in ending[-1]
@@ -111,14 +113,14 @@ def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
 def test_nothing_is_advised_where_nothing_is_missing(tmp_path):
     made_up(tmp_path / "0", "finished")
     made_up(tmp_path / "1", "diverged", reason="not finite")
-    assert len(sweeps.ending(tmp_path, sweeps.read_cells(tmp_path, NOW))) == 2
+    assert len(sweeps.closing_report(tmp_path, sweeps.read_cells(tmp_path, NOW))) == 2
 
 
 def test_a_lost_cell_is_noted_once_and_an_ended_one_stays_as_it_is(tmp_path):
     made_up(tmp_path / "0", "running")
     made_up(tmp_path / "1", "finished")
     for name in "012":
-        sweeps.note_failed(tmp_path / name, ["seed=7"], "killed", "interrupted")
+        sweeps.keep_failure(tmp_path / name, ["seed=7"], "killed", "interrupted")
     found = [records.read(tmp_path / name).content for name in "012"]
     assert [(content["status"], content["reason"]) for content in found] == [
         ("interrupted", "killed"), ("finished", None), ("interrupted", "killed"),
@@ -132,7 +134,7 @@ def test_a_damaged_record_is_a_failed_cell(tmp_path):
     (cell,) = sweeps.read_cells(tmp_path, NOW)
     assert cell.state == "failed"
     assert "cannot be read" in cell.reason
-    sweeps.note_failed(tmp_path / "0", [], "killed")
+    sweeps.keep_failure(tmp_path / "0", [], "killed")
     assert sweeps.read_cells(tmp_path, NOW) == [cell]
 
 
@@ -156,7 +158,7 @@ def test_an_odd_record_is_that_one_cell_and_the_rest_of_the_sweep_stands(odd, st
 ])  # fmt: skip
 def test_an_odd_list_of_cells_is_said_by_name_and_the_rest_of_the_sweep_stands(text, tmp_path):
     made_up(tmp_path / "0", "finished")
-    sweeps.note_cells(tmp_path, {"1": ["seed=1"]})
+    sweeps.write_plan(tmp_path, {"1": ["seed=1"]})
     (tmp_path / ".cells/1.json").write_text(text)
     first, second, odd = sweeps.read_cells(tmp_path, NOW)
     assert [cell.state for cell in (first, second, odd)] == ["finished", "waiting", "failed"]
@@ -195,14 +197,14 @@ def test_the_time_left_of_a_sweep(tmp_path):
     for name in "01":
         made_up(tmp_path / name, "running", logged=250)
     made_up(tmp_path / "2", "finished", seconds=400.0)
-    sweeps.note_cells(tmp_path, {name: [] for name in "01234"})
+    sweeps.write_plan(tmp_path, {name: [] for name in "01234"})
     assert total(sweeps.read_cells(tmp_path, NOW)).endswith("about 11 min left")
 
 
 def test_every_state_has_a_colour_and_a_row(tmp_path):
     assert set(COLOURS) == set(sweeps.STATES)
     cells = [
-        sweeps.Cell(tmp_path / f"c{state}", (), state, reason=f"why {state} [x]")
+        sweeps.SweepCell(tmp_path / f"c{state}", (), state, reason=f"why {state} [x]")
         for state in sweeps.STATES
     ]
     console = Console(width=160, record=True, file=io.StringIO())

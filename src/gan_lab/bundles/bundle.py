@@ -158,19 +158,13 @@ def _to_go_on(run_dir: Path) -> Iterator[str]:
     if (run_dir / folder.METRICS).exists():
         yield folder.METRICS
     for name in _newest_checkpoint(run_dir):
-        yield f"checkpoints/{name}"
+        yield f"{folder.CHECKPOINTS}/{name}"
 
 
 def _newest_checkpoint(run_dir: Path) -> list[str]:
     """Its file and the checksum's; none where there is none."""
-    checkpoints = (run_dir / folder.CHECKPOINTS).glob("step_*.ckpt")
-    newest = max(checkpoints, key=_step, default=None)
-    return [newest.name, f"{newest.name}.sha256"] if newest else []
-
-
-def _step(path: Path) -> int:
-    """The generator step of step_<N>.ckpt or step_<N>.png."""
-    return int(path.stem.split("_")[1])
+    checkpoints = folder.checkpoint_paths(run_dir)
+    return [checkpoints[-1].name, checkpoints[-1].name + ".sha256"] if checkpoints else []
 
 
 def _root() -> Path:
@@ -280,11 +274,11 @@ def pack_results(told: Path, runs: Path, cells: Iterable[Cell], out: Path) -> li
 
         # then the checkpoints of runs that go on, those of the latest run before all
         if status not in ENDED:
-            names = [f"checkpoints/{name}" for name in _newest_checkpoint(run_dir)]
+            names = [f"{folder.CHECKPOINTS}/{name}" for name in _newest_checkpoint(run_dir)]
             checkpoints = [*_members(run_dir, names), *checkpoints]
 
         # generators and grids last: people look at them, no run needs them
-        exported = ["generator.json", "generator.safetensors"]
+        exported = [folder.DESCRIPTION, folder.WEIGHTS]
         last += _members(run_dir, [*exported, *_last_grid(run_dir)])
     return _write_parts([*first, *checkpoints, *last], out)
 
@@ -298,8 +292,8 @@ def _members(run_dir: Path, names: Iterable[str]) -> list[tuple[Path, str]]:
 
 
 def _last_grid(run_dir: Path) -> list[str]:
-    newest = max((run_dir / folder.SAMPLES).glob("step_*.png"), key=_step, default=None)
-    return [f"samples/{newest.name}"] if newest else []
+    grids = folder.samples_paths(run_dir)
+    return [f"{folder.SAMPLES}/{grids[-1].name}"] if grids else []
 
 
 def _write_parts(members: Iterable[tuple[Path, str]], out: Path) -> list[str]:

@@ -12,8 +12,11 @@ from gan_lab.training.capture import CapturedIteration, obstacle
 
 
 class Capture(pl.Callback):
-    """Let a run on a CUDA device replay its iteration as a graph; `say` is told once why where it
-    cannot."""
+    """Let a run on a CUDA device replay its iteration as a graph.
+
+    Args:
+        say: is told once why where it cannot.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say

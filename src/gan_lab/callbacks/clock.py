@@ -10,9 +10,14 @@ import lightning.pytorch as pl
 
 
 class Seconds(pl.Callback):
-    """Training time over all parts of a run, from the first step on and without what is `paused`;
-    call it for the time so far. What comes before, as the start of other processes, is not
-    counted."""
+    """Training time over all parts of a run; call it for the time so far.
+
+    It is counted from the first step on and without what is `paused`. What comes before, as the
+    start of other processes, is not counted.
+
+    Args:
+        before: seconds of the earlier parts of a resumed run.
+    """
 
     def __init__(self, before: float) -> None:
         self.before = before

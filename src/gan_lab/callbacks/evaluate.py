@@ -19,6 +19,12 @@ class Evaluate(pl.Callback):
 
     The values, and the terms of IS and AM Score as "<score>.<term>", go into the record's `history`
     and, as `newest`, to the loggers through `ReadMetrics`. The time they take is not training time.
+
+    Args:
+        evaluator: makes the scores.
+        every: generator steps between two of them.
+        record: of the run.
+        seconds: its clock, which stands still meanwhile.
     """
 
     def __init__(
@@ -38,11 +44,15 @@ class Evaluate(pl.Callback):
         step = pl_module.generator_steps
         if step % self.every:
             return
+
+        # a score of a diverged generator would be a number nobody could use
         pl_module.check_finite()
         with self.seconds.paused():
             entries = self.evaluator.scores(pl_module, self.evaluator.protocol.in_training)
+
+        # a resumed run scores again what the killed one had scored after its last checkpoint
         history = self.record.content.get("history") or {}
-        for name in curves_of(entries):  # a resumed run scores again
+        for name in curves_of(entries):
             history[name] = [point for point in history.get(name, []) if point[0] < step]
         self.newest = step, add_to_history(self.record, step, entries)
 
@@ -65,8 +75,8 @@ def curves_of(entries: Mapping[str, Entry]) -> dict[str, float]:
 def add_to_history(
     record: RunRecord, step: int, entries: Mapping[str, Entry], *, keep_unknown: bool = True
 ) -> dict[str, float]:
-    """Put the scores of a generator step into a record's history, in place of those of the same
-    step.
+    """Put the scores of a generator step into a record's history, in
+    place of those of the same step.
 
     A curve is of one protocol: points of the same name by another extractor or protocol make way.
 
@@ -74,12 +84,13 @@ def add_to_history(
         record: of the run.
         step: the generator step.
         entries: its scores.
-        keep_unknown: whether points of an older gan_lab, which told no protocol, stay; none is told
-            of such a curve.
+        keep_unknown: whether points of an older gan_lab, which told no protocol,
+            stay; none is told of such a curve.
 
     Returns:
         `curves_of` the entries.
     """
+    # `history_about` says of each curve by which protocol it was made
     history = dict(record.content.get("history") or {})
     about = dict(record.content.get("history_about") or {})
     for name, entry in entries.items():

@@ -17,8 +17,8 @@ from gan_lab.training import GAN
 
 
 class StopOnSignal(pl.Callback):
-    """The first SIGINT or SIGTERM asks training to stop after the current generator step; another
-    one, at once.
+    """The first SIGINT or SIGTERM asks training to stop after the current
+    generator step; another one, at once.
 
     Within REPEATED_SECONDS a repetition counts as the same request: process managers and terminals
     often send it to the process and to its group. `received` is the first signal's number, or None.
@@ -35,9 +35,8 @@ class StopOnSignal(pl.Callback):
 
         Lightning puts the original ones back when fit ends.
         """
-        if (
-            threading.current_thread() is threading.main_thread()
-        ):  # Python allows handlers only there
+        # Python allows handlers only there
+        if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._receive)
 

@@ -16,12 +16,16 @@ def _no_scores(step: int) -> dict[str, float]:
 
 
 class ReadMetrics(pl.Callback):
-    """Every `log_every` generator steps, and after the last: look for divergence, hand the metrics
-    to the loggers.
+    """Every `log_every` generator steps, and after the last: look for divergence,
+    hand the metrics to the loggers.
 
     `last` holds the newest values: critic_loss, penalty, generator_loss, gradient_norm (k, the
     largest seen in the last critic step), learning_rate, critic_learning_rate. `scores_at(step)`
     gives scores to log beside them; a step that has some is always logged.
+
+    Args:
+        last: what a resumed run has read before its first step.
+        scores_at: generator step -> scores by name.
     """
 
     def __init__(
@@ -35,18 +39,23 @@ class ReadMetrics(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
-        """Raises Diverged."""
+        """Read the metrics where asked.
+
+        Raises:
+            Diverged: where one of them, or a parameter, is not finite.
+        """
         assert isinstance(pl_module, GAN)
         step = pl_module.generator_steps
         scores = self.scores_at(step)
         if not (scores or pl_module.settings.is_logged(step)):
             return
+
+        # one wait for the device, for all numbers together
         pl_module.check_finite()
         values = torch.stack([value.float() for value in pl_module.metrics.values()]).tolist()
         self.last = dict(zip(pl_module.metrics, values, strict=True))
-        for name, optimizer in zip(
-            ("learning_rate", "critic_learning_rate"), trainer.optimizers, strict=True
-        ):
+        names = ("learning_rate", "critic_learning_rate")
+        for name, optimizer in zip(names, trainer.optimizers, strict=True):
             self.last[name] = float(optimizer.param_groups[0]["lr"])
         for logger in trainer.loggers:
             logger.log_metrics(self.last | scores, step)

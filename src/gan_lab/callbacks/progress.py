@@ -18,11 +18,17 @@ _LINES = 10  # lines printed in all where there is no terminal
 
 
 class ProgressBar(pl.Callback):
-    """Generator step, critic loss, generator loss, k (largest gradient norm), real images/s and
-    time left.
+    """Generator step, critic loss, generator loss, k (largest gradient
+    norm), real images/s and time left.
 
-    On a terminal a live bar; elsewhere about ten lines. Numbers are those `ReadMetrics` has read
-    last.
+    On a terminal a live bar; elsewhere about ten lines. Numbers are those that `ReadMetrics` has
+    read last, so that showing them costs no wait for the device.
+
+    Args:
+        metrics: has the numbers.
+        images_per_step: real images in a generator step, over all devices.
+        max_generator_steps: where the bar ends.
+        console: where it is shown.
     """
 
     def __init__(
@@ -41,11 +47,8 @@ class ProgressBar(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin at the resumed step."""
         assert isinstance(pl_module, GAN)
-        self._first, self._began, self._printed = (
-            pl_module.generator_steps,
-            time.monotonic(),
-            pl_module.generator_steps,
-        )
+        self._began = time.monotonic()
+        self._first = self._printed = pl_module.generator_steps
         self._task = self._bar.add_task("", total=self.total, completed=self._first)
         if self.console.is_terminal:
             self._bar.start()
@@ -75,13 +78,15 @@ class ProgressBar(pl.Callback):
         self._bar.stop()
 
     def _text(self, step: int) -> str:
+        """The newest losses and k, speed and time left."""
+        # of this part of the run: a resumed one may be on another machine
         seconds_per_step = (time.monotonic() - self._began) / max(1, step - self._first)
         left = int(seconds_per_step * (self.total - step))
         eta = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+
+        # nan where the critic's batch norm or its loss leaves no norm to measure
         last = self.metrics.last
-        norm = last[
-            "gradient_norm"
-        ]  # nan where the critic's batch norm or its loss leaves none to measure
+        norm = last["gradient_norm"]
         k = "" if math.isnan(norm) else f"k {norm:.3g}  "
         return (
             f"critic {last['critic_loss']:.3g}  generator {last['generator_loss']:.3g}  "

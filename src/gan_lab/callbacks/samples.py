@@ -21,17 +21,22 @@ MOST_ROWS, COLUMNS = 20, 10  # of the samples by class
 
 
 class SampleGrid(pl.Callback):
-    """Write samples/step_<N>.png every `every` generator steps and at the end: 64 samples of fixed
-    noise.
+    """Write samples/step_<N>.png every `every` generator steps and at the
+    end: 64 samples of fixed noise.
 
-    Where samples have classes also samples/classes_<N>.png: a row for each class (the first 20),
-    drawn with the sample or, for dynamic labels, seen by the critic; white where the class did not
-    come up.
+    Where samples have classes also samples/classes_<N>.png: a row for each class (the
+    first 20), drawn with the sample or, for dynamic labels, seen by the critic; white
+    where the class did not come up.
+
+    Args:
+        run_dir: the run's directory.
+        every: generator steps between two grids.
+        spec: of the data.
+        real: some real samples, drawn behind generated points.
     """
 
     def __init__(self, run_dir: Path, every: int, spec: DataSpec, real: Tensor) -> None:
-        """real: some real samples, drawn behind generated points."""
-        self.folder = run_dir / folder.SAMPLES
+        self.run_dir = run_dir
         self.every = every
         self.spec = spec
         self.real = real
@@ -54,24 +59,26 @@ class SampleGrid(pl.Callback):
     @torch.no_grad()
     def draw(self, gan: GAN) -> None:
         """Sample and save."""
+        # the same noise each time, so that the pictures of a run can be compared
         count = COUNT if self.spec.kind == "images" else 1024
-        samples = (
-            gan.sample(count, generator_for(gan.settings.seed, "samples", device=gan.device))[0]
-            .float()
-            .cpu()
-        )
+        rng = generator_for(gan.settings.seed, "samples", device=gan.device)
+        samples = gan.sample(count, rng)[0].float().cpu()
+
+        # a reader of the folder never sees half a picture
         self.newest = self._path(gan)
         with atomic_path(self.newest) as path:
             if self.spec.kind == "images":
                 save_grid(samples, path)
             else:
                 save_scatter(samples, self.real, path)
+
+        # a row for each class, of noise of its own: the grid above is the same without classes
         if self.spec.kind == "images" and sampling.knows_classes(gan):
             rng = generator_for(gan.settings.seed, "samples by class", device=gan.device)
             classes = range(min(gan.targets.num_classes, MOST_ROWS))
             rows = sampling.by_class(gan, classes, COLUMNS, rng)
-            with atomic_path(self.folder / f"classes_{gan.generator_steps}.png") as path:
+            with atomic_path(folder.classes_path(self.run_dir, gan.generator_steps)) as path:
                 save_grid(filled_up(rows, COLUMNS), path, COLUMNS)
 
     def _path(self, gan: GAN) -> Path:
-        return self.folder / f"step_{gan.generator_steps}.png"
+        return folder.samples_path(self.run_dir, gan.generator_steps)

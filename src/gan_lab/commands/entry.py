@@ -30,13 +30,8 @@ from gan_lab.sweeps import callback
 # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
 _ONE_LINE = "GAN_LAB_ONE_LINE_ERRORS"
 _SHOWN = (
-    HydraException,
-    OmegaConfBaseException,
-    ValueError,
-    TypeError,
-    yaml.YAMLError,
-    OSError,
-    MemoryError,
+    *(HydraException, OmegaConfBaseException, yaml.YAMLError),
+    *(ValueError, TypeError, OSError, MemoryError),
 )
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -44,22 +39,34 @@ _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES,
 def run(main: Callable[[], None], schema: type | None = None) -> None:
     """Call a Hydra entry point; print errors of the user as one line and exit with 1.
 
-    schema: the dataclass of the entry point's fields, for advice on a misspelt one.
     Hydra's own handling is switched off (HYDRA_FULL_ERROR), because its advice on a misspelt key is
     to add it with `+`. Whoever sets HYDRA_FULL_ERROR=1 sees every traceback.
+
+    Args:
+        main: the entry point.
+        schema: the dataclass of its fields, for advice on a misspelt one.
     """
     terminal.prepare()
-    sys.argv[1:] = trust.take_typed(sys.argv[1:], groups(schema) if schema else ())
-    with _errors_shown_by_us() as wants_tracebacks:
+    with (
+        trust.typed_for_runs(sys.argv[1:], groups(schema) if schema else ()) as arguments,
+        callback.closing_reports(),
+        _errors_shown_by_us() as wants_tracebacks,
+    ):
+        # whatever ends a sweep, its report comes last
+        sys.argv[1:] = arguments
         try:
             main()
         except Interrupted as stop:
             sys.exit(stop.exit_code)
         except KeyboardInterrupt:
             sys.exit(130)
-        except BrokenPipeError:  # `--help | head`
+
+        # `--help | head`: Python would fail once more at its end, over what it could not flush
+        except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(128 + signal.SIGPIPE)
+
+        # these types may be the user's errors or a fault of the program; the latter has a traceback
         except _SHOWN as error:
             message = _message(error, schema)
             if wants_tracebacks or message is None:
@@ -70,20 +77,21 @@ def run(main: Callable[[], None], schema: type | None = None) -> None:
 
 @contextmanager
 def _errors_shown_by_us() -> Iterator[bool]:
-    """Inside, Hydra shows no error itself. Gives whether the user asked for tracebacks; a sweep
-    tells its end after."""
+    """Inside, Hydra shows no error itself. Gives whether the user asked for tracebacks."""
+    # the processes of a run inherit what this one sets, so a second name tells that it is ours
     setting = os.environ.get("HYDRA_FULL_ERROR")
     wants_tracebacks = setting == "1" and _ONE_LINE not in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"
     if not wants_tracebacks:
         os.environ[_ONE_LINE] = "1"
+
+    # another program may follow in this process
     try:
         yield wants_tracebacks
     finally:
         if not wants_tracebacks:
             del os.environ[_ONE_LINE], os.environ["HYDRA_FULL_ERROR"]
             os.environ |= {} if setting is None else {"HYDRA_FULL_ERROR": setting}
-        callback.tell_ending()
 
 
 def _message(error: Exception, schema: type | None) -> str | None:
@@ -105,13 +113,15 @@ def refusing(run_dir: Path | None = None) -> Iterator[None]:
 
 
 def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraException:
-    """Turn an error of the user that came before training into Hydra's, for `raise refuse(...) from
-    None`.
-
-    run_dir: where a run would have been, for an entry point that makes one.
+    """Turn an error of the user that came before training into Hydra's,
+    for `raise refuse(...) from None`.
 
     A single run leaves nothing behind. A job of a sweep says why at once: Hydra itself reports only
     the first that failed. Its record is left by SweepCallback.
+
+    Args:
+        error: of the user.
+        run_dir: where a run would have been, for an entry point that makes one.
     """
     hydra = HydraConfig.get()
     if run_dir is None:
@@ -127,25 +137,22 @@ def _of_the_system(error: OSError | MemoryError) -> str:
     """What the file system, or the machine, has refused."""
     if isinstance(error, MemoryError):
         return "there is not enough memory: set smaller batches, or fewer samples at once"
+
+    # a full disk is the usual case, and what was trained until then is not lost
     reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
     if error.errno in _NO_PLACE:
-        where = (
-            f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+        return (
+            f"{error.filename or 'a file'} cannot be written ({reason}): make room or choose "
+            "another folder; a run that had begun goes on with resume=RUN_DIR"
         )
-        advice = (
-            "make room or choose another folder; a run that had begun goes on with resume=RUN_DIR"
-        )
-        return f"{where} ({reason}): {advice}"
-    return (
-        f"{error.filename} cannot be used ({reason}): name another file or folder"
-        if error.filename
-        else reason
-    )
+    if error.filename:
+        return f"{error.filename} cannot be used ({reason}): name another file or folder"
+    return reason
 
 
 def _of_composing(error: Exception) -> bool:
-    """Whether Hydra raised it while it composed: it has errors of Python's own for what it did not
-    foresee."""
+    """Whether Hydra raised it while it composed: it has errors of Python's
+    own for what it did not foresee."""
     frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
     return frames[-1].partition(".")[0] in ("hydra", "omegaconf", "yaml") and not any(
         name.startswith("gan_lab.") and name != __name__ for name in frames
@@ -153,8 +160,9 @@ def _of_composing(error: Exception) -> bool:
 
 
 def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
-    """What is wrong with `penalty=null` or `penalty=1`, or else in a file that was named, as Hydra
-    says it."""
+    """What is wrong with `penalty=null` or `penalty=1`, or else in a file
+    that was named, as Hydra says it."""
+    # a group that was given a value instead of an option
     typed = [text for text in arguments if "=" in text and not text.startswith("-")]
     for override in OverridesParser.create().parse_overrides(typed):
         values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
@@ -167,6 +175,8 @@ def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
         ):
             named = suggestion("", options) if options else ""
             return f"{override.input_line}: choose an option by its name{named}"
+
+    # else it is most likely in a file
     files = [text for text in typed if text.lstrip("+").startswith("experiment=")]
     about = " ".join(files or typed)
     return f"{about}: {' '.join(str(error).split())}; a group takes an option's name, as penalty=gp"
@@ -182,20 +192,24 @@ def _options(group: str) -> list[str]:
 
 
 def _one_line(error: Exception, schema: type | None) -> str:
+    """An error of Hydra or OmegaConf, which have several lines, in the words of this program."""
+    # an option that there is not: Hydra lists the folders that it searched
     message = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if options := error.options or _options(group):
             return f"{group}={choice}: there is no such option{suggestion(choice, options)}"
+
+    # null for a field that needs a value
     if "is not Optional" in f"{message}{error.__cause__}" and (
         match := re.search(r"override (([\w.]+)=\S*)", message)
     ):
-        others = (
-            f", or choose an option of optimizer@{match[2]}"
-            if match[2] == "optimizer_critic"
-            else ""
-        )
+        others = ""
+        if match[2] == "optimizer_critic":
+            others = f", or choose an option of optimizer@{match[2]}"
         return f"{match[1]}: it needs a value: omit it for the default{others}"
+
+    # a misspelt field: Hydra would advise to add it with `+`
     if match := re.search(
         r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message
     ):
@@ -206,8 +220,8 @@ def _one_line(error: Exception, schema: type | None) -> str:
             else "; --help lists them"
         )
         return f"{key}: there is no such field{known}"
-    message += (
-        f"\n{error.__cause__ or ''}"  # Hydra says which override, OmegaConf what is wrong with it
-    )
+
+    # everything else: Hydra says which override, OmegaConf what is wrong with it
+    message += f"\n{error.__cause__ or ''}"
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return "; ".join(line for line in lines if not line.startswith(("full_key:", "object_type=")))

@@ -45,7 +45,15 @@ ORDER_SEED = 0  # in which given images are dealt to splits and chunks
 
 
 def evaluate(config: DictConfig) -> None:
-    """Do what `scripts/evaluate.py` was asked to. Raises UserError."""
+    """Do what `scripts/evaluate.py` was asked to.
+
+    Args:
+        config: its fields.
+
+    Raises:
+        UserError: for a field that cannot be used, and for what cannot be scored.
+    """
+    # a task is named by the field that it needs
     tasks = {
         "run_dir": score_run,
         "runs": score_runs,
@@ -57,9 +65,10 @@ def evaluate(config: DictConfig) -> None:
     if len(asked) != 1:
         raise UserError(
             "name one thing to score: run_dir=RUN, runs=FOLDER, samples=FOLDER reference=FOLDER, "
-            "self_test=true or "
-            "data_statistics=true"
+            "self_test=true or data_statistics=true"
         )
+
+    # an option without effect is refused
     for option, its in {"history": ("run_dir", "runs"), "rescore": ("runs",)}.items():
         if config[option] and asked[0] not in its:
             raise UserError(
@@ -69,7 +78,9 @@ def evaluate(config: DictConfig) -> None:
         raise UserError(
             "evaluation=off scores nothing: choose evaluation=classifier, inception or thesis"
         )
-    provenance.git_state()  # of what runs: it may be edited before the scores are there
+
+    # the code that scores, before it can be edited
+    provenance.git_state()
     if build.device(config.device).type == "cpu":
         keep_freed_memory()
     tasks[asked[0]](config, terminal.console())
@@ -79,8 +90,8 @@ def evaluate(config: DictConfig) -> None:
 
 
 def score_run(config: DictConfig, console: Console) -> None:
-    """Score the exported generator of `config.run_dir`, against its own data; the scores join its
-    record."""
+    """Score the exported generator of `config.run_dir`, against its own
+    data; the scores join its record."""
     run_dir = Path(config.run_dir)
     scores = Rescoring(config, console).score(run_dir, again=True)
     _print(console, {str(run_dir): scores})
@@ -91,12 +102,17 @@ def score_runs(config: DictConfig, console: Console) -> None:
     """Score every finished run below `config.runs` by one protocol, as `score_run` does.
 
     Runs that are scored already, or have not finished, are passed over; one that cannot be scored
-    does not stop the others. Raises UserError at the end where there was one.
+    does not stop the others.
+
+    Raises:
+        UserError: at the end, where there was one.
     """
     run_dirs = find_runs(Path(config.runs).expanduser())
     rescoring = Rescoring(config, console)
     scored: dict[str, dict[str, Entry]] = {}
     failed: dict[Path, str] = {}
+
+    # of a damaged file or a full device, too: hours of scoring must not end at one run
     for run_dir in run_dirs:
         try:
             status = records.read(run_dir)["status"]
@@ -105,16 +121,13 @@ def score_runs(config: DictConfig, console: Console) -> None:
                 continue
             if new := rescoring.score(run_dir, again=config.rescore):
                 scored[str(run_dir)] = new
-        except (
-            Exception
-        ) as error:  # of a damaged file or a full device, too: the other runs are scored
-            reason = (
-                f"{error}"
-                if isinstance(error, UserError)
-                else f"{type(error).__name__}: {one_line(error)}"
-            )
+        except Exception as error:
+            is_told = isinstance(error, UserError)
+            reason = str(error) if is_told else f"{type(error).__name__}: {one_line(error)}"
             failed[run_dir] = reason
             console.print(f"{run_dir}: not scored: {reason}")
+
+    # what there is, and what there is not
     if scored:
         _print(console, scored)
     if failed:
@@ -128,26 +141,22 @@ def score_runs(config: DictConfig, console: Console) -> None:
 
 
 def score_folder(config: DictConfig, console: Console) -> None:
-    """Score the images of one folder against those of another, or against a file of statistics."""
+    """Score the images of one folder against those of another, or against a file of statistics.
+
+    Raises:
+        UserError: where they cannot be read, or not be scored by this protocol.
+    """
+    # what can be refused before a classifier is trained or images are read
     if not config.reference:
         raise UserError(
-            "samples=FOLDER needs reference=FOLDER, or a file of statistics (.npz with mu and "
-            "sigma)"
+            "samples=FOLDER needs reference=FOLDER, "
+            "or a file of statistics (.npz with mu and sigma)"
         )
     protocol: Protocol = build.make("evaluation", config.evaluation)
-    for name in ("samples", "reference"):
-        if not Path(config[name]).expanduser().exists():
-            raise UserError(f"{name}={config[name]}: there is no such folder or file")
-    count = len(_files(Path(config.samples).expanduser(), "samples"))
-    what = f"samples={config.samples} holds {count} images"
-    protocol.check_count(count, what, splits=protocol.splits, chunks=protocol.chunks)
+    _check_folders(config, protocol)
+
+    # the images, in one size, and what they are held to
     statistics = Path(config.reference).expanduser()
-    if statistics.is_file() and set(protocol.scores) != {"is", "fid"} & set(protocol.scores):
-        raise UserError(
-            f"reference={config.reference} holds moments, enough for is and fid: add "
-            "evaluation.scores=[is,fid], or "
-            "name a folder of images"
-        )
     data = build.loaded(config.dataset, config.data_cache)
     shape = data.spec.shape if isinstance(protocol.extractor, OwnClassifier) else None
     images = _read(config, "samples", shape)
@@ -156,6 +165,8 @@ def score_folder(config: DictConfig, console: Console) -> None:
         if statistics.is_file()
         else _read(config, "reference", images.shape[1:])
     )
+
+    # what the extractor says of the reference, or what the file says that it said
     device = build.device(config.device)
     extractor: Extractor = protocol.extractor.make(data, Path(config.data_cache), device, console)
     if isinstance(reference_data, Tensor):
@@ -166,6 +177,8 @@ def score_folder(config: DictConfig, console: Console) -> None:
         )
     else:
         reference = _held_to(reference_data, extractor, console)
+
+    # the scores, with the names of both folders
     scores = score_samples(
         _Batches(images, protocol, device),
         extractor,
@@ -175,12 +188,29 @@ def score_folder(config: DictConfig, console: Console) -> None:
         len(images),
     )
     _print(console, {str(config.samples): scores})
-    about: dict[str, Any] = {
-        "samples": Path(config.samples).name,
-        "reference": Path(config.reference).name,
-    }
-    about |= {"scores": scores}
-    _write(console, config, f"{about['samples']}_against_{about['reference']}", about, extractor)
+    samples_name, reference_name = Path(config.samples).name, Path(config.reference).name
+    about = {"samples": samples_name, "reference": reference_name, "scores": scores}
+    _write(console, config, f"{samples_name}_against_{reference_name}", about, extractor)
+
+
+def _check_folders(config: DictConfig, protocol: Protocol) -> None:
+    """Refuse folders that are not there or hold too little for a protocol. Raises UserError."""
+    for name in ("samples", "reference"):
+        if not Path(config[name]).expanduser().exists():
+            raise UserError(f"{name}={config[name]}: there is no such folder or file")
+
+    # splits and chunks need images of their own
+    count = len(_files(Path(config.samples).expanduser(), "samples"))
+    what = f"samples={config.samples} holds {count} images"
+    protocol.check_count(count, what, splits=protocol.splits, chunks=protocol.chunks)
+
+    # a file of statistics has no images, which other scores compare
+    is_file = Path(config.reference).expanduser().is_file()
+    if is_file and not set(protocol.scores) <= {"is", "fid"}:
+        raise UserError(
+            f"reference={config.reference} holds moments, enough for is and fid: "
+            "add evaluation.scores=[is,fid], or name a folder of images"
+        )
 
 
 class _Batches:
@@ -188,21 +218,17 @@ class _Batches:
     must not be classes."""
 
     def __init__(self, images: Tensor, protocol: Protocol, device: torch.device) -> None:
-        self.images, self.size, self.device, self.count = (
-            images,
-            protocol.batch_size,
-            device,
-            len(images),
-        )
+        self.images, self.count = images, len(images)
+        self.size, self.device = protocol.batch_size, device
         self.order = torch.randperm(self.count, generator=torch.Generator().manual_seed(ORDER_SEED))
 
     def __call__(self, batch: int) -> Samples:
-        return Samples(
-            self.images[self.order[batch * self.size : (batch + 1) * self.size]].to(self.device)
-        )
+        rows = self.order[batch * self.size : (batch + 1) * self.size]
+        return Samples(self.images[rows].to(self.device))
 
 
 def _files(folder: Path, name: str) -> list[str]:
+    """The image files of a folder. Raises UserError where there is none."""
     files = list_images(folder)
     if not files:
         others = passed_over(list_files(folder))
@@ -213,24 +239,38 @@ def _files(folder: Path, name: str) -> list[str]:
 
 
 def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | None) -> Tensor:
-    """All images of a folder, uint8 (N, C, H, W), of `shape` where one is needed."""
+    """All images of a folder.
+
+    Args:
+        config: has the folder, and how images are brought to one size.
+        name: of the field that names the folder.
+        shape: (C, H, W) where one is needed.
+
+    Returns:
+        uint8 (N, C, H, W).
+
+    Raises:
+        UserError: where they cannot be read, or have another shape.
+    """
     files = _files(Path(config[name]).expanduser(), name)
     rule = ImageRule(
         config.size, config.resize, channels=shape[0] if shape else 3, greyscale="refuse"
     )
+
+    # errors are of a data set's fields, which have other names here
     try:
         rule.validate()
         say_passed_over(f"{name}={config[name]}", list_files(Path(config[name]).expanduser()))
         images = decode_tree({"train": {"all": files}}, ["all"], rule, name).splits["train"].values
-    except UserError as error:  # of a data set's fields, which have other names here
+    except UserError as error:
         raise UserError(re.sub(r"dataset\.(resize|size)", r"\1", str(error))) from None
+
+    # both folders are seen in one size, and a classifier knows only its own
     if shape is not None and images.shape[1:] != tuple(shape):
-        expected = "x".join(map(str, shape))
+        held, needed = ("x".join(map(str, sides)) for sides in (images.shape[1:], shape))
         raise UserError(
-            f"{name}={config[name]} holds images of {'x'.join(map(str, images.shape[1:]))}, and "
-            f"{expected} are needed "
-            f"(by the other folder, or by the classifier of dataset={config.dataset.name}): add "
-            "resize=box "
+            f"{name}={config[name]} holds images of {held}, and {needed} are needed (by the other "
+            f"folder, or by the classifier of dataset={config.dataset.name}): add resize=box "
             f"size={shape[-1]}, choose the data set that they belong to, or use "
             "evaluation=inception"
         )
@@ -258,7 +298,7 @@ def _statistics(path: Path, protocol: Protocol) -> _Statistics:
 
 
 def _held_to(statistics: _Statistics, extractor: Extractor, console: Console) -> Reference:
-    """The statistics, if they are this extractor's."""
+    """The statistics, if they are this extractor's. Raises UserError for those of another."""
     if statistics.meta is None:
         console.print(f"warning: {statistics.path} does not say how it was made")
     else:
@@ -269,6 +309,8 @@ def _held_to(statistics: _Statistics, extractor: Extractor, console: Console) ->
             f"{extractor.name} extractor {extractor.num_features}: choose the evaluation that it "
             "was made for"
         )
+
+    # no file of moments knows the mean of C(x), and no score that is allowed here needs it
     return Reference(
         statistics.moments, torch.full((extractor.num_classes,), torch.nan, dtype=torch.float64)
     )
@@ -278,12 +320,13 @@ def _held_to(statistics: _Statistics, extractor: Extractor, console: Console) ->
 
 
 def self_test(config: DictConfig, console: Console) -> None:
-    """Score real images, and worse ones in several ways, to see that the scores rank them as they
-    must.
+    """Score real images, and worse ones in several ways, to see that
+    the scores rank them as they must.
 
-    Fewer images have a higher FID: rows are ranked by scores of one name, which have one number of
-    images.
+    Fewer images have a higher FID: rows are ranked by scores of one name,
+    which have one number of images.
     """
+    # samples of which everybody knows how good they are
     evaluator = _of_dataset(config, console)
     data, protocol = evaluator.data, evaluator.protocol
     known = _known_samples(data)
@@ -299,31 +342,32 @@ def self_test(config: DictConfig, console: Console) -> None:
     except UserError as error:
         console.print(f"no rows of one class alone: {error}")
 
+    # the scores of all rows, in one table and one file
     rows = {
         name: evaluator.score(_Batches(images, protocol, evaluator.device), protocol, len(images))
         for name, images in known.items()
     }
     _print(console, rows)
     about = {"dataset": data.spec.name, "content_hash": data.content_hash, "scores": rows}
-    _write(
-        console,
-        config,
-        f"self_test_{data.spec.name}_{evaluator.extractor.name}",
-        about,
-        evaluator.extractor,
-    )
+    stem = f"self_test_{data.spec.name}_{evaluator.extractor.name}"
+    _write(console, config, stem, about, evaluator.extractor)
 
 
 def real_images(config: DictConfig, console: Console) -> None:
     """Write what the extractor says of the training images (Figure 4-4), and a picture of some of
-    them (Figure 4-5)."""
+    them (Figure 4-5).
+
+    Raises:
+        UserError: where the extractor has no probabilities to look at, or the data no images.
+    """
     protocol: Protocol = build.make("evaluation", config.evaluation)
     if getattr(protocol.extractor, "features_only", False):
         raise UserError(
             "data_statistics=true needs class probabilities, and those of this extractor are poor "
-            "on small images: "
-            "use evaluation=classifier or inception"
+            "on small images: use evaluation=classifier or inception"
         )
+
+    # numbers and picture, side by side under one name
     evaluator = _of_dataset(config, console)
     statistics, images = data_statistics(evaluator, "train")
     data = evaluator.data
@@ -342,15 +386,15 @@ def _of_dataset(config: DictConfig, console: Console) -> Evaluator:
     evaluator = build.evaluator(config, data, build.device(config.device), console)
     if evaluator is None:
         raise UserError(
-            f"{data.spec.name} holds {data.spec.kind}, and scores are of images: choose another "
-            "dataset"
+            f"{data.spec.name} holds {data.spec.kind}, and scores are of images: "
+            "choose another dataset"
         )
     return evaluator
 
 
 def _known_samples(data: LoadedData) -> dict[str, Tensor]:
-    """Every split; and as many as the smallest has of it blurred, of noise and of one training
-    image."""
+    """Every split; and as many as the smallest has of it blurred, of
+    noise and of one training image."""
     known = {f"real {name}": torch.from_numpy(split.values) for name, split in data.splits.items()}
     smallest = min(known.values(), key=len)
     blurred = gaussian_blur(smallest, [2 * round(3 * BLUR_SIGMA) + 1] * 2, [BLUR_SIGMA] * 2)
@@ -405,6 +449,7 @@ def _check_classes_alone(rows: dict[str, Tensor], evaluator: Evaluator) -> None:
 
 
 def _print(console: Console, rows: dict[str, dict[str, Entry]]) -> None:
+    """A table of scores by what was scored."""
     table = Table("scored", Column("score", no_wrap=True), Column("value", no_wrap=True))
     for row, scores in rows.items():
         for name, entry in scores.items():
@@ -417,6 +462,7 @@ def _print(console: Console, rows: dict[str, dict[str, Entry]]) -> None:
 def _write(
     console: Console, config: DictConfig, name: str, about: dict[str, Any], extractor: Extractor
 ) -> Path:
+    """Write scores, or statistics, with everything that says how they came about; the file."""
     content = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **about,

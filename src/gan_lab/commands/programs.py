@@ -1,5 +1,5 @@
-"""The console script `gan-lab`: `gan-lab train loss=exp` is `python train.py loss=exp` without a
-checkout.
+"""The console script `gan-lab`: `gan-lab train loss=exp` is `python
+train.py loss=exp` without a checkout.
 
 Every command is a program of the project's root, run as it stands there. A wheel holds a copy of
 these programs and of conf/, which setup.py makes while it builds; in a checkout the originals run.
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: a command and what its program takes; None: those of this process.
     """
+    # what is no program
     command, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if command in ("-h", "--help", "help"):
         tell(usage())
@@ -66,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         sys.exit(1)
 
-    # argv[0] is the program's own path, since processes of several devices and of a sweep are
-    # started by it
+    # argv[0] is the program's own path, since processes of several devices
+    # and of a sweep are started by it
     path = str(root() / PROGRAMS[command][0])
     sys.argv = [path, *rest]
     runpy.run_path(path, run_name="__main__")
@@ -75,13 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def usage() -> str:
     """The commands, one a line."""
+    first, last = "usage: gan-lab COMMAND [FIELD=VALUE ...]", "gan-lab COMMAND --help: its fields"
     lines = [f"  {name:<16} {purpose}" for name, (_, purpose) in PROGRAMS.items()]
-    return "\n".join(
-        [
-            "usage: gan-lab COMMAND [FIELD=VALUE ...]",
-            "",
-            *lines,
-            "",
-            "gan-lab COMMAND --help: its fields",
-        ]
-    )
+    return "\n".join([first, "", *lines, "", last])

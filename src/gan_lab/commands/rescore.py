@@ -1,5 +1,5 @@
-"""Scores of finished runs by one protocol: of the exported generators, and of the kept
-checkpoints."""
+"""Scores of finished runs by one protocol: of the exported
+generators, and of the kept checkpoints."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Rescoring:
     """Scores runs by the protocol of a config; what runs on the same data share is made once.
 
     Args:
-        config: of scripts/evaluate.py. Its `dataset.root`, where it was typed, is where the data
-            stand now.
+        config: of scripts/evaluate.py. Its `dataset.root`, where it was
+            typed, is where the data stand now.
         console: is told what is scored and what is passed over.
 
     Raises:
@@ -44,6 +44,7 @@ class Rescoring:
     """
 
     def __init__(self, config: DictConfig, console: Console) -> None:
+        # of which data a run is, its record says
         typed = [override.lstrip("+~") for override in HydraConfig.get().overrides.task]
         of_data = {
             override.partition("=")[0]: override
@@ -56,25 +57,29 @@ class Rescoring:
                     f"{override}: runs are scored against their own data; only dataset.root may "
                     "have moved"
                 )
+
+        # what was typed of the data
         self.config = config
         self.console = console
         self.root = config.dataset.root if "dataset.root" in of_data else None
         self.option = of_data["dataset"].partition("=")[2] if "dataset" in of_data else None
-        self.protocol: Protocol = build.make(
-            "evaluation", config.evaluation
-        )  # refuses missing weights
+
+        # weights that are missing are refused here, before the first run is looked at
+        self.protocol: Protocol = build.make("evaluation", config.evaluation)
         self.device = build.device(config.device)
+
+        # by content, for all runs that share it
         self.loaded: dict[str, LoadedData] = {}
         self.evaluators: dict[str, Evaluator] = {}
 
     def score(self, run_dir: Path, *, again: bool) -> dict[str, Entry]:
-        """Score a finished run; the scores join its record, and with `history` those of its
-        checkpoints do.
+        """Score a finished run; the scores join its record, and with
+        `history` those of its checkpoints do.
 
         Args:
             run_dir: of train.py.
-            again: the exported generator also where the record has its scores by this protocol
-                already.
+            again: the exported generator also where the record has its
+                scores by this protocol already.
 
         Returns:
             The new scores; none where they were there.
@@ -82,18 +87,19 @@ class Rescoring:
         Raises:
             UserError: where the run, its data or its checkpoints cannot be used.
         """
+        # its own data, which may have moved since
         run = open_run(run_dir)
         if self.option not in (None, trained_on := run.record["choices"].get("dataset")):
             raise UserError(
-                f"dataset={self.option}: {run_dir} was trained on dataset={trained_on}; leave "
-                "dataset away"
+                f"dataset={self.option}: {run_dir} was trained on dataset={trained_on}; "
+                "leave dataset away"
             )
         if self.root is not None and "root" in run.config.dataset:
             run.config.dataset.root = self.root
         elif self.root is not None:
             self._say(
-                f"warning: {run_dir}: dataset.root has no effect, its data set is not read from a "
-                "folder"
+                f"warning: {run_dir}: dataset.root has no effect, "
+                "its data set is not read from a folder"
             )
 
         # the run's networks and what its scores are made with
@@ -118,21 +124,30 @@ class Rescoring:
         return scores
 
     def _score_checkpoints(self, run: SavedRun, gan: GAN, evaluator: Evaluator) -> None:
-        """Add the points of the kept checkpoints to the record's history. Raises UserError for
-        another extractor's."""
+        """Add the points of the kept checkpoints to the record's history.
+
+        Raises:
+            UserError: where the history has points by another extractor.
+        """
         protocol = evaluator.protocol.in_training
         checkpoints = list_checkpoints(run.folder)
         if not checkpoints:
             self._say(f"warning: {run.folder} keeps no checkpoints: nothing to add to its history")
+
+        # the oldest first; what is scored by this protocol already is passed over
         for path in reversed(checkpoints):
-            step = int(path.stem.removeprefix("step_"))
+            step = names.step_of(path)
             if not self.config.rescore and _has_point(run, step, evaluator.fingerprint(protocol)):
                 continue
+
+            # a damaged one does not stop the others
             try:
                 load_checkpoint_into(gan, run, path, protocol)
             except UserError as error:
                 self._say(f"warning: {error}: passed over")
                 continue
+
+            # a curve is of one extractor
             self._say(f"{path}: scoring {protocol.samples:,} samples")
             entries = evaluator.scores(gan, protocol)
             for name, entry in entries.items():
@@ -155,32 +170,36 @@ class Rescoring:
         data = self.loaded[key]
         if data.content_hash != run.record["dataset"]["content_hash"]:
             raise UserError(
-                f"run_dir={run.folder}: the data at dataset.root have changed since this run was "
-                "trained: set "
-                "dataset.root=FOLDER to what they were"
+                f"run_dir={run.folder}: the data at dataset.root have changed since this run "
+                "was trained: set dataset.root=FOLDER to what they were"
             )
         return data
 
     def _evaluator(self, run: SavedRun, data: LoadedData, gan: GAN) -> Evaluator:
-        """The evaluator of a run's data, with the classifier by the recipe of that data set. Raises
-        UserError."""
+        """The evaluator of a run's data, with the classifier by the recipe of that data set.
+
+        Raises:
+            UserError: where scores of such data there are none.
+        """
+        # the evaluation takes the classifier's recipe from the config's data set
         if data.content_hash not in self.evaluators:
-            self.config.dataset = (
-                run.config.dataset
-            )  # from which the evaluation takes the classifier's recipe
+            self.config.dataset = run.config.dataset
             made = build.evaluator(self.config, data, self.device, self.console, gan)
             if made is None:
                 raise UserError(
-                    f"run_dir={run.folder}: {data.spec.name} holds {data.spec.kind}, and scores "
-                    "are of images"
+                    f"run_dir={run.folder}: {data.spec.name} holds {data.spec.kind}, "
+                    "and scores are of images"
                 )
             self.evaluators[data.content_hash] = made
         return self.evaluators[data.content_hash]
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """The run directories at any depth below a folder, in the order of their names. Raises
-    UserError without any."""
+    """The run directories at any depth below a folder, in the order of their names.
+
+    Raises:
+        UserError: where there is none.
+    """
     run_dirs = sorted(
         path.parent for path in folder.rglob(names.RECORD) if (path.parent / names.CONFIG).is_file()
     )
@@ -202,9 +221,10 @@ def _has_scores(run: SavedRun, evaluator: Evaluator) -> bool:
         for name, entry in run.record["scores"].items()
         if (entry.get("protocol"), entry.get("step")) == wanted
     }
-    return {
-        "precision" if score == "prdc" else score for score in evaluator.protocol.scores
-    } <= there
+
+    # PRDC is four scores, of which precision is one
+    scores = evaluator.protocol.scores
+    return {"precision" if score == "prdc" else score for score in scores} <= there
 
 
 def _has_point(run: SavedRun, step: int, fingerprint: str) -> bool:

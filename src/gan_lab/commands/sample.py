@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from gan_lab import build, terminal
+from gan_lab import build, checks, terminal
 from gan_lab.data.pictures import save_grid
 from gan_lab.data.resident import to_uint8
 from gan_lab.errors import UserError
@@ -25,18 +25,23 @@ from gan_lab.types import DataSpec
 
 
 def sample(config: DictConfig) -> None:
-    """Do what `scripts/sample.py` was asked to. Raises UserError."""
+    """Do what `scripts/sample.py` was asked to.
+
+    Args:
+        config: its fields.
+
+    Raises:
+        UserError: for a field that cannot be used, or a run that cannot.
+    """
+    # what the fields alone tell
     if config.run_dir is None:
         raise UserError("run_dir is not set: add run_dir=RUN, the folder of a finished run")
     for name, least in (("n", 1), ("steps", 2), ("seed", 0)):
-        if (
-            isinstance(config[name], bool)
-            or not isinstance(config[name], int)
-            or config[name] < least
-        ):
-            raise UserError(f"{name}={config[name]}: use a whole number of at least {least}")
+        checks.whole(name, config[name], least)
     if config["class"] is not None and config.between is not None:
         raise UserError("class and between: name one of them")
+
+    # its generator
     run = open_run(Path(str(config.run_dir)))
     spec = data_spec(run)
     if spec.kind != "images":
@@ -46,13 +51,15 @@ def sample(config: DictConfig) -> None:
     check_generator(run, spec)
     gan = build.gan(run.config, spec)
     load_generator(gan, run)
+
+    # the same seed draws the same samples as `load_generator(run_dir).sample`
     console = terminal.console()
     samples, stem, columns = _drawn(config, run, spec, gan, console)
-    path = (
-        Path(str(config.out))
-        if config.out is not None
-        else run.folder / folder.SAMPLES / f"{stem}_seed{config.seed}.png"
-    )
+
+    # beside the grids of the training, unless another place was named
+    path = run.folder / folder.SAMPLES / f"{stem}_seed{config.seed}.png"
+    if config.out is not None:
+        path = Path(str(config.out))
     with asked_path("out", path) as place:
         save_grid(samples, place, columns)
     console.print(f"grid: {path}")
@@ -64,12 +71,19 @@ def sample(config: DictConfig) -> None:
 def _drawn(
     config: DictConfig, run: SavedRun, spec: DataSpec, gan: GAN, console: Console
 ) -> tuple[Tensor, str, int]:
-    """The samples (n, C, H, W), the name of their file, and how many make a row."""
+    """The samples (n, C, H, W), the name of their file, and how many make a row.
+
+    Raises:
+        UserError: for a class that there is not, or that the generator does not draw.
+    """
+    # as they come
     device = build.device(config.device)
     rng = generator_for(config.seed, PURPOSE, device=device)
     if config["class"] is None and config.between is None:
         with undisturbed(gan.to(device)):
             return gan.sample(config.n, rng)[0].float().cpu(), f"n{config.n}", 8
+
+    # of classes, where samples have some: the generator's input, or what the critic says they are
     if not sampling.knows_classes(gan):
         raise UserError(
             f"run_dir={run.folder}: its samples have no classes "
@@ -82,6 +96,8 @@ def _drawn(
     else:
         origin = "drawn with them (labels=predefined)"
     gan.to(device)
+
+    # on the way from one class to another, a line a row
     if config.between is not None:
         ends = list(config.between) if isinstance(config.between, ListConfig) else []
         if len(ends) != 2:
@@ -90,11 +106,10 @@ def _drawn(
         lines = sampling.between(gan, first, second, config.n, config.steps, rng)
         names = f"{spec.class_names[first]} and {spec.class_names[second]}"
         console.print(f"between {names}; classes {origin}")
-        return (
-            lines.flatten(0, 1),
-            f"between_{first}_{second}_n{config.n}_steps{config.steps}",
-            config.steps,
-        )
+        stem = f"between_{first}_{second}_n{config.n}_steps{config.steps}"
+        return lines.flatten(0, 1), stem, config.steps
+
+    # of one class, which the generator may draw seldom, or never
     which = _class(config["class"], spec, "class")
     (samples,) = sampling.by_class(gan, [which], config.n, rng)
     console.print(f"class {spec.class_names[which]}: {len(samples)} samples, the class {origin}")
@@ -120,7 +135,6 @@ def _class(asked: Any, spec: DataSpec, field: str) -> int:
 def _write_images(samples: Tensor, folder: Path, stem: str) -> None:
     """Every sample as a PNG of its own, as scripts/evaluate.py reads them."""
     for number, image in enumerate(to_uint8(samples).permute(0, 2, 3, 1).numpy()):
+        pixels = image.squeeze(2) if image.shape[2] == 1 else image
         with asked_path("images", folder / f"{stem}_{number:06}.png") as path:
-            Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(
-                path, format="png"
-            )
+            Image.fromarray(pixels).save(path, format="png")

@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,7 @@ holds them equal)."""
 
 _PACKAGES = frozenset(option.split(".")[0] for options in OPTIONS.values() for option in options)
 _AGENT = "WANDB_SWEEP_ID"  # set by an agent of a W&B sweep, which types for somebody else
-_typed_for_runs: set[str] = set()  # beside this program's own fields; see `take_typed`
+_TYPED_FOR_RUNS: ContextVar[frozenset[str]] = ContextVar("typed_for_runs", default=frozenset())
 
 
 def check(path: str, node: Any) -> None:
@@ -166,24 +168,36 @@ def _check_target(path: str, target: Any) -> None:
     )
 
 
-def take_typed(arguments: Iterable[str], own: Collection[str]) -> list[str]:
-    """The arguments without those that name a class of a run: loss._target_=my_losses.mine, where
-    this program has no `loss` of its own. The named classes count as typed.
+@contextmanager
+def typed_for_runs(arguments: Iterable[str], own: Collection[str]) -> Iterator[list[str]]:
+    """Inside, classes that the user typed for the runs that a program reads count as typed.
 
-    own: the groups of this program.
+    A program that reads runs (evaluate, sample, ...) has no `loss` of its own, and Hydra would
+    refuse loss._target_=my_losses.mine. What it names is needed deep below, where a run's config is
+    checked, so it holds for the block, and for no later program in this process.
+
+    Args:
+        arguments: this program's command line.
+        own: the groups of this program.
+
+    Yields:
+        The arguments without those that name such a class.
     """
-    kept = []
+    kept, classes = [], set()
     for argument in arguments:
         key, _, value = argument.partition("=")
-        if (
-            key.endswith("._target_")
-            and key.split(".")[0] in OPTIONS
-            and key.split(".")[0] not in own
-        ):
-            _typed_for_runs.add(value)
+        group = key.split(".")[0]
+        if key.endswith("._target_") and group in OPTIONS and group not in own:
+            classes.add(value)
         else:
             kept.append(argument)
-    return kept
+
+    # what is open already stays: a program may call another
+    token = _TYPED_FOR_RUNS.set(_TYPED_FOR_RUNS.get() | classes)
+    try:
+        yield kept
+    finally:
+        _TYPED_FOR_RUNS.reset(token)
 
 
 def reach(target: str) -> None:
@@ -204,8 +218,8 @@ def typed_fields() -> frozenset[str]:
 
 
 def _typed() -> frozenset[str]:
-    """Every class that was typed on this program's command line as the `_target_` of a group, or
-    within one.
+    """Every class that was typed on this program's command line as the
+    `_target_` of a group, or within one.
 
     Other values do not count: the name of a folder is often somebody else's, as in
     run_dir=torch.hub.load.
@@ -219,7 +233,7 @@ def _typed() -> frozenset[str]:
             names |= set(re.findall(r"[\w.]+", value))
         elif value.startswith("{"):
             names |= set(re.findall(r"\b_target_['\"]?\s*:\s*['\"]?([\w.]+)", value))
-    return frozenset(names) | _typed_for_runs
+    return frozenset(names) | _TYPED_FOR_RUNS.get()
 
 
 def _typed_overrides() -> list[str]:
@@ -243,8 +257,8 @@ def _is_of_python(target: str) -> bool:
 
 
 def _definition_within(target: str, packages: Iterable[str]) -> str:
-    """Where a name of one of these packages is defined; "" for another one, and for what is not
-    there."""
+    """Where a name of one of these packages is defined; "" for another
+    one, and for what is not there."""
     if target.split(".")[0] not in {package.split(".")[0] for package in packages}:
         return ""
     try:

@@ -21,11 +21,16 @@ LINE_BYTES = 2**20  # of one of them
 
 
 class MetricsFile(Logger):
-    """`metrics.jsonl` in the run directory: one JSON object {"generator_step", metric: value, ...}
-    a line.
+    """`metrics.jsonl` in the run directory: one JSON object
+    {"generator_step", metric: value, ...} a line.
 
     Append-only. `keep_until(step)` drops what a killed run wrote after the checkpoint it resumes
     from, and a torn last line, so that every step stands once.
+
+    Why our own: Lightning's CSVLogger deletes an existing file when a run is resumed.
+
+    Args:
+        save_dir: the run directory.
     """
 
     def __init__(self, save_dir: str) -> None:
@@ -48,14 +53,21 @@ class MetricsFile(Logger):
         """Nothing: config.yaml and record.json hold them."""
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append one line and push it to the operating system, which keeps it when the process is
-        killed."""
+        """Append one line and push it to the operating system, which
+        keeps it when the process is killed."""
         with self.path.open("a") as file:
             file.write(to_json({"generator_step": step, **metrics}) + os.linesep)
 
     def keep_until(self, step: int) -> None:
-        """Keep the lines of generator steps 1..step. Raises UserError for what is no file of
-        ours."""
+        """Keep the lines of generator steps 1..step.
+
+        Args:
+            step: of the checkpoint that a run is resumed from; 0 for a new run.
+
+        Raises:
+            UserError: for what is no file of ours.
+        """
+        # line by line: the file of a long run is larger than memory should be
         with atomic_path(self.path) as temporary, temporary.open("wb") as kept:
             if os.path.lexists(self.path):
                 with open_regular(self.path, METRICS_BYTES) as file:

@@ -25,11 +25,24 @@ class WandbLogger(Logger):
     begins, under that step as W&B's own and as `generator_step`, the x axis of everything: a
     resumed run goes on where it was, and W&B passes over steps that it has.
 
-    save_dir: the run directory; everything is written below save_dir/wandb. name: of the run, its
-    folder without one.
-    offline: nothing is sent; `wandb sync` does it later. The environment (WANDB_MODE,
-    WANDB_BASE_URL, ...) is heeded.
-    Errors: UserError where it should be sent and nobody is logged in, or W&B cannot be reached.
+    Why our own: Lightning's logger tells W&B no step, so every call is a row of its own (the grid
+    and the losses of one step stand apart), and steps that a resumed run does again stand twice. It
+    ends no run, and one that is made while another is open writes into that one: so would the
+    second cell of a sweep.
+
+    Args:
+        save_dir: the run directory; everything is written below save_dir/wandb.
+        id: of the run, kept in its record for a resume.
+        project: on W&B.
+        entity: who owns the project; None: the user's default.
+        group: of runs; a sweep's name, if it is not set.
+        name: of the run; None: its folder's.
+        tags: of the run.
+        offline: nothing is sent; `wandb sync` does it later. The environment (WANDB_MODE,
+            WANDB_BASE_URL, ...) is heeded.
+
+    Raises:
+        UserError: where it should be sent and nobody is logged in, or W&B cannot be reached.
     """
 
     def __init__(
@@ -44,10 +57,15 @@ class WandbLogger(Logger):
         offline: bool = True,
     ) -> None:
         super().__init__()
+
+        # a text such as "no" would count as true, and an online run without login would wait at a
+        # question that nobody sees
         if not isinstance(offline, bool):
             raise UserError(f"offline={offline}: use true or false")
         if not offline:
             check_login("logger.wandb.offline=true")
+
+        # for wandb.init, which is called when the first thing is logged
         self.about: dict[str, Any] = {
             "dir": str(Path(save_dir).resolve()),  # W&B writes in a process of its own
             "id": id,
@@ -81,7 +99,7 @@ class WandbLogger(Logger):
             import wandb
 
             # W&B's own 15 s would be lost by a kill, and the steps before the checkpoint among them
-            # do not come again.
+            # do not come again
             settings = wandb.Settings(quiet=True, x_transaction_log_flush_interval=1.0)
             try:
                 self._run = wandb.init(**self.about, resume="allow", settings=settings)
@@ -91,6 +109,8 @@ class WandbLogger(Logger):
                 )
                 said = " ".join(str(error).split()) or type(error).__name__
                 raise UserError(f"logger.wandb: {said}; to do without, set {remedy}") from None
+
+            # the x axis of everything; without it W&B draws over its own count of rows
             self._run.define_metric(STEP)
             self._run.define_metric("*", step_metric=STEP)
         return self._run
@@ -102,8 +122,8 @@ class WandbLogger(Logger):
         self.run.config.update(params, allow_val_change=True)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Add to the row of generator step `step`. The terms of a score stand below it: "fid.term"
-        as "fid/term"."""
+        """Add to the row of generator step `step`. The terms of a score stand
+        below it: "fid.term" as "fid/term"."""
         assert step is not None
         if step != self.step:
             self.send()
@@ -117,8 +137,8 @@ class WandbLogger(Logger):
             self.row = {}
 
     def finish(self, exit_code: int) -> None:
-        """Send what is left and end the run on W&B, so that the next job of a sweep begins its
-        own."""
+        """Send what is left and end the run on W&B, so that the
+        next job of a sweep begins its own."""
         if self._run is not None:
             self.send()
             self._run.finish(exit_code)
@@ -126,12 +146,19 @@ class WandbLogger(Logger):
 
 
 def check_login(remedy: str) -> None:
-    """Raises UserError where nobody is logged in, with `remedy` as another way; nothing is asked,
-    or sent."""
+    """Refuse to send where nobody is logged in; nothing is asked, or sent.
+
+    Args:
+        remedy: what the user can type to do without.
+
+    Raises:
+        UserError: where nobody is logged in, or W&B cannot be reached.
+    """
     import wandb
 
+    # the environment may keep everything here, whatever the config says
     if os.environ.get("WANDB_MODE", "online") not in ("online", "run"):
-        return  # the environment keeps everything here
+        return
     try:
         logged_in = wandb.login(prompt=False)
     except wandb.Error as error:

@@ -27,8 +27,8 @@ def read_arrays(
             packed, as np.savez leaves them, so that they are no larger than the file.
 
     Raises:
-        ValueError: where it is no such file or larger; UserError among them for what is no regular
-            file.
+        ValueError: where it is no such file or larger; UserError among
+            them for what is no regular file.
         OSError: where it cannot be opened.
     """
     with open_regular(path, None if at_most is None else at_most + JSON_BYTES) as file:
@@ -38,31 +38,40 @@ def read_arrays(
                 return {
                     name: arrays[name] for name in arrays.files if names is None or name in names
                 }
-        except (
-            Exception
-        ) as error:  # numpy and zipfile raise half a dozen types for what is no such file
+        # numpy and zipfile raise half a dozen types for what is no such file
+        except Exception as error:
             raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from None
 
 
 def check_members(file: BufferedReader, at_most: int | None) -> None:
-    """Raises ValueError where a zip file would unpack to more than `at_most` bytes (None: to more
-    than it has)."""
+    """Refuse a zip file that would unpack to too much. Nothing of it is unpacked.
+
+    Args:
+        file: open at its beginning, where it is left.
+        at_most: how many bytes all members may have; None: none may be packed, and all together not
+            more than the file has.
+
+    Raises:
+        ValueError: where it is larger, or no zip file.
+    """
     with zipfile.ZipFile(file) as members:
         if at_most is None and any(
             one.compress_type != zipfile.ZIP_STORED for one in members.infolist()
         ):
             raise ValueError("its members are packed")
         size = sum(one.file_size for one in members.infolist())
+
+    # members that are not packed may still stand on one another
     if at_most is None:
-        at_most = os.fstat(file.fileno()).st_size  # members may stand on one another
+        at_most = os.fstat(file.fileno()).st_size
     file.seek(0)
     if size > at_most:
         raise ValueError(f"it unpacks to {size:,} bytes, and at most {at_most:,} are read")
 
 
 def json_of(array: NDArray[Any] | None) -> Any:
-    """The value of a JSON text that an array holds as bytes; None without one. Raises
-    ValueError."""
+    """The value of a JSON text that an array holds as bytes; None
+    without one. Raises ValueError."""
     if array is None:
         return None
     if array.dtype != np.uint8 or array.ndim != 1 or array.nbytes > JSON_BYTES:

@@ -1,5 +1,5 @@
-"""A YAML file that somebody else may have made, as plain containers: in bounded time, without
-objects of tags."""
+"""A YAML file that somebody else may have made, as plain containers: in
+bounded time, without objects of tags."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _TAGS = ("map", "seq", "str", "int", "float", "bool", "null")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader without aliases, tags of other types and duplicate keys, and of bounded
-    depth.
+    """YAML's safe loader without aliases, tags of other types and
+    duplicate keys, and of bounded depth.
 
     As in OmegaConf's, 1e-3 is a number and 2026-01-01 a string.
     """
@@ -39,9 +39,12 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Part of PyYAML's interface."""
+        # ten aliases of ten aliases, nine times over, are a billion nodes
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise yaml.MarkedYAMLError(problem="it has anchors, which train.py never writes")
+
+        # PyYAML goes into lists by Python's stack, which has an end
         self.levels += 1
         if self.levels > MOST_LEVELS:
             raise yaml.MarkedYAMLError(problem="it is nested too deeply")
@@ -51,6 +54,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Part of PyYAML's interface."""
+        # YAML lets the last of two keys win, which no reader of the file would guess
         made = super().construct_mapping(node, deep)
         if len(made) != len(node.value) or not all(isinstance(key, str) for key in made):
             raise yaml.MarkedYAMLError(problem="it has a key twice, or one that is no name")
@@ -58,6 +62,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """Part of PyYAML's interface."""
+        # Python refuses to print a number of thousands of digits
         value: int = super().construct_yaml_int(node)
         if abs(value) >= _LARGEST:
             raise yaml.MarkedYAMLError(problem="it has a number that is too large")
@@ -73,7 +78,11 @@ _Loader.add_implicit_resolver(
 
 
 def read(path: Path) -> Any:
-    """The value of a YAML file. Raises UserError that names the file and what is wrong with it."""
+    """The value of a YAML file.
+
+    Raises:
+        UserError: names the file and what is wrong with it.
+    """
     try:
         with open_regular(path, MOST_BYTES) as file:
             loader = _Loader(file.read())

@@ -1,5 +1,5 @@
-"""Values out of files that somebody else may have made, held once against type annotations.
-Torch-free."""
+"""Values out of files that somebody else may have made, held once
+against type annotations. Torch-free."""
 
 from __future__ import annotations
 
@@ -54,8 +54,11 @@ def misfit(value: Any, hint: Any, name: str = "it") -> str | None:
 
 
 def _misfit(value: Any, hint: Any, name: str, depth: int) -> str | None:
+    """`misfit`, with the levels that are left."""
     if depth == 0:
         return f"{name} is nested too deeply"
+
+    # hints that hold others; what remains is a plain type or a choice of values
     origin = get_origin(hint)
     if hint is Any:
         return _unreadable(value, name, depth)
@@ -73,8 +76,8 @@ def _misfit(value: Any, hint: Any, name: str, depth: int) -> str | None:
 
 
 def _of_none(value: Any, options: tuple[Any, ...], name: str, depth: int) -> str | None:
-    """Of X | Y: None if one of them fits; of several containers what is wrong with the one that is
-    meant."""
+    """Of X | Y: None if one of them fits; of several containers what is
+    wrong with the one that is meant."""
     found = [
         wrong for option in options if (wrong := _misfit(value, option, name, depth)) is not None
     ]
@@ -85,8 +88,11 @@ def _of_none(value: Any, options: tuple[Any, ...], name: str, depth: int) -> str
 
 
 def _of_mapping(value: Any, hint: Any, name: str, depth: int) -> str | None:
+    """Of a TypedDict or a dict[str, X]."""
     if not isinstance(value, dict):
         return _said(value, hint, name)
+
+    # a key beside those of a TypedDict must at least be readable, as everything below it
     hints, needed, others = _fields(hint)
     if missing := sorted(needed - value.keys()):
         return f"{name} has no {', '.join(missing)}"
@@ -97,6 +103,7 @@ def _of_mapping(value: Any, hint: Any, name: str, depth: int) -> str | None:
 
 
 def _of_list(value: Any, hint: Any, name: str, depth: int) -> str | None:
+    """Of a list[X] or a tuple[X, Y]."""
     options = get_args(hint)
     is_tuple = get_origin(hint) is tuple
     if not isinstance(value, list) or (is_tuple and len(value) != len(options)):

@@ -1,5 +1,5 @@
-"""What makes two runs the same run: the fields of a config that determine its result.
-Torch-free."""
+"""What makes two runs the same run: the fields of a config that
+determine its result. Torch-free."""
 
 from __future__ import annotations
 
@@ -10,23 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from gan_lab.errors import UserError
-from gan_lab.records import versions
+from gan_lab.records import folder, versions
 from gan_lab.records.json_text import mapped, strict
 
 # What may differ between two runs of one sweep cell: places, cadences and loggers ...
 _NOT_IDENTITY = {
-    "version",
-    "run_dir",
-    "resume",
-    "existing_run",
-    "logger",
-    "data_cache",
-    "keep_checkpoints",
+    *("version", "run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"),
+    *("checkpoint_every", "sample_every", "evaluate_every", "log_every"),
+    "evaluation",  # a score's name and entry say how it was made; the generator is the same
 }
-_NOT_IDENTITY |= {"checkpoint_every", "sample_every", "evaluate_every", "log_every"}
-_NOT_IDENTITY |= {
-    "evaluation"
-}  # a score's name and entry say how it was made; the generator is the same
 # ... and where the data stand (their content hash is recorded).
 _NOT_IDENTITY_OF_DATASET = {"root", "download"}
 
@@ -36,25 +28,30 @@ field."""
 
 
 def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str, Any]) -> None:
-    """Raises UserError where a checkpoint was made by another config than its run's, but for a run
-    that became longer.
+    """Refuse a checkpoint that was made by another config than its run's;
+    the run may have become longer.
 
-    its: `determining` or `identity` of the checkpoint's config, as the version that wrote it
-    understood them.
+    Args:
+        checkpoint: its path.
+        config: the run's.
+        its: `determining` or `identity` of the checkpoint's config, as the
+            version that wrote it understood them.
+
+    Raises:
+        UserError: names the first field that differs.
     """
     for key in differing(config, its):
         if key != "max_generator_steps":
             raise UserError(
                 f"{checkpoint} was made with another {key} ({identity(its).get(key)}) than its "
-                "run's config.yaml says "
-                f"({identity(config).get(key)}): restore the file that was exchanged, or train a "
-                "new run"
+                f"run's {folder.CONFIG} says ({identity(config).get(key)}): restore the file that "
+                "was exchanged, or train a new run"
             )
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a resolved config of any version is in a sweep: `determining` in the form that versions
-    compare.
+    """What a resolved config of any version is in a sweep: `determining` in
+    the form that versions compare.
 
     Moving a class, or a new field at the value that was implied before, changes nothing in it.
     """
@@ -75,10 +72,13 @@ def determining(config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a resolved config that determine the result, as they stand in it: what a
     checkpoint keeps."""
     kept = {key: value for key, value in config.items() if key not in _NOT_IDENTITY}
+
+    # of the trainer its arithmetic; at torch's own tf32 a run is that of before there was the field
     if isinstance(trainer := kept.get("trainer"), Mapping):
         kept["trainer"] = {"precision": trainer.get("precision")}
         if (tf32 := trainer.get("tf32", TF32)) != TF32:
             kept["trainer"]["tf32"] = tf32
+
     if isinstance(dataset := kept.get("dataset"), Mapping):
         kept["dataset"] = {
             key: value for key, value in dataset.items() if key not in _NOT_IDENTITY_OF_DATASET
@@ -92,8 +92,8 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def canonical(value: Any) -> str:
-    """JSON that is the same for equal values: 1 and 1.0, nan and the "nan" of a record, mappings in
-    another order."""
+    """JSON that is the same for equal values: 1 and 1.0, nan and the "nan" of a
+    record, mappings in another order."""
     return json.dumps(mapped(value, _number), sort_keys=True, separators=(",", ":"))
 
 

@@ -14,6 +14,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def strict(value: Any) -> Any:
+    """A leaf as strict JSON has it."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -17,14 +17,8 @@ from typing import Any
 
 FILE_NAME = "provenance.json"  # in the package; git ignores it
 _PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "hydra-core",
-    "omegaconf",
-    "torchmetrics",
-    "numpy",
-    "safetensors",
+    *("torch", "torchvision", "lightning", "hydra-core", "omegaconf"),
+    *("torchmetrics", "numpy", "safetensors"),
 )
 _SOURCE = Path(__file__).resolve().parents[1]
 _DECIDE = (":/src", ":/conf", ":/scripts", ":/train.py")  # the tracked files that decide a result
@@ -35,8 +29,8 @@ _BESIDE = "../../"  # how the names of files that a wheel does not have begin
 
 
 def git_state() -> dict[str, Any]:
-    """{"sha", "dirty"} of the code that this process began with; both None where neither git nor a
-    file knows it.
+    """{"sha", "dirty"} of the code that this process began with; both None where
+    neither git nor a file knows it.
 
     It is read once: a file that is edited later is not what runs.
     """
@@ -49,12 +43,14 @@ def _state_at_start() -> dict[str, Any]:
 
 
 def code_state(source: Path) -> dict[str, Any]:
-    """{"sha", "dirty"} of the package at `source`: by git in a checkout of this project, else by
-    its provenance.json.
+    """The state of the package at `source`: by git in a checkout of this
+    project, else by its provenance.json.
 
-    dirty: in a checkout, whether a tracked file outside results/ (where the scripts write) differs
-    from the commit; by the file, whether the commit was dirty when it was written, or a file that
-    it names has changed since. Both are None where neither is known.
+    Returns:
+        {"sha", "dirty"}. dirty: in a checkout, whether a tracked file outside results/
+        (where the scripts write) differs from the commit; by the file, whether the
+        commit was dirty when it was written, or a file that it names has changed since.
+        Both are None where neither is known.
     """
     if not _is_checkout(source):
         return _state_of_file(source)
@@ -66,8 +62,8 @@ def code_state(source: Path) -> dict[str, Any]:
 
 
 def _is_checkout(source: Path) -> bool:
-    """Whether `source` is src/gan_lab of a repository that tracks it: a copy may stand in somebody
-    else's."""
+    """Whether `source` is src/gan_lab of a repository that tracks it: a
+    copy may stand in somebody else's."""
     top = _git(source, "rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != source.resolve().parent.parent:
         return False
@@ -85,8 +81,8 @@ def _state_of_file(source: Path) -> dict[str, Any]:
 
 
 def _are_unchanged(source: Path, files: Mapping[str, str]) -> bool:
-    """Whether the package has every one of `files` as it was; of those beside it, each that is
-    there."""
+    """Whether the package has every one of `files` as it was; of
+    those beside it, each that is there."""
     present = {
         name: source / name
         for name in files
@@ -98,10 +94,11 @@ def _are_unchanged(source: Path, files: Mapping[str, str]) -> bool:
 
 
 def write_for_checkout() -> Path:
-    """Write provenance.json into this checkout, for a copy that will have no git (`make
-    provenance`).
+    """Write provenance.json into this checkout, for a copy that will
+    have no git (`make provenance`).
 
-    Raises RuntimeError outside a checkout.
+    Raises:
+        RuntimeError: outside a checkout.
     """
     tracked = _git(_SOURCE, "ls-files", "-z", "--", *_DECIDE) if _is_checkout(_SOURCE) else None
     if tracked is None:
@@ -122,8 +119,8 @@ def write_for_build(folder: Path) -> Path | None:
 
 
 def _write(package: Path, state: Mapping[str, Any], files: Iterable[Path]) -> Path:
-    """{"sha", "dirty", "files"}; files: {path relative to the package: SHA-256}, in the order of
-    their names."""
+    """{"sha", "dirty", "files"}; files: {path relative to the package:
+    SHA-256}, in the order of their names."""
     path = package / FILE_NAME
     hashes = {
         Path(os.path.relpath(file, package)).as_posix(): _sha256(file)
@@ -155,12 +152,10 @@ def package_versions() -> dict[str, str]:
 
 def hardware() -> dict[str, Any]:
     """{"processor", "cores"}; the accelerator's name is added by who uses it."""
-    return {
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-    }
+    # a container or a scheduler may leave this process fewer cores than there are
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
+    return {"processor": _processor(), "cores": cores}
 
 
 def _processor() -> str:
@@ -175,10 +170,8 @@ def _processor() -> str:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git answers in `folder`; None where it refuses, or there is none."""
-    command = [
-        "git",
-        *arguments,
-    ]  # constants of this module, no shell; git is found as the user's shell finds it
+    # constants of this module, no shell; git is found as the user's shell finds it
+    command = ["git", *arguments]
     try:
         done = subprocess.run(  # nosec B603
             command, cwd=folder, capture_output=True, text=True, check=True, timeout=20

@@ -109,8 +109,8 @@ class About(TypedDict, total=False):
 
 
 class Penalty(TypedDict, total=False):
-    """What is read of a config's penalty; as of the other groups, before an object is made of
-    it."""
+    """What is read of a config's penalty; as of the other groups,
+    before an object is made of it."""
 
     weight: float | None
 
@@ -206,14 +206,11 @@ class Content(TypedDict, total=False):
     images_seen: Count  # real images
     seconds: float  # of training
     images_per_second: float | None  # real images
-    peak_memory_bytes: (
-        Count | None
-    )  # of the last part of the run; on the accelerator where there is one
+    # of the last part of the run; on the accelerator where there is one
+    peak_memory_bytes: Count | None
     last_metrics: dict[str, Number]  # of the last logged step
     scores: dict[str, Score]  # by the name that says the protocol
-    history: dict[
-        str, list[tuple[Count, Number]]
-    ]  # of scores over training: [generator step, value], ...
+    history: dict[str, list[tuple[Count, Number]]]  # over training: [generator step, value], ...
     history_about: dict[str, About]  # of its scores
 
 
@@ -224,8 +221,13 @@ class Logged(TypedDict):
 
 
 class RunRecord:
-    """A record on disk that is rewritten whole, atomically, with every update; only in memory where
-    `writes` is False: of the processes of a run one writes."""
+    """A record on disk that is rewritten whole, atomically, with every update.
+
+    Args:
+        run_dir: the run's directory.
+        content: its fields, see Content.
+        writes: False keeps it in memory: of the processes of a run one writes.
+    """
 
     def __init__(self, run_dir: Path, content: dict[str, Any], *, writes: bool = True) -> None:
         self.path = run_dir / folder.RECORD
@@ -234,12 +236,19 @@ class RunRecord:
         self.lock = threading.Lock()  # a thread tells of a lost process
 
     def update(self, **fields: Any) -> None:
-        """Set fields and write. Raises KeyError for a field that the schema does not have."""
+        """Set fields and write.
+
+        Raises:
+            KeyError: for a field that Content does not have, or a status that there is not.
+        """
+        # mistakes of ours, found where they are made
         unknown = fields.keys() - Content.__annotations__.keys()
         if unknown:
             raise KeyError(f"record.json has no field {sorted(unknown)}")
         if fields.get("status", "running") not in STATUSES:
             raise KeyError(f"no status {fields['status']!r}; there are {STATUSES}")
+
+        # one file at a time: the thread that watches other processes writes, too
         with self.lock:
             if "version" in fields:
                 self.content.pop("schema", None)  # of version 1
@@ -255,9 +264,14 @@ class RunRecord:
 
 
 def read(run_dir: Path, *, writes: bool = True) -> RunRecord:
-    """The record of a run directory; `writes` as in RunRecord.
+    """The record of a run directory.
 
-    Raises UserError where it is missing or damaged, and for a link in the run directory.
+    Args:
+        run_dir: where it stands.
+        writes: as in RunRecord.
+
+    Raises:
+        UserError: where it is missing or damaged, and for a link in the run directory.
     """
     refuse_links(run_dir)
     path = run_dir / folder.RECORD
@@ -267,18 +281,22 @@ def read(run_dir: Path, *, writes: bool = True) -> RunRecord:
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """The content of a record's file, wherever it stands and as it is there; `version` says how to
-    read its config.
+    """The content of a record's file, wherever it stands and as it is there;
+    `version` says how to read its config.
 
-    Raises DamagedFile where it cannot be read or a field is not what Content says, and UserError
-    where a newer gan_lab wrote it.
+    Raises:
+        DamagedFile: where it cannot be read, or a field is not what Content says.
+        UserError: where a newer gan_lab wrote it.
     """
+    # who reads many records goes on after a damaged one, whatever is wrong with it
     try:
         content = read_json(path)
     except UserError as error:
         raise DamagedFile(str(error)) from None
     except (OSError, ValueError) as error:
         raise DamagedFile(f"{path} cannot be read ({error}): restore it") from None
+
+    # the version first: a newer one may have fields of other types
     if not isinstance(content, dict) or ("version" not in content and content.get("schema") != 1):
         raise DamagedFile(
             f"{path} has no version and not schema 1: it is damaged, or no record of gan_lab; "
@@ -315,8 +333,8 @@ def check_allowances(allow: Collection[str]) -> None:
 
 
 def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> None:
-    """Refuse a record that no published number may rest on. Raises UserError: what is wrong and how
-    to let it pass.
+    """Refuse a record that no published number may rest on. Raises UserError: what
+    is wrong and how to let it pass.
 
     Args:
         content: of a record.
@@ -342,14 +360,15 @@ def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> No
     commits = list(dict.fromkeys(str(part["git"].get("sha"))[:9] for part in parts))
     if "commits" not in allow and len(commits) > 1:
         raise UserError(
-            f"commits: its parts were trained by the code of {' and '.join(commits)}; train it "
-            "again, or add "
-            "allow=[commits]"
+            f"commits: its parts were trained by the code of {' and '.join(commits)}; "
+            "train it again, or add allow=[commits]"
         )
+
+    # a run that diverged is a result, one that was killed is none
     if "unfinished" not in allow and content.get("status") not in ("finished", "diverged"):
         raise UserError(
-            f"unfinished: its status is {content.get('status')!r}; resume it, or add "
-            "allow=[unfinished]"
+            f"unfinished: its status is {content.get('status')!r}; "
+            "resume it, or add allow=[unfinished]"
         )
 
 
@@ -361,8 +380,8 @@ def _check_clean(git: Mapping[str, Any], what: str, remedy: str) -> None:
 
 
 def is_commit(git: Mapping[str, Any]) -> bool:
-    """Whether code, as `git` of a part of a run or of a score tells it, was a commit and nothing
-    else."""
+    """Whether code, as `git` of a part of a run or of a score tells
+    it, was a commit and nothing else."""
     return git.get("sha") is not None and git.get("dirty") is False
 
 

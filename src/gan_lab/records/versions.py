@@ -133,31 +133,32 @@ RENAMED_SCORES: dict[str, str] = {r"msssim_(?=\d)": "msssim_signed_"}
 """What stands today at the beginning of a score's name, by a regular expression that no name of
 today matches."""
 
-_NAMED_BY_CLASS = (
-    "gan_lab",
-    "torch",
-    "lightning",
-)  # packages whose modules are no part of a component's name
-_FACTS = (
-    "accepts",
-    "recipe",
-    "traits",
-)  # of an option, for the checks of a config; no object is made with them
+# packages whose modules are no part of a component's name
+_NAMED_BY_CLASS = ("gan_lab", "torch", "lightning")
+# of an option, for the checks of a config; no object is made with them
+_FACTS = ("accepts", "recipe", "traits")
 
 
 # Reading ------------------------------------------------------------------------------------------
 
 
 def check_version(version: Any, path: Path) -> int:
-    """The version of the file `path`, if this program can read it. Raises DamagedFile, or UserError
-    for a newer one."""
+    """The version of a file, if this program can read it.
+
+    Args:
+        version: what stands in the file.
+        path: of the file.
+
+    Raises:
+        DamagedFile: where it is no version.
+        UserError: for a newer one.
+    """
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise DamagedFile(f"{path} is damaged: its version is {shown(version)}; restore it")
     if version > VERSION:
         raise UserError(
-            f"{path} is of version {version}, which a newer gan_lab wrote; this one reads up to "
-            f"version {VERSION}: "
-            "update gan_lab"
+            f"{path} is of version {version}, which a newer gan_lab wrote; "
+            f"this one reads up to version {VERSION}: update gan_lab"
         )
     return version
 
@@ -240,18 +241,22 @@ def renamed(scores: Mapping[str, Any]) -> dict[str, Any]:
 def normalised(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config of any version in the form in which two of them are compared.
 
-    Components are named by what they are, not by where they stand; what only the checks of a config
-    read, and fields at their implied values, are left out. The normal form of a normal form is
-    itself.
+    Components are named by what they are, not by where they stand; what only the
+    checks of a config read, and fields at their implied values, are left out. The
+    normal form of a normal form is itself.
     """
     todays = with_new_names(translated(config))
     result = {name: _without_facts(node) for name, node in todays.items()}
+
+    # a field at the value that was implied before it came says nothing new
     for dotted, since in reversed(_outermost_first()):
         node, name = _place(result, dotted)
         if name in node and _has(node, since, dotted) and _is_implied(node[name], since.before):
             del node[name]
         elif dotted in result and isinstance(since.before, Mapping):  # a group
             _leave_out(node[name], since.before)
+
+    # a component is what it is, wherever its class stands
     named = _named(result)
     assert isinstance(named, dict)
     return named
@@ -266,6 +271,7 @@ def component(target: str) -> str:
 
 
 def _named(value: Any) -> Any:
+    """Nested containers with the name of a component in place of each `_target_`."""
     if isinstance(value, Mapping):
         return {
             key: component(item) if key == "_target_" and isinstance(item, str) else _named(item)
@@ -296,8 +302,8 @@ def _without_facts(node: Any) -> Any:
 
 
 def _place(config: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:
-    """The mapping in which a dotted field stands, empty where there is none, and the field's name
-    in it."""
+    """The mapping in which a dotted field stands, empty where there is
+    none, and the field's name in it."""
     *parents, name = dotted.split(".")
     node: Any = config
     for key in parents:

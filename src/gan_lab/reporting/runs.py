@@ -159,10 +159,10 @@ def _read(path: Path, is_run_dir: bool, allow: Collection[str]) -> Run:
     return Run(with_history_about(records.updated(record)), run_dir)
 
 
-def _waiting(folder: Path) -> list[sweeps.Cell]:
+def _waiting(folder: Path) -> list[sweeps.SweepCell]:
     """The cells of sweeps in or below a folder that have not begun."""
-    waiting: list[sweeps.Cell] = []
-    for plans in sorted(folder.rglob(sweeps.CELLS)):
+    waiting: list[sweeps.SweepCell] = []
+    for plans in sorted(folder.rglob(names.PLANS)):
         with suppress(UserError):  # a call has taken its plan back, and nothing else is there
             waiting += [cell for cell in sweeps.read_cells(plans.parent) if cell.state == "waiting"]
     return waiting

@@ -34,14 +34,22 @@ class Description(TypedDict):
 
 def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run_dir: Path) -> Path:
     """Write EMA weights and BN buffers as safetensors, and as JSON what is needed to use them.
-    Returns the weights."""
-    tensors = {
-        name: value.detach().cpu().contiguous()
-        for name, value in gan.ema.average.state_dict().items()
-    }
-    write_atomically(
-        run_dir / folder.WEIGHTS, save(tensors)
-    )  # save_file would hide a full disk in an error of its own
+
+    Args:
+        gan: the run's networks.
+        architecture: its options, as the config has them.
+        spec: of the data.
+        run_dir: the run's directory.
+
+    Returns:
+        The file of the weights.
+    """
+    # save_file would hide a full disk in an error of its own
+    states = gan.ema.average.state_dict()
+    tensors = {name: value.detach().cpu().contiguous() for name, value in states.items()}
+    write_atomically(run_dir / folder.WEIGHTS, save(tensors))
+
+    # enough for a program that knows nothing of gan_lab
     description = {
         "architecture": architecture,
         "latent": {"dim": gan.settings.latent_dim, "distribution": "standard normal"},

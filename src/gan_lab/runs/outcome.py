@@ -43,15 +43,44 @@ def open_record(
     """The record of a run that begins, or goes on, with everything that is known before the first
     step: it is running.
 
-    plain: the config as it is stored. training_view: what training sees of the data. run_id: of a
-    new run.
+    Args:
+        plain: the config as it is stored.
+        run_dir: the run's directory.
+        machine: where it trains.
+        data: the whole data set.
+        training_view: what training sees of it.
+        gan: what is trained.
+        evaluator: what scores it, if anything.
+        previous: what it goes on from, if anything.
+        run_id: of a new run.
     """
+    # one that goes on keeps its beginning
     extractor = evaluator.extractor.description if evaluator else None
     if previous is not None:
         return _continued(previous, plain, extractor)
 
+    # what was asked for, with which code, where, and on which data
     hydra = HydraConfig.get()
     part = _part(0)
+    choices = {
+        key: value
+        for key, value in hydra.runtime.choices.items()
+        if value and not key.startswith("hydra/")
+    }
+    dataset = {
+        "name": data.spec.name,
+        "splits": {name: len(split) for name, split in data.splits.items()},
+        "content_hash": data.content_hash,
+        "label_histogram": data.label_histogram,
+        "labelled": count_labelled(training_view),
+        "num_classes": training_view.spec.num_classes,
+    }
+    parameters = {
+        "generator": count_parameters(gan.generator),
+        "critic": count_parameters(gan.critic),
+    }
+
+    # every field that a record has stands there from the first moment, written at once
     record = records.RunRecord(run_dir, {}, writes=machine.is_first)
     record.update(
         version=versions.VERSION,
@@ -61,11 +90,7 @@ def open_record(
         created=part["created"],
         config=plain,
         config_hash=records.config_hash(plain),
-        choices={
-            key: value
-            for key, value in hydra.runtime.choices.items()
-            if value and not key.startswith("hydra/")
-        },
+        choices=choices,
         command=[sys.argv[0], *hydra.overrides.task],
         git=part["git"],
         packages=part["packages"],
@@ -73,19 +98,9 @@ def open_record(
         parts=[part],
         precision=plain["trainer"]["precision"],
         seed=plain["seed"],
-        dataset={
-            "name": data.spec.name,
-            "splits": {name: len(split) for name, split in data.splits.items()},
-            "content_hash": data.content_hash,
-            "label_histogram": data.label_histogram,
-            "labelled": count_labelled(training_view),
-            "num_classes": training_view.spec.num_classes,
-        },
+        dataset=dataset,
         extractor=extractor,
-        parameters={
-            "generator": count_parameters(gan.generator),
-            "critic": count_parameters(gan.critic),
-        },
+        parameters=parameters,
         generator_steps=0,
         critic_steps=0,
         resumed_from_step=0,
@@ -109,13 +124,17 @@ def new_run_id() -> str:
 def _continued(
     previous: Previous, plain: dict[str, Any], extractor: dict[str, Any] | None
 ) -> records.RunRecord:
-    """The record of a run that goes on: perhaps longer, scored otherwise, or of an older
-    version."""
+    """The record of a run that goes on: perhaps longer, scored
+    otherwise, or of an older version."""
+    # scores of an older version may have had other names
     record, done = previous.record, previous.generator_steps
     renamed = {
         name: versions.renamed(record.content.get(name) or {}) for name in ("scores", "history")
     }
+
+    # without an evaluator the scores that are there keep their extractor
     scored = {} if extractor is None else {"extractor": extractor}
+
     # parts of which no step is left are done again
     parts = [part for part in records.parts_of(record.content) if part["from_step"] < done]
     record.update(
@@ -134,15 +153,20 @@ def _continued(
 
 @contextmanager
 def begun(record: records.RunRecord, *, is_new: bool) -> Iterator[None]:
-    """What ends a run between its record and its training is said there; a new record goes where
-    there is no room."""
+    """Inside, what ends a run between its record and its training is said in the record.
+
+    Args:
+        record: of the run.
+        is_new: whether it may be removed, where there is no room to say anything.
+    """
     try:
         yield
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | SystemExit)
-        reason = (
-            str(error) or type(error).__name__ if stopped else f"{type(error).__name__}: {error}"
-        )
+        kind = type(error).__name__
+        reason = str(error) or kind if stopped else f"{kind}: {error}"
+
+        # a record that says "running" for ever would be worse than none
         try:
             record.update(status="interrupted" if stopped else "failed", reason=reason)
         except OSError:
@@ -167,17 +191,21 @@ def _part(from_step: int) -> dict[str, Any]:
 
 @contextmanager
 def recorded(session: Session) -> Iterator[None]:
-    """The record says how what is inside ended: finished, diverged, interrupted or failed, and why.
+    """Inside a run trains; the record says how it ended: finished, diverged, interrupted or failed,
+    and why. Of several processes the first one says so.
 
-    Raises CompactHydraException, one line with the way on, for a run that diverged or lost another
-    of its processes; Interrupted or KeyboardInterrupt for one that was stopped. Of several
-    processes the first one says so.
+    Raises:
+        CompactHydraException: one line with the way on, for a run that diverged
+            or lost another of its processes.
+        Interrupted, KeyboardInterrupt: for one that was stopped.
     """
     record, run_dir, is_first = session.record, session.run_dir, session.machine.is_first
     go_on = f"continue with: python train.py {pasted('resume', run_dir)}"
     try:
         yield
         end_record(session, "finished", None)
+
+    # no fault of the program: one line, and the other cells of a sweep go on
     except Diverged as error:
         end_record(session, "diverged", str(error))
         if not is_first:
@@ -185,19 +213,17 @@ def recorded(session: Session) -> Iterator[None]:
         newest = next(iter(callbacks.list_checkpoints(run_dir)), None)
         kept = f"last good checkpoint: {newest}" if newest else "no checkpoint was written before"
         raise CompactHydraException(f"diverged: {error}; {kept}; record: {record.path}") from None
-    except (
-        KeyboardInterrupt,
-        SystemExit,
-    ) as error:  # Lightning turns KeyboardInterrupt into SystemExit
-        end_record(
-            session,
-            "interrupted",
-            str(error) if isinstance(error, Interrupted) else "KeyboardInterrupt",
-        )
+
+    # Lightning turns KeyboardInterrupt into SystemExit, which would end the program without a word
+    except (KeyboardInterrupt, SystemExit) as error:
+        reason = str(error) if isinstance(error, Interrupted) else "KeyboardInterrupt"
+        end_record(session, "interrupted", reason)
         session.machine.console.print(f"interrupted; {go_on}")
         if not is_first:
             return
         raise error if isinstance(error, Interrupted) else KeyboardInterrupt from None
+
+    # the traceback of this error must not be hidden by one of the record's
     except BaseException as error:
         lost = parallel.lost_another(error)
         reason = "another process of this run ended" if lost else f"{type(error).__name__}: {error}"
@@ -212,11 +238,18 @@ def recorded(session: Session) -> Iterator[None]:
 
 
 def end_record(session: Session, status: str, reason: str | None) -> None:
-    """Write how a run, or a part of it, ended."""
+    """Write how a run, or a part of it, ended.
+
+    Args:
+        session: the run.
+        status: finished, diverged, interrupted or failed.
+        reason: why, where it did not finish.
+    """
     record, gan, seconds = session.record, session.gan, session.seconds()
     images = gan.critic_steps * gan.settings.batch_size
     on_gpu = gan.device.type == "cuda"
     device = torch.cuda.get_device_name(gan.device) if on_gpu else gan.device.type
+    memory = torch.cuda.max_memory_allocated(gan.device) if on_gpu else _peak_resident_bytes()
     record.update(
         status=status,
         reason=reason,
@@ -226,9 +259,7 @@ def end_record(session: Session, status: str, reason: str | None) -> None:
         images_seen=images,
         seconds=seconds,
         images_per_second=images / seconds if seconds else None,
-        peak_memory_bytes=torch.cuda.max_memory_allocated(gan.device)
-        if on_gpu
-        else _peak_resident_bytes(),
+        peak_memory_bytes=memory,
         last_metrics=session.reader.last,
     )
 
@@ -239,5 +270,6 @@ def count_parameters(module: torch.nn.Module) -> int:
 
 
 def _peak_resident_bytes() -> int:
+    """The most memory that this process has had. Linux counts it in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -52,13 +52,13 @@ class SavedGenerator:
 
         Args:
             n: how many.
-            seed: the same n and seed give the same samples, and the same as `scripts/sample.py n=N
-                seed=SEED`.
+            seed: the same n and seed give the same samples, and the same as
+                `scripts/sample.py n=N seed=SEED`.
             label: the class to draw, a number below `spec.num_classes`; None: as they come.
 
         Returns:
-            float32 on the CPU, (n, *spec.shape); fewer than n where the generator seldom draws the
-            class.
+            float32 on the CPU, (n, *spec.shape); fewer than n where the
+            generator seldom draws the class.
 
         Raises:
             UserError: for a class that the samples do not have.
@@ -74,8 +74,8 @@ class SavedGenerator:
         return samples
 
     def images(self, n: int = 64, seed: int = 0, label: int | None = None) -> Tensor:
-        """`sample` as pixels: uint8 (n, C, H, W). Raises UserError as `sample`, and for data that
-        are no images."""
+        """`sample` as pixels: uint8 (n, C, H, W). Raises UserError as `sample`,
+        and for data that are no images."""
         if self.spec.kind != "images":
             raise UserError(f"{self.spec.name} holds {self.spec.kind}, not images: use sample()")
         return to_uint8(self.sample(n, seed, label))
@@ -101,8 +101,8 @@ def load_generator(run_dir: str | PathLike[str], device: str = "auto") -> SavedG
     run = saved.open_run(Path(run_dir))
     spec = data_spec(run)
 
-    # networks are made with initial weights, and drawing these must not move the caller's random
-    # numbers
+    # networks are made with initial weights, and drawing these must not
+    # move the caller's random numbers
     with torch.random.fork_rng(devices=[]):
         saved.check_generator(run, spec)
         gan = build.gan(run.config, spec)
@@ -115,20 +115,23 @@ def load_generator(run_dir: str | PathLike[str], device: str = "auto") -> SavedG
 def data_spec(run: SavedRun) -> DataSpec:
     """The facts of the data that a run was trained on, from its own files. Raises UserError where
     they are damaged."""
+    # the data set itself need not be there
     path = run.folder / folder.DESCRIPTION
     try:
         content = read_json(path)
         if wrong := misfit(content, Description):
             raise ValueError(wrong)
+
+        # what the types alone do not say
         data = content["data"]
         if not data["class_names"] or len(data["shape"]) != (3 if data["kind"] == "images" else 1):
-            raise ValueError(
-                f"{data['kind']} of {len(data['shape'])} sides in {len(data['class_names'])} "
-                "classes"
-            )
+            sides, classes = len(data["shape"]), len(data["class_names"])
+            raise ValueError(f"{data['kind']} of {sides} sides in {classes} classes")
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read ({error}): restore it, or train the run again"
         ) from None
+
+    # a run on data without labels has one class
     names = tuple(data["class_names"])
     return DataSpec(data["name"], data["kind"], tuple(data["shape"]), len(names), names)

@@ -29,7 +29,13 @@ _NEEDED = {"status", "generator_steps", "choices", "dataset", "scores"}  # of a 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A finished run. config: as it was trained, checked anew."""
+    """A finished run.
+
+    Args:
+        folder: its run directory.
+        config: as it was trained, checked anew.
+        record: its record.
+    """
 
     folder: Path
     config: DictConfig
@@ -37,8 +43,12 @@ class SavedRun:
 
 
 def open_run(folder: Path) -> SavedRun:
-    """Raises UserError where `folder` is no run directory, is damaged, or its run did not
-    finish."""
+    """Open the directory of a finished run.
+
+    Raises:
+        UserError: where `folder` is no run directory, is damaged, or its run did not finish.
+    """
+    # a config may be somebody else's: it is checked as one that is typed
     config = configs.saved_config(folder, "run_dir")
     configs.check(config)
     record = records.read(folder)
@@ -46,12 +56,12 @@ def open_run(folder: Path) -> SavedRun:
         raise UserError(
             f"{record.path} is damaged: it has no {', '.join(sorted(missing))}; restore it"
         )
+
+    # every other run can be finished; one that diverged does so again
     if record["status"] != "finished":
-        remedy = (
-            "train another"
-            if record["status"] == "diverged"
-            else f"finish it with python train.py {pasted('resume', folder)}"
-        )
+        remedy = f"finish it with python train.py {pasted('resume', folder)}"
+        if record["status"] == "diverged":
+            remedy = "train another"
         raise UserError(f"run_dir={folder}: this run is {record['status']}; {remedy}")
     return SavedRun(folder, config, record)
 
@@ -88,12 +98,15 @@ def load_checkpoint_into(gan: GAN, run: SavedRun, path: Path, protocol: Protocol
     """Give `gan` the EMA generator of one of the run's checkpoints, and the critic where the
     protocol needs its labels.
 
-    Raises UserError where the checkpoint is damaged or of another run.
+    Raises:
+        UserError: where the checkpoint is damaged or of another run.
     """
     if not is_intact(path):
         raise UserError(f"{path} is damaged (its checksum differs)")
     state = load_checkpoint(path)
     records.check_same_run(path, configs.plain_config(run.config), state["identity"])
+
+    # a checkpoint holds everything that was trained; what is scored is the average
     average = gan.ema.average
     average.load_state_dict(state_for(average, state["module"], path, "ema.average."))
     if protocol.uses_own_classes and gan.classes_by_critic:
@@ -105,7 +118,8 @@ def load_critic_to_label(gan: GAN, run: SavedRun, protocol: Protocol) -> None:
     """Give `gan` the run's critic where its labels are the classes of samples and a score of the
     protocol needs them.
 
-    Raises UserError as `load_critic`.
+    Raises:
+        UserError: as `load_critic`.
     """
     if protocol.uses_own_classes and gan.classes_by_critic:
         load_critic(gan, run, "restore the checkpoint, or set evaluation.msssim_classes=classifier")
@@ -116,12 +130,19 @@ def load_critic(
 ) -> None:
     """Give `gan` the run's critic from its last checkpoint.
 
-    Raises UserError where there is none of the last step, with `remedy`.
+    Args:
+        gan: gets the critic.
+        run: its run.
+        remedy: what the user can do without it.
+
+    Raises:
+        UserError: where there is no checkpoint of the last step, with `remedy`.
     """
 
     def refuse(message: str) -> None:
         raise UserError(f"the critic's labels are needed, and {message}: {remedy}")
 
+    # an older checkpoint has another critic than the generator that is scored
     newest = load_newest(run.folder, refuse)
     assert newest is not None, "refused above"
     path, state = newest

@@ -31,10 +31,12 @@ class Session:
     """One start or resume of a run, from the first step that is left to the last.
 
     Args:
-        config: as it was composed; plain: as it is stored.
+        config: as it was composed.
+        plain: as it is stored.
         run_dir: where everything is written.
         machine: where it trains.
-        data: the whole data set; training_view: what training sees of it.
+        data: the whole data set.
+        training_view: what training sees of it.
         gan: what is trained.
         evaluator: what scores it, if anything.
         loggers: where metrics go; none but in the first process.
@@ -57,14 +59,13 @@ class Session:
         record: records.RunRecord,
         previous: Previous | None,
     ) -> None:
+        # what it was made of
         self.config, self.plain, self.run_dir, self.machine = config, plain, run_dir, machine
-        self.data, self.training_view, self.gan, self.evaluator = (
-            data,
-            training_view,
-            gan,
-            evaluator,
-        )
+        self.data, self.training_view = data, training_view
+        self.gan, self.evaluator = gan, evaluator
         self.loggers, self.record = loggers, record
+
+        # where it stands
         self.exported: Path | None = None
         self.done = previous.generator_steps if previous else 0
         state = previous.state if previous else None
@@ -72,11 +73,10 @@ class Session:
         # the callbacks that the run asks later; all of them, in their order, are `in_every_step`
         self.seconds = Seconds(state["seconds"] if state else 0.0)
         self.stop = callbacks.StopOnSignal()
-        self.evaluate = (
-            None
-            if evaluator is None
-            else callbacks.Evaluate(evaluator, config.evaluate_every, record, self.seconds)
-        )
+        self.evaluate: callbacks.Evaluate | None = None
+        if evaluator is not None:
+            every = config.evaluate_every
+            self.evaluate = callbacks.Evaluate(evaluator, every, record, self.seconds)
         self.reader = callbacks.ReadMetrics(
             state["last_metrics"] if state else None, *([self.evaluate.at] if self.evaluate else [])
         )
@@ -92,15 +92,18 @@ class Session:
         """What acts in every step. Lightning calls them in this order."""
         # time counts before anything else of a step
         ordered: list[pl.Callback] = [self.seconds]
-        # a graph takes the place of the iteration before its first step
+
+        # a graph, or compiled networks, take their place before the first step
         if self.config.trainer.get("capture") == "auto":
             ordered.append(callbacks.Capture(self.machine.console.print))
         if self.config.trainer.get("compile"):
             ordered.append(callbacks.Compile(self.machine.console.print))
+
         # scores of a step are read with its metrics, so they come before
         if self.evaluate:
             ordered.append(self.evaluate)
         ordered.append(self.reader)
+
         # pictures and checkpoints come from a state that the reader found finite
         if self.machine.is_first:
             ordered.append(self.samples)
@@ -109,14 +112,20 @@ class Session:
             images = self.config.n_critic * self.config.batch_size
             steps = self.config.max_generator_steps
             ordered.append(callbacks.ProgressBar(self.reader, images, steps, self.machine.console))
+
         # a signal ends the run once its checkpoint of this step is written
         ordered.append(self.stop)
+
         # W&B sees what all others have made
         return [*ordered, *self.watchers]
 
     def fit(self) -> None:
-        """Train what is left. Raises Interrupted where a signal asked to stop before the last
-        step."""
+        """Train what is left.
+
+        Raises:
+            Interrupted: where a signal asked to stop before the last step.
+        """
+        # every step has batches of its own, whatever part of the run it is in
         self._begin_loggers()
         feed = ResidentDataModule(
             self.training_view,
@@ -126,6 +135,8 @@ class Session:
             start=self.done,
             stop=self.config.max_generator_steps,
         )
+
+        # the processes that Lightning starts are told which one is the first
         with first_process():
             trainer = build.trainer(
                 self.config, self.in_every_step(), self.loggers, str(self.run_dir)
@@ -133,34 +144,31 @@ class Session:
             if isinstance(trainer.strategy, SharedStep):
                 trainer.strategy.on_lost = self._lost_process
             trainer.fit(self.gan, feed)
-        if (
-            self.stop.received is not None
-            and self.gan.generator_steps < self.config.max_generator_steps
-        ):
+
+        # a signal during the last step has nothing left to stop
+        is_cut = self.gan.generator_steps < self.config.max_generator_steps
+        if self.stop.received is not None and is_cut:
             raise Interrupted(self.stop.received)
 
     def export(self) -> None:
         """Write the EMA generator, and a grid of it where none was drawn."""
         if not self.machine.is_first:
             return
-        if (
-            self.samples.newest is None
-        ):  # a run killed after its last step: nothing was left to train
+
+        # a run that was killed after its last step had nothing left to train
+        if self.samples.newest is None:
             self.samples.draw(self.gan)
         self.exported = export_generator(
             self.gan, self.plain["architecture"], self.training_view.spec, self.run_dir
         )
 
     def score(self) -> None:
-        """Measure the final scores; those that the record has of this very step stay, those of a
-        shorter run go."""
+        """Measure the final scores; those that the record has of this very step
+        stay, those of a shorter run go."""
         with self.seconds.paused():
             gan, step = self.gan.to(self.machine.device), self.gan.generator_steps
-            scores = {
-                name: entry
-                for name, entry in self.record["scores"].items()
-                if entry["step"] == step
-            }
+            before = self.record["scores"].items()
+            scores = {name: entry for name, entry in before if entry["step"] == step}
             if self.evaluator is not None:
                 self.machine.console.print(f"scoring {self.evaluator.protocol.samples:,} samples")
                 scores |= self.evaluator.scores(gan, self.evaluator.protocol)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from gan_lab.data import LoadedData
 from gan_lab.data.labelled import count_labelled
+from gan_lab.records import folder
 from gan_lab.runs.outcome import count_parameters
 from gan_lab.runs.session import Session
 from gan_lab.scoring.protocol import score_text
@@ -42,6 +43,7 @@ def print_start(session: Session) -> None:
 
 def print_end(session: Session) -> None:
     """Steps, time, last losses, scores, and where everything lies."""
+    # what a person asks first: how long, how well
     record = session.record
     table = Table(show_header=False, title="finished")
     table.add_row(
@@ -51,6 +53,8 @@ def print_end(session: Session) -> None:
     table.add_row(
         "time", f"{record['seconds']:.0f} s, {record['images_per_second']:,.0f} real images/s"
     )
+
+    # a number that there is none of has no row: no norm where the penalty measures none
     for name, key in _LAST.items():
         value = record["last_metrics"].get(key)  # none of a damaged checkpoint
         if value is not None and not math.isnan(value):
@@ -58,12 +62,13 @@ def print_end(session: Session) -> None:
     for name, entry in record["scores"].items():
         table.add_row(name, score_text(entry))
 
+    # below the table, in full: a table would break the paths
     console = session.machine.console
     console.print(table)
     paths = {
         "samples": session.samples.newest,
         "generator": session.exported,
-        "checkpoints": session.checkpoint.folder,
+        "checkpoints": session.run_dir / folder.CHECKPOINTS,
         "record": record.path,
     }
     for name, path in paths.items():
@@ -92,8 +97,6 @@ def _labels_used(config: DictConfig, gan: GAN, training_view: LoadedData) -> lis
 
 def _histogram(counts: list[int]) -> str:
     shown = " ".join(map(str, counts[:_COUNTS]))
-    return (
-        shown
-        if len(counts) <= _COUNTS
-        else f"{shown} … ({len(counts)} classes, in full in record.json)"
-    )
+    if len(counts) <= _COUNTS:
+        return shown
+    return f"{shown} … ({len(counts)} classes, in full in {folder.RECORD})"

@@ -17,13 +17,19 @@ from gan_lab.runs.session import Session
 
 @stopped_by_sigterm()
 def train(config: DictConfig, run_dir: Path) -> None:
-    """Train, or resume, the run that `config` describes in `run_dir`.
+    """Train, or resume, the run that `config` describes in `run_dir`. Its record says how it ended.
 
-    Raises UserError before anything is written where the config cannot run here;
-    CompactHydraException when the run diverges; Interrupted when it was asked to stop. The record
-    says which.
+    Args:
+        config: checked.
+        run_dir: the run's directory.
+
+    Raises:
+        UserError: before anything is written, where the config cannot run here.
+        CompactHydraException: when the run diverges.
+        Interrupted: when it was asked to stop.
     """
-    provenance.git_state()  # of what runs: it may be edited before the record is written
+    # the code that runs, before it can be edited
+    provenance.git_state()
     refuse_links(run_dir)
     start.quiet_lightning()
 
@@ -34,6 +40,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
         machine.console.print(f"{ended} before, passed over: {run_dir}")
         return
 
+    # from here on whatever happens is in the record
     with start.only_writer(run_dir, machine), machine.prepared():
         session = _prepared(config, run_dir, machine)
         with outcome.recorded(session):

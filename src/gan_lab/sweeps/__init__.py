@@ -1,43 +1,40 @@
-"""Sweeps: which cells a call runs, how each gets a process, and what became of them. Torch-free."""
+"""Sweeps: which cells a call runs, how each gets a process, and what became of them. Torch-free.
+
+`Sweep` is one sweep while it runs; `read_cells` says of any directory what became of its cells.
+What needs Hydra is imported by its own name: composing, callback, job, devices.
+"""
 
 from gan_lab.sweeps.cells import (
-    CELLS,
-    SENT,
     STATES,
-    Cell,
-    check_own_files,
-    check_place,
+    SweepCell,
+    closing_report,
+    distinguishing_overrides,
     duration,
-    ending,
-    forget,
-    note_cells,
-    note_failed,
+    keep_failure,
     read_cell,
     read_cells,
     shared,
     summary,
-    telling,
-    typed,
-    with_failures,
 )
+from gan_lab.sweeps.plans import check_own_files, check_place, delete_plan, write_plan
+from gan_lab.sweeps.sweep import PlannedCell, Sweep, task_overrides
 
 __all__ = [
-    "CELLS",
-    "SENT",
     "STATES",
-    "Cell",
+    "PlannedCell",
+    "Sweep",
+    "SweepCell",
     "check_own_files",
     "check_place",
+    "closing_report",
+    "delete_plan",
+    "distinguishing_overrides",
     "duration",
-    "ending",
-    "forget",
-    "note_cells",
-    "note_failed",
+    "keep_failure",
     "read_cell",
     "read_cells",
     "shared",
     "summary",
-    "telling",
-    "typed",
-    "with_failures",
+    "task_overrides",
+    "write_plan",
 ]

@@ -1,5 +1,5 @@
-"""Which launchers take cells of several devices, and where the loggers of a sweep group its runs.
-Torch-free."""
+"""Which launchers take cells of several devices, and where the loggers of a
+sweep group its runs. Torch-free."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ def logger_groups(config: DictConfig, sweep_dir: Path) -> dict[str, str]:
 
     It stands in the run's config.yaml then, so that a job that is resumed alone stays in its group.
     """
-    nodes = config.logger.items()
     return {
         f"logger.{name}.group": sweep_dir.name
-        for name, node in nodes
+        for name, node in config.logger.items()
         if node.get("group", "") is None
     }
 
@@ -41,15 +40,13 @@ def check_devices_of_job(
 ) -> None:
     """Refuse several devices in a job that runs in the process of its sweep. Raises UserError.
 
-    Lightning would start the other processes with this one's command line, which is the whole
-    sweep's.
+    Lightning would start the other processes with this one's command
+    line, which is the whole sweep's.
     """
     if launcher in ("serial", "basic") and uses_several_devices(config):
         alone = shlex.join([*overrides, f"run_dir={quoted(run_dir)}"])
         raise UserError(
             f"trainer.devices={config.trainer.devices}: several devices need a process for each "
-            "cell: add "
-            "hydra/launcher=joblib hydra.launcher.n_jobs=1 to the sweep, or run this cell by "
-            "itself: "
-            f"python train.py {alone}"
+            "cell: add hydra/launcher=joblib hydra.launcher.n_jobs=1 to the sweep, "
+            f"or run this cell by itself: python train.py {alone}"
         )
