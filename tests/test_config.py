@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
-
-from gan_runs import compose, fitting
-
 from gan_lab import config, terminal
 from gan_lab.errors import UserError
-from registry import CONF, options
+from helpers.gan_runs import compose, fitting
+from helpers.registry import CONF, options
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
 

@@ -7,22 +7,18 @@ import json
 import math
 import os
 import subprocess
-import sys
 import typing
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
-
-from gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
-
 from gan_lab import config, records
 from gan_lab.config.schema import plain_config
 from gan_lab.errors import DamagedFile, UserError
 from gan_lab.reading.schema import misfit
 from gan_lab.records.versions import VERSION
+from helpers.gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
 
 OLD = sorted((ROOT / "tests/fixtures/old_runs").glob("*/record.json"))
 

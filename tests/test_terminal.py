@@ -20,7 +20,7 @@ from rich.text import Text
 
 from gan_lab import sweeps, terminal
 from gan_lab.sweeps.table import status_table
-from registry import CONF
+from helpers.registry import CONF
 
 NAMES = [
     "[is,fid]",

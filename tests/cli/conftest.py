@@ -1,15 +1,10 @@
-"""Makes the helpers of other tests importable, and keeps every run's data cache out of the
-repository."""
+"""Keeps every run's data cache out of the repository."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-
-from gan_runs import environment
+from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True)

@@ -19,9 +19,10 @@ from pathlib import Path
 import lightning.pytorch as pl
 import numpy as np
 import pytest
-from data_builders import make_cifar10, make_flowers102, make_mnist, make_tiny
-from gan_runs import CHANNELS, ROOT, command, environment, is_refusal, record, train
 from PIL import Image
+
+from helpers.data_builders import make_cifar10, make_flowers102, make_mnist, make_tiny
+from helpers.gan_runs import CHANNELS, ROOT, command, environment, is_refusal, record, train
 
 SMALL = (
     "n_critic=1",

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from gan_runs import CHANNELS, command, is_refusal, record, without_torch
 from PIL import Image
 
 from gan_lab.commands import entry
-from registry import CONF
+from helpers.gan_runs import CHANNELS, command, is_refusal, record, without_torch
+from helpers.registry import CONF
 
 SHORT = (
     CHANNELS,

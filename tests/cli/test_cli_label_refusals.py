@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import DCGAN, SMALL, command, is_refusal, record
 from PIL import Image
+
+from helpers.gan_runs import DCGAN, SMALL, command, is_refusal, record
 
 AM_GAN = ("loss=am_gan", "labels=dynamic", "penalty=none")
 SHORT = (*SMALL, "n_critic=1", "max_generator_steps=2", "batch_size=4", *DCGAN)

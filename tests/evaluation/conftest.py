@@ -1,16 +1,11 @@
-"""Makes the helpers of tests/training importable, keeps data caches out of the repository, trains
-each thing once."""
+"""Keeps data caches out of the repository, trains each thing once."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-
-import evaluation_runs
-import inception_weights
-from gan_runs import environment
+from helpers import evaluation_runs, inception_weights
+from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True)

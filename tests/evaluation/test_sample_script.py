@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import script
-from gan_runs import DCGAN, checkpoint, environment, is_refusal, record, train, weights
 from omegaconf import OmegaConf
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -24,6 +22,8 @@ from gan_lab.errors import UserError
 from gan_lab.runs import saved
 from gan_lab.training import sampling
 from gan_lab.types import DataSpec
+from helpers.evaluation_runs import script
+from helpers.gan_runs import DCGAN, checkpoint, environment, is_refusal, record, train, weights
 
 K, LATENT, STEPS = 10, 8, 2
 RESNET = (

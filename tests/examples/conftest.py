@@ -1,15 +1,8 @@
-"""Makes the helpers of other tests importable, and keeps every run's data cache out of the
-repository."""
-
-import sys
-from pathlib import Path
+"""Keeps every run's data cache out of the repository."""
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evaluation"))
-
-from gan_runs import environment
+from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True)

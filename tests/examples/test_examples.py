@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import environment, train
 from PIL import Image
+
+from helpers.gan_runs import environment, train
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {path.name for path in (ROOT / "examples").glob("*.py")}

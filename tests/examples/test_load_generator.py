@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import script
-from gan_runs import environment, train
 from PIL import Image
 
 import gan_lab
 from gan_lab.errors import UserError
+from helpers.evaluation_runs import script
+from helpers.gan_runs import environment, train
 
 TINY = (
     "architecture=resnet",

@@ -1,15 +1,9 @@
-"""Makes the helpers of tests/training importable; one data cache, and one run that nobody disturbs,
-for all tests."""
-
-import sys
-from pathlib import Path
+"""One data cache, and one run that nobody disturbs, for all tests."""
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-
-from fault_runs import straight_run
-from gan_runs import environment
+from helpers.fault_runs import straight_run
+from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,11 +11,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_formulas import CLASS_FORMULAS, Batch
-from loss_probes import EPS, WITH_CLASSES, loss, variants
 
 from gan_lab.errors import UserError
-from registry import fields
+from helpers.loss_formulas import CLASS_FORMULAS, Batch
+from helpers.loss_probes import EPS, WITH_CLASSES, loss, variants
+from helpers.registry import fields
 
 VARIANTS = variants()
 JOINT = [(option, flags) for option, flags in VARIANTS if flags.get("joint")]

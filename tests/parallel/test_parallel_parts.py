@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from gan_runs import CHANNELS, command, is_refusal
-from sharded_worker import COUNTS, EVERY_SCORE, LABELS
 from torch import nn
 
-import gloo
 from gan_lab import parallel
+from helpers import gloo
+from helpers.gan_runs import CHANNELS, command, is_refusal
+from helpers.sharded_worker import COUNTS, EVERY_SCORE, LABELS
 
-WORKER = Path(__file__).with_name("sharded_worker.py")
+WORKER = "helpers.sharded_worker"
 SHORT = (
     CHANNELS,
     "max_generator_steps=2",
@@ -52,8 +52,8 @@ def test_the_share_of_a_rank_is_its_slice(rank, rows, monkeypatch):
 
 def test_the_batches_of_all_processes_are_those_of_one(monkeypatch):
     """z and its classes, drawn whole and sliced."""
-    from parallel_worker import made
-    from sharded_worker import SMALL_DCGAN
+    from helpers.parallel_worker import made
+    from helpers.sharded_worker import SMALL_DCGAN
 
     gan = made((*SMALL_DCGAN, "loss=am_gan", "labels=predefined", "penalty=none"))[2]
     whole = gan._share_of_latent(24, torch.Generator().manual_seed(0))

@@ -3,15 +3,13 @@ over samples."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from parallel_worker import CASES
 
-import gloo
+from helpers import gloo
+from helpers.parallel_worker import CASES
 
-WORKER = Path(__file__).with_name("parallel_worker.py")
+WORKER = "helpers.parallel_worker"
 FLOAT32 = [f"{name}, one step in float32" for name in CASES]
 
 

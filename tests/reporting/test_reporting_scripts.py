@@ -12,15 +12,15 @@ from itertools import product
 from math import prod
 
 import pytest
-from gan_runs import NO_TORCH, ROOT, Ended, compose
 from hydra.core.hydra_config import HydraConfig
-from made_up import SMALL_AM, SMALL_IS, labelled, record, run_dirs, write
 from omegaconf import OmegaConf
 
 from gan_lab import records
 from gan_lab.reporting import TABLES, table
 from gan_lab.reporting.thesis.chapter_2 import CHANNELS, GENERATOR_STEPS, LINES, TABLE_2_2
-from registry import options
+from helpers.gan_runs import NO_TORCH, ROOT, Ended, compose
+from helpers.made_up import SMALL_AM, SMALL_IS, labelled, record, run_dirs, write
+from helpers.registry import options
 
 
 def script(name, *arguments, cwd):

@@ -1,20 +1,14 @@
-"""Makes the helpers of other tests importable, keeps data caches out of the repository, and watches
-over files."""
+"""Keeps data caches out of the repository, and watches over files."""
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reporting"))
-
-from gan_runs import environment
-
 from gan_lab.config import trust
+from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True)

@@ -13,14 +13,23 @@ from pathlib import Path
 import hydra
 import pytest
 import yaml
-from gan_runs import CHANNELS, CONF, SMALL, command, compose, is_refusal, train, without_torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, flag_override
 
 from gan_lab import build, config
 from gan_lab.config import trust
 from gan_lab.errors import UserError
-from registry import options
+from helpers.gan_runs import (
+    CHANNELS,
+    CONF,
+    SMALL,
+    command,
+    compose,
+    is_refusal,
+    train,
+    without_torch,
+)
+from helpers.registry import options
 
 GROUPS = config.GROUPS
 RUNS_A_SHELL = (
@@ -81,7 +90,7 @@ def spring(tmp_path):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A run of two steps."""
-    from gan_runs import environment
+    from helpers.gan_runs import environment
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(tmp_path_factory).items():

@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from fuzzing import MANY, ODD, fuzz, mutated, torn
-from gan_runs import environment, train
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -31,6 +29,8 @@ from gan_lab.runs.sampler import data_spec
 from gan_lab.scoring.evaluator import _read
 from gan_lab.sweeps.table import status_table
 from gan_lab.training.host import keep_freed_memory
+from helpers.fuzzing import MANY, ODD, fuzz, mutated, torn
+from helpers.gan_runs import environment, train
 
 ALL = ["dirty", "commits", "unfinished"]
 ODD_VALUE = st.sampled_from(ODD)

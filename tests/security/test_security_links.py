@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from gan_runs import SMALL, command, environment, is_refusal, resume, train
 
 from gan_lab import records
 from gan_lab.reporting import collect
 from gan_lab.sweeps.cells import read_cells
+from helpers.gan_runs import SMALL, command, environment, is_refusal, resume, train
 
 LINKED = [
     "checkpoints", "samples", ".lock", "metrics.jsonl", "record.json", "config.yaml", "generator.safetensors",

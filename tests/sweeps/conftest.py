@@ -1,14 +1,8 @@
-"""Makes the helpers of tests/training importable, and keeps every run's data cache out of the
-repository."""
-
-import sys
-from pathlib import Path
+"""Keeps every run's data cache out of the repository."""
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-
-from gan_runs import environment
+from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import hydra
 import pytest
-from gan_runs import compose
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +18,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import build, config, sweeps
 from gan_lab.sweeps import job, table
-from registry import CONF
+from helpers.gan_runs import compose
+from helpers.registry import CONF
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Keeps every run's data cache out of the repository."""
 
 import pytest
-from gan_runs import environment
+
+from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True)

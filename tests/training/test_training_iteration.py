@@ -14,7 +14,6 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from gan_runs import fitting
 from hydra import compose, initialize_config_dir
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -29,7 +28,8 @@ from gan_lab.optim import capturable
 from gan_lab.runs.start import quiet_lightning
 from gan_lab.training import GAN, capture
 from gan_lab.training.gan import Draws, Latent
-from registry import CONF, fields, instantiate, options
+from helpers.gan_runs import fitting
+from helpers.registry import CONF, fields, instantiate, options
 
 READS = {"_local_scalar_dense", "is_nonzero", "item", "equal", "nonzero", "masked_select"}
 RANDOM = {

@@ -12,7 +12,12 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from filelock import FileLock
-from gan_runs import (
+
+from gan_lab import callbacks, config, records
+from gan_lab.errors import Interrupted, UserError
+from gan_lab.files import is_intact
+from gan_lab.records import provenance
+from helpers.gan_runs import (
     CHANNELS,
     SMALL,
     checkpoint,
@@ -29,11 +34,6 @@ from gan_runs import (
     wait_for,
     weights,
 )
-
-from gan_lab import callbacks, config, records
-from gan_lab.errors import Interrupted, UserError
-from gan_lab.files import is_intact
-from gan_lab.records import provenance
 
 KINDS = ["adam", "adashift"]
 MEMORY = ("penalty=maxgp", "penalty.memory=4")

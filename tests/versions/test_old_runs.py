@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from gan_runs import ROOT, command, environment, is_refusal, record, resume, train
 from safetensors.torch import load_file
 
 import gan_lab
@@ -24,6 +23,7 @@ from gan_lab.penalties import maxgp
 from gan_lab.records import versions
 from gan_lab.records.versions import VERSION, Since
 from gan_lab.reporting import collect, read_records
+from helpers.gan_runs import ROOT, command, environment, is_refusal, record, resume, train
 
 OLD = ROOT / "tests/fixtures/old_runs"
 INTERRUPTED = ("interrupted", "labels_interrupted")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import copy
 
 import pytest
-from gan_runs import compose, fitting
 from omegaconf import DictConfig, OmegaConf
 
 from gan_lab import config, records
@@ -15,7 +14,8 @@ from gan_lab.errors import UserError
 from gan_lab.records import versions
 from gan_lab.records.versions import FIELD_DEFAULTS, VERSION, Since
 from gan_lab.reporting.thesis.cells import check_comparable
-from registry import options
+from helpers.gan_runs import compose, fitting
+from helpers.registry import options
 
 OWN = "my_package.losses.mine"
 

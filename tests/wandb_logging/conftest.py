@@ -1,14 +1,8 @@
-"""Makes the helpers of tests/training importable; keeps data caches and what W&B would put into a
-home elsewhere."""
-
-import sys
-from pathlib import Path
+"""Keeps data caches and what W&B would put into a home elsewhere."""
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-
-from gan_runs import environment
+from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True, scope="module")

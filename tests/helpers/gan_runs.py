@@ -27,7 +27,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, flag_override
 
 from gan_lab import config
-from registry import options
+from helpers.registry import options
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"

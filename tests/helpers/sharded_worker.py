@@ -1,7 +1,6 @@
-"""One of several gloo processes: `python sharded_worker.py RANK WORLD RENDEZVOUS OUT` scores and
-trains a DCGAN.
+"""One of several gloo processes scores and trains a DCGAN.
 
-Writes with torch.save: "scores" {case: entries of score_samples for the same generator}, "trained"
+`python -m helpers.sharded_worker RANK WORLD RENDEZVOUS OUT` writes with torch.save: "scores" {case: entries of score_samples for the same generator}, "trained"
 {labels: state and dropout masks of two steps with noise and dropout}. WORLD 1 is the process to
 compare with.
 """
@@ -9,7 +8,6 @@ compare with.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import gloo
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
+from helpers import gloo
 
 SMALL_DCGAN = (
     "architecture=dcgan",
@@ -60,11 +56,11 @@ def stand_in() -> Any:
 def scored() -> dict[str, Any]:
     """The entries, or the error, of every case; the generator is the initial one, with batch
     statistics."""
-    from parallel_worker import made
     from rich.console import Console
 
     from gan_lab.scoring.evaluator import Evaluator
     from gan_lab.scoring.protocol import Protocol
+    from helpers.parallel_worker import made
 
     cfg, data, gan = made((*SMALL_DCGAN, "loss=am_gan", "labels=dynamic", "penalty=none"))
     recipe = SimpleNamespace(make=lambda *_: stand_in())
@@ -89,7 +85,7 @@ def scored() -> dict[str, Any]:
 
 def trained(labels: str, rank: int, world: int) -> dict[str, Any]:
     """Two steps; every mask that the critic's dropout drew, as 0 and 1."""
-    from parallel_worker import made, train
+    from helpers.parallel_worker import made, train
 
     parts = made((*SMALL_DCGAN, "loss=am_gan", f"labels={labels}", "penalty=none"))
     masks: list[Tensor] = []

@@ -1,21 +1,17 @@
-"""One of several gloo processes: `python parallel_worker.py RANK WORLD RENDEZVOUS OUT` trains every
-case a few steps.
+"""One of several gloo processes trains every case a few steps.
 
-Writes {case: what `train` returns} with torch.save. WORLD 1 is the process to compare with.
+`python -m helpers.parallel_worker RANK WORLD RENDEZVOUS OUT` writes {case: what `train` returns} with torch.save. WORLD 1 is the process to compare with.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-import gloo
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
+from helpers import gloo
 
 STEPS = 5
 RESNET = ("architecture=resnet", "architecture.channels=8")
@@ -61,10 +57,9 @@ COMMON = (
 
 def made(overrides: tuple[str, ...]) -> tuple[Any, Any, Any]:
     """Config, data and module, as they are before there are several processes."""
-    from gan_runs import compose
-
     from gan_lab import build, config
     from gan_lab.data import Digits, load
+    from helpers.gan_runs import compose
 
     cfg = compose(*COMMON, *overrides, "evaluation=off")
     config.check(cfg)

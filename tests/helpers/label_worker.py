@@ -1,7 +1,6 @@
-"""One of two gloo processes: `python label_worker.py RANK WORLD RENDEZVOUS OUT` saves J_D and its
-gradients.
+"""One of two gloo processes saves J_D and its gradients.
 
-Of every loss with classes and every case of LABELS_OF_SHARES, on this process's half of one batch;
+`python -m helpers.label_worker RANK WORLD RENDEZVOUS OUT`: of every loss with classes and every case of LABELS_OF_SHARES, on this process's half of one batch;
 on all of it where WORLD is 1.
 """
 
@@ -12,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from loss_formulas import Batch
-from loss_probes import loss, variants
 
-import gloo
 from gan_lab import parallel
+from helpers import gloo
+from helpers.loss_formulas import Batch
+from helpers.loss_probes import loss, variants
 
 CLASSES, SIZE = 3, 8
 LABELS_OF_SHARES = {  # which of the eight real samples have a label; each process has four of them
