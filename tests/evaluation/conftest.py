@@ -1,24 +1,19 @@
-"""Keeps data caches out of the repository, trains each thing once."""
-
-from pathlib import Path
+"""Trains each thing once."""
 
 import pytest
 
 from helpers import evaluation_runs, inception_weights
-from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True)
-def _data_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    for name, value in environment(tmp_path_factory).items():
-        monkeypatch.setenv(name, value)
+def _no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GAN_LAB_INCEPTION_WEIGHTS", raising=False)
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
+def cache(data_cache):
     """The data cache that every run of these tests shares."""
-    return Path(environment(tmp_path_factory)["GAN_LAB_DATA_CACHE"])
+    return data_cache
 
 
 @pytest.fixture(scope="session")

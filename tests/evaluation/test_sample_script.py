@@ -23,7 +23,7 @@ from gan_lab.runs import saved
 from gan_lab.training import sampling
 from gan_lab.types import DataSpec
 from helpers.evaluation_runs import script
-from helpers.gan_runs import DCGAN, checkpoint, environment, is_refusal, record, train, weights
+from helpers.gan_runs import DCGAN, checkpoint, is_refusal, record, train, weights
 
 K, LATENT, STEPS = 10, 8, 2
 RESNET = (
@@ -44,11 +44,8 @@ RUNS = {
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Short runs of the digits by their labels, trained once; no test changes them."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        folder = tmp_path_factory.mktemp("sampled")
-        return {name: train(folder / name, *SHORT, *overrides) for name, overrides in RUNS.items()}
+    folder = tmp_path_factory.mktemp("sampled")
+    return {name: train(folder / name, *SHORT, *overrides) for name, overrides in RUNS.items()}
 
 
 @pytest.fixture(autouse=True)

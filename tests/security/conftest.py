@@ -1,4 +1,4 @@
-"""Keeps data caches out of the repository, and watches over files."""
+"""Trusts no package of the person who types, and watches over files."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,15 +8,10 @@ from pathlib import Path
 import pytest
 
 from gan_lab.config import trust
-from helpers.gan_runs import environment
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    for name, value in environment(tmp_path_factory).items():
-        monkeypatch.setenv(name, value)
+def _no_own_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trust, "OWN", ())
 
 

@@ -90,12 +90,7 @@ def spring(tmp_path):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A run of two steps."""
-    from helpers.gan_runs import environment
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=2")
+    return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=2")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from gan_lab.errors import UserError
-from helpers.gan_runs import command, environment, record, resume, train
+from helpers.gan_runs import command, record, resume, train
 
 
 class Harm:
@@ -164,14 +164,11 @@ def test_the_examples_do_harm_to_whoever_trusts_them(form, tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        return train(
-            tmp_path_factory.mktemp("finished") / "run",
-            "max_generator_steps=4",
-            "checkpoint_every=2",
-        )
+    return train(
+        tmp_path_factory.mktemp("finished") / "run",
+        "max_generator_steps=4",
+        "checkpoint_every=2",
+    )
 
 
 @pytest.fixture

@@ -245,10 +245,8 @@ def test_an_extension_that_was_interrupted_resumes(tmp_path, kill_after):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GAN_LAB_DATA_CACHE", str(tmp_path_factory.getbasetemp() / "data_cache"))
-        return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=4", "checkpoint_every=1",
-                     "optimizer_critic.lr=1e-4")  # fmt: skip
+    return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=4", "checkpoint_every=1",
+                 "optimizer_critic.lr=1e-4")  # fmt: skip
 
 
 @pytest.fixture
