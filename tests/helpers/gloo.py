@@ -75,6 +75,7 @@ def arguments() -> tuple[int, int, str, Path]:
 def joined(rank: int, world: int, rendezvous: str, seconds: float = 60) -> Iterator[None]:
     """Inside, this process is one of `world`, on one thread; one alone has no group. None leaves
     before all do."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     if world > 1:
         torch.distributed.init_process_group(
@@ -88,3 +89,4 @@ def joined(rank: int, world: int, rendezvous: str, seconds: float = 60) -> Itera
     if world > 1:
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+    torch.set_num_threads(threads)

@@ -1,8 +1,8 @@
 """One of several gloo processes scores and trains a DCGAN.
 
-`python -m helpers.sharded_worker RANK WORLD RENDEZVOUS OUT` writes with torch.save: "scores" {case: entries of score_samples for the same generator}, "trained"
-{labels: state and dropout masks of two steps with noise and dropout}. WORLD 1 is the process to
-compare with.
+`python -m helpers.sharded_worker RANK WORLD RENDEZVOUS OUT` writes with torch.save: "scores" {case:
+entries of score_samples for the same generator}, "trained" {labels: state and dropout masks of two
+steps with noise and dropout}. `every_case(0, 1)` is what one process makes of it.
 """
 
 from __future__ import annotations
@@ -100,13 +100,16 @@ def trained(labels: str, rank: int, world: int) -> dict[str, Any]:
     return {"state": state, "masks": masks}
 
 
-def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
+def every_case(rank: int, world: int, rendezvous: str = "") -> dict[str, Any]:
     with gloo.joined(rank, world, rendezvous):
-        results = {
+        return {
             "scores": scored(),
             "trained": {labels: trained(labels, rank, world) for labels in LABELS},
         }
-        torch.save(results, out)
+
+
+def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
+    torch.save(every_case(rank, world, rendezvous), out)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from test_losses_label_values import gradients, name_of, random_batch, size, ten
 from gan_lab.errors import UserError
 from gan_lab.losses import ClassLoss, GuidedLoss
 from helpers import gloo
-from helpers.label_worker import LABELS_OF_SHARES, batch_of, name_of_case
+from helpers.label_worker import LABELS_OF_SHARES, batch_of, every_case, name_of_case
 from helpers.loss_formulas import CLASS_FORMULAS, guidance
 from helpers.loss_probes import EPS, loss, variants
 
@@ -135,7 +135,9 @@ def test_the_class_is_one_of_the_k(option, flags):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> list[dict]:
     """What one process makes of every case of the worker, and each of two."""
-    return gloo.results("helpers.label_worker", tmp_path_factory.mktemp("labels"), seconds=100)[0]
+    folder = tmp_path_factory.mktemp("labels")
+    two = gloo.results("helpers.label_worker", folder, gloo.TWO, seconds=100)[0]
+    return [every_case(0, 1), *two]
 
 
 @pytest.mark.parametrize("case", LABELS_OF_SHARES)

@@ -14,7 +14,7 @@ from torch import nn
 from gan_lab import parallel
 from helpers import gloo
 from helpers.gan_runs import CHANNELS, command, is_refusal
-from helpers.sharded_worker import COUNTS, EVERY_SCORE, LABELS
+from helpers.sharded_worker import COUNTS, EVERY_SCORE, LABELS, every_case
 
 WORKER = "helpers.sharded_worker"
 SHORT = (
@@ -92,9 +92,9 @@ def test_which_errors_say_that_another_process_is_gone(error, is_lost):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> list[dict]:
     """What one process makes of every case of the worker, and each of two."""
-    found, said = gloo.results(WORKER, tmp_path_factory.mktemp("sharded"))
-    assert said == ["", "", ""]
-    return found
+    two, said = gloo.results(WORKER, tmp_path_factory.mktemp("sharded"), gloo.TWO)
+    assert said == ["", ""]
+    return [every_case(0, 1), *two]
 
 
 @pytest.mark.parametrize("case", COUNTS)

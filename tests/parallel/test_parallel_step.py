@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers import gloo
-from helpers.parallel_worker import CASES
+from helpers.parallel_worker import CASES, every_case
 
 WORKER = "helpers.parallel_worker"
 FLOAT32 = [f"{name}, one step in float32" for name in CASES]
@@ -16,7 +16,8 @@ FLOAT32 = [f"{name}, one step in float32" for name in CASES]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> list[dict]:
     """What one process made of every case, and each of two."""
-    return gloo.results(WORKER, tmp_path_factory.mktemp("processes"))[0]
+    two = gloo.results(WORKER, tmp_path_factory.mktemp("processes"), gloo.TWO)[0]
+    return [every_case(0, 1), *two]
 
 
 def difference(one: dict, two: dict) -> float:
