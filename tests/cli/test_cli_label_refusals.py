@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.gan_runs import DCGAN, SMALL, command, is_refusal, record
+from helpers.gan_runs import DCGAN, SMALL, command, each_without_torch, is_refusal, record
 
 AM_GAN = ("loss=am_gan", "labels=dynamic", "penalty=none")
 SHORT = (*SMALL, "n_critic=1", "max_generator_steps=2", "batch_size=4", *DCGAN)
@@ -53,15 +53,8 @@ BEFORE_TORCH = [
         ("architecture.channels", "critic_channels"),
     ),
     (("dataset.labelled_fraction=1.5",), ("dataset.labelled_fraction=1.5", "between 0 and 1")),
-    (("dataset.labelled_fraction=-0.1",), ("dataset.labelled_fraction=-0.1", "between 0 and 1")),
-    (("dataset.labelled_fraction=nan",), ("dataset.labelled_fraction=nan", "between 0 and 1")),
-    (("dataset.labelled_fraction=true",), ("dataset.labelled_fraction=True", "between 0 and 1")),
-    (("dataset.labelled_fraction=few",), ("dataset.labelled_fraction=few", "between 0 and 1")),
     (("dataset.labeled_fraction=0.1",), ("dataset.labeled_fraction",)),
     (("dataset.num_classes=1",), ("dataset.num_classes=1", "at least 2")),
-    (("dataset.num_classes=0",), ("dataset.num_classes=0", "at least 2")),
-    (("dataset.num_classes=2.5",), ("dataset.num_classes=2.5", "at least 2")),
-    (("dataset.num_classes=ten",), ("dataset.num_classes=ten", "at least 2")),
     (
         ("dataset.reference_distribution=unifrom",),
         ("dataset.reference_distribution=unifrom", "uniform", "data"),
@@ -73,12 +66,20 @@ BEFORE_TORCH = [
 ]
 
 
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    commands = [[*arguments, "run_dir=here"] for arguments, _ in BEFORE_TORCH]
+    return each_without_torch(commands, tmp_path_factory.mktemp("before_torch"))
+
+
 @pytest.mark.parametrize(
-    ("arguments", "words"), BEFORE_TORCH, ids=[" ".join(a) for a, _ in BEFORE_TORCH]
+    "number", range(len(BEFORE_TORCH)), ids=[" ".join(a) for a, _ in BEFORE_TORCH]
 )
-def test_is_refused_in_one_line_and_leaves_nothing(arguments, words, place, capsys):
-    is_refusal(command(capsys, *arguments, "run_dir=here"), *words)
-    assert not (place / "here").exists()
+def test_is_refused_in_one_line_without_torch_and_leaves_nothing(number, ends):
+    ended, left = ends[number]
+    is_refusal(ended, *BEFORE_TORCH[number][1])
+    assert "imported" not in ended.err
+    assert left == []
 
 
 def test_the_line_is_as_long_as_it_needs_to_be_and_has_no_torch_in_it(place, capsys):
