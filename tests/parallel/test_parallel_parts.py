@@ -144,10 +144,7 @@ def test_each_process_has_dropout_of_its_own_and_the_same_state(results, labels)
 MANY = CORES + 1
 REFUSED = {
     "no device": ([*DDP, "trainer.devices=0"], ["trainer.devices=0", "at least 1"]),
-    "half a device": ([*DDP, "trainer.devices=2.5"], ["trainer.devices=2.5", "whole number"]),
-    "minus one": ([*DDP, "trainer.devices=-1"], ["trainer.devices=-1", "at least 1"]),
     "a word": ([*DDP, "trainer.devices=many"], ["trainer.devices=many", "whole number"]),
-    "true": ([*DDP, "trainer.devices=true"], ["trainer.devices=True", "whole number"]),
     "null": ([*DDP, "trainer.devices=null"], ["trainer.devices=None", "whole number"]),
     "a list": ([*DDP, "trainer.devices=[0]"], ["trainer.devices=[0]", "whole number"]),
     "more than cores": (

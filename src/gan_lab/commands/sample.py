@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from gan_lab import build, terminal
+from gan_lab import build, checks, terminal
 from gan_lab.data.pictures import save_grid
 from gan_lab.data.resident import to_uint8
 from gan_lab.errors import UserError
@@ -29,12 +29,7 @@ def sample(config: DictConfig) -> None:
     if config.run_dir is None:
         raise UserError("run_dir is not set: add run_dir=RUN, the folder of a finished run")
     for name, least in (("n", 1), ("steps", 2), ("seed", 0)):
-        if (
-            isinstance(config[name], bool)
-            or not isinstance(config[name], int)
-            or config[name] < least
-        ):
-            raise UserError(f"{name}={config[name]}: use a whole number of at least {least}")
+        checks.whole(name, config[name], at_least=least)
     if config["class"] is not None and config.between is not None:
         raise UserError("class and between: name one of them")
     run = open_run(Path(str(config.run_dir)))
