@@ -91,10 +91,18 @@ def test_every_field_is_named_in_the_yaml_and_the_schema():
     assert set(config.GROUPS) <= set(compose())
 
 
+NUMBERS = [*config.WHOLE_NUMBERS, "ema_decay", "dataset.labelled_fraction", "dataset.num_classes"]
+
+
 @pytest.mark.parametrize(
-    "path", [*config.WHOLE_NUMBERS, "ema_decay", "dataset.labelled_fraction", "dataset.num_classes"]
+    ("path", "value"),
+    [
+        *((path, value) for path in NUMBERS for value in ("-1", "true")),
+        *((path, value) for path in NUMBERS[-3:] for value in (".nan", ".inf", "[1]", "text")),
+        *((NUMBERS[0], value) for value in (".nan", ".inf", "[1]", "text")),
+        ("dataset.num_classes", "2.5"),
+    ],
 )
-@pytest.mark.parametrize("value", ["-1", ".nan", ".inf", "true", "[1]", "text"])
 def test_a_number_out_of_range_or_of_another_kind_is_refused(path, value):
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -167,7 +175,8 @@ def test_an_experiment_has_the_last_word_over_the_defaults_and_the_user_over_it(
         composed = compose(f"experiment={option}")
         assert {key: composed[key] for key in plain} == plain
         config.check(composed)
-        assert compose(f"experiment={option}", "n_critic=3").n_critic == 3
+    assert compose("experiment=wgan_gp").n_critic == 5
+    assert compose("experiment=wgan_gp", "n_critic=3").n_critic == 3
 
 
 def test_the_suggestion_names_the_nearest_and_lists_all():
