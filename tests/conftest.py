@@ -6,15 +6,45 @@ the tests. OMP_NUM_THREADS asks for another number, as `make test-portable` does
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 from helpers.gan_runs import environment
 
+# what a file imports that starts programs or trains whole runs
+STARTERS = {
+    "subprocess", "helpers.gloo", "helpers.gan_runs.train", "helpers.gan_runs.resume",
+    "helpers.gan_runs.command", "helpers.gan_runs.start", "helpers.gan_runs.without_torch",
+    "helpers.gan_runs.each_without_torch",
+    "helpers.evaluation_runs.script", "helpers.evaluation_runs.classifier",
+    "helpers.sweep_runs.start", "helpers.sweep_runs.sweep", "helpers.fault_runs.start",
+    "helpers.fault_runs.run", "helpers.parallel_programs.started",
+}  # fmt: skip
+
 # also of the processes that tests start: two jobs with two threads each crawl
 THREADS = int(os.environ.setdefault("OMP_NUM_THREADS", "1"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark a test `program` where its file can start a program or a training run, else `unit`."""
+    for item in items:
+        item.add_marker("program" if starts_programs(item.module) else "unit")
+
+
+@cache
+def starts_programs(module: ModuleType) -> bool:
+    return any(full_name(value) in STARTERS for value in vars(module).values())
+
+
+def full_name(value: object) -> str:
+    """`package.module.function` of a function, `package.module` of a module."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
 
 
 @pytest.fixture(autouse=True, scope="session")
