@@ -11,26 +11,22 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 
 from helpers.gan_runs import environment
 
-# what a file imports that starts programs or trains whole runs
+# what a file imports that starts programs, trains whole runs or composes whole configs
 STARTERS = {
-    "subprocess", "helpers.gloo", "helpers.gan_runs.train", "helpers.gan_runs.resume",
-    "helpers.gan_runs.command", "helpers.gan_runs.start", "helpers.gan_runs.without_torch",
-    "helpers.gan_runs.each_without_torch",
-    "helpers.evaluation_runs.script", "helpers.evaluation_runs.classifier",
-    "helpers.sweep_runs.start", "helpers.sweep_runs.sweep", "helpers.fault_runs.start",
-    "helpers.fault_runs.run", "helpers.parallel_programs.started",
+    "subprocess", "hydra.compose.compose", "helpers.gloo", "helpers.gan_runs.compose",
+    "helpers.gan_runs.train", "helpers.gan_runs.resume", "helpers.gan_runs.command",
+    "helpers.gan_runs.start", "helpers.gan_runs.without_torch",
+    "helpers.gan_runs.each_without_torch", "helpers.evaluation_runs.script",
+    "helpers.evaluation_runs.classifier", "helpers.sweep_runs.start", "helpers.sweep_runs.sweep",
+    "helpers.fault_runs.start", "helpers.fault_runs.run", "helpers.parallel_programs.started",
 }  # fmt: skip
-
-# also of the processes that tests start: two jobs with two threads each crawl
-THREADS = int(os.environ.setdefault("OMP_NUM_THREADS", "1"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark a test `program` where its file can start a program or a training run, else `unit`."""
+    """Mark a test `program` where its file starts programs, trains or composes, else `unit`."""
     for item in items:
         item.add_marker("program" if starts_programs(item.module) else "unit")
 
@@ -49,8 +45,10 @@ def full_name(value: object) -> str:
 
 @pytest.fixture(autouse=True, scope="session")
 def _few_threads() -> Iterator[None]:
+    import torch  # after helpers/__init__.py
+
     before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     yield
     torch.set_num_threads(before)
 

@@ -4,6 +4,7 @@ comparing."""
 from __future__ import annotations
 
 import copy
+from functools import cache
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
@@ -32,6 +33,11 @@ def moved(monkeypatch):
 
 
 def plain(*overrides: str) -> dict:
+    return copy.deepcopy(composed(overrides))
+
+
+@cache  # composing takes a fifth of a second, and most tests here ask for the same few
+def composed(overrides: tuple[str, ...]) -> dict:
     return plain_config(compose(*overrides))
 
 
