@@ -25,10 +25,16 @@ STARTERS = {
 }  # fmt: skip
 
 
+# fixtures that train or write a whole network first
+NETWORKS = {"trained_classifier", "inception_file"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark a test `program` where its file starts programs, trains or composes, else `unit`."""
+    """Mark a test `program` where its file starts programs, trains or composes, or where a fixture
+    makes a whole network; else `unit`."""
     for item in items:
-        item.add_marker("program" if starts_programs(item.module) else "unit")
+        is_program = starts_programs(item.module) or NETWORKS & set(item.fixturenames)
+        item.add_marker("program" if is_program else "unit")
 
 
 @cache
