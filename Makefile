@@ -14,7 +14,7 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 	4-17:gan_extra_layer_False 4-18:gan_extra_layer_True
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
+.PHONY: help demo docs test test-unit test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
 	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run clean
 
@@ -26,6 +26,9 @@ demo: $(INSTALLED) ## install into .venv, then train the default GAN on the embe
 
 test: $(INSTALLED) ## the tests of every commit (minutes)
 	$(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile
+
+test-unit: $(INSTALLED) ## the tests of single parts: no program, no whole run (a minute)
+	$(BIN)/python -m pytest -m "unit and not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(INSTALLED) ## the tests that take longer, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m "slow or gpu"

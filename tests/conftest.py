@@ -1,22 +1,68 @@
-"""Tiny tensors stay on one thread: threads that wait for one another on a busy machine cost more
-than the tests.
+"""What holds for every test: one thread, one data cache for the session, no network for W&B.
 
-OMP_NUM_THREADS asks for another number, as `make test-portable` does.
+Tiny tensors stay on one thread: threads that wait for one another on a busy machine cost more than
+the tests. OMP_NUM_THREADS asks for another number, as `make test-portable` does.
 """
 
 import os
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 
 import pytest
-import torch
 
-# also of the processes that tests start: two jobs with two threads each crawl
-THREADS = int(os.environ.setdefault("OMP_NUM_THREADS", "1"))
+from helpers.gan_runs import environment
+
+# what a file imports that starts programs, trains whole runs or composes whole configs
+STARTERS = {
+    "subprocess", "hydra.compose.compose", "helpers.gloo", "helpers.gan_runs.compose",
+    "helpers.gan_runs.train", "helpers.gan_runs.resume", "helpers.gan_runs.command",
+    "helpers.gan_runs.start", "helpers.gan_runs.without_torch",
+    "helpers.gan_runs.each_without_torch", "helpers.evaluation_runs.script",
+    "helpers.evaluation_runs.classifier", "helpers.sweep_runs.start", "helpers.sweep_runs.sweep",
+    "helpers.fault_runs.start", "helpers.fault_runs.run", "helpers.parallel_programs.started",
+}  # fmt: skip
+
+
+# fixtures that train or write a whole network first
+NETWORKS = {"trained_classifier", "inception_file"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark a test `program` where its file starts programs, trains or composes, or where a fixture
+    makes a whole network; else `unit`."""
+    for item in items:
+        is_program = starts_programs(item.module) or NETWORKS & set(item.fixturenames)
+        item.add_marker("program" if is_program else "unit")
+
+
+@cache
+def starts_programs(module: ModuleType) -> bool:
+    return any(full_name(value) in STARTERS for value in vars(module).values())
+
+
+def full_name(value: object) -> str:
+    """`package.module.function` of a function, `package.module` of a module."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _few_threads() -> Iterator[None]:
+    import torch  # after helpers/__init__.py
+
     before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data cache of every run and program of the session, outside the repository."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(tmp_path_factory).items():
+            patch.setenv(name, value)
+        yield Path(os.environ["GAN_LAB_DATA_CACHE"])

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
-
-from gan_runs import compose, fitting
-
 from gan_lab import config, terminal
 from gan_lab.errors import UserError
-from registry import CONF, options
+from helpers.gan_runs import compose, fitting
+from helpers.registry import CONF, options
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
 
@@ -94,16 +88,23 @@ def test_every_field_is_named_in_the_yaml_and_the_schema():
     assert set(config.GROUPS) <= set(compose())
 
 
+NUMBERS = [
+    *config.WHOLE_NUMBERS,
+    "ema_decay",
+    "supervision.labelled_fraction",
+    "supervision.num_classes",
+]
+
+
 @pytest.mark.parametrize(
-    "path",
+    ("path", "value"),
     [
-        *config.WHOLE_NUMBERS,
-        "ema_decay",
-        "supervision.labelled_fraction",
-        "supervision.num_classes",
+        *((path, value) for path in NUMBERS for value in ("-1", "true")),
+        *((path, value) for path in NUMBERS[-3:] for value in (".nan", ".inf", "[1]", "text")),
+        *((NUMBERS[0], value) for value in (".nan", ".inf", "[1]", "text")),
+        ("supervision.num_classes", "2.5"),
     ],
 )
-@pytest.mark.parametrize("value", ["-1", ".nan", ".inf", "true", "[1]", "text"])
 def test_a_number_out_of_range_or_of_another_kind_is_refused(path, value):
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -176,7 +177,8 @@ def test_an_experiment_has_the_last_word_over_the_defaults_and_the_user_over_it(
         composed = compose(f"experiment={option}")
         assert {key: composed[key] for key in plain} == plain
         config.check(composed)
-        assert compose(f"experiment={option}", "n_critic=3").n_critic == 3
+    assert compose("experiment=wgan_gp").n_critic == 5
+    assert compose("experiment=wgan_gp", "n_critic=3").n_critic == 3
 
 
 def test_the_suggestion_names_the_nearest_and_lists_all():

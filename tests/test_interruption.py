@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from gan_lab.interrupts import waits_for_imports
-from registry import CONF
+from helpers.registry import CONF
 
 
 def test_ctrl_c_comes_after_the_imports():

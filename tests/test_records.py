@@ -7,39 +7,26 @@ import json
 import math
 import os
 import subprocess
-import sys
 import typing
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "training"))
-
-from gan_runs import CHANNELS, ROOT, SMALL, compose, environment, metrics, train
-
 from gan_lab import config, records
 from gan_lab.config.schema import plain_config
 from gan_lab.errors import DamagedFile, UserError
 from gan_lab.reading.schema import misfit
 from gan_lab.records.versions import VERSION
+from helpers.gan_runs import CHANNELS, ROOT, SMALL, compose, metrics, train
 
 OLD = sorted((ROOT / "tests/fixtures/old_runs").glob("*/record.json"))
 
 
-@pytest.fixture(autouse=True)
-def _data_cache(monkeypatch, tmp_path_factory):
-    for name, value in environment(tmp_path_factory).items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        return train(tmp_path_factory.mktemp("records") / "run", "max_generator_steps=3", "log_every=2", "seed=7",
-                     "loss=logistic", "n_critic=2")  # fmt: skip
+    return train(tmp_path_factory.mktemp("records") / "run", "max_generator_steps=3", "log_every=2", "seed=7",
+                 "loss=logistic", "n_critic=2")  # fmt: skip
 
 
 def strict(path: Path):

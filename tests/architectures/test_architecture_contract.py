@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from omegaconf import OmegaConf
-from table_2_3 import count, images, points
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -19,7 +18,8 @@ from gan_lab.architectures import MLP, ResNet
 from gan_lab.config import signature
 from gan_lab.errors import UserError
 from gan_lab.types import DataSpec
-from registry import CONF, defaults, fields, instantiate, node, options, target
+from helpers.registry import CONF, defaults, fields, instantiate, node, options, target
+from helpers.table_2_3 import count, images, points
 
 ALL = options("architecture")
 SMALL = {"channels": 6, "generator_channels": 3, "critic_channels": 3, "width": 24, "latent_dim": 5}

@@ -9,14 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from omegaconf import OmegaConf
-from table_2_3 import count, images, points
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from gan_lab.architectures import DCGAN, MLP, ResNet, normalises_by_batch
 from gan_lab.architectures.dcgan import GaussianNoise
 from gan_lab.errors import UserError
-from registry import CONF
+from helpers.registry import CONF
+from helpers.table_2_3 import count, images, points
 
 SMALL = {"generator_channels": 3, "critic_channels": 2, "latent_dim": 5}
 QUIET = {"noise": 0.0, "dropout": 0.0}

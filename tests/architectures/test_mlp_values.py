@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from scipy import integrate, stats
-from table_2_3 import count, images, points
 from torch import Tensor, nn
 
 from gan_lab.architectures import MLP
 from gan_lab.errors import UserError
 from gan_lab.types import DataSpec
+from helpers.table_2_3 import count, images, points
 
 SELU = 1.0507009873554805, 1.6732632423543772  # λ, α of Klambauer et al. 2017
 FUNCTIONS = {

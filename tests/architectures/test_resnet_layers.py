@@ -9,10 +9,10 @@ import pickle
 import pytest
 import torch
 from scipy import stats
-from table_2_3 import images
 from torch import Tensor, nn
 
 from gan_lab.architectures import BatchNorm2d, ResNet, frozen_statistics
+from helpers.table_2_3 import images
 
 # Initial weights ----------------------------------------------------------------------------------
 

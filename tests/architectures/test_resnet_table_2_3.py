@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from table_2_3 import (
+from torch import Tensor, nn
+
+from gan_lab.architectures import BatchNorm2d, ResNet
+from gan_lab.architectures.layers import PooledConv2d, UpsampledConv2d
+from helpers.table_2_3 import (
     DOWNS,
     EPS,
     UPS,
@@ -16,10 +20,6 @@ from table_2_3 import (
     generator_parameters,
     images,
 )
-from torch import Tensor, nn
-
-from gan_lab.architectures import BatchNorm2d, ResNet
-from gan_lab.architectures.layers import PooledConv2d, UpsampledConv2d
 
 SIZES = [(1, 8), (3, 8), (3, 16), (1, 32), (3, 32), (2, 64)]
 C, Z = 6, 5

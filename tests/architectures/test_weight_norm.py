@@ -6,12 +6,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from table_2_3 import images
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from gan_lab.architectures import DCGAN, MLP, ResNet, initialise_from_data
 from gan_lab.architectures.weight_norm import weight_normalised
+from helpers.table_2_3 import images
 
 QUIET = {"noise": 0.0, "dropout": 0.0}
 

@@ -14,7 +14,7 @@ from gan_lab.benchmarks import cost_model, steps
 from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.benchmarks.steps import Operations, noise_data
-from registry import CONF
+from helpers.registry import CONF
 
 DEVICE = torch.device("cpu")
 

@@ -17,7 +17,7 @@ import yaml
 
 from gan_lab.bundles import bundle, campaign
 from gan_lab.errors import UserError
-from registry import CONF
+from helpers.registry import CONF
 
 ROOT = CONF.parent
 

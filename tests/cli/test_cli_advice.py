@@ -19,9 +19,10 @@ from pathlib import Path
 import lightning.pytorch as pl
 import numpy as np
 import pytest
-from data_builders import make_cifar10, make_flowers102, make_mnist, make_tiny
-from gan_runs import CHANNELS, ROOT, command, environment, is_refusal, record, train
 from PIL import Image
+
+from helpers.data_builders import make_cifar10, make_flowers102, make_mnist, make_tiny
+from helpers.gan_runs import CHANNELS, ROOT, command, is_refusal, record, train
 
 SMALL = (
     "n_critic=1",
@@ -529,10 +530,7 @@ DIRTY = {"sha": "a" * 40, "dirty": True}  # whatever the tests run from
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run of which evaluate.py, sample.py and figures.py can be told."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=1")
+    return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=1")
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from gan_runs import CONF, ROOT, without_torch
 
-from registry import options
+from helpers.gan_runs import CONF, ROOT, without_torch
+from helpers.registry import options
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
 

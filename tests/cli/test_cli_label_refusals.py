@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import DCGAN, SMALL, command, is_refusal, record
 from PIL import Image
+
+from helpers.gan_runs import DCGAN, SMALL, command, each_without_torch, is_refusal, record
 
 AM_GAN = ("loss=am_gan", "labels=dynamic", "penalty=none")
 SHORT = (*SMALL, "n_critic=1", "max_generator_steps=2", "batch_size=4", *DCGAN)
@@ -87,12 +88,20 @@ BEFORE_TORCH = [
 ]
 
 
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    commands = [[*arguments, "run_dir=here"] for arguments, _ in BEFORE_TORCH]
+    return each_without_torch(commands, tmp_path_factory.mktemp("before_torch"))
+
+
 @pytest.mark.parametrize(
-    ("arguments", "words"), BEFORE_TORCH, ids=[" ".join(a) for a, _ in BEFORE_TORCH]
+    "number", range(len(BEFORE_TORCH)), ids=[" ".join(a) for a, _ in BEFORE_TORCH]
 )
-def test_is_refused_in_one_line_and_leaves_nothing(arguments, words, place, capsys):
-    is_refusal(command(capsys, *arguments, "run_dir=here"), *words)
-    assert not (place / "here").exists()
+def test_is_refused_in_one_line_without_torch_and_leaves_nothing(number, ends):
+    ended, left = ends[number]
+    is_refusal(ended, *BEFORE_TORCH[number][1])
+    assert "imported" not in ended.err
+    assert left == []
 
 
 def test_the_line_is_as_long_as_it_needs_to_be_and_has_no_torch_in_it(place, capsys):

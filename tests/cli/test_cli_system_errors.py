@@ -9,13 +9,13 @@ import sys
 
 import hydra
 import pytest
-from gan_runs import CHANNELS, SMALL, command, record
 
 from gan_lab import sweeps
 from gan_lab.commands import entry
 from gan_lab.errors import UserError
 from gan_lab.records import folder
-from registry import CONF
+from helpers.gan_runs import CHANNELS, SMALL, command, record
+from helpers.registry import CONF
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2")
 ERRORS = [

@@ -8,12 +8,12 @@ import sys
 
 import numpy as np
 import pytest
-from data_builders import save_tree, user_error
 
 from gan_lab.data import Digits, Gaussians, ImageFolder, load
 from gan_lab.data.cache import _digest
 from gan_lab.data.source import Split
 from gan_lab.errors import UserError
+from helpers.data_builders import save_tree, user_error
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import lightning
 import numpy as np
 import pytest
 import torch
-from data_builders import REPOSITORY, user_error
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 
@@ -15,6 +14,7 @@ from gan_lab import config
 from gan_lab.data import Digits, Gaussians, load
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.resident import ResidentData, ResidentLoader
+from helpers.data_builders import REPOSITORY, user_error
 
 
 @pytest.fixture(autouse=True, scope="module")

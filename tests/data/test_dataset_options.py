@@ -9,12 +9,12 @@ import sys
 
 import numpy as np
 import pytest
-from data_builders import OPTIONS, REPOSITORY, prepare, source_of, user_error
 
 import gan_lab.data
 from gan_lab.data import Source, load
 from gan_lab.errors import UserError
-from registry import CONF, defaults, fields, instantiate, target
+from helpers.data_builders import OPTIONS, REPOSITORY, prepare, source_of, user_error
+from helpers.registry import CONF, defaults, fields, instantiate, target
 
 each_option = pytest.mark.parametrize("option", OPTIONS)
 with_files = pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from data_builders import user_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from gan_lab.data import Digits, load
+from helpers.data_builders import user_error
 
 BUNCH = load_digits()
 

@@ -12,11 +12,18 @@ from pathlib import Path
 
 import pytest
 import torchvision.datasets as peers
-from data_builders import OPTIONS, make_cifar10, make_flowers102, make_mnist, source_of, user_error
 
 import gan_lab.data.download
 from gan_lab.data import load
 from gan_lab.data.download import fetch
+from helpers.data_builders import (
+    OPTIONS,
+    make_cifar10,
+    make_flowers102,
+    make_mnist,
+    source_of,
+    user_error,
+)
 
 URL = "https://example.invalid/file"
 

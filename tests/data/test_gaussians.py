@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from data_builders import user_error
 from scipy import stats
 
 from gan_lab.data import Gaussians, load
+from helpers.data_builders import user_error
 
 RINGS = {
     1: [(2, 0)],

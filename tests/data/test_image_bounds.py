@@ -12,12 +12,12 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from data_builders import noise, save, user_error
 from PIL import EpsImagePlugin, Image
 
 from gan_lab.data import ImageFolder, load
 from gan_lab.data.images import FORMATS, MAX_PIXELS, MAX_SIDE, ImageRule, decode_image
 from gan_lab.data.tree import _Room, decode_tree
+from helpers.data_builders import noise, save, user_error
 
 ANY = ImageRule()
 

@@ -7,11 +7,11 @@ import time
 
 import numpy as np
 import pytest
-from data_builders import noise, save, save_tree, user_error
 from PIL import Image
 
 from gan_lab.data import ImageFolder, load
 from gan_lab.data.images import decode_image
+from helpers.data_builders import noise, save, save_tree, user_error
 
 
 def folder(root, **fields):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from data_builders import noise, save, user_error
 from PIL import Image
 
 from gan_lab.data.images import ImageRule, decode_image
+from helpers.data_builders import noise, save, user_error
 
 
 def decode(path, **rule):

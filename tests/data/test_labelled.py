@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from data_builders import noise, user_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_lab.data.labelled import class_shares, count_labelled, partly_labelled
 from gan_lab.data.source import LoadedData, Split
 from gan_lab.types import UNLABELLED, DataSpec
+from helpers.data_builders import noise, user_error
 
 SIZES = (20, 7, 1, 50)  # of the classes, mixed in the file
 NAMES = ("ant", "bee", "cat", "dog")

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from data_builders import make_mnist, noise, user_error, write_idx
 from torchvision.datasets import MNIST as TorchvisionMNIST
 
 from gan_lab.data import MNIST, load
+from helpers.data_builders import make_mnist, noise, user_error, write_idx
 
 
 def source(root):

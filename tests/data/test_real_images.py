@@ -7,11 +7,11 @@ import subprocess
 
 import numpy as np
 import pytest
-from data_builders import REAL
 from PIL import Image
 from torchvision.datasets import MNIST as TorchvisionMNIST
 
 from gan_lab.data import MNIST, ImageFolder, TinyImageNet, load
+from helpers.data_builders import REAL
 
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="no ../shared/data beside the checkout")
 

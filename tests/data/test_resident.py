@@ -6,7 +6,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from data_builders import noise, user_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -14,6 +13,7 @@ from scipy import stats
 from gan_lab.data import LoadedData, Split
 from gan_lab.data.resident import ResidentData, ResidentLoader, to_float, to_uint8
 from gan_lab.types import DataSpec
+from helpers.data_builders import noise, user_error
 
 LEVELS = torch.arange(256, dtype=torch.uint8)
 few = settings(max_examples=60, deadline=None, derandomize=True)

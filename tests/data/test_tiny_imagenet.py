@@ -4,9 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
-from data_builders import make_tiny, noise, save, save_tree, user_error
 
 from gan_lab.data import TinyImageNet, load
+from helpers.data_builders import make_tiny, noise, save, save_tree, user_error
 
 WNIDS = ("n01443537", "n02002724", "n07749582")
 

@@ -6,7 +6,6 @@ import pickle
 
 import numpy as np
 import pytest
-from data_builders import make_cifar10, make_flowers102, noise, save, trust_cifar10, user_error
 from PIL import Image
 from scipy.io import savemat
 from torchvision.datasets import CIFAR10 as TorchvisionCIFAR10
@@ -14,6 +13,14 @@ from torchvision.datasets import Flowers102 as TorchvisionFlowers102
 
 from gan_lab.data import CIFAR10, Flowers102, load
 from gan_lab.data.source import content_digest
+from helpers.data_builders import (
+    make_cifar10,
+    make_flowers102,
+    noise,
+    save,
+    trust_cifar10,
+    user_error,
+)
 
 
 def cifar10(root):

@@ -11,7 +11,7 @@ import yaml
 
 from gan_lab.commands import programs
 from gan_lab.reporting import FIGURES, TABLES
-from registry import CONF, options, target
+from helpers.registry import CONF, options, target
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

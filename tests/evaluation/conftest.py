@@ -1,29 +1,19 @@
-"""Makes the helpers of tests/training importable, keeps data caches out of the repository, trains
-each thing once."""
-
-import sys
-from pathlib import Path
+"""Trains each thing once."""
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-
-import evaluation_runs
-import inception_weights
-from gan_runs import environment
+from helpers import evaluation_runs, inception_weights
 
 
 @pytest.fixture(autouse=True)
-def _data_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    for name, value in environment(tmp_path_factory).items():
-        monkeypatch.setenv(name, value)
+def _no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GAN_LAB_INCEPTION_WEIGHTS", raising=False)
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory):
+def cache(data_cache):
     """The data cache that every run of these tests shares."""
-    return Path(environment(tmp_path_factory)["GAN_LAB_DATA_CACHE"])
+    return data_cache
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from evaluation_runs import classifier, preset, script
 from torch.nn.functional import cross_entropy
 
 from gan_lab.classifier import store as module
@@ -24,6 +23,7 @@ from gan_lab.data import LoadedData, Split
 from gan_lab.errors import UserError
 from gan_lab.files import sha256_of
 from gan_lab.types import DataSpec
+from helpers.evaluation_runs import classifier, preset, script
 
 QUICK = ClassifierRecipe(
     ResNetClassifier(2),

@@ -10,8 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import script, silent, softmax
-from gan_runs import is_refusal
 from PIL import Image
 from torch import Tensor, nn
 
@@ -21,6 +19,8 @@ from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.features import Extractor, Features
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.types import DataSpec
+from helpers.evaluation_runs import script, silent, softmax
+from helpers.gan_runs import is_refusal
 
 ROOM = COLUMNS * ROWS
 

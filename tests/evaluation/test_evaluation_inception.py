@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 import torch
 import torch_fidelity
-from evaluation_runs import frechet, inception_score
-from inception_weights import images
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
@@ -27,6 +25,8 @@ from gan_lab.scoring.features import InceptionExtractor, check_weights
 from gan_lab.scoring.meters import Samples
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.scoring.score import measure_reference, score_samples
+from helpers.evaluation_runs import frechet, inception_score
+from helpers.inception_weights import images
 
 COUNT = 6
 EPS = np.finfo(np.float64).eps

@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from evaluation_runs import SMALL_RUN, save_images, script
-from gan_runs import record, train
+
+from helpers.evaluation_runs import SMALL_RUN, save_images, script
+from helpers.gan_runs import record, train
 
 CLASSIFIER = ("classifier@evaluation.extractor.recipe=fast", "evaluation.extractor.recipe.epochs=2")
 

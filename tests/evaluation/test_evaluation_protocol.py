@@ -8,15 +8,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import (
-    am_score,
-    composed,
-    frechet,
-    inception_score,
-    kernel_distance,
-    mode_score,
-    softmax,
-)
 from torch import nn
 
 from gan_lab.errors import UserError
@@ -26,6 +17,15 @@ from gan_lab.scoring.features import ClassifierExtractor, Extractor, Features
 from gan_lab.scoring.meters import METERS, Samples
 from gan_lab.scoring.protocol import SCORES, Protocol, needs_features, score_name, score_text
 from gan_lab.scoring.score import check_scores, measure_reference, score_samples
+from helpers.evaluation_runs import (
+    am_score,
+    composed,
+    frechet,
+    inception_score,
+    kernel_distance,
+    mode_score,
+    softmax,
+)
 
 PIXELS, CLASSES = 12, 5
 

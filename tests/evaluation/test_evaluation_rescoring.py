@@ -7,14 +7,14 @@ import shutil
 
 import numpy as np
 import pytest
-from evaluation_runs import SMALL_RUN, save_images, script
-from gan_runs import train
 
 from gan_lab.build import evaluator
 from gan_lab.callbacks.evaluate import add_to_history
 from gan_lab.records import provenance
 from gan_lab.records.record import RunRecord
 from gan_lab.runs.saved import load_generator
+from helpers.evaluation_runs import SMALL_RUN, save_images, script
+from helpers.gan_runs import train
 
 SCORES = ("evaluation.scores=[is,fid]", "evaluation.samples=50", "evaluation.samples_in_training=30",
           "evaluation.splits=1", "evaluation.batch_size=25")  # fmt: skip

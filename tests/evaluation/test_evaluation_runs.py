@@ -12,8 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import SMALL_RUN, script, silent
-from gan_runs import (
+from omegaconf import OmegaConf
+from torch import nn
+
+from gan_lab import config
+from gan_lab.metrics import MSSSIM, ms_ssim
+from gan_lab.scoring.evaluator import Evaluator
+from gan_lab.scoring.features import Extractor, Features
+from gan_lab.scoring.meters import Samples
+from gan_lab.scoring.protocol import Protocol
+from gan_lab.training.ema import ExponentialMovingAverage
+from helpers.evaluation_runs import SMALL_RUN, script, silent
+from helpers.gan_runs import (
     Killed,
     checkpoint,
     compose,
@@ -25,16 +35,6 @@ from gan_runs import (
     train,
     weights,
 )
-from omegaconf import OmegaConf
-from torch import nn
-
-from gan_lab import config
-from gan_lab.metrics import MSSSIM, ms_ssim
-from gan_lab.scoring.evaluator import Evaluator
-from gan_lab.scoring.features import Extractor, Features
-from gan_lab.scoring.meters import Samples
-from gan_lab.scoring.protocol import Protocol
-from gan_lab.training.ema import ExponentialMovingAverage
 
 OFF = tuple(
     "evaluation=off" if o == "evaluation=classifier" else o

@@ -12,7 +12,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import (
+from PIL import Image
+from safetensors.torch import save_file
+
+from gan_lab.commands.evaluate import _known_samples
+from gan_lab.inference import undisturbed
+from gan_lab.metrics import load_reference, save_reference
+from gan_lab.scoring.features import InceptionExtractor
+from helpers.evaluation_runs import (
     SMALL_RUN,
     am_score,
     frechet,
@@ -21,15 +28,8 @@ from evaluation_runs import (
     script,
     softmax,
 )
-from gan_runs import is_refusal, record, train
-from inception_weights import images
-from PIL import Image
-from safetensors.torch import save_file
-
-from gan_lab.commands.evaluate import _known_samples
-from gan_lab.inference import undisturbed
-from gan_lab.metrics import load_reference, save_reference
-from gan_lab.scoring.features import InceptionExtractor
+from helpers.gan_runs import is_refusal, record, train
+from helpers.inception_weights import images
 
 # where a classifier must not be trained, but a broken check would
 QUICK = "evaluation.extractor.recipe.epochs=1"

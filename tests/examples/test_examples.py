@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import environment, train
 from PIL import Image
+
+from helpers.gan_runs import train
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {path.name for path in (ROOT / "examples").glob("*.py")}
@@ -42,10 +43,7 @@ def example(name: str, *arguments: str, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory) -> Path:
     """A finished run of two steps."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        return train(tmp_path_factory.mktemp("example") / "run", *SMALL, "max_generator_steps=2")
+    return train(tmp_path_factory.mktemp("example") / "run", *SMALL, "max_generator_steps=2")
 
 
 def test_own_loss(tmp_path):

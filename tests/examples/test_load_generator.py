@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluation_runs import script
-from gan_runs import environment, train
 from PIL import Image
 
 import gan_lab
 from gan_lab.errors import UserError
+from helpers.evaluation_runs import script
+from helpers.gan_runs import train
 
 TINY = (
     "architecture=resnet",
@@ -37,16 +37,13 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        folder = tmp_path_factory.mktemp("loaded")
-        images = {
-            name: train(folder / name, *TINY, *typed)
-            for name, typed in RUNS.items()
-            if name != "points"
-        }
-        return images | {"points": train(folder / "points", "evaluation=off", *RUNS["points"])}
+    folder = tmp_path_factory.mktemp("loaded")
+    images = {
+        name: train(folder / name, *TINY, *typed)
+        for name, typed in RUNS.items()
+        if name != "points"
+    }
+    return images | {"points": train(folder / "points", "evaluation=off", *RUNS["points"])}
 
 
 def test_the_samples_are_those_of_the_program(runs, tmp_path, capsys):

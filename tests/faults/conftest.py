@@ -1,27 +1,12 @@
-"""Makes the helpers of tests/training importable; one data cache, and one run that nobody disturbs,
-for all tests."""
-
-import sys
-from pathlib import Path
+"""One run that nobody disturbs, for all tests."""
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-
-from fault_runs import straight_run
-from gan_runs import environment
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _surroundings(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        yield
+from helpers.fault_runs import straight_run
 
 
 @pytest.fixture(scope="session")
-def straight(tmp_path_factory, _surroundings):
+def straight(tmp_path_factory):
     """The run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("straight")
     straight_run(folder / "first")  # the data cache is filled now

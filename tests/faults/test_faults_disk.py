@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fault_runs import (
+
+from gan_lab.callbacks import list_checkpoints
+from helpers.fault_runs import (
     EVERY,
     RECIPE,
     checkpoints_are_whole,
@@ -22,9 +24,7 @@ from fault_runs import (
     until,
     watching,
 )
-from gan_runs import finish, is_refusal, record
-
-from gan_lab.callbacks import list_checkpoints
+from helpers.gan_runs import finish, is_refusal, record
 
 pytestmark = [
     pytest.mark.slow,

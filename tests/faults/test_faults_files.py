@@ -12,17 +12,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from fault_runs import RECIPE, STEPS, checkpoints_are_whole, is_the_same, run
-from gan_runs import ROOT, finish, record, resume
 
 from gan_lab.callbacks import list_checkpoints
 from gan_lab.files import checksum_path
 from gan_lab.reporting import collect
 from gan_lab.reporting.collection import read_records
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reporting"))
-
-import made_up
+from helpers import made_up
+from helpers.fault_runs import RECIPE, STEPS, checkpoints_are_whole, is_the_same, run
+from helpers.gan_runs import ROOT, finish, record, resume
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,17 @@ import signal
 import subprocess
 
 import pytest
-from fault_runs import RECIPE, checkpoints_are_whole, is_the_same, run, start, until, watching
-from gan_runs import finish, record
+
+from helpers.fault_runs import (
+    RECIPE,
+    checkpoints_are_whole,
+    is_the_same,
+    run,
+    start,
+    until,
+    watching,
+)
+from helpers.gan_runs import finish, record
 
 pytestmark = pytest.mark.slow
 

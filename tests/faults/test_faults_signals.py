@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gan_runs import CHANNELS, SMALL, record, resume, train
 
 from gan_lab import build, files
 from gan_lab.errors import Interrupted
 from gan_lab.records import folder
 from gan_lab.runs import outcome
 from gan_lab.scoring.evaluator import Evaluator
+from helpers.gan_runs import CHANNELS, SMALL, record, resume, train
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=3", "checkpoint_every=1")
 SCORED = (*(field for field in RUN if field != "evaluation=off"), "evaluation=classifier", "evaluation.scores=[is]",

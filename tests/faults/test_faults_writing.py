@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from gan_runs import Killed, record, resume, train, weights
 from safetensors.torch import load_file, save_file
 
 from gan_lab.commands import entry
 from gan_lab.files import write_atomically, write_with_checksum
 from gan_lab.training.state import save_state
+from helpers.gan_runs import Killed, record, resume, train, weights
 
 STATE = {"module": {"w": torch.arange(100_000.0)}, "step": 3}
 SHORT = ("max_generator_steps=2", "checkpoint_every=1")

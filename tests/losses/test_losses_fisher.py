@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_probes import EPS, column, loss, on_fake, slope
 
-from registry import instantiate
+from helpers.loss_probes import EPS, column, loss, on_fake, slope
+from helpers.registry import instantiate
 
 
 def fisher(rho: float = 0.5, multiplier: float = 0.0):

@@ -9,13 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joint_loss import label_loss
-from loss_formulas import constant, cross_entropy, vectors
-from loss_probes import EPS, loss
 from scipy.special import log_softmax, softmax
 from torch import Tensor
 
 from gan_lab.losses import GuidedLoss
+from helpers.joint_loss import label_loss
+from helpers.loss_formulas import constant, cross_entropy, vectors
+from helpers.loss_probes import EPS, loss
 
 few = settings(derandomize=True, deadline=None, max_examples=20)
 classes, seeds = st.integers(2, 7), st.integers(0, 10**6)

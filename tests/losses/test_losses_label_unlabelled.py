@@ -6,22 +6,21 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from math import log
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joint_loss import label_loss
-from label_worker import LABELS_OF_SHARES, batch_of, name_of_case
-from loss_formulas import CLASS_FORMULAS, guidance
-from loss_probes import EPS, loss, variants
 from test_losses_label_values import gradients, name_of, random_batch, size, tensors, values
 
-import gloo
 from gan_lab.errors import UserError
 from gan_lab.losses import ClassLoss, GuidedLoss
+from helpers import gloo
+from helpers.joint_loss import label_loss
+from helpers.label_worker import LABELS_OF_SHARES, batch_of, every_case, name_of_case
+from helpers.loss_formulas import CLASS_FORMULAS, guidance
+from helpers.loss_probes import EPS, loss, variants
 
 VARIANTS = variants()
 DYNAMIC = [(option, flags) for option, flags in VARIANTS if option != "cat_gan"]
@@ -137,9 +136,9 @@ def test_the_class_is_one_of_the_k(option, flags):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> list[dict]:
     """What one process makes of every case of the worker, and each of two."""
-    return gloo.results(
-        Path(__file__).with_name("label_worker.py"), tmp_path_factory.mktemp("labels"), seconds=100
-    )[0]
+    folder = tmp_path_factory.mktemp("labels")
+    two = gloo.results("helpers.label_worker", folder, gloo.TWO, seconds=100)[0]
+    return [every_case(0, 1), *two]
 
 
 @pytest.mark.parametrize("case", LABELS_OF_SHARES)

@@ -11,13 +11,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joint_loss import label_loss
-from loss_formulas import CLASS_FORMULAS, Batch
-from loss_probes import EPS, WITH_CLASSES, loss, variants
 
 from gan_lab.errors import UserError
 from gan_lab.losses import LabelLoss
-from registry import fields
+from helpers.joint_loss import label_loss
+from helpers.loss_formulas import CLASS_FORMULAS, Batch
+from helpers.loss_probes import EPS, WITH_CLASSES, loss, variants
+from helpers.registry import fields
 
 VARIANTS = variants()
 JOINT = [

@@ -8,13 +8,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from loss_formulas import FORMULAS, SOFTPLUS
-from loss_probes import EPS, SCALAR, loss, minimised, slope
 from mpmath import mpf
 from scipy.optimize import brentq, minimize_scalar
 from torch import Tensor
 
-from registry import instantiate
+from helpers.loss_formulas import FORMULAS, SOFTPLUS
+from helpers.loss_probes import EPS, SCALAR, loss, minimised, slope
+from helpers.registry import instantiate
 
 # A support of six points; how often each is drawn, real and fake, out of twenty.
 REAL_COUNTS, FAKE_COUNTS = np.array([1, 2, 3, 4, 8, 2]), np.array([6, 2, 1, 7, 1, 3])

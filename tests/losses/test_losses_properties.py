@@ -11,10 +11,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_probes import EPS, MEMBERS, ONE_LOGIT, balance, column, loss, on_fake, on_real, slope
 
 from gan_lab.errors import UserError
 from gan_lab.losses import ScalarLoss, combine, scale, shift
+from helpers.loss_probes import (
+    EPS,
+    MEMBERS,
+    ONE_LOGIT,
+    balance,
+    column,
+    loss,
+    on_fake,
+    on_real,
+    slope,
+)
 
 ONE_SIDE = {"phi": (on_fake, 1.0), "varphi": (on_real, -1.0)}
 repeatable = settings(derandomize=True, deadline=None, max_examples=40)

@@ -11,7 +11,13 @@ from copy import deepcopy
 
 import pytest
 import torch
-from loss_probes import (
+from omegaconf import OmegaConf
+from torch import nn
+
+import gan_lab.losses
+from gan_lab.errors import UserError
+from gan_lab.losses import ClassLoss, Loss, combine, scale, shift
+from helpers.loss_probes import (
     ALIASES,
     ONE_LOGIT,
     OWN,
@@ -23,13 +29,7 @@ from loss_probes import (
     on_real,
     slope,
 )
-from omegaconf import OmegaConf
-from torch import nn
-
-import gan_lab.losses
-from gan_lab.errors import UserError
-from gan_lab.losses import ClassLoss, Loss, combine, scale, shift
-from registry import CONF, defaults, fields, instantiate, node, options, target
+from helpers.registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("loss")
 TABLE_2_2 = {"wasserstein", "exp", "logistic", "sqrt", "quadratic", "hinge"}

@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loss_probes import loss, variants
 from omegaconf import OmegaConf
 from scipy.stats import chi2
 
-from registry import CONF, instantiate, options, target
+from helpers.loss_probes import loss, variants
+from helpers.registry import CONF, instantiate, options, target
 
 ALL = options("labels")
 K = 10

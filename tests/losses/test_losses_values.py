@@ -7,11 +7,11 @@ import math
 
 import pytest
 import torch
-from loss_formulas import FORMULAS, PSI, Curve
-from loss_probes import EPS, ONE_LOGIT, SCALAR, column, loss, on_fake, on_real, slope
 from mpmath import mpf
 
-from registry import fields
+from helpers.loss_formulas import FORMULAS, PSI, Curve
+from helpers.loss_probes import EPS, ONE_LOGIT, SCALAR, column, loss, on_fake, on_real, slope
+from helpers.registry import fields
 
 LN2, LN3, LN4 = math.log(2), math.log(3), math.log(4)
 

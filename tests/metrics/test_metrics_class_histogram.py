@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metrics_cases import flat
-from metrics_reference import normal, shannon, softmax
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import ClassHistogram
+from helpers.metrics_cases import flat
+from helpers.metrics_reference import normal, shannon, softmax
 
 LOG2, LOG3, INF = math.log(2), math.log(3), math.inf
 H_PAIR = 2 * LOG2 - 0.75 * LOG3  # of (3/4, 1/4)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metrics_reference import EPS, covariance, frechet, normal
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import FrechetDistance, Moments, frechet_distance, moments
+from helpers.metrics_reference import EPS, covariance, frechet, normal
 
 quick = settings(derandomize=True, deadline=None, max_examples=25)
 dimensions = st.integers(1, 12)

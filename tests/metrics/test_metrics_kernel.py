@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metrics_cases import flat
-from metrics_reference import mmd, mmd_of_all_subsets, normal
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import KernelDistance, kernel_distance
+from helpers.metrics_cases import flat
+from helpers.metrics_reference import mmd, mmd_of_all_subsets, normal
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -10,19 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metrics_cases import flat
-from metrics_reference import am_score as am_by_numpy
-from metrics_reference import (
-    am_score_mp,
-    normal,
-    one_hot_logits,
-    over_splits,
-    shannon,
-    simplex,
-    softmax,
-)
-from metrics_reference import inception_score as is_by_numpy
-from metrics_reference import mode_score as mode_by_numpy
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import (
@@ -35,6 +22,19 @@ from gan_lab.metrics import (
     log_probabilities,
     mode_score,
 )
+from helpers.metrics_cases import flat
+from helpers.metrics_reference import am_score as am_by_numpy
+from helpers.metrics_reference import (
+    am_score_mp,
+    normal,
+    one_hot_logits,
+    over_splits,
+    shannon,
+    simplex,
+    softmax,
+)
+from helpers.metrics_reference import inception_score as is_by_numpy
+from helpers.metrics_reference import mode_score as mode_by_numpy
 
 LOG2, LOG3 = math.log(2), math.log(3)
 # softmax of the rows: (3/4, 1/4) and (1/4, 3/4)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metrics_cases import flat
-from metrics_reference import manifold, normal
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import PrecisionRecallDensityCoverage, precision_recall_density_coverage
+from helpers.metrics_cases import flat
+from helpers.metrics_reference import manifold, normal
 
 
 def points(*values: float) -> torch.Tensor:

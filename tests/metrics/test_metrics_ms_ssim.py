@@ -11,12 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metrics_reference import WEIGHTS, exponents
-from metrics_reference import ms_ssim as by_loops
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import MSSSIM, ms_ssim
 from gan_lab.metrics.ms_ssim import _pairs
+from helpers.metrics_reference import WEIGHTS, exponents
+from helpers.metrics_reference import ms_ssim as by_loops
 
 LEVELS = {8: 4, 16: 5, 32: 5}
 

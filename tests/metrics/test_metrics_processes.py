@@ -3,16 +3,14 @@ sides apart."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from metrics_cases import CASES, CLASSES, EVERY
-from metrics_worker import BETWEEN, SHARES, SIDES
 
-import gloo
+from helpers import gloo
+from helpers.metrics_cases import CASES, CLASSES, EVERY
+from helpers.metrics_worker import BETWEEN, SHARES, SIDES
 
-WORKER = Path(__file__).with_name("metrics_worker.py")
+WORKER = "helpers.metrics_worker"
 
 GROUND = {"gan_lab.checks", "gan_lab.errors", "gan_lab.files", "gan_lab.reading", "gan_lab.renames"}
 

@@ -11,10 +11,10 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from metrics_reference import normal
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import Moments, frechet_distance, load_reference, moments, save_reference
+from helpers.metrics_reference import normal
 
 META = {"data": "abc123", "split": "train", "resize": "bilinear", "size": 299, "antialias": False}
 

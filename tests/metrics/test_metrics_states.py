@@ -9,11 +9,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from metrics_cases import CASES, EVERY, OF_FEATURES, OF_LOGITS, STREAMING, D, K, flat
-from metrics_reference import normal
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import MSSSIM
+from helpers.metrics_cases import CASES, EVERY, OF_FEATURES, OF_LOGITS, STREAMING, D, K, flat
+from helpers.metrics_reference import normal
 
 BF16 = [torch.bfloat16, torch.float16]
 

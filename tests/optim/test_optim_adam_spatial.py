@@ -8,7 +8,10 @@ from math import sqrt
 import numpy as np
 import pytest
 import torch
-from optim_reference import (
+from torch import nn
+
+from gan_lab.optim import AdamSpatial
+from helpers.optim_reference import (
     AdamSpatialLoop,
     gradients,
     parameters,
@@ -17,9 +20,6 @@ from optim_reference import (
     set_gradients,
     starts,
 )
-from torch import nn
-
-from gan_lab.optim import AdamSpatial
 
 BETAS = [(0.0, 0.9), (0.9, 0.999), (0.5, 0.0), (0.0, 0.0)]
 

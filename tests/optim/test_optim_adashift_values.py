@@ -11,7 +11,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optim_reference import (
+from torch import nn
+
+from gan_lab.errors import UserError
+from gan_lab.optim import AdamSpatial, AdaShift
+from helpers.optim_reference import (
     PHI,
     SHAPES,
     STEPS,
@@ -25,10 +29,6 @@ from optim_reference import (
     set_gradients,
     starts,
 )
-from torch import nn
-
-from gan_lab.errors import UserError
-from gan_lab.optim import AdamSpatial, AdaShift
 
 WINDOWS = [(1, None), (2, None), (2, 1), (10, None), (10, 1), (10, 3), (10, 9)]
 BETA1 = [0.0, 0.5, 0.9, 1.0]

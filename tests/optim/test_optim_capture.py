@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 import torch
-from optim_reference import PHI, gradients, parameters, rates, run, set_gradients, starts
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_lab.optim import AdamSpatial, AdaShift
+from helpers.optim_reference import PHI, gradients, parameters, rates, run, set_gradients, starts
 
 CASES = [
     *[

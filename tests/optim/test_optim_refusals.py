@@ -12,7 +12,7 @@ from torch import nn
 from gan_lab.errors import UserError
 from gan_lab.optim import AdamSpatial, AdaShift
 from gan_lab.optim.schedules import Staircase
-from registry import fields, instantiate, options, target
+from helpers.registry import fields, instantiate, options, target
 
 OWN = [
     option

@@ -9,12 +9,12 @@ import io
 import numpy as np
 import pytest
 import torch
-from optim_reference import gradients, parameters, run, starts
 from torch import Tensor, nn
 
 import gan_lab.optim
 from gan_lab.config import signature
-from registry import CONF, defaults, fields, instantiate, node, options, target
+from helpers.optim_reference import gradients, parameters, run, starts
+from helpers.registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("optimizer")
 OWN = [option for option in ALL if target("optimizer", option).__module__.startswith("gan_lab")]

@@ -11,7 +11,7 @@ import pytest
 from gan_lab.config import signature
 from gan_lab.optim import schedules
 from gan_lab.optim.schedules import Constant, Linear, Staircase
-from registry import CONF, defaults, fields, instantiate, node, options, target
+from helpers.registry import CONF, defaults, fields, instantiate, node, options, target
 
 ALL = options("schedule")
 

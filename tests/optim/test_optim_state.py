@@ -9,10 +9,10 @@ from copy import deepcopy
 
 import pytest
 import torch
-from optim_reference import PHI, SHAPES, gradients, parameters, rates, run, starts
 from torch import Tensor, nn
 
 from gan_lab.optim import AdamSpatial, AdaShift
+from helpers.optim_reference import PHI, SHAPES, gradients, parameters, rates, run, starts
 
 CASES = [
     *[

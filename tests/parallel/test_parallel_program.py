@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from gan_runs import (
+from safetensors.torch import load_file
+
+from helpers.gan_runs import (
     DCGAN,
     Ended,
     checkpoint,
@@ -24,7 +26,7 @@ from gan_runs import (
     train,
     wait_for,
 )
-from parallel_programs import (
+from helpers.parallel_programs import (
     MINUTE,
     PATIENCE,
     TINY,
@@ -35,7 +37,6 @@ from parallel_programs import (
     second_of,
     started,
 )
-from safetensors.torch import load_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TORCHRUN = (

@@ -3,22 +3,21 @@ over samples."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from parallel_worker import CASES
 
-import gloo
+from helpers import gloo
+from helpers.parallel_worker import CASES, every_case
 
-WORKER = Path(__file__).with_name("parallel_worker.py")
+WORKER = "helpers.parallel_worker"
 FLOAT32 = [f"{name}, one step in float32" for name in CASES]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> list[dict]:
     """What one process made of every case, and each of two."""
-    return gloo.results(WORKER, tmp_path_factory.mktemp("processes"))[0]
+    two = gloo.results(WORKER, tmp_path_factory.mktemp("processes"), gloo.TWO)[0]
+    return [every_case(0, 1), *two]
 
 
 def difference(one: dict, two: dict) -> float:

@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from penalty_probes import batch, conv_critic, rng
 from torch import Tensor, nn
 
 from gan_lab.architectures.layers import PooledConv2d
 from gan_lab.errors import UserError
-from registry import fields, instantiate
+from helpers.penalty_probes import batch, conv_critic, rng
+from helpers.registry import fields, instantiate
 
 
 def mlp(*widths: int, seed: int = 0) -> nn.Sequential:

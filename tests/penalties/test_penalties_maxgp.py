@@ -8,7 +8,10 @@ import io
 import numpy as np
 import pytest
 import torch
-from penalty_probes import (
+from torch import Tensor, nn
+
+from gan_lab.penalties.regions import REGIONS
+from helpers.penalty_probes import (
     EPS,
     Linear,
     Quadratic,
@@ -19,10 +22,7 @@ from penalty_probes import (
     norms_of_quadratic,
     rng,
 )
-from torch import Tensor, nn
-
-from gan_lab.penalties.regions import REGIONS
-from registry import instantiate
+from helpers.registry import instantiate
 
 
 def maxgp(**settings):

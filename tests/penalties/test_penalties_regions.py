@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from penalty_probes import MEASURING, Linear, Spy, batch, rng
 from scipy.stats import kstest
 
 from gan_lab.errors import UserError
 from gan_lab.penalties.regions import REGIONS
-from registry import fields, instantiate
+from helpers.penalty_probes import MEASURING, Linear, Spy, batch, rng
+from helpers.registry import fields, instantiate
 
 SHAPE = (6, 2, 3, 3)
 WITH_REGION = [option for option in MEASURING if "region" in fields("penalty", option)]

@@ -9,7 +9,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from penalty_probes import (
+from torch import nn
+
+import gan_lab.penalties
+from gan_lab.errors import UserError
+from gan_lab.penalties import Penalty
+from helpers.penalty_probes import (
     ALL,
     CONSTRAINTS,
     MEASURING,
@@ -21,12 +26,7 @@ from penalty_probes import (
     norms_of_quadratic,
     rng,
 )
-from torch import nn
-
-import gan_lab.penalties
-from gan_lab.errors import UserError
-from gan_lab.penalties import Penalty
-from registry import CONF, defaults, fields, instantiate, target
+from helpers.registry import CONF, defaults, fields, instantiate, target
 
 STABLE = {"none", "maxgp", "gp", "lp", "dragan", "r1", "clip", "spectral"}
 

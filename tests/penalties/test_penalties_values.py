@@ -8,7 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from penalty_probes import (
+from torch import nn
+
+from helpers.penalty_probes import (
     ALL,
     CONSTRAINTS,
     EPS,
@@ -22,9 +24,7 @@ from penalty_probes import (
     rng,
     slopes_of_quadratic,
 )
-from torch import nn
-
-from registry import fields, instantiate
+from helpers.registry import fields, instantiate
 
 # The penalty of one gradient norm m, and its derivative, for weight w and target c (science.md §2).
 POINTWISE = {

@@ -6,13 +6,13 @@ import json
 import re
 
 import pytest
-from made_up import labelled, record, run_dirs, write
 
 from gan_lab import records
 from gan_lab.errors import UserError
 from gan_lab.records.versions import VERSION
 from gan_lab.reporting import collect, read_records
 from gan_lab.reporting.collection import file_name, without_places
+from helpers.made_up import labelled, record, run_dirs, write
 
 DIRTY = {"sha": "5" * 40, "dirty": True}
 NO_GIT = {"sha": None, "dirty": None}

@@ -9,14 +9,14 @@ import os
 
 import numpy as np
 import pytest
-from made_up import SMALL_AM, SMALL_FID, SMALL_IS, labelled, record, run_dirs, write
 from PIL import Image
 
 from gan_lab.errors import UserError
 from gan_lab.reporting import FIGURES, NothingRecorded, Request, draw, read_records
 from gan_lab.reporting.figures.real_images import _share_below
 from gan_lab.reporting.thesis import mode_dropping, objectives
-from registry import fields, target
+from helpers.made_up import SMALL_AM, SMALL_FID, SMALL_IS, labelled, record, run_dirs, write
+from helpers.registry import fields, target
 
 
 def rows(path):

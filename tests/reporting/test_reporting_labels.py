@@ -9,7 +9,6 @@ import math
 import re
 
 import pytest
-from made_up import AM, ENTROPY, IS, MSSSIM, labelled, record
 
 from gan_lab.errors import UserError
 from gan_lab.reporting import TABLES, sheet
@@ -18,7 +17,8 @@ from gan_lab.reporting.tables import render
 from gan_lab.reporting.thesis.cells import belongs, labels_column
 from gan_lab.reporting.thesis.design import Published
 from gan_lab.reporting.thesis.orders import comparisons
-from registry import options
+from helpers.made_up import AM, ENTROPY, IS, MSSSIM, labelled, record
+from helpers.registry import options
 
 
 def part_of(number, found, dataset="digits", **asked):

@@ -12,15 +12,15 @@ from itertools import product
 from math import prod
 
 import pytest
-from gan_runs import NO_TORCH, ROOT, Ended, compose
 from hydra.core.hydra_config import HydraConfig
-from made_up import SMALL_AM, SMALL_IS, labelled, record, run_dirs, write
 from omegaconf import OmegaConf
 
 from gan_lab import records
 from gan_lab.reporting import TABLES, table
 from gan_lab.reporting.thesis.chapter_2 import CHANNELS, GENERATOR_STEPS, LINES, TABLE_2_2
-from registry import options
+from helpers.gan_runs import NO_TORCH, ROOT, Ended, command, compose
+from helpers.made_up import SMALL_AM, SMALL_IS, labelled, record, run_dirs, write
+from helpers.registry import options
 
 
 def script(name, *arguments, cwd):
@@ -77,8 +77,9 @@ def test_from_runs_to_table_and_figures(tmp_path):
         ("curves", ["runs=.", "allow=[drity]"], "there is no record.json below it"),
     ],
 )
-def test_bad_input_is_one_line(name, arguments, words, tmp_path):
-    ended = script(name, *arguments, cwd=tmp_path)
+def test_bad_input_is_one_line(name, arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ended = command(capsys, *arguments, program=f"scripts/{name}.py")
     lines = [
         line for line in ended.err.splitlines() if not line.startswith("Error executing job with")
     ]

@@ -10,11 +10,11 @@ import random
 import numpy as np
 import pytest
 import scipy.stats
-from made_up import SMALL_FID, record, run_dirs, write
 
 from gan_lab.errors import UserError
 from gan_lab.reporting import Axes, draw_curves, read_runs, sweep_curves, write_figure
 from gan_lab.reporting.figures.series import common_steps, mean_over_seeds, read_metrics
+from helpers.made_up import SMALL_FID, record, run_dirs, write
 
 STEPS = (5, 10, 15)
 

@@ -17,7 +17,6 @@ import scipy.stats
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import FID, IS, record, run_dirs, write
 
 from gan_lab.errors import UserError
 from gan_lab.reporting import (
@@ -36,6 +35,7 @@ from gan_lab.reporting.outcomes import OUTCOMES
 from gan_lab.reporting.scores import higher_is_better, whole_name
 from gan_lab.scoring.protocol import SCORES
 from gan_lab.sweeps import keep_failure, write_plan
+from helpers.made_up import FID, IS, record, run_dirs, write
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = {

@@ -10,7 +10,6 @@ import shlex
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from made_up import FID, IS, WEIGHTS, record
 
 from gan_lab.errors import UserError
 from gan_lab.records.versions import FIELD_DEFAULTS, Since
@@ -21,7 +20,8 @@ from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.reporting.thesis.chapter_2 import LINES
 from gan_lab.reporting.thesis.orders import comparisons
 from gan_lab.terminal import quoted
-from registry import CONF
+from helpers.made_up import FID, IS, WEIGHTS, record
+from helpers.registry import CONF
 
 
 def table_2_2(found, datasets=None, **asked):

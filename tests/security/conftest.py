@@ -1,28 +1,17 @@
-"""Makes the helpers of other tests importable, keeps data caches out of the repository, and watches
-over files."""
+"""Trusts no package of the person who types, and watches over files."""
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reporting"))
-
-from gan_runs import environment
-
 from gan_lab.config import trust
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    for name, value in environment(tmp_path_factory).items():
-        monkeypatch.setenv(name, value)
+def _no_own_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trust, "OWN", ())
 
 

@@ -14,7 +14,6 @@ import hydra
 import numpy as np
 import pytest
 import yaml
-from gan_runs import CHANNELS, CONF, SMALL, command, compose, is_refusal, train, without_torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, flag_override
 from PIL import Image
@@ -22,7 +21,17 @@ from PIL import Image
 from gan_lab import build, config
 from gan_lab.config import trust
 from gan_lab.errors import UserError
-from registry import options
+from helpers.gan_runs import (
+    CHANNELS,
+    CONF,
+    SMALL,
+    command,
+    compose,
+    is_refusal,
+    train,
+    without_torch,
+)
+from helpers.registry import options
 
 GROUPS = config.GROUPS
 RUNS_A_SHELL = (
@@ -83,12 +92,7 @@ def spring(tmp_path):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A run of two steps."""
-    from gan_runs import environment
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=2")
+    return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=2")
 
 
 @pytest.fixture
@@ -112,11 +116,7 @@ def whole(content, group, node):
     content[group] = {"x": node} if group == "logger" else node
 
 
-PLACES = [
-    pytest.param(change, group, id=f"{change.__name__}-{group}")
-    for change in (whole, nested)
-    for group in GROUPS
-]
+PLACES = [(change, group) for change in (whole, nested) for group in GROUPS]
 
 
 # What must be refused -----------------------------------------------------------------------------
@@ -129,8 +129,13 @@ def test_the_examples_do_harm_when_hydra_is_asked(node, tmp_path):
     assert (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("node", HARMFUL, ids=IDS)
-@pytest.mark.parametrize(("change", "group"), PLACES)
+@pytest.mark.parametrize(
+    ("change", "group", "node"),
+    [
+        *((change, group, HARMFUL[0]) for change, group in PLACES),
+        *((change, "loss", node) for node in HARMFUL[1:] for change in (whole, nested)),
+    ],
+)
 def test_the_check_refuses_it_in_every_group_and_depth(change, group, node, composed, spring):
     content = dict(composed)
     change(content, group, aimed(node, spring))
@@ -141,8 +146,10 @@ def test_the_check_refuses_it_in_every_group_and_depth(change, group, node, comp
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("node", HARMFUL, ids=IDS)
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    ("group", "node"),
+    [*((group, HARMFUL[0]) for group in GROUPS), *(("loss", node) for node in HARMFUL[1:])],
+)
 def test_build_refuses_it_unchecked(group, node, spring):
     from gan_lab import build
 
@@ -151,11 +158,16 @@ def test_build_refuses_it_unchecked(group, node, spring):
 
 
 @pytest.mark.parametrize(
-    "program",
-    ["train.py resume={}", "scripts/sample.py run_dir={}", "scripts/evaluate.py run_dir={}"],
+    ("program", "group", "change"),
+    [
+        ("train.py resume={}", "loss", whole),
+        ("train.py resume={}", "evaluation", nested),
+        ("scripts/sample.py run_dir={}", "loss", whole),
+        ("scripts/sample.py run_dir={}", "dataset", nested),
+        ("scripts/evaluate.py run_dir={}", "evaluation", whole),
+        ("scripts/evaluate.py run_dir={}", "loss", nested),
+    ],
 )
-@pytest.mark.parametrize("group", ["loss", "dataset", "evaluation"])
-@pytest.mark.parametrize("change", [whole, nested])
 def test_a_run_directory_of_somebody_else_is_refused(program, group, change, run, spring, capsys):
     alter(
         run,
@@ -185,8 +197,13 @@ def test_an_experiment_of_somebody_else_is_refused(tmp_path, spring, monkeypatch
     assert not (tmp_path / "here").exists()
 
 
-@pytest.mark.parametrize("key", ["_partial_", "_args_", "_recursive_", "_convert_", "_anything_"])
-@pytest.mark.parametrize(("change", "group"), PLACES)
+@pytest.mark.parametrize(
+    ("change", "group", "key"),
+    [
+        *((change, group, "_partial_") for change, group in PLACES),
+        *((nested, "loss", key) for key in ("_args_", "_recursive_", "_convert_", "_anything_")),
+    ],
+)
 def test_other_instructions_to_hydra_are_refused(change, group, key, composed):
     content = dict(composed)
     change(content, group, {key: True})
@@ -593,13 +610,19 @@ SECRET = "a-secret-of-this-machine"
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["${oc.env:MY_TOKEN}", "x-${oc.env:MY_TOKEN}", "${oc.decode:${oc.env:MY_TOKEN}}", "${seed}"],
+    ("where", "text"),
+    [
+        ("value", "${oc.env:MY_TOKEN}"),
+        ("value", "x-${oc.env:MY_TOKEN}"),
+        ("value", "${oc.decode:${oc.env:MY_TOKEN}}"),
+        ("value", "${seed}"),
+        ("list", "${oc.env:MY_TOKEN}"),
+        ("key", "${oc.env:MY_TOKEN}"),
+    ],
 )
 @pytest.mark.parametrize(
     "program", ["train.py max_generator_steps=3 resume={}", "scripts/evaluate.py run_dir={}"]
 )
-@pytest.mark.parametrize("where", ["value", "list", "key"])
 def test_an_interpolation_in_a_saved_config_reads_nothing_of_this_machine(
     where, program, text, run, capsys, monkeypatch
 ):

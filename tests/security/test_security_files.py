@@ -9,20 +9,17 @@ import json
 import os
 import pickle
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from gan_runs import command, environment, record, resume, train
 from omegaconf import OmegaConf
 from rich.console import Console
 
 from gan_lab.errors import UserError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evaluation"))
+from helpers.gan_runs import command, record, resume, train
 
 
 class Harm:
@@ -167,14 +164,11 @@ def test_the_examples_do_harm_to_whoever_trusts_them(form, tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        return train(
-            tmp_path_factory.mktemp("finished") / "run",
-            "max_generator_steps=4",
-            "checkpoint_every=2",
-        )
+    return train(
+        tmp_path_factory.mktemp("finished") / "run",
+        "max_generator_steps=4",
+        "checkpoint_every=2",
+    )
 
 
 @pytest.fixture
@@ -460,9 +454,8 @@ def test_inception_weights(form, tmp_path, spring):
 
 def test_inception_weights_that_change_after_they_were_read(tmp_path, spring, monkeypatch):
     """torch-fidelity loads without weights_only: it must not get the file."""
-    import inception_weights
-
     from gan_lab.scoring.features import InceptionExtractor
+    from helpers import inception_weights
 
     path = tmp_path / "weights.pth"
     sha256 = inception_weights.write(path)

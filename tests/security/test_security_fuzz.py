@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from fuzzing import MANY, ODD, fuzz, mutated, torn
-from gan_runs import environment, train
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -31,6 +29,8 @@ from gan_lab.runs.sampler import data_spec
 from gan_lab.scoring.evaluator import _read
 from gan_lab.sweeps.table import status_table
 from gan_lab.training.host import keep_freed_memory
+from helpers.fuzzing import MANY, ODD, fuzz, mutated, torn
+from helpers.gan_runs import train
 
 ALL = ["dirty", "commits", "unfinished"]
 ODD_VALUE = st.sampled_from(ODD)
@@ -39,16 +39,13 @@ ODD_VALUE = st.sampled_from(ODD)
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run with scores, of which everything stands in its record."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        scored = (
-            "evaluation=classifier",
-            "evaluation.samples=40",
-            "evaluation.samples_in_training=40",
-        )
-        scored += ("evaluation.splits=2", "evaluate_every=2", "evaluation.scores=[is,fid]")
-        return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=4", *scored)
+    scored = (
+        "evaluation=classifier",
+        "evaluation.samples=40",
+        "evaluation.samples_in_training=40",
+    )
+    scored += ("evaluation.splits=2", "evaluate_every=2", "evaluation.scores=[is,fid]")
+    return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=4", *scored)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from gan_runs import SMALL, command, environment, is_refusal, resume, train
 
 from gan_lab import records
 from gan_lab.reporting import collect
 from gan_lab.sweeps.cells import read_cells
+from helpers.gan_runs import SMALL, command, is_refusal, resume, train
 
 LINKED = [
     "checkpoints", "samples", ".lock", "metrics.jsonl", "record.json", "config.yaml", "generator.safetensors",
@@ -31,11 +31,8 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run of four steps."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(tmp_path_factory).items():
-            patch.setenv(name, value)
-        place = tmp_path_factory.mktemp("finished") / "run"
-        return train(place, "max_generator_steps=4", "checkpoint_every=1")
+    place = tmp_path_factory.mktemp("finished") / "run"
+    return train(place, "max_generator_steps=4", "checkpoint_every=1")
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from gan_runs import command, compose
-from made_up import record, write
 from PIL import Image
 
 from gan_lab import build, reporting, sweeps
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
+from helpers.gan_runs import command, compose
+from helpers.made_up import record, write
 
 UP = "x/../../../../outside/NAME"
 NAMES = [

@@ -8,13 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from gan_runs import CONF, ROOT, command, is_refusal
 from omegaconf import OmegaConf
 
 from gan_lab import config
 from gan_lab.errors import UserError
 from gan_lab.reading import plain_yaml
 from gan_lab.records.versions import VERSION
+from helpers.gan_runs import CONF, ROOT, command, is_refusal
 
 OLD = ROOT / "tests/fixtures/old_runs"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

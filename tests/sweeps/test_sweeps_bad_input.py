@@ -6,7 +6,8 @@ import importlib.util
 import shutil
 
 import pytest
-from sweep_runs import sweep
+
+from helpers.sweep_runs import sweep
 
 BAD = [
     (["hydra/launcher=joblb"], ["hydra/launcher=joblb", "joblib"]),

@@ -12,8 +12,9 @@ import time
 import joblib
 import pytest
 import yaml
-from gan_runs import record
-from sweep_runs import is_alive, process_of, start, statuses, sweep, wait_for
+
+from helpers.gan_runs import record
+from helpers.sweep_runs import is_alive, process_of, start, statuses, sweep, wait_for
 
 LAUNCHERS = {
     "serial": [],

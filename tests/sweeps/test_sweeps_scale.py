@@ -9,7 +9,6 @@ from typing import Any
 
 import hydra
 import pytest
-from gan_runs import compose
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -20,7 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import build, config, sweeps
 from gan_lab.sweeps import composing, table
-from registry import CONF
+from helpers.gan_runs import compose
+from helpers.registry import CONF
 
 
 @contextmanager

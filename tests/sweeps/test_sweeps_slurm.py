@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 
 import pytest
-from gan_runs import record
-from sweep_runs import start, statuses, sweep, wait_for
+
+from helpers.gan_runs import record
+from helpers.sweep_runs import start, statuses, sweep, wait_for
 
 STAND_IN = Path(__file__).with_name("slurm_stand_in")
 TWO = ("hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "trainer=ddp", "trainer.accelerator=cpu",

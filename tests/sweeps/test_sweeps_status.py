@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from gan_runs import ROOT
 from rich.console import Console
 
 from gan_lab import records, sweeps
 from gan_lab.errors import UserError
 from gan_lab.records.versions import VERSION
 from gan_lab.sweeps.table import COLOURS, status_table, total
+from helpers.gan_runs import ROOT
 
 NOW = 1_700_000_000.0
 SCORES = {"fid_x": {"value": 3.14159, "std": None, "n_samples": 9, "step": 9, "extractor": {}}}

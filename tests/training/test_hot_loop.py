@@ -9,7 +9,6 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from gan_runs import fitting
 from hydra import compose, initialize_config_dir
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -17,7 +16,8 @@ from gan_lab import build, config
 from gan_lab.data import load
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.runs.start import quiet_lightning
-from registry import CONF, node, options
+from helpers.gan_runs import fitting
+from helpers.registry import CONF, node, options
 
 READS_A_VALUE = {"aten::_local_scalar_dense", "aten::is_nonzero", "aten::item", "aten::equal"}
 # torch's NAdam reads its own step counter, which torch keeps on the host; ours keep theirs on the

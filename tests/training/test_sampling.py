@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from gan_runs import DCGAN, SMALL, compose, traits
 from torch import Tensor, nn
 
 from gan_lab import build
@@ -20,7 +19,8 @@ from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.training import GAN, sampling
 from gan_lab.training.randomness import generator_for
-from registry import options
+from helpers.gan_runs import DCGAN, SMALL, compose, traits
+from helpers.registry import options
 
 K, SIZE, LATENT = 10, 20, 8  # classes, samples of a batch in training, numbers in z
 WITH_BN = (*DCGAN, "penalty=none")

@@ -6,7 +6,6 @@ import copy
 
 import pytest
 import torch
-from gan_runs import compose, train, weights
 from torch import nn
 
 from gan_lab import build
@@ -16,6 +15,7 @@ from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.training import GAN, TrainingSettings
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import DataSpec
+from helpers.gan_runs import compose, train, weights
 
 STEPS, N_CRITIC, BATCH, GENERATOR_BATCH = 3, 2, 6, 10
 SMALLER = ["architecture.channels=4", "architecture.latent_dim=5", f"max_generator_steps={STEPS}",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import lightning.pytorch as pl
 import pytest
 import torch
-from gan_runs import CHANNELS, SMALL, command, compose, fitting, is_refusal, metrics, train
 
 from gan_lab import build
 from gan_lab.data import load
@@ -17,7 +16,8 @@ from gan_lab.data.module import ResidentDataModule
 from gan_lab.errors import UserError
 from gan_lab.runs.start import quiet_lightning
 from gan_lab.training import GAN, passes
-from registry import options
+from helpers.gan_runs import CHANNELS, SMALL, command, compose, fitting, is_refusal, metrics, train
+from helpers.registry import options
 
 STEPS = 2
 BASE = ["optimizer=sgd", "optimizer.lr=0.01", "n_critic=2", "batch_size=8"]

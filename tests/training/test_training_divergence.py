@@ -8,13 +8,13 @@ import os
 
 import pytest
 import torch
-from gan_runs import CHANNELS, SMALL, checkpoint, command, metrics, record, steps_of, train
 from hydra.errors import CompactHydraException
 
 from gan_lab import callbacks
 from gan_lab.errors import UserError
 from gan_lab.loggers import MetricsFile
 from gan_lab.training import GAN
+from helpers.gan_runs import CHANNELS, SMALL, checkpoint, command, metrics, record, steps_of, train
 
 
 def all_finite(state) -> bool:

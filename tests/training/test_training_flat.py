@@ -11,7 +11,6 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
-from gan_runs import CHANNELS, SMALL, compose
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_lab import build
@@ -19,6 +18,7 @@ from gan_lab.callbacks import Checkpoint, ReadMetrics
 from gan_lab.data import load
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.loggers import MetricsFile
+from helpers.gan_runs import CHANNELS, SMALL, compose
 
 STEPS, LOOKS = 3000, (505, 1505, 2905)
 

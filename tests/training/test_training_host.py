@@ -9,10 +9,10 @@ import sys
 
 import pytest
 import torch
-from gan_runs import train
 
 from gan_lab.runs.session import Session
 from gan_lab.training import host
+from helpers.gan_runs import train
 
 PROGRAM = """
 import resource, sys

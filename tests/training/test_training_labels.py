@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gan_runs import (
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+from gan_lab import build, config
+from gan_lab.data import Digits, load
+from gan_lab.data.resident import ResidentData, ResidentLoader
+from gan_lab.errors import UserError
+from gan_lab.losses import ClassLoss, GuidedLoss
+from gan_lab.training.randomness import fold, generator_for
+from helpers.gan_runs import (
     DCGAN,
     Killed,
     checkpoint,
@@ -28,16 +37,7 @@ from gan_runs import (
     traits,
     weights,
 )
-from omegaconf import DictConfig, OmegaConf
-from PIL import Image
-
-from gan_lab import build, config
-from gan_lab.data import Digits, load
-from gan_lab.data.resident import ResidentData, ResidentLoader
-from gan_lab.errors import UserError
-from gan_lab.losses import ClassLoss, GuidedLoss
-from gan_lab.training.randomness import fold, generator_for
-from registry import instantiate, options
+from helpers.registry import instantiate, options
 
 K = 10  # classes of the digits
 MADE = {option: instantiate("loss", option) for option in options("loss")}

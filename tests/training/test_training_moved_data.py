@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gan_runs import CHANNELS, SMALL, compose, record, resume, train
 from PIL import Image
 
 from gan_lab import config
 from gan_lab.errors import UserError
+from helpers.gan_runs import CHANNELS, SMALL, compose, record, resume, train
 
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2", "checkpoint_every=1", "dataset=image_folder", "dataset.size=16",
        "dataset.splits={train: ., test: null}")  # fmt: skip

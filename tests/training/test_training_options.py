@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from gan_runs import checkpoint, fitting, metrics, record, steps_of, train, traits
 
 from gan_lab.data.resident import to_uint8
-from registry import options
+from helpers.gan_runs import checkpoint, fitting, metrics, record, steps_of, train, traits
+from helpers.registry import options
 
 TRAINED = [("loss", name, fitting("loss", name)) for name in options("loss")]
 TRAINED += [("penalty", name, ["loss=wasserstein"]) for name in options("penalty")]

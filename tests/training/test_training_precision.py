@@ -8,11 +8,11 @@ import json
 import pytest
 import torch
 import yaml
-from gan_runs import CHANNELS, SMALL, resume, train
 
 from gan_lab import records
 from gan_lab.errors import UserError
 from gan_lab.training import precision
+from helpers.gan_runs import CHANNELS, SMALL, resume, train
 
 CPU = torch.device("cpu")
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2")

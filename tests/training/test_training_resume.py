@@ -12,7 +12,12 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from filelock import FileLock
-from gan_runs import (
+
+from gan_lab import callbacks, config, records
+from gan_lab.errors import Interrupted, UserError
+from gan_lab.files import is_intact
+from gan_lab.records import provenance
+from helpers.gan_runs import (
     CHANNELS,
     SMALL,
     checkpoint,
@@ -29,11 +34,6 @@ from gan_runs import (
     wait_for,
     weights,
 )
-
-from gan_lab import callbacks, config, records
-from gan_lab.errors import Interrupted, UserError
-from gan_lab.files import is_intact
-from gan_lab.records import provenance
 
 KINDS = ["adam", "adashift"]
 MEMORY = ("penalty=maxgp", "penalty.memory=4")
@@ -245,10 +245,8 @@ def test_an_extension_that_was_interrupted_resumes(tmp_path, kill_after):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GAN_LAB_DATA_CACHE", str(tmp_path_factory.getbasetemp() / "data_cache"))
-        return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=4", "checkpoint_every=1",
-                     "optimizer_critic.lr=1e-4")  # fmt: skip
+    return train(tmp_path_factory.mktemp("finished") / "run", "max_generator_steps=4", "checkpoint_every=1",
+                 "optimizer_critic.lr=1e-4")  # fmt: skip
 
 
 @pytest.fixture

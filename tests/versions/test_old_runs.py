@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from gan_runs import ROOT, command, environment, is_refusal, record, resume, train
 from safetensors.torch import load_file
 
 import gan_lab
@@ -24,6 +23,7 @@ from gan_lab.penalties import maxgp
 from gan_lab.records import versions
 from gan_lab.records.versions import VERSION, Since
 from gan_lab.reporting import collect, read_records
+from helpers.gan_runs import ROOT, command, is_refusal, record, resume, train
 
 OLD = ROOT / "tests/fixtures/old_runs"
 INTERRUPTED = ("interrupted", "labels_interrupted")
@@ -40,13 +40,12 @@ EXP = (
 
 
 @pytest.fixture
-def old(tmp_path, tmp_path_factory, monkeypatch):
+def old(tmp_path, data_cache, monkeypatch):
     """old(name): a copy of an old run, where it was made: in outputs/ of the working directory."""
-    cache = Path(environment(tmp_path_factory)["GAN_LAB_DATA_CACHE"])
-    cache.mkdir(exist_ok=True)
+    data_cache.mkdir(exist_ok=True)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/cache").symlink_to(
-        cache
+        data_cache
     )  # shared by the tests: the classifier is trained once
     monkeypatch.chdir(tmp_path)
     return lambda name: Path(shutil.copytree(OLD / name, Path("outputs") / name))

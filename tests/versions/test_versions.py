@@ -4,9 +4,9 @@ comparing."""
 from __future__ import annotations
 
 import copy
+from functools import cache
 
 import pytest
-from gan_runs import compose, fitting
 from omegaconf import DictConfig, OmegaConf
 
 from gan_lab import config, records
@@ -15,7 +15,8 @@ from gan_lab.errors import UserError
 from gan_lab.records import versions
 from gan_lab.records.versions import FIELD_DEFAULTS, VERSION, Since
 from gan_lab.reporting.thesis.cells import check_comparable
-from registry import options
+from helpers.gan_runs import compose, fitting
+from helpers.registry import options
 
 OWN = "my_package.losses.mine"
 
@@ -32,6 +33,11 @@ def moved(monkeypatch):
 
 
 def plain(*overrides: str) -> dict:
+    return copy.deepcopy(composed(overrides))
+
+
+@cache  # composing takes a fifth of a second, and most tests here ask for the same few
+def composed(overrides: tuple[str, ...]) -> dict:
     return plain_config(compose(*overrides))
 
 

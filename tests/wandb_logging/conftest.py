@@ -1,14 +1,6 @@
-"""Makes the helpers of tests/training importable; keeps data caches and what W&B would put into a
-home elsewhere."""
-
-import sys
-from pathlib import Path
+"""Keeps what W&B would put into a home elsewhere."""
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-
-from gan_runs import environment
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -16,8 +8,7 @@ def home(tmp_path_factory: pytest.TempPathFactory):
     """The home of every run here: empty, with nobody logged in to W&B."""
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**environment(tmp_path_factory), "HOME": str(folder)}.items():
-            patch.setenv(name, value)
+        patch.setenv("HOME", str(folder))
         for name in ("WANDB_API_KEY", "WANDB_DATA_DIR", "WANDB_DIR", "NETRC", "XDG_DATA_HOME"):
             patch.delenv(name, raising=False)
         yield folder

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from gan_runs import ROOT, finish, is_refusal, start, without
+
+from helpers.gan_runs import ROOT, finish, is_refusal, start, without
 
 SHORT = (
     "architecture.channels=8",

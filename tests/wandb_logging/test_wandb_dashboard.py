@@ -7,7 +7,8 @@ import socket
 import sys
 
 import pytest
-from gan_runs import command, is_refusal
+
+from helpers.gan_runs import command, is_refusal
 
 PROGRAM = "scripts/wandb_dashboard.py"
 SCORES = {

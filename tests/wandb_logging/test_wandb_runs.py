@@ -10,7 +10,8 @@ import signal
 
 import pytest
 import yaml
-from gan_runs import (
+
+from helpers.gan_runs import (
     Killed,
     command,
     finish,
@@ -22,7 +23,7 @@ from gan_runs import (
     train,
     wait_for,
 )
-from wandb_files import read
+from helpers.wandb_files import read
 
 SHORT = ("n_critic=1", "max_generator_steps=6", "log_every=2", "sample_every=4", "logger=wandb")
 PROGRAM = (

@@ -7,10 +7,10 @@ import itertools
 
 import pytest
 import yaml
-from gan_runs import CONF, compose
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from gan_lab import config
+from helpers.gan_runs import CONF, compose
 
 SWEEP = yaml.safe_load((CONF / "wandb_sweep.yaml").read_text())
 

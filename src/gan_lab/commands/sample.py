@@ -37,7 +37,7 @@ def sample(config: DictConfig) -> None:
     if config.run_dir is None:
         raise UserError("run_dir is not set: add run_dir=RUN, the folder of a finished run")
     for name, least in (("n", 1), ("steps", 2), ("seed", 0)):
-        checks.whole(name, config[name], least)
+        checks.whole(name, config[name], at_least=least)
     if config["class"] is not None and config.between is not None:
         raise UserError("class and between: name one of them")
 

@@ -107,9 +107,8 @@ def _check_trainer(config: DictConfig) -> None:
         for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
     )
     for name, value in (("devices", devices), ("num_nodes", nodes)):
-        is_open = name == "devices" and value == "auto"
-        if not is_open and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise UserError(f"trainer.{name}={value}: use a whole number of at least 1")
+        if not (name == "devices" and value == "auto"):
+            checks.whole(f"trainer.{name}", value, at_least=1)
     if strategy is not None and not isinstance(strategy, Mapping):
         raise UserError(
             f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its "

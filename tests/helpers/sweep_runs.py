@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gan_runs import CHANNELS, ROOT, SMALL, record
+from helpers.gan_runs import CHANNELS, ROOT, SMALL, record
 
 TINY = (CHANNELS, *SMALL, "n_critic=1", "log_every=1", "max_generator_steps=3")
 PROGRAM = [sys.executable, str(ROOT / "train.py"), "-m"]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from registry import instantiate, options
+from helpers.registry import instantiate, options
 
 EPS = float(np.finfo(np.float64).eps)
 ALL = options("penalty")

@@ -9,12 +9,12 @@ from typing import Any
 import hydra
 import numpy as np
 import pytest
-from gan_runs import CONF, Ended, command
 from omegaconf import DictConfig
 from PIL import Image
 from rich.console import Console
 
 from gan_lab import config
+from helpers.gan_runs import CONF, Ended, command
 
 SMALL_RUN = (
     "evaluation=classifier",

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from loss_probes import loss
 from torch import Tensor
 
 from gan_lab.losses import LabelLoss
 from gan_lab.types import UNLABELLED
+from helpers.loss_probes import loss
 
 
 @dataclass(frozen=True)

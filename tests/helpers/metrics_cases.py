@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from metrics_reference import normal, simplex
 from torch import Tensor
 from torchmetrics import Metric
 
 import gan_lab.metrics as room
+from helpers.metrics_reference import normal, simplex
 
 CLASSES = {
     cls

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from gan_runs import ROOT, Ended, finish, record, weights
 
 from gan_lab.callbacks import list_checkpoints
 from gan_lab.files import is_intact
 from gan_lab.records.record import STATUSES
+from helpers.gan_runs import ROOT, Ended, finish, record, weights
 
 STEPS, EVERY = 60, 4
 RECIPE = (

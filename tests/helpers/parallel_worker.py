@@ -1,21 +1,21 @@
-"""One of several gloo processes: `python parallel_worker.py RANK WORLD RENDEZVOUS OUT` trains every
-case a few steps.
+"""One of several gloo processes trains every case a few steps.
 
-Writes {case: what `train` returns} with torch.save. WORLD 1 is the process to compare with.
+`python -m helpers.parallel_worker RANK WORLD RENDEZVOUS OUT` writes {case: what `train` returns}
+with torch.save. `every_case(0, 1)` is what one process makes of it.
 """
 
 from __future__ import annotations
 
-import sys
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-import gloo
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
+from helpers import gloo
 
 STEPS = 5
 RESNET = ("architecture=resnet", "architecture.channels=8")
@@ -61,10 +61,9 @@ COMMON = (
 
 def made(overrides: tuple[str, ...]) -> tuple[Any, Any, Any]:
     """Config, data and module, as they are before there are several processes."""
-    from gan_runs import compose
-
     from gan_lab import build, config
     from gan_lab.data import Digits, load
+    from helpers.gan_runs import compose
 
     cfg = compose(*COMMON, *overrides, "evaluation=off")
     config.check(cfg)
@@ -81,7 +80,6 @@ def train(
     from gan_lab.data.resident import ResidentData, ResidentLoader
 
     gan.to(dtype)
-    torch.set_default_dtype(dtype)  # of z
 
     def backward(loss: torch.Tensor, optimizer: object, **where: Any) -> None:
         loss.backward(**where)
@@ -108,9 +106,10 @@ def train(
         return value
 
     gan.penalty.forward = spy
-    for step, (real, labels) in enumerate(loader):
-        gan.training_step((real.to(dtype), labels), step)
-        metrics.append({name: float(value) for name, value in gan.metrics.items()})
+    with default_dtype(dtype):  # of z
+        for step, (real, labels) in enumerate(loader):
+            gan.training_step((real.to(dtype), labels), step)
+            metrics.append({name: float(value) for name, value in gan.metrics.items()})
     return {
         "state": {name: value.clone() for name, value in gan.state_dict().items()},
         "gradient": torch.cat([p.grad.flatten() for p in gan.parameters() if p.grad is not None]),
@@ -119,14 +118,29 @@ def train(
     }
 
 
-def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
-    started = {name: (made(overrides), made(overrides)) for name, overrides in CASES.items()}
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    yield
+    torch.set_default_dtype(before)
+
+
+def every_case(rank: int, world: int, rendezvous: str = "") -> dict[str, Any]:
+    started = {name: made(overrides) for name, overrides in CASES.items()}
     results = {}
     with gloo.joined(rank, world, rendezvous):
-        for name, (first, second) in started.items():
-            results[name] = train(*first, rank, world, STEPS, torch.float64)
-            results[f"{name}, one step in float32"] = train(*second, rank, world, 1, torch.float32)
-        torch.save(results, out)
+        for name, (cfg, fed, gan) in started.items():
+            same = copy.deepcopy(gan)
+            results[name] = train(cfg, fed, gan, rank, world, STEPS, torch.float64)
+            results[f"{name}, one step in float32"] = train(
+                cfg, fed, same, rank, world, 1, torch.float32
+            )
+    return results
+
+
+def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
+    torch.save(every_case(rank, world, rendezvous), out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from gan_runs import CHANNELS, ROOT, Ended, finish
+
+from helpers.gan_runs import CHANNELS, ROOT, Ended, finish
 
 TINY = (CHANNELS, "n_critic=1", "batch_size=16", "generator_batch_size=16", "sample_every=1000")
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")

@@ -1,5 +1,7 @@
-"""One of two gloo processes: `python metrics_worker.py RANK WORLD RENDEZVOUS OUT` saves every
-case's result."""
+"""One of two gloo processes saves every case's result.
+
+`python -m helpers.metrics_worker RANK WORLD RENDEZVOUS OUT`
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-import gloo
+from helpers import gloo
 
 # name -> for each rank the part (start, stop) of every stream that it gets, in the order of the
 # ranks
@@ -22,7 +24,7 @@ SIDES = "real on one rank, fake on the other"
 
 
 def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
-    from metrics_cases import (
+    from helpers.metrics_cases import (
         CASES,
         flat,
     )  # here, so that the parent can read the names above without the rest

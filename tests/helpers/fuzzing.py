@@ -19,7 +19,7 @@ from hypothesis.strategies import DataObject, SearchStrategy
 from gan_lab.errors import UserError
 
 SECONDS, MEGABYTES = 5, 500  # at most, for one file
-QUICK, WHOLE = 40, 400  # files of one kind; seven kinds
+QUICK, WHOLE = 15, 400  # files of one kind; seven kinds
 MANY = pytest.mark.parametrize(
     "files", [QUICK, pytest.param(WHOLE, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
 )

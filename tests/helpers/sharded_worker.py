@@ -1,15 +1,13 @@
-"""One of several gloo processes: `python sharded_worker.py RANK WORLD RENDEZVOUS OUT` scores and
-trains a DCGAN.
+"""One of several gloo processes scores and trains a DCGAN.
 
-Writes with torch.save: "scores" {case: entries of score_samples for the same generator}, "trained"
-{labels: state and dropout masks of two steps with noise and dropout}. WORLD 1 is the process to
-compare with.
+`python -m helpers.sharded_worker RANK WORLD RENDEZVOUS OUT` writes with torch.save: "scores" {case:
+entries of score_samples for the same generator}, "trained" {labels: state and dropout masks of two
+steps with noise and dropout}. `every_case(0, 1)` is what one process makes of it.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import gloo
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
+from helpers import gloo
 
 SMALL_DCGAN = (
     "architecture=dcgan",
@@ -60,11 +56,11 @@ def stand_in() -> Any:
 def scored() -> dict[str, Any]:
     """The entries, or the error, of every case; the generator is the initial one, with batch
     statistics."""
-    from parallel_worker import made
     from rich.console import Console
 
     from gan_lab.scoring.evaluator import Evaluator
     from gan_lab.scoring.protocol import Protocol
+    from helpers.parallel_worker import made
 
     cfg, data, gan = made((*SMALL_DCGAN, "loss=am_gan", "labels=dynamic", "penalty=none"))
     recipe = SimpleNamespace(make=lambda *_: stand_in())
@@ -89,7 +85,7 @@ def scored() -> dict[str, Any]:
 
 def trained(labels: str, rank: int, world: int) -> dict[str, Any]:
     """Two steps; every mask that the critic's dropout drew, as 0 and 1."""
-    from parallel_worker import made, train
+    from helpers.parallel_worker import made, train
 
     parts = made((*SMALL_DCGAN, "loss=am_gan", f"labels={labels}", "penalty=none"))
     masks: list[Tensor] = []
@@ -104,13 +100,16 @@ def trained(labels: str, rank: int, world: int) -> dict[str, Any]:
     return {"state": state, "masks": masks}
 
 
-def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
+def every_case(rank: int, world: int, rendezvous: str = "") -> dict[str, Any]:
     with gloo.joined(rank, world, rendezvous):
-        results = {
+        return {
             "scores": scored(),
             "trained": {labels: trained(labels, rank, world) for labels in LABELS},
         }
-        torch.save(results, out)
+
+
+def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
+    torch.save(every_case(rank, world, rendezvous), out)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from gan_lab.errors import UserError
-from registry import CONF, fields, options, target
+from helpers.registry import CONF, fields, options, target
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OPTIONS = {
@@ -196,7 +196,7 @@ def prepare(option, root, monkeypatch):
         "tiny_imagenet": lambda: make_tiny(root) and {"root": str(root)},
     }
     assert option in made, (
-        f"conf/dataset/{option}.yaml is new: tell data_builders.prepare how to make tiny data for "
+        f"conf/dataset/{option}.yaml is new: tell helpers.data_builders.prepare how to make tiny data for "
         "it"
     )
     return made[option]()

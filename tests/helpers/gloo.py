@@ -1,5 +1,5 @@
-"""Several gloo processes on this machine: tests start them as `python WORKER RANK WORLD RENDEZVOUS
-OUT`."""
+"""Several gloo processes on this machine: tests start them as `python -m WORKER RANK WORLD
+RENDEZVOUS OUT`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).resolve().parents[1]
 TWO = ((0, 2), (1, 2))  # (rank, world)
 ALONE_AND_TWO = ((0, 1), *TWO)  # the process to compare with, and two
 
@@ -22,12 +22,12 @@ ALONE_AND_TWO = ((0, 1), *TWO)  # the process to compare with, and two
 
 
 def results(
-    worker: Path,
+    worker: str,
     folder: Path,
     places: Sequence[tuple[int, int]] = ALONE_AND_TWO,
     seconds: float = 250,
 ) -> tuple[list[Any], list[str]]:
-    """What the program `worker` saved in a process for each (rank, world), all at once, and what
+    """What the module `worker` saved in a process for each (rank, world), all at once, and what
     each of them printed.
 
     Fails with everything that was printed where one saved nothing, or is not done after `seconds`.
@@ -37,7 +37,8 @@ def results(
         subprocess.Popen(
             [
                 sys.executable,
-                str(worker),
+                "-m",
+                worker,
                 str(rank),
                 str(world),
                 str(folder / "rendezvous"),
@@ -74,6 +75,7 @@ def arguments() -> tuple[int, int, str, Path]:
 def joined(rank: int, world: int, rendezvous: str, seconds: float = 60) -> Iterator[None]:
     """Inside, this process is one of `world`, on one thread; one alone has no group. None leaves
     before all do."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     if world > 1:
         torch.distributed.init_process_group(
@@ -87,3 +89,4 @@ def joined(rank: int, world: int, rendezvous: str, seconds: float = 60) -> Itera
     if world > 1:
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+    torch.set_num_threads(threads)

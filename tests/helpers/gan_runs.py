@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import runpy
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, flag_override
 
 from gan_lab import config
-from registry import options
+from helpers.registry import options
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
@@ -209,19 +211,22 @@ def command(
     capsys: pytest.CaptureFixture[str], *arguments: str, program: str = "train.py"
 ) -> Ended:
     """A program from its first line to its exit code, in this process (a start costs seconds)."""
-    path = ROOT / program
     capsys.readouterr()
-    with _as_main(path, arguments):
-        try:
-            runpy.run_path(str(path), run_name="__main__")
-            code: Any = 0
-        except SystemExit as stop:
-            code = stop.code or 0
+    code = _exit_code(ROOT / program, arguments)
     captured = capsys.readouterr()
     return Ended(code, captured.out, captured.err)
 
 
-_WITHOUT = """
+def _exit_code(program: Path, arguments: Sequence[str]) -> Any:
+    with _as_main(program, arguments):
+        try:
+            runpy.run_path(str(program), run_name="__main__")
+            return 0
+        except SystemExit as stop:
+            return stop.code or 0
+
+
+_REFUSE = """
 import runpy, sys
 class Refuse:  # importing fails; looking for the source files does not
     def find_spec(self, name, path=None, target=None):
@@ -231,17 +236,24 @@ class Refuse:  # importing fails; looking for the source files does not
         if name.split(".")[0] in {modules} and caller.f_code.co_name != "find_spec":
             raise AssertionError(name + " was imported")
 sys.meta_path.insert(0, Refuse())
+"""
+_RUN = """
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+_RUN_EACH = """
+from helpers import gan_runs
+gan_runs.run_each()
+"""
+_HEAVY = ("torch", "lightning", "torchvision", "wandb")
 
 
-def without(*modules: str) -> str:
+def without(*modules: str, run: str = _RUN) -> str:
     """A program that runs the one its arguments name, where importing one of `modules` fails."""
-    return _WITHOUT.replace("{modules}", repr(modules))
+    return _REFUSE.replace("{modules}", repr(modules)) + run
 
 
-NO_TORCH = without("torch", "lightning", "torchvision", "wandb")
+NO_TORCH = without(*_HEAVY)
 
 
 def without_torch(*arguments: str, cwd: Path) -> Ended:
@@ -249,6 +261,42 @@ def without_torch(*arguments: str, cwd: Path) -> Ended:
     line = [sys.executable, "-c", NO_TORCH, str(ROOT / "train.py"), *arguments]
     done = subprocess.run(line, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def each_without_torch(
+    commands: Sequence[Sequence[str]], folder: Path
+) -> list[tuple[Ended, list[str]]]:
+    """How train.py ends with each list of arguments, and the files and folders that it leaves.
+
+    One after another in one interpreter, as a start costs seconds, and in a folder of its own each.
+    Importing torch, torchvision, lightning or wandb fails.
+    """
+    path = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", without(*_HEAVY, run=_RUN_EACH), str(folder)],
+        input=json.dumps(commands), env={**os.environ, "PYTHONPATH": path},
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [(Ended(*ended), left) for ended, left in json.loads(done.stdout)]
+
+
+def run_each() -> None:
+    """The other side of `each_without_torch`: commands from standard input, ends to its output."""
+    ends = []
+    for number, arguments in enumerate(json.load(sys.stdin)):
+        place = Path(sys.argv[1], str(number))
+        place.mkdir(parents=True)
+        os.chdir(place)
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = _exit_code(ROOT / "train.py", arguments)
+            except Exception:
+                code = traceback.format_exc()
+        left = sorted(str(path.relative_to(place)) for path in place.rglob("*"))
+        ends.append([[code, out.getvalue(), err.getvalue()], left])
+    json.dump(ends, sys.stdout)
 
 
 def is_refusal(ended: Ended, *words: str) -> None:

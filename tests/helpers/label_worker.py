@@ -1,8 +1,8 @@
-"""One of two gloo processes: `python label_worker.py RANK WORLD RENDEZVOUS OUT` saves J_D and its
-gradients.
+"""One of two gloo processes saves J_D and its gradients.
 
-Of every loss with classes and every case of LABELS_OF_SHARES, on this process's half of one batch;
-on all of it where WORLD is 1.
+`python -m helpers.label_worker RANK WORLD RENDEZVOUS OUT`: of every loss with classes and every
+case of LABELS_OF_SHARES, on this process's half of one batch. `every_case(0, 1)` is what one
+process makes of all of it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from loss_formulas import Batch
-from loss_probes import loss, variants
 
-import gloo
 from gan_lab import parallel
+from helpers import gloo
+from helpers.loss_formulas import Batch
+from helpers.loss_probes import loss, variants
 
 CLASSES, SIZE = 3, 8
 LABELS_OF_SHARES = {  # which of the eight real samples have a label; each process has four of them
@@ -57,13 +57,17 @@ def measured(option: str, flags: dict[str, Any], case: str) -> dict[str, Any]:
     }
 
 
-def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
-    results = {}
+def every_case(rank: int, world: int, rendezvous: str = "") -> dict[str, Any]:
     with gloo.joined(rank, world, rendezvous):
-        for option, flags in variants():
-            for case in LABELS_OF_SHARES:
-                results[name_of_case(option, flags, case)] = measured(option, flags, case)
-        torch.save(results, out)
+        return {
+            name_of_case(option, flags, case): measured(option, flags, case)
+            for option, flags in variants()
+            for case in LABELS_OF_SHARES
+        }
+
+
+def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
+    torch.save(every_case(rank, world, rendezvous), out)
 
 
 if __name__ == "__main__":

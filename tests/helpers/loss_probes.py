@@ -12,7 +12,7 @@ from scipy.optimize import brentq, minimize
 from torch import Tensor, nn
 
 from gan_lab.losses import ScalarLoss
-from registry import fields, instantiate, options
+from helpers.registry import fields, instantiate, options
 
 EPS = float(np.finfo(np.float64).eps)
 
