@@ -5,8 +5,11 @@ from __future__ import annotations
 import doctest
 import importlib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import gan_lab
 
 PACKAGES = ("architectures", "optim")
 PUBLIC = [
@@ -14,6 +17,13 @@ PUBLIC = [
     for package in PACKAGES
     for name in importlib.import_module(f"gan_lab.{package}").__all__
 ]
+SOURCE = Path(gan_lab.__file__).parent
+WITH_EXAMPLES = [
+    ".".join(("gan_lab", *path.relative_to(SOURCE).with_suffix("").parts))
+    for path in sorted(SOURCE.rglob("*.py"))
+    if ">>> " in path.read_text()
+]
+OPTIONS = doctest.NORMALIZE_WHITESPACE
 
 
 @pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[".".join(part) for part in PUBLIC])
@@ -27,5 +37,12 @@ def test_example_of_a_public_part_runs(
     assert case.examples, f"{module}.{name} has no example: add `Examples:` to its docstring"
 
     said: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(case, out=said.append)
+    doctest.DocTestRunner(optionflags=OPTIONS).run(case, out=said.append)
     assert said == []
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_examples_of_a_file_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    module: ModuleType = importlib.import_module(name)
+    assert doctest.testmod(module, globs={}, optionflags=OPTIONS).failed == 0
