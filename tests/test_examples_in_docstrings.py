@@ -11,7 +11,7 @@ import pytest
 
 import gan_lab
 
-PACKAGES = ("architectures", "data", "optim")
+PACKAGES = ("architectures", "data", "metrics", "optim")
 PUBLIC = [
     (f"gan_lab.{package}", name)
     for package in PACKAGES
