@@ -11,7 +11,7 @@ import pytest
 
 import gan_lab
 
-PACKAGES = ("architectures", "data", "metrics", "optim")
+PACKAGES = ("architectures", "data", "losses", "metrics", "optim", "penalties")
 PUBLIC = [
     (f"gan_lab.{package}", name)
     for package in PACKAGES

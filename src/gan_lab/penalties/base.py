@@ -17,11 +17,29 @@ Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from it
 
 
 def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = False) -> Tensor:
-    """||grad_x f(x)|| at every point: (n, *sample) -> (n,), in float32 or wider.
+    """||grad_x f(x)|| at every point.
 
-    create_graph: let the norms carry gradient to the critic's parameters; where a gradient is zero,
-    so is that of its norm. The critic may run under autocast; the norm does not. Raises UserError
-    unless there is one score per point.
+    The critic may run under autocast; the norm does not. Where a gradient is zero, so is that of
+    its norm.
+
+    Args:
+        critic_score: f: samples (n, *sample) -> (n,), each from its own sample alone.
+        points: (n, *sample).
+        create_graph: let the norms carry gradient to the critic's parameters.
+
+    Returns:
+        (n,), in float32 or wider.
+
+    Raises:
+        UserError: unless there is one score per point.
+
+    Examples:
+        A linear critic has its weight for a gradient, everywhere:
+
+        >>> import torch
+        >>> from gan_lab.penalties import gradient_norms
+        >>> gradient_norms(lambda x: x @ torch.tensor([3.0, 4.0]), torch.zeros(2, 2))
+        tensor([5., 5.])
     """
     points = points.detach().requires_grad_()
     with torch.enable_grad():
@@ -31,6 +49,8 @@ def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = Fal
                 f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: it must give "
                 "one each"
             )
+
+        # the sum's gradient is each point's own; half precision would overflow in the squares
         with torch.autocast(points.device.type, enabled=False):
             (gradient,) = torch.autograd.grad(scores.sum(), points, create_graph=create_graph)
             wide = torch.promote_types(gradient.dtype, torch.float32)
@@ -40,9 +60,19 @@ def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = Fal
 class Penalty(nn.Module):
     """What keeps the critic Lipschitz: a term of its loss, or a constraint on its parameters.
 
-    last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device of
-    the samples, NaN before the first; not part of the state.
-    measures_norm: whether a call sets last_norm; where not, ask `observe` now and then.
+    Attributes:
+        last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device
+            of the samples, NaN before the first; not part of the state.
+        measures_norm: whether a call sets last_norm; where not, ask `observe` now and then.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.penalties import Penalty
+        >>> class Largest(Penalty):
+        ...     def forward(self, critic_score, real, fake, *others, **named):
+        ...         return critic_score(torch.cat([real, fake])).abs().max()
+        >>> Largest()(lambda x: x[:, 0], torch.tensor([[1.0]]), torch.tensor([[-2.0]]))
+        tensor(2.)
     """
 
     measures_norm: ClassVar[bool] = False
@@ -53,13 +83,20 @@ class Penalty(nn.Module):
         self.register_buffer("last_norm", torch.tensor(math.nan), persistent=False)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
-        """The critic to train, made before its optimizer. Raises UserError for a critic that cannot
-        be penalised."""
+        """The critic to train, made before its optimizer.
+
+        Raises:
+            UserError: for a critic that cannot be penalised.
+        """
         return critic
 
     def draw(self, real: Tensor, generator: torch.Generator | None = None) -> Noise:
-        """All that is random in a call for a batch of real samples, for its `noise`. generator: as
-        in a call."""
+        """All that is random in a call for a batch of real samples, for its `noise`.
+
+        Args:
+            real: the real samples, (n, *sample).
+            generator: draws it; the default one if None.
+        """
         return ()
 
     def forward(
@@ -72,18 +109,19 @@ class Penalty(nn.Module):
     ) -> Tensor:
         """The term to add to the critic's loss, 0-d: zero here, without a look at the critic.
 
+        Gradient flows to the critic's parameters only.
+
         Args:
             critic_score: f.
-            real: samples of shape (n, *sample), used as constants; `fake` likewise.
+            real: samples of shape (n, *sample), used as constants.
+            fake: likewise.
             generator: draws what is random where `noise` is None; the default one if None.
             noise: of `draw`. Nothing random is left in the call then.
-
-        Gradient flows to the critic's parameters only.
         """
         return real.new_zeros(())
 
     def after_step(self, critic: nn.Module) -> None:
-        """Called after every optimizer step of the critic."""
+        """Change the critic in place; called after every optimizer step of the critic."""
 
     def observe(
         self,
