@@ -184,8 +184,7 @@ def read_weights(
 
 
 def empty_network(made_by: Network, spec: DataSpec) -> Classifier:
-    """A classifier without memory for its weights, which come from a file; of any width it costs
-    nothing."""
+    """A classifier without memory for its weights, which come from a file: of any width."""
     with torch.device("meta"):
         return made_by.network(spec)
 
@@ -221,6 +220,8 @@ def _record_of(weights: Path, console: Console | None = None) -> dict[str, Any] 
         record = read_json(beside)
         if wrong := misfit(record, Known):
             raise ValueError(wrong)
+
+        # a record without its weights is of no use
         if not is_intact(weights) or record["weights_sha256"] != sha256_of(weights):
             raise ValueError(f"{weights.name} is damaged, or of another")
     except FileNotFoundError:

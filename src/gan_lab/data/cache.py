@@ -139,6 +139,7 @@ def _write(path: Path, key: str, decoded: Decoded) -> None:
     for index, split in enumerate(decoded.splits.values()):
         arrays |= {f"values_{index}": split.values, f"labels_{index}": split.labels}
 
+    # all or nothing: another process may be reading
     try:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)

@@ -81,6 +81,7 @@ class ImageFolder(TreeSource):
         return ImageRule(self.size, self.resize, self.channels, self.greyscale, fit=self.fit)
 
     def validate(self) -> None:
+        # the splits that are asked for
         if not isinstance(self.splits, Mapping):
             raise UserError(
                 f"dataset.splits={self.splits}: name a folder for each split, as "
@@ -91,6 +92,8 @@ class ImageFolder(TreeSource):
                 "dataset.splits has no train: add dataset.splits.train=FOLDER, a folder in "
                 "dataset.root"
             )
+
+        # what is in the folders, and what is passed over
         super().validate()
         say_passed_over(f"dataset.root={self.root}", self._files())
 
@@ -172,6 +175,8 @@ def list_classes(folder: Path) -> dict[str, list[str]]:
         raise UserError(
             f"{folder} is empty: it must hold one folder of images for each class, or images"
         )
+
+    # a class without images is a mistake, perhaps of file types that are not read
     for name, paths in classes.items():
         if not paths:
             kinds = passed_over(list_files(folder / name))

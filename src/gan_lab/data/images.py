@@ -72,14 +72,17 @@ class ImageRule:
 
     def validate(self) -> None:
         """Raise UserError for values that are not offered, or that contradict each other."""
+        # each value for itself
         checks.choice("resize", self.resize, ["none", *FILTERS])
         checks.choice("fit", self.fit, FITS)
-        if self.fit == "stretch" and self.resize == "none":
-            raise UserError("fit=stretch needs a filter: add dataset.resize=box dataset.size=32")
         checks.choice("greyscale", self.greyscale, GREYSCALE_RULES)
         checks.choice("channels", self.channels, _MODES)
         if self.size is not None:
             checks.whole("size", self.size, at_least=1)
+
+        # two values together
+        if self.fit == "stretch" and self.resize == "none":
+            raise UserError("fit=stretch needs a filter: add dataset.resize=box dataset.size=32")
         if self.resize != "none" and self.size is None:
             raise UserError(f"resize={self.resize} needs a size: add dataset.size=32")
         if self.channels == 1 and self.greyscale == "drop_grey":

@@ -139,10 +139,9 @@ def is_image(name: str) -> bool:
 
 
 def tree_key(tree: Tree, class_names: Sequence[str], rule: ImageRule) -> str:
-    """The content key of image files: their bytes in order, the names of splits and classes, the
-    rule.
+    """The content key of image files; where they lie does not count.
 
-    Where the files lie does not count.
+    It is made of their bytes in order, the names of splits and classes, and the rule.
     """
     return content_digest({"images": rule.key()}, _tree_parts(tree, class_names))
 

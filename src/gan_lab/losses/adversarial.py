@@ -250,6 +250,8 @@ def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> ScalarLoss:
             f"least_squares got a={a}, b={b}, c={c}: they must be finite, and a differ from b, as "
             "in 0, 1, 1"
         )
+
+    # strictly convex each, but a parabola is not monotone: no member of (2-11)
     parts = SquaredDistance(a), SquaredDistance(b), SquaredDistance(c)
     return ScalarLoss(
         "least_squares", *parts, increasing=False, convex=True, strictly_convex=True, member=False
@@ -288,6 +290,8 @@ def _family(
         "minimax": log_one_minus_sigmoid,
     }
     checks.choice("generator", generator, table)
+
+    # the mirror image of phi makes phi'(0) + varphi'(0) = 0
     varphi = Affine(phi, factor=-1.0)
     return ScalarLoss(
         name, phi, varphi, table[generator], increasing, True, strictly_convex, member=increasing

@@ -156,10 +156,12 @@ def combine(losses: Sequence[ScalarLoss], weights: Sequence[float]) -> ScalarLos
     if not all(math.isfinite(weight) and weight > 0 for weight in weights):
         raise UserError(f"combine got weights {list(weights)}: they must be positive numbers")
 
+    # the name is the formula
+    terms = [f"{weight:g} {loss.name}" for loss, weight in zip(losses, weights, strict=True)]
+
     # every property of all losses is one of the sum; strict convexity of one suffices
     factors = tuple(weights)
     convex = all(loss.convex for loss in losses)
-    terms = [f"{weight:g} {loss.name}" for loss, weight in zip(losses, weights, strict=True)]
     return ScalarLoss(
         name=" + ".join(terms),
         phi=WeightedSum(tuple(loss.phi for loss in losses), factors),

@@ -88,9 +88,9 @@ class Predefined:
     def draw(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """([z, u(y)], y) with y ~ U{0, ..., K-1}."""
         drawn = torch.randint(self.num_classes, (len(z),), generator=generator, device=z.device)
-        one_hot = drawn[:, None] == torch.arange(
-            self.num_classes, device=z.device
-        )  # F.one_hot reads values back
+
+        # by hand: F.one_hot reads values back, which waits for the device
+        one_hot = drawn[:, None] == torch.arange(self.num_classes, device=z.device)
         return torch.cat([z, one_hot.to(z.dtype)], 1), drawn
 
     def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:

@@ -108,14 +108,16 @@ class FrechetDistance(Score):
                 f"the reference has {len(reference.mean)} features and the extractor "
                 f"{num_features}: compute it anew"
             )
+
+        # the sums of each side that is streamed
         self.num_features = num_features
         self.reference = reference
         for side in ("fake",) if reference else ("fake", "real"):
-            self.add_state(f"{side}_n", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-            self.add_state(
-                f"{side}_sum", torch.zeros(num_features, dtype=torch.float64), dist_reduce_fx="sum"
-            )
+            count = torch.zeros((), dtype=torch.int64)
+            total = torch.zeros(num_features, dtype=torch.float64)
             outer = torch.zeros(num_features, num_features, dtype=torch.float64)
+            self.add_state(f"{side}_n", count, dist_reduce_fx="sum")
+            self.add_state(f"{side}_sum", total, dist_reduce_fx="sum")
             self.add_state(f"{side}_outer", outer, dist_reduce_fx="sum")
 
     def update(self, features: Tensor, real: bool = False) -> None:

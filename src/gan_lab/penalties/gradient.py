@@ -56,6 +56,8 @@ class PointPenalty(Penalty):
             for name, m in critic.named_modules()
             if isinstance(m, nn.modules.batchnorm._BatchNorm)
         ]
+
+        # a weight of 0 only measures
         if mixing and self.weight > 0:
             raise UserError(
                 "a gradient penalty needs one gradient per sample, and the critic's batch norm "

@@ -127,6 +127,7 @@ def _inputs_of_classes(
         for which, its_inputs in found.items():
             its_inputs.extend(inputs[told == which])
 
+    # a line has no use for one end alone
     for which, its_inputs in found.items():
         if len(its_inputs) < each:
             raise UserError(
