@@ -80,8 +80,8 @@ def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
     if sha256 is not None and found != sha256:
         raise UserError(
             f"evaluation.extractor.weights={weights} has SHA-256 {found[:16]}…, not "
-            f"{sha256[:16]}…: get the file again, or leave evaluation.extractor.sha256 out if you "
-            "mean this one"
+            f"{sha256[:16]}…: get the file again, "
+            "or leave evaluation.extractor.sha256 out if you mean this one"
         )
 
     # and the record is theirs
@@ -129,8 +129,8 @@ def classifier_from_file(
         raise UserError(
             f"evaluation.extractor.weights={weights} is the classifier of {its.get('name')} with "
             f"content hash {str(its.get('content_hash'))[:12]}, and these data ({data.spec.name}) "
-            f"have {data.content_hash[:12]}: name the classifier of these data, or leave weights "
-            "out to train one"
+            f"have {data.content_hash[:12]}: "
+            "name the classifier of these data, or leave weights out to train one"
         )
 
     # The record names the network; only those of this package are made from a file.

@@ -76,8 +76,8 @@ class CIFAR10(Source):
                 data = TorchvisionCIFAR10(self.folder.parent, train=split == "train")
             except RuntimeError as error:
                 raise UserError(
-                    f"{self._damaged()} is not the original file: remove it and run again with "
-                    "dataset.download=true"
+                    f"{self._damaged()} is not the original file: "
+                    "remove it and run again with dataset.download=true"
                 ) from error
             splits[split] = Split(
                 np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)),

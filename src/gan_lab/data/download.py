@@ -81,8 +81,8 @@ def fetch(
             _publish(Path(temporary, inner), folder)
     except (OSError, RuntimeError, ValueError, EOFError, HTTPException, TarError) as error:
         raise UserError(
-            f"{folder} cannot be filled from {url} ({one_line(error)}): put {', '.join(names)} "
-            f"there, {remedy}"
+            f"{folder} cannot be filled from {url} ({one_line(error)}): "
+            f"put {', '.join(names)} there, {remedy}"
         ) from error
     require(folder, names, remedy)
 

@@ -89,8 +89,8 @@ class ImageFolder(TreeSource):
             )
         if self.splits.get("train") is None:
             raise UserError(
-                "dataset.splits has no train: add dataset.splits.train=FOLDER, a folder in "
-                "dataset.root"
+                "dataset.splits has no train: "
+                "add dataset.splits.train=FOLDER, a folder in dataset.root"
             )
 
         # what is in the folders, and what is passed over
@@ -126,8 +126,8 @@ class ImageFolder(TreeSource):
             return list_classes(folder)
         if any(list_images(folder / inner) for inner in folders):
             raise UserError(
-                f"{folder} holds class folders and loose images ({loose[0]}): move them into the "
-                "folders"
+                f"{folder} holds class folders and loose images ({loose[0]}): "
+                "move them into the folders"
             )
         return {UNLABELLED: [os.path.join(folder, image) for image in loose]}
 
@@ -203,6 +203,6 @@ def check_same_classes(
     for name in sorted(set(class_names).symmetric_difference(classes)):
         there, missing = ("train", split) if name in class_names else (split, "train")
         raise UserError(
-            f"class {name} is in split {there} but not in split {missing}: the splits need the "
-            "same classes"
+            f"class {name} is in split {there} but not in split {missing}: "
+            "the splits need the same classes"
         )

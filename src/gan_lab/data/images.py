@@ -156,8 +156,8 @@ def decode_image(path: str | Path, rule: ImageRule) -> np.ndarray | None:
         # files with a single channel, which the header tells
         if image.mode in _ONE_CHANNEL and rule.greyscale == "refuse" and rule.channels == 3:
             raise UserError(
-                f"{path} is greyscale and {rule.channels} channels are expected: remove it, or "
-                "convert"
+                f"{path} is greyscale and {rule.channels} channels are expected: "
+                "remove it, or convert"
             )
         if image.mode in _ONE_CHANNEL and rule.greyscale in ("drop", "drop_grey"):
             return None

@@ -155,8 +155,8 @@ class ResidentLoader:
         check_batch_size(batch_size, len(data), data.name)
         if batch_size < 1 or batch_size % world_size:
             raise UserError(
-                f"batch_size={batch_size} cannot be shared by {world_size} devices: set a multiple "
-                f"of {world_size}"
+                f"batch_size={batch_size} cannot be shared by {world_size} devices: "
+                f"set a multiple of {world_size}"
             )
         if n_critic < 1:
             raise UserError(f"n_critic={n_critic}: give at least 1")

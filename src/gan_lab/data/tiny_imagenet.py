@@ -59,8 +59,8 @@ class TinyImageNet(TreeSource):
         for split in ("train", "val"):
             if not (root / split).is_dir():
                 raise UserError(
-                    f"{root} has no folder {split}: set dataset.root to the unpacked "
-                    "tiny-imagenet-200"
+                    f"{root} has no folder {split}: "
+                    "set dataset.root to the unpacked tiny-imagenet-200"
                 )
 
         # only the original's val has its files in one folder

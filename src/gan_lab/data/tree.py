@@ -96,8 +96,8 @@ def list_files(folder: str | Path) -> list[str]:
                 target = os.path.join(real, entry.name)
             if target in names:
                 raise UserError(
-                    f"{entry.path} is the folder {names[target]} once more, by a link: remove the "
-                    "link"
+                    f"{entry.path} is the folder {names[target]} once more, by a link: "
+                    "remove the link"
                 )
             names[target] = entry.path
             waiting.append((entry.path, target))
@@ -279,8 +279,8 @@ def _check_link(path: str) -> None:
         os.stat(path)
     except OSError as error:
         raise UserError(
-            f"{path} is a link that leads nowhere ({error.strerror}): restore what it led to, or "
-            "remove the link"
+            f"{path} is a link that leads nowhere ({error.strerror}): "
+            "restore what it led to, or remove the link"
         ) from None
 
 

@@ -247,8 +247,8 @@ def least_squares(a: float = 0.0, b: float = 1.0, c: float = 1.0) -> ScalarLoss:
     """
     if not all(math.isfinite(value) for value in (a, b, c)) or a == b:
         raise UserError(
-            f"least_squares got a={a}, b={b}, c={c}: they must be finite, and a differ from b, as "
-            "in 0, 1, 1"
+            f"least_squares got a={a}, b={b}, c={c}: "
+            "they must be finite, and a differ from b, as in 0, 1, 1"
         )
 
     # strictly convex each, but a parabola is not monotone: no member of (2-11)

@@ -236,8 +236,8 @@ def given(classes: Tensor | None) -> Tensor:
     """
     if classes is None:
         raise UserError(
-            "a label loss got no classes: pass labels to `critic`, and targets where needs_targets "
-            "says so"
+            "a label loss got no classes: "
+            "pass labels to `critic`, and targets where needs_targets says so"
         )
     return classes
 

@@ -95,7 +95,7 @@ def single_logit(logits: Tensor) -> Tensor:
         logits = logits.squeeze(1)
     if logits.ndim != 1:
         raise UserError(
-            f"this loss reads one logit per sample, not {tuple(logits.shape)}: give the critic 1 "
-            "output"
+            f"this loss reads one logit per sample, not {tuple(logits.shape)}: "
+            "give the critic 1 output"
         )
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

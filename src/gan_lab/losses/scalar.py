@@ -146,8 +146,8 @@ def combine(losses: Sequence[ScalarLoss], weights: Sequence[float]) -> ScalarLos
     # losses and weights that fit
     if not losses or len(losses) != len(weights):
         raise UserError(
-            f"combine got {len(losses)} losses and {len(weights)} weights: give one weight to each "
-            "loss"
+            f"combine got {len(losses)} losses and {len(weights)} weights: "
+            "give one weight to each loss"
         )
     if other := [type(loss).__name__ for loss in losses if not isinstance(loss, ScalarLoss)]:
         raise UserError(

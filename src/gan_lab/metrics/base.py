@@ -90,8 +90,8 @@ class Score(Metric):
         """
         if numbers.shape != (n,) or numbers.is_floating_point() or numbers.dtype == torch.bool:
             raise UserError(
-                f"{name} is {numbers.dtype} of shape {tuple(numbers.shape)} for {n} samples: give "
-                f"int64 of shape ({n},)"
+                f"{name} is {numbers.dtype} of shape {tuple(numbers.shape)} for {n} samples: "
+                f"give int64 of shape ({n},)"
             )
 
         # out of range: raised at once where that costs nothing, else counted
@@ -115,8 +115,8 @@ class Score(Metric):
         def checked(*args: Any, **kwargs: Any) -> Any:
             if self.strays.any():
                 raise UserError(
-                    f"{int(self.strays)} labels, splits or indices were out of range: reset, and "
-                    "update with valid ones"
+                    f"{int(self.strays)} labels, splits or indices were out of range: "
+                    "reset, and update with valid ones"
                 )
             return compute(*args, **kwargs)
 

@@ -86,8 +86,8 @@ class ClassHistogram(Score):
             raise UserError("no samples: give logits of at least one")
         if not bool(self.entropies.isfinite().all()):
             raise UserError(
-                "some logits have no softmax (NaN, +inf, or -inf alone): look for a diverged "
-                "network"
+                "some logits have no softmax (NaN, +inf, or -inf alone): "
+                "look for a diverged network"
             )
         per_class = torch.where(self.counts > 0, self.entropies / self.counts, torch.nan)
         return ClassHistogramValue(self.entropies.sum() / self.counts.sum(), self.counts, per_class)

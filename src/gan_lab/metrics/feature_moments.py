@@ -70,8 +70,8 @@ def check_features(features: Tensor, num_features: int | None = None) -> Tensor:
     are_rows = features.ndim == 2 and features.shape[1] > 0
     if not are_rows or features.shape[1] != (num_features or features.shape[1]):
         raise UserError(
-            f"features have shape {tuple(features.shape)}: give one row per sample, (n, "
-            f"{num_features or 'd'})"
+            f"features have shape {tuple(features.shape)}: "
+            f"give one row per sample, (n, {num_features or 'd'})"
         )
     return features
 
@@ -130,8 +130,8 @@ def _check(n: int, values: Tensor) -> None:
         )
     if not bool(values.isfinite().all()):
         raise UserError(
-            "some features are NaN or infinite: look for a diverged generator or a half-precision "
-            "extractor"
+            "some features are NaN or infinite: "
+            "look for a diverged generator or a half-precision extractor"
         )
 
 

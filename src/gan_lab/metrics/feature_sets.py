@@ -37,15 +37,15 @@ def check_sides(real: Tensor, fake: Tensor, smallest: int, remedy: str) -> tuple
             )
         if not bool(check_features(side).isfinite().all()):
             raise UserError(
-                f"some {name} features are NaN or infinite: look for a diverged generator or half "
-                "precision"
+                f"some {name} features are NaN or infinite: "
+                "look for a diverged generator or half precision"
             )
 
     # both
     if real.shape[1] != fake.shape[1]:
         raise UserError(
-            f"real samples have {real.shape[1]} features and fake ones {fake.shape[1]}: take both "
-            "from one extractor"
+            f"real samples have {real.shape[1]} features and fake ones {fake.shape[1]}: "
+            "take both from one extractor"
         )
     return real.to(torch.float64), fake.to(real.device, torch.float64)
 
@@ -86,8 +86,8 @@ class FeatureSets(Score):
         x = check_features(features).detach().to(self.device, torch.float32)
         if kept and kept[0].shape[1] != x.shape[1]:
             raise UserError(
-                f"features of {x.shape[1]} after ones of {kept[0].shape[1]} values: take all from "
-                "one extractor"
+                f"features of {x.shape[1]} after ones of {kept[0].shape[1]} values: "
+                "take all from one extractor"
             )
         kept.append(x.clone())  # an extractor may write its next batch into the same place
 

@@ -62,8 +62,8 @@ def frechet_distance(a: Moments, b: Moments) -> Tensor:
     """
     if a.mean.shape != b.mean.shape:
         raise UserError(
-            f"moments of {len(a.mean)} and of {len(b.mean)} features cannot be compared: take both "
-            "from one extractor"
+            f"moments of {len(a.mean)} and of {len(b.mean)} features cannot be compared: "
+            "take both from one extractor"
         )
     b = b.to(a.mean.device)
     shift = (a.mean.double() - b.mean.double()).square().sum()
@@ -132,8 +132,8 @@ class FrechetDistance(Score):
         """
         if real and self.reference is not None:
             raise UserError(
-                "real features beside reference moments: leave out the reference, or the real "
-                "features"
+                "real features beside reference moments: "
+                "leave out the reference, or the real features"
             )
         x = check_features(features, self.num_features).to(torch.float64)
         side = "real" if real else "fake"

@@ -30,8 +30,8 @@ def log_probabilities(logits: Tensor) -> Tensor:
     """
     if logits.ndim != 2 or logits.shape[1] < 1:
         raise UserError(
-            f"logits have shape {tuple(logits.shape)}: give one row of class logits per sample, "
-            "(n, K)"
+            f"logits have shape {tuple(logits.shape)}: "
+            "give one row of class logits per sample, (n, K)"
         )
     return torch.log_softmax(logits.to(torch.float64), dim=1)
 
@@ -95,6 +95,6 @@ def check_classes(log_q: Tensor, log_train: Tensor) -> None:
     """Raise UserError unless both have the same number of classes."""
     if log_q.shape[-1] != log_train.shape[-1]:
         raise UserError(
-            f"logits have {log_q.shape[-1]} classes and train_marginal {log_train.shape[-1]}: take "
-            "one classifier"
+            f"logits have {log_q.shape[-1]} classes and train_marginal {log_train.shape[-1]}: "
+            "take one classifier"
         )

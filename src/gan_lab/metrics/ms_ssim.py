@@ -57,8 +57,8 @@ def ms_ssim(a: Tensor, b: Tensor, levels: int | None = None, variant: str = "abs
     check_variant(variant)
     if a.shape != b.shape or a.ndim != 4 or 0 in a.shape[1:]:
         raise UserError(
-            f"images {tuple(a.shape)} and {tuple(b.shape)} make no pairs: give two equal (n, C, H, "
-            "W)"
+            f"images {tuple(a.shape)} and {tuple(b.shape)} make no pairs: "
+            "give two equal (n, C, H, W)"
         )
 
     # the published weights as they are, fewer of them scaled

@@ -106,8 +106,8 @@ class SplitScore(Score):
             n, splits = int(self.counts.sum()), self.splits
             raise UserError(
                 f"fewer samples than splits need: {n} samples leave "
-                f"{int((self.counts == 0).sum())} of {splits} splits empty: give more samples, or "
-                "fewer splits"
+                f"{int((self.counts == 0).sum())} of {splits} splits empty: "
+                "give more samples, or fewer splits"
             )
         return _averages(self.log_mass, self.entropies, self.counts)
 

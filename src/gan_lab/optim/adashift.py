@@ -102,8 +102,8 @@ class AdaShift(ListOptimizer):
         n, m = group["n"], group["m"]
         if not isinstance(n, int) or n < 1:
             raise UserError(
-                f"n={n}: use a whole number of steps, at least 1 (optimizer=adam_spatial has no "
-                "shift)"
+                f"n={n}: use a whole number of steps, "
+                "at least 1 (optimizer=adam_spatial has no shift)"
             )
         if m is not None and (not isinstance(m, int) or not 1 <= m <= n):
             raise UserError(f"m={m}: use a whole number from 1 to n={n}, or null for n")

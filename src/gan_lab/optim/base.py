@@ -122,8 +122,8 @@ def _lists(group: dict[str, Any]) -> Iterator[list[Tensor]]:
             )
         if param.is_complex():
             raise UserError(
-                "the optimizer takes real parameters only: pass torch.view_as_real of the complex "
-                "ones"
+                "the optimizer takes real parameters only: "
+                "pass torch.view_as_real of the complex ones"
             )
 
         # torch._foreach_ is fast for tensors of one dtype on one device

@@ -46,8 +46,8 @@ def gradient_norms(critic_score: Score, points: Tensor, create_graph: bool = Fal
         scores = critic_score(points)
         if scores.shape != points.shape[:1]:
             raise UserError(
-                f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: it must give "
-                "one each"
+                f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: "
+                "it must give one each"
             )
 
         # the sum's gradient is each point's own; half precision would overflow in the squares

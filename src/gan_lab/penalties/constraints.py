@@ -114,13 +114,13 @@ class SpectralNorm(Penalty):
         layers = [module for module in critic.modules() if isinstance(module, _ConvNd | nn.Linear)]
         if not layers:
             raise UserError(
-                "penalty=spectral found no convolution or linear layer in the critic: take "
-                "penalty=maxgp"
+                "penalty=spectral found no convolution or linear layer in the critic: "
+                "take penalty=maxgp"
             )
         if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
             raise UserError(
-                "penalty=spectral on a critic that has weight or spectral norm: take penalty=none "
-                "or architecture=resnet"
+                "penalty=spectral on a critic that has weight or spectral norm: "
+                "take penalty=none or architecture=resnet"
             )
 
         # a linear layer's own norm is that of its matrix

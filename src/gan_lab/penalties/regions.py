@@ -57,8 +57,8 @@ def _between(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
     """u real + (1 - u) fake. Raises UserError for batches of different shapes."""
     if real.shape != fake.shape:
         raise UserError(
-            f"real {tuple(real.shape)} and fake {tuple(fake.shape)} make no pairs: give equal "
-            "batches"
+            f"real {tuple(real.shape)} and fake {tuple(fake.shape)} make no pairs: "
+            "give equal batches"
         )
     return u * real + (1 - u) * fake
 

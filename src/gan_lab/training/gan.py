@@ -384,8 +384,8 @@ class GAN(pl.LightningModule):
             return drawn
         if not isinstance(self.loss, ClassLoss):
             raise UserError(
-                "samples of this loss have no classes: its critic has no class logits, and "
-                "labels=none"
+                "samples of this loss have no classes: "
+                "its critic has no class logits, and labels=none"
             )
         return self.loss.classes(self.critic(samples)).argmax(1)
 

@@ -130,8 +130,8 @@ def state_for(module: nn.Module, saved: Any, file: Path, part: str = "") -> dict
         more = f", and {len(differences) - 1} more" if differences[1:] else ""
         raise UserError(
             f"{file} holds other networks than its run's config.yaml describes "
-            f"({differences[0]}{more}): restore the file and config.yaml as they were, or train a "
-            "new run"
+            f"({differences[0]}{more}): "
+            "restore the file and config.yaml as they were, or train a new run"
         )
     return state
 
