@@ -188,13 +188,21 @@ def expand(root: str) -> Path:
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """A raw file's content. Raises UserError, naming it, where it cannot be read."""
+    """A raw file's content.
+
+    Raises:
+        UserError: naming the file, where it cannot be read.
+    """
     with _raw(path) as file:
         return file.read()
 
 
 def raw_digest(path: Path | str) -> bytes:
-    """The SHA-256 of a raw file's content, without holding it. Raises UserError as `read_bytes`."""
+    """The SHA-256 of a raw file's content, without holding it.
+
+    Raises:
+        UserError: as `read_bytes`.
+    """
     with _raw(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 

@@ -83,7 +83,11 @@ class FisherLoss(nn.Module):
         return 1
 
     def score(self, logits: Tensor) -> Tensor:
-        """f itself: (n, 1) or (n,) -> (n,). Raises UserError for another shape."""
+        """f itself: (n, 1) or (n,) -> (n,).
+
+        Raises:
+            UserError: for another shape.
+        """
         return single_logit(logits)
 
     def critic(

@@ -69,7 +69,14 @@ class ClassHistogram(Score):
         )
 
     def update(self, logits: Tensor) -> None:
-        """Take in logits (n, num_classes). Raises UserError for another shape."""
+        """Take in logits.
+
+        Args:
+            logits: (n, num_classes).
+
+        Raises:
+            UserError: for another shape.
+        """
         log_p = log_probabilities(logits)
         if log_p.shape[1] != self.num_classes:
             raise UserError(

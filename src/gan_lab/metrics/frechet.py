@@ -142,7 +142,11 @@ class FrechetDistance(Score):
         setattr(self, f"{side}_outer", torch.addmm(getattr(self, f"{side}_outer"), x.T, x))
 
     def fake_moments(self) -> Moments:
-        """Moments of the fake features so far, in this process. Raises UserError as `moments`."""
+        """Moments of the fake features so far, in this process.
+
+        Raises:
+            UserError: as `moments`.
+        """
         return self._moments("fake")
 
     def real_moments(self) -> Moments:

@@ -212,7 +212,11 @@ class MSSSIM(Score):
         self.images, self.indices = self._smallest(images.to(labels.device), index, labels)
 
     def compute(self) -> MSSSIMValue:
-        """The similarity within each class. Raises UserError where numbers were out of range."""
+        """The similarity within each class.
+
+        Raises:
+            UserError: where labels or indices were out of range.
+        """
         images, indices = self._smallest()
         device = images.device
 

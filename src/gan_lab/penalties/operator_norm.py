@@ -60,9 +60,11 @@ class OperatorNorm(nn.Module):
         """W / sigma, with the gradient of sigma; W itself before the first batch."""
         if not self.v.numel():
             return weight
+
         with torch.autocast(weight.device.type, enabled=False):
             if self.training:
                 self._iterate(weight, self.n_power_iterations)
+
             # A later pass moves v in place, which this one's backward pass must not see.
             return weight / self._map(weight, self.v.clone()).norm()
 
@@ -86,6 +88,8 @@ class OperatorNorm(nn.Module):
             first = torch.randn((1, *size), generator=rng, dtype=torch.float64)
             self.v = F.normalize(first.flatten(), dim=0).view_as(first).to(weight)
             self._iterate(weight, FIRST_ITERATIONS)
+
+        # v and the norm belong to one size
         elif self.v.shape[1:] != size:
             before, now = ("×".join(map(str, shape)) for shape in (self.v.shape[1:], size))
             raise UserError(
