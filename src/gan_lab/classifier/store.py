@@ -171,6 +171,8 @@ def read_weights(
             raise ValueError("its pixels' mean and standard deviation are none")
         if not all(bool(value.isfinite().all()) for value in (mean, std, *tensors.values())):
             raise ValueError("some values are NaN or infinite")
+
+        # the file may be of another precision than the network
         typed = {name: value.to(needed[name].dtype) for name, value in tensors.items()}
         network.load_state_dict(typed, assign=True)
     except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
@@ -261,6 +263,7 @@ def _publish(data: LoadedData, recipe: ClassifierRecipe, path: Path, fitted: Fit
         log_p = log_probabilities(network, images, mean, std)
         if name == "train":
             marginal = log_p.exp().mean(0)
+
         accuracy[name] = (log_p.argmax(1) == labels).double().mean().item()
         calibration[name] = quality(log_p, labels)
 
