@@ -1,11 +1,13 @@
-"""Generators and critics. An architecture is a frozen dataclass of its own fields with
+"""Generators and critics.
 
-latent_dim: int                                  z has shape (n, latent_dim)
-generator(spec: DataSpec, conditions: int = 0) -> nn.Module
-                                     (n, latent_dim + conditions) -> samples (n, *spec.shape)
-critic(spec: DataSpec, outputs: int) -> nn.Module    samples -> (n, outputs)
+An architecture is a frozen dataclass of its own fields with
 
-The facts of the data come with the call, so one architecture serves every data set that it accepts.
+    latent_dim: int                                     z has shape (n, latent_dim)
+    generator(spec: DataSpec, conditions: int = 0)      (n, latent_dim + conditions) -> samples
+    critic(spec: DataSpec, outputs: int)                samples (n, *spec.shape) -> (n, outputs)
+
+whose methods return modules. The facts of the data come with the call, so one architecture serves
+every data set that it accepts.
 """
 
 from gan_lab.architectures.dcgan import DCGAN

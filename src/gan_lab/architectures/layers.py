@@ -34,8 +34,9 @@ def glorot_uniform(layer: Layer) -> Layer:
 
 
 class PooledConv2d(nn.Conv2d):
-    """3×3 convolution (padding 1), then the mean of each 2×2 square: (n, in, H, W) -> (n, out, H/2,
-    W/2), H and W even.
+    """3×3 convolution (padding 1), then the mean of each 2×2 square.
+
+    Shapes: (n, in, H, W) -> (n, out, H/2, W/2), H and W even.
 
     A mean of shifted convolutions is the convolution with the mean of the shifted kernels: one 4×4
     convolution of stride 2, with 4/9 of the multiplications. Equal to the two steps up to rounding,
@@ -50,8 +51,9 @@ class PooledConv2d(nn.Conv2d):
 
 
 class UpsampledConv2d(nn.Conv2d):
-    """Every pixel doubled in both directions, then a 3×3 convolution (padding 1): (n, in, H, W) ->
-    (n, out, 2H, 2W).
+    """Every pixel doubled in both directions, then a 3×3 convolution (padding 1).
+
+    Shapes: (n, in, H, W) -> (n, out, 2H, 2W).
 
     Computed as the transpose of `PooledConv2d`'s convolution, with 4/9 of the multiplications of
     the two steps.
@@ -66,19 +68,31 @@ class UpsampledConv2d(nn.Conv2d):
 
 
 def _sum_of_shifts(kernel: Tensor) -> Tensor:
-    """(out, in, 3, 3) -> (out, in, 4, 4): the kernel added up at the four positions it has in a 4×4
-    square."""
+    """The kernel added up at its four positions in a 4×4 square: (out, in, 3, 3) -> (.., 4, 4)."""
     rows = F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))
     return F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation of (n, C, H, W) with eps 1e-3 and running statistics that move by 0.01
-    [code].
+    """Batch normalisation of (n, C, H, W) over the samples of all processes.
 
     In training mode every pass normalises by its own batch; the running statistics, which eval mode
-    uses, move only outside `frozen_statistics`. (0.01 is torch's `momentum`; TensorFlow calls the
-    same thing decay 0.99.)
+    uses, move only outside `frozen_statistics`.
+
+    Args:
+        num_features: C.
+        eps: added to variances, 1e-3 [code].
+        momentum: by how much running statistics move, 0.01 [code]; TensorFlow calls the same thing
+            decay 0.99.
+        track_running_stats: False: eval mode, too, normalises by its batch.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.architectures import BatchNorm2d
+        >>> norm = BatchNorm2d(1)
+        >>> _ = norm(torch.tensor([1.0, 3.0]).view(2, 1, 1, 1))  # mean 2
+        >>> norm.running_mean
+        tensor([0.0200])
     """
 
     statistics_frozen: bool = False
@@ -97,40 +111,61 @@ class BatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if self.training and parallel.world_size() > 1:
             return self._over_processes(x)
+
+        # momentum=0 is no substitute: 0 · nan would spoil the running statistics
         if self.training and self.statistics_frozen:
-            # momentum=0 is no substitute: 0 · nan would spoil the running statistics.
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         return super().forward(x)
 
     def _over_processes(self, x: Tensor) -> Tensor:
-        """By the statistics of the global batch: torch's SyncBatchNorm refuses the CPU and has no
-        second derivative."""
+        """Normalise by the statistics of the global batch.
+
+        torch's SyncBatchNorm refuses the CPU and has no second derivative.
+        """
+        # float32 at least: the sum of many squares in bfloat16 loses most of its digits
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         mean = parallel.mean(wide.mean((0, 2, 3)))
         centred = wide - mean[:, None, None]
         variance = parallel.mean(centred.square().mean((0, 2, 3)))
-        if (
-            self.running_mean is not None
-            and self.running_var is not None
-            and not self.statistics_frozen
-        ):
-            count = parallel.world_size() * x.numel() // x.shape[1]
-            assert self.momentum is not None
-            assert self.num_batches_tracked is not None
-            self.running_mean.lerp_(mean.detach(), self.momentum)
-            self.running_var.lerp_(variance.detach() * (count / (count - 1)), self.momentum)
-            self.num_batches_tracked += 1
+
+        # as torch does it: the running variance is the unbiased one
+        tracks = self.running_mean is not None and self.running_var is not None
+        if tracks and not self.statistics_frozen:
+            self._move_statistics(mean.detach(), variance.detach(), x.numel() // x.shape[1])
+
         scale = self.weight * (variance + self.eps).rsqrt()
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+    def _move_statistics(self, mean: Tensor, variance: Tensor, values_here: int) -> None:
+        """Move the running statistics towards those of a batch with so many values a channel."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        assert self.num_batches_tracked is not None
+        count = parallel.world_size() * values_here
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        self.num_batches_tracked += 1
 
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Inside, training-mode passes of `module` leave running statistics and `num_batches_tracked`
-    as they are.
+    """Inside, training-mode passes of `module` do not move its running statistics.
 
     For the generator in critic steps: only generator steps move its statistics [code]. May be
     nested.
+
+    Args:
+        module: its layers of `BatchNorm2d`, at any depth, are held.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.architectures import BatchNorm2d, frozen_statistics
+        >>> norm = BatchNorm2d(1)
+        >>> with frozen_statistics(norm):
+        ...     _ = norm(torch.tensor([1.0, 3.0]).view(2, 1, 1, 1))
+        >>> norm.running_mean
+        tensor([0.])
     """
     layers = [layer for layer in module.modules() if isinstance(layer, BatchNorm2d)]
     before = [layer.statistics_frozen for layer in layers]
@@ -144,8 +179,18 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
 
 
 def normalises_by_batch(module: nn.Module) -> bool:
-    """Whether an output depends on the samples beside it even in eval mode: batch norm without
-    running statistics."""
+    """Whether an output depends on the samples beside it even in eval mode.
+
+    It does where a batch norm has no running statistics.
+
+    Examples:
+        >>> from torch import nn
+        >>> from gan_lab.architectures import normalises_by_batch
+        >>> normalises_by_batch(nn.Sequential(nn.BatchNorm2d(3)))
+        False
+        >>> normalises_by_batch(nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False)))
+        True
+    """
     return any(
         isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_mean is None
         for layer in module.modules()
@@ -153,15 +198,25 @@ def normalises_by_batch(module: nn.Module) -> bool:
 
 
 def square_image(spec: DataSpec, architecture: str) -> tuple[int, int]:
-    """(image channels, side). Raises UserError unless the samples are square images with a side of
-    8, 16, 32, ..."""
+    """The channels and the side of square images.
+
+    Args:
+        spec: the facts of the data.
+        architecture: its option, for the message.
+
+    Returns:
+        (channels, side).
+
+    Raises:
+        UserError: unless the samples are square images with a side of 8, 16, 32, ...
+    """
     if spec.kind == "images" and len(spec.shape) == 3:
         channels, height, width = spec.shape
         if height == width and height >= 8 and height.bit_count() == 1:
             return channels, height
+
     shape = "×".join(map(str, spec.shape))
     raise UserError(
         f"architecture={architecture} draws square images with a side of 8, 16, 32, 64, ..., and "
-        f"{spec.name} has "
-        f"{spec.kind} of shape {shape}: use architecture=mlp"
+        f"{spec.name} has {spec.kind} of shape {shape}: use architecture=mlp"
     )

@@ -42,7 +42,23 @@ class MLP:
     with the activation's gain, hidden biases ~ U(±1 / sqrt(fan_in)) (without biases the kinks of a
     ReLU net in the plane would all meet at the origin), output layer Glorot-uniform with bias 0.
 
-    Errors: UserError for a size that is no whole number >= 1 and for an unknown activation.
+    Args:
+        depth: hidden layers in each network.
+        width: units in a hidden layer.
+        activation: relu, leaky_relu, elu, selu or tanh.
+        latent_dim: the length of z.
+
+    Raises:
+        UserError: for a size that is no whole number >= 1 and for an unknown activation.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.architectures import MLP
+        >>> from gan_lab.types import DataSpec
+        >>> plane = DataSpec("plane", "points", (2,), 1, ("all",))
+        >>> points = MLP(depth=2, width=16, latent_dim=4).generator(plane)(torch.randn(5, 4))
+        >>> points.shape, MLP(depth=2, width=16).critic(plane, outputs=1)(points).shape
+        (torch.Size([5, 2]), torch.Size([5, 1]))
     """
 
     depth: int = 3
@@ -56,7 +72,7 @@ class MLP:
         checks.choice("activation", self.activation, ACTIVATIONS)
 
     def generator(self, spec: DataSpec, conditions: int = 0) -> nn.Module:
-        """(n, latent_dim + conditions) -> samples (n, *spec.shape); images in [-1, 1]."""
+        """A network (n, latent_dim + conditions) -> samples (n, *spec.shape); images in [-1, 1]."""
         squash = [nn.Tanh()] if spec.kind == "images" else []
         return nn.Sequential(
             *self._layers(self.latent_dim + conditions, spec.size),
@@ -65,14 +81,16 @@ class MLP:
         )
 
     def critic(self, spec: DataSpec, outputs: int) -> nn.Module:
-        """Samples (n, *spec.shape) -> (n, outputs), unbounded."""
+        """A network from samples (n, *spec.shape) -> (n, outputs), unbounded."""
         return nn.Sequential(nn.Flatten(), *self._layers(spec.size, outputs))
 
     def _layers(self, inputs: int, outputs: int) -> list[nn.Module]:
+        """`depth` hidden layers and the output layer."""
+        # torch's default biases of a linear layer are those of the class's docstring
         activation, gain = ACTIVATIONS[self.activation]
         layers: list[nn.Module] = []
         for fan_in in [inputs] + [self.width] * (self.depth - 1):
-            linear = nn.Linear(fan_in, self.width)  # its default biases are the ones above
+            linear = nn.Linear(fan_in, self.width)
             bound = gain * sqrt(3 / fan_in)
             nn.init.uniform_(linear.weight, -bound, bound)
             layers += [linear, activation()]

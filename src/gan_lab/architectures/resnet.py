@@ -31,8 +31,23 @@ class ResNet:
     Initial weights come from torch's global generator [code]: 3×3 convolutions of the blocks
     He-uniform; 1×1, output and linear layers Glorot-uniform; biases 0.
 
-    Errors: UserError for a size that is no whole number >= 1 and for samples of another shape.
-    Source: thesis Table 2-3; Gulrajani et al. 2017 (arXiv:1704.00028), appendix.
+    Args:
+        channels: the width of all layers.
+        latent_dim: the length of z.
+
+    Raises:
+        UserError: for a size that is no whole number >= 1; from `generator` and `critic` for
+            samples that are no square images with a side of 8, 16, 32, ...
+
+    Source:
+        Thesis Table 2-3; Gulrajani et al. 2017 (arXiv:1704.00028), appendix.
+
+    Examples:
+        >>> from gan_lab.architectures import ResNet
+        >>> from gan_lab.types import DataSpec
+        >>> cifar = DataSpec("cifar10", "images", (3, 32, 32), 10, tuple("0123456789"))
+        >>> sum(parameter.numel() for parameter in ResNet().generator(cifar).parameters())
+        1204483
     """
 
     channels: int = 128
@@ -43,19 +58,21 @@ class ResNet:
             checks.whole(name, getattr(self, name), at_least=1)
 
     def generator(self, spec: DataSpec, conditions: int = 0) -> nn.Module:
-        """(n, latent_dim + conditions) -> images (n, *spec.shape) in [-1, 1]."""
+        """A network (n, latent_dim + conditions) -> images (n, *spec.shape) in [-1, 1]."""
         image_channels, side = square_image(spec, "resnet")
         return ResNetGenerator(self.latent_dim + conditions, self.channels, image_channels, side)
 
     def critic(self, spec: DataSpec, outputs: int) -> nn.Module:
-        """Images (n, *spec.shape) -> (n, outputs), unbounded."""
+        """A network from images (n, *spec.shape) -> (n, outputs), unbounded."""
         image_channels, side = square_image(spec, "resnet")
         return ResNetCritic(image_channels, side, self.channels, outputs)
 
 
 class ResNetGenerator(nn.Module):
-    """Linear to (channels, 4, 4); up blocks; BN, ReLU, conv3, tanh. (n, inputs) -> (n, *image) in
-    [-1, 1]."""
+    """Linear to (channels, 4, 4); up blocks; BN, ReLU, conv3, tanh.
+
+    Shapes: (n, inputs) -> (n, image_channels, side, side), in [-1, 1].
+    """
 
     def __init__(self, inputs: int, channels: int, image_channels: int, side: int) -> None:
         super().__init__()
@@ -72,8 +89,10 @@ class ResNetGenerator(nn.Module):
 
 
 class ResNetCritic(nn.Module):
-    """Down blocks; two flat blocks; ReLU, mean over the map, linear. No normalisation. (n, *image)
-    -> (n, outputs)."""
+    """Down blocks; two flat blocks; ReLU, mean over the map, linear. No normalisation.
+
+    Shapes: (n, image_channels, side, side) -> (n, outputs).
+    """
 
     def __init__(self, image_channels: int, side: int, channels: int, outputs: int) -> None:
         super().__init__()
@@ -91,8 +110,10 @@ class ResNetCritic(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """BN, ReLU, nearest ×2, conv3, BN, ReLU, conv3, beside nearest ×2, conv1: (n, C, H, W) -> (n,
-    C, 2H, 2W)."""
+    """BN, ReLU, nearest ×2, conv3, BN, ReLU, conv3, beside nearest ×2, conv1.
+
+    Shapes: (n, C, H, W) -> (n, C, 2H, 2W).
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -110,11 +131,12 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """ReLU, conv3, ReLU, conv3, mean 2×2, beside conv1, mean 2×2: (n, in, H, W) -> (n, out, H/2,
-    W/2).
+    """ReLU, conv3, ReLU, conv3, mean 2×2, beside conv1, mean 2×2.
 
-    The critic's first block sees the image itself: `activate_input=False` leaves out the first
-    ReLU, and the convolution that widens comes first.
+    Shapes: (n, in, H, W) -> (n, out, H/2, W/2).
+
+    The critic's first block sees the image itself: `activate_input=False` omits the first ReLU, and
+    the convolution that widens comes first.
     """
 
     def __init__(self, in_channels: int, out_channels: int, activate_input: bool = True) -> None:

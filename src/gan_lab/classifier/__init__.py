@@ -1,2 +1,1 @@
-"""The classifier of a data set that scores its samples: networks, recipe, training, and where it is
-kept."""
+"""The classifier of a data set, which scores its samples: networks, recipe, training, files."""

@@ -21,13 +21,20 @@ class DenseNetBC:
 
     conv3 to 2k channels; three dense blocks of (L - 4) / 6 layers; a layer is BN, ReLU, conv1 to
     4k, BN, ReLU, conv3 to k, concatenated to its input; between blocks BN, ReLU, conv1 to floor(θ ·
-    channels), mean 2×2; BN, ReLU, mean, linear. Convolutions without bias; initial weights N(0, 2 /
-    (k_h k_w out)), linear bias 0, from torch's global generator. At L = 40, k = 40, θ = 0.5 for
-    3×32×32 and ten classes: 1,901,930 parameters.
+    channels), mean 2×2; BN, ReLU, mean, linear. Convolutions are without bias. Initial weights come
+    from torch's global generator: N(0, 2 / (k_h k_w out)), linear bias 0. At L = 40, k = 40,
+    θ = 0.5 for 3×32×32 and ten classes: 1,901,930 parameters.
 
-    Errors: UserError unless L = 6 m + 4 with m >= 1, k >= 1, 0 < θ <= 1; and for samples that are
-    no images.
-    Source: Huang et al. 2017 (arXiv:1608.06993); thesis 4.5 and the author's programs for L, k, θ.
+    Args:
+        depth: L = 6 m + 4 with m >= 1.
+        growth: k >= 1.
+        compression: θ in (0, 1].
+
+    Raises:
+        UserError: for numbers outside these ranges; from `network` for samples that are no images.
+
+    Source:
+        Huang et al. 2017 (arXiv:1608.06993); thesis 4.5 and the author's programs for L, k, θ.
     """
 
     depth: int = 40
@@ -42,6 +49,7 @@ class DenseNetBC:
 
     def network(self, spec: DataSpec) -> Classifier:
         """A classifier of `spec.num_classes` classes."""
+        # three dense blocks, each layer wider than the one before
         image_channels, _, _ = image_shape(spec)
         width = 2 * self.growth
         layers: list[nn.Module] = [nn.Conv2d(image_channels, width, 3, padding=1, bias=False)]
@@ -49,17 +57,17 @@ class DenseNetBC:
             for _ in range((self.depth - 4) // 6):
                 layers.append(DenseLayer(width, self.growth))
                 width += self.growth
+
+            # a transition after the first two, which narrows again
             if block < 2:
                 narrower = math.floor(self.compression * width)
-                layers += [
-                    nn.BatchNorm2d(width),
-                    nn.ReLU(),
-                    nn.Conv2d(width, narrower, 1, bias=False),
-                    nn.AvgPool2d(2),
-                ]
+                convolution = nn.Conv2d(width, narrower, 1, bias=False)
+                layers += [nn.BatchNorm2d(width), nn.ReLU(), convolution, nn.AvgPool2d(2)]
                 width = narrower
         layers += [nn.BatchNorm2d(width), nn.ReLU()]
         network = Classifier(nn.Sequential(*layers), width, spec.num_classes)
+
+        # the initial weights of the paper (He et al. 2015)
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -68,8 +76,10 @@ class DenseNetBC:
 
 
 class DenseLayer(nn.Module):
-    """BN, ReLU, conv1 to 4k, BN, ReLU, conv3 to k, beside the input: (n, C, H, W) -> (n, C + k, H,
-    W)."""
+    """BN, ReLU, conv1 to 4k, BN, ReLU, conv3 to k, beside the input.
+
+    Shapes: (n, C, H, W) -> (n, C + k, H, W).
+    """
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()

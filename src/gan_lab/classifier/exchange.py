@@ -1,5 +1,4 @@
-"""A classifier in a file: exported for a study that has one on every machine, or shipped with the
-package.
+"""A classifier in a file: exported for a study on several machines, or shipped with the package.
 
 A file is safetensors, FILE.safetensors, and beside it stands FILE.json: how the network was
 trained, on which data, and how well it does. The weights are identified by the SHA-256 of the
@@ -33,31 +32,47 @@ _NETWORKS = {network.__name__: network for network in (ResNetClassifier, DenseNe
 
 
 def export_classifier(trained: Path, path: Path) -> None:
-    """Copy a trained classifier's weights and record to `path` (export=FILE). Raises UserError."""
+    """Copy a trained classifier's weights and record (export=FILE).
+
+    Args:
+        trained: the weights, beside which the record stands.
+        path: FILE, which ends with .safetensors.
+
+    Raises:
+        UserError: for another ending, and where `path` cannot be written.
+    """
     if path.suffix != ".safetensors":
         raise UserError(f"export={path}: name a file that ends with .safetensors")
-    for source, target in (
-        (trained.with_suffix(".json"), path.with_suffix(".json")),
-        (trained, path),
-    ):
+
+    # the weights last: who sees them finds their record, too
+    record = trained.with_suffix(".json"), path.with_suffix(".json")
+    for source, target in (record, (trained, path)):
         with asked_path("export", target) as temporary:
             shutil.copyfile(source, temporary)
 
 
 def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
-    """The record of a classifier's file, with its weights_sha256.
+    """Check that a classifier's two files are there, whole, and belong together.
 
-    Raises UserError unless both files are there and the weights have the SHA-256 that is asked for
-    (None: any).
+    Args:
+        weights: the safetensors, as the user wrote it.
+        sha256: the SHA-256 that it must have; None: any.
+
+    Returns:
+        The record in the .json beside it.
+
+    Raises:
+        UserError: where a file is missing, damaged or not the one that is meant.
     """
+    # both files are there
     path = Path(weights).expanduser()
     beside = path.with_suffix(".json")
     for file in (path, beside):
         if not file.is_file():
             raise UserError(
                 f"evaluation.extractor.weights={weights}: there is no file {file}; "
-                "scripts/classifier.py export=FILE "
-                "writes both the weights and the .json beside them"
+                "scripts/classifier.py export=FILE writes both the weights and the .json beside "
+                "them"
             )
 
     # the weights are the ones meant
@@ -65,8 +80,8 @@ def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
     if sha256 is not None and found != sha256:
         raise UserError(
             f"evaluation.extractor.weights={weights} has SHA-256 {found[:16]}…, not "
-            f"{sha256[:16]}…: get the file "
-            "again, or leave evaluation.extractor.sha256 out if you mean this one"
+            f"{sha256[:16]}…: get the file again, "
+            "or leave evaluation.extractor.sha256 out if you mean this one"
         )
 
     # and the record is theirs
@@ -92,21 +107,33 @@ def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
 def classifier_from_file(
     weights: str, sha256: str | None, data: LoadedData, device: torch.device | str
 ) -> TrainedClassifier:
-    """The classifier in a file, for the data that it was trained on.
+    """Load the classifier in a file, for the data that it was trained on.
 
-    Raises UserError as check_file does, for other data, and where the file does not hold the
-    network of its record.
+    Args:
+        weights: the safetensors, as the user wrote it.
+        sha256: the SHA-256 that it must have; None: any.
+        data: the data that it shall score.
+        device: where it shall run.
+
+    Returns:
+        The classifier, ready to use.
+
+    Raises:
+        UserError: as `check_file`; for other data; and where the file does not hold the network of
+            its record.
     """
+    # trained on these data
     record = check_file(weights, sha256)
     its = record["data"]
     if its.get("content_hash") != data.content_hash:
         raise UserError(
             f"evaluation.extractor.weights={weights} is the classifier of {its.get('name')} with "
-            "content hash "
-            f"{str(its.get('content_hash'))[:12]}, and these data ({data.spec.name}) have "
-            f"{data.content_hash[:12]}: name the classifier of these data, or leave weights out to "
-            "train one"
+            f"content hash {str(its.get('content_hash'))[:12]}, and these data ({data.spec.name}) "
+            f"have {data.content_hash[:12]}: "
+            "name the classifier of these data, or leave weights out to train one"
         )
+
+    # The record names the network; only those of this package are made from a file.
     architecture = dict(record["architecture"])
     name = architecture.pop("name", None)
     if name not in _NETWORKS:
@@ -117,9 +144,9 @@ def classifier_from_file(
         raise UserError(
             f"{weights} is a {name} with unknown fields or values: export the classifier again"
         ) from None
-    return read_weights(
-        Path(weights).expanduser(), network, record, device, "export the classifier again"
-    )
+
+    path = Path(weights).expanduser()
+    return read_weights(path, network, record, device, "export the classifier again")
 
 
 def shipped_classifier(
@@ -129,16 +156,27 @@ def shipped_classifier(
     recipe: ClassifierRecipe,
     device: torch.device | str,
 ) -> TrainedClassifier | None:
-    """The classifier that comes with the package under `name`, if it is the one that `recipe` would
-    train on `data`.
+    """The classifier that comes with the package, if it is the one that a recipe would train.
 
-    None for data of another content (another split), and for another recipe; in which precision it
-    was trained is no difference. Raises UserError where the package's file is not the one that the
-    option names.
+    Args:
+        name: its file in the package, without the ending.
+        sha256: the SHA-256 that the option names; None: any.
+        data: the data that it shall score.
+        recipe: how a classifier of these data would be trained; in which precision is no
+            difference.
+        device: where it shall run.
+
+    Returns:
+        The classifier; None for data of another content (another split) and for another recipe.
+
+    Raises:
+        UserError: where the package's file is not the one that the option names.
     """
     weights = str(SHIPPED / f"{name}.safetensors")
     record = check_file(weights, sha256)
     is_of_data = record["data"].get("content_hash") == data.content_hash
+
+    # "auto" trains in another precision from machine to machine
     asked, its = (
         dict(one) | {"precision": None} for one in (_plain(described(recipe)), record["recipe"])
     )

@@ -15,16 +15,26 @@ from gan_lab.types import DataSpec
 
 
 def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """(x - mean) / std per channel: uint8 (n, C, H, W), mean and std (C,) of the pixels -> float32
-    (n, C, H, W)."""
+    """(x - mean) / std per channel, float32 (n, C, H, W).
+
+    Args:
+        images: uint8 (n, C, H, W).
+        mean: (C,), of the pixels on the scale 0..255.
+        std: (C,), likewise.
+    """
     return (images.float() - mean[:, None, None]) / std[:, None, None]
 
 
 class Classifier(nn.Module):
-    """`features(x)`: images (n, *spec.shape) -> (n, num_features); calling it: -> logits (n,
-    num_classes).
+    """A network from standardised images (n, C, H, W) to logits (n, num_classes).
 
-    features = mean over the last map of `trunk`; logits = linear(features).
+        features = mean over the last map of `trunk`, (n, num_features)
+        logits = linear(features)
+
+    Args:
+        trunk: (n, C, H, W) -> (n, num_features, h, w).
+        num_features: d, the number of values that describe an image.
+        num_classes: K.
     """
 
     def __init__(self, trunk: nn.Module, num_features: int, num_classes: int) -> None:
@@ -33,8 +43,7 @@ class Classifier(nn.Module):
         self.output = nn.Linear(num_features, num_classes)
 
     def fit_statistics(self, images: Tensor) -> None:
-        """Let the layers that depend on the data, if any, see training images (n, *spec.shape)
-        before training."""
+        """Show training images (n, C, H, W) to the layers that depend on the data, if any."""
         for layer in self.trunk.modules():
             if isinstance(layer, PatchWhitening):
                 layer.fit(images)
@@ -45,7 +54,7 @@ class Classifier(nn.Module):
         return self.output.in_features
 
     def features(self, x: Tensor) -> Tensor:
-        """(n, C, H, W), standardised -> (n, num_features): what FID and its like compare."""
+        """Standardised images (n, C, H, W) -> (n, num_features): what FID and its like compare."""
         return self.trunk(x).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,7 +70,11 @@ class ResNetClassifier:
     conv3; every convolution but the whitening is followed by BN and ReLU. For 3×32×32, width 32 and
     ten classes: 1,953,792 parameters, 256 features.
 
-    Errors: UserError for a width below 1 and for samples that are no images.
+    Args:
+        width: half the channels of the first stage.
+
+    Raises:
+        UserError: for a width below 1; from `network` for samples that are no images.
     """
 
     width: int = 32
@@ -70,20 +83,17 @@ class ResNetClassifier:
         checks.whole("width", self.width, at_least=1)
 
     def network(self, spec: DataSpec) -> Classifier:
-        """A classifier of `spec.num_classes` classes; initial weights from torch's global
-        generator."""
+        """A classifier of `spec.num_classes` classes, its weights from torch's global generator."""
         channels, height, width = image_shape(spec)
         whitening = PatchWhitening(channels)
         layers: list[nn.Module] = [whitening]
+
+        # a stage halves the sides, rounded up, and doubles the channels up to a bound
         last, wider = whitening.out_channels, 2 * self.width
         while min(height, width) >= 8:
             layers += [ConvBlock(_halving(last, wider, height, width)), ResidualBlock(wider)]
-            last, wider, height, width = (
-                wider,
-                min(2 * wider, 8 * self.width),
-                (height + 1) // 2,
-                (width + 1) // 2,
-            )
+            last, wider = wider, min(2 * wider, 8 * self.width)
+            height, width = (height + 1) // 2, (width + 1) // 2
         return Classifier(nn.Sequential(*layers), last, spec.num_classes)
 
 
@@ -95,13 +105,18 @@ def _halving(channels: int, wider: int, height: int, width: int) -> nn.Conv2d:
 
 
 class PatchWhitening(nn.Module):
-    """A fixed conv3 whose outputs are uncorrelated over the training images, their negatives, a
-    bias, ReLU.
+    """A fixed conv3 whose outputs are uncorrelated over the training images.
 
-    (n, C, H, W) -> (n, 18 C, H, W). Rows of the kernel: eigenvectors of the covariance of 3×3
-    patches over the root of their eigenvalue + 0.01, so that training does not wait for the many
-    directions in which pixels vary little. `fit` sets the kernel, zero until then. Source: Page
-    2019, "How to train your ResNet"; Jordan 2024 (arXiv:2404.00498).
+    Its outputs and their negatives, a bias, ReLU: (n, C, H, W) -> (n, 18 C, H, W). Rows of the
+    kernel: eigenvectors of the covariance of 3×3 patches over the root of their eigenvalue + 0.01,
+    so that training does not wait for the many directions in which pixels vary little. `fit` sets
+    the kernel, zero until then.
+
+    Args:
+        channels: C.
+
+    Source:
+        Page 2019, "How to train your ResNet"; Jordan 2024 (arXiv:2404.00498).
     """
 
     kernel: Tensor
@@ -113,7 +128,8 @@ class PatchWhitening(nn.Module):
         self.bias = nn.Parameter(torch.zeros(self.out_channels))
 
     def fit(self, images: Tensor) -> None:
-        """images: float (n, C, H, W) as the network takes them."""
+        """Set the kernel from standardised training images, float (n, C, H, W)."""
+        # every 3×3 patch as a row of 9 C values
         patches = (
             images.unfold(2, 3, 1)
             .unfold(3, 3, 1)
@@ -122,6 +138,8 @@ class PatchWhitening(nn.Module):
             .flatten(0, 2)
             .double()
         )
+
+        # 0.01 keeps directions without variance from being blown up
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
         rows = (vectors / (values + 1e-2).sqrt()).T.reshape(-1, *self.kernel.shape[1:])
         self.kernel.copy_(torch.cat([rows, -rows]))
@@ -156,7 +174,11 @@ class ResidualBlock(nn.Module):
 
 
 def image_shape(spec: DataSpec) -> tuple[int, int, int]:
-    """(channels, height, width), or a UserError."""
+    """The shape of images, (channels, height, width).
+
+    Raises:
+        UserError: for samples that are no images.
+    """
     if spec.kind != "images" or len(spec.shape) != 3:
         raise UserError(
             f"{spec.name} holds {spec.kind}, and classifiers take images: choose another data set"

@@ -24,10 +24,13 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class OneCycle:
-    """The factor of the learning rate rises linearly to 1 over the first `warmup` of training, then
-    falls to 0.
+    """The factor of the learning rate rises linearly to 1, then falls linearly to 0.
 
-    Source: Smith 2017 (arXiv:1708.07120).
+    Args:
+        warmup: the share of training in which it rises, in (0, 1).
+
+    Source:
+        Smith 2017 (arXiv:1708.07120).
     """
 
     warmup: float = 0.25
@@ -41,8 +44,15 @@ class OneCycle:
 
 @dataclass(frozen=True)
 class Steps:
-    """The factor falls by `divisor` at each of the fractions `at` of training: ÷10 at 1/2 and 3/4
-    for DenseNet."""
+    """The factor of the learning rate is divided at some fractions of training.
+
+    Args:
+        at: the fractions, 1/2 and 3/4 for DenseNet.
+        divisor: by which it is divided each time, 10 for DenseNet.
+
+    Source:
+        Huang et al. 2017 (arXiv:1608.06993).
+    """
 
     at: tuple[float, ...] = (0.5, 0.75)
     divisor: float = 10.0
@@ -56,12 +66,26 @@ class ClassifierRecipe:
     """How C is trained: cross-entropy, SGD with Nesterov momentum and weight decay.
 
     Inputs are uint8 images standardised by the training set's mean and standard deviation per
-    channel. Augmentation: random crops after padding by `crop` pixels, and mirroring where `flip`.
-    padding: "reflect" (about the border pixels) or "constant" (zeros, the mean colour).
-    precision: "32-true", "bf16-mixed", or "auto": bf16 where the device multiplies it faster than
-    fp32. Everything random comes from (seed, epoch); the last partial batch of an epoch is dropped.
+    channel. Everything random comes from (seed, epoch); the last partial batch of an epoch is
+    dropped.
 
-    Errors: UserError for values out of range.
+    Args:
+        network: makes C.
+        schedule: the share of training done, in [0, 1] -> the factor of lr.
+        epochs: passes over the training images.
+        batch_size: images in a step.
+        lr: the rate, before the factor.
+        momentum: Nesterov's; 0: none.
+        weight_decay: of all parameters.
+        crop: pixels of padding, after which each image is cropped at random.
+        padding: "reflect" (about the border pixels) or "constant" (zeros, the mean colour).
+        flip: whether half of the images are mirrored.
+        seed: of everything random.
+        precision: "32-true", "bf16-mixed", or "auto": bf16 where the device multiplies it faster
+            than fp32.
+
+    Raises:
+        UserError: for values out of range.
     """
 
     network: Network
@@ -88,10 +112,8 @@ class ClassifierRecipe:
 
 def described(recipe: ClassifierRecipe) -> dict[str, Any]:
     """A recipe as records hold it."""
-    return asdict(recipe) | {
-        "network": _named(recipe.network),
-        "schedule": _named(recipe.schedule),
-    }
+    named = {"network": _named(recipe.network), "schedule": _named(recipe.schedule)}
+    return asdict(recipe) | named
 
 
 def architecture_of(recipe: ClassifierRecipe) -> dict[str, Any]:
@@ -100,4 +122,5 @@ def architecture_of(recipe: ClassifierRecipe) -> dict[str, Any]:
 
 
 def _named(value: Any) -> dict[str, Any]:
+    """A dataclass as its fields, under the name of its class."""
     return {"name": type(value).__name__, **asdict(value)}

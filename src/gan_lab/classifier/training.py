@@ -32,9 +32,15 @@ _IMAGES_FOR_STATISTICS = 5000
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network in evaluation mode; the mean and standard deviation (C,) of the pixels that
-    it was fed; the precision that it was trained in; and the seconds that it took, those before a
-    resume included."""
+    """A trained network.
+
+    Args:
+        network: in eval mode.
+        mean: (C,), of the pixels that it was trained on, on the scale 0..255.
+        std: (C,), likewise.
+        precision: that it was trained in.
+        seconds: that it took, those before a resume included.
+    """
 
     network: Classifier
     mean: Tensor
@@ -50,21 +56,33 @@ def fit(
     device: torch.device,
     console: Console,
 ) -> Fitted:
-    """Train by `recipe` on the training split, from `checkpoint` where there is one.
+    """Train a classifier on the training split, from a checkpoint where there is one.
 
-    About once a minute the training is kept in `checkpoint`; who has published the result removes
-    it. Raises UserError where the loss is not finite.
+    Args:
+        data: whose training split is used.
+        recipe: how to train.
+        checkpoint: about once a minute the training is kept there; who has published the result
+            removes it.
+        device: where to train.
+        console: shows the progress.
+
+    Returns:
+        The trained network.
+
+    Raises:
+        UserError: where the loss is not finite.
     """
-    # data and network
+    # data and network: the seed decides the initial weights
     train = data.splits["train"]
     images, labels = (torch.from_numpy(array).to(device) for array in (train.values, train.labels))
     mean, std = _pixel_statistics(images)
     torch.manual_seed(fold(recipe.seed, "classifier"))
     network = recipe.network.network(data.spec).to(device).to(memory_format=torch.channels_last)
-    some = torch.randperm(
-        len(labels), generator=generator_for(recipe.seed, "classifier statistics")
-    )
-    network.fit_statistics(standardise(images[some[:_IMAGES_FOR_STATISTICS].to(device)], mean, std))
+
+    # some layers are set from training images, before the first step
+    rng = generator_for(recipe.seed, "classifier statistics")
+    some = torch.randperm(len(labels), generator=rng)[:_IMAGES_FOR_STATISTICS]
+    network.fit_statistics(standardise(images[some.to(device)], mean, std))
 
     # how it is trained, and how far it has come
     optimizer = torch.optim.SGD(
@@ -81,8 +99,7 @@ def fit(
     began = saved = time.monotonic()
     console.print(
         f"training the classifier of {data.spec.name} ({type(recipe.network).__name__}, "
-        f"{recipe.epochs} epochs, "
-        f"{precision}); it is kept for later runs"
+        f"{recipe.epochs} epochs, {precision}); it is kept for later runs"
     )
 
     with terminal.progress(console) as progress:
@@ -92,9 +109,12 @@ def fit(
             rng = generator_for(recipe.seed, "classifier", epoch, device)
             order = torch.randperm(len(labels), generator=rng, device=device)
             for step in range(steps):
+                # the rate in the middle of the step
                 factor = recipe.schedule((epoch * steps + step + 0.5) / (recipe.epochs * steps))
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * factor
+
+                # cross-entropy on an augmented batch
                 rows = order[step * batch_size : (step + 1) * batch_size]
                 x = _augment(standardise(images[rows], mean, std), recipe, rng)
                 with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
@@ -104,12 +124,14 @@ def fit(
                 optimizer.step()
                 progress.advance(task)
 
-            # what is known after it
+            # Once an epoch the loss is read, which waits for the device.
             progress.update(task, description=f"classifier: cross-entropy {loss.item():.3f}")
             if not math.isfinite(loss.item()):
                 raise UserError(
                     f"the classifier diverged in epoch {epoch + 1}: lower classifier.lr={recipe.lr}"
                 )
+
+            # what is done is kept
             if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 saved = time.monotonic()
                 _save(checkpoint, network, optimizer, epoch + 1, seconds_before + saved - began)
@@ -119,7 +141,17 @@ def fit(
 
 
 def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tensor:
-    """A random crop for each image after padding, and a mirror image for half of them."""
+    """A random crop for each image after padding, and a mirror image for half of them.
+
+    Args:
+        x: standardised images (n, C, H, W).
+        recipe: the padding, and whether images are mirrored.
+        rng: draws both.
+
+    Returns:
+        (n, C, H, W), in the layout channels last.
+    """
+    # every image has its own rows and columns of the padded one
     n, _, height, width = x.shape
     if recipe.crop:
         shifts = torch.randint(2 * recipe.crop + 1, (2, n), generator=rng, device=x.device)
@@ -128,6 +160,8 @@ def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tenso
         padded = F.pad(x, [recipe.crop] * 4, mode=recipe.padding).permute(0, 2, 3, 1)
         index = torch.arange(n, device=x.device)[:, None, None]
         x = padded[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+    # mirrored on the device: nothing is read back
     if recipe.flip:
         mirrored = torch.rand(n, generator=rng, device=x.device) < 0.5
         x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
@@ -135,22 +169,21 @@ def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tenso
 
 
 def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel, (C,) each; exact in integers up to the
-    division."""
+    """Mean and standard deviation of each channel, (C,) each; exact up to the division."""
     pixels = images.transpose(0, 1).flatten(1)
-    total = torch.stack([channel.long().sum() for channel in pixels]).double() / pixels.shape[1]
-    square = (
-        torch.stack([channel.long().square().sum() for channel in pixels]).double()
-        / pixels.shape[1]
-    )
-    return total.float(), (square - total.square()).clamp(
-        min=1
-    ).sqrt().float()  # a blank channel is left as it is
+    count = pixels.shape[1]
+    mean = torch.stack([channel.long().sum() for channel in pixels]).double() / count
+    squares = torch.stack([channel.long().square().sum() for channel in pixels]).double() / count
+
+    # a blank channel, without variance, is not scaled
+    variance = (squares - mean.square()).clamp(min=1)
+    return mean.float(), variance.sqrt().float()
 
 
 def _save(
     path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int, seconds: float
 ) -> None:
+    """Keep a training after so many epochs and seconds."""
     state = {
         "epochs": epochs,
         "seconds": seconds,
@@ -161,23 +194,35 @@ def _save(
 
 
 def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
-    """(epochs done, seconds spent) of a training that was stopped; (0, 0.0) where there is none
-    that is whole."""
+    """Load a training that was stopped.
+
+    Args:
+        path: the checkpoint.
+        network: takes its weights.
+        optimizer: takes its state.
+
+    Returns:
+        (epochs done, seconds spent); (0, 0.0) where there is no checkpoint that is whole.
+
+    Raises:
+        UserError: where the checkpoint is of another classifier.
+    """
+    # A damaged checkpoint costs time alone: the training begins anew.
     if not is_intact(path):
         return 0, 0.0
     try:
         state = load_state(path)
     except Exception:  # a crafted file can raise anything; nothing in it was called
         return 0, 0.0
+
+    # One of another classifier is refused: the network may have taken half of it.
     try:
         facts = {name: state[name] for name in _Progress.__annotations__}
         if misfit(facts, _Progress):
             raise ValueError("its numbers are none")
         network.load_state_dict(state["network"])
         capturable.load_state(optimizer, state["optimizer"])
-    except (
-        Exception
-    ) as error:  # of torch's loaders, whatever they make of it; the network may be half of it
+    except Exception as error:  # torch's loaders raise any type
         raise UserError(
             f"{path} is not of this classifier ({one_line(error)[:120]}): remove it"
         ) from None

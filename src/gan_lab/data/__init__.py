@@ -1,7 +1,7 @@
-"""Data sets: `load(Digits(), cache_dir)` decodes a source once; `gan_lab.data.resident` feeds it to
-training.
+"""Data sets: `load(Digits(), cache_dir)` decodes a source once.
 
-Torch-free at import: what needs torch is in `gan_lab.data.resident` and `gan_lab.data.module`.
+Torch-free at import: `gan_lab.data.resident` and `gan_lab.data.module`, which feed a data set to
+training, need torch.
 """
 
 from gan_lab.data.cache import load

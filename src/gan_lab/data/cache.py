@@ -22,32 +22,49 @@ log = logging.getLogger(__name__)
 
 
 def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
-    """The decoded data of `source`, from `cache_dir/<content hash>.npz` where that file is whole.
+    """Decode a source, or read what was decoded before.
 
-    Otherwise the source is decoded and the file written, all or nothing, so that several processes
-    may do this at once. `cache_dir=None` keeps no file.
+    The data are in `cache_dir/<content hash>.npz` where that file is whole. Otherwise the source is
+    decoded and the file written, all or nothing, so that several processes may do this at once.
 
-    Raises UserError for everything the source cannot read and for a cache folder that cannot be
-    written.
+    Args:
+        source: the data set.
+        cache_dir: the folder of decoded data; None keeps no file.
+
+    Returns:
+        The splits, with the facts of the data and their content hash.
+
+    Raises:
+        UserError: for everything the source cannot read and for a cache folder that cannot be
+            written.
+
+    Examples:
+        >>> from gan_lab.data import Gaussians, load
+        >>> data = load(Gaussians(modes=4, num_samples=100), cache_dir=None)
+        >>> data.spec.shape, data.spec.num_classes, len(data.splits["train"])
+        ((2,), 4, 100)
     """
+    # the order that `Source` promises
     source.validate()
     source.fetch()
     key = source.content_key()
+
+    # what an earlier run decoded
     path = None if cache_dir is None else Path(cache_dir).expanduser() / f"{key}.npz"
     if path is not None:
         clear_abandoned(path.parent)
     decoded = None if path is None else _read(path, source, key)
+
+    # A source that breaks the contract is a bug of the source, not of the user.
     if decoded is None:
-        log.info(
-            "Reading %s%s", source.name, "" if path is None else f" (once, then from {path.parent})"
-        )
+        later = "" if path is None else f" (once, then from {path.parent})"
+        log.info("Reading %s%s", source.name, later)
         decoded = source.decode()
-        wrong = _broken_rule(
-            source, decoded
-        )  # a source that breaks the contract is a bug of the source
+        wrong = _broken_rule(source, decoded)
         assert wrong is None, f"{source.name}, {wrong}"
         if path is not None:
             _write(path, key, decoded)
+
     spec = DataSpec(
         name=source.name,
         kind=source.kind,
@@ -59,8 +76,10 @@ def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
 
 
 class _Meta(TypedDict):
-    """What stands beside the arrays of a cached data set. digest: of all arrays, in the order of
-    the splits."""
+    """What stands beside the arrays of a cached data set.
+
+    `digest` is that of all arrays, in the order of the splits.
+    """
 
     key: str
     splits: list[str]
@@ -69,15 +88,26 @@ class _Meta(TypedDict):
 
 
 def _read(path: Path, source: Source, key: str) -> Decoded | None:
-    """The cached data of a source; None when there is none, when it is damaged or when an older
-    version wrote it."""
+    """The cached data of a source.
+
+    Args:
+        path: the cached file.
+        source: whose data it shall hold.
+        key: the source's content key.
+
+    Returns:
+        None where there is no file, it is damaged, or an older version wrote it.
+    """
     try:
+        # of these data, and of this version
         arrays = read_arrays(path)
         meta = json_of(arrays.get("meta"))
         if wrong := misfit(meta, _Meta, "meta"):
             raise ValueError(wrong)
         if meta["key"] != key:
             raise ValueError("it belongs to other data")
+
+        # as it was written: nobody has looked at the arrays yet
         splits = {
             name: Split(arrays[f"values_{index}"], arrays[f"labels_{index}"])
             for index, name in enumerate(meta["splits"])
@@ -90,17 +120,15 @@ def _read(path: Path, source: Source, key: str) -> Decoded | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except Exception as error:  # whatever a damaged file raises, the remedy is the same
-        log.warning(
-            "The data cache %s is not used (%s: %s): decoding again",
-            path,
-            type(error).__name__,
-            error,
-        )
+        reason = f"{type(error).__name__}: {error}"
+        log.warning("The data cache %s is not used (%s): decoding again", path, reason)
         return None
     return decoded
 
 
 def _write(path: Path, key: str, decoded: Decoded) -> None:
+    """Keep decoded data. Raises UserError for a folder that cannot be written."""
+    # the arrays by number: the name of a split need not be a name that npz takes
     meta: _Meta = {
         "key": key,
         "splits": list(decoded.splits),
@@ -110,6 +138,8 @@ def _write(path: Path, key: str, decoded: Decoded) -> None:
     arrays = {"meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)}
     for index, split in enumerate(decoded.splits.values()):
         arrays |= {f"values_{index}": split.values, f"labels_{index}": split.labels}
+
+    # all or nothing: another process may be reading
     try:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
@@ -131,6 +161,7 @@ def _digest(splits: Mapping[str, Split]) -> str:
 
 def _broken_rule(source: Source, decoded: Decoded) -> str | None:
     """The rule of `Decoded` that data of a source break; None: they keep all of them."""
+    # the data as a whole
     dtype = np.uint8 if source.kind == "images" else np.float32
     dimensions = 4 if source.kind == "images" else 2
     shapes = {split.values.shape[1:] for split in decoded.splits.values()}
@@ -138,6 +169,8 @@ def _broken_rule(source: Source, decoded: Decoded) -> str | None:
         return "no split 'train'"
     if len(shapes) != 1:
         return f"splits of different sample shapes {shapes}"
+
+    # each split
     for name, split in decoded.splits.items():
         values, labels = split.values, split.labels
         kept = {
@@ -148,6 +181,8 @@ def _broken_rule(source: Source, decoded: Decoded) -> str | None:
             "no samples": labels.size > 0,
         }
         wrong = next((rule for rule, holds in kept.items() if not holds), None)
+
+        # only labels of the right kind can be compared
         if wrong is None and not 0 <= labels.min() <= labels.max() < len(decoded.class_names):
             wrong = "labels out of range"
         if wrong is not None:

@@ -17,13 +17,23 @@ URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 
 @dataclass(frozen=True)
 class CIFAR10(Source):
-    """uint8 (N, 3, 32, 32), ten classes; 50,000 train, 10,000 test; bit-identical to the original
-    (md5 checked).
+    """uint8 (N, 3, 32, 32), ten classes; 50,000 train, 10,000 test.
 
-    root: the folder that holds cifar-10-batches-py, torchvision's layout.
-    download: let torchvision fetch it where it is missing.
+    The values are bit-identical to the original, whose md5 sums are checked.
 
-    Source: A. Krizhevsky, "Learning multiple layers of features from tiny images" (2009).
+    Args:
+        name: the data set's name in records.
+        root: the folder that holds cifar-10-batches-py, torchvision's layout.
+        download: let torchvision fetch it where it is missing.
+
+    Source:
+        A. Krizhevsky, "Learning multiple layers of features from tiny images" (2009).
+
+    Examples:
+        >>> from gan_lab.data import CIFAR10, load
+        >>> data = load(CIFAR10(root="data"), cache_dir="outputs/cache")  # doctest: +SKIP
+        >>> CIFAR10(root="data").folder.as_posix()
+        'data/cifar-10-batches-py'
     """
 
     name: str = "cifar10"
@@ -32,6 +42,7 @@ class CIFAR10(Source):
 
     @property
     def folder(self) -> Path:
+        """Where the raw files are. Raises UserError without a root."""
         if not self.root:
             raise UserError(
                 "dataset.root is not set: add dataset.root=FOLDER, which holds cifar-10-batches-py"
@@ -65,8 +76,8 @@ class CIFAR10(Source):
                 data = TorchvisionCIFAR10(self.folder.parent, train=split == "train")
             except RuntimeError as error:
                 raise UserError(
-                    f"{self._damaged()} is not the original file: remove it and run again with "
-                    "dataset.download=true"
+                    f"{self._damaged()} is not the original file: "
+                    "remove it and run again with dataset.download=true"
                 ) from error
             splits[split] = Split(
                 np.ascontiguousarray(data.data.transpose(0, 3, 1, 2)),
@@ -75,6 +86,7 @@ class CIFAR10(Source):
         return Decoded(splits, tuple(data.classes))
 
     def _damaged(self) -> Path:
+        """The first file that is not the original one."""
         from torchvision.datasets import CIFAR10 as TorchvisionCIFAR10
         from torchvision.datasets.utils import check_integrity
 

@@ -19,18 +19,31 @@ URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/setid.mat"
 
 @dataclass(frozen=True)
 class Flowers102(Source):
-    """uint8 (N, 3, size, size), 102 classes; all 8,189 images as training data, stretched to
-    squares [code].
+    """uint8 (N, 3, size, size), 102 classes, 8,189 images in all.
 
-    root: the folder that holds flowers-102 (jpg/image_00001.jpg ..., imagelabels.mat, setid.mat),
-    torchvision's layout.
-    download: let torchvision fetch it where it is missing (345 MB).
-    size, resize, fit: see `gan_lab.data.images.ImageRule`; fit="stretch" is the author's way.
-    split: "all", as in the author's program: there is no split but "train", and all scores are
-        against it. "standard": train 1,020, val 1,020, test 6,149.
+    By default all images are training data, stretched to squares [code].
 
-    Source: M.-E. Nilsback, A. Zisserman, "Automated flower classification over a large number of
-    classes" (2008).
+    Args:
+        name: the data set's name in records.
+        root: the folder that holds flowers-102 (jpg/image_00001.jpg ..., imagelabels.mat,
+            setid.mat), torchvision's layout.
+        download: let torchvision fetch it where it is missing (345 MB).
+        size: the side, in pixels; it, `resize` and `fit` are those of
+            `gan_lab.data.images.ImageRule`.
+        resize: the filter.
+        split: "all", as in the author's program: there is no split but "train", and all scores are
+            against it. "standard": train 1,020, val 1,020, test 6,149.
+        fit: "stretch" is the author's way.
+
+    Source:
+        M.-E. Nilsback, A. Zisserman, "Automated flower classification over a large number of
+        classes" (2008).
+
+    Examples:
+        >>> from gan_lab.data import Flowers102, load
+        >>> data = load(Flowers102(root="data", size=64), "outputs/cache")  # doctest: +SKIP
+        >>> Flowers102(size=64).rule.fit
+        'stretch'
     """
 
     name: str = "flowers102"
@@ -43,6 +56,7 @@ class Flowers102(Source):
 
     @property
     def folder(self) -> Path:
+        """Where the raw files are. Raises UserError without a root."""
         if not self.root:
             raise UserError(
                 "dataset.root is not set: add dataset.root=FOLDER, which holds flowers-102"
@@ -51,6 +65,7 @@ class Flowers102(Source):
 
     @property
     def rule(self) -> ImageRule:
+        """How a file becomes an array."""
         return ImageRule(self.size, self.resize, fit=self.fit)
 
     def validate(self) -> None:
@@ -74,19 +89,19 @@ class Flowers102(Source):
     def decode(self) -> Decoded:
         from torchvision.datasets import Flowers102 as TorchvisionFlowers102
 
-        # each of torchvision's splits, files by class
+        # each of torchvision's splits as (path, label) pairs: loader=str decodes nothing
         class_names = tuple(TorchvisionFlowers102.classes)
         tree: dict[str, dict[str, list[str]]] = {}
         for split in ("train", "val", "test"):
             try:
-                files = TorchvisionFlowers102(
-                    self.folder.parent, split, loader=str
-                )  # (path, label) pairs
+                files = TorchvisionFlowers102(self.folder.parent, split, loader=str)
             except RuntimeError as error:
                 labels = self.folder / FILES[0]
                 raise UserError(
                     f"{labels} or {FILES[1]} is not the original file: remove both and run again"
                 ) from error
+
+            # the files by class
             tree[split] = {name: [] for name in class_names}
             for index in range(len(files)):
                 path, label = files[index]
@@ -99,6 +114,7 @@ class Flowers102(Source):
                 for name in class_names
             }
             tree = {"train": {name: sorted(files) for name, files in together.items()}}
+
         return decode_tree(tree, class_names, self.rule, self.name)
 
 

@@ -17,16 +17,26 @@ LAYOUTS = ("ring", "grid")
 
 @dataclass(frozen=True)
 class Gaussians(Source):
-    """float32 points (N, 2): equally likely isotropic Gaussians of standard deviation `std`; label:
-    the mode's index.
+    """float32 points (N, 2) of equally likely isotropic Gaussians; label: the mode's index.
 
-    layout: "ring" (modes on a circle of radius `radius`, the first at angle 0) or "grid" (modes = k
-        * k, evenly spaced over the square [-radius, radius]^2, row by row).
-    num_samples: of each of the splits "train" and "test", which are drawn independently from
-    `seed`.
+    Args:
+        name: the data set's name in records.
+        layout: "ring" (modes on a circle, the first at angle 0) or "grid" (modes = k * k, evenly
+            spaced over a square, row by row).
+        modes: how many Gaussians.
+        radius: of the circle; the square is [-radius, radius]^2.
+        std: the standard deviation of each Gaussian.
+        num_samples: of each of the splits "train" and "test", which are drawn independently.
+        seed: draws the samples, >= 0.
 
-    Source of the default ring: L. Metz et al., "Unrolled Generative Adversarial Networks", ICLR
-    2017, appendix A.
+    Source:
+        L. Metz et al., "Unrolled Generative Adversarial Networks", ICLR 2017, appendix A: the
+        default ring.
+
+    Examples:
+        >>> from gan_lab.data import Gaussians
+        >>> Gaussians(modes=4).centres().round(6).tolist()
+        [[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [-0.0, -2.0]]
     """
 
     name: str = "gaussians"
@@ -71,10 +81,9 @@ class Gaussians(Source):
     def decode(self) -> Decoded:
         splits = {}
         for index, split in enumerate(("train", "test")):
-            generator = np.random.default_rng([self.seed, index])
-            labels = generator.integers(self.modes, size=self.num_samples)
-            points = self.centres()[labels] + self.std * generator.standard_normal(
-                (self.num_samples, 2)
-            )
+            rng = np.random.default_rng([self.seed, index])
+            labels = rng.integers(self.modes, size=self.num_samples)
+            noise = rng.standard_normal((self.num_samples, 2))
+            points = self.centres()[labels] + self.std * noise
             splits[split] = Split(points.astype(np.float32), labels.astype(np.int64))
         return Decoded(splits, tuple(f"mode {index}" for index in range(self.modes)))

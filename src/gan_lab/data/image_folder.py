@@ -30,21 +30,37 @@ def _default_splits() -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class ImageFolder(TreeSource):
-    """uint8 (N, channels, H, W) from image files (bmp, gif, jpeg, pgm, png, ppm, tiff, webp) in
-    class folders.
+    """uint8 (N, channels, H, W) from image files in class folders.
 
-    root: the folder that holds the splits.
-    name: the data set's name in records; empty: the name of the folder `root`.
-    splits: split -> folder below `root` ("." is `root` itself, None leaves the split out); "train"
-    is needed.
-    size, resize, channels, greyscale, fit: see `gan_lab.data.images.ImageRule`. Without `resize`
-        all files must have one size. With it, of images that are not square the largest centred
-        square is taken, or fit="stretch" all.
+    Files are bmp, gif, jpeg, pgm, png, ppm, tiff or webp. The classes are the folders below the
+    splits, sorted by name, the same in every split. Files are taken from any depth below them,
+    through links too; hidden files are passed over, other kinds of file with a warning. Where the
+    images lie directly in the splits, the data has no labels: one class, "unlabelled".
 
-    The classes are the folders below the splits, sorted by name, the same in every split; files are
-    taken from any depth below them, through links too; hidden files are passed over, other kinds of
-    file with a warning. Where the images lie directly in the splits, the data has no labels: one
-    class, "unlabelled".
+    Args:
+        name: the data set's name in records; empty: the name of the folder `root`.
+        root: the folder that holds the splits.
+        splits: split -> folder below `root`; "." is `root` itself, None omits the split; "train" is
+            needed.
+        size: the side, in pixels; it and the fields after it are those of
+            `gan_lab.data.images.ImageRule`.
+        resize: the filter; without one all files must have one size.
+        channels: 1 or 3.
+        greyscale: what becomes of files with a single channel.
+        fit: of images that are not square, "crop" takes the largest centred square, "stretch" all.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from gan_lab.data import ImageFolder, load
+        >>> for name, grey in (("dark", 40), ("light", 200)):
+        ...     Path("photos/train", name).mkdir(parents=True)
+        ...     Image.new("RGB", (64, 48), (grey, grey, grey)).save(f"photos/train/{name}/1.png")
+        >>> source = ImageFolder(
+        ...     root="photos", splits={"train": "train"}, size=32, resize="box"
+        ... )
+        >>> load(source, cache_dir=None).summary()
+        'photos: images 3x32x32, train 2 in 2 classes of 1'
     """
 
     name: str = ""
@@ -61,9 +77,11 @@ class ImageFolder(TreeSource):
 
     @property
     def rule(self) -> ImageRule:
+        """How a file becomes an array."""
         return ImageRule(self.size, self.resize, self.channels, self.greyscale, fit=self.fit)
 
     def validate(self) -> None:
+        # the splits that are asked for
         if not isinstance(self.splits, Mapping):
             raise UserError(
                 f"dataset.splits={self.splits}: name a folder for each split, as "
@@ -71,9 +89,11 @@ class ImageFolder(TreeSource):
             )
         if self.splits.get("train") is None:
             raise UserError(
-                "dataset.splits has no train: add dataset.splits.train=FOLDER, a folder in "
-                "dataset.root"
+                "dataset.splits has no train: "
+                "add dataset.splits.train=FOLDER, a folder in dataset.root"
             )
+
+        # what is in the folders, and what is passed over
         super().validate()
         say_passed_over(f"dataset.root={self.root}", self._files())
 
@@ -90,6 +110,7 @@ class ImageFolder(TreeSource):
         return tree, class_names
 
     def _split(self, root: Path, split: str, name: str) -> dict[str, list[str]]:
+        """The files of a split by class, from the folder `name` below `root`."""
         folder = root / name
         if not folder.is_dir():
             other = "'.' is the root itself" if split == "train" else "null leaves the split out"
@@ -97,14 +118,16 @@ class ImageFolder(TreeSource):
                 f"{root} has no folder {name} (split {split}): "
                 f"name its folder with dataset.splits.{split}=FOLDER ({other})"
             )
+
+        # class folders, or images without labels, but not both
         folders, files = list_folder(folder)
         loose = [file for file in files if is_image(file)]
         if not loose:
             return list_classes(folder)
         if any(list_images(folder / inner) for inner in folders):
             raise UserError(
-                f"{folder} holds class folders and loose images ({loose[0]}): move them into the "
-                "folders"
+                f"{folder} holds class folders and loose images ({loose[0]}): "
+                "move them into the folders"
             )
         return {UNLABELLED: [os.path.join(folder, image) for image in loose]}
 
@@ -124,7 +147,15 @@ def folder_name(root: str | None) -> str:
 
 
 def root_folder(root: str | None, content: str) -> Path:
-    """`root` as an existing folder. UserError that says what it must hold otherwise."""
+    """A data set's folder, which must exist.
+
+    Args:
+        root: the folder as the user wrote it.
+        content: what it must hold, for the message.
+
+    Raises:
+        UserError: where it is not set or no folder.
+    """
     if not root:
         raise UserError(f"dataset.root is not set: add dataset.root=FOLDER, {content}")
     folder = expand(root)
@@ -134,13 +165,18 @@ def root_folder(root: str | None, content: str) -> Path:
 
 
 def list_classes(folder: Path) -> dict[str, list[str]]:
-    """The image files of each class folder in `folder`. UserError when there are none or one of
-    them is empty."""
+    """The image files of each class folder in a folder.
+
+    Raises:
+        UserError: where there is no class folder, or one without images.
+    """
     classes = {name: list_images(folder / name) for name in list_folder(folder)[0]}
     if not classes:
         raise UserError(
             f"{folder} is empty: it must hold one folder of images for each class, or images"
         )
+
+    # a class without images is a mistake, perhaps of file types that are not read
     for name, paths in classes.items():
         if not paths:
             kinds = passed_over(list_files(folder / name))
@@ -154,10 +190,19 @@ def list_classes(folder: Path) -> dict[str, list[str]]:
 def check_same_classes(
     class_names: list[str], classes: Mapping[str, list[str]], split: str
 ) -> None:
-    """UserError when a split has other classes than "train"."""
+    """Check that a split has the classes of "train".
+
+    Args:
+        class_names: the classes of "train".
+        classes: the files of the split by class.
+        split: its name, for the message.
+
+    Raises:
+        UserError: naming the first class that is in one of them alone.
+    """
     for name in sorted(set(class_names).symmetric_difference(classes)):
         there, missing = ("train", split) if name in class_names else (split, "train")
         raise UserError(
-            f"class {name} is in split {there} but not in split {missing}: the splits need the "
-            "same classes"
+            f"class {name} is in split {there} but not in split {missing}: "
+            "the splits need the same classes"
         )

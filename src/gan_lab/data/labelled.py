@@ -32,14 +32,23 @@ class Supervision:
 def partly_labelled(
     data: LoadedData, fraction: float, num_classes: int | None, seed: int
 ) -> LoadedData:
-    """`data` with the labels of some training samples replaced by UNLABELLED, and `num_classes` as
-    its K.
+    """Replace the labels of some training samples by UNLABELLED.
 
-    fraction: in [0, 1], of the labels that stay: round(fraction · n) of the n samples of every
-    class, at least one unless fraction is 0, chosen by (seed, class). num_classes: K where no label
-    stays, or where the data have none (one class); null: as many as the data have. Raises UserError
-    where labels of another number of classes would stay.
+    Args:
+        data: the data with all its labels.
+        fraction: in [0, 1], of the labels that stay: round(fraction · n) of the n samples of every
+            class, at least one unless fraction is 0.
+        num_classes: K where no label stays, or where the data have none (one class); None: as many
+            as the data have.
+        seed: with the class it decides which labels stay.
+
+    Returns:
+        The data with other labels and, where it is given, `num_classes` as its K.
+
+    Raises:
+        UserError: where labels of another number of classes would stay.
     """
+    # K, and whether any label stays
     labels = data.splits["train"].labels
     classes = data.spec.num_classes
     if classes == 1 and num_classes is not None:  # a data set without labels
@@ -50,12 +59,16 @@ def partly_labelled(
             f"{classes} classes; leave num_classes away, or add supervision.labelled_fraction=0 to "
             "find classes without labels"
         )
+
+    # the labels that stay; each class has a permutation of its own
     kept = np.full_like(labels, UNLABELLED)
     for label in range(classes if fraction > 0 else 0):
         members = np.flatnonzero(labels == label)
         order = np.random.default_rng([seed, label, _PURPOSE]).permutation(members)
         chosen = order[: max(1, round(fraction * len(members)))]
         kept[chosen] = label
+
+    # classes that nobody named have numbers for names
     k = classes if num_classes is None else num_classes
     names = data.spec.class_names if k == classes else tuple(map(str, range(k)))
     spec = replace(data.spec, num_classes=k, class_names=names)
@@ -69,7 +82,6 @@ def count_labelled(data: LoadedData) -> int:
 
 
 def class_shares(data: LoadedData) -> tuple[float, ...]:
-    """The share of each class among the training samples of a data set with all its labels; they
-    sum to 1."""
+    """The share of each class among the training samples; all must have a label."""
     counts = np.bincount(data.splits["train"].labels, minlength=data.spec.num_classes)
     return tuple((counts / counts.sum()).tolist())

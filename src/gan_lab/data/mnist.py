@@ -22,14 +22,24 @@ URL = "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz"
 
 @dataclass(frozen=True)
 class MNIST(Source):
-    """uint8 (N, 1, 32, 32): the 28 x 28 images with a border of two zeros; ten classes; 60,000
-    train, 10,000 test.
+    """uint8 (N, 1, 32, 32), ten classes; 60,000 train, 10,000 test.
 
-    root: the folder that holds MNIST/raw with the four IDX files, torchvision's layout.
-    download: let torchvision fetch them where they are missing.
+    The images are of 28 x 28 pixels with a border of two zeros.
 
-    Source: Y. LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE
-    86 (1998).
+    Args:
+        name: the data set's name in records.
+        root: the folder that holds MNIST/raw with the four IDX files, torchvision's layout.
+        download: let torchvision fetch them where they are missing.
+
+    Source:
+        Y. LeCun et al., "Gradient-based learning applied to document recognition", Proc. IEEE 86
+        (1998).
+
+    Examples:
+        >>> from gan_lab.data import MNIST, load
+        >>> data = load(MNIST(root="data"), cache_dir="outputs/cache")  # doctest: +SKIP
+        >>> MNIST(root="data").folder.as_posix()
+        'data/MNIST/raw'
     """
 
     name: str = "mnist"
@@ -38,6 +48,7 @@ class MNIST(Source):
 
     @property
     def folder(self) -> Path:
+        """Where the raw files are. Raises UserError without a root."""
         if not self.root:
             raise UserError(
                 "dataset.root is not set: add dataset.root=FOLDER, which holds MNIST/raw"
@@ -62,21 +73,22 @@ class MNIST(Source):
         splits = {}
         for split, (image_file, label_file) in FILES.items():
             images, labels = _idx(self.folder / image_file, 3), _idx(self.folder / label_file, 1)
+
+            # whole files may still be of something else
             if len(images) != len(labels):
                 raise UserError(
                     f"{self.folder / label_file} holds {len(labels)} labels for {len(images)} "
-                    "images: "
-                    f"remove it and run again with dataset.download=true"
+                    "images: remove it and run again with dataset.download=true"
                 )
             if images.shape[1:] != (28, 28) or not len(images) or labels.max() > 9:
                 raise UserError(
                     f"{self.folder / image_file} and {label_file} do not hold 28x28 images of ten "
-                    "classes: "
-                    f"remove them and run again with dataset.download=true"
+                    "classes: remove them and run again with dataset.download=true"
                 )
-            splits[split] = Split(
-                np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None], labels.astype(np.int64)
-            )
+
+            # 28 to 32 pixels: networks draw sides that are powers of two
+            padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None]
+            splits[split] = Split(padded, labels.astype(np.int64))
         return Decoded(splits, tuple("0123456789"))
 
 
@@ -87,8 +99,10 @@ def _download(folder: Path) -> None:
 
 
 def _idx(path: Path, dimensions: int) -> np.ndarray:
-    """The bytes of an IDX file: magic number 0x0800 + dimensions, the sizes as big-endian uint32,
-    the values."""
+    """The bytes of an IDX file.
+
+    It holds the magic number 0x0800 + dimensions, the sizes as big-endian uint32, the values.
+    """
     content = read_bytes(path)
     start = 4 * (dimensions + 1)
     magic, *shape = np.frombuffer(content[:start].ljust(start, b"\0"), dtype=">u4").tolist()

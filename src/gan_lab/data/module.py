@@ -9,12 +9,28 @@ from gan_lab.data.source import LoadedData
 
 
 class ResidentDataModule(lightning.LightningDataModule):
-    """Feeds generator steps start .. stop - 1 of `data`, resident on the trainer's device.
+    """Feeds generator steps start .. stop - 1 of a data set that lies on the trainer's device.
 
-    batch_size is global and must be a multiple of the number of devices; seed, n_critic, start and
-    stop as in `gan_lab.data.resident.ResidentLoader`. The fit ends after stop - start batches with
-    `Trainer(max_epochs=1, use_distributed_sampler=False)`. `start` may be set until the fit begins
-    (resume). Raises UserError when batch_size is more than the training samples.
+    The fit ends after stop - start batches with `Trainer(max_epochs=1,
+    use_distributed_sampler=False)`.
+
+    Args:
+        data: its training split is used.
+        batch_size: of a critic step, global: a multiple of the number of devices.
+        n_critic: critic steps in a generator step.
+        seed: of the order of the samples.
+        stop: the number of generator steps at the end.
+        start: that at the beginning; it may be set until the fit begins (resume).
+
+    Raises:
+        UserError: where batch_size is more than the training samples.
+
+    Examples:
+        >>> from gan_lab.data import Digits, load
+        >>> from gan_lab.data.module import ResidentDataModule
+        >>> data = load(Digits(), cache_dir=None)
+        >>> module = ResidentDataModule(data, batch_size=64, n_critic=5, seed=0, stop=1500)
+        >>> trainer.fit(gan, datamodule=module)  # doctest: +SKIP
     """
 
     def __init__(

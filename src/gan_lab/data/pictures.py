@@ -15,15 +15,29 @@ _SMALLEST_TILE = 48  # pixels a side; smaller images are enlarged without smooth
 
 
 def filled_up(rows: list[Tensor], columns: int) -> Tensor:
-    """Rows of up to `columns` images (m, C, H, W) as (rows · columns, C, H, W), white where an
-    image is missing."""
+    """Rows of images as one tensor, white where an image is missing.
+
+    Args:
+        rows: (m, C, H, W) each, m <= columns.
+        columns: images in a row.
+
+    Returns:
+        (rows · columns, C, H, W).
+    """
     return torch.cat(
         [torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows]
     )
 
 
 def save_grid(samples: Tensor, path: Path, columns: int = 8) -> None:
-    """Images (n, C, H, W) in [-1, 1] as a PNG of rows of `columns`."""
+    """Save images as a grid, in a PNG.
+
+    Args:
+        samples: (n, C, H, W), in [-1, 1].
+        path: the file.
+        columns: images in a row.
+    """
+    # small images are enlarged by a whole number, pixel by pixel
     height = samples.shape[-2]
     scale = -(-_SMALLEST_TILE // height)
     tiles = to_uint8(samples).repeat_interleave(scale, -1).repeat_interleave(scale, -2)
@@ -32,7 +46,13 @@ def save_grid(samples: Tensor, path: Path, columns: int = 8) -> None:
 
 
 def save_scatter(samples: Tensor, real: Tensor, path: Path) -> None:
-    """Points (n, 2), generated over real, as a PNG."""
+    """Save points, generated over real, in a PNG.
+
+    Args:
+        samples: generated points, (n, 2).
+        real: real points, (m, 2).
+        path: the file.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 5), layout="tight")

@@ -28,9 +28,16 @@ with it."""
 class Split:
     """Samples and labels of one split.
 
-    values: uint8 (N, C, H, W) images, or float32 (N, D) points.
-    labels: int64 (N,), 0 <= label < num_classes; -1 where training shall not know it
-    (gan_lab.data.labelled).
+    Args:
+        values: uint8 (N, C, H, W) images, or float32 (N, D) points.
+        labels: int64 (N,), 0 <= label < num_classes; -1 where training shall not know it
+            (gan_lab.data.labelled).
+
+    Examples:
+        >>> import numpy as np
+        >>> from gan_lab.data import Split
+        >>> len(Split(values=np.zeros((3, 2), np.float32), labels=np.zeros(3, np.int64)))
+        3
     """
 
     values: np.ndarray
@@ -42,21 +49,49 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What `Source.decode` returns: the splits ("train" among them) and the class names in the
-    order of the labels."""
+    """What `Source.decode` returns.
+
+    Args:
+        splits: by name, "train" among them.
+        class_names: in the order of the labels.
+
+    Examples:
+        >>> from gan_lab.data import Digits
+        >>> decoded = Digits().decode()
+        >>> list(decoded.splits), decoded.class_names[:3]
+        (['train', 'test'], ('0', '1', '2'))
+    """
 
     splits: dict[str, Split]
     class_names: tuple[str, ...]
 
 
 class Source(ABC):
-    """A data set as a value. Subclasses are frozen dataclasses whose fields are the keys of their
-    YAML.
-
-    name: the data set's name in records and scores.
+    """A data set as a value. Subclasses are frozen dataclasses; their fields are keys of a YAML.
 
     Methods are called in the order validate, fetch, content_key, decode; `gan_lab.data.load` does
     so.
+
+    Attributes:
+        name: the data set's name in records and scores.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> import numpy as np
+        >>> from gan_lab.data import Decoded, Source, Split, load
+        >>> @dataclass(frozen=True)
+        ... class Line(Source):
+        ...     name: str = "line"
+        ...     kind = "points"
+        ...
+        ...     def content_key(self) -> str:
+        ...         return "line-1"
+        ...
+        ...     def decode(self) -> Decoded:
+        ...         points = np.linspace(-1, 1, 10, dtype=np.float32)[:, None]
+        ...         return Decoded({"train": Split(points, np.zeros(10, np.int64))}, ("all",))
+        >>> load(Line(), cache_dir=None).summary()
+        'line: points 1, train 10 in 1 class of 10'
     """
 
     name: str
@@ -67,27 +102,46 @@ class Source(ABC):
         return "images"
 
     def validate(self) -> None:  # noqa: B027
-        """Raise UserError for what the fields and the folders tell. No network, no torch, nothing
-        decoded."""
+        """Raise UserError for what the fields and the folders tell.
+
+        It uses no network and no torch, and decodes nothing.
+        """
 
     def fetch(self) -> None:  # noqa: B027
-        """Download the raw files where they are missing and may be downloaded. UserError where they
-        cannot be had."""
+        """Download the raw files where they are missing and may be downloaded.
+
+        Raises:
+            UserError: where they cannot be had.
+        """
 
     @abstractmethod
     def content_key(self) -> str:
-        """SHA-256 (hex) over the raw content and the rule that decodes it: the same on every
-        machine."""
+        """SHA-256 (hex) of the raw content and the rule that decodes it, the same everywhere."""
 
     @abstractmethod
     def decode(self) -> Decoded:
-        """Read everything. Raises UserError that names a damaged file."""
+        """Read everything.
+
+        Raises:
+            UserError: naming a damaged file.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedData:
-    """A decoded data set. `spec` is what networks need, `content_hash` is its identity in
-    records."""
+    """A decoded data set.
+
+    Args:
+        spec: what networks need to know.
+        splits: by name, "train" among them.
+        content_hash: its identity in records.
+
+    Examples:
+        >>> from gan_lab.data import Gaussians, load
+        >>> data = load(Gaussians(modes=2, num_samples=5), cache_dir=None)
+        >>> sum(data.label_histogram["train"])
+        5
+    """
 
     spec: DataSpec
     splits: dict[str, Split]
@@ -103,29 +157,27 @@ class LoadedData:
         }
 
     def summary(self) -> str:
-        """One line for the terminal: name, sample shape, and per split the size and how even the
-        classes are."""
+        """One line: name, sample shape, and per split the size and how even the classes are."""
         parts = [f"{self.spec.name}: {self.spec.kind} {'x'.join(map(str, self.spec.shape))}"]
         for split, counts in self.label_histogram.items():
             low, high = min(counts), max(counts)
             each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-            parts.append(
-                f"{split} {sum(counts):,} in {len(counts)} "
-                f"{'class' if len(counts) == 1 else 'classes'} of {each}"
-            )
+            classes = "class" if len(counts) == 1 else "classes"
+            parts.append(f"{split} {sum(counts):,} in {len(counts)} {classes} of {each}")
         return ", ".join(parts)
 
 
 def content_digest(rule: Mapping[str, object], parts: Iterable[bytes]) -> str:
-    """SHA-256 (hex) of a decoding rule (plain JSON values), the decoder's version and the raw
-    content."""
-    digest = hashlib.sha256(
-        json.dumps({**rule, "decoder": DECODER_VERSION}, sort_keys=True).encode()
-    )
+    """SHA-256 (hex) of a decoding rule, the decoder's version and the raw content.
+
+    Args:
+        rule: plain JSON values.
+        parts: the content; its boundaries count, ("ab", "c") is not ("a", "bc").
+    """
+    versioned = {**rule, "decoder": DECODER_VERSION}
+    digest = hashlib.sha256(json.dumps(versioned, sort_keys=True).encode())
     for part in parts:
-        digest.update(
-            len(part).to_bytes(8, "big")
-        )  # the boundaries count: ("ab", "c") is not ("a", "bc")
+        digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.hexdigest()
 
@@ -136,20 +188,28 @@ def expand(root: str) -> Path:
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """A raw file's content. UserError that names it when it cannot be read."""
+    """A raw file's content.
+
+    Raises:
+        UserError: naming the file, where it cannot be read.
+    """
     with _raw(path) as file:
         return file.read()
 
 
 def raw_digest(path: Path | str) -> bytes:
-    """The SHA-256 of a raw file's content, which is not held. UserError that names it when it
-    cannot be read."""
+    """The SHA-256 of a raw file's content, without holding it.
+
+    Raises:
+        UserError: as `read_bytes`.
+    """
     with _raw(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
 @contextmanager
 def _raw(path: Path | str) -> Iterator[BufferedReader]:
+    """A raw file, open for reading."""
     try:
         with open_regular(Path(path), RAW_BYTES) as file:
             yield file

@@ -16,20 +16,28 @@ ANNOTATIONS = "val_annotations.txt"
 
 @dataclass(frozen=True)
 class TinyImageNet(TreeSource):
-    """uint8 (N, 3, 32, 32), 200 classes named by their WordNet ids, sorted; splits "train" and
-    "val".
+    """uint8 (N, 3, 32, 32), 200 classes named by their WordNet ids, sorted; "train" and "val".
 
-    root: the unpacked original tiny-imagenet-200 (64 x 64: train/<wnid>/images/*, val/images/* and
-        val/val_annotations.txt), or train|val/<wnid>/* at 32 x 32, which is taken as it is.
-    name: the data set's name in records; empty: the name of the folder `root`, since both kinds are
-    not one data set.
-    greyscale: "drop" leaves out files with a single channel, as the thesis does. A copy that was
-        saved again as RGB has none of those; "drop_grey" also leaves out files whose three channels
-        are equal everywhere.
+    64 -> 32 pixels is the 2 x 2 mean of the raw ones, rounded half up.
 
-    64 -> 32 is the 2 x 2 mean of the raw pixels, rounded half up.
+    Args:
+        name: the data set's name in records; empty: the name of the folder `root`, since both kinds
+            of folder are not one data set.
+        root: the unpacked original tiny-imagenet-200 (64 x 64: train/<wnid>/images/*, val/images/*
+            and val/val_annotations.txt), or train|val/<wnid>/* at 32 x 32, which is taken as it is.
+        greyscale: "drop" omits files with a single channel, as the thesis does. A copy that was
+            saved again as RGB has none of those; "drop_grey" also omits files whose three channels
+            are equal everywhere.
 
-    Source: Y. Le, X. Yang, "Tiny ImageNet Visual Recognition Challenge", CS 231N (2015).
+    Source:
+        Y. Le, X. Yang, "Tiny ImageNet Visual Recognition Challenge", CS 231N (2015).
+
+    Examples:
+        >>> from gan_lab.data import TinyImageNet, load
+        >>> source = TinyImageNet(root="data/tiny-imagenet-200")
+        >>> source.name, source.rule.size
+        ('tiny-imagenet-200', 32)
+        >>> data = load(source, cache_dir="outputs/cache")  # doctest: +SKIP
     """
 
     name: str = ""
@@ -41,6 +49,7 @@ class TinyImageNet(TreeSource):
 
     @property
     def rule(self) -> ImageRule:
+        """How a file becomes an array."""
         return ImageRule(size=32, resize="box", greyscale=self.greyscale, sides=(32, 64))
 
     def tree(self) -> tuple[Tree, list[str]]:
@@ -50,9 +59,11 @@ class TinyImageNet(TreeSource):
         for split in ("train", "val"):
             if not (root / split).is_dir():
                 raise UserError(
-                    f"{root} has no folder {split}: set dataset.root to the unpacked "
-                    "tiny-imagenet-200"
+                    f"{root} has no folder {split}: "
+                    "set dataset.root to the unpacked tiny-imagenet-200"
                 )
+
+        # only the original's val has its files in one folder
         train = list_classes(root / "train")
         original = (root / "val" / "images").is_dir()
         val = _annotated(root / "val") if original else list_classes(root / "val")
@@ -62,8 +73,10 @@ class TinyImageNet(TreeSource):
 
 
 def _annotated(folder: Path) -> dict[str, list[str]]:
-    """The files of the original validation split by class: `file name <tab> wnid <tab> box` in each
-    line."""
+    """The files of the original validation split by class.
+
+    A line of its annotations is `file name <tab> wnid <tab> box`.
+    """
     annotations = folder / ANNOTATIONS
     try:
         lines = read_bytes(annotations).decode().splitlines()
@@ -73,6 +86,8 @@ def _annotated(folder: Path) -> dict[str, list[str]]:
         raise UserError(
             f"{annotations} cannot be read: unpack tiny-imagenet-200.zip again"
         ) from error
+
+    # every file must have its line
     classes: dict[str, list[str]] = {}
     for path in list_images(folder / "images"):
         name = Path(path).name

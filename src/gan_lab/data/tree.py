@@ -24,9 +24,9 @@ SUFFIXES = frozenset(
     [".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
 )
 _KINDS = 8  # of files passed over, listed
-_LARGE = (
-    128 * 128
-)  # pixels; below it threads only contend for the interpreter (32 x 32: 40% slower with two)
+
+# pixels; below it threads only contend for the interpreter (32 x 32: 40% slower with two)
+_LARGE = 128 * 128
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,10 @@ Tree = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 class TreeSource(Source):
-    """A source whose samples are image files in folders. Subclasses say which files and by which
-    rule."""
+    """A source whose samples are image files in folders.
+
+    Subclasses say which files and by which rule.
+    """
 
     @property
     @abstractmethod
@@ -45,8 +47,11 @@ class TreeSource(Source):
 
     @abstractmethod
     def tree(self) -> tuple[Tree, list[str]]:
-        """The files, and the class names in the order of the labels. UserError for folders that do
-        not fit."""
+        """The files, and the class names in the order of the labels.
+
+        Raises:
+            UserError: for folders that do not fit.
+        """
 
     def validate(self) -> None:
         self.rule.validate()
@@ -65,16 +70,17 @@ def list_images(folder: str | Path) -> list[str]:
 
 
 def list_files(folder: str | Path) -> list[str]:
-    """Paths of the files below `folder`, sorted by relative path; links are followed, hidden
-    entries skipped.
+    """Paths of the files below a folder, sorted by relative path.
 
-    Raises UserError for a folder that cannot be read, a link that leads nowhere, and a folder that
-    is reached again by a link: its images would count twice, or for ever.
+    Links are followed, hidden entries skipped.
+
+    Raises:
+        UserError: for a folder that cannot be read, a link that leads nowhere, and a folder that is
+            reached again by a link: its images would count twice, or for ever.
     """
+    # folders by their real paths, as they were reached; a link up would go round for ever
     start = os.path.realpath(folder)
-    names = {str(above): str(above) for above in Path(start).parents} | {
-        start: str(folder)
-    }  # real path: as reached
+    names = {str(above): str(above) for above in Path(start).parents} | {start: str(folder)}
     waiting, files = [(str(folder), start)], []
     while waiting:
         path, real = waiting.pop()
@@ -82,18 +88,20 @@ def list_files(folder: str | Path) -> list[str]:
             if not entry.is_dir():
                 files.append(entry.path)
                 continue
-            target = (
-                os.path.realpath(entry.path)
-                if entry.is_symlink()
-                else os.path.join(real, entry.name)
-            )
+
+            # realpath asks the system for every part of a path: only links need it
+            if entry.is_symlink():
+                target = os.path.realpath(entry.path)
+            else:
+                target = os.path.join(real, entry.name)
             if target in names:
                 raise UserError(
-                    f"{entry.path} is the folder {names[target]} once more, by a link: remove the "
-                    "link"
+                    f"{entry.path} is the folder {names[target]} once more, by a link: "
+                    "remove the link"
                 )
             names[target] = entry.path
             waiting.append((entry.path, target))
+
     return sorted(files, key=_posix)
 
 
@@ -108,20 +116,18 @@ def say_passed_over(where: object, files: Sequence[str]) -> None:
     """Warn of files that are no images by their suffix: how many, of what kinds."""
     if kinds := passed_over(files):
         read = " ".join(sorted(SUFFIXES))
-        log.warning(
-            "%s: passed over %s, since images are %s: convert those that are images",
-            where,
-            kinds,
-            read,
-        )
+        message = "%s: passed over %s, since images are %s: convert those that are images"
+        log.warning(message, where, kinds, read)
 
 
 def passed_over(files: Sequence[str]) -> str:
-    """ "3 .heic, 1 .txt" for files that are no images by their suffix; "" where all are."""
+    """Files that are no images by their suffix, as "3 .heic, 1 .txt"; "" where all are."""
     suffixes = [
         os.path.splitext(path)[1].lower() for path in files if not is_image(os.path.basename(path))
     ]
     kinds = Counter(suffix if suffix[1:].isalnum() else "of other names" for suffix in suffixes)
+
+    # the most frequent ones by name
     most_first = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
     more = [f"files of {len(kinds) - _KINDS} kinds more"] if len(kinds) > _KINDS else []
     return ", ".join([f"{count:,} {kind}" for kind, count in most_first[:_KINDS]] + more)
@@ -133,33 +139,47 @@ def is_image(name: str) -> bool:
 
 
 def tree_key(tree: Tree, class_names: Sequence[str], rule: ImageRule) -> str:
-    """The content key of image files: their bytes in order, split and class names, the rule; not
-    where they lie."""
+    """The content key of image files; where they lie does not count.
+
+    It is made of their bytes in order, the names of splits and classes, and the rule.
+    """
     return content_digest({"images": rule.key()}, _tree_parts(tree, class_names))
 
 
 def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: str) -> Decoded:
-    """Decode all files (labels: the position in `class_names`), with a progress bar on stderr.
+    """Decode all files, with a progress bar on stderr.
 
-    Raises UserError that names the file: corrupt, truncated, unreadable, 16-bit, or of another size
-    than the rest.
+    Args:
+        tree: the files of each class of each split.
+        class_names: a label is the position in it.
+        rule: how a file becomes an array.
+        title: the data set's name, for the bar.
+
+    Returns:
+        The splits, without the files that the greyscale rule drops.
+
+    Raises:
+        UserError: naming a file that is corrupt, truncated, unreadable, 16-bit, or of another size
+            than the rest.
     """
     from gan_lab import terminal  # rich: 0.1 s
 
-    console = terminal.console(stderr=True)
+    # without a size in the rule the first file decides
     splits: dict[str, Split] = {}
     shape = None if rule.size is None else (rule.channels, rule.size, rule.size)
+
+    # Pillow would warn of images that are within our own bound
+    quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
+    console = terminal.console(stderr=True)
     total = sum(len(paths) for classes in tree.values() for paths in classes.values())
-    quiet = warnings.catch_warnings(
-        action="ignore", category=Image.DecompressionBombWarning
-    )  # our bound is lower
     with quiet, terminal.progress(console) as progress:
         task = progress.add_task(f"Decoding {title}", total=total)
         for split, classes in tree.items():
             paths = [path for name in class_names for path in classes[name]]
-            labels = np.repeat(
-                np.arange(len(class_names)), [len(classes[name]) for name in class_names]
-            )
+            sizes = [len(classes[name]) for name in class_names]
+            labels = np.repeat(np.arange(len(class_names)), sizes)
+
+            # One array of full size is filled: a list of arrays would need the memory twice.
             values: np.ndarray | None = None
             kept: list[int] = []
             for index, pixels in enumerate(_decode_all(paths, rule)):
@@ -173,13 +193,16 @@ def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: 
                     values = _empty(len(paths), shape)
                 values[len(kept)] = pixels
                 kept.append(index)
+
             splits[split] = _finish(split, values, labels[kept].astype(np.int64), class_names, rule)
     return Decoded(splits, tuple(class_names))
 
 
 def _decode_all(paths: Sequence[str], rule: ImageRule) -> Iterator[np.ndarray | None]:
-    """Decoded files in order; large ones by several threads (Pillow decodes without the
-    interpreter's lock)."""
+    """Decoded files in order.
+
+    Large ones are decoded by several threads: Pillow does so without the interpreter's lock.
+    """
     if _pixels(paths[0]) < _LARGE:
         yield from (decode_image(path, rule) for path in paths)
         return
@@ -198,8 +221,7 @@ def _decode_all(paths: Sequence[str], rule: ImageRule) -> Iterator[np.ndarray | 
 
 
 class _Room:
-    """So many pixels are decoded at once, and no more: threads wait until there is room for
-    theirs."""
+    """A bound on the pixels that are decoded at once: threads wait until theirs are within it."""
 
     def __init__(self, pixels: int) -> None:
         self.free = pixels
@@ -207,6 +229,7 @@ class _Room:
 
     @contextmanager
     def of(self, pixels: int) -> Iterator[None]:
+        """Inside, so many pixels are taken; before, wait until they are free."""
         with self.changed:
             self.changed.wait_for(lambda: pixels <= self.free)
             self.free -= pixels
@@ -219,12 +242,13 @@ class _Room:
 
 
 def _decode_within(room: _Room, path: str, rule: ImageRule) -> np.ndarray | None:
+    """Decode a file once its pixels are within the bound."""
     with room.of(_pixels(path)):
         return decode_image(path, rule)
 
 
 def _pixels(path: str) -> int:
-    """At most MAX_PIXELS; 0 for a file that is refused."""
+    """How many pixels a file has, at most MAX_PIXELS; 0 for one that is refused."""
     try:
         with open_image(path) as image:
             return image.width * image.height
@@ -233,8 +257,11 @@ def _pixels(path: str) -> int:
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, without hidden ones. UserError where it cannot be read or holds a link
-    to nowhere."""
+    """The entries of a folder, without hidden ones.
+
+    Raises:
+        UserError: where it cannot be read, or holds a link that leads nowhere.
+    """
     try:
         with os.scandir(folder) as scanned:
             entries = [entry for entry in scanned if not entry.name.startswith(".")]
@@ -247,24 +274,28 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 
 def _check_link(path: str) -> None:
+    """Raise UserError for a link that leads nowhere."""
     try:
         os.stat(path)
     except OSError as error:
         raise UserError(
-            f"{path} is a link that leads nowhere ({error.strerror}): restore what it led to, or "
-            "remove the link"
+            f"{path} is a link that leads nowhere ({error.strerror}): "
+            "restore what it led to, or remove the link"
         ) from None
 
 
 def _posix(path: str) -> str:
+    """A path as it is sorted, the same on every system."""
     return path.replace(os.sep, "/")
 
 
 def _bytes(name: str) -> bytes:
+    """The bytes of a name, as they are hashed."""
     return name.encode(errors="surrogateescape")  # a folder's name need not be UTF-8
 
 
 def _tree_parts(tree: Tree, class_names: Sequence[str]) -> Iterator[bytes]:
+    """What the content key of image files is made of, in order."""
     for split, classes in sorted(tree.items()):
         yield _bytes(split)
         for name in class_names:
@@ -273,13 +304,13 @@ def _tree_parts(tree: Tree, class_names: Sequence[str]) -> Iterator[bytes]:
 
 
 def _empty(count: int, shape: tuple[int, ...]) -> np.ndarray:
+    """An array for so many images, uint8 (count, *shape). Raises UserError without the memory."""
     try:
         return np.empty((count, *shape), np.uint8)
     except MemoryError:
         raise UserError(
             f"{count:,} images of {extent(shape[:0:-1])} need more memory than there is: add "
-            "dataset.resize=box "
-            "dataset.size=32"
+            "dataset.resize=box dataset.size=32"
         ) from None
 
 
@@ -290,6 +321,7 @@ def _finish(
     class_names: Sequence[str],
     rule: ImageRule,
 ) -> Split:
+    """A split of the files that were kept. Raises UserError where a class has none."""
     counts = np.bincount(labels, minlength=len(class_names))
     if values is None or not counts.all():
         name = class_names[int(counts.argmin())]
@@ -303,14 +335,14 @@ def _finish(
 def _mixed_sizes(
     path: str, shape: tuple[int, ...], expected: tuple[int, ...], rule: ImageRule
 ) -> str:
+    """The message for a file of another size than the rule's, or than the files before it."""
     found, wanted = extent(shape[:0:-1]), extent(expected[:0:-1])
-    square = (
-        expected[1] == expected[2] >= 8 and expected[1].bit_count() == 1
-    )  # a side that networks draw
-    size = rule.size or (expected[1] if square else 32)
-    whose = (
-        f"not dataset.size={rule.size}" if rule.size else f"but the files before it are {wanted}"
-    )
+
+    # the size of the remedy must be one that networks draw
+    is_drawn = expected[1] == expected[2] >= 8 and expected[1].bit_count() == 1
+    size = rule.size or (expected[1] if is_drawn else 32)
+    before = f"but the files before it are {wanted}"
+    whose = f"not dataset.size={rule.size}" if rule.size else before
     return (
         f"{path} is {found}, {whose}: add dataset.resize=box dataset.size={size} "
         "(or bilinear, bicubic, lanczos)"

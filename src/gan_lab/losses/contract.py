@@ -14,10 +14,14 @@ from gan_lab.errors import UserError
 class Loss(Protocol):
     """A pair of objectives, for the critic and for the generator.
 
-    real, fake: the critic's logits on real and on generated samples, of shape (n, outputs); the two
-    batches may differ in size. labels: (n,) int64, the classes of the real samples, -1 where
-    unknown. targets: (n,) int64, the classes the fake samples are meant to have. Expectations are
-    means over the batch; every loss is minimised.
+    Its methods take the critic's logits on real and on generated samples, of shape (n, outputs);
+    the two batches may differ in size. Expectations are means over the batch; every loss is
+    minimised. Any object with these attributes and methods is a loss.
+
+    Examples:
+        >>> from gan_lab.losses import Loss, hinge
+        >>> isinstance(hinge(), Loss)
+        True
     """
 
     @property
@@ -36,8 +40,10 @@ class Loss(Protocol):
         """The number of logits the critic must have for data of `num_classes` classes."""
 
     def score(self, logits: Tensor) -> Tensor:
-        """(n, outputs) -> (n,): the scalar f whose gradient penalties measure, large on real
-        samples."""
+        """The scalar f whose gradient penalties measure, large on real samples.
+
+        Shapes: (n, outputs) -> (n,).
+        """
 
     def critic(
         self,
@@ -46,16 +52,33 @@ class Loss(Protocol):
         labels: Tensor | None = None,
         targets: Tensor | None = None,
     ) -> Tensor:
-        """J_D, 0-d."""
+        """J_D, 0-d.
+
+        Args:
+            real: the critic's logits on real samples, (n, outputs).
+            fake: those on generated samples, (m, outputs).
+            labels: int64 (n,), the classes of the real samples, -1 where unknown.
+            targets: int64 (m,), the classes that the generated samples are meant to have.
+        """
 
     def generator(self, fake: Tensor, targets: Tensor | None = None) -> Tensor:
-        """J_G, 0-d."""
+        """J_G, 0-d.
+
+        Args:
+            fake: the critic's logits on generated samples, (n, outputs).
+            targets: int64 (n,), the classes that they are meant to have.
+        """
 
 
 @runtime_checkable
 class ClassLoss(Loss, Protocol):
-    """A loss whose critic tells classes apart: label losses, and what targets and pictures by class
-    need."""
+    """A loss whose critic tells classes apart, as targets and pictures by class need.
+
+    Examples:
+        >>> from gan_lab.losses import ClassLoss, am_gan, hinge
+        >>> isinstance(am_gan(), ClassLoss), isinstance(hinge(), ClassLoss)
+        (True, False)
+    """
 
     def classes(self, logits: Tensor) -> Tensor:
         """(n, outputs) -> (n, K): the class logits, in float32 or wider."""
@@ -64,13 +87,15 @@ class ClassLoss(Loss, Protocol):
 def single_logit(logits: Tensor) -> Tensor:
     """The score of a critic with one output: (n, 1) or (n,) -> (n,), in float32 or wider.
 
-    Raises UserError for any other shape: a mean over K logits would train without a complaint.
+    Raises:
+        UserError: for any other shape.
     """
+    # refused, for a mean over K logits would train without a complaint
     if logits.ndim == 2 and logits.shape[1] == 1:
         logits = logits.squeeze(1)
     if logits.ndim != 1:
         raise UserError(
-            f"this loss reads one logit per sample, not {tuple(logits.shape)}: give the critic 1 "
-            "output"
+            f"this loss reads one logit per sample, not {tuple(logits.shape)}: "
+            "give the critic 1 output"
         )
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

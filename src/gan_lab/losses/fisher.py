@@ -1,5 +1,4 @@
-"""The mu-Fisher GAN (thesis Table 2-1): an integral probability metric under a second-moment
-constraint."""
+"""The mu-Fisher GAN (thesis Table 2-1): a metric under a second-moment constraint."""
 
 from __future__ import annotations
 
@@ -13,14 +12,24 @@ from gan_lab.losses.contract import single_logit
 
 
 def fisher(rho: float = 1e-6) -> FisherLoss:
-    """sup E_r[f] - E_g[f] subject to (E_r[f^2] + E_g[f^2]) / 2 = 1. rho > 0: see FisherLoss; 1e-6
-    in the paper."""
+    """sup E_r[f] - E_g[f] subject to (E_r[f^2] + E_g[f^2]) / 2 = 1.
+
+    Args:
+        rho: > 0, 1e-6 in the paper; see FisherLoss.
+
+    Examples:
+        r = 1 and s = -1 keep the constraint, so that J_D is -(r - s):
+
+        >>> import torch
+        >>> from gan_lab.losses import fisher
+        >>> fisher().critic(real=torch.tensor([1.0]), fake=torch.tensor([-1.0]))
+        tensor(-2.)
+    """
     return FisherLoss(rho)
 
 
 class FisherLoss(nn.Module):
-    """The augmented Lagrangian of Fisher GAN (Mroueh and Sercu 2017, eq. 9), to be minimised by the
-    critic:
+    """The augmented Lagrangian of Fisher GAN.
 
         J_D = -(E_r[f] - E_g[f] + lambda (1 - Omega) - rho/2 (Omega - 1)^2)
         Omega = (E_r[f^2] + E_g[f^2]) / 2
@@ -33,6 +42,23 @@ class FisherLoss(nn.Module):
     In one fake value t of n, J_D is neither monotone nor convex: its second derivative is
     (lambda + rho (Omega - 1)) / n + rho t^2 / n^2, negative near t = 0 while lambda < rho (1 -
     Omega), as at the start.
+
+    Args:
+        rho: > 0, the weight of the constraint and the step of lambda.
+
+    Raises:
+        UserError: for another rho.
+
+    Source:
+        Mroueh and Sercu 2017 (arXiv:1705.09675), equation 9.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.losses import FisherLoss
+        >>> loss = FisherLoss(rho=0.5)
+        >>> _ = loss.critic(real=torch.tensor([2.0]), fake=torch.tensor([0.0]))  # Omega = 2
+        >>> loss.multiplier
+        tensor(0.5000, dtype=torch.float64)
     """
 
     name = "fisher"
@@ -49,7 +75,7 @@ class FisherLoss(nn.Module):
         super().__init__()
         self.rho = checks.number("rho", rho, above=0)
         # float64: near 0.5 a step of rho = 1e-6 is below float32's resolution while Omega is within
-        #     3% of 1
+        # 3% of 1
         self.register_buffer("multiplier", torch.zeros((), dtype=torch.float64))
 
     def outputs(self, num_classes: int) -> int:
@@ -57,7 +83,11 @@ class FisherLoss(nn.Module):
         return 1
 
     def score(self, logits: Tensor) -> Tensor:
-        """f itself: (n, 1) or (n,) -> (n,). Raises UserError for any other shape."""
+        """f itself: (n, 1) or (n,) -> (n,).
+
+        Raises:
+            UserError: for another shape.
+        """
         return single_logit(logits)
 
     def critic(
@@ -70,9 +100,9 @@ class FisherLoss(nn.Module):
         """J_D, 0-d; in training mode also the step of the multiplier."""
         real, fake = self.score(real), self.score(fake)
         excess = parallel.mean((real.square().mean() + fake.square().mean()) / 2) - 1
-        multiplier = self.multiplier.to(
-            excess.dtype, copy=True
-        )  # a copy: the graph keeps it while the buffer moves
+
+        # a copy: the graph keeps it while the buffer moves
+        multiplier = self.multiplier.to(excess.dtype, copy=True)
         if self.training:
             with torch.no_grad():
                 self.multiplier += self.rho * excess

@@ -1,12 +1,6 @@
-"""The models of chapter 4 and its rivals: which terms each has (see LabelLoss); C is the critic's
-classifier.
+"""The models of chapter 4 and its rivals: which terms of LabelLoss each has.
 
-learned_fake_logit: the critic has one more output for "fake"; else the logit of fake is 0, as in
-the author's program.
-generator_classifier_weight: of H(u(t), C) in J_G, 1 in the thesis; 0.1 is its remedy for a
-collapsed AC-GAN (4.7.2).
-unlabelled: "separate" adds the means over labelled and unlabelled real samples (4-33), "pooled"
-takes one over all.
+C is the critic's classifier.
 """
 
 from __future__ import annotations
@@ -24,8 +18,23 @@ def gan_star(
     learned_fake_logit: bool = False,
     unlabelled: str = "separate",
 ) -> LabelLoss:
-    """GAN*: GAN whose critic also learns to classify, with `classifier_weight` 0.1 [code]; J_G has
-    no class term."""
+    """GAN*: GAN whose critic also learns to classify; J_G has no class term.
+
+    Args:
+        classifier_weight: of H(u(y), C) in J_D, 0.1 in the author's program [code].
+        learned_fake_logit: whether the critic has one more output for "fake"; else the logit of
+            fake is 0, as in the author's program.
+        unlabelled: "separate" adds the means over labelled and unlabelled real samples (4-33),
+            "pooled" takes one over all.
+
+    Source:
+        Thesis Table 4-1; the author's program [code].
+
+    Examples:
+        >>> from gan_lab.losses import gan_star
+        >>> gan_star().outputs(num_classes=10), gan_star().needs_targets  # f is an output, too
+        (11, False)
+    """
     return LabelLoss(
         name="gan_star",
         own_real_logit=True,
@@ -42,11 +51,26 @@ def ac_gan(
     learned_fake_logit: bool = False,
     unlabelled: str = "separate",
 ) -> LabelLoss:
-    """AC-GAN (4-7) to (4-11): GAN and a classifier of real samples that generated ones are fitted
-    to.
+    """AC-GAN: GAN and a classifier of real samples that generated ones are fitted to.
 
-    original: with the term H(u(t), C) on generated samples in J_D, of Odena et al. 2017, which the
-    thesis leaves out.
+    Args:
+        original: with the term H(u(t), C) on generated samples in J_D, of Odena et al. 2017, which
+            the thesis omits.
+        generator_classifier_weight: of H(u(t), C) in J_G, 1 in the thesis; 0.1 is its remedy for a
+            collapsed AC-GAN (4.7.2).
+        learned_fake_logit: as in `gan_star`.
+        unlabelled: as in `gan_star`.
+
+    Source:
+        Thesis (4-7) to (4-11); Odena et al. 2017 (arXiv:1610.09585).
+
+    Examples:
+        f = 0 and both classes equally likely: -log 1/2 for each term.
+
+        >>> import torch
+        >>> from gan_lab.losses import ac_gan
+        >>> ac_gan().generator(torch.zeros(1, 3), targets=torch.tensor([1]))
+        tensor(1.3863)
     """
     return LabelLoss(
         name="ac_gan",
@@ -66,8 +90,27 @@ def ac_gan_plus(
     learned_fake_logit: bool = False,
     unlabelled: str = "separate",
 ) -> LabelLoss:
-    """AC-GAN+ (4-24): AC-GAN whose classifier learns to be unsure of generated samples, H(1/K, C)
-    in J_D."""
+    """AC-GAN+: AC-GAN whose classifier learns to be unsure of generated samples.
+
+    J_D has the term H(1/K, C) on them.
+
+    Args:
+        generator_classifier_weight: as in `ac_gan`.
+        learned_fake_logit: as in `gan_star`.
+        unlabelled: as in `gan_star`.
+
+    Source:
+        Thesis (4-24).
+
+    Examples:
+        -log 1/2 for each of four terms:
+
+        >>> import torch
+        >>> from gan_lab.losses import ac_gan_plus
+        >>> logits = torch.zeros(1, 3)
+        >>> ac_gan_plus().critic(logits, logits, torch.tensor([0]), torch.tensor([1]))
+        tensor(2.7726)
+    """
     return LabelLoss(
         name="ac_gan_plus",
         own_real_logit=True,
@@ -81,8 +124,23 @@ def ac_gan_plus(
 
 
 def label_gan(*, learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
-    """LabelGAN (4-3), (4-4), Salimans et al. 2016: K classes and "fake"; the generator aims at any
-    of the K."""
+    """LabelGAN: K classes and "fake"; the generator aims at any of the K.
+
+    Args:
+        learned_fake_logit: as in `gan_star`.
+        unlabelled: as in `gan_star`.
+
+    Source:
+        Thesis (4-3), (4-4); Salimans et al. 2016 (arXiv:1606.03498).
+
+    Examples:
+        Three equal probabilities, of which two are classes: -log 2/3.
+
+        >>> import torch
+        >>> from gan_lab.losses import label_gan
+        >>> label_gan().generator(torch.zeros(1, 2))
+        tensor(0.4055)
+    """
     return LabelLoss(
         name="label_gan",
         own_real_logit=False,
@@ -92,7 +150,23 @@ def label_gan(*, learned_fake_logit: bool = False, unlabelled: str = "separate")
 
 
 def am_gan(*, learned_fake_logit: bool = False, unlabelled: str = "separate") -> LabelLoss:
-    """AM-GAN (4-17), (4-18): LabelGAN whose generator aims at one class for each sample."""
+    """AM-GAN: LabelGAN whose generator aims at one class for each sample.
+
+    Args:
+        learned_fake_logit: as in `gan_star`.
+        unlabelled: as in `gan_star`.
+
+    Source:
+        Thesis (4-17), (4-18).
+
+    Examples:
+        Three equal probabilities, of which one is aimed at: -log 1/3.
+
+        >>> import torch
+        >>> from gan_lab.losses import am_gan
+        >>> am_gan().generator(torch.zeros(1, 2), targets=torch.tensor([1]))
+        tensor(1.0986)
+    """
     return LabelLoss(
         name="am_gan",
         own_real_logit=False,
@@ -103,5 +177,11 @@ def am_gan(*, learned_fake_logit: bool = False, unlabelled: str = "separate") ->
 
 
 def cat_gan() -> CatLoss:
-    """CatGAN: see CatLoss."""
+    """CatGAN: see CatLoss.
+
+    Examples:
+        >>> from gan_lab.losses import cat_gan
+        >>> cat_gan().outputs(num_classes=10), cat_gan().has_score
+        (10, False)
+    """
     return CatLoss()

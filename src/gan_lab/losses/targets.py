@@ -12,26 +12,36 @@ from gan_lab.renames import renamed_argument
 
 
 class Targets(Protocol):
-    """How label losses get their targets; the training module calls `draw` before and `of` after
-    the critic.
+    """How label losses get their targets.
 
-    num_classes: K. conditions: how many numbers the generator's input has after z.
+    The training module calls `draw` before the critic and `of` after it.
     """
 
     @property
-    def num_classes(self) -> int: ...
+    def num_classes(self) -> int:
+        """K."""
+        ...
 
     @property
-    def conditions(self) -> int: ...
+    def conditions(self) -> int:
+        """How many numbers the generator's input has after z."""
+        ...
 
     def draw(self, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """From z (n, latent) to the generator's input (n, latent + conditions) and the drawn
-        classes (n,), or None."""
+        """Make the generator's input of z (n, latent).
+
+        Returns:
+            The input (n, latent + conditions), and the classes (n,) that were drawn, or None.
+        """
         ...
 
     def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
-        """The targets, int64 (n,), of generated samples with class logits (n, K), without
-        gradient."""
+        """The targets of generated samples, int64 (n,), without gradient.
+
+        Args:
+            classes: their class logits, (n, K).
+            drawn: what `draw` returned for them.
+        """
         ...
 
 
@@ -54,8 +64,10 @@ class NoTargets:
 
 @dataclass(frozen=True)
 class Dynamic(NoTargets):
-    """The class that the critic itself finds likeliest in this pass (4-23); the generator's input
-    is z itself."""
+    """The class that the critic itself finds likeliest in this pass (4-23).
+
+    The generator's input is z itself.
+    """
 
     def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:
         """argmax_k l_k."""
@@ -64,8 +76,10 @@ class Dynamic(NoTargets):
 
 @dataclass(frozen=True)
 class Predefined:
-    """Drawn uniformly beforehand: the generator's input is z and the one-hot class (100 -> 110 in
-    thesis 4.B)."""
+    """A class drawn uniformly beforehand: the generator's input is z and the one-hot class.
+
+    That is 110 numbers in thesis 4.B, 100 of them z.
+    """
 
     num_classes: int
 
@@ -78,9 +92,9 @@ class Predefined:
     def draw(self, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """([z, u(y)], y) with y ~ U{0, ..., K-1}."""
         drawn = torch.randint(self.num_classes, (len(z),), generator=rng, device=z.device)
-        one_hot = drawn[:, None] == torch.arange(
-            self.num_classes, device=z.device
-        )  # F.one_hot reads values back
+
+        # by hand: F.one_hot reads values back, which waits for the device
+        one_hot = drawn[:, None] == torch.arange(self.num_classes, device=z.device)
         return torch.cat([z, one_hot.to(z.dtype)], 1), drawn
 
     def of(self, classes: Tensor, drawn: Tensor | None) -> Tensor:

@@ -1,5 +1,7 @@
-"""Scores of generated samples, as torchmetrics.Metric and as functions of logits, features or
-images."""
+"""Scores of generated samples: each a torchmetrics.Metric and a function.
+
+They take logits of a classifier, features of an extractor, or images.
+"""
 
 from gan_lab.metrics.am_score import AMScore, AMScoreValue, am_score
 from gan_lab.metrics.class_histogram import ClassHistogram, ClassHistogramValue

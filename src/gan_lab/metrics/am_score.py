@@ -1,5 +1,4 @@
-"""AM Score (4-32): how far the class marginal is from the training set's, plus how unsure the
-classifier is."""
+"""AM Score (4-32): how far the class marginal is from the data's, plus how unsure C is."""
 
 from __future__ import annotations
 
@@ -14,10 +13,21 @@ from gan_lab.metrics.splits import SplitScore, averages, spread
 
 
 class AMScoreValue(NamedTuple):
-    """0-d float64 each, in nats, of all samples at once; lower is better.
+    """The AM Score and its two terms, 0-d float64 each, in nats; lower is better.
 
-    std: the population standard deviation of the values of the splits alone, which is no spread of
-    `value` itself: the divergence of a part is larger than that of the whole.
+    Args:
+        value: the score of all samples at once.
+        std: the population standard deviation of the values of the splits alone, which is no spread
+            of `value` itself: the divergence of a part is larger than that of the whole.
+        marginal_divergence: KL(C̄_train ‖ mean C).
+        conditional_entropy: E H(C(x)).
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.metrics import am_score
+        >>> score = am_score(torch.zeros(4, 2), train_marginal=torch.tensor([0.5, 0.5]))
+        >>> round(float(score.conditional_entropy), 4)  # log 2
+        0.6931
     """
 
     value: Tensor
@@ -28,31 +38,63 @@ class AMScoreValue(NamedTuple):
 
 @exactly
 def am_score(logits: Tensor, train_marginal: Tensor) -> AMScoreValue:
-    """KL(C̄_train ‖ mean C) + E H(C(x)) for logits (n, K) and train_marginal (K,); std is 0.
+    """KL(C̄_train ‖ mean C) + E H(C(x)).
 
     The marginal is a log-sum-exp of log-probabilities: finite for any finite logits, +inf where a
-    class of the training set is exactly missing, never clipped. Source: thesis (4-32). Raises
-    UserError for no samples, logits without a softmax, a marginal that does not sum to 1 or has
-    another K.
+    class of the training set is exactly missing, never clipped.
+
+    Args:
+        logits: (n, K), of C for each sample.
+        train_marginal: (K,), the mean of C over the training set.
+
+    Returns:
+        The score and its terms; std is 0.
+
+    Raises:
+        UserError: for no samples, logits without a softmax, and a marginal that does not sum to 1
+            or has another K.
+
+    Source:
+        Thesis (4-32).
+
+    Examples:
+        Sure of every sample, and both classes as often as in the training set:
+
+        >>> import torch
+        >>> from gan_lab.metrics import am_score
+        >>> logits = torch.tensor([[50.0, 0.0], [0.0, 50.0]])
+        >>> round(float(am_score(logits, train_marginal=torch.tensor([0.5, 0.5])).value), 4)
+        0.0
     """
     log_q, conditional = averages(logits)
     return _value(log_q[0], conditional[0], log_marginal(train_marginal))
 
 
 class AMScore(SplitScore):
-    """`am_score` of all samples at once, and its population standard deviation over splits, in
-    constant memory.
+    """`am_score` of all samples at once, with its standard deviation over splits.
 
-    The mean over splits is larger, by about 0.02 for 10 splits of 5,000 and K = 200, since KL is
-    convex in mean C.
+    It takes constant memory. The mean over splits is larger, by about 0.02 for 10 splits of 5,000
+    and K = 200, since KL is convex in mean C.
 
     Args:
         train_marginal: (K,), the mean of C over the training set.
         splits: for the standard deviation.
 
-    Raises: UserError unless train_marginal is a distribution and splits an integer >= 1, and in
-        `compute` where a split has no sample.
-    Source: thesis (4-32); over all samples: the author's program [code].
+    Raises:
+        UserError: unless train_marginal is a distribution and splits an integer >= 1, and in
+            `compute` where a split has no sample.
+
+    Source:
+        Thesis (4-32); over all samples: the author's program [code].
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.metrics import AMScore
+        >>> metric = AMScore(train_marginal=torch.tensor([0.5, 0.5]))
+        >>> metric.update(torch.tensor([[50.0, 0.0]]))
+        >>> metric.update(torch.tensor([[0.0, 50.0]]))
+        >>> round(float(metric.compute().value), 4)
+        0.0
     """
 
     log_train: Tensor

@@ -1,5 +1,4 @@
-"""What all metrics share: double precision that stays, states that survive an error, checked
-arguments."""
+"""The base of all metrics: double precision, states that survive an error, checked arguments."""
 
 from __future__ import annotations
 
@@ -34,13 +33,15 @@ def exactly(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class Score(Metric):
-    """A torchmetrics.Metric whose states keep their precision: `.half()`, `.to(float16)` and the
-    like only move them.
+    """A torchmetrics.Metric whose states keep their precision.
 
-    Updates replace states and never write into them, so tensors made in inference mode serve. An
-    error in `compute` leaves the states as they were. `strays`: numbers out of range that arrived
-    on an accelerator; looking at them there would stall it, so `compute` raises for them, while
-    those on the CPU raise at once.
+    `.half()`, `.to(float16)` and the like only move them. Updates replace states and never write
+    into them, so tensors made in inference mode serve. An error in `compute` leaves the states as
+    they were.
+
+    Attributes:
+        strays: how many numbers out of range have arrived on an accelerator. Looking at them there
+            would stall it, so `compute` raises for them, while those on the CPU raise at once.
     """
 
     full_state_update = False
@@ -56,27 +57,44 @@ class Score(Metric):
         self.update(*args, **kwargs)
         states = {name: getattr(self, name) for name in self._defaults}
         count, self._to_sync = self._update_count, False
+
+        # this batch alone, in empty states; a list is replaced, since reset would empty it itself
         try:
             for name, value in states.items():
-                setattr(
-                    self, name, [] if isinstance(value, list) else value
-                )  # reset would empty the list itself
+                setattr(self, name, [] if isinstance(value, list) else value)
             self.reset()
             self.update(*args, **kwargs)
             return self.compute()
+
+        # all batches again
         finally:
             for name, value in states.items():
                 setattr(self, name, value)
             self._update_count, self._computed, self._to_sync = count, None, self.sync_on_compute
 
     def _place(self, numbers: Tensor, size: int, name: str, n: int) -> Tensor:
-        """Integers (n,) in [0, size) on this metric's device. Raises UserError for another shape,
-        dtype or range."""
+        """Check integers and bring them to this metric's device.
+
+        Args:
+            numbers: of any integer type, (n,), in [0, size).
+            size: the bound.
+            name: of the argument, for the message.
+            n: how many there must be.
+
+        Returns:
+            int64 (n,).
+
+        Raises:
+            UserError: for another shape, dtype or range; of numbers on an accelerator the range is
+                checked in `compute`.
+        """
         if numbers.shape != (n,) or numbers.is_floating_point() or numbers.dtype == torch.bool:
             raise UserError(
-                f"{name} is {numbers.dtype} of shape {tuple(numbers.shape)} for {n} samples: give "
-                f"int64 of shape ({n},)"
+                f"{name} is {numbers.dtype} of shape {tuple(numbers.shape)} for {n} samples: "
+                f"give int64 of shape ({n},)"
             )
+
+        # out of range: raised at once where that costs nothing, else counted
         numbers = numbers.to(torch.int64)
         stray = (numbers < 0) | (numbers >= size)
         if numbers.device.type == "cpu" and bool(stray.any()):
@@ -90,31 +108,33 @@ class Score(Metric):
         return super()._wrap_update(exactly(update))
 
     def _wrap_compute(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        """torchmetrics calls this once, to wrap `compute` in its cache and its synchronisation."""
+
+        # inside: after synchronisation, so that strays of all processes count
         @exactly
         def checked(*args: Any, **kwargs: Any) -> Any:
             if self.strays.any():
                 raise UserError(
-                    f"{int(self.strays)} labels, splits or indices were out of range: reset, and "
-                    "update with valid ones"
+                    f"{int(self.strays)} labels, splits or indices were out of range: "
+                    "reset, and update with valid ones"
                 )
             return compute(*args, **kwargs)
 
         cached = super()._wrap_compute(functools.wraps(compute)(checked))
 
+        # outside: one process may have had no sample; if none had, compute says so itself
+        no_update = r"[\s\S]*was called before the ``update`` method"
+
         @functools.wraps(compute)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with (
-                warnings.catch_warnings()
-            ):  # a process may have had no sample; if none had, compute says so itself
-                warnings.filterwarnings(
-                    "ignore", message=r"[\s\S]*was called before the ``update`` method"
-                )
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=no_update)
                 try:
                     return cached(*args, **kwargs)
+
+                # torchmetrics would leave the sums of all processes in this one
                 except BaseException:
-                    if (
-                        self._is_synced
-                    ):  # torchmetrics would leave the sums of all processes in this one
+                    if self._is_synced:
                         self.unsync()
                     raise
 
@@ -123,6 +143,7 @@ class Score(Metric):
     def _apply(
         self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ""
     ) -> nn.Module:
+        # `fn` casts and moves: what it casts is only moved
         def move(tensor: Tensor) -> Tensor:
             moved = fn(tensor)
             return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)

@@ -14,8 +14,21 @@ from gan_lab.metrics.log_space import entropy, log_probabilities
 
 
 class ClassHistogramValue(NamedTuple):
-    """value: E H(C(x)), 0-d float64, in nats. histogram: (K,) int64, samples by argmax C(x).
-    per_class: (K,) float64, E H(C(x)) of these samples, nan where there is none."""
+    """Which classes samples are of, and how unsure the classifier is.
+
+    Args:
+        value: E H(C(x)), 0-d float64, in nats.
+        histogram: int64 (K,), how many samples have each class as argmax C(x).
+        per_class: float64 (K,), E H(C(x)) of these samples, in nats, nan where there is none.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.metrics import ClassHistogram
+        >>> metric = ClassHistogram(num_classes=2)
+        >>> metric.update(torch.zeros(3, 2))  # unsure of all samples: log 2
+        >>> round(float(metric.compute().value), 4)
+        0.6931
+    """
 
     value: Tensor
     histogram: Tensor
@@ -23,10 +36,24 @@ class ClassHistogramValue(NamedTuple):
 
 
 class ClassHistogram(Score):
-    """Mean entropy per sample (thesis 4.7.2), with the histogram of likeliest classes; constant
-    memory.
+    """Mean entropy per sample, with the histogram of likeliest classes, in constant memory.
 
-    Raises UserError unless num_classes is an integer >= 1, and in `compute` without a sample.
+    Args:
+        num_classes: K.
+
+    Raises:
+        UserError: unless num_classes is an integer >= 1, and in `compute` without a sample.
+
+    Source:
+        Thesis 4.7.2.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.metrics import ClassHistogram
+        >>> metric = ClassHistogram(num_classes=2)
+        >>> metric.update(torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]]))
+        >>> metric.compute().histogram
+        tensor([2, 1])
     """
 
     counts: Tensor
@@ -42,26 +69,32 @@ class ClassHistogram(Score):
         )
 
     def update(self, logits: Tensor) -> None:
-        """Take in logits (n, num_classes). Raises UserError for another shape."""
+        """Take in logits.
+
+        Args:
+            logits: (n, num_classes).
+
+        Raises:
+            UserError: for another shape.
+        """
         log_p = log_probabilities(logits)
         if log_p.shape[1] != self.num_classes:
             raise UserError(
                 f"logits have {log_p.shape[1]} classes and the histogram {self.num_classes}: give "
-                "num_classes of the "
-                "classifier's"
+                "num_classes of the classifier's"
             )
         likeliest = log_p.argmax(1)
         self.counts = self.counts.index_add(0, likeliest, torch.ones_like(likeliest))
         self.entropies = self.entropies.index_add(0, likeliest, entropy(log_p))
 
     def compute(self) -> ClassHistogramValue:
-        """Of all samples of all processes."""
+        """The histogram and entropies of all samples of all processes."""
         if not bool(self.counts.any()):
             raise UserError("no samples: give logits of at least one")
         if not bool(self.entropies.isfinite().all()):
             raise UserError(
-                "some logits have no softmax (NaN, +inf, or -inf alone): look for a diverged "
-                "network"
+                "some logits have no softmax (NaN, +inf, or -inf alone): "
+                "look for a diverged network"
             )
         per_class = torch.where(self.counts > 0, self.entropies / self.counts, torch.nan)
         return ClassHistogramValue(self.entropies.sum() / self.counts.sum(), self.counts, per_class)

@@ -1,5 +1,4 @@
-"""Metrics that need all features of both sides at once: keeping them, in float32, over
-processes."""
+"""Keeping all features of both sides, for metrics that need them at once."""
 
 from __future__ import annotations
 
@@ -16,11 +15,21 @@ from gan_lab.metrics.feature_moments import check_features
 
 
 def check_sides(real: Tensor, fake: Tensor, smallest: int, remedy: str) -> tuple[Tensor, Tensor]:
-    """real (n, d) and fake (m, d) in float64 on the device of real.
+    """Check the features of both sides and bring them together.
 
-    Raises UserError for other shapes, fewer than `smallest` samples on a side, and features that
-    are not finite.
+    Args:
+        real: (n, d).
+        fake: (m, d).
+        smallest: the samples that each side must have.
+        remedy: what else the user can do where it has fewer.
+
+    Returns:
+        Both in float64, on the device of `real`.
+
+    Raises:
+        UserError: for other shapes, too few samples on a side, and features that are not finite.
     """
+    # each side
     for name, side in (("real", real), ("fake", fake)):
         if len(side) < smallest:
             raise UserError(
@@ -28,13 +37,15 @@ def check_sides(real: Tensor, fake: Tensor, smallest: int, remedy: str) -> tuple
             )
         if not bool(check_features(side).isfinite().all()):
             raise UserError(
-                f"some {name} features are NaN or infinite: look for a diverged generator or half "
-                "precision"
+                f"some {name} features are NaN or infinite: "
+                "look for a diverged generator or half precision"
             )
+
+    # both
     if real.shape[1] != fake.shape[1]:
         raise UserError(
-            f"real samples have {real.shape[1]} features and fake ones {fake.shape[1]}: take both "
-            "from one extractor"
+            f"real samples have {real.shape[1]} features and fake ones {fake.shape[1]}: "
+            "take both from one extractor"
         )
     return real.to(torch.float64), fake.to(real.device, torch.float64)
 
@@ -48,8 +59,10 @@ def joined(parts: list[Tensor] | Tensor) -> Tensor:
 
 
 class FeatureSets(Score):
-    """Keeps real and fake features (n, d), in float32; processes may hold none. Their order follows
-    the processes."""
+    """Keeps real and fake features (n, d), in float32.
+
+    A process may hold none. After synchronisation the features of process 0 come first.
+    """
 
     real: list[Tensor] | Tensor
     fake: list[Tensor] | Tensor
@@ -60,13 +73,21 @@ class FeatureSets(Score):
         self.add_state("fake", [], dist_reduce_fx=joined)
 
     def update(self, features: Tensor, real: bool = False) -> None:
-        """Take in features (n, d). Raises UserError for another shape."""
+        """Take in features.
+
+        Args:
+            features: (n, d).
+            real: whether they are of real samples.
+
+        Raises:
+            UserError: for another shape, and another d than before.
+        """
         kept: Any = self.real if real else self.fake
         x = check_features(features).detach().to(self.device, torch.float32)
         if kept and kept[0].shape[1] != x.shape[1]:
             raise UserError(
-                f"features of {x.shape[1]} after ones of {kept[0].shape[1]} values: take all from "
-                "one extractor"
+                f"features of {x.shape[1]} after ones of {kept[0].shape[1]} values: "
+                "take all from one extractor"
             )
         kept.append(x.clone())  # an extractor may write its next batch into the same place
 
@@ -79,10 +100,11 @@ class FeatureSets(Score):
         dist_sync_fn: Callable[..., Any] = gather_all_tensors,
         process_group: Any | None = None,
     ) -> None:
-        # torchmetrics gathers list states entry by entry: each process must bring exactly one, 2-D
-        # even when empty
-        self.real, self.fake = (
-            [joined(self.real).to(self.device)],
-            [joined(self.fake).to(self.device)],
-        )
+        """Gather the features of all processes.
+
+        torchmetrics gathers list states entry by entry: each process must bring exactly one, 2-D
+        even when it is empty.
+        """
+        self.real = [joined(self.real).to(self.device)]
+        self.fake = [joined(self.fake).to(self.device)]
         super()._sync_dist(dist_sync_fn, process_group)

@@ -11,36 +11,57 @@ from gan_lab.metrics.base import exactly
 
 @exactly
 def log_probabilities(logits: Tensor) -> Tensor:
-    """log softmax of logits (n, K), in float64 and nats; a logit of -inf is a probability of zero.
+    """log softmax of logits, in float64 and nats; a logit of -inf is a probability of zero.
 
-    Raises UserError unless logits are 2-D with K >= 1.
+    Args:
+        logits: (n, K).
+
+    Returns:
+        float64 (n, K).
+
+    Raises:
+        UserError: unless logits are 2-D with K >= 1.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.metrics import log_probabilities
+        >>> log_probabilities(torch.tensor([[0.0, 0.0]])).exp()
+        tensor([[0.5000, 0.5000]], dtype=torch.float64)
     """
     if logits.ndim != 2 or logits.shape[1] < 1:
         raise UserError(
-            f"logits have shape {tuple(logits.shape)}: give one row of class logits per sample, "
-            "(n, K)"
+            f"logits have shape {tuple(logits.shape)}: "
+            "give one row of class logits per sample, (n, K)"
         )
     return torch.log_softmax(logits.to(torch.float64), dim=1)
 
 
 @exactly
 def entropy(log_p: Tensor) -> Tensor:
-    """-Σ p log p over the last axis, with 0 log 0 = 0: (..., K) -> (...,), in nats."""
+    """-Σ p log p over the last axis, with 0 log 0 = 0, in nats: (..., K) -> (...,).
+
+    Args:
+        log_p: log-probabilities, as `log_probabilities` gives them.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.metrics import entropy
+        >>> entropy(torch.tensor([0.25, 0.25, 0.5]).log())  # 1.5 log 2
+        tensor(1.0397)
+    """
     return -expectation(log_p, log_p)
 
 
 @exactly
 def expectation(log_p: Tensor, values: Tensor) -> Tensor:
-    """Σ p · values over the last axis, where p = 0 counts as 0 whatever the value: (..., K) ->
-    (...,)."""
+    """Σ p · values over the last axis; p = 0 counts as 0 whatever the value: (..., K) -> (...,)."""
     p = log_p.exp()
     return torch.where(p == 0, 0.0, p * values).sum(-1)
 
 
 @exactly
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(p ‖ q) = Σ p log(p / q) over the last axis, with 0 log(0 / q) = 0 and +inf where q = 0 <
-    p, in nats."""
+    """KL(p ‖ q) = Σ p log(p / q) over the last axis, in nats; +inf where q = 0 < p."""
     return expectation(log_p, log_p - log_q)
 
 
@@ -52,17 +73,18 @@ def log_sum_exp(parts: Tensor) -> Tensor:
 def log_marginal(train_marginal: Tensor) -> Tensor:
     """log of class probabilities (K,), in float64; -inf for a class that does not occur.
 
-    Raises UserError unless they are finite, >= 0 and sum to 1 (within 1e-5: they may come in
-    float32).
+    Raises:
+        UserError: unless they are finite, >= 0 and sum to 1.
     """
     p = torch.as_tensor(train_marginal).to(torch.float64)
     if p.ndim != 1 or len(p) < 1:
         raise UserError(
             f"train_marginal has shape {tuple(p.shape)}: give one probability per class, (K,)"
         )
-    if not (
-        bool(torch.isfinite(p).all()) and bool((p >= 0).all()) and abs(float(p.sum()) - 1) < 1e-5
-    ):
+
+    # within 1e-5: they may come in float32
+    sums_to_one = abs(float(p.sum()) - 1) < 1e-5
+    if not (bool(torch.isfinite(p).all()) and bool((p >= 0).all()) and sums_to_one):
         raise UserError(
             "train_marginal is no distribution: give class probabilities >= 0 that sum to 1"
         )
@@ -70,9 +92,9 @@ def log_marginal(train_marginal: Tensor) -> Tensor:
 
 
 def check_classes(log_q: Tensor, log_train: Tensor) -> None:
-    """Raises UserError unless both have the same number of classes."""
+    """Raise UserError unless both have the same number of classes."""
     if log_q.shape[-1] != log_train.shape[-1]:
         raise UserError(
-            f"logits have {log_q.shape[-1]} classes and train_marginal {log_train.shape[-1]}: take "
-            "one classifier"
+            f"logits have {log_q.shape[-1]} classes and train_marginal {log_train.shape[-1]}: "
+            "take one classifier"
         )

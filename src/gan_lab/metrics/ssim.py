@@ -9,40 +9,45 @@ from torch.nn.functional import pad
 from gan_lab import checks
 from gan_lab.errors import UserError
 
-WEIGHTS = (
-    0.0448,
-    0.2856,
-    0.3001,
-    0.2363,
-    0.1333,
-)  # of the levels, Wang et al. 2003; their sum is 1.0001
+# of the levels, Wang et al. 2003; their sum is 1.0001
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 VARIANTS = ("abs", "signed")
 
 
 def ssim(x: Tensor, y: Tensor, variant: str = "abs") -> tuple[Tensor, Tensor]:
-    """The means over space and channels of SSIM and of its contrast-structure term.
+    """The means over space and channels of SSIM and of its contrast-structure term cs.
 
-    SSIM is (2μ_xμ_y + C1) / (μ_x² + μ_y² + C1) times the contrast-structure term (2σ_xy + C2) /
-    (σ_x² + σ_y² + C2), with moments under a Gaussian window of size min(11, side) and sigma 1.5 ·
-    size / 11, without padding; C1 = (0.01 · 255)², C2 = (0.03 · 255)² on the scale 0..255.
+        SSIM = (2μ_xμ_y + C1) / (μ_x² + μ_y² + C1) · cs
+        cs = (2σ_xy + C2) / (σ_x² + σ_y² + C2)
+
+    with moments under a Gaussian window of size min(11, side) and sigma 1.5 · size / 11, without
+    padding; C1 = (0.01 · 255)², C2 = (0.03 · 255)² on the scale 0..255.
 
     Args:
-        x, y: images (n, C, H, W), float64.
+        x: images (n, C, H, W), float64, on the scale 0..255.
+        y: likewise.
         variant: "signed", as above; "abs" takes |σ_xy| for σ_xy in both terms [code].
 
-    Returns: the two means, (n,) each.
-    Raises: UserError for another variant.
-    Source: Wang et al. 2004; "abs": the author's program of thesis Table 4-2.
+    Returns:
+        The two means, (n,) each.
+
+    Raises:
+        UserError: for another variant.
+
+    Source:
+        Wang et al. 2004, "Image quality assessment"; "abs": the author's program of thesis
+        Table 4-2.
     """
+    # the moments under the window
     check_variant(variant)
     size = min(11, *x.shape[2:])
     mu_x, mu_y, xx, yy, xy = (_window_means(values, size) for values in (x, y, x * x, y * y, x * y))
-
     product, squares = mu_x * mu_y, mu_x.square() + mu_y.square()
     covariance = xy - product
     if variant == "abs":
         covariance = covariance.abs()
 
+    # both terms, constants on the scale 0..255
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     structure = (2 * covariance + c2) / (xx + yy - squares + c2)
     luminance = (2 * product + c1) / (squares + c1)
@@ -50,10 +55,10 @@ def ssim(x: Tensor, y: Tensor, variant: str = "abs") -> tuple[Tensor, Tensor]:
 
 
 def _window_means(values: Tensor, size: int) -> Tensor:
-    """(n, C, H, W) -> (n, m): the means under the window at all its places, as two products with
-    band matrices.
+    """The means under the window at all its places: (n, C, H, W) -> (n, m).
 
-    On a CPU five times as fast as a convolution of one channel in float64.
+    As two products with band matrices: on a CPU five times as fast as a convolution of one channel
+    in float64.
     """
     rows, columns = (_band(size, side, values) for side in values.shape[2:])
     return (rows @ values.contiguous() @ columns.T).flatten(1)
@@ -70,14 +75,21 @@ def _band(size: int, side: int, like: Tensor) -> Tensor:
 
 
 def check_variant(variant: str) -> None:
-    """Raises UserError for a variant that `ssim` does not have."""
+    """Raise UserError for a variant that `ssim` does not have."""
     if variant not in VARIANTS:
         raise UserError(f"variant={variant} is unknown: choose one of {', '.join(VARIANTS)}")
 
 
 def choose_levels(side: int, levels: int | None) -> int:
-    """The number of levels for the smaller side of an image. Raises UserError where it has fewer
-    than asked."""
+    """The number of levels for an image.
+
+    Args:
+        side: its smaller side, in pixels.
+        levels: how many are asked; None: the most that it has, at most 5.
+
+    Raises:
+        UserError: where it has fewer than asked.
+    """
     most = min(len(WEIGHTS), side.bit_length())
     if levels is None:
         return most

@@ -33,23 +33,46 @@ SPATIAL = {"max": largest, "mean": mean, "none": identity}
 
 
 class AdaShift(ListOptimizer):
-    """AdaShift with temporal shift n and spatial function φ. Per parameter tensor, at its step t:
+    """AdaShift with temporal shift n and spatial function φ.
+
+    Per parameter tensor, at its step t:
 
         v ← β2 v + (1 - β2) φ(g²_{t-n})            v̂ = v / (1 - β2^{t-n})
         θ ← θ - lr · m_t / (sqrt(v̂) + eps)         m_t = Σ_{i<m} β1^i g_{t-i} / Σ_{i<m} β1^i
 
-    φ (`spatial`) acts on the squares: "max" or "mean" over the whole tensor, or "none"
-    (elementwise, "non-AdaShift"). With "max" a good lr is about ten times Adam's (3.F.2). During
-    the first n steps nothing moves.
+    During the first n steps nothing moves. The state of a parameter is `queue` (n, *shape), a ring
+    of the last n gradients; `second`, v of shape () or *shape; and `step`, t.
 
-    lr >= 0; betas = (β1 in [0, 1], β2 in [0, 1)), β1 = 1 is the plain mean; n >= 1; 1 <= m <= n,
-    default n; eps >= 0. `foreach=False` goes through the tensors one by one (same values, less
-    temporary memory).
-    State: `queue` (n, *shape), a ring of the last n gradients; `second`, v of shape () or *shape;
-    `step`, t.
+    Args:
+        params: parameters, or groups of them, as every optimizer of torch takes them.
+        lr: the rate, >= 0; with spatial="max" a good one is about ten times Adam's (3.F.2).
+        betas: β1 in [0, 1], of which 1 is the plain mean, and β2 in [0, 1).
+        n: by how many steps v lags behind, >= 1.
+        m: how many gradients m_t averages, from 1 to n; None: n.
+        spatial: φ of the squares: their "max" or "mean" over the whole tensor, or "none", each
+            element for itself ("non-AdaShift").
+        eps: added to the root, >= 0.
+        foreach: True handles all tensors in a few calls; False one by one, with the same values and
+            in less memory.
 
-    Errors: UserError for arguments outside these ranges, sparse gradients and complex parameters.
-    Source: thesis Algorithm 3-2 and (3-16), (3-17), (3-44); Zhou et al. 2019 (arXiv:1810.00143).
+    Raises:
+        UserError: for arguments outside these ranges, sparse gradients and complex parameters.
+
+    Source:
+        Thesis Algorithm 3-2 and (3-16), (3-17), (3-44); Zhou et al. 2019 (arXiv:1810.00143).
+
+    Examples:
+        With n = 1 the second step divides by the largest gradient of the first one:
+
+        >>> import torch
+        >>> from gan_lab.optim import AdaShift
+        >>> theta = torch.nn.Parameter(torch.zeros(2))
+        >>> optimizer = AdaShift([theta], lr=0.1, n=1)
+        >>> for gradient in ([4.0, 1.0], [2.0, 1.0]):
+        ...     theta.grad = torch.tensor(gradient)
+        ...     optimizer.step()
+        >>> theta.data
+        tensor([-0.0500, -0.0250])
     """
 
     def __init__(
@@ -79,8 +102,8 @@ class AdaShift(ListOptimizer):
         n, m = group["n"], group["m"]
         if not isinstance(n, int) or n < 1:
             raise UserError(
-                f"n={n}: use a whole number of steps, at least 1 (optimizer=adam_spatial has no "
-                "shift)"
+                f"n={n}: use a whole number of steps, "
+                "at least 1 (optimizer=adam_spatial has no shift)"
             )
         if m is not None and (not isinstance(m, int) or not 1 <= m <= n):
             raise UserError(f"m={m}: use a whole number from 1 to n={n}, or null for n")
@@ -99,6 +122,8 @@ class AdaShift(ListOptimizer):
         queues = [state["queue"] for state in states]
         seconds = [state["second"] for state in states]
 
+        # The oldest gradient leaves each ring, and the new one takes its row. Rows are tensors:
+        # reading a count back would wait for the device.
         past = torch.stack(steps)  # (P,): gradients before this one
         rows = (past % n).unsqueeze(1)
         shifted = [
@@ -111,24 +136,33 @@ class AdaShift(ListOptimizer):
         # While the queue fills, the shifted gradients are its initial zeros: v stays 0.
         torch._foreach_mul_(shifted, shifted)
         average(seconds, SPATIAL[group["spatial"]](shifted), beta2)
+
         # The thesis prints sqrt(v) / (1 - β2^k); the author's programs correct inside the root, as
         # Adam does.
         correction = bias_correction(beta2, whole((past - n + 1).clamp(min=1), params[0])).sqrt()
-        floors = torch.where(
-            past >= n, group["eps"] * correction, math.inf
-        )  # infinite while the queue fills: no move
+
+        # an infinite floor while the queue fills: no move
+        floors = torch.where(past >= n, group["eps"] * correction, math.inf)
         means = grads if m == 1 or beta1 == 0 else _weighted_means(queues, rows, beta1, m)
         descend(params, means, seconds, floors, group["lr"] * correction)
 
 
 def _weighted_means(queues: list[Tensor], newest: Tensor, beta1: float, m: int) -> list[Tensor]:
-    """Σ_{i<m} β1^i g_{t-i} / Σ_{i<m} β1^i, from queues (n, *shape) whose newest gradient is in row
-    `newest` (P, 1)."""
+    """Σ_{i<m} β1^i g_{t-i} / Σ_{i<m} β1^i, a list of tensors of shape *shape.
+
+    Args:
+        queues: P rings of n gradients, (n, *shape) each.
+        newest: (P, 1), the row of the newest gradient in each.
+        beta1: the weight of a gradient by its age.
+        m: how many of the newest are averaged.
+    """
+    # a row's age in steps, and from it its weight
     n = len(queues[0])
     ages = (newest - torch.arange(n, device=newest.device)) % n
-    weights = torch.where(ages < m, beta1 ** whole(ages, queues[0]), 0) / sum(
-        beta1**i for i in range(m)
-    )
+    total = sum(beta1**i for i in range(m))
+    weights = torch.where(ages < m, beta1 ** whole(ages, queues[0]), 0) / total
+
+    # one product of matrix and vector for each queue
     return [
         torch.mv(queue.view(n, -1).T, weight).view(queue.shape[1:])
         for queue, weight in zip(queues, weights.to(queues[0].dtype), strict=True)

@@ -1,5 +1,4 @@
-"""What the optimizers of this room share: checks, the loop over groups, and the arithmetic of their
-steps.
+"""The base of AdaShift and AdamSpatial: checks, the loop over groups, the arithmetic of a step.
 
 State is tensors only, in the parameter's dtype and on its device. Every parameter counts its own
 steps, since one without a gradient sits a step out, and what follows from the counts (ring
@@ -27,8 +26,11 @@ State = dict[str, Tensor]
 
 
 class ListOptimizer(Optimizer, ABC):
-    """Groups carry `lr`, `betas`, `eps`, `foreach`; a subclass says what the state is and how
-    tensors move."""
+    """An optimizer that moves a list of tensors at once.
+
+    Groups carry `lr`, `betas`, `eps` and `foreach`; a subclass says what the state of a parameter
+    is (`new_state`) and how tensors move (`update`).
+    """
 
     @abstractmethod
     def new_state(self, param: Tensor, group: dict[str, Any]) -> State:
@@ -45,15 +47,13 @@ class ListOptimizer(Optimizer, ABC):
         lr = group["lr"]
         checks.number("lr", lr.item() if isinstance(lr, Tensor) else lr, at_least=0)
         checks.number("eps", group["eps"], at_least=0)
-        if (
-            not isinstance(group["betas"], Sequence)
-            or len(group["betas"]) != 2
-            or not 0 <= group["betas"][0] <= 1
-            or not 0 <= group["betas"][1] < 1
-        ):
+
+        # β1 = 1 is AdaShift's plain mean; Adam refuses it itself
+        betas = group["betas"]
+        are_two = isinstance(betas, Sequence) and len(betas) == 2
+        if not are_two or not 0 <= betas[0] <= 1 or not 0 <= betas[1] < 1:
             raise UserError(
-                f"betas={group['betas']}: use two numbers, the first in [0, 1], the second in [0, "
-                "1)"
+                f"betas={betas}: use two numbers, the first in [0, 1], the second in [0, 1)"
             )
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -63,20 +63,27 @@ class ListOptimizer(Optimizer, ABC):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step. `closure` evaluates the loss again and returns it; it runs with gradients on.
+        """Move every parameter that has a gradient.
 
-        Errors: UserError for sparse gradients and complex parameters.
+        Args:
+            closure: evaluates the loss again and returns it; it runs with gradients on.
+
+        Returns:
+            What the closure returned; None without one.
+
+        Raises:
+            UserError: for sparse gradients and complex parameters.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+
+        # outside autocast, which would make the matrix products of a step in half precision
         for group in self.param_groups:
             for params in _lists(group):
                 states = [self._state_of(param, group) for param in params]
-                with _no_autocast(
-                    params[0].device.type
-                ):  # its matrix products would be in half precision
+                with _no_autocast(params[0].device.type):
                     self.update(params, [param.grad for param in params], states, group)  # type: ignore[misc]
         return loss
 
@@ -87,8 +94,10 @@ class ListOptimizer(Optimizer, ABC):
         return self.state[param]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Called by load_state_dict, which casts all to the parameter's dtype and device but leaves
-        `step` alone."""
+        """Bring `step` to the parameter's device.
+
+        load_state_dict calls this; it moves and casts all other tensors itself.
+        """
         super().__setstate__(state)
         for param, values in self.state.items():
             if "step" in values:
@@ -96,21 +105,28 @@ class ListOptimizer(Optimizer, ABC):
 
 
 def _lists(group: dict[str, Any]) -> Iterator[list[Tensor]]:
-    """The parameters that have a gradient: in lists of one dtype and device, or one by one without
-    `foreach`."""
+    """The parameters with a gradient: in lists of one dtype and device, singly without `foreach`.
+
+    Raises:
+        UserError: for sparse gradients and complex parameters.
+    """
     lists: dict[Any, list[Tensor]] = {}
     for i, param in enumerate(group["params"]):
         if param.grad is None:
             continue
+
+        # refused in the step: whether a gradient is sparse shows only now
         if param.grad.layout != torch.strided:
             raise UserError(
                 "the optimizer takes dense gradients only: build the embedding with sparse=False"
             )
         if param.is_complex():
             raise UserError(
-                "the optimizer takes real parameters only: pass torch.view_as_real of the complex "
-                "ones"
+                "the optimizer takes real parameters only: "
+                "pass torch.view_as_real of the complex ones"
             )
+
+        # torch._foreach_ is fast for tensors of one dtype on one device
         lists.setdefault((param.dtype, param.device) if group["foreach"] else i, []).append(param)
     yield from lists.values()
 
@@ -121,14 +137,12 @@ def _no_autocast(device_type: str) -> AbstractContextManager[Any]:
 
 
 def whole(count: Tensor, like: Tensor) -> Tensor:
-    """Counts as floats of `like`'s precision, and at least single: half precision cannot count past
-    256."""
+    """Counts as floats of `like`'s precision, at least single: bfloat16 cannot count past 256."""
     return count.to(torch.promote_types(like.dtype, torch.float32))
 
 
 def bias_correction(beta: float, count: Tensor) -> Tensor:
-    """1 - beta^count for count >= 1, exact to the last digits also where beta^count is close to
-    1."""
+    """1 - beta^count for count >= 1, exact also where beta^count is close to 1."""
     return -torch.expm1(count * (math.log(beta) if beta > 0 else -math.inf))
 
 
@@ -141,8 +155,15 @@ def average(moments: list[Tensor], values: list[Tensor], beta: float) -> None:
 def descend(
     params: list[Tensor], means: list[Tensor], seconds: list[Tensor], floors: Tensor, rates: Tensor
 ) -> None:
-    """θ ← θ - rate · m / (sqrt(v) + floor), v one number or one per element; floor and rate (P,):
-    one per parameter."""
+    """θ ← θ - rate · m / (sqrt(v) + floor), in place.
+
+    Args:
+        params: P parameters θ.
+        means: m, of the parameters' shapes.
+        seconds: v, of the parameters' shapes or 0-d.
+        floors: (P,), one for each parameter.
+        rates: (P,), likewise.
+    """
     denominators = torch._foreach_sqrt(seconds)
     torch._foreach_add_(denominators, floors.to(params[0].dtype).unbind())
     torch._foreach_div_(denominators, rates.to(params[0].dtype).unbind())

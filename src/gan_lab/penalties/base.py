@@ -18,12 +18,30 @@ Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from it
 
 
 def gradient_norms(critic_score: Score, points: Tensor, *, create_graph: bool = False) -> Tensor:
-    """||grad_x f(x)|| at every point: (n, *sample) -> (n,), in float32 or wider.
+    """||grad_x f(x)|| at every point.
 
-    create_graph: let the norms carry gradient to the critic's parameters; where a gradient is zero,
-    so is that of its norm. The critic may run under autocast; the norm does not. Where critic_score
-    has an attribute `first_order`, a pass without a graph calls that: the same scores, for one
-    derivative by the samples. Raises UserError unless there is one score per point.
+    The critic may run under autocast; the norm does not. Where a gradient is zero, so is that of
+    its norm. Where critic_score has an attribute `first_order`, a pass without a graph calls that:
+    the same scores, for one derivative by the samples.
+
+    Args:
+        critic_score: f: samples (n, *sample) -> (n,), each from its own sample alone.
+        points: (n, *sample).
+        create_graph: let the norms carry gradient to the critic's parameters.
+
+    Returns:
+        (n,), in float32 or wider.
+
+    Raises:
+        UserError: unless there is one score per point.
+
+    Examples:
+        A linear critic has its weight for a gradient, everywhere:
+
+        >>> import torch
+        >>> from gan_lab.penalties import gradient_norms
+        >>> gradient_norms(lambda x: x @ torch.tensor([3.0, 4.0]), torch.zeros(2, 2))
+        tensor([5., 5.])
     """
     if not create_graph:
         critic_score = getattr(critic_score, "first_order", critic_score)
@@ -32,9 +50,11 @@ def gradient_norms(critic_score: Score, points: Tensor, *, create_graph: bool = 
         scores = critic_score(points)
         if scores.shape != points.shape[:1]:
             raise UserError(
-                f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: it must give "
-                "one each"
+                f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: "
+                "it must give one each"
             )
+
+        # the sum's gradient is each point's own; half precision would overflow in the squares
         with torch.autocast(points.device.type, enabled=False):
             (gradient,) = torch.autograd.grad(scores.sum(), points, create_graph=create_graph)
             wide = torch.promote_types(gradient.dtype, torch.float32)
@@ -44,9 +64,19 @@ def gradient_norms(critic_score: Score, points: Tensor, *, create_graph: bool = 
 class Penalty(nn.Module):
     """What keeps the critic Lipschitz: a term of its loss, or a constraint on its parameters.
 
-    last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device of
-    the samples, NaN before the first; not part of the state.
-    measures_norm: whether a call sets last_norm; where not, ask `observe` now and then.
+    Attributes:
+        last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device
+            of the samples, NaN before the first; not part of the state.
+        measures_norm: whether a call sets last_norm; where not, ask `observe` now and then.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.penalties import Penalty
+        >>> class Largest(Penalty):
+        ...     def forward(self, critic_score, real, fake, *others, **named):
+        ...         return critic_score(torch.cat([real, fake])).abs().max()
+        >>> Largest()(lambda x: x[:, 0], torch.tensor([[1.0]]), torch.tensor([[-2.0]]))
+        tensor(2.)
     """
 
     measures_norm: ClassVar[bool] = False
@@ -59,14 +89,21 @@ class Penalty(nn.Module):
     __call__ = renamed_argument(old="generator", new="rng")(nn.Module.__call__)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
-        """The critic to train, made before its optimizer. Raises UserError for a critic that cannot
-        be penalised."""
+        """The critic to train, made before its optimizer.
+
+        Raises:
+            UserError: for a critic that cannot be penalised.
+        """
         return critic
 
     @renamed_argument(old="generator", new="rng")
     def draw(self, real: Tensor, rng: torch.Generator | None = None) -> Noise:
-        """All that is random in a call for a batch of real samples, for its `noise`. rng: as in a
-        call."""
+        """All that is random in a call for a batch of real samples, for its `noise`.
+
+        Args:
+            real: the real samples, (n, *sample).
+            rng: draws it; the default one if None.
+        """
         return ()
 
     def forward(
@@ -79,19 +116,20 @@ class Penalty(nn.Module):
     ) -> Tensor:
         """The term to add to the critic's loss, 0-d: zero here, without a look at the critic.
 
-        Args:
-            critic_score: f.
-            real: samples of shape (n, *sample), used as constants; `fake` likewise.
-            rng: draws what is random where `noise` is None; the default one if None.
-            noise: of `draw`. Nothing random is left in the call then.
-
         Gradient flows to the critic's parameters only. A call takes `generator=` for `rng`, too,
         its name before, with a DeprecationWarning.
+
+        Args:
+            critic_score: f.
+            real: samples of shape (n, *sample), used as constants.
+            fake: likewise.
+            rng: draws what is random where `noise` is None; the default one if None.
+            noise: of `draw`. Nothing random is left in the call then.
         """
         return real.new_zeros(())
 
     def after_step(self, critic: nn.Module) -> None:
-        """Called after every optimizer step of the critic."""
+        """Change the critic in place; called after every optimizer step of the critic."""
 
     @renamed_argument(old="generator", new="rng")
     def observe(

@@ -1,5 +1,7 @@
-"""No penalty, and constraints on the critic's parameters: none of them measures a gradient, see
-Penalty.observe."""
+"""No penalty, and constraints on the critic's parameters.
+
+None of them measures a gradient, see Penalty.observe.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,36 @@ from gan_lab.penalties.operator_norm import operator_norm
 
 
 class NoPenalty(Penalty):
-    """The critic as it is."""
+    """The critic as it is.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.penalties import NoPenalty
+        >>> NoPenalty()(lambda x: x[:, 0], torch.ones(1, 1), torch.zeros(1, 1))
+        tensor(0.)
+    """
 
 
 class WeightClipping(Penalty):
-    """Every parameter clamped to [-clip, clip] after each critic step (WGAN, Arjovsky et al. 2017:
-    0.01).
+    """Every parameter clamped to [-clip, clip] after each critic step.
 
-    Raises UserError unless clip > 0.
+    Args:
+        clip: > 0, 0.01 in the paper.
+
+    Raises:
+        UserError: for another clip.
+
+    Source:
+        Arjovsky et al. 2017 (arXiv:1701.07875), Algorithm 1.
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.penalties import WeightClipping
+        >>> critic = torch.nn.Linear(2, 1, bias=False)
+        >>> critic.weight.data = torch.tensor([[0.5, -0.001]])
+        >>> WeightClipping(clip=0.01).after_step(critic)
+        >>> critic.weight.data
+        tensor([[ 0.0100, -0.0010]])
     """
 
     def __init__(self, clip: float = 0.01) -> None:
@@ -39,26 +63,37 @@ class WeightClipping(Penalty):
 
 
 class SpectralNorm(Penalty):
-    """W / sigma(W) in every convolution and linear layer (2-14), Miyato et al. 2018.
+    """W / sigma(W) in every convolution and linear layer.
 
-    sigma: the largest singular value, estimated by n_power_iterations more steps of the power
-    method in every forward pass in training mode. Of a linear layer it is that of W. Of a
-    convolution:
-
-    exact=False: that of W as a matrix (outputs, inputs * kernel), as Miyato et al. have it. It is
-    no bound of the
-        layer: a 3×3 convolution normalised so may lengthen its input by up to 3, and at 8×8 does so
-            by about 1.5.
-    exact=True: that of the layer as a map of images of the size it gets (stride and padding
-    included), so that the
-        layer's Lipschitz constant is 1. A layer takes images of one size then.
+    sigma is the largest singular value, estimated by the power method: that of W in a linear layer;
+    in a convolution see `exact`.
 
     What lies between these layers is left as it is. ReLU and means over pixels have constants of at
     most 1, but that of a residual sum is only bounded by the sum of its branches' (2 for a block
     whose shortcut has constant 1), and batch norm has its own: the bound of 1 for the whole critic
     holds without either.
 
-    Raises UserError unless n_power_iterations >= 1 and exact is true or false.
+    Args:
+        n_power_iterations: steps of the power method in every forward pass in training mode.
+        exact: of a convolution, False takes sigma of W as a matrix (outputs, inputs * kernel), as
+            Miyato et al. have it. It is no bound of the layer: a 3×3 convolution normalised so may
+            lengthen its input by up to 3, and at 8×8 does so by about 1.5. True takes that of the
+            layer as a map of images of the size it gets (stride and padding included), so that its
+            Lipschitz constant is 1. A layer takes images of one size then.
+
+    Raises:
+        UserError: unless n_power_iterations >= 1 and exact is true or false.
+
+    Source:
+        Thesis (2-14); Miyato et al. 2018 (arXiv:1802.05957).
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.penalties import SpectralNorm
+        >>> critic = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False))
+        >>> critic[0].weight.data = torch.tensor([[3.0, 4.0]])
+        >>> SpectralNorm().wrap(critic)[0].weight.data
+        tensor([[0.6000, 0.8000]])
     """
 
     def __init__(self, n_power_iterations: int = 1, *, exact: bool = False) -> None:
@@ -67,24 +102,28 @@ class SpectralNorm(Penalty):
         self.exact = checks.flag("exact", exact)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
-        """The critic, parametrised in place: deepcopy and state_dict work, torch does not let such
-        modules pickle.
+        """The critic, parametrised in place.
 
-        Raises UserError for a critic without such layers, or with a weight that is parametrised
-        already.
+        deepcopy and state_dict work; torch does not let such modules pickle.
+
+        Raises:
+            UserError: for a critic without such layers, or with a weight that is parametrised
+                already.
         """
+        # what can be normalised
         layers = [module for module in critic.modules() if isinstance(module, _ConvNd | nn.Linear)]
         if not layers:
             raise UserError(
-                "penalty=spectral found no convolution or linear layer in the critic: take "
-                "penalty=maxgp"
+                "penalty=spectral found no convolution or linear layer in the critic: "
+                "take penalty=maxgp"
             )
         if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
             raise UserError(
-                "penalty=spectral on a critic that has weight or spectral norm: take penalty=none "
-                "or "
-                "architecture=resnet"
+                "penalty=spectral on a critic that has weight or spectral norm: "
+                "take penalty=none or architecture=resnet"
             )
+
+        # a linear layer's own norm is that of its matrix
         for layer in layers:
             if self.exact and isinstance(layer, _ConvNd):
                 operator_norm(layer, self.n_power_iterations)

@@ -1,5 +1,7 @@
-"""Penalties of the gradient at every point: WGAN-GP, WGAN-LP, DRAGAN, R1 and zero-centred ones are
-settings of one."""
+"""Penalties of the gradient at every point.
+
+WGAN-GP, WGAN-LP, DRAGAN, R1 and zero-centred penalties are settings of one.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,15 @@ from gan_lab.renames import renamed_argument
 
 
 class PointPenalty(Penalty):
-    """A penalty of the gradient norms at the points of a region, which the subclass reduces to one
-    number.
+    """A penalty of the gradient norms at the points of a region, reduced by a subclass.
 
-    weight: lambda >= 0. target: c >= 0. region: a name of `regions.REGIONS`. Raises UserError for
-    anything else.
+    Args:
+        weight: lambda >= 0.
+        target: c >= 0.
+        region: a name of `regions.REGIONS`.
+
+    Raises:
+        UserError: for anything else.
     """
 
     measures_norm = True
@@ -42,31 +48,62 @@ class PointPenalty(Penalty):
         return REGIONS[self.region].points(real, fake, *noise)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
-        """The critic itself. Raises UserError where batch norm makes f(x) depend on the batch
-        around x."""
+        """The critic itself.
+
+        Raises:
+            UserError: where batch norm makes f(x) depend on the batch around x.
+        """
         mixing = [
             name
             for name, m in critic.named_modules()
             if isinstance(m, nn.modules.batchnorm._BatchNorm)
         ]
+
+        # a weight of 0 only measures
         if mixing and self.weight > 0:
             raise UserError(
                 "a gradient penalty needs one gradient per sample, and the critic's batch norm "
-                f"({mixing[0]}) mixes "
-                "samples: build the critic without batch norm, or take penalty=spectral, clip or "
-                "none"
+                f"({mixing[0]}) mixes samples: build the critic without batch norm, or take "
+                "penalty=spectral, clip or none"
             )
         return critic
 
 
 class GradientPenalty(PointPenalty):
-    """weight * E[(||grad f(x)|| - target)^2], x in a region; one_sided: weight * E[max(0, ||grad
-    f(x)|| - target)^2].
+    """weight * E[(||grad f(x)|| - target)^2], x in a region.
 
-    gp: (2-12), Gulrajani et al. 2017, weight 10, target 1. lp: (2-13), one_sided, Petzka et al.
-    2018. (The thesis writes rho/2 for weight.) dragan: region perturbed, weight 10, target 1,
-    Kodali et al. 2017. r1: region real, target 0, weight 10 without a 1/2 as in the program of
-    Mescheder et al. 2018; their paper writes gamma/2.
+    The options of penalty= are settings of it:
+
+    * gp: weight 10, target 1.
+    * lp: the same, one-sided.
+    * dragan: the same as gp with region perturbed.
+    * r1: region real, target 0, weight 10 without a 1/2 as in the authors' program; their paper
+      writes gamma/2.
+
+    The thesis writes rho/2 for the weight.
+
+    Args:
+        weight: lambda >= 0.
+        target: c >= 0.
+        region: where x lies: interpolates, real, fake or perturbed.
+        one_sided: weight * E[max(0, ||grad f(x)|| - target)^2] instead.
+
+    Raises:
+        UserError: for arguments out of range.
+
+    Source:
+        gp: thesis (2-12), Gulrajani et al. 2017 (arXiv:1704.00028). lp: (2-13), Petzka et al. 2018
+        (arXiv:1709.08894). dragan: Kodali et al. 2017 (arXiv:1705.07215). r1: Mescheder et al. 2018
+        (arXiv:1801.04406).
+
+    Examples:
+        A linear critic whose gradient has length 5: 10 · (5 - 1)².
+
+        >>> import torch
+        >>> from gan_lab.penalties import GradientPenalty
+        >>> real, fake = torch.ones(4, 2), torch.zeros(4, 2)
+        >>> GradientPenalty()(lambda x: x @ torch.tensor([3.0, 4.0]), real, fake)
+        tensor(160.)
     """
 
     def __init__(

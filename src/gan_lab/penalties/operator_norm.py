@@ -1,5 +1,4 @@
-"""A convolution divided by its norm as a linear map of images, instead of by that of its reshaped
-kernel."""
+"""A convolution divided by its norm as a linear map of images."""
 
 from __future__ import annotations
 
@@ -21,9 +20,12 @@ _TINY = 1e-12
 def operator_norm(layer: _ConvNd, n_power_iterations: int = 1) -> _ConvNd:
     """Parametrise a convolution's weight as W / sigma(A), in place; returns the layer.
 
-    A: the layer's map of one image to one image without its bias, whatever its `forward` makes of
+    A is the layer's map of one image to one image without its bias, whatever its `forward` makes of
     the weight. Before its first batch, which tells the size of the images, the weight is W itself.
-    See `OperatorNorm`.
+
+    Args:
+        layer: the convolution.
+        n_power_iterations: see `OperatorNorm`.
     """
     # The size must be known before the weight is asked for, which the layer's forward does.
     parametrize.register_parametrization(layer, "weight", OperatorNorm(layer, n_power_iterations))
@@ -32,13 +34,18 @@ def operator_norm(layer: _ConvNd, n_power_iterations: int = 1) -> _ConvNd:
 
 
 class OperatorNorm(nn.Module):
-    """W -> W / sigma, where sigma = ||A v|| and v follows the power method on A'A (A' the transpose
-    of A).
+    """W -> W / sigma, where sigma = ||A v|| and v follows the power method on A'A.
 
-    v: the image that A lengthens most, of shape (1, channels, *size), the only state: empty before
-    the first batch, and as large as a loaded state's. In training mode every use of the weight
-    moves it by n_power_iterations steps; it is the same in every process, since nothing in it
-    depends on the batch.
+    A' is the transpose of A.
+
+    Args:
+        layer: the convolution whose weight it is.
+        n_power_iterations: steps of the power method with every use of the weight in training mode.
+
+    Attributes:
+        v: the image that A lengthens most, of shape (1, channels, *size), the only state: empty
+            before the first batch, and as large as a loaded state's. It is the same in every
+            process, since nothing in it depends on the batch.
     """
 
     v: Tensor
@@ -53,32 +60,41 @@ class OperatorNorm(nn.Module):
         """W / sigma, with the gradient of sigma; W itself before the first batch."""
         if not self.v.numel():
             return weight
+
         with torch.autocast(weight.device.type, enabled=False):
             if self.training:
                 self._iterate(weight, self.n_power_iterations)
+
             # A later pass moves v in place, which this one's backward pass must not see.
             return weight / self._map(weight, self.v.clone()).norm()
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """A weight that is assigned becomes W."""
+        """W from a weight that is assigned: the weight itself."""
         return weight
 
     def see(self, weight: Tensor, size: torch.Size) -> None:
-        """Begin with images of shape `size` (channels, ...). Raises UserError where they were of
-        another one."""
+        """Begin with images of one shape.
+
+        Args:
+            weight: W.
+            size: the shape of an image, (channels, ...).
+
+        Raises:
+            UserError: where images were of another shape before.
+        """
         if not self.v.numel():
             # of no random state that a run has, so that v is the same in every process
-            first = torch.randn(
-                (1, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float64
-            )
+            rng = torch.Generator().manual_seed(0)
+            first = torch.randn((1, *size), generator=rng, dtype=torch.float64)
             self.v = F.normalize(first.flatten(), dim=0).view_as(first).to(weight)
             self._iterate(weight, FIRST_ITERATIONS)
+
+        # v and the norm belong to one size
         elif self.v.shape[1:] != size:
             before, now = ("×".join(map(str, shape)) for shape in (self.v.shape[1:], size))
             raise UserError(
                 f"exact=true: a convolution got images of shape {before} and then {now}, and its "
-                "norm depends "
-                "on their size: set penalty.exact=false for this critic"
+                "norm depends on their size: set penalty.exact=false for this critic"
             )
 
     @torch.no_grad()
@@ -86,6 +102,7 @@ class OperatorNorm(nn.Module):
         """v becomes A'A v / ||A'A v||, so many times."""
         with torch.autocast(weight.device.type, enabled=False):
             for _ in range(times):
+                # A'A v is the gradient of ||A v||² / 2
                 with torch.enable_grad():
                     v = self.v.detach().clone().requires_grad_()
                     image = self._map(weight.detach(), v)
@@ -93,6 +110,7 @@ class OperatorNorm(nn.Module):
                 self.v.copy_(back / back.norm().clamp(min=_TINY))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take v of any size where there is none yet."""
         saved = state_dict.get(prefix + "v")
         if saved is not None and not self.v.numel():
             self.v = torch.empty_like(saved, device=self.v.device, dtype=self.v.dtype)
@@ -100,8 +118,10 @@ class OperatorNorm(nn.Module):
 
 
 class _LinearMap:
-    """(weight, image) -> a layer's output without its bias: its own `forward`, in a copy that holds
-    no parameter."""
+    """(weight, image) -> a layer's output without its bias.
+
+    It is the layer's own `forward`, in a copy that holds no parameter.
+    """
 
     def __init__(self, layer: _ConvNd) -> None:
         self._layer = copy.copy(layer)
@@ -118,6 +138,7 @@ class _LinearMap:
 
 
 def _tell_size(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Before a layer's forward pass: let its norm see the size of the images."""
     parametrizations = layer.get_submodule("parametrizations.weight")
     norm = parametrizations.get_submodule("0")
     assert isinstance(norm, OperatorNorm)

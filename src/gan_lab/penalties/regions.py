@@ -18,8 +18,9 @@ Noise = tuple[Tensor, ...]  # the draws for one batch
 class Region:
     """Points of shape (n, *sample), a pure function of real samples, fake samples and noise.
 
-    draw: (real, rng) -> noise; torch's default one if None.
-    points: (real, fake, *noise) -> points.
+    Args:
+        draw: (real, rng) -> noise; torch's default generator if None.
+        points: (real, fake, *noise) -> points.
     """
 
     draw: Callable[[Tensor, torch.Generator | None], Noise]
@@ -51,11 +52,11 @@ def _one_a_pair(real: Tensor, rng: torch.Generator | None) -> Noise:
 
 
 def _between(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
-    """u real + (1 - u) fake. Raises UserError for odd pairs."""
+    """u real + (1 - u) fake. Raises UserError for batches of different shapes."""
     if real.shape != fake.shape:
         raise UserError(
-            f"real {tuple(real.shape)} and fake {tuple(fake.shape)} make no pairs: give equal "
-            "batches"
+            f"real {tuple(real.shape)} and fake {tuple(fake.shape)} make no pairs: "
+            "give equal batches"
         )
     return u * real + (1 - u) * fake
 
@@ -88,8 +89,13 @@ REGIONS: dict[str, Region] = {
 
 
 def _uniform(shape: tuple[int, ...], like: Tensor, rng: torch.Generator | None) -> Tensor:
-    """U(0, 1) in the dtype of `like` and on its device, with trailing 1s to broadcast against it; a
-    process's share."""
+    """This process's share of U(0, 1) for the global batch.
+
+    Args:
+        shape: of the share, without the axes that it is the same over.
+        like: gives the dtype, the device, and the number of axes to broadcast over.
+        rng: draws; the default one if None.
+    """
     shape = (shape[0] * parallel.world_size(), *shape[1:]) + (1,) * (like.ndim - len(shape))
     device = like.device if rng is None else rng.device
     return parallel.share(torch.rand(shape, generator=rng, dtype=like.dtype, device=device)).to(

@@ -128,7 +128,7 @@ def label(value: Any) -> str:
 
     "none" stands for null and for a field that a run lacks.
 
-    Example:
+    Examples:
         >>> label(1.0), label(True), label([0.0, 0.9]), label(None)
         ('1', 'true', '[0, 0.9]', 'none')
     """

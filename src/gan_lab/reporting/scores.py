@@ -37,7 +37,7 @@ def samples_and_extractor(name: str) -> tuple[str, str]:
 def sizes(name: str) -> tuple[int, int]:
     """Samples and parts of a score's name; one that says nothing of parts has 1.
 
-    Example:
+    Examples:
         >>> sizes("is_classifier_2k_10x"), sizes("fid_classifier_10k_train")
         ((2000, 10), (10000, 1))
     """

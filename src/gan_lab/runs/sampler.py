@@ -94,7 +94,7 @@ def load_generator(run_dir: str | PathLike[str], device: str = "auto") -> SavedG
     Raises:
         UserError: where this is no run directory, it is damaged, or its run did not finish.
 
-    Example:
+    Examples:
         >>> import gan_lab
         >>> images = gan_lab.load_generator("outputs/NAME").images(64)  # doctest: +SKIP
     """

@@ -1,5 +1,4 @@
-"""How a GAN is trained: the LightningModule, its EMA, and the place that builds it from a
-config."""
+"""How a GAN is trained: the LightningModule, its EMA, its state, and its samples."""
 
 from gan_lab.errors import Diverged
 from gan_lab.training.ema import ExponentialMovingAverage

@@ -1,5 +1,4 @@
-"""One generator iteration as a CUDA graph: the host launches once instead of some thousand
-times."""
+"""One generator iteration as a CUDA graph: one launch by the host instead of some thousand."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from gan_lab.architectures.dcgan import GaussianNoise
 from gan_lab.training.gan import GAN, Draws
 
 WARM_UP = 3  # iterations at least: optimizer states and cuDNN's choices are made in them
-PATIENCE = 100  # iterations at most until nothing is made anew any more
+PATIENCE = 100  # iterations at most until every tensor of the state stays where it is
 
 
 def obstacle(gan: GAN) -> str | None:
@@ -23,6 +22,8 @@ def obstacle(gan: GAN) -> str | None:
         return "it is not on a CUDA device"
     if parallel.world_size() > 1:
         return "several devices train it"
+
+    # within a graph the draws of a layer no longer follow from the step's seed
     for kind, network in (("generator", gan.generator), ("critic", gan.critic)):
         for name, layer in network.named_modules():
             if isinstance(layer, GaussianNoise | nn.modules.dropout._DropoutNd):
@@ -31,10 +32,14 @@ def obstacle(gan: GAN) -> str | None:
 
 
 class CapturedIteration:
-    """`iterate`, but captured as a CUDA graph once it leaves every tensor of the state where it
-    was, and replayed.
+    """`GAN.iterate`, which becomes a CUDA graph once it leaves the state where it is.
 
-    say: is told once where capturing fails; the iterations run eagerly then.
+    The first iterations run eagerly. When one has left every tensor of the state where it was, the
+    next one is captured, and from then on the graph is replayed.
+
+    Args:
+        gan: on a CUDA device, without an `obstacle`.
+        say: is told once where capturing fails; the iterations run eagerly then.
     """
 
     def __init__(self, gan: GAN, say: Callable[[str], None]) -> None:
@@ -51,6 +56,7 @@ class CapturedIteration:
 
     def __call__(self, draws: Draws) -> None:
         """One iteration."""
+        # the graph reads the draws where they were when it was captured
         if self.graph is not None and self.inputs is not None:
             for ours, new in zip(self.inputs.tensors(), draws.tensors(), strict=True):
                 ours.copy_(new, non_blocking=True)
@@ -74,11 +80,14 @@ class CapturedIteration:
         addresses = [tensor.data_ptr() for tensor in self.gan.state_tensors()]
         settled = self.eager >= WARM_UP and addresses == self.addresses
         self.addresses = addresses
+
+        # an optimizer or a penalty that makes its state anew in each step never settles
         if not settled and self.eager >= PATIENCE:
             self._give_up(f"after {PATIENCE} iterations parts of the state are still made anew")
         return settled
 
     def _capture(self, draws: Draws) -> None:
+        """Capture an iteration, which runs nothing; where that fails, run it."""
         inputs, graph = copy.deepcopy(draws), torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=self.stream):

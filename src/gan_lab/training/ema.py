@@ -11,9 +11,25 @@ from torch import Tensor, nn
 class ExponentialMovingAverage(nn.Module):
     """Exponential moving average of a module's parameters, in the parameters' own precision.
 
-    `average ← decay · average + (1 - decay) · parameters`, from the initial parameters on, without
-    bias correction; buffers (BN's running statistics) are copied. The thesis samples with decay
-    0.99 [author's code]. The average is always in eval mode and calling it runs it.
+        average ← decay · average + (1 - decay) · parameters
+
+    from the initial parameters on, without bias correction; buffers (batch norm's running
+    statistics) are copied. The average is always in eval mode and calling it runs it.
+
+    Args:
+        module: what is averaged; a copy of it holds the average.
+        decay: 0.99 in the thesis's samples [code].
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.training import ExponentialMovingAverage
+        >>> module = torch.nn.Linear(1, 1, bias=False)
+        >>> _ = torch.nn.init.constant_(module.weight, 1.0)
+        >>> ema = ExponentialMovingAverage(module, decay=0.9)
+        >>> _ = torch.nn.init.constant_(module.weight, 2.0)
+        >>> ema.update(module)
+        >>> ema(torch.tensor([10.0]))
+        tensor([11.])
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:

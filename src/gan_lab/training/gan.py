@@ -32,8 +32,15 @@ Schedule = Callable[[int, int], float]
 class TrainingSettings:
     """The numbers of a training run. Batch sizes are global: over all devices.
 
-    critic batch: `batch_size` real and as many fake samples; generator batch:
-    `generator_batch_size` fake ones.
+    Args:
+        seed: of everything random.
+        n_critic: critic steps for each generator step.
+        batch_size: of a critic step: so many real and as many fake samples.
+        generator_batch_size: of a generator step: so many fake samples.
+        max_generator_steps: after which the run ends.
+        latent_dim: the length of z.
+        ema_decay: see `ExponentialMovingAverage`.
+        log_every: generator steps between two lines of metrics.
     """
 
     seed: int
@@ -46,15 +53,18 @@ class TrainingSettings:
     log_every: int
 
     def is_logged(self, generator_steps: int) -> bool:
-        """Whether metrics are read after so many generator steps: every `log_every` and after the
-        last."""
+        """Whether metrics are read after so many steps: every `log_every`, and after the last."""
         return generator_steps % self.log_every == 0 or generator_steps == self.max_generator_steps
 
 
 @dataclass(frozen=True)
 class Latent:
-    """Input of the generator: z, with the code of its class where one is drawn, (n, latent +
-    conditions); and that class, int64 (n,), or None."""
+    """Input of the generator.
+
+    Args:
+        z: (n, latent_dim + conditions), with the code of a class where one is drawn.
+        drawn: int64 (n,), the classes that are drawn; None: none are.
+    """
 
     z: Tensor
     drawn: Tensor | None
@@ -62,14 +72,17 @@ class Latent:
 
 @dataclass(frozen=True)
 class Draws:
-    """All that is random in one generator iteration, but for layers that draw themselves (dropout,
-    input noise).
+    """All that is random in one generator iteration.
 
-    real: (n_critic, n, *sample) and labels: (n_critic, n), n samples in each critic batch of this
-    process.
-    fake: the generator's input for each critic batch.
-    noise: the penalty's for each critic batch.
-    latent: the generator's input for its own step.
+    Layers that draw themselves (dropout, input noise) are the exception: torch's global generator
+    serves them.
+
+    Args:
+        real: (n_critic, n, *sample), n samples in each critic batch of this process.
+        labels: int64 (n_critic, n), of the real samples.
+        fake: the generator's input for each critic batch.
+        noise: the penalty's for each critic batch.
+        latent: the generator's input for its own step.
     """
 
     real: Tensor
@@ -79,16 +92,12 @@ class Draws:
     latent: Latent
 
     def tensors(self) -> list[Tensor]:
-        """All of them, in one order."""
+        """All of them, always in one order."""
         latents = [
             part for latent in (*self.fake, self.latent) for part in (latent.z, latent.drawn)
         ]
-        every = [
-            self.real,
-            self.labels,
-            *latents,
-            *(part for noise in self.noise for part in noise),
-        ]
+        noise = [part for of_batch in self.noise for part in of_batch]
+        every = [self.real, self.labels, *latents, *noise]
         return [part for part in every if part is not None]
 
 
@@ -101,6 +110,20 @@ class GAN(pl.LightningModule):
     which it changes in place.
 
     `metrics` holds 0-d tensors on the device after every step; nothing here waits for the device.
+
+    Args:
+        generator: (n, latent_dim + conditions) -> samples (n, *sample).
+        critic: samples (n, *sample) -> logits (n, outputs).
+        loss: J_D and J_G.
+        penalty: what keeps the critic Lipschitz; it may wrap the critic.
+        targets: which class a generated sample is meant to have.
+        generator_optimizer: makes the optimizer of the generator's parameters.
+        critic_optimizer: makes that of the critic's.
+        schedule: (step, max_generator_steps) -> the factor of both learning rates.
+        settings: the numbers of the run.
+
+    Source:
+        Algorithm 1 of Gulrajani et al. 2017 (arXiv:1704.00028), with any loss and penalty.
     """
 
     finite: Tensor  # 0-d: whether every loss and gradient so far was
@@ -118,7 +141,10 @@ class GAN(pl.LightningModule):
         settings: TrainingSettings,
     ) -> None:
         super().__init__()
+        # Lightning's own loop takes one optimizer step a batch
         self.automatic_optimization = False
+
+        # the parts; a penalty wraps the critic before its parameters go to the optimizer
         self.generator = generator
         self.critic = penalty.wrap(critic)
         self.loss = loss
@@ -127,12 +153,16 @@ class GAN(pl.LightningModule):
         self.ema = ExponentialMovingAverage(generator, settings.ema_decay)
         self.schedule = schedule
         self.settings = settings
+
+        # Where batch norm mixes samples, no gradient belongs to one sample alone.
         self._critic_mixes_samples = any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules()
         )
         self._sees_norm = (
             not self._critic_mixes_samples and loss.has_score and not penalty.measures_norm
         )
+
+        # the schedule multiplies the rates that the optimizers were made with
         self._optimizers = [
             generator_optimizer(self.generator.parameters()),
             critic_optimizer(self.critic.parameters()),
@@ -140,7 +170,9 @@ class GAN(pl.LightningModule):
         self._base_rates = [
             [group["lr"] for group in optimizer.param_groups] for optimizer in self._optimizers
         ]
-        self.generator_steps = 0  # done
+
+        # How far the run is. Only the counts are part of the state.
+        self.generator_steps = 0
         self.critic_steps = 0
         self.metrics: dict[str, Tensor] = {}
         self.run_iteration: Callable[[Draws], None] = self.iterate  # or its CUDA graph
@@ -160,16 +192,22 @@ class GAN(pl.LightningModule):
         return self._optimizers
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Draw, then n_critic critic steps on fresh real and fake batches, one generator step, one
-        step of the EMA."""
+        """Draw, then n_critic critic steps, one generator step and one step of the EMA.
+
+        Args:
+            batch: (real, labels), a fresh part of both for each critic step.
+            batch_idx: Lightning's count, not used.
+        """
         self._set_learning_rates(*self.trainer.optimizers)
         rng = generator_for(self.settings.seed, "step", self.generator_steps, self.device)
         draws = self.draw(*batch, rng)
-        own = (
-            f"global of rank {parallel.rank()}" if parallel.rank() else "global"
-        )  # dropout and input noise
+
+        # dropout and input noise use the global generator, which differs from process to process
+        own = f"global of rank {parallel.rank()}" if parallel.rank() else "global"
         torch.manual_seed(fold(self.settings.seed, own, self.generator_steps))
         self.run_iteration(draws)
+
+        # k for the log, where the penalty does not measure it anyway
         if self._sees_norm and self.settings.is_logged(self.generator_steps + 1):
             self._observe_norm(draws.real[-1], rng)
         self.generator_steps += 1
@@ -185,7 +223,7 @@ class GAN(pl.LightningModule):
         return Draws(real, labels, tuple(fake), tuple(noise), latent)
 
     def iterate(self, draws: Draws) -> None:
-        """Algorithm 1 for one generator step."""
+        """Algorithm 1 for one generator step: it changes the state in place."""
         generator_optimizer, critic_optimizer = self.trainer.optimizers
         with self._autocast():
             for i in range(self.settings.n_critic):
@@ -204,25 +242,32 @@ class GAN(pl.LightningModule):
         noise: Noise,
         optimizer: torch.optim.Optimizer,
     ) -> None:
+        """θ_D moves down the gradient of J_D + penalty."""
+        # J_D on a real and a fake batch
         fake = self._fake(latent, real.dtype)
         real_logits, fake_logits = self._logits(real, fake)
-        loss = self.loss.critic(
-            real_logits, fake_logits, labels, self._aims(fake_logits, latent.drawn)
-        )
+        aims = self._aims(fake_logits, latent.drawn)
+        loss = self.loss.critic(real_logits, fake_logits, labels, aims)
+
+        # the penalty on the same samples
         penalty = self.penalty(self.score, real, fake, noise=noise)
         self._descend(loss + penalty, self.critic, optimizer)
         self.penalty.after_step(self.critic)
         self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
     def _generator_step(self, latent: Latent, optimizer: torch.optim.Optimizer) -> None:
+        """θ_G moves down the gradient of J_G."""
         logits = self.passes.constant_critic(self.passes.generator(latent.z))
         loss = self.loss.generator(logits, self._aims(logits, latent.drawn))
         self._descend(loss, self.generator, optimizer)
         self.metrics["generator_loss"] = _of_all(loss)
 
     def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
-        """Measure k for the log; in eval mode, so that how often it is logged changes nothing
-        (spectral norm)."""
+        """Measure k, the largest gradient norm, for the log.
+
+        In eval mode, so that how often it is logged changes nothing: spectral norm moves its
+        vectors with every pass in training mode.
+        """
         self.critic.eval()
         latent = self._share_of_latent(len(real) * parallel.world_size(), rng)
         with self._autocast():
@@ -231,13 +276,16 @@ class GAN(pl.LightningModule):
         self.metrics["gradient_norm"] = self.penalty.last_norm
 
     def _fake(self, latent: Latent, dtype: torch.dtype) -> Tensor:
-        """Fake samples: batch statistics, but the running ones move only in generator steps
-        [code]."""
+        """Fake samples for a critic step.
+
+        They are normalised by their batch, and the running statistics stay: these move only in
+        generator steps [code].
+        """
         with torch.no_grad(), frozen_statistics(self.generator):
             return self.passes.generator(latent.z).to(dtype)
 
     def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """The critic on both: in one pass, or apart where batch normalisation would mix them."""
+        """The critic's logits of both: in one pass, or in two where batch norm would mix them."""
         if self._critic_mixes_samples:
             return self.passes.critic(real), self.passes.critic(fake)
         real_logits, fake_logits = self.passes.critic(torch.cat([real, fake])).split(len(real))
@@ -252,19 +300,23 @@ class GAN(pl.LightningModule):
 
     def _descend(self, loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """One optimizer step on `module` alone."""
+        # gradients of this module only: the other one's would be work for nothing
         optimizer.zero_grad(set_to_none=True)
         parameters = list(module.parameters())
         self.manual_backward(loss, inputs=parameters)
         parallel.average_gradients(parameters)
+
+        # Loss and norm are those of all processes, so that all of them stop, or none.
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        self.finite &= torch.isfinite(_of_all(loss)) & torch.isfinite(
-            norm
-        )  # the same in every process
+        self.finite &= torch.isfinite(_of_all(loss)) & torch.isfinite(norm)
         optimizer.step()
 
     def latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """The generator's input, z ~ N(0, I) of shape (size, latent_dim), and the classes drawn
-        with it, if any."""
+        """Draw z ~ N(0, I), and a class for each where `targets` draws them.
+
+        Returns:
+            The generator's input, (size, latent_dim + conditions), and the classes (size,) or None.
+        """
         z = torch.randn(size, self.settings.latent_dim, generator=rng, device=self.device)
         return self.targets.draw(z, rng)
 
@@ -275,23 +327,28 @@ class GAN(pl.LightningModule):
 
     @property
     def sampling_batch_size(self) -> int | None:
-        """For a generator that samples with batch statistics, how many samples share them: as many
-        as in training."""
+        """How many samples share batch statistics: as many as in training; None: none do."""
         return self.settings.generator_batch_size if normalises_by_batch(self.generator) else None
 
     @property
     def batch_norm_statistics(self) -> str:
-        """Which statistics the sampling generator normalises by: "running", or "of batches of 100
-        samples"."""
-        return (
-            f"of batches of {self.sampling_batch_size} samples"
-            if self.sampling_batch_size
-            else "running"
-        )
+        """What the sampling generator normalises by: "running", or "of batches of 100 samples"."""
+        size = self.sampling_batch_size
+        return f"of batches of {size} samples" if size else "running"
 
     def sample(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """`count` samples of the EMA generator, cut from whole batches where those share
-        statistics; their classes."""
+        """Samples of the EMA generator.
+
+        Where samples share batch statistics, whole batches are drawn and the rest is cut off, so
+        that no sample depends on `count`.
+
+        Args:
+            count: how many.
+            rng: draws the generator's input.
+
+        Returns:
+            Samples (count, *sample), and the classes (count,) that were drawn with them, or None.
+        """
         size = self.sampling_batch_size or count
         inputs, drawn = zip(
             *(self.latent(size, rng) for _ in range(-(-count // size))), strict=True
@@ -301,13 +358,9 @@ class GAN(pl.LightningModule):
 
     @property
     def own_classes(self) -> int | None:
-        """How many classes samples have of their own: drawn with them, or by the critic's own
-        labels; None: none."""
-        return (
-            self.targets.num_classes
-            if self.targets.conditions or isinstance(self.loss, ClassLoss)
-            else None
-        )
+        """How many classes samples have: drawn with them, or told by the critic; None: none."""
+        has_classes = self.targets.conditions or isinstance(self.loss, ClassLoss)
+        return self.targets.num_classes if has_classes else None
 
     @property
     def classes_by_critic(self) -> bool:
@@ -315,18 +368,27 @@ class GAN(pl.LightningModule):
         return self.own_classes is not None and not self.targets.conditions
 
     def classes_of(self, samples: Tensor, drawn: Tensor | None) -> Tensor:
-        """The classes (n,) of samples (n, *sample): those that were drawn with them, else argmax_k
-        l_k of the critic.
+        """The classes of samples: those drawn with them, else argmax_k l_k of the critic.
 
         The critic's mode is the caller's: in eval mode a sample's class does not depend on the
-        other samples, on noise or on dropout. Raises UserError where samples have no classes.
+        other samples, on noise or on dropout.
+
+        Args:
+            samples: (n, *sample).
+            drawn: int64 (n,), as `sample` returns them, or None.
+
+        Returns:
+            int64 (n,).
+
+        Raises:
+            UserError: where samples have no classes.
         """
         if drawn is not None:
             return drawn
         if not isinstance(self.loss, ClassLoss):
             raise UserError(
-                "samples of this loss have no classes: its critic has no class logits, and "
-                "labels=none"
+                "samples of this loss have no classes: "
+                "its critic has no class logits, and labels=none"
             )
         return self.loss.classes(self.critic(samples)).argmax(1)
 
@@ -344,6 +406,7 @@ class GAN(pl.LightningModule):
             yield
 
     def _set_learning_rates(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Give every group its own rate times the schedule's factor for this step."""
         factor = self.schedule(self.generator_steps, self.settings.max_generator_steps)
         for optimizer, rates in zip(optimizers, self._base_rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -351,10 +414,13 @@ class GAN(pl.LightningModule):
 
     def check_finite(self) -> None:
         """Raise Diverged unless all losses and gradients so far and all parameters are finite.
-        Waits for the device."""
+
+        It waits for the device, so it is called only every so many steps.
+        """
         parameters = [p for module in (self.generator, self.critic) for p in module.parameters()]
         if bool(self.finite) and math.isfinite(torch.nn.utils.get_total_norm(parameters).item()):
             return
+
         values = ", ".join(f"{name} {value.item():g}" for name, value in self.metrics.items())
         raise Diverged(
             f"a loss, gradient or parameter is not finite by step {self.generator_steps} ({values})"
@@ -381,8 +447,7 @@ class GAN(pl.LightningModule):
         }
 
     def load_run_state(self, state: dict[str, Any]) -> None:
-        """Continue from `run_state`. Call it once the optimizers exist (Lightning's
-        on_fit_start)."""
+        """Continue from `run_state`; it needs the optimizers, so not before on_fit_start."""
         self.load_state_dict(state["module"])
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
             capturable.load_state(optimizer, saved)

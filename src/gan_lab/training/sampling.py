@@ -1,5 +1,7 @@
-"""Samples of chosen classes, and paths between two of them. The EMA generator draws; nothing of the
-run changes."""
+"""Samples of chosen classes, and paths between two of them.
+
+The EMA generator draws; nothing of the run changes.
+"""
 
 from __future__ import annotations
 
@@ -22,29 +24,43 @@ def knows_classes(gan: GAN) -> bool:
 
 
 def by_class(gan: GAN, classes: Sequence[int], each: int, rng: torch.Generator) -> list[Tensor]:
-    """For every one of `classes` up to `each` samples (m, *sample), as float32 on the CPU, in the
-    order of drawing.
+    """Draw samples of each of some classes.
 
     A sample's class is the one that was drawn with it (predefined labels), else argmax_k l_k of the
     critic's class logits in eval mode. Batches are drawn as in training, of all classes, and
-    sorted: a class that does not come up in MOST_BATCHES of them has fewer. Raises UserError where
-    samples have no classes, and for no class or no sample.
+    sorted: a class that seldom comes up in MOST_BATCHES of them has fewer samples.
+
+    Args:
+        gan: whose EMA generator draws.
+        classes: which classes.
+        each: how many samples of each.
+        rng: draws the generator's input.
+
+    Returns:
+        For every class up to `each` samples (m, *sample), float32 on the CPU, in the order of
+        drawing.
+
+    Raises:
+        UserError: where samples have no classes, and for no class or no sample.
     """
     if not classes or each < 1:
         raise UserError(
             f"{each} samples of each of {len(classes)} classes: ask for at least one of one"
         )
+
+    # draw until every class has enough
     samples_of: dict[int, list[Tensor]] = {which: [] for which in classes}
     with undisturbed(gan):
         for _ in range(MOST_BATCHES):
             if all(len(samples) >= each for samples in samples_of.values()):
                 break
             samples, drawn = gan.sample(gan.sampling_batch_size or BATCH, rng)
-            for sample, which in zip(
-                samples.float().cpu(), gan.classes_of(samples, drawn).tolist(), strict=True
-            ):
+            labels = gan.classes_of(samples, drawn).tolist()
+            for sample, which in zip(samples.float().cpu(), labels, strict=True):
                 if which in samples_of and len(samples_of[which]) < each:
                     samples_of[which].append(sample)
+
+    # a class that never came up has a tensor of no samples
     empty = samples.new_empty((0, *samples.shape[1:]), device="cpu", dtype=torch.float32)
     return [torch.stack(samples_of[which]) if samples_of[which] else empty for which in classes]
 
@@ -52,13 +68,26 @@ def by_class(gan: GAN, classes: Sequence[int], each: int, rng: torch.Generator) 
 def between(
     gan: GAN, first: int, second: int, rows: int, steps: int, rng: torch.Generator
 ) -> Tensor:
-    """(rows, steps, *sample), float32 on the CPU: straight lines in the generator's input between
-    two classes.
+    """Samples along straight lines in the generator's input, from one class to another.
 
     Every row begins at an input whose sample is of class `first` and ends at one of class `second`
     (classes as in `by_class`). With batch statistics a row is drawn in a batch filled up with
-    random inputs. Raises UserError where samples have no classes, one of the two does not come up
-    in MOST_BATCHES batches, or both are the same.
+    random inputs.
+
+    Args:
+        gan: whose EMA generator draws.
+        first: the class at the beginning of each row.
+        second: the class at its end.
+        rows: how many lines.
+        steps: samples on each, its ends included.
+        rng: draws the ends.
+
+    Returns:
+        (rows, steps, *sample), float32 on the CPU.
+
+    Raises:
+        UserError: where samples have no classes, one of the two does not come up in MOST_BATCHES
+            batches, or both are the same.
     """
     if first == second:
         raise UserError(f"between {first} and {second}: name two different classes")
@@ -67,21 +96,11 @@ def between(
         raise UserError(
             f"steps={steps} is more than the {size} samples of a batch: set steps={size} or less"
         )
-    ends: dict[int, list[Tensor]] = {first: [], second: []}
+
     with undisturbed(gan):
-        for _ in range(MOST_BATCHES):
-            if all(len(inputs_of_class) >= rows for inputs_of_class in ends.values()):
-                break
-            inputs, drawn = gan.latent(size, rng)
-            classes = gan.classes_of(gan.ema(inputs), drawn)
-            for which, inputs_of_class in ends.items():
-                inputs_of_class.extend(inputs[classes == which])
-        for which, inputs_of_class in ends.items():
-            if len(inputs_of_class) < rows:
-                raise UserError(
-                    f"class {which} came up {len(inputs_of_class)} times among "
-                    f"{MOST_BATCHES * size} samples: too few"
-                )
+        ends = _inputs_of_classes(gan, (first, second), rows, size, rng)
+
+        # Every line stands at the head of a batch of its own, so that no line depends on another.
         fraction = torch.linspace(0, 1, steps, device=gan.device)[:, None]
         lines = []
         for start, end in zip(ends[first][:rows], ends[second][:rows], strict=True):
@@ -89,3 +108,30 @@ def between(
             inputs[:steps] = torch.lerp(start, end, fraction)
             lines.append(gan.ema(inputs)[:steps].float().cpu())
     return torch.stack(lines)
+
+
+def _inputs_of_classes(
+    gan: GAN, classes: Sequence[int], each: int, size: int, rng: torch.Generator
+) -> dict[int, list[Tensor]]:
+    """At least `each` inputs of the generator whose samples are of each class, by class.
+
+    Batches have `size` inputs. Raises UserError where a class does not come up often enough.
+    """
+    # draw until every class has enough
+    found: dict[int, list[Tensor]] = {which: [] for which in classes}
+    for _ in range(MOST_BATCHES):
+        if all(len(inputs) >= each for inputs in found.values()):
+            break
+        inputs, drawn = gan.latent(size, rng)
+        told = gan.classes_of(gan.ema(inputs), drawn)
+        for which, its_inputs in found.items():
+            its_inputs.extend(inputs[told == which])
+
+    # a line has no use for one end alone
+    for which, its_inputs in found.items():
+        if len(its_inputs) < each:
+            raise UserError(
+                f"class {which} came up {len(its_inputs)} times among {MOST_BATCHES * size} "
+                "samples: too few"
+            )
+    return found

@@ -1,5 +1,4 @@
-"""Several processes by Lightning: it starts them and joins them; the training step itself averages
-gradients."""
+"""Several processes by Lightning, which starts and joins them; the step averages gradients."""
 
 from __future__ import annotations
 
@@ -21,19 +20,19 @@ _GRACE_SECONDS = 10.0  # for the error message of a collective operation that th
 
 
 class SharedStep(DDPStrategy):
-    """DistributedDataParallel's processes without its wrapper: `parallel.average_gradients` is
-    called in every step.
+    """DistributedDataParallel's processes without its wrapper.
 
-    The wrapper would average after each backward pass of a module that has several of them with
-    different losses, and does not see the second-order passes of penalties as its own.
+    `parallel.average_gradients` is called in every step instead. The wrapper would average after
+    each backward pass of a module that has several of them with different losses, and does not see
+    the second-order passes of penalties as its own.
 
-    started_by: the first process's id, in a process that it started itself; None in the first one
-    and where torchrun or srun started all. Such a process ends with the first one, also while it
-    waits for it at the rendezvous.
-
-    on_lost: called once, in a thread of the first process, with what became of one that it started
-    and that ended with an error. Within five seconds Lightning kills the first process then,
-    without a word.
+    Attributes:
+        started_by: the first process's id, in a process that it started itself; None in the first
+            one and where torchrun or srun started all. Such a process ends with the first one, also
+            while it waits for it at the rendezvous.
+        on_lost: called once, in a thread of the first process, with what became of one that it
+            started and that ended with an error. Within five seconds Lightning kills the first
+            process then, without a word.
     """
 
     def __init__(self) -> None:
@@ -51,13 +50,15 @@ class SharedStep(DDPStrategy):
         super().setup_environment()
 
     def configure_ddp(self) -> None:
-        """Leave the module as it is."""
+        """Do not wrap the module."""
 
 
 @contextmanager
 def first_process() -> Iterator[None]:
-    """Inside, the processes that this one starts learn its id; nothing in a process that was
-    started so."""
+    """Inside, the processes that this one starts learn its id.
+
+    In a process that was started so nothing happens: the first one's id stays.
+    """
     if _FIRST_PROCESS in os.environ:
         yield
         return
@@ -69,20 +70,23 @@ def first_process() -> Iterator[None]:
 
 
 def _watch(started: list[subprocess.Popen[bytes]], on_lost: Callable[[str], None]) -> None:
+    """Wait until a process ends with an error, and tell of it; return when all ended without."""
     codes: list[int | None] = [None]
     while not any(codes) and any(code is None for code in codes):
         time.sleep(0.1)
         codes = [process.poll() for process in started]
+
+    # where a collective operation fails first, its own message says more
     for number, code in enumerate(codes, 1):
         if code:
             time.sleep(_NOTICED_SECONDS)
-            on_lost(
-                f"process {number} ended with {signal.Signals(-code).name if code < 0 else code}"
-            )
+            cause = signal.Signals(-code).name if code < 0 else code
+            on_lost(f"process {number} ended with {cause}")
             return
 
 
 def _end_with(parent: int) -> None:
+    """End this process some seconds after its parent ended."""
     while os.getppid() == parent:
         time.sleep(1)
     time.sleep(_GRACE_SECONDS)

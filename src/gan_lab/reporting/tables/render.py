@@ -158,7 +158,7 @@ _TEX = {
 def latex_text(text: str) -> str:
     r"""Text in which LaTeX finds no command.
 
-    Example:
+    Examples:
         >>> print(latex_text("penalty_weight 50% ± 1"))
         penalty\_weight 50\% $\pm$ 1
     """

@@ -42,7 +42,7 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
 
     The half width is t_{(1+confidence)/2, n-1} s/√n, where s² divides by n-1.
 
-    Example:
+    Examples:
         >>> shown = estimate([1.0, 2.0, 3.0])
         >>> f"{shown.mean} ± {shown.half_width:.3f}, n = {shown.n}"
         '2.0 ± 2.484, n = 3'

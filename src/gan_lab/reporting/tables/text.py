@@ -20,7 +20,7 @@ def number(value: float, beside: float | None = None) -> str:
 
     beside: another number whose decimals it takes, unless that leaves nothing of it.
 
-    Example:
+    Examples:
         >>> number(15.6389), number(0.012345), number(0.1234, beside=15.64)
         ('15.64', '0.0123', '0.12')
     """
