@@ -38,34 +38,43 @@ from gan_lab.types import DataSpec
 
 
 def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
-    """Call a config node's `_target_` with its fields and facts that no config holds.
+    """Call a config node's `_target_`. Nothing else calls what a config names.
 
-    What the target refuses (ValueError, TypeError), or needs and cannot import, becomes a UserError
-    with the group, and so does a target that a config may not name (gan_lab.config.trust). Nothing
-    else calls what a config names.
+    Args:
+        group: the path of the node in the config, for messages.
+        node: a `_target_` and its fields.
+        facts: arguments that no config holds, as the shape of the data; named_facts likewise.
+
+    Raises:
+        UserError: where the target refuses a value or cannot be imported, under the path of the
+            field; where a config may not name the target (see gan_lab.config.trust).
     """
     plain = plain_config(node)
     trust.check(group, plain)
+
+    # what only the checks of a config read is no argument of the target
     fields = {
         key: value for key, value in plain.items() if key == "_target_" or key not in META_KEYS
     }
+
+    # a part speaks of its own argument; the path to it is added here, once
     try:
         return instantiate(fields, *facts, _convert_="all", **named_facts)
     except (InstantiationException, MisconfigurationException) as error:
         cause = error.__cause__ or error
         if isinstance(cause, _OF_A_VALUE):
-            nested = re.search(
-                r"^full_key: (\S+)$", str(error), re.MULTILINE
-            )  # Hydra's word for where it was
-            raise UserError(
-                _at(group, fields, nested[1] if nested else "", " ".join(str(cause).split()))
-            ) from None
+            where = re.search(r"^full_key: (\S+)$", str(error), re.MULTILINE)  # Hydra's word
+            message = " ".join(str(cause).split())
+            raise UserError(_at(group, fields, where[1] if where else "", message)) from None
         raise
 
 
 def loaded(node: DictConfig, cache: str | Path) -> LoadedData:
-    """The data set of a config node, decoded once into the folder `cache`. Raises UserError as
-    `make` and `load`."""
+    """Load the data set of a config node, decoded once into the folder `cache`.
+
+    Raises:
+        UserError: as `make` and `load`.
+    """
     source = make("dataset", node)
     try:
         return load(source, Path(cache))
@@ -80,20 +89,20 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
     Only a message that begins with a parameter of the target `below` (dotted) of the group's node
     is one of its fields.
     """
+    # down to the node that refused
     path = group
     for name in below.split(".") if below else ():
         path, node = f"{path}.{name}", node.get(name, {})
+
+    # does the message begin with one of its fields?
     first = re.match(r"\w*", message)
     is_field = first is not None and first[0] in signature.parameters(str(node["_target_"]))
     if message.startswith(f"{group}."):
         return message
-    return (
-        f"{path}.{message}"
-        if is_field
-        else f"{path}: {message}"
-        if group != "dataset" or below
-        else message
-    )
+    if is_field:
+        return f"{path}.{message}"
+    # a data set's messages name files, which need no group before them
+    return message if group == "dataset" and not below else f"{path}: {message}"
 
 
 _OF_A_VALUE = (
@@ -104,8 +113,10 @@ _OF_A_VALUE = (
 
 
 def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
-    """What training sees of `data`: its images, K classes, and as many labels as
-    `supervision.labelled_fraction` leaves."""
+    """The part of `data` that training sees.
+
+    Its images, K classes, and as many labels as `supervision.labelled_fraction` leaves.
+    """
     supervision: Supervision = make("supervision", config.supervision)
     classes = supervision.num_classes
     num_classes = None if classes is None else int(classes)  # 10.0 is a whole number
@@ -118,12 +129,19 @@ def gan(
     data: LoadedData | None = None,
     training_view: LoadedData | None = None,
 ) -> GAN:
-    """The module that a config describes, for `training_data` of `spec`.
+    """The module that a config describes.
 
     Its weights depend on the seed alone, and those of weight-normalised layers on the first batch.
-    data: whole; without it such layers are not scaled and no reference distribution is set: for a
-    module whose weights will be loaded.
-    training_view: its `training_data`, where they are at hand.
+
+    Args:
+        config: of a run.
+        spec: of the `training_data`.
+        data: the whole data set. Without it weight-normalised layers are not scaled and no
+            reference distribution is set: for a module whose weights will be loaded.
+        training_view: the `training_data` of `data`, where they are at hand.
+
+    Raises:
+        UserError: where a part refuses its fields, or the parts do not fit each other.
     """
     # loss and targets
     loss = make("loss", config.loss)
@@ -135,11 +153,12 @@ def gan(
     # networks, their weights from the seed
     architecture = make("architecture", config.architecture)
     torch.manual_seed(fold(config.seed, "initial weights"))
-    layout = (
-        torch.channels_last if spec.kind == "images" else torch.contiguous_format
-    )  # faster convolutions
+    is_image = spec.kind == "images"
+    layout = torch.channels_last if is_image else torch.contiguous_format  # faster convolutions
     generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
     critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
+
+    # weight-normalised layers are scaled by what they see first
     if training_view is not None:
         z = torch.randn(config.generator_batch_size, architecture.latent_dim)
         initialise_from_data(generator, targets.draw(z, torch.default_generator)[0])
@@ -147,6 +166,19 @@ def gan(
             ResidentData.place(training_view, "cpu"), config.batch_size, 1, config.seed, stop=1
         )
         initialise_from_data(critic, next(iter(first))[0][0])
+
+    # what trains them
+    settings = TrainingSettings(
+        seed=config.seed,
+        n_critic=config.n_critic,
+        batch_size=config.batch_size,
+        generator_batch_size=config.generator_batch_size,
+        max_generator_steps=config.max_generator_steps,
+        latent_dim=architecture.latent_dim,
+        ema_decay=config.ema_decay,
+        log_every=config.log_every,
+    )
+    critic_optimizer = merged_critic_optimizer(config)
     return GAN(
         generator=generator,
         critic=critic,
@@ -154,20 +186,9 @@ def gan(
         penalty=make("penalty", config.penalty),
         targets=targets,
         generator_optimizer=functools.partial(make, "optimizer", config.optimizer),
-        critic_optimizer=functools.partial(
-            make, "optimizer_critic", merged_critic_optimizer(config)
-        ),
+        critic_optimizer=functools.partial(make, "optimizer_critic", critic_optimizer),
         schedule=make("schedule", config.schedule),
-        settings=TrainingSettings(
-            seed=config.seed,
-            n_critic=config.n_critic,
-            batch_size=config.batch_size,
-            generator_batch_size=config.generator_batch_size,
-            max_generator_steps=config.max_generator_steps,
-            latent_dim=architecture.latent_dim,
-            ema_decay=config.ema_decay,
-            log_every=config.log_every,
-        ),
+        settings=settings,
     )
 
 
@@ -249,8 +270,20 @@ def evaluator(
 def trainer(
     config: DictConfig, callbacks: list[pl.Callback], loggers: list[Logger], run_dir: str
 ) -> pl.Trainer:
-    """Lightning's Trainer: one epoch over the steps still to do; checkpoints, bar and metrics are
-    ours."""
+    """Lightning's Trainer, for one epoch over the steps still to do.
+
+    Checkpoints, bar and metrics are ours: Lightning's misbehave in manual optimisation.
+
+    Args:
+        config: of a run.
+        callbacks: what acts in every step.
+        loggers: where metrics go.
+        run_dir: where everything is written.
+
+    Raises:
+        UserError: for devices that are not there, more processes than cores, and batches that they
+            cannot share equally.
+    """
     # a run on one device asks no cluster: SLURM_NTASKS may be of the job that it is a part of
     alone = config.trainer.get("strategy") is None
     try:
@@ -270,6 +303,8 @@ def trainer(
         )
     except UserError as error:
         raise UserError(f"{error} (trainer=auto takes what this machine has)") from None
+
+    # how many processes there are is known only now
     check_shares(config, made.world_size)
     cores = os.cpu_count() or 1
     if made.strategy.root_device.type == "cpu" and made.num_devices > cores:

@@ -103,6 +103,8 @@ def refuse_links(run_dir: Path) -> None:
     # strings and scandir, not rglob: status.py looks at the runs of a whole sweep every two seconds
     folders = [str(run_dir)] if run_dir.is_dir() else []
     passed_over = str(run_dir / _WITH_LINKS)
+
+    # folder by folder; what cannot be looked at may hold a link, so it is refused too
     while folders:
         folder = folders.pop()
         try:

@@ -247,9 +247,13 @@ def end_record(session: Session, status: str, reason: str | None) -> None:
     """
     record, gan, seconds = session.record, session.gan, session.seconds()
     images = gan.critic_steps * gan.settings.batch_size
+
+    # what it took
     on_gpu = gan.device.type == "cuda"
     device = torch.cuda.get_device_name(gan.device) if on_gpu else gan.device.type
     memory = torch.cuda.max_memory_allocated(gan.device) if on_gpu else _peak_resident_bytes()
+
+    # in one write: a record never says "finished" without its numbers
     record.update(
         status=status,
         reason=reason,
