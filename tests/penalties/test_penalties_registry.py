@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from penalty_probes import (
     ALL,
     CONSTRAINTS,
@@ -65,6 +66,12 @@ def test_options_are_different():
 def test_both_kinds_exist():
     assert MEASURING
     assert CONSTRAINTS
+
+
+@pytest.mark.parametrize("option", ALL)
+def test_the_trait_that_the_checks_of_a_config_read_is_whether_gradients_are_measured(option):
+    traits = OmegaConf.load(CONF / "penalty" / f"{option}.yaml").get("traits", {})
+    assert traits.get("gradient", False) == (option in MEASURING)
 
 
 @pytest.mark.parametrize("option", ALL)

@@ -8,10 +8,10 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from gan_lab.records.versions import FACTS
+
 Group = dict[str, Any]
-META_KEYS = frozenset(
-    {"_target_", "recipe", "accepts", "traits"}
-)  # of an option's YAML, not passed on
+META_KEYS = frozenset({"_target_", *FACTS})  # of an option's YAML, not passed on
 META_KEYS |= {
     "capture",
     "tf32",

@@ -97,11 +97,9 @@ _NAMED_BY_CLASS = (
     "torch",
     "lightning",
 )  # packages whose modules are no part of a component's name
-_FACTS = (
-    "accepts",
-    "recipe",
-    "traits",
-)  # of an option, for the checks of a config; no object is made with them
+FACTS = ("traits", "recipe", "stable", "accepts")
+"""What an option says of itself, for the checks of a config (see gan_lab.config.traits), for other
+groups and for the tests; no object is made with it. Older files have `accepts` among them."""
 
 
 # Reading ------------------------------------------------------------------------------------------
@@ -179,7 +177,7 @@ def normalised(config: Mapping[str, Any]) -> dict[str, Any]:
     read, and fields at their implied values, are left out. The normal form of a normal form is
     itself.
     """
-    result = {name: _without_facts(node) for name, node in translated(config).items()}
+    result = {name: without_facts(node) for name, node in translated(config).items()}
     for dotted, since in FIELD_DEFAULTS.items():
         node, name = _place(result, dotted)
         if _has(node, since, dotted) and name in node and _same(node[name], since.before):
@@ -208,12 +206,13 @@ def _named(value: Any) -> Any:
 
 def _same(value: Any, before: Any) -> bool:
     """Whether a value is the implied one."""
-    return bool(_named(value) == _named(_without_facts(translated(before))))
+    return bool(_named(value) == _named(without_facts(translated(before))))
 
 
-def _without_facts(node: Any) -> Any:
+def without_facts(node: Any) -> Any:
+    """An option of a config without FACTS."""
     return (
-        {key: item for key, item in node.items() if key not in _FACTS}
+        {key: item for key, item in node.items() if key not in FACTS}
         if isinstance(node, Mapping)
         else node
     )

@@ -17,6 +17,7 @@ from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.resident import ResidentData
 from gan_lab.errors import Interrupted
 from gan_lab.loggers import MetricsFile, WandbLogger
+from gan_lab.records import versions
 from gan_lab.runs.export import export_generator
 from gan_lab.runs.start import Machine, Previous
 from gan_lab.scoring.evaluator import Evaluator
@@ -140,9 +141,8 @@ class Session:
             self.samples.newest is None
         ):  # a run killed after its last step: nothing was left to train
             self.samples.draw(self.gan)
-        self.exported = export_generator(
-            self.gan, self.plain["architecture"], self.seen.spec, self.run_dir
-        )
+        architecture = versions.without_facts(self.plain["architecture"])
+        self.exported = export_generator(self.gan, architecture, self.seen.spec, self.run_dir)
 
     def score(self) -> None:
         """Measure the final scores; those that the record has of this very step stay, those of a
