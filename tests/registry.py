@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import hydra.utils
+import pytest
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
@@ -22,6 +24,52 @@ META_KEYS = frozenset(
 def options(group: str) -> list[str]:
     """The options of a config group: the names of its YAML files."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def stable(group: str, among: Iterable[str] | None = None) -> list[str]:
+    """The options whose values and place in the docs are tested, too: all but those with `stable:
+    false` in their YAML, to which the tests of the group's contract alone apply.
+
+    among: the options that are asked for; all of the group where None.
+    """
+    asked = options(group) if among is None else among
+    return [option for option in asked if _content(group, option).get("stable", True)]
+
+
+def traits(group: str, option: str) -> dict[str, Any]:
+    """What an option's YAML declares for the checks of a config."""
+    return dict(_content(group, option).get("traits") or {})
+
+
+def entry(table: Mapping[str, Any], option: str, place: str, needed: str) -> Any:
+    """What a table of the tests says of an option. Where it lacks the option, the test fails with
+    the words of what to add.
+
+    Args:
+        table: by option.
+        option: of conf/.
+        place: the table's file and name, as "tests/losses/loss_formulas.py, FORMULAS".
+        needed: what stands in the table for an option.
+    """
+    if option not in table:
+        pytest.fail(
+            f"{place} has no {option!r}: add {needed}; or set `stable: false` in its YAML",
+            pytrace=False,
+        )
+    return table[option]
+
+
+def check_complete(table: Collection[str], wanted: Iterable[str], place: str, needed: str) -> None:
+    """Fail with the words of what to add, unless the table has every option that is wanted, and
+    with the names that are too much where it has others."""
+    wanted = set(wanted)
+    missing, others = sorted(wanted - set(table)), sorted(set(table) - wanted)
+    if missing:
+        pytest.fail(
+            f"{place} lacks {', '.join(missing)}: add {needed}; or set `stable: false` in its YAML",
+            pytrace=False,
+        )
+    assert not others, f"{place} has {', '.join(others)}, which conf/ does not"
 
 
 @functools.cache

@@ -82,7 +82,7 @@ def test_an_option_file_is_the_fields_of_its_class_and_what_it_accepts(option):
     kind = target("architecture", option)
     names = [item.name for item in dataclasses.fields(kind)]
     content = OmegaConf.to_container(OmegaConf.load(CONF / "architecture" / f"{option}.yaml"))
-    assert set(content) == {"_target_", "traits", *names}
+    assert set(content) - {"stable"} == {"_target_", "traits", *names}
     assert (
         set(fields("architecture", option)) == set(names) == set(defaults("architecture", option))
     )
@@ -113,8 +113,9 @@ def test_the_trait_that_the_checks_of_a_config_read_is_whether_the_critic_has_ba
 def test_every_exported_architecture_is_an_option():
     exported = [getattr(gan_lab.architectures, name) for name in gan_lab.architectures.__all__]
     architectures = {item for item in exported if dataclasses.is_dataclass(item)}
-    assert architectures == {target("architecture", option) for option in ALL}
-    assert len(architectures) == len(ALL)
+    targets = {target("architecture", option) for option in ALL}
+    assert architectures <= targets  # an option's target may name its module instead
+    assert len(targets) == len(ALL)
 
 
 def test_every_kind_of_data_has_an_architecture():

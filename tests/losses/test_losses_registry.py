@@ -53,7 +53,7 @@ def test_an_option_file_is_short(option):
 
 def test_every_exported_factory_is_an_option():
     """An exported function is an option unless it needs an argument: such a one makes losses out of
-    losses.
+    losses. An option's target need not be exported: it may name its module.
 
     Exported classes are no options: an option names the factory (fisher), a class is for type
     annotations.
@@ -68,7 +68,7 @@ def test_every_exported_factory_is_an_option():
             for parameter in inspect.signature(item).parameters.values()
         )
     }
-    assert factories == {target("loss", option) for option in ALL}
+    assert factories <= {target("loss", option) for option in ALL}
 
 
 def test_each_option_has_a_factory_of_its_own():

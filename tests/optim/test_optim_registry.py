@@ -37,7 +37,8 @@ def test_names_other_programs_rely_on_are_options():
 
 
 def test_every_exported_optimizer_is_the_target_of_an_option():
-    assert {getattr(gan_lab.optim, name) for name in gan_lab.optim.__all__} == {
+    """An option's target need not be exported: it may name its module."""
+    assert {getattr(gan_lab.optim, name) for name in gan_lab.optim.__all__} <= {
         target("optimizer", o) for o in OWN
     }
 

@@ -48,12 +48,12 @@ def test_an_option_file_is_short(option):
 
 def test_every_exported_penalty_is_the_target_of_an_option():
     """An exported class is an option unless it is the contract itself; exported functions are
-    tools."""
+    tools. An option's target need not be exported: it may name its module."""
     exported = {getattr(gan_lab.penalties, name) for name in gan_lab.penalties.__all__}
     classes = {item for item in exported if inspect.isclass(item) and issubclass(item, Penalty)} - {
         Penalty
     }
-    assert classes == {target("penalty", option) for option in ALL}
+    assert classes <= {target("penalty", option) for option in ALL}
 
 
 def test_options_are_different():
