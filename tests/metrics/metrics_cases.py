@@ -13,12 +13,15 @@ from torch import Tensor
 from torchmetrics import Metric
 
 import gan_lab.metrics as room
+from gan_lab.declared_scores import declared_scores
+from gan_lab.scoring.meters import metric_class
 
 CLASSES = {
     cls
     for cls in vars(room).values()
     if inspect.isclass(cls) and issubclass(cls, Metric) and cls.__module__.startswith("gan_lab")
-}
+} | {metric_class(score) for score in declared_scores()}
+"""Those that are exported, and those that score runs, which need not be."""
 
 
 @dataclass(frozen=True)

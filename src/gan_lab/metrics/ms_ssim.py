@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from gan_lab import checks
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score, exactly
 from gan_lab.metrics.smallest import NONE, smallest_of_class
@@ -95,6 +96,8 @@ class MSSSIM(Score):
 
     Raises: UserError for arguments out of range.
     """
+
+    facts = ScoreFacts("msssim", reads="images", higher_is_better=False)
 
     images: Tensor
     indices: Tensor
