@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,13 +15,15 @@ from torchmetrics import Metric
 
 import gan_lab.metrics as room
 from gan_lab.declared_scores import declared_scores
-from gan_lab.scoring.meters import metric_class
 
 CLASSES = {
     cls
     for cls in vars(room).values()
     if inspect.isclass(cls) and issubclass(cls, Metric) and cls.__module__.startswith("gan_lab")
-} | {metric_class(score) for score in declared_scores()}
+} | {
+    getattr(importlib.import_module(score.module), score.class_name)
+    for score in declared_scores().values()
+}
 """Those that are exported, and those that score runs, which need not be."""
 
 

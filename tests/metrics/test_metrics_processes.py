@@ -14,7 +14,13 @@ import gloo
 
 WORKER = Path(__file__).with_name("metrics_worker.py")
 
-GROUND = {"gan_lab.checks", "gan_lab.errors", "gan_lab.files", "gan_lab.reading"}
+GROUND = {
+    "gan_lab.checks",
+    "gan_lab.declared_scores",
+    "gan_lab.errors",
+    "gan_lab.files",
+    "gan_lab.reading",
+}
 
 
 @pytest.fixture(scope="module")
