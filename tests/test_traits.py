@@ -69,6 +69,21 @@ def test_an_old_config_is_checked_as_one_of_today():
         config.check(old("dataset=gaussians"))
 
 
+@pytest.mark.parametrize(
+    "typed", ["architecture=dcgan", "penalty=gp", "labels=none", "dataset=digits"]
+)
+def test_an_old_run_goes_on_with_its_options_typed_again(typed, tmp_path):
+    """Though their files say more of themselves today."""
+    beside = ["architecture=dcgan", "architecture.critic_batch_norm=false", "penalty=gp"]
+    (tmp_path / "config.yaml").write_text(config.config_text(plain_config(old(*beside))))
+    now = compose(*beside, f"resume={tmp_path}")
+    resumed = config.resumed(now, [typed], tmp_path)
+    config.check(resumed)
+    other = compose("penalty=maxgp", f"resume={tmp_path}")
+    with pytest.raises(UserError, match="a resumed run keeps its penalty"):
+        config.resumed(other, ["penalty=maxgp"], tmp_path)
+
+
 def test_a_penalty_is_told_by_its_trait_and_not_by_the_name_of_a_field(own):
     """One with a `weight` of something else fits every critic; one without may measure
     gradients."""
@@ -101,6 +116,7 @@ def test_an_architecture_of_ones_own_in_the_place_of_an_option(own):
     [
         ("+loss.traits.target=true", r"loss\.traits\.target: there is no such trait .*targets"),
         ("+loss.traits.targets=yes", r"loss\.traits\.targets=yes: use true or false"),
+        ("+loss.traits=5", r"loss\.traits=5: use a mapping"),
         ("architecture.traits.kinds=images", r"architecture\.traits\.kinds=images: use a list"),
     ],
 )

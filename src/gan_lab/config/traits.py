@@ -53,7 +53,9 @@ def traits_of(group: str, node: DictConfig) -> Traits:
     """
     # what the node says, in the words of today
     plain = plain_config(node)
-    said = dict(plain.get("traits") or {})
+    said = plain.get("traits") or {}
+    if not isinstance(said, Mapping):
+        raise UserError(f"{group}.traits={said}: use a mapping, as {{targets: true}}")
     if plain.get("accepts"):  # the kinds of an architecture, until there were traits
         said = {"kinds": plain["accepts"], **said}
 
