@@ -8,6 +8,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 METRICS = "gan_lab.metrics"  # the package whose files are read
 
@@ -31,10 +32,10 @@ class ScoreFacts:
     """
 
     name: str
-    reads: str
+    reads: Literal["logits", "features", "images"]
     higher_is_better: bool
     over_splits: bool = False
-    reference: str | None = None
+    reference: Literal["moments", "features"] | None = None
     values: tuple[str, ...] = ()
 
 

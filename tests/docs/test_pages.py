@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
 from gan_lab.commands import programs
+from gan_lab.config.traits import Traits
 from gan_lab.reporting import FIGURES, TABLES
 from registry import CONF, stable, target
 
@@ -79,6 +81,11 @@ def test_every_dataset_and_launcher_has_a_line():
     )
     launchers = [path.stem for path in (CONF / "hydra" / "launcher").glob("*.yaml")]
     assert all(f"| `{launcher}`" in (DOCS / "sweeps.md").read_text() for launcher in launchers)
+
+
+def test_every_trait_is_on_the_page_about_extending():
+    page = (DOCS / "extending.md").read_text()
+    assert [item.name for item in fields(Traits) if f"| `{item.name}` |" not in page] == []
 
 
 def test_every_table_and_figure_that_is_made_is_on_the_page_of_the_thesis():

@@ -23,13 +23,12 @@ from loss_probes import (
     on_real,
     slope,
 )
-from omegaconf import OmegaConf
 from torch import nn
 
 import gan_lab.losses
 from gan_lab.errors import UserError
 from gan_lab.losses import ClassLoss, Loss, combine, scale, shift
-from registry import CONF, defaults, fields, instantiate, node, options, target
+from registry import CONF, defaults, fields, instantiate, node, options, target, traits
 
 ALL = options("loss")
 TABLE_2_2 = {"wasserstein", "exp", "logistic", "sqrt", "quadratic", "hinge"}
@@ -92,12 +91,11 @@ def test_an_option_meets_the_contract(option):
 @pytest.mark.parametrize("option", ALL)
 def test_the_traits_that_the_checks_of_a_config_read_are_those_of_the_loss(option):
     """`targets` is false and `score` true where a file leaves them away."""
-    traits = OmegaConf.load(CONF / "loss" / f"{option}.yaml").get("traits", {})
     made = instantiate("loss", option)
     assert {"targets": made.needs_targets, "score": made.has_score} == {
         "targets": False,
         "score": True,
-        **traits,
+        **traits("loss", option),
     }
 
 

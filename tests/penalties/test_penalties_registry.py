@@ -9,7 +9,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from penalty_probes import (
     ALL,
     CONSTRAINTS,
@@ -27,7 +26,7 @@ from torch import nn
 import gan_lab.penalties
 from gan_lab.errors import UserError
 from gan_lab.penalties import GradientPenalty, MaxGradientPenalty, Penalty
-from registry import CONF, defaults, fields, instantiate, target
+from registry import CONF, defaults, fields, instantiate, target, traits
 
 STABLE = {"none", "maxgp", "gp", "lp", "dragan", "r1", "clip", "spectral"}
 
@@ -70,8 +69,7 @@ def test_both_kinds_exist():
 
 @pytest.mark.parametrize("option", ALL)
 def test_the_trait_that_the_checks_of_a_config_read_is_whether_gradients_are_measured(option):
-    traits = OmegaConf.load(CONF / "penalty" / f"{option}.yaml").get("traits", {})
-    assert traits.get("gradient", False) == (option in MEASURING)
+    assert traits("penalty", option).get("gradient", False) == (option in MEASURING)
 
 
 @pytest.mark.parametrize("option", ALL)
