@@ -4,6 +4,7 @@ end."""
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 
@@ -31,6 +32,7 @@ from gan_lab.scoring.features import ClassifierExtractor, Extractor, Features
 from gan_lab.scoring.meters import Samples, metric_class
 from gan_lab.scoring.protocol import SCORES, Protocol, needs_features, score_name, score_text
 from gan_lab.scoring.score import check_scores, measure_reference, score_samples
+from registry import CONF
 
 PIXELS, CLASSES = 12, 5
 
@@ -653,43 +655,14 @@ def test_scores_are_known_without_torch():
     subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
 
 
-METRIC = """
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
-
-from gan_lab.declared_scores import ScoreFacts
-from gan_lab.metrics.base import Score
-
-
-class MineValue(NamedTuple):
-    value: Tensor
-
-
-class Mine(Score):
-    facts = ScoreFacts("mine", reads="features", higher_is_better=True, reference="moments")
-
-    def __init__(self, centre: Tensor) -> None:
-        super().__init__()
-        self.centre = centre
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-
-    @classmethod
-    def of_setting(cls, setting, reference=None):
-        return cls(reference.moments.mean)
-
-    def update(self, features: Tensor) -> None:
-        self.total = self.total + (features - self.centre).sum()
-
-    def compute(self) -> MineValue:
-        return MineValue(self.total)
-"""
-
-
 def test_a_metric_is_one_file(tmp_path, monkeypatch, extractor, references):
-    """Nothing but a class and its facts: the score is found, made, fed and named."""
-    (tmp_path / "metric_of_one_file.py").write_text(METRIC)
+    """Nothing but a class and its facts: the score is found, made, fed and named.
+
+    The example of docs/extending.md: the distance of the features' mean from that of real ones.
+    """
+    page = (CONF.parent / "docs" / "extending.md").read_text()
+    (code,) = re.findall(r"```python\n(# src/gan_lab/metrics/mine\.py\n.*?)```", page, re.DOTALL)
+    (tmp_path / "metric_of_one_file.py").write_text(code)
     ((name, facts),) = facts_in(tmp_path / "metric_of_one_file.py")
     every = {**declared_scores(), "mine": DeclaredScore(facts, "metric_of_one_file", name)}
     monkeypatch.syspath_prepend(tmp_path)
@@ -702,5 +675,5 @@ def test_a_metric_is_one_file(tmp_path, monkeypatch, extractor, references):
     found = score_samples(Drawn(images, 7), extractor, references, marginal, asked, 30)
     features = by_hand(extractor, images)[0]
     for split, reference in references.items():
-        expected = (features - reference.moments.mean.numpy()).sum()
+        expected = np.linalg.norm(features.mean(0) - reference.moments.mean.numpy())
         assert found[f"mine_made_30_{split}"]["value"] == pytest.approx(expected, rel=1e-12, abs=0)
