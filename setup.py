@@ -10,7 +10,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 PROVENANCE = ROOT / "src" / "gan_lab" / "records" / "provenance.py"
-COPIED = ("conf", "scripts", "train.py")  # into gan_lab/installed, see gan_lab.commands.programs
+COPIED = ("conf", "scripts", "train.py")  # into gan_lab/installed, see gan_lab.files.program_root
 
 
 class BuildPackage(build_py):

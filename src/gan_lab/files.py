@@ -37,6 +37,15 @@ def safe_name(said: object) -> str:
     return f"{name.encode()[:_NAME_BYTES].decode(errors='ignore')}-{digest}"
 
 
+def program_root() -> Path:
+    """The folder that holds train.py, scripts/ and conf/: the checkout, or the copies in an
+    installed package, which setup.py makes while it builds."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parents[1]
+    is_checkout = package.parent.name == "src" and (checkout / "conf" / "train.yaml").is_file()
+    return checkout if is_checkout else package / "installed"
+
+
 @contextmanager
 def open_regular(path: Path, at_most: int | None = None) -> Iterator[BufferedReader]:
     """Open a file that somebody else may have made, without waiting at a pipe or

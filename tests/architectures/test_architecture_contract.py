@@ -11,6 +11,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 import gan_lab.architectures
@@ -33,9 +34,7 @@ SPECS = {"images": [images(1, 8), images(3, 16), images(3, 32)], "points": [poin
 
 
 def accepts(option: str) -> list[str]:
-    return OmegaConf.to_container(OmegaConf.load(CONF / "architecture" / f"{option}.yaml"))[
-        "accepts"
-    ]
+    return OmegaConf.load(CONF / "architecture" / f"{option}.yaml").traits.kinds
 
 
 def small(option: str, **overrides: Any) -> Any:
@@ -83,7 +82,7 @@ def test_an_option_file_is_the_fields_of_its_class_and_what_it_accepts(option):
     kind = target("architecture", option)
     names = [item.name for item in dataclasses.fields(kind)]
     content = OmegaConf.to_container(OmegaConf.load(CONF / "architecture" / f"{option}.yaml"))
-    assert set(content) == {"_target_", "accepts", *names}
+    assert set(content) - {"stable"} == {"_target_", "traits", *names}
     assert (
         set(fields("architecture", option)) == set(names) == set(defaults("architecture", option))
     )
@@ -96,11 +95,27 @@ def test_an_option_file_is_the_fields_of_its_class_and_what_it_accepts(option):
     assert len((CONF / "architecture" / f"{option}.yaml").read_text().splitlines()) < 12
 
 
+@pytest.mark.parametrize("option", ALL)
+def test_the_trait_that_the_checks_of_a_config_read_is_whether_the_critic_has_batch_norm(option):
+    """By the fields as the option file sets them, and with the plain ones of `small`."""
+    traits = OmegaConf.load(CONF / "architecture" / f"{option}.yaml").traits
+    plain = PLAIN.keys() & fields("architecture", option).keys()
+    spec = SPECS[accepts(option)[0]][0]
+    as_set = {name: fields("architecture", option)[name] for name in plain - {"extra_layer"}}
+    for critic, declared in (
+        (small(option, **as_set).critic(spec, 1), traits.get("batch_norm", False)),
+        (small(option).critic(spec, 1), False),
+    ):
+        found = any(isinstance(layer, _BatchNorm) for layer in critic.modules())
+        assert found == declared
+
+
 def test_every_exported_architecture_is_an_option():
     exported = [getattr(gan_lab.architectures, name) for name in gan_lab.architectures.__all__]
     architectures = {item for item in exported if dataclasses.is_dataclass(item)}
-    assert architectures == {target("architecture", option) for option in ALL}
-    assert len(architectures) == len(ALL)
+    targets = {target("architecture", option) for option in ALL}
+    assert architectures <= targets  # an option's target may name its module instead
+    assert len(targets) == len(ALL)
 
 
 def test_every_kind_of_data_has_an_architecture():

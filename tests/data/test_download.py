@@ -24,6 +24,7 @@ from helpers.data_builders import (
     source_of,
     user_error,
 )
+from helpers.registry import check_complete
 
 URL = "https://example.invalid/file"
 
@@ -208,24 +209,31 @@ def test_the_socket_limit_is_put_back(tmp_path, reachable):
     assert socket.getdefaulttimeout() == before
 
 
-MAKERS = {
-    "cifar10": make_cifar10,
-    "flowers102": make_flowers102,
-    "mnist": lambda root, _: make_mnist(root),
+DOWNLOADS = {
+    "cifar10": (peers.CIFAR10, make_cifar10),
+    "flowers102": (peers.Flowers102, make_flowers102),
+    "mnist": (peers.MNIST, lambda root, _: make_mnist(root)),
 }
 
 
-@pytest.mark.parametrize(
-    "option", [name for name, fields in OPTIONS.items() if "download" in fields]
-)
+def test_every_download_has_its_peer():
+    check_complete(
+        DOWNLOADS,
+        "dataset",
+        [name for name, fields in OPTIONS.items() if "download" in fields],
+        "tests/data/test_download.py, DOWNLOADS",
+        "torchvision's class that downloads it, and how its files are made",
+    )
+
+
+@pytest.mark.parametrize("option", DOWNLOADS)
 def test_torchvision_is_asked_for_the_layout_it_makes(option, tmp_path, monkeypatch, reachable):
     """torchvision's own download is replaced by one that writes its layout: the source then finds
     its files."""
-    assert option in MAKERS, f"{option} downloads: give the test a way to make its files"
-    peer = {"cifar10": peers.CIFAR10, "flowers102": peers.Flowers102, "mnist": peers.MNIST}[option]
+    peer, make = DOWNLOADS[option]
 
     def download(self):
-        MAKERS[option](Path(self.root), monkeypatch)
+        make(Path(self.root), monkeypatch)
 
     monkeypatch.setattr(peer, "download", download)
     fields = {"size": 8} if option == "flowers102" else {}

@@ -4,17 +4,23 @@ end."""
 from __future__ import annotations
 
 import math
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from gan_lab.declared_scores import DeclaredScore, declared_scores, facts_in
 from gan_lab.errors import UserError
 from gan_lab.metrics import PrecisionRecallDensityCoverage
 from gan_lab.records.versions import FIELD_DEFAULTS
+from gan_lab.scoring import meters
+from gan_lab.scoring import protocol as protocols
 from gan_lab.scoring.features import ClassifierExtractor, Extractor, Features
-from gan_lab.scoring.meters import METERS, Samples
+from gan_lab.scoring.meters import Samples, metric_class
 from gan_lab.scoring.protocol import SCORES, Protocol, needs_features, score_name, score_text
 from gan_lab.scoring.score import check_scores, measure_reference, score_samples
 from helpers.evaluation_runs import (
@@ -26,6 +32,7 @@ from helpers.evaluation_runs import (
     mode_score,
     softmax,
 )
+from helpers.registry import CONF
 
 PIXELS, CLASSES = 12, 5
 
@@ -626,5 +633,47 @@ def test_kid_of_too_few_is_refused_before_a_sample_is_drawn(
     check_scores(extractor, {"train": references["train"]}, marginal, asked, 60)
 
 
-def test_every_score_that_a_protocol_may_name_has_its_meters():
-    assert tuple(METERS) == SCORES
+def test_the_names_of_scores_that_other_programs_rely_on():
+    assert set(SCORES) >= {"is", "am", "mode", "fid", "kid", "prdc", "entropy", "msssim"}
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_what_is_read_of_a_metric_without_importing_it_is_what_it_says(score):
+    kind = metric_class(score)
+    assert kind.facts == declared_scores()[score].facts
+    assert kind.facts.name == score
+    assert kind.facts.reads in ("logits", "features", "images")
+    of_features = kind.facts.reads == "features"
+    assert kind.facts.reference in (("moments", "features") if of_features else (None,))
+
+
+def test_scores_are_known_without_torch():
+    code = (
+        "import sys; from gan_lab.declared_scores import declared_scores; "
+        "assert 'fid' in declared_scores(); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
+def test_a_metric_is_one_file(tmp_path, monkeypatch, extractor, references):
+    """Nothing but a class and its facts: the score is found, made, fed and named.
+
+    The example of docs/extending.md: the distance of the features' mean from that of real ones.
+    """
+    page = (CONF.parent / "docs" / "extending.md").read_text()
+    (code,) = re.findall(r"```python\n(# src/gan_lab/metrics/mine\.py\n.*?)```", page, re.DOTALL)
+    (tmp_path / "metric_of_one_file.py").write_text(code)
+    ((name, facts),) = facts_in(tmp_path / "metric_of_one_file.py")
+    every = {**declared_scores(), "mine": DeclaredScore(facts, "metric_of_one_file", name)}
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in (meters, protocols):
+        monkeypatch.setattr(module, "declared_scores", lambda: every)
+    monkeypatch.setattr(protocols, "SCORES", tuple(every))
+
+    images, asked = pictures(30, 4), protocol(("mine",), 30)
+    marginal = references["train"].marginal
+    found = score_samples(Drawn(images, 7), extractor, references, marginal, asked, 30)
+    features = by_hand(extractor, images)[0]
+    for split, reference in references.items():
+        expected = np.linalg.norm(features.mean(0) - reference.moments.mean.numpy())
+        assert found[f"mine_made_30_{split}"]["value"] == pytest.approx(expected, rel=1e-12, abs=0)

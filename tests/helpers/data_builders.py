@@ -184,19 +184,21 @@ def make_tiny(root, count=2, size=64, classes=("n01443537", "n02002724", "n07749
     return made
 
 
+PREPARE = {
+    "cifar10": lambda root, patch: make_cifar10(root, patch) and {"root": str(root)},
+    "digits": lambda root, patch: {},
+    "flowers102": lambda root, patch: (
+        make_flowers102(root, patch) and {"root": str(root), "size": 8}
+    ),
+    "gaussians": lambda root, patch: {"num_samples": 500},
+    "image_folder": lambda root, patch: save_tree(root) and {"root": str(root)},
+    "mnist": lambda root, patch: make_mnist(root) and {"root": str(root)},
+    "tiny_imagenet": lambda root, patch: make_tiny(root) and {"root": str(root)},
+}
+"""Tiny raw data of each option below a folder, made; and the fields that make its source read
+them."""
+
+
 def prepare(option, root, monkeypatch):
     """Tiny raw data for an option below `root`, and the fields that make its source read them."""
-    made = {
-        "cifar10": lambda: make_cifar10(root, monkeypatch) and {"root": str(root)},
-        "digits": dict,
-        "flowers102": lambda: make_flowers102(root, monkeypatch) and {"root": str(root), "size": 8},
-        "gaussians": lambda: {"num_samples": 500},
-        "image_folder": lambda: save_tree(root) and {"root": str(root)},
-        "mnist": lambda: make_mnist(root) and {"root": str(root)},
-        "tiny_imagenet": lambda: make_tiny(root) and {"root": str(root)},
-    }
-    assert option in made, (
-        f"conf/dataset/{option}.yaml is new: tell helpers.data_builders.prepare how to make tiny data for "
-        "it"
-    )
-    return made[option]()
+    return PREPARE[option](root, monkeypatch)

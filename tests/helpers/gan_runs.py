@@ -82,7 +82,7 @@ def fitting(group: str, option: str) -> list[str]:
         beside += ["dataset.root=/somewhere"] if "root" in about else []
         beside += ["architecture=mlp"] if about["recipe"]["kind"] == "points" else []
     if group == "architecture":
-        beside += ["penalty=none"] if about.get("critic_batch_norm") else []
+        beside += ["penalty=none"] if "batch_norm" in traits(group, option) else []
     if group == "labels" and traits(group, option).get("targets"):
         beside += [
             f"loss={next(loss for loss in options('loss') if traits('loss', loss).get('targets'))}"

@@ -230,28 +230,60 @@ def cat_gan(batch: Batch) -> tuple[float, float]:
     return critic, sure(fake) - even(fake)
 
 
+@dataclass(frozen=True)
+class Model:
+    """What the logits of a critic mean: log D_1 to D_K (n, K), log D_r / D_f (n,), and how many
+    logits there are beside the K of the classes and a learned one of fake."""
+
+    log_d: Callable[[Batch, np.ndarray], np.ndarray]
+    ratio: Callable[[Batch, np.ndarray], np.ndarray] | None
+    beyond_classes: int = 0
+
+
+def _ratio_of_two(batch: Batch, logits: np.ndarray) -> np.ndarray:
+    two, _ = batch.two_classes(logits)
+    return two[:, 0] - two[:, 1]
+
+
+def _d_of_two(batch: Batch, logits: np.ndarray) -> np.ndarray:
+    two, log_c = batch.two_classes(logits)
+    return two[:, :1] + log_c
+
+
+def _ratio_of_joint(batch: Batch, logits: np.ndarray) -> np.ndarray:
+    joint = batch.log_d(logits)
+    return np.log(np.exp(joint[:, :-1]).sum(1)) - joint[:, -1]
+
+
+# GAN and an auxiliary classifier, 4.2.2; K classes and fake, 4.2.1; a classifier alone, 4.A
+TWO_CLASS = Model(_d_of_two, _ratio_of_two, beyond_classes=1)
+JOINT = Model(lambda batch, logits: batch.log_d(logits)[:, :-1], _ratio_of_joint)
+CLASSIFIER = Model(lambda batch, logits: batch.log_c(logits), ratio=None)
+
+
+@dataclass(frozen=True)
+class ClassFormula:
+    """J_D and J_G of a batch, and what the critic's logits mean."""
+
+    values: Callable[[Batch], tuple[float, float]]
+    model: Model
+
+
+CLASS_FORMULAS = {
+    "gan_star": ClassFormula(gan_star, TWO_CLASS),
+    "ac_gan": ClassFormula(ac_gan, TWO_CLASS),
+    "ac_gan_plus": ClassFormula(ac_gan_plus, TWO_CLASS),
+    "label_gan": ClassFormula(label_gan, JOINT),
+    "am_gan": ClassFormula(am_gan, JOINT),
+    "cat_gan": ClassFormula(cat_gan, CLASSIFIER),
+}
+
+
 def guidance(option: str, batch: Batch, reference: np.ndarray) -> float:
     """(4-34): H(p_ref, R(E_unlabelled[D])), 0 without an unlabelled sample; D of two-class models
     is [D_r C, D_f]."""
     unlabelled = batch.real[batch.labels < 0]
     if not len(unlabelled):
         return 0.0
-    if option in ("label_gan", "am_gan"):
-        d = np.exp(batch.log_d(unlabelled))[:, : batch.num_classes]
-    elif option == "cat_gan":
-        d = np.exp(batch.log_c(unlabelled))
-    else:
-        two, log_c = batch.two_classes(unlabelled)
-        d = np.exp(two[:, :1]) * np.exp(log_c)
-    mean = d.mean(0)
+    mean = np.exp(CLASS_FORMULAS[option].model.log_d(batch, unlabelled)).mean(0)
     return cross_entropy(reference[None], np.log(mean / mean.sum())[None])
-
-
-CLASS_FORMULAS: dict[str, Callable[[Batch], tuple[float, float]]] = {
-    "gan_star": gan_star,
-    "ac_gan": ac_gan,
-    "ac_gan_plus": ac_gan_plus,
-    "label_gan": label_gan,
-    "am_gan": am_gan,
-    "cat_gan": cat_gan,
-}

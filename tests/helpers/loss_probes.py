@@ -12,6 +12,7 @@ from scipy.optimize import brentq, minimize
 from torch import Tensor, nn
 
 from gan_lab.losses import ScalarLoss
+from helpers.loss_formulas import CLASS_FORMULAS
 from helpers.registry import fields, instantiate, options
 
 EPS = float(np.finfo(np.float64).eps)
@@ -32,10 +33,10 @@ MEMBERS = [option for option in ONE_LOGIT if loss(option).member]
 
 
 def variants() -> list[tuple[str, dict[str, Any]]]:
-    """Every loss with classes with each of its flags off and on, and its weights moved off their
-    defaults."""
+    """Every loss with classes that has a formula, with each of its flags off and on, and its
+    weights moved off their defaults."""
     result = []
-    for option in WITH_CLASSES:
+    for option in CLASS_FORMULAS:
         flags = [name for name, value in fields("loss", option).items() if isinstance(value, bool)]
         weights = {
             name: 0.37 for name, value in fields("loss", option).items() if isinstance(value, float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,13 +13,18 @@ from torch import Tensor
 from torchmetrics import Metric
 
 import gan_lab.metrics as room
+from gan_lab.declared_scores import declared_scores
 from helpers.metrics_reference import normal, simplex
 
 CLASSES = {
     cls
     for cls in vars(room).values()
     if inspect.isclass(cls) and issubclass(cls, Metric) and cls.__module__.startswith("gan_lab")
+} | {
+    getattr(importlib.import_module(score.module), score.class_name)
+    for score in declared_scores().values()
 }
+"""Those that are exported, and those that score runs, which need not be."""
 
 
 @dataclass(frozen=True)

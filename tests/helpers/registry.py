@@ -4,24 +4,67 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Collection, Iterable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import hydra.utils
+import pytest
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 META_KEYS = frozenset(
-    {"recipe", "accepts", "traits"}
-)  # of an option's YAML, for the root config and its checks
+    {"recipe", "traits", "stable"}
+)  # of an option's YAML: for other groups, the checks of a config, and these tests
 
 
 def options(group: str) -> list[str]:
     """The options of a config group: the names of its YAML files."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def stable(group: str, among: Iterable[str] | None = None) -> list[str]:
+    """The options whose values and place in the docs are tested, too: all but those with `stable:
+    false` in their YAML, to which the tests of the group's contract alone apply.
+
+    among: the options that are asked for; all of the group where None.
+    """
+    asked = options(group) if among is None else among
+    return [option for option in asked if _content(group, option).get("stable", True)]
+
+
+def traits(group: str, option: str) -> dict[str, Any]:
+    """What an option's YAML declares for the checks of a config."""
+    return dict(_content(group, option).get("traits") or {})
+
+
+def check_complete(
+    table: Collection[str], group: str, wanted: Iterable[str], place: str, needed: str
+) -> None:
+    """Fail with the words of what to add, unless a table of the tests has every option that is
+    wanted; and with the names that are too much, where it has some that are no options.
+
+    Tests of values go over what is in their table, so a new option fails here, once.
+
+    Args:
+        table: by option.
+        group: of conf/.
+        wanted: options that the table must have; those that are not stable need not be in it.
+        place: the table's file and name, as "tests/losses/loss_formulas.py, FORMULAS".
+        needed: what stands in the table for an option.
+    """
+    missing = [option for option in stable(group, wanted) if option not in table]
+    if missing:
+        pytest.fail(
+            f"{place} has no {', '.join(missing)}: add {needed}; or set `stable: false` in "
+            f"conf/{group}/{missing[0]}.yaml, and values are not tested",
+            pytrace=False,
+        )
+    others = sorted({*table} - {*options(group)})
+    assert not others, f"{place} has {', '.join(others)}, and conf/{group} does not"
 
 
 @functools.cache

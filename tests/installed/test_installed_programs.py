@@ -16,6 +16,7 @@ import torch
 
 import gan_lab
 from gan_lab.commands import programs
+from gan_lab.files import program_root
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (
@@ -38,7 +39,7 @@ def test_every_program_is_a_command_or_said_to_be_none():
 
 
 def test_the_programs_of_a_checkout_are_its_own():
-    assert programs.root() == ROOT
+    assert program_root() == ROOT
     assert all((ROOT / path).is_file() for path, _ in programs.PROGRAMS.values())
 
 

@@ -17,7 +17,7 @@ from gan_lab.losses import LabelLoss
 from helpers.joint_loss import label_loss
 from helpers.loss_formulas import CLASS_FORMULAS, Batch
 from helpers.loss_probes import EPS, WITH_CLASSES, loss, variants
-from helpers.registry import fields
+from helpers.registry import check_complete, fields, traits
 
 VARIANTS = variants()
 JOINT = [
@@ -71,7 +71,13 @@ def size(batch: Batch) -> float:
 
 
 def test_every_loss_with_classes_has_a_formula():
-    assert set(CLASS_FORMULAS) == set(WITH_CLASSES)
+    check_complete(
+        CLASS_FORMULAS,
+        "loss",
+        WITH_CLASSES,
+        "tests/losses/loss_formulas.py, CLASS_FORMULAS",
+        "J_D and J_G with numpy, and what its logits mean (TWO_CLASS, JOINT or CLASSIFIER)",
+    )
 
 
 @pytest.mark.parametrize(("option", "flags"), VARIANTS, ids=name_of)
@@ -81,25 +87,33 @@ def test_values(option, flags, num_classes, seed, scale):
     made = loss(option, **flags)
     batch = random_batch(made, num_classes, seed, scale, flags=flags)
     assert values(made, batch) == pytest.approx(
-        CLASS_FORMULAS[option](batch), rel=0, abs=32 * EPS * size(batch)
+        CLASS_FORMULAS[option].values(batch), rel=0, abs=32 * EPS * size(batch)
     )
 
 
-@pytest.mark.parametrize("option", WITH_CLASSES)
+@pytest.mark.parametrize("option", CLASS_FORMULAS)
 def test_values_at_the_defaults(option):
-    """The weights that the option files set: those of the thesis (4-8), (4-11), and 0.1 of GAN*
-    [code]."""
     made = loss(option)
     batch = random_batch(made, 10, seed=1, flags=fields("loss", option))
     assert values(made, batch) == pytest.approx(
-        CLASS_FORMULAS[option](batch), rel=0, abs=32 * EPS * size(batch)
+        CLASS_FORMULAS[option].values(batch), rel=0, abs=32 * EPS * size(batch)
     )
-    weights = {
-        name: value for name, value in fields("loss", option).items() if isinstance(value, float)
-    }
-    assert weights == {"gan_star": {"classifier_weight": 0.1}}.get(
-        option, {"generator_classifier_weight": 1.0} if option.startswith("ac_gan") else {}
-    )
+
+
+WEIGHTS = {  # of the thesis (4-8), (4-11), and 0.1 of GAN* [code]
+    "gan_star": {"classifier_weight": 0.1},
+    "ac_gan": {"generator_classifier_weight": 1.0},
+    "ac_gan_plus": {"generator_classifier_weight": 1.0},
+    "label_gan": {},
+    "am_gan": {},
+    "cat_gan": {},
+}
+
+
+@pytest.mark.parametrize("option", WEIGHTS)
+def test_the_weights_that_the_option_files_set_are_those_of_the_thesis(option):
+    found = fields("loss", option).items()
+    assert {name: value for name, value in found if isinstance(value, float)} == WEIGHTS[option]
 
 
 @pytest.mark.parametrize(("option", "flags"), VARIANTS, ids=name_of)
@@ -118,7 +132,7 @@ def test_gradients_are_those_of_the_formulas(option, flags):
             step = np.zeros_like(gradient)
             step[place] = h
             ahead, behind = (
-                CLASS_FORMULAS[option](
+                CLASS_FORMULAS[option].values(
                     replace(batch, **{side: getattr(batch, side) + sign * step})
                 )[which]
                 for sign in (1, -1)
@@ -150,7 +164,7 @@ def test_joint_or_decomposed_is_the_same_function(
 
 
 def test_there_are_joint_forms():
-    assert {option for option, _ in JOINT} == {"label_gan", "am_gan"}
+    assert {option for option, _ in JOINT} >= {"label_gan", "am_gan"}
 
 
 # By hand: K = 2, the logits are logarithms of whole numbers, so probabilities are fractions -------
@@ -232,22 +246,17 @@ def test_models_with_two_classes_by_hand():
 
 # What a critic's logits mean ----------------------------------------------------------------------
 
-OUTPUTS = {
-    "gan_star": 1,
-    "ac_gan": 1,
-    "ac_gan_plus": 1,
-    "label_gan": 0,
-    "am_gan": 0,
-    "cat_gan": 0,
-}  # beyond K
-
 
 @pytest.mark.parametrize(("option", "flags"), VARIANTS, ids=name_of)
 @pytest.mark.parametrize("num_classes", [2, 10, 200])
 def test_outputs(option, flags, num_classes):
     """K for label_gan, am_gan, cat_gan; K+1 for gan_star and ac_gan*; one more where the fake logit
     is learned."""
-    expected = num_classes + OUTPUTS[option] + bool(flags.get("learned_fake_logit"))
+    expected = (
+        num_classes
+        + CLASS_FORMULAS[option].model.beyond_classes
+        + bool(flags.get("learned_fake_logit"))
+    )
     assert loss(option, **flags).outputs(num_classes) == expected
 
 
@@ -268,17 +277,12 @@ def test_views(option, flags):
     batch = random_batch(made, 4, seed=3, flags=flags)
     logits = torch.tensor(batch.real)
     assert torch.equal(made.classes(logits), logits[:, :4])
-    if option == "cat_gan":
-        log_d = batch.log_c(batch.real)
-    elif option in ("label_gan", "am_gan"):
-        joint = batch.log_d(batch.real)
-        log_d = joint[:, :4]
-        ratio = np.log(np.exp(log_d).sum(1)) - joint[:, 4]
-    else:
-        two, log_c = batch.two_classes(batch.real)
-        log_d, ratio = two[:, :1] + log_c, two[:, 0] - two[:, 1]
+    model = CLASS_FORMULAS[option].model
+    log_d = model.log_d(batch, batch.real)
     assert made.log_probabilities(logits).numpy() == pytest.approx(log_d, rel=0, abs=64 * EPS)
-    if made.has_score:
+    assert made.has_score == (model.ratio is not None)
+    if model.ratio is not None:
+        ratio = model.ratio(batch, batch.real)
         assert made.score(logits).shape == (5,)
         assert made.score(logits).numpy() == pytest.approx(ratio, rel=0, abs=64 * EPS)
 
@@ -314,7 +318,7 @@ def test_needs(option, flags):
     """Without what it needs a loss refuses; what it does not need it ignores."""
     made = loss(option, **flags)
     assert made.needs_labels
-    assert made.needs_targets == (option in ("ac_gan", "ac_gan_plus", "am_gan"))
+    assert made.needs_targets == traits("loss", option).get("targets", False)
     real, fake, labels, targets = tensors(random_batch(made, 4, seed=5))
     others = (targets + 1) % 4
     with pytest.raises(UserError, match="got no classes"):
@@ -367,7 +371,7 @@ def test_extreme_logits(option, flags, num_classes, seed):
     batch = random_batch(made, num_classes, seed, flags=flags)
     real, fake = (rng.choice([-1e4, 0.0, 1e4], size=x.shape) for x in (batch.real, batch.fake))
     batch = replace(batch, real=real, fake=fake, labels=rng.integers(-1, num_classes, 5))
-    expected = CLASS_FORMULAS[option](batch)
+    expected = CLASS_FORMULAS[option].values(batch)
     assert values(made, batch, torch.float32) == pytest.approx(expected, rel=0, abs=1e-6 * 1e4)
     real, fake, labels, targets = tensors(batch, torch.float32)
     (made.critic(real, fake, labels, targets) + made.generator(fake, targets)).backward()

@@ -37,7 +37,8 @@ def test_names_other_programs_rely_on_are_options():
 
 
 def test_every_exported_optimizer_is_the_target_of_an_option():
-    assert {getattr(gan_lab.optim, name) for name in gan_lab.optim.__all__} == {
+    """An option's target need not be exported: it may name its module."""
+    assert {getattr(gan_lab.optim, name) for name in gan_lab.optim.__all__} <= {
         target("optimizer", o) for o in OWN
     }
 
@@ -77,7 +78,8 @@ def test_numbers_are_numbers(option):
     """`lr: 2e-4` without a dot would be a word in YAML 1.1, and torch refuses an int 0 beside a
     float."""
     for field, value in fields("optimizer", option).items():
-        assert not isinstance(value, str) or field == "spatial"
+        word = isinstance(defaults("optimizer", option)[field], str)  # as `spatial` of adashift
+        assert not isinstance(value, str) or word
     for field in ("lr", "eps", "momentum", "alpha"):
         assert isinstance(fields("optimizer", option).get(field, 1.0), float)
     assert all(type(beta) is float for beta in fields("optimizer", option).get("betas", []))

@@ -3,6 +3,10 @@ whose norm varies."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -24,24 +28,50 @@ from helpers.penalty_probes import (
     rng,
     slopes_of_quadratic,
 )
-from helpers.registry import fields, instantiate
+from helpers.registry import check_complete, fields, instantiate
 
-# The penalty of one gradient norm m, and its derivative, for weight w and target c (science.md §2).
+
+@dataclass(frozen=True)
+class Pointwise:
+    """The penalty of one gradient norm m and its derivative, for weight w and target c (science.md
+    §2).
+
+    reduce: picks the one norm of a batch that counts; None: the mean of the penalty over all.
+    """
+
+    value: Callable[..., Any]
+    slope: Callable[..., Any]
+    reduce: Callable[[np.ndarray], float] | None = None
+
+
+SQUARE = Pointwise(lambda m, w, c: w * (m - c) ** 2, lambda m, w, c: 2 * w * (m - c))
+ONE_SIDED = Pointwise(
+    lambda m, w, c: w * np.maximum(0, m - c) ** 2, lambda m, w, c: 2 * w * np.maximum(0, m - c)
+)
 POINTWISE = {
-    "maxgp": (lambda m, w, c: w * (m - c) ** 2, lambda m, w, c: 2 * w * (m - c)),
-    "gp": (lambda m, w, c: w * (m - c) ** 2, lambda m, w, c: 2 * w * (m - c)),
-    "lp": (
-        lambda m, w, c: w * np.maximum(0, m - c) ** 2,
-        lambda m, w, c: 2 * w * np.maximum(0, m - c),
-    ),
-    "dragan": (lambda m, w, c: w * (m - c) ** 2, lambda m, w, c: 2 * w * (m - c)),
-    "r1": (lambda m, w, c: w * m**2, lambda m, w, c: 2 * w * m),
+    "maxgp": replace(SQUARE, reduce=np.max),
+    "gp": SQUARE,
+    "lp": ONE_SIDED,
+    "dragan": SQUARE,
+    "r1": SQUARE,  # at target 0, that of its file: w m^2
 }
-REDUCE = {"maxgp": np.max}  # of the norms; all others average the penalty over the points
+
+
+def made(option: str, weight: float, target: float) -> Any:
+    """The penalty with this weight and target, as far as it has them."""
+    chosen = {"weight": weight, "target": target}
+    taken = {name: chosen[name] for name in chosen if name in fields("penalty", option)}
+    return instantiate("penalty", option, **taken)
 
 
 def test_every_gradient_penalty_has_its_formula_here():
-    assert set(POINTWISE) == set(MEASURING)
+    check_complete(
+        POINTWISE,
+        "penalty",
+        MEASURING,
+        "tests/penalties/test_penalties_values.py, POINTWISE",
+        "its value and slope for one gradient norm, and `reduce` where it is no mean",
+    )
 
 
 BY_HAND = {  # f(x) = 3 x_1 - 4 x_2 with the settings of the option file: ||w|| = 5
@@ -56,29 +86,41 @@ BY_HAND = {  # f(x) = 3 x_1 - 4 x_2 with the settings of the option file: ||w|| 
 }
 
 
-@pytest.mark.parametrize("option", ALL)
+def test_every_penalty_is_worked_out_by_hand():
+    check_complete(
+        BY_HAND,
+        "penalty",
+        ALL,
+        "tests/penalties/test_penalties_values.py, BY_HAND",
+        "the penalty of f(x) = 3 x_1 - 4 x_2, ||w|| = 5, with the settings of its file",
+    )
+
+
+@pytest.mark.parametrize("option", BY_HAND)
 def test_a_linear_critic_by_hand(option):
     value = instantiate("penalty", option)(Linear([3.0, -4.0]), *batch(6, 2), rng())
     assert value.item() == pytest.approx(BY_HAND[option], rel=16 * EPS, abs=0)
 
 
-@pytest.mark.parametrize("option", MEASURING)
+@pytest.mark.parametrize("option", POINTWISE)
 def test_below_the_target(option):
     """||w|| = 1/2, target 2, weight 3: two-sided 3 (3/2)^2, one-sided nothing; r1's target is 2
     then, too."""
-    expected = 0 if option == "lp" else 3 * 1.5**2
+    assert (SQUARE.value(0.5, 3.0, 2.0), SQUARE.slope(0.5, 3.0, 2.0)) == (3 * 1.5**2, -9)
+    assert (ONE_SIDED.value(0.5, 3.0, 2.0), ONE_SIDED.slope(0.5, 3.0, 2.0)) == (0, 0)
     critic = Linear([0.3, 0.4])
-    value = instantiate("penalty", option, weight=3.0, target=2.0)(critic, *batch(6, 2), rng())
+    value = made(option, weight=3.0, target=2.0)(critic, *batch(6, 2), rng())
+    expected = POINTWISE[option].value(0.5, 3.0, 2.0)
     assert value.item() == pytest.approx(expected, rel=16 * EPS, abs=0)
     w, b = gradients(value, critic)
-    expected_slope = np.zeros(2) if option == "lp" else 2 * 3 * -1.5 * np.array([0.6, 0.8])
+    expected_slope = POINTWISE[option].slope(0.5, 3.0, 2.0) * np.array([0.6, 0.8])
     assert w.numpy() == pytest.approx(expected_slope, rel=16 * EPS, abs=0)
     assert b == 0
 
 
 @settings(derandomize=True, deadline=None, max_examples=30)
 @given(
-    st.sampled_from(MEASURING),
+    st.sampled_from(list(POINTWISE)),
     st.lists(st.floats(-3, 3), min_size=1, max_size=6).filter(lambda w: np.linalg.norm(w) > 0.01),
     st.just(0.0) | st.floats(0.01, 20),
     st.floats(0, 3),
@@ -86,12 +128,9 @@ def test_below_the_target(option):
 def test_any_linear_critic(option, w, weight, target):
     """Value and gradient in w depend on ||w|| alone: (m - c)^2 is off by 2 |m - c| times some ulps
     of m, c."""
-    target = 0.0 if option == "r1" else target
     norm, critic = np.linalg.norm(w), Linear(w)
-    value = instantiate("penalty", option, weight=weight, target=target)(
-        critic, *batch(4, len(w)), rng()
-    )
-    penalty, slope = POINTWISE[option]
+    value = made(option, weight, target)(critic, *batch(4, len(w)), rng())
+    penalty, slope = POINTWISE[option].value, POINTWISE[option].slope
     size = norm + target
     assert value.item() == pytest.approx(
         penalty(norm, weight, target), rel=0, abs=32 * EPS * weight * size**2
@@ -105,7 +144,7 @@ def test_any_linear_critic(option, w, weight, target):
 A = np.array([[1.0, 0.5, -0.3], [-0.2, 2.0, 0.1], [0.4, 0.0, -0.7]])
 
 
-@pytest.mark.parametrize("option", MEASURING)
+@pytest.mark.parametrize("option", POINTWISE)
 @pytest.mark.parametrize("target", [0.0, 1.0, 2.5])
 @pytest.mark.parametrize("shape", [(8, 3), (1, 3)])
 def test_a_quadratic_critic(option, target, shape):
@@ -113,13 +152,12 @@ def test_a_quadratic_critic(option, target, shape):
     critic saw."""
     critic, real_fake = Quadratic(A), batch(*shape)
     spy = Spy(critic)
-    value = instantiate("penalty", option, weight=3.0, target=target)(spy, *real_fake, rng())
+    value = made(option, weight=3.0, target=target)(spy, *real_fake, rng())
     points = spy.calls[0].numpy()
     norms, slopes = norms_of_quadratic(A, points), slopes_of_quadratic(A, points)
-    # r1 is gp on real points: with a target it is no longer R1, but the same formula
-    penalty, slope = POINTWISE["gp" if option == "r1" else option]
-    if option in REDUCE:
-        chosen = norms == REDUCE[option](norms)
+    penalty, slope = POINTWISE[option].value, POINTWISE[option].slope
+    if (reduce := POINTWISE[option].reduce) is not None:
+        chosen = norms == reduce(norms)
         norms, slopes = norms[chosen], slopes[chosen]
     expected = (slope(norms, 3.0, target)[:, None, None] * slopes).mean(axis=0)
     assert value.item() == pytest.approx(penalty(norms, 3.0, target).mean(), rel=1e-13, abs=1e-14)
@@ -128,11 +166,11 @@ def test_a_quadratic_critic(option, target, shape):
         assert np.ptp(norms_of_quadratic(A, points)) > 0.5
 
 
-@pytest.mark.parametrize("option", MEASURING)
+@pytest.mark.parametrize("option", POINTWISE)
 def test_the_gradient_descends(option):
     """A step against the gradient lowers a penalty that is not zero: its sign, end to end."""
     critic, (real, fake) = Quadratic(A), batch(8, 3)
-    penalty = instantiate("penalty", option, weight=3.0, target=0.0)
+    penalty = made(option, weight=3.0, target=0.0)
     before = penalty(critic, real, fake, rng())
     (slope,) = gradients(before, critic)
     with torch.no_grad():
@@ -145,7 +183,7 @@ def test_the_gradient_descends(option):
     )
 
 
-@pytest.mark.parametrize("option", MEASURING)
+@pytest.mark.parametrize("option", POINTWISE)
 def test_a_gradient_of_zero(option):
     """||0|| has no derivative: the penalty is weight c^2 (one-sided: 0) and pulls nowhere, on a
     dead net as well."""
@@ -153,22 +191,19 @@ def test_a_gradient_of_zero(option):
     nn.init.constant_(dead[0].bias, -100.0)
     for critic in (Linear([0.0, 0.0]), dead):
         for target in (0.0, 1.0):
-            value = instantiate("penalty", option, weight=2.0, target=target)(
-                critic, *batch(5, 2), rng()
-            )
-            assert value.item() == (0 if option == "lp" else 2 * target**2)
+            value = made(option, weight=2.0, target=target)(critic, *batch(5, 2), rng())
+            assert value.item() == POINTWISE[option].value(0.0, 2.0, target)
             for gradient in gradients(value, critic):
                 assert gradient.eq(0).all()
 
 
-@pytest.mark.parametrize("option", MEASURING)
+@pytest.mark.parametrize("option", POINTWISE)
 def test_image_shaped_samples(option):
     """The norm runs over all of a sample: w of 2 * 3 * 3 values, each 1/3, has norm sqrt(2)."""
     critic = Linear(np.full(18, 1 / 3))
-    value = instantiate("penalty", option, weight=2.0, target=0.5)(
-        critic, *batch(5, 2, 3, 3), rng()
-    )
-    assert value.item() == pytest.approx(2 * (np.sqrt(2) - 0.5) ** 2, rel=64 * EPS, abs=0)
+    value = made(option, weight=2.0, target=0.5)(critic, *batch(5, 2, 3, 3), rng())
+    expected = POINTWISE[option].value(np.sqrt(2), 2.0, 0.5)
+    assert value.item() == pytest.approx(expected, rel=64 * EPS, abs=0)
 
 
 @pytest.mark.parametrize("option", CONSTRAINTS)
@@ -176,10 +211,9 @@ def test_constraints_add_exactly_nothing(option):
     real, fake = batch(5, 2)
     value = instantiate("penalty", option)(Linear([3.0, -4.0]), real, fake, rng())
     assert value.item() == 0
-    assert not fields("penalty", option).get("weight")
 
 
-@pytest.mark.parametrize("option", MEASURING)
+@pytest.mark.parametrize("option", POINTWISE)
 @pytest.mark.parametrize("cache", [True, False])
 def test_under_autocast_the_norm_is_float32(option, cache):
     """bf16 weights are the critic's, so the gradient is w rounded to bf16; its norm has float32's
@@ -195,7 +229,7 @@ def test_under_autocast_the_norm_is_float32(option, cache):
     exact = rounded.norm().item()
     assert abs(torch.tensor(exact).bfloat16().item() - exact) > 1e-3  # bf16 could not hold it
     real, fake = (t.float() for t in batch(5, 50))
-    penalty = instantiate("penalty", option, weight=2.0, target=0.0)
+    penalty = made(option, weight=2.0, target=0.0)
     with torch.autocast("cpu", dtype=torch.bfloat16, cache_enabled=cache):
         value = penalty(critic, real, fake, rng())
         assert value.dtype == torch.float32
@@ -204,23 +238,25 @@ def test_under_autocast_the_norm_is_float32(option, cache):
         assert penalty.last_norm.dtype == torch.float32
     float32 = torch.finfo(torch.float32).eps
     assert penalty.last_norm.item() == pytest.approx(exact, rel=50 * float32, abs=0)
-    assert value.item() == pytest.approx(2 * exact**2, rel=100 * float32, abs=0)
+    expected = POINTWISE[option].value(exact, 2.0, 0.0)
+    assert value.item() == pytest.approx(expected, rel=100 * float32, abs=0)
     weight_gradient, bias_gradient = gradients(value, critic)
     assert weight_gradient.dtype == torch.float32
+    slope = POINTWISE[option].slope(exact, 2.0, 0.0)
     assert weight_gradient.double().numpy() == pytest.approx(
-        (4 * rounded).numpy(), rel=2**-7, abs=0
+        (slope * rounded / exact).numpy(), rel=2**-7, abs=0
     )
     assert bias_gradient == 0
 
 
-@pytest.mark.parametrize("option", MEASURING)
+@pytest.mark.parametrize("option", POINTWISE)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_critic_in_half_precision_has_a_float32_norm(option, dtype):
     critic = Linear(np.linspace(-1, 1, 50) + 0.0123).to(dtype)
     exact = critic.w.double().norm().item()
-    penalty = instantiate("penalty", option, weight=2.0, target=0.0)
+    penalty = made(option, weight=2.0, target=0.0)
     value = penalty(critic, *(t.to(dtype) for t in batch(5, 50)), rng())
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(
-        2 * exact**2, rel=100 * torch.finfo(torch.float32).eps, abs=0
+        POINTWISE[option].value(exact, 2.0, 0.0), rel=100 * torch.finfo(torch.float32).eps, abs=0
     )

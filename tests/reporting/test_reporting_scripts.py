@@ -278,7 +278,7 @@ OF_LINES = {
     "dataset",
     "seed",
 }  # what a table's lines differ in; data are compared apart
-NO_SETTING = ("_target_", "accepts", "fused")  # named by the choice, or without a say in the result
+NO_SETTING = ("_target_", "fused")  # named by the choice, or without a say in the result
 
 
 @pytest.mark.parametrize(

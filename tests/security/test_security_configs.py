@@ -19,6 +19,7 @@ from omegaconf import OmegaConf, flag_override
 from PIL import Image
 
 from gan_lab import build, config
+from gan_lab.config import options as allowed
 from gan_lab.config import trust
 from gan_lab.errors import UserError
 from helpers.gan_runs import (
@@ -381,23 +382,46 @@ def targets(node) -> set[str]:
     return own.union(*map(targets, node.values()))
 
 
-@pytest.mark.parametrize("group", trust.OPTIONS)
+@pytest.mark.parametrize("group", sorted(trust.GROUPS))
 def test_a_file_may_name_what_the_options_name_and_nothing_else(group):
-    folder = CONF / group.removesuffix("_critic")
-    named = set().union(
-        *(targets(yaml.safe_load(path.read_text())) for path in folder.glob("*.yaml"))
+    """An evaluation takes a classifier into it, so it may name what those name."""
+    folders = {"optimizer_critic": ["optimizer"], "evaluation": ["evaluation", "classifier"]}
+    paths = [path for name in folders.get(group, [group]) for path in (CONF / name).glob("*.yaml")]
+    named = set().union(*(targets(yaml.safe_load(path.read_text())) for path in paths))
+    assert allowed.targets(group) == named
+
+
+def test_options_are_of_a_few_packages_and_never_of_python():
+    named = set().union(*map(allowed.targets, trust.GROUPS))
+    assert named
+    assert {name.split(".")[0] for name in named} == {"gan_lab", "torch", "lightning"}
+
+
+def test_options_in_another_folder_of_hydra_s_are_somebody_else_s(tmp_path, monkeypatch, capsys):
+    """--config-dir makes options that Hydra can choose; what they name is held to the program's
+    own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "extra/optimizer").mkdir(parents=True)
+    (tmp_path / "extra/optimizer/theirs.yaml").write_text("_target_: torch.optim.Adamax\n")
+    theirs = [f"--config-dir={tmp_path / 'extra'}", "optimizer=theirs", "run_dir=here"]
+    is_refusal(
+        command(capsys, *theirs), "optimizer._target_=torch.optim.Adamax: a config may not name it"
     )
-    beyond = set(trust.OPTIONS[group]) - named
-    assert named <= set(trust.OPTIONS[group])
-    assert all(
-        target in trust.OPTIONS["classifier"] for target in beyond
-    )  # what an evaluation interpolates
+    assert not (tmp_path / "here").exists()
+
+
+def test_an_option_file_that_is_being_written_stops_no_other(tmp_path, monkeypatch):
+    (tmp_path / "conf/loss").mkdir(parents=True)
+    (tmp_path / "conf/loss/mine.yaml").write_text("_target_: gan_lab.losses.mine\n")
+    (tmp_path / "conf/loss/half.yaml").write_text("_target_: {")
+    monkeypatch.setattr(allowed, "program_root", lambda: tmp_path)
+    assert allowed.contents.__wrapped__("loss") == {"mine": {"_target_": "gan_lab.losses.mine"}}
 
 
 # What must not be refused -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("group", "option"), [(group, option) for group in trust.OPTIONS
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group in sorted(trust.GROUPS)
                                                if (CONF / group).is_dir() for option in options(group)])  # fmt: skip
 def test_every_option_is_allowed(group, option):
     text = (CONF / group / f"{option}.yaml").read_text()
@@ -408,7 +432,7 @@ def test_every_group_with_targets_has_a_rule():
     with_targets = {
         path.parent.name for path in CONF.glob("*/*.yaml") if "_target_" in path.read_text()
     }
-    assert with_targets - {"experiment", "hydra"} <= set(trust.OPTIONS)
+    assert with_targets - {"experiment", "hydra"} <= trust.GROUPS
 
 
 def test_a_run_directory_that_nobody_altered_is_taken(run, capsys):

@@ -227,7 +227,7 @@ def test_a_loss_without_classes_takes_no_targets_and_leaves_no_classes(option, r
 
 # Penalties ----------------------------------------------------------------------------------------
 
-WEIGHED = [option for option in options("penalty") if content("penalty", option).get("weight")]
+WEIGHED = [option for option in options("penalty") if traits("penalty", option).get("gradient")]
 
 
 @pytest.mark.parametrize("penalty", WEIGHED)

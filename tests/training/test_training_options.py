@@ -181,7 +181,7 @@ def test_the_exported_files_rebuild_the_generator_and_its_grid(tmp_path):
 
     run_dir = train(tmp_path / "run", "max_generator_steps=3", "ema_decay=0.5")
     told = json.loads((run_dir / "generator.json").read_text())
-    fields = {key: value for key, value in told["architecture"].items() if key != "accepts"}
+    fields = told["architecture"]
     data = told["data"]
     spec = DataSpec(data["name"], data["kind"], tuple(data["shape"]), 1, ("any",))
     generator = instantiate(fields).generator(spec).eval()

@@ -354,7 +354,9 @@ def test_identity_is_the_same_of_a_config_of_what_a_checkpoint_keeps_and_of_itse
 def test_what_only_the_checks_read_is_no_part_of_identity():
     whole = plain("experiment=am_gan")
     before = records.config_hash(whole)
-    whole["architecture"]["accepts"] = ["images", "sounds"]
+    whole["architecture"]["accepts"] = ["images", "sounds"]  # as older files have it
+    whole["architecture"]["traits"] = {"kinds": []}
+    whole["penalty"]["stable"] = False
     whole["labels"]["recipe"] = {"another": 1}
     whole["loss"]["traits"]["later"] = True
     assert records.config_hash(whole) == before

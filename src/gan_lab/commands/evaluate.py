@@ -27,13 +27,14 @@ from gan_lab.errors import UserError
 from gan_lab.files import asked_path, safe_name
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.feature_moments import read_statistics
+from gan_lab.metrics.setting import Reference
 from gan_lab.records import folder as names
 from gan_lab.records import provenance
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.extractors import OwnClassifier
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.meters import Samples
-from gan_lab.scoring.protocol import Entry, Protocol, Reference, needs_features, score_text
+from gan_lab.scoring.protocol import Entry, Protocol, needs_features, score_text
 from gan_lab.scoring.score import check_scores, measure_reference, score_samples
 from gan_lab.training.host import keep_freed_memory
 

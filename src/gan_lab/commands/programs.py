@@ -10,8 +10,8 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from gan_lab.files import program_root
 from gan_lab.terminal import tell
 
 PROGRAMS = {
@@ -30,18 +30,7 @@ PROGRAMS = {
     "figures": ("scripts/figures.py", "draw figures from records and runs"),
     "wandb-dashboard": ("scripts/wandb_dashboard.py", "make a W&B workspace for runs"),
 }
-"""{command: (its program, below the folder of `root`; what it does)}."""
-
-INSTALLED = "installed"  # the folder of a wheel's copies, in the package
-
-
-def root() -> Path:
-    """The folder that holds train.py, scripts/ and conf/: the checkout, or the copies in an
-    installed package."""
-    package = Path(__file__).resolve().parents[1]
-    checkout = package.parents[1]
-    is_checkout = package.parent.name == "src" and (checkout / "conf" / "train.yaml").is_file()
-    return checkout if is_checkout else package / INSTALLED
+"""{command: (its program, below `program_root()`; what it does)}."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         sys.exit(1)
 
-    # argv[0] is the program's own path, since processes of several devices
-    # and of a sweep are started by it
-    path = str(root() / PROGRAMS[command][0])
+    # argv[0] is the program's own path, since processes of several devices and of a sweep are
+    # started by it
+    path = str(program_root() / PROGRAMS[command][0])
     sys.argv = [path, *rest]
     runpy.run_path(path, run_name="__main__")
 

@@ -21,6 +21,7 @@ from gan_lab.config.schema import (
     groups,
     plain_config,
 )
+from gan_lab.config.traits import traits_of
 from gan_lab.errors import UserError
 
 WHOLE_NUMBERS = {
@@ -201,14 +202,15 @@ def _check_keys(path: str, node: Mapping[str, Any]) -> None:
 
 def _check_pairs(config: DictConfig) -> None:
     kind = OmegaConf.select(config, "dataset.recipe.kind")
-    accepted = config.architecture.get("accepts") or [kind]
-    if kind is not None and kind not in accepted:
+    kinds = traits_of("architecture", config.architecture).kinds or (kind,)
+    if kind is not None and kind not in kinds:
         raise UserError(
             f"architecture and dataset do not fit: {config.architecture._target_} takes "
-            f"{' and '.join(accepted)}, "
+            f"{' and '.join(kinds)}, "
             f"dataset {config.dataset.get('name')} holds {kind}; add architecture=mlp"
         )
     _check_labels(config)
+    _check_penalty(config)
     if "root" in config.dataset and not config.dataset.root:
         raise UserError(
             "dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images"
@@ -216,16 +218,15 @@ def _check_pairs(config: DictConfig) -> None:
 
 
 def _check_labels(config: DictConfig) -> None:
-    """Whether loss, labels, penalty and the critic's batch norm can work together; by the `traits`
-    of the options."""
-    loss, labels = config.loss.get("traits") or {}, config.labels.get("traits") or {}
-    if loss.get("targets") and not labels.get("targets"):
+    """Whether the loss aims at classes exactly where the labels give some; by their traits."""
+    loss, labels = traits_of("loss", config.loss), traits_of("labels", config.labels)
+    if loss.targets and not labels.targets:
         raise UserError(
             f"loss and labels do not fit: {config.loss._target_} aims every generated sample at a "
             "class; add "
             "labels=dynamic (the critic's own label) or labels=predefined (drawn with z)"
         )
-    if labels.get("targets") and not loss.get("targets"):
+    if labels.targets and not loss.targets:
         column = (
             " (its column of Table 4-1 with predefined labels is labels=none "
             "architecture.extra_layer=true)"
@@ -236,21 +237,27 @@ def _check_labels(config: DictConfig) -> None:
             f"{config.labels._target_} has nothing to give; add labels=none"
             f"{column if 'extra_layer' in config.architecture else ''}"
         )
-    if "weight" in config.penalty:  # it measures gradients, at weight 0 too
-        if not loss.get("score", True):
-            raise UserError(
-                f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose "
-                "gradient "
-                f"{config.penalty._target_} could measure; add penalty=none"
-            )
-        if config.architecture.get("critic_batch_norm"):
-            raise UserError(
-                f"architecture and penalty do not fit: {config.penalty._target_} needs one "
-                "gradient per sample, and "
-                "the critic's batch norm mixes samples; add penalty=none, "
-                "architecture.critic_batch_norm=false or "
-                "architecture=resnet"
-            )
+
+
+def _check_penalty(config: DictConfig) -> None:
+    """Whether loss and critic have the gradients that the penalty measures; by their traits."""
+    if not traits_of("penalty", config.penalty).gradient:
+        return
+    if not traits_of("loss", config.loss).score:
+        raise UserError(
+            f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose "
+            "gradient "
+            f"{config.penalty._target_} could measure; add penalty=none"
+        )
+    if traits_of("architecture", config.architecture).batch_norm:
+        field = "architecture.critic_batch_norm"
+        without = f"{field}=false or " if "critic_batch_norm" in config.architecture else ""
+        raise UserError(
+            f"architecture and penalty do not fit: {config.penalty._target_} needs one "
+            "gradient per sample, and "
+            f"the critic's batch norm mixes samples; add penalty=none, {without}"
+            "architecture=resnet"
+        )
 
 
 def merged_critic_optimizer(config: DictConfig) -> DictConfig:

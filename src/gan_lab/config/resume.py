@@ -104,11 +104,13 @@ def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConf
 
 
 def _determining(config: DictConfig, key: str) -> Any:
-    """The value of a field; of a data set without its place."""
+    """The value of a field; of an option without what only the checks read, and of a data set
+    without where it stands."""
     value = OmegaConf.select(config, key)
-    if key != "dataset" or not isinstance(value, DictConfig):
+    if not isinstance(value, DictConfig):
         return value
-    return records.determining({key: plain_config(value)})
+    option = versions.without_facts(plain_config(value))
+    return records.determining({key: option}) if key == "dataset" else option
 
 
 def config_text(plain: Mapping[str, Any]) -> str:

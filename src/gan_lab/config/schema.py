@@ -8,9 +8,11 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from gan_lab.records.versions import FACTS
+
 Group = dict[str, Any]
 # keys of an option's YAML that are not passed on to its target
-META_KEYS = frozenset({"_target_", "recipe", "accepts", "traits"})
+META_KEYS = frozenset({"_target_", *FACTS})
 # of trainer: whether iterations become a CUDA graph, networks are compiled; what CUDA rounds
 META_KEYS |= {"capture", "compile", "tf32"}
 

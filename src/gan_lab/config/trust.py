@@ -20,7 +20,8 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 
-from gan_lab.config import signature
+from gan_lab.config import options, signature
+from gan_lab.config.schema import ClassifierConfig, EvaluateConfig, TrainConfig, groups
 from gan_lab.errors import UserError
 from gan_lab.records import versions
 
@@ -32,83 +33,12 @@ OWN = tuple(
 late."""
 
 
-def _of(module: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"{module}.{name}" for name in names)
+GROUPS = frozenset(
+    group for schema in (TrainConfig, ClassifierConfig, EvaluateConfig) for group in groups(schema)
+)
+"""Whose options a file may choose: for each, and whatever is nested in it, it may name the targets
+of the group's own folder in conf/."""
 
-
-_CLASSIFIERS = (
-    *_of("gan_lab.classifier", "networks.ResNetClassifier", "densenet.DenseNetBC"),
-    *_of("gan_lab.classifier.recipe", "ClassifierRecipe", "OneCycle", "Steps"),
-)
-_OPTIMIZERS = (
-    *_of("gan_lab.optim", "AdaShift", "AdamSpatial"),
-    *_of("torch.optim", "Adam", "NAdam", "RMSprop", "SGD"),
-)
-_LOSSES = (
-    *(
-        "wasserstein",
-        "exponential",
-        "logistic",
-        "sqrt",
-        "quadratic",
-        "hinge",
-        "vanilla",
-        "nonsaturating",
-    ),
-    *(
-        "least_squares",
-        "fisher",
-        "gan_star",
-        "ac_gan",
-        "ac_gan_plus",
-        "label_gan",
-        "am_gan",
-        "cat_gan",
-    ),
-)
-_PENALTIES = (
-    "NoPenalty",
-    "MaxGradientPenalty",
-    "GradientPenalty",
-    "WeightClipping",
-    "SpectralNorm",
-)
-_DATA = (
-    *(
-        "digits.Digits",
-        "mnist.MNIST",
-        "cifar10.CIFAR10",
-        "tiny_imagenet.TinyImageNet",
-        "flowers102.Flowers102",
-    ),
-    *("image_folder.ImageFolder", "gaussians.Gaussians"),
-)
-OPTIONS = {
-    "loss": _of("gan_lab.losses", *_LOSSES),
-    "labels": _of("gan_lab.losses.targets", "NoTargets", "Dynamic", "Predefined"),
-    "penalty": _of("gan_lab.penalties", *_PENALTIES),
-    "optimizer": _OPTIMIZERS,
-    "optimizer_critic": _OPTIMIZERS,
-    "schedule": _of("gan_lab.optim.schedules", "Linear", "Constant", "Staircase"),
-    "architecture": _of("gan_lab.architectures", "ResNet", "DCGAN", "MLP"),
-    "dataset": _of("gan_lab.data", *_DATA),
-    "supervision": _of("gan_lab.data.labelled", "Supervision"),
-    "evaluation": (
-        "gan_lab.scoring.protocol.Protocol",
-        *_of("gan_lab.scoring.extractors", "OwnClassifier", "Inception", "EfficientNet"),
-        *_CLASSIFIERS,
-    ),
-    "classifier": _CLASSIFIERS,
-    "trainer": ("lightning.pytorch.Trainer", "gan_lab.training.strategy.SharedStep"),
-    "logger": (
-        *_of("gan_lab.loggers", "MetricsFile", "WandbLogger"),
-        "lightning.pytorch.loggers.TensorBoardLogger",
-    ),
-}
-"""What a file may name, for each group and whatever is nested in it: the targets of conf/ (a test
-holds them equal)."""
-
-_PACKAGES = frozenset(option.split(".")[0] for options in OPTIONS.values() for option in options)
 _AGENT = "WANDB_SWEEP_ID"  # set by an agent of a W&B sweep, which types for somebody else
 _TYPED_FOR_RUNS: ContextVar[frozenset[str]] = ContextVar("typed_for_runs", default=frozenset())
 
@@ -118,9 +48,9 @@ def check(path: str, node: Any) -> None:
     name.
 
     path: of the node, dotted; its first part is the group. Every depth is looked at, lists too.
-    Refused are a `_target_` that is none of OPTIONS, was not typed, and is not of a trusted
-    package, and Hydra's other instructions (`_partial_`, `_args_`, ...), which no option needs.
-    Raises UserError.
+    Refused are a `_target_` that is none of the group's options, was not typed, and is not of a
+    trusted package, and Hydra's other instructions (`_partial_`, `_args_`, ...), which no option
+    needs. Raises UserError.
     """
     if isinstance(node, Mapping):
         for key, value in node.items():
@@ -142,8 +72,9 @@ def check(path: str, node: Any) -> None:
 
 def _check_target(path: str, target: Any) -> None:
     group = path.split(".")[0].split("[")[0]
-    options = {*OPTIONS[group], *(versions.MOVED.get(option, option) for option in OPTIONS[group])}
-    if isinstance(target, str) and target in options:
+    allowed = options.targets(group)
+    moved = {versions.MOVED.get(option, option) for option in allowed}
+    if isinstance(target, str) and target in allowed | moved:
         return
 
     # an option by another path to it, what was typed, and what is trusted
@@ -153,9 +84,9 @@ def _check_target(path: str, target: Any) -> None:
         defined = (
             signature.definition(target)
             if is_typed
-            else _definition_within(target, (*_PACKAGES, *OWN))
+            else _definition_within(target, (*_packages(), *OWN))
         )
-        if defined in map(signature.definition, OPTIONS[group]):
+        if defined in map(signature.definition, allowed):
             return
         if is_typed and not _is_of_python(defined):
             return
@@ -187,7 +118,7 @@ def typed_for_runs(arguments: Iterable[str], own: Collection[str]) -> Iterator[l
     for argument in arguments:
         key, _, value = argument.partition("=")
         group = key.split(".")[0]
-        if key.endswith("._target_") and group in OPTIONS and group not in own:
+        if key.endswith("._target_") and group in GROUPS and group not in own:
             classes.add(value)
         else:
             kept.append(argument)
@@ -227,7 +158,7 @@ def _typed() -> frozenset[str]:
     names: set[str] = set()
     for override in _typed_overrides():
         key, _, value = override.partition("=")
-        if key.lstrip("+~").split(".")[0].split("@")[0] not in OPTIONS:
+        if key.lstrip("+~").split(".")[0].split("@")[0] not in GROUPS:
             continue
         if key.endswith("._target_"):
             names |= set(re.findall(r"[\w.]+", value))
@@ -249,6 +180,11 @@ def _typed_overrides() -> list[str]:
     return [
         override for override in hydra.overrides.task if override.partition("=")[0] not in of_files
     ]
+
+
+def _packages() -> frozenset[str]:
+    """The packages of all options."""
+    return frozenset(target.split(".")[0] for group in GROUPS for target in options.targets(group))
 
 
 def _is_of_python(target: str) -> bool:

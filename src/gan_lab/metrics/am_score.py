@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.metrics.base import exactly
 from gan_lab.metrics.log_space import check_classes, divergence, log_marginal
+from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.metrics.splits import SplitScore, averages, spread
 
 
@@ -97,12 +99,19 @@ class AMScore(SplitScore):
         0.0
     """
 
+    facts = ScoreFacts("am", reads="logits", higher_is_better=False)
+
     log_train: Tensor
 
     def __init__(self, train_marginal: Tensor, splits: int = 1) -> None:
         log_train = log_marginal(train_marginal)
         super().__init__(len(log_train), splits)
         self.register_buffer("log_train", log_train, persistent=False)
+
+    @classmethod
+    def of_setting(cls, setting: ScoreSetting, reference: Reference | None = None) -> Self:
+        """The metric that scores a run."""
+        return cls(setting.train_marginal, setting.protocol.splits)
 
     def compute(self) -> AMScoreValue:
         """The score of all samples of all processes."""

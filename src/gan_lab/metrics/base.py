@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
+
+if TYPE_CHECKING:
+    from gan_lab.metrics.setting import Reference, ScoreSetting
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,12 +41,14 @@ class Score(Metric):
 
     `.half()`, `.to(float16)` and the like only move them. Updates replace states and never write
     into them, so tensors made in inference mode serve. An error in `compute` leaves the states as
-    they were.
+    they were. A metric that scores runs declares `facts` in its body, and is made by `of_setting`.
 
     Attributes:
         strays: how many numbers out of range have arrived on an accelerator. Looking at them there
             would stall it, so `compute` raises for them, while those on the CPU raise at once.
     """
+
+    facts: ClassVar[ScoreFacts | None] = None
 
     full_state_update = False
     is_differentiable = False
@@ -51,6 +57,20 @@ class Score(Metric):
     def __init__(self) -> None:
         super().__init__()
         self.add_state("strays", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    @classmethod
+    def of_setting(cls, setting: ScoreSetting, reference: Reference | None = None) -> Self:
+        """The metric that scores a run.
+
+        Args:
+            setting: the facts of the evaluation.
+            reference: the split of the real data that a score of features compares with.
+        """
+        raise NotImplementedError(f"{cls.__name__} is no score of runs")
+
+    @classmethod
+    def check_setting(cls, setting: ScoreSetting) -> None:
+        """Called before a sample is drawn: raises UserError where `compute` could not score."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """`update`, and what `compute` says of this batch alone, in this process."""

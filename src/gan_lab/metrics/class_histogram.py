@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from gan_lab import checks
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score
 from gan_lab.metrics.log_space import entropy, log_probabilities
+from gan_lab.metrics.setting import Reference, ScoreSetting
 
 
 class ClassHistogramValue(NamedTuple):
@@ -56,6 +58,8 @@ class ClassHistogram(Score):
         tensor([2, 1])
     """
 
+    facts = ScoreFacts("entropy", reads="logits", higher_is_better=False)
+
     counts: Tensor
     entropies: Tensor
 
@@ -67,6 +71,11 @@ class ClassHistogram(Score):
         self.add_state(
             "entropies", torch.zeros(num_classes, dtype=torch.float64), dist_reduce_fx="sum"
         )
+
+    @classmethod
+    def of_setting(cls, setting: ScoreSetting, reference: Reference | None = None) -> Self:
+        """The metric that scores a run."""
+        return cls(setting.num_classes)
 
     def update(self, logits: Tensor) -> None:
         """Take in logits.

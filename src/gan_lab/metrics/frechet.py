@@ -5,10 +5,13 @@ They are those with the moments of the features of each side.
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
 from gan_lab import checks
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score, exactly
 from gan_lab.metrics.feature_moments import (
@@ -19,6 +22,7 @@ from gan_lab.metrics.feature_moments import (
     moments_of_sums,
     save_reference,
 )
+from gan_lab.metrics.setting import Reference, ScoreSetting
 
 __all__ = [
     "FrechetDistance",
@@ -100,6 +104,8 @@ class FrechetDistance(Score):
         9.0
     """
 
+    facts = ScoreFacts("fid", reads="features", higher_is_better=False, reference="moments")
+
     def __init__(self, num_features: int, reference: Moments | None = None) -> None:
         super().__init__()
         checks.whole("num_features", num_features, at_least=1)
@@ -119,6 +125,12 @@ class FrechetDistance(Score):
             self.add_state(f"{side}_n", count, dist_reduce_fx="sum")
             self.add_state(f"{side}_sum", total, dist_reduce_fx="sum")
             self.add_state(f"{side}_outer", outer, dist_reduce_fx="sum")
+
+    @classmethod
+    def of_setting(cls, setting: ScoreSetting, reference: Reference | None = None) -> Self:
+        """The metric that scores a run."""
+        assert reference is not None, "FID compares with real data"
+        return cls(setting.num_features, reference.moments)
 
     def update(self, features: Tensor, real: bool = False) -> None:
         """Take in features.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from torch import Tensor
 
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.metrics.base import exactly
 from gan_lab.metrics.log_space import entropy
+from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.metrics.splits import SplitScore, averages, spread
 
 
@@ -86,8 +88,15 @@ class InceptionScore(SplitScore):
         (1.5, 0.5)
     """
 
+    facts = ScoreFacts("is", reads="logits", higher_is_better=True, over_splits=True)
+
     def __init__(self, num_classes: int, splits: int = 1) -> None:
         super().__init__(num_classes, splits)
+
+    @classmethod
+    def of_setting(cls, setting: ScoreSetting, reference: Reference | None = None) -> Self:
+        """The metric that scores a run."""
+        return cls(setting.num_classes, setting.protocol.splits)
 
     def compute(self) -> InceptionScoreValue:
         """The score of all samples of all processes."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from gan_lab import checks
+from gan_lab.declared_scores import ScoreFacts
+from gan_lab.errors import UserError
 from gan_lab.metrics.base import exactly
 from gan_lab.metrics.feature_sets import FeatureSets, check_sides
+from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.renames import renamed_argument
 
 
@@ -110,6 +113,8 @@ class KernelDistance(FeatureSets):
         7.0
     """
 
+    facts = ScoreFacts("kid", reads="features", higher_is_better=False, reference="features")
+
     def __init__(self, subsets: int = 100, subset_size: int = 1000, seed: int = 0) -> None:
         super().__init__()
         checks.whole("subsets", subsets, at_least=1)
@@ -118,6 +123,25 @@ class KernelDistance(FeatureSets):
         self.subsets = subsets
         self.subset_size = subset_size
         self.seed = seed
+
+    @classmethod
+    def of_setting(cls, setting: ScoreSetting, reference: Reference | None = None) -> Self:
+        """The metric that scores a run."""
+        return cls(subset_size=setting.protocol.kid_subset_size)
+
+    @classmethod
+    def check_setting(cls, setting: ScoreSetting) -> None:
+        """Raises UserError where a side has fewer samples than a subset."""
+        size = setting.protocol.kid_subset_size
+        sides = {split: reference.moments.n for split, reference in setting.references.items()}
+        sides["a chunk of the samples"] = setting.samples // setting.protocol.chunks
+        for side, count in sides.items():
+            if count < size:
+                raise UserError(
+                    f"KID takes subsets of evaluation.kid_subset_size={size}, and {side} has "
+                    f"{count} images: set evaluation.kid_subset_size={count} or less, or leave kid "
+                    "out of evaluation.scores"
+                )
 
     def compute(self) -> KernelDistanceValue:
         """The distance for all samples of all processes."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from gan_lab import checks
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.metrics.base import exactly
 from gan_lab.metrics.feature_sets import FeatureSets, check_sides
+from gan_lab.metrics.setting import Reference, ScoreSetting
 
 
 class ManifoldValue(NamedTuple):
@@ -114,12 +116,25 @@ class PrecisionRecallDensityCoverage(FeatureSets):
         0.5
     """
 
+    facts = ScoreFacts(
+        "prdc",
+        reads="features",
+        higher_is_better=True,
+        reference="features",
+        values=("precision", "recall", "density", "coverage"),
+    )
+
     def __init__(self, k: int = 5, chunk: int = 1024) -> None:
         super().__init__()
         checks.whole("k", k, at_least=1)
         checks.whole("chunk", chunk, at_least=1)
         self.k = k
         self.chunk = chunk
+
+    @classmethod
+    def of_setting(cls, setting: ScoreSetting, reference: Reference | None = None) -> Self:
+        """The metric that scores a run."""
+        return cls()
 
     def compute(self) -> ManifoldValue:
         """The four numbers for all samples of all processes."""

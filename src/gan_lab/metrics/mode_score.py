@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from torch import Tensor
 
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
 from gan_lab.metrics.base import exactly
 from gan_lab.metrics.log_space import check_classes, divergence, expectation, log_marginal
+from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.metrics.splits import SplitScore, averages, spread
 
 
@@ -82,12 +84,19 @@ class ModeScore(SplitScore):
         2.0
     """
 
+    facts = ScoreFacts("mode", reads="logits", higher_is_better=True, over_splits=True)
+
     log_train: Tensor
 
     def __init__(self, train_marginal: Tensor, splits: int = 1) -> None:
         log_train = log_marginal(train_marginal)
         super().__init__(len(log_train), splits)
         self.register_buffer("log_train", log_train, persistent=False)
+
+    @classmethod
+    def of_setting(cls, setting: ScoreSetting, reference: Reference | None = None) -> Self:
+        """The metric that scores a run."""
+        return cls(setting.train_marginal, setting.protocol.splits)
 
     def compute(self) -> ModeScoreValue:
         """The score of all samples of all processes."""

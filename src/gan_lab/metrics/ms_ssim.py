@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from gan_lab import checks
+from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score, exactly
 from gan_lab.metrics.smallest import NONE, smallest_of_class
@@ -140,6 +141,8 @@ class MSSSIM(Score):
         >>> round(float(metric.compute().mean), 4), metric.protocol
         (1.0, 'msssim_abs_4level_2pairs')
     """
+
+    facts = ScoreFacts("msssim", reads="images", higher_is_better=False)
 
     images: Tensor
     indices: Tensor

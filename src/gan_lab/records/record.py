@@ -113,6 +113,7 @@ class Penalty(TypedDict, total=False):
     before an object is made of it."""
 
     weight: float | None
+    traits: dict[str, Any] | None
 
 
 class Loss(TypedDict, total=False):
@@ -131,7 +132,8 @@ class Labels(TypedDict, total=False):
 class Architecture(TypedDict, total=False):
     """What is read of a config's architecture."""
 
-    accepts: list[str] | None
+    traits: dict[str, Any] | None
+    accepts: list[str] | None  # of runs before there were traits of an architecture
 
 
 class Supervision(TypedDict, total=False):

@@ -135,8 +135,9 @@ today matches."""
 
 # packages whose modules are no part of a component's name
 _NAMED_BY_CLASS = ("gan_lab", "torch", "lightning")
-# of an option, for the checks of a config; no object is made with them
-_FACTS = ("accepts", "recipe", "traits")
+FACTS = ("traits", "recipe", "stable", "accepts")
+"""What an option says of itself, for the checks of a config (see gan_lab.config.traits), for other
+groups and for the tests; no object is made with it. Older files have `accepts` among them."""
 
 
 # Reading ------------------------------------------------------------------------------------------
@@ -246,7 +247,7 @@ def normalised(config: Mapping[str, Any]) -> dict[str, Any]:
     normal form of a normal form is itself.
     """
     todays = with_new_names(translated(config))
-    result = {name: _without_facts(node) for name, node in todays.items()}
+    result = {name: without_facts(node) for name, node in todays.items()}
 
     # a field at the value that was implied before it came says nothing new
     for dotted, since in reversed(_outermost_first()):
@@ -290,12 +291,13 @@ def _leave_out(node: Any, implied: Mapping[str, Any]) -> None:
 
 def _is_implied(value: Any, before: Any) -> bool:
     """Whether a value is the implied one."""
-    return bool(_named(value) == _named(_without_facts(translated(before))))
+    return bool(_named(value) == _named(without_facts(translated(before))))
 
 
-def _without_facts(node: Any) -> Any:
+def without_facts(node: Any) -> Any:
+    """An option of a config without FACTS."""
     return (
-        {key: item for key, item in node.items() if key not in _FACTS}
+        {key: item for key, item in node.items() if key not in FACTS}
         if isinstance(node, Mapping)
         else node
     )

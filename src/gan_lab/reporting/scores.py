@@ -7,16 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gan_lab.declared_scores import declared_scores
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record
 
 # Names --------------------------------------------------------------------------------------------
-
-# by the first word of a score's name: whether more of it is better
-_HIGHER_IS_BETTER = {
-    **dict.fromkeys(("is", "mode", "precision", "recall", "density", "coverage"), True),
-    **dict.fromkeys(("fid", "kid", "am", "entropy", "msssim"), False),
-}
 
 
 def higher_is_better(name: str) -> bool | None:
@@ -25,7 +20,11 @@ def higher_is_better(name: str) -> bool | None:
     Args:
         name: of a score, as "fid_classifier_10k_train", or its first word.
     """
-    return _HIGHER_IS_BETTER.get(name.split("_")[0])
+    first = name.split("_")[0]
+    facts = (score.facts for score in declared_scores().values())
+    return next(
+        (one.higher_is_better for one in facts if first in (one.values or (one.name,))), None
+    )
 
 
 def samples_and_extractor(name: str) -> tuple[str, str]:

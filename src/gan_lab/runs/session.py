@@ -17,6 +17,7 @@ from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.resident import ResidentData
 from gan_lab.errors import Interrupted
 from gan_lab.loggers import MetricsFile, WandbLogger
+from gan_lab.records import versions
 from gan_lab.runs.export import export_generator
 from gan_lab.runs.start import Machine, Previous
 from gan_lab.scoring.evaluator import Evaluator
@@ -158,8 +159,9 @@ class Session:
         # a run that was killed after its last step had nothing left to train
         if self.samples.newest is None:
             self.samples.draw(self.gan)
+        architecture = versions.without_facts(self.plain["architecture"])
         self.exported = export_generator(
-            self.gan, self.plain["architecture"], self.training_view.spec, self.run_dir
+            self.gan, architecture, self.training_view.spec, self.run_dir
         )
 
     def score(self) -> None:

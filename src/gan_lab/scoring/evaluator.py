@@ -22,11 +22,12 @@ from gan_lab.files import clear_abandoned, read_json, write_atomically
 from gan_lab.inference import undisturbed
 from gan_lab.metrics import load_reference, save_reference
 from gan_lab.metrics.feature_moments import read_statistics
+from gan_lab.metrics.setting import Reference
 from gan_lab.reading.schema import Number, misfit
 from gan_lab.records import provenance
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.meters import Samples, check_own_classes
-from gan_lab.scoring.protocol import Entry, Protocol, Reference, needs_features
+from gan_lab.scoring.protocol import Entry, Protocol, needs_features
 from gan_lab.scoring.score import check_scores, measure_reference, score_samples
 from gan_lab.training.gan import GAN
 from gan_lab.training.randomness import generator_for

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
+import importlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from typing import Protocol as Interface
@@ -14,21 +14,18 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from gan_lab import parallel
+from gan_lab.declared_scores import ScoreFacts, declared_scores
 from gan_lab.errors import UserError
 from gan_lab.inference import device_of
-from gan_lab.metrics.am_score import AMScore
-from gan_lab.metrics.class_histogram import ClassHistogram
-from gan_lab.metrics.frechet import FrechetDistance
-from gan_lab.metrics.inception_score import InceptionScore
-from gan_lab.metrics.kernel import KernelDistance
-from gan_lab.metrics.manifold import PrecisionRecallDensityCoverage
-from gan_lab.metrics.mode_score import ModeScore
+from gan_lab.metrics.base import Score
 from gan_lab.metrics.ms_ssim import MSSSIM
+from gan_lab.metrics.setting import Reference
+from gan_lab.metrics.splits import SplitScore
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.protocol import Entry, check_scores_of_features, score_name
 
 if TYPE_CHECKING:
-    from gan_lab.scoring.protocol import Protocol, Reference
+    from gan_lab.scoring.protocol import Protocol
 
 
 OWN = {"name": "own", "architecture": None, "weights_sha256": None}
@@ -45,6 +42,16 @@ class Setting:
     protocol: Protocol
     samples: int
     own_classes: int | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """K of the extractor's logits."""
+        return self.extractor.num_classes
+
+    @property
+    def num_features(self) -> int:
+        """d of the extractor's features."""
+        return self.extractor.num_features
 
     def name(self, score: str, parts: int = 1, reference: str | None = None) -> str:
         """The name of a score with this protocol."""
@@ -90,104 +97,89 @@ class Meter(Interface):
     def entries(self) -> dict[str, Entry]: ...
 
 
-class _Splitwise:
-    """A score of logits, with its deviation over splits.
+class _OfLogits:
+    """A score of logits, with its deviation over splits where its metric has one.
 
     Where its value is the mean over splits its name says how many (is_classifier_10k_10x); AM
     Score's value is of all samples at once (am_classifier_10k).
     """
 
-    def __init__(self, setting: Setting, name: str, metric: Metric) -> None:
-        self.name = name
+    def __init__(self, setting: Setting, facts: ScoreFacts, metric: Metric) -> None:
+        splits = setting.protocol.splits
+        self.name = setting.name(facts.name, splits if facts.over_splits else 1)
         self.metric = metric.to(device_of(setting.extractor))
-        self.has_std = setting.protocol.splits > 1
+        self.has_std = splits > 1
 
     def update(self, batch: Batch) -> None:
-        self.metric.update(batch.logits, batch.split)
+        if isinstance(self.metric, SplitScore):
+            self.metric.update(batch.logits, batch.split)
+        else:
+            self.metric.update(batch.logits)
 
     def end_chunk(self) -> None:
         pass
 
     def entries(self) -> dict[str, Entry]:
-        entry = {name: term.item() for name, term in self.metric.compute()._asdict().items()}
-        return {self.name: entry if self.has_std else entry | {"std": None}}
+        terms = {name: term.tolist() for name, term in self.metric.compute()._asdict().items()}
+        std = terms.get("std") if self.has_std else None
+        others = {name: term for name, term in terms.items() if name not in ("value", "std")}
+        return {self.name: {"value": terms["value"], "std": std, **others}}
 
 
-class _Chunkwise:
-    """A score of features against one reference: one value for each chunk, or several of them."""
+class _OfFeatures:
+    """A score of features against one split of the real data: one value for each chunk, or several
+    of them."""
 
-    def __init__(
-        self, setting: Setting, score: str, split: str, make: Callable[[], Metric]
-    ) -> None:
+    def __init__(self, setting: Setting, facts: ScoreFacts, kind: type[Score], split: str) -> None:
         self.setting = setting
-        self.score = score
+        self.facts = facts
+        self.kind = kind
         self.split = split
-        self.make = make
         self.metric: Metric | None = None
         self.values: list[dict[str, float]] = []
 
-    def name(self, part: str) -> str:
-        return self.setting.name(part, self.setting.protocol.chunks, self.split)
-
     def update(self, batch: Batch) -> None:
         if self.metric is None:
-            self.metric = self.make()
+            self.metric = self._made()
         self.metric.update(batch.features)
 
     def end_chunk(self) -> None:
         if self.metric is None:  # other processes have the samples of this chunk
-            self.metric = self.make()
+            self.metric = self._made()
         value = self.metric.compute()
-        parts = {self.score: value} if isinstance(value, Tensor) else value._asdict()
+        parts = {"value": value} if isinstance(value, Tensor) else value._asdict()
         self.values.append({name: part.item() for name, part in parts.items()})
         self.metric = None
 
     def entries(self) -> dict[str, Entry]:
+        # several scores of names of their own
+        if self.facts.values:
+            return {self._name(part): self._over_chunks(part) for part in self.facts.values}
+
+        # one score and its terms; the deviation within a chunk is that over its metric's subsets
+        entry = self._over_chunks("value")
+        for part in [name for name in self.values[0] if name != "value"]:
+            name = "std_over_subsets" if part == "std" else part
+            entry[name] = math.fsum(value[part] for value in self.values) / len(self.values)
+        return {self._name(self.facts.name): entry}
+
+    def _made(self) -> Metric:
+        """The metric of one chunk, with the real features where it compares with them."""
+        reference = self.setting.references[self.split]
+        metric = self.kind.of_setting(self.setting, reference).to(device_of(self.setting.extractor))
+        needs_real = self.facts.reference == "features"
+        if needs_real and parallel.rank() == 0:  # the processes' states are put together
+            metric.update(reference.features, real=True)
+        return metric
+
+    def _name(self, score: str) -> str:
+        return self.setting.name(score, self.setting.protocol.chunks, self.split)
+
+    def _over_chunks(self, part: str) -> Entry:
+        values = torch.tensor([value[part] for value in self.values], dtype=torch.float64)
         return {
-            self.name(part): _over_chunks([value[part] for value in self.values])
-            for part in self.values[0]
-        }
-
-
-class _Kernel(_Chunkwise):
-    """KID, whose std over subsets is a term of its own."""
-
-    def entries(self) -> dict[str, Entry]:
-        entry = _over_chunks([value["value"] for value in self.values])
-        spread = math.fsum(value["std"] for value in self.values) / len(self.values)
-        return {self.name(self.score): entry | {"std_over_subsets": spread}}
-
-
-def _over_chunks(values: list[float]) -> Entry:
-    tensor = torch.tensor(values, dtype=torch.float64)
-    return {
-        "value": tensor.mean().item(),
-        "std": tensor.std(correction=0).item() if len(values) > 1 else None,
-    }
-
-
-class _Histogram:
-    """The mean entropy of C(x), and which classes there are."""
-
-    def __init__(self, setting: Setting) -> None:
-        self.name = setting.name("entropy")
-        self.metric = ClassHistogram(setting.extractor.num_classes).to(device_of(setting.extractor))
-
-    def update(self, batch: Batch) -> None:
-        self.metric.update(batch.logits)
-
-    def end_chunk(self) -> None:
-        pass
-
-    def entries(self) -> dict[str, Entry]:
-        value, histogram, per_class = self.metric.compute()
-        return {
-            self.name: {
-                "value": value.item(),
-                "std": None,
-                "histogram": histogram.tolist(),
-                "per_class": per_class.tolist(),
-            }
+            "value": values.mean().item(),
+            "std": values.std(correction=0).item() if len(values) > 1 else None,
         }
 
 
@@ -259,100 +251,23 @@ def meters_of(setting: Setting) -> list[Meter]:
     setting."""
     if setting.extractor.features_only:
         check_scores_of_features(setting.protocol.scores, setting.extractor.name)
-    return [meter for score in setting.protocol.scores for meter in METERS[score](setting)]
+    return [meter for score in setting.protocol.scores for meter in _meters(score, setting)]
 
 
-def _histogram(setting: Setting) -> list[Meter]:
-    return [_Histogram(setting)]
+def metric_class(score: str) -> type[Score]:
+    """The metric of a score, imported."""
+    declared = declared_scores()[score]
+    kind: type[Score] = getattr(importlib.import_module(declared.module), declared.class_name)
+    return kind
 
 
-def _within_classes(setting: Setting) -> list[Meter]:
-    return [_WithinClasses(setting)]
-
-
-def _inception_score(setting: Setting) -> list[_Splitwise]:
-    splits = setting.protocol.splits
-    return [
-        _Splitwise(
-            setting,
-            setting.name("is", splits),
-            InceptionScore(setting.extractor.num_classes, splits),
-        )
-    ]
-
-
-def _am_score(setting: Setting) -> list[_Splitwise]:
-    return [
-        _Splitwise(
-            setting, setting.name("am"), AMScore(setting.train_marginal, setting.protocol.splits)
-        )
-    ]
-
-
-def _mode_score(setting: Setting) -> list[_Splitwise]:
-    splits = setting.protocol.splits
-    return [
-        _Splitwise(setting, setting.name("mode", splits), ModeScore(setting.train_marginal, splits))
-    ]
-
-
-def _frechet(setting: Setting) -> list[_Chunkwise]:
-    def make(reference: Reference) -> Metric:
-        distance = FrechetDistance(setting.extractor.num_features, reference.moments)
-        return distance.to(device_of(setting.extractor))
-
-    return [
-        _Chunkwise(setting, "fid", split, functools.partial(make, reference))
-        for split, reference in setting.references.items()
-    ]
-
-
-def _kernel(setting: Setting) -> list[_Chunkwise]:
-    size = setting.protocol.kid_subset_size
-    sides = {split: reference.moments.n for split, reference in setting.references.items()}
-    for side, count in {
-        **sides,
-        "a chunk of the samples": setting.samples // setting.protocol.chunks,
-    }.items():
-        if count < size:
-            raise UserError(
-                f"KID takes subsets of evaluation.kid_subset_size={size}, and {side} has {count} "
-                "images: set "
-                f"evaluation.kid_subset_size={count} or less, or leave kid out of evaluation.scores"
-            )
-    make = functools.partial(KernelDistance, subset_size=size)
-    return [
-        _Kernel(setting, "kid", split, metric) for split, metric in _against_features(setting, make)
-    ]
-
-
-def _manifold(setting: Setting) -> list[_Chunkwise]:
-    made = _against_features(setting, PrecisionRecallDensityCoverage)
-    return [_Chunkwise(setting, "prdc", split, make) for split, make in made]
-
-
-def _against_features(
-    setting: Setting, metric: Callable[[], Metric]
-) -> list[tuple[str, Callable[[], Metric]]]:
-    def make(reference: Reference) -> Metric:
-        made = metric().to(device_of(setting.extractor))
-        if parallel.rank() == 0:  # the processes' states are put together
-            made.update(reference.features, real=True)
-        return made
-
-    return [
-        (split, functools.partial(make, reference))
-        for split, reference in setting.references.items()
-    ]
-
-
-METERS: dict[str, Callable[[Setting], Sequence[Meter]]] = {
-    "is": _inception_score,
-    "am": _am_score,
-    "mode": _mode_score,
-    "fid": _frechet,
-    "kid": _kernel,
-    "prdc": _manifold,
-    "entropy": _histogram,
-    "msssim": _within_classes,
-}
+def _meters(score: str, setting: Setting) -> list[Meter]:
+    """The meters of one score: one, or one for each split of the real data that it compares
+    with."""
+    facts, kind = declared_scores()[score].facts, metric_class(score)
+    kind.check_setting(setting)
+    if facts.reads == "images":
+        return [_WithinClasses(setting)]
+    if facts.reads == "logits":
+        return [_OfLogits(setting, facts, kind.of_setting(setting))]
+    return [_OfFeatures(setting, facts, kind, split) for split in setting.references]

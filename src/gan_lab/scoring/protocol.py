@@ -6,31 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor
-
 from gan_lab import checks
+from gan_lab.declared_scores import declared_scores
 from gan_lab.errors import UserError
-from gan_lab.metrics.frechet import Moments
 from gan_lab.metrics.ms_ssim import MSSSIM, PAIRS
 from gan_lab.metrics.ssim import VARIANTS
 
-SCORES = (
-    "is",
-    "am",
-    "mode",
-    "fid",
-    "kid",
-    "prdc",
-    "entropy",
-    "msssim",
-)  # gan_lab.scoring.meters makes each
-SCORES_OF_LOGITS = (
-    "is",
-    "am",
-    "mode",
-    "entropy",
-    "msssim",
-)  # the last takes the classes of images from them
+SCORES = tuple(declared_scores())
+"""What `evaluation.scores` may name: metrics declare it (gan_lab.declared_scores)."""
+
 CLASSES = ("auto", "own", "classifier")
 """Where the classes of MS-SSIM come from; see `Protocol`."""
 
@@ -143,22 +127,15 @@ class Protocol:
                 )
 
 
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """What is kept of a split of the real data, as the extractor sees it.
-
-    moments: of its features. marginal: the mean of C(x), (K,). features: (n, d), where a score
-    needs them.
-    """
-
-    moments: Moments
-    marginal: Tensor
-    features: Tensor | None = None
+def reads(score: str) -> str:
+    """What the metric of a score is fed with: "logits", "features" or "images" with their classes,
+    which are those of the logits where they have none of their own."""
+    return declared_scores()[score].facts.reads
 
 
 def needs_features(scores: Sequence[str]) -> bool:
     """Whether a score compares with the real features themselves, not only with their moments."""
-    return bool({"kid", "prdc"} & set(scores))
+    return any(declared_scores()[score].facts.reference == "features" for score in scores)
 
 
 Entry = dict[str, Any]
@@ -208,9 +185,9 @@ def score_text(entry: Entry) -> str:
 
 def check_scores_of_features(scores: Sequence[str], extractor: str) -> None:
     """Refuse scores of logits by an extractor whose features alone are of use. Raises UserError."""
-    refused = [score for score in scores if score in SCORES_OF_LOGITS]
+    refused = [score for score in scores if reads(score) != "features"]
     if refused:
-        possible = ", ".join(score for score in SCORES if score not in SCORES_OF_LOGITS)
+        possible = ", ".join(score for score in SCORES if reads(score) == "features")
         raise UserError(
             f"evaluation.scores: {', '.join(refused)} need class probabilities, and those of the "
             f"{extractor} extractor "

@@ -11,9 +11,10 @@ from torch import Tensor
 from gan_lab import parallel
 from gan_lab.inference import device_of, undisturbed
 from gan_lab.metrics.frechet import FrechetDistance
+from gan_lab.metrics.setting import Reference
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.meters import Batch, Meter, Samples, Setting, meters_of
-from gan_lab.scoring.protocol import Entry, Protocol, Reference
+from gan_lab.scoring.protocol import Entry, Protocol
 
 
 def measure_reference(

@@ -1,0 +1,54 @@
+"""The registry as tests see it: what a new option is told, and what one that is not stable is
+spared."""
+
+from __future__ import annotations
+
+import pytest
+import registry
+
+from helpers.registry import check_complete, fields, options, stable, traits
+
+NEW = """_target_: gan_lab.losses.mine.mine
+traits: {{targets: true}}
+stable: {stable}
+alpha: 1.0
+"""
+
+
+@pytest.fixture
+def loss(tmp_path, monkeypatch):
+    """loss(stable): a conf/ with the option `mine`, which is stable or not."""
+    monkeypatch.setattr(registry, "CONF", tmp_path)
+    monkeypatch.setattr(registry, "_content", registry._content.__wrapped__)
+    (tmp_path / "loss").mkdir()
+    return lambda said: (tmp_path / "loss/mine.yaml").write_text(NEW.format(stable=said))
+
+
+@pytest.mark.parametrize(("said", "found"), [("true", ["mine"]), ("false", [])])
+def test_an_option_is_stable_unless_it_says_otherwise(said, found, loss):
+    loss(said)
+    assert options("loss") == ["mine"]
+    assert stable("loss") == stable("loss", ["mine"]) == found
+    assert fields("loss", "mine") == {"alpha": 1.0}
+    assert traits("loss", "mine") == {"targets": True}
+
+
+def test_a_new_option_is_told_what_it_lacks_unless_it_is_not_stable(loss):
+    """In one sentence that names the table, what to write there, and the way out."""
+    loss("true")
+    with pytest.raises(pytest.fail.Exception) as told:
+        check_complete({}, "loss", ["mine"], "tests/x.py, TABLE", "its value")
+    assert str(told.value) == (
+        "tests/x.py, TABLE has no mine: add its value; or set `stable: false` in "
+        "conf/loss/mine.yaml, and values are not tested"
+    )
+    check_complete({"mine": 1}, "loss", ["mine"], "tests/x.py, TABLE", "its value")
+    loss("false")
+    check_complete({}, "loss", ["mine"], "tests/x.py, TABLE", "its value")
+    check_complete({"mine": 1}, "loss", ["mine"], "tests/x.py, TABLE", "its value")
+
+
+def test_a_table_holds_no_option_that_there_is_not(loss):
+    loss("true")
+    with pytest.raises(AssertionError, match=r"TABLE has other, and conf/loss does not"):
+        check_complete({"mine": 1, "other": 2}, "loss", ["mine"], "TABLE", "its value")
