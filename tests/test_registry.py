@@ -4,8 +4,8 @@ spared."""
 from __future__ import annotations
 
 import pytest
-import registry
 
+from helpers import registry
 from helpers.registry import check_complete, fields, options, stable, traits
 
 NEW = """_target_: gan_lab.losses.mine.mine

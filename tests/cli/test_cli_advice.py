@@ -429,6 +429,15 @@ ELSEWHERE = {
         "test_torchvision_is_asked_for_the_layout_it_makes",
     ),
     "to where they are": ("cli/test_cli_advice.py", "test_the_remedies_of_training"),
+    "there is no C++ compiler": (
+        "training/test_training_compiled.py",
+        "test_without_a_compiler_it_is_refused",
+    ),
+    "it is for a CPU": ("training/test_training_compiled.py", "test_a_gpu_is_refused"),
+    "it is for one device": (
+        "training/test_training_compiled.py",
+        "test_several_devices_are_refused",
+    ),
 }
 
 # What is no advice to type for a command, or cannot be followed where these tests run.

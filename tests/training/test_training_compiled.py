@@ -99,6 +99,9 @@ def test_without_a_compiler_it_is_refused(monkeypatch, tmp_path, capsys):
     is_refusal(ended, "no C++ compiler no_such_compiler", "trainer.compile=false")
     assert not (tmp_path / "run").exists()
 
+    short = (CHANNELS, *SMALL, "max_generator_steps=1")
+    assert command(capsys, *short, "trainer.compile=false", f"run_dir={tmp_path / 'run'}").code == 0
+
 
 def test_a_gpu_is_refused():
     with pytest.raises(UserError, match="it is for a CPU, and this run trains on cuda"):
