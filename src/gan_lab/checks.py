@@ -6,11 +6,16 @@ A part names its own argument; gan_lab.build puts the config's path before it ("
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
 
 from gan_lab.errors import UserError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def whole(name: str, value: Any, at_least: int = 0) -> int:
@@ -69,3 +74,31 @@ def choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
     if not any(value is one or (type(value) is type(one) and value == one) for one in known):
         raise UserError(f"{name}={value}: choose one of {', '.join(map(str, known))}")
     return value
+
+
+def renamed_argument(
+    *, old: str, new: str
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Decorate a function so that it takes the keyword `old` as `new`, with a DeprecationWarning.
+
+    Args:
+        old: the name of the argument before.
+        new: its name today.
+
+    Returns:
+        The decorator. The decorated function raises TypeError where both names are given.
+    """
+
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        @functools.wraps(function)
+        def call(*positional: Arguments.args, **named: Arguments.kwargs) -> Result:
+            if old in named:
+                if new in named:
+                    raise TypeError(f"{old} is the old name of {new}: omit {old}")
+                warnings.warn(f"{old} is called {new} now", DeprecationWarning, stacklevel=2)
+                named[new] = named.pop(old)
+            return function(*positional, **named)
+
+        return call
+
+    return decorate

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-from gan_lab.declared_scores import DeclaredScore, declared_scores, facts_in
 from gan_lab.errors import UserError
 from gan_lab.metrics import PrecisionRecallDensityCoverage
+from gan_lab.reading.declared_scores import DeclaredScore, declared_scores, facts_in
 from gan_lab.records.versions import FIELD_DEFAULTS
 from gan_lab.scoring import meters
 from gan_lab.scoring import protocol as protocols
@@ -649,7 +649,7 @@ def test_what_is_read_of_a_metric_without_importing_it_is_what_it_says(score):
 
 def test_scores_are_known_without_torch():
     code = (
-        "import sys; from gan_lab.declared_scores import declared_scores; "
+        "import sys; from gan_lab.reading.declared_scores import declared_scores; "
         "assert 'fid' in declared_scores(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], timeout=60, check=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 import gan_lab.metrics as room
-from gan_lab.declared_scores import declared_scores
+from gan_lab.reading.declared_scores import declared_scores
 from helpers.metrics_reference import normal, simplex
 
 CLASSES = {

@@ -13,8 +13,7 @@ SOURCES = sorted(Path(room.__file__).parent.rglob("*.py"))
 FRAMEWORK = {"hydra", "omegaconf", "lightning", "pytorch_lightning", "wandb"}
 BELOW = {
     "gan_lab.checks",
-    "gan_lab.declared_scores",
-    "gan_lab.renames",
+    "gan_lab.reading.declared_scores",
     "gan_lab.errors",
     "gan_lab.files",
     "gan_lab.metrics",

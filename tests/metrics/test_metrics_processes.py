@@ -14,11 +14,10 @@ WORKER = "helpers.metrics_worker"
 
 GROUND = {
     "gan_lab.checks",
-    "gan_lab.declared_scores",
+    "gan_lab.reading.declared_scores",
     "gan_lab.errors",
     "gan_lab.files",
     "gan_lab.reading",
-    "gan_lab.renames",
 }
 
 

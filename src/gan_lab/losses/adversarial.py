@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_lab import checks
+from gan_lab.checks import renamed_argument
 from gan_lab.errors import UserError
 from gan_lab.losses.scalar import Affine, ScalarFunction, ScalarLoss
-from gan_lab.renames import renamed_argument
 
 _takes_generator = renamed_argument(old="generator", new="generator_objective")
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gan_lab.renames import renamed_argument
+from gan_lab.checks import renamed_argument
 
 
 class Targets(Protocol):

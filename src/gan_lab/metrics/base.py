@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
+from gan_lab.reading.declared_scores import ScoreFacts
 
 if TYPE_CHECKING:
     from gan_lab.metrics.setting import Reference, ScoreSetting

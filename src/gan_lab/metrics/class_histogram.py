@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from gan_lab import checks
-from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score
 from gan_lab.metrics.log_space import entropy, log_probabilities
 from gan_lab.metrics.setting import Reference, ScoreSetting
+from gan_lab.reading.declared_scores import ScoreFacts
 
 
 class ClassHistogramValue(NamedTuple):

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from gan_lab import checks
-from gan_lab.declared_scores import ScoreFacts
 from gan_lab.errors import UserError
 from gan_lab.metrics.base import Score, exactly
 from gan_lab.metrics.feature_moments import (
@@ -23,6 +22,7 @@ from gan_lab.metrics.feature_moments import (
     save_reference,
 )
 from gan_lab.metrics.setting import Reference, ScoreSetting
+from gan_lab.reading.declared_scores import ScoreFacts
 
 __all__ = [
     "FrechetDistance",

@@ -6,11 +6,11 @@ from typing import NamedTuple, Self
 
 from torch import Tensor
 
-from gan_lab.declared_scores import ScoreFacts
 from gan_lab.metrics.base import exactly
 from gan_lab.metrics.log_space import entropy
 from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.metrics.splits import SplitScore, averages, spread
+from gan_lab.reading.declared_scores import ScoreFacts
 
 
 class InceptionScoreValue(NamedTuple):

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import parallel
+from gan_lab.checks import renamed_argument
 from gan_lab.errors import UserError
 from gan_lab.penalties.regions import Noise, interpolates
-from gan_lab.renames import renamed_argument
 
 Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from its own sample alone
 

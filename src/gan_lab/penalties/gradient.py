@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import checks, parallel
+from gan_lab.checks import renamed_argument
 from gan_lab.errors import UserError
 from gan_lab.penalties.base import Penalty, Score, gradient_norms
 from gan_lab.penalties.regions import REGIONS, Noise
-from gan_lab.renames import renamed_argument
 
 
 class PointPenalty(Penalty):

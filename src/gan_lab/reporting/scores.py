@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gan_lab.declared_scores import declared_scores
 from gan_lab.errors import UserError
+from gan_lab.reading.declared_scores import declared_scores
 from gan_lab.reporting.collection import Record
 
 # Names --------------------------------------------------------------------------------------------

@@ -14,13 +14,13 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from gan_lab import parallel
-from gan_lab.declared_scores import ScoreFacts, declared_scores
 from gan_lab.errors import UserError
 from gan_lab.inference import device_of
 from gan_lab.metrics.base import Score
 from gan_lab.metrics.ms_ssim import MSSSIM
 from gan_lab.metrics.setting import Reference
 from gan_lab.metrics.splits import SplitScore
+from gan_lab.reading.declared_scores import ScoreFacts, declared_scores
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.protocol import Entry, check_scores_of_features, score_name
 

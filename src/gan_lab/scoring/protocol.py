@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gan_lab import checks
-from gan_lab.declared_scores import declared_scores
 from gan_lab.errors import UserError
 from gan_lab.metrics.ms_ssim import MSSSIM, PAIRS
 from gan_lab.metrics.ssim import VARIANTS
+from gan_lab.reading.declared_scores import declared_scores
 
 SCORES = tuple(declared_scores())
-"""What `evaluation.scores` may name: metrics declare it (gan_lab.declared_scores)."""
+"""What `evaluation.scores` may name: metrics declare it (gan_lab.reading.declared_scores)."""
 
 CLASSES = ("auto", "own", "classifier")
 """Where the classes of MS-SSIM come from; see `Protocol`."""

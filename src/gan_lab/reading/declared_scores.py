@@ -57,7 +57,7 @@ class DeclaredScore:
 @functools.cache
 def declared_scores() -> Mapping[str, DeclaredScore]:
     """The scores that there are, by name, in the order of their names."""
-    folder = Path(__file__).parent / METRICS.rpartition(".")[2]
+    folder = Path(__file__).parents[1] / METRICS.rpartition(".")[2]
     found = [
         DeclaredScore(facts, f"{METRICS}.{path.stem}", class_name)
         for path in folder.glob("*.py")

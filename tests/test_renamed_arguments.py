@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gan_lab.checks import renamed_argument
 from gan_lab.losses import exponential
 from gan_lab.losses.targets import Predefined
 from gan_lab.metrics.kernel import kernel_distance
 from gan_lab.penalties import GradientPenalty
-from gan_lab.renames import renamed_argument
 
 POINTS = torch.arange(12.0).reshape(6, 2)
 
