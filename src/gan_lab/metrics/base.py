@@ -5,35 +5,16 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from gan_lab.errors import UserError
+from gan_lab.metrics.exact import exactly
+from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.reading.declared_scores import ScoreFacts
-
-if TYPE_CHECKING:
-    from gan_lab.metrics.setting import Reference, ScoreSetting
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def exactly(function: Callable[P, R]) -> Callable[P, R]:
-    """The function without gradients and outside any autocast, whatever the caller's state."""
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with (
-            torch.no_grad(),
-            torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False),
-        ):
-            return function(*args, **kwargs)
-
-    return wrapped
 
 
 class Score(Metric):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gan_lab.errors import UserError
 from gan_lab.files import atomic_path
-from gan_lab.metrics.base import exactly
+from gan_lab.metrics.exact import exactly
 from gan_lab.reading.arrays import json_of, read_arrays
 from gan_lab.reading.schema import misfit
 

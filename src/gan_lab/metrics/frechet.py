@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gan_lab import checks
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import Score, exactly
+from gan_lab.metrics.base import Score
+from gan_lab.metrics.exact import exactly
 from gan_lab.metrics.feature_moments import (
     Moments,
     check_features,

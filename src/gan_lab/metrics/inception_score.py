@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from torch import Tensor
 
-from gan_lab.metrics.base import exactly
+from gan_lab.metrics.exact import exactly
 from gan_lab.metrics.log_space import entropy
 from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.metrics.splits import SplitScore, averages, spread

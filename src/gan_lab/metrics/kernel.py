@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_lab import checks
 from gan_lab.checks import renamed_argument
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import exactly
+from gan_lab.metrics.exact import exactly
 from gan_lab.metrics.feature_sets import FeatureSets, check_sides
 from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.reading.declared_scores import ScoreFacts

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import exactly
+from gan_lab.metrics.exact import exactly
 
 
 @exactly

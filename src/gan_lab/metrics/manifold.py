@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_lab import checks
-from gan_lab.metrics.base import exactly
+from gan_lab.metrics.exact import exactly
 from gan_lab.metrics.feature_sets import FeatureSets, check_sides
 from gan_lab.metrics.setting import Reference, ScoreSetting
 from gan_lab.reading.declared_scores import ScoreFacts

@@ -13,7 +13,8 @@ from torch.nn.functional import avg_pool2d
 
 from gan_lab import checks
 from gan_lab.errors import UserError
-from gan_lab.metrics.base import Score, exactly
+from gan_lab.metrics.base import Score
+from gan_lab.metrics.exact import exactly
 from gan_lab.metrics.smallest import NONE, smallest_of_class
 from gan_lab.metrics.ssim import WEIGHTS, check_variant, choose_levels, ssim
 from gan_lab.reading.declared_scores import ScoreFacts
