@@ -97,24 +97,26 @@ def _check_supervision(config: DictConfig) -> None:
 
 def _check_trainer(config: DictConfig) -> None:
     """Devices and how batches are shared by them; what this machine has is looked at later."""
+    # what makes a step faster
     trainer = config.trainer
     if trainer.get("capture", "auto") not in ("auto", "off", False):  # YAML reads off as false
         raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
     if checks.flag("trainer.compile", trainer.get("compile", False)) and trainer.get("strategy"):
         raise UserError("trainer.compile=true: it is for one device; set trainer.compile=false")
     checks.choice("trainer.tf32", trainer.get("tf32", records.TF32), TF32)
-    devices, nodes, strategy = (
-        trainer.get(name, other)
-        for name, other in (("devices", 1), ("num_nodes", 1), ("strategy", None))
-    )
+
+    # how many processes there are; devices=auto is as many as the machine has
+    devices, nodes = trainer.get("devices", 1), trainer.get("num_nodes", 1)
     for name, value in (("devices", devices), ("num_nodes", nodes)):
         if not (name == "devices" and value == "auto"):
             checks.whole(f"trainer.{name}", value, at_least=1)
+
+    # several of them need the strategy of trainer=ddp
+    strategy = trainer.get("strategy")
     if strategy is not None and not isinstance(strategy, Mapping):
         raise UserError(
             f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its "
-            "own strategy; add it "
-            "and leave trainer.strategy away"
+            "own strategy; add it and leave trainer.strategy away"
         )
     if strategy is None and (devices, nodes) != (1, 1):
         raise UserError(f"trainer.devices={devices}: add trainer=ddp to train on several devices")

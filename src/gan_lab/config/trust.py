@@ -44,14 +44,20 @@ _TYPED_FOR_RUNS: ContextVar[frozenset[str]] = ContextVar("typed_for_runs", defau
 
 
 def check(path: str, node: Any) -> None:
-    """Refuse a config node, in which interpolations are resolved, that names what its group may not
-    name.
+    """Refuse a config node that names what its group may not name, at any depth, lists too.
 
-    path: of the node, dotted; its first part is the group. Every depth is looked at, lists too.
     Refused are a `_target_` that is none of the group's options, was not typed, and is not of a
     trusted package, and Hydra's other instructions (`_partial_`, `_args_`, ...), which no option
-    needs. Raises UserError.
+    needs.
+
+    Args:
+        path: of the node, dotted; its first part is the group.
+        node: in which interpolations are resolved.
+
+    Raises:
+        UserError: names the path and what stands there.
     """
+    # a component, or a mapping that holds some
     if isinstance(node, Mapping):
         for key, value in node.items():
             if key == "_target_":
@@ -63,14 +69,18 @@ def check(path: str, node: Any) -> None:
                 )
             else:
                 check(f"{path}.{key}", value)
-    elif isinstance(node, str) and "${" in node:  # Hydra would resolve it after this check
+
+    # Hydra would resolve it after this check
+    elif isinstance(node, str) and "${" in node:
         raise UserError(f"{path}={node}: an interpolation that was escaped; no option takes one")
+
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
             check(f"{path}[{index}]", value)
 
 
 def _check_target(path: str, target: Any) -> None:
+    # an option of the group, by its name of today or an older one
     group = path.split(".")[0].split("[")[0]
     allowed = options.targets(group)
     moved = {versions.MOVED.get(option, option) for option in allowed}
@@ -92,6 +102,7 @@ def _check_target(path: str, target: Any) -> None:
             return
         if _is_within(target, OWN) and _is_within(defined, OWN):
             return
+
     raise UserError(
         f"{path}._target_={target}: a config may not name it; a file may name the options of "
         f"{group}; for code that is "

@@ -57,39 +57,34 @@ class Protocol:
     msssim_classes: str = "auto"
 
     def __post_init__(self) -> None:
-        counts = (
-            "samples",
-            "samples_in_training",
-            "splits",
-            "chunks",
-            "batch_size",
-            "kid_subset_size",
-            "msssim_images",
-        )
-        for name in counts:
+        # every number by itself
+        counts = ("samples", "samples_in_training", "splits", "chunks", "batch_size")
+        for name in (*counts, "kid_subset_size", "msssim_images"):
             checks.whole(name, getattr(self, name), at_least=1)
+
+        # the scores that are asked for
         if not self.scores:
             raise UserError(
-                f"scores is empty: choose from {', '.join(SCORES)}, or take evaluation=off without "
-                "it"
+                f"scores is empty: choose from {', '.join(SCORES)}, "
+                "or take evaluation=off without it"
             )
         for score in self.scores:
             if score not in SCORES:
                 raise UserError(
                     f"scores: there is no score {score!r}; choose from {', '.join(SCORES)}"
                 )
+
+        # what MS-SSIM compares
         if self.msssim_images < 2:
             raise UserError(f"msssim_images={self.msssim_images} has no pair: use at least 2")
         for name, words in (("pairs", PAIRS), ("variant", VARIANTS), ("classes", CLASSES)):
             checks.choice(f"msssim_{name}", getattr(self, f"msssim_{name}"), words)
+
+        # what fits this extractor, and so many samples: at the end and in training
         if getattr(self.extractor, "features_only", False):
             check_scores_of_features(self.scores, self.extractor.name)
-        self.check_count(
-            self.samples,
-            f"evaluation.samples={self.samples}",
-            splits=self.splits,
-            chunks=self.chunks,
-        )
+        final = f"evaluation.samples={self.samples}"
+        self.check_count(self.samples, final, splits=self.splits, chunks=self.chunks)
         in_training = f"evaluation.samples_in_training={self.samples_in_training}"
         self.check_count(self.samples_in_training, in_training, splits=self.splits)
 
