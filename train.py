@@ -13,7 +13,7 @@ from gan_lab.commands import entry
 from gan_lab.interrupts import waits_for_imports
 from gan_lab.sweeps.devices import check_devices_of_job
 
-config.register()
+config.register(config.TrainConfig)
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")

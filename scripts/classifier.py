@@ -14,7 +14,7 @@ from gan_lab import config, terminal
 from gan_lab.commands import entry
 from gan_lab.interrupts import waits_for_imports
 
-config.register()
+config.register(config.ClassifierConfig)
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="classifier")

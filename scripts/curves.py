@@ -14,7 +14,7 @@ from gan_lab import config, reporting, terminal
 from gan_lab.commands import entry
 from gan_lab.files import safe_name
 
-config.register()
+config.register(config.CurvesConfig)
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="curves")

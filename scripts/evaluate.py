@@ -12,7 +12,7 @@ from gan_lab import config
 from gan_lab.commands import entry
 from gan_lab.interrupts import waits_for_imports
 
-config.register()
+config.register(config.EvaluateConfig)
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")

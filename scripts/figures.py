@@ -17,7 +17,7 @@ from gan_lab.errors import UserError
 
 FROM_RECORDS = {"2-7", "2-14", "2-15", "4-3", "4-7", "4-8"}
 
-config.register()
+config.register(config.FiguresConfig)
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="figures")

@@ -17,7 +17,7 @@ from gan_lab.commands import entry
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 
-config.register()
+config.register(config.TableConfig)
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="table")

@@ -22,7 +22,7 @@ from gan_lab.records import folder as names
 LOSSES = ("critic_loss", "generator_loss", "penalty", "gradient_norm")
 BY_LOSS, BY_CELL = "choices.loss", "cell"  # what callbacks.WandbRun puts into a run's config
 
-config.register()
+config.register(config.WandbDashboardConfig)
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="wandb_dashboard")
