@@ -14,7 +14,6 @@ WORKER = "helpers.metrics_worker"
 
 GROUND = {
     "gan_lab.checks",
-    "gan_lab.reading.declared_scores",
     "gan_lab.errors",
     "gan_lab.files",
     "gan_lab.reading",
