@@ -3,10 +3,12 @@ spared."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from helpers import registry
-from helpers.registry import check_complete, fields, options, stable, traits
+from helpers.registry import CONF, check_complete, fields, options, stable, traits
 
 NEW = """_target_: gan_lab.losses.mine.mine
 traits: {{targets: true}}
@@ -46,6 +48,23 @@ def test_a_new_option_is_told_what_it_lacks_unless_it_is_not_stable(loss):
     loss("false")
     check_complete({}, "loss", ["mine"], "tests/x.py, TABLE", "its value")
     check_complete({"mine": 1}, "loss", ["mine"], "tests/x.py, TABLE", "its value")
+
+
+def test_every_table_that_is_named_is_where_it_is_said_to_be():
+    """What a new option is told names a file and a table in it: both must be there."""
+    root = CONF.parent
+    places = {
+        place
+        for path in (root / "tests").rglob("test_*.py")
+        for place in re.findall(r"\"(tests/[\w/]+\.py), (\w+)\b", path.read_text())
+        if place[0] != "tests/x.py"
+    }
+    assert len(places) >= 6
+    for file, table in sorted(places):
+        assert re.search(rf"^{table}\b.* = ", (root / file).read_text(), re.MULTILINE), (
+            file,
+            table,
+        )
 
 
 def test_a_table_holds_no_option_that_there_is_not(loss):

@@ -50,7 +50,7 @@ def test_every_source_can_be_tested_on_tiny_data():
         PREPARE,
         "dataset",
         OPTIONS,
-        "tests/data/data_builders.py, PREPARE",
+        "tests/helpers/data_builders.py, PREPARE",
         "how tiny data of it are made below a folder, and the fields that make it read them",
     )
 

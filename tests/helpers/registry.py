@@ -53,7 +53,7 @@ def check_complete(
         table: by option.
         group: of conf/.
         wanted: options that the table must have; those that are not stable need not be in it.
-        place: the table's file and name, as "tests/losses/loss_formulas.py, FORMULAS".
+        place: the table's file and name, as "tests/helpers/loss_formulas.py, FORMULAS".
         needed: what stands in the table for an option.
     """
     missing = [option for option in stable(group, wanted) if option not in table]

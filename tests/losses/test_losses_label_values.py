@@ -75,7 +75,7 @@ def test_every_loss_with_classes_has_a_formula():
         CLASS_FORMULAS,
         "loss",
         WITH_CLASSES,
-        "tests/losses/loss_formulas.py, CLASS_FORMULAS",
+        "tests/helpers/loss_formulas.py, CLASS_FORMULAS",
         "J_D and J_G with numpy, and what its logits mean (TWO_CLASS, JOINT or CLASSIFIER)",
     )
 

@@ -49,7 +49,7 @@ def test_every_scalar_loss_has_its_formula():
         FORMULAS,
         "loss",
         SCALAR,
-        "tests/losses/loss_formulas.py, FORMULAS",
+        "tests/helpers/loss_formulas.py, FORMULAS",
         "phi, varphi, psi and their derivatives with mpmath",
     )
 

@@ -30,7 +30,7 @@ def results(tmp_path_factory) -> list[dict]:
 def test_every_metric_class_has_a_case():
     missing = {kind.__name__ for kind in CLASSES - {type(case.make()) for case in CASES.values()}}
     assert not missing, (
-        f"tests/metrics/metrics_cases.py, CASES has no {', '.join(sorted(missing))}: add how it is "
+        f"tests/helpers/metrics_cases.py, CASES has no {', '.join(sorted(missing))}: add how it is "
         "made, and the stream that it is fed"
     )
     assert len(CLASSES) >= 7
