@@ -15,7 +15,7 @@ from gan_lab.losses import ScalarLoss
 
 def phi(t: Tensor) -> Tensor:
     """log(1 + e^t)^2: increasing and strictly convex, so a member of the family (2-11)."""
-    return torch.nn.functional.softplus(t).square()
+    return torch.nn.functional.logsigmoid(-t).square()  # F.softplus is t itself above 20
 
 
 def varphi(t: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mpmath import mp
 from PIL import Image
 
 from helpers.gan_runs import train
@@ -44,6 +47,17 @@ def example(name: str, *arguments: str, cwd: Path) -> str:
 def run_dir(tmp_path_factory) -> Path:
     """A finished run of two steps."""
     return train(tmp_path_factory.mktemp("example") / "run", *SMALL, "max_generator_steps=2")
+
+
+@pytest.mark.parametrize("t", [-25.0, 0.5, 25.0])
+def test_own_loss_is_exact_at_large_logits(t, monkeypatch):
+    """log(1 + e^t)^2 in 40 digits; torch's softplus gives t itself above 20."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    own_loss = importlib.import_module("own_loss")
+    with mp.workdps(40):
+        expected = float(mp.log1p(mp.exp(t)) ** 2)
+    value = own_loss.phi(torch.tensor(t, dtype=torch.float64)).item()
+    assert value == pytest.approx(expected, rel=1e-14, abs=0)
 
 
 def test_own_loss(tmp_path):
