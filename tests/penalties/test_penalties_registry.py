@@ -3,8 +3,10 @@ every option."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
+import re
 
 import numpy as np
 import pytest
@@ -258,3 +260,17 @@ def test_weight_and_target_zero_are_allowed(option):
         pytest.skip("without a weight it is never switched off")
     penalty = instantiate("penalty", option, **taken)
     assert penalty(Linear([0.6, -0.8]), *batch(5, 2), rng()).item() == 0
+
+
+def test_the_penalty_of_the_page_is_what_it_says(tmp_path, monkeypatch):
+    """f(x) = 3 x_1 + 4 x_2 has norm 5 everywhere: 10 |5 - 1| = 40. One for which f is a constant
+    gives 10 |0 - 1| = 10."""
+    page = (CONF.parent / "docs" / "extending.md").read_text()
+    (code,) = re.findall(r"```python\n(# src/gan_lab/penalties/mine\.py\n.*?)```", page, re.DOTALL)
+    (tmp_path / "penalty_of_the_page.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    penalty = importlib.import_module("penalty_of_the_page").Mine()
+    real, fake = torch.ones(4, 2), torch.zeros(4, 2)
+    assert penalty(lambda x: x @ torch.tensor([3.0, 4.0]), real, fake).item() == 40
+    assert penalty.last_norm.item() == 5
+    assert penalty(lambda x: (0 * x).sum(1), real, fake).item() == 10
