@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.gan_runs import DCGAN, SMALL, command, each_without_torch, is_refusal, record
+from helpers.gan_runs import DCGAN, SMALL, command, is_refusal, record
 
 AM_GAN = ("loss=am_gan", "labels=dynamic", "penalty=none")
 SHORT = (*SMALL, "n_critic=1", "max_generator_steps=2", "batch_size=4", *DCGAN)
@@ -24,84 +24,6 @@ def image_folder(root: Path, *classes: str) -> str:
                 pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(root / split / name / f"{i}.png")
     return f"dataset.root={root}"
-
-
-# Before torch -------------------------------------------------------------------------------------
-
-BEFORE_TORCH = [
-    (("loss=am_gan",), ("labels=dynamic", "labels=predefined")),
-    (("loss=am_gan", "labels=none", "penalty=none"), ("labels=dynamic", "labels=predefined")),
-    (("labels=dynamic",), ("labels=none",)),
-    (("loss=label_gan", "labels=predefined"), ("labels=none",)),
-    (
-        ("loss=label_gan", "labels=predefined", "architecture=dcgan"),
-        ("labels=none", "architecture.extra_layer=true"),
-    ),
-    (("loss=cat_gan",), ("penalty=none",)),
-    (
-        ("architecture=dcgan",),
-        ("penalty=none", "architecture.critic_batch_norm=false", "architecture=resnet"),
-    ),
-    (("experiment=am_gan", "penalty=gp"), ("penalty=none", "architecture.critic_batch_norm=false")),
-    (("experiment=am_gan", "labels=none"), ("labels=dynamic",)),
-    (("experiment=am_gan", "dataset=gaussians"), ("architecture=mlp",)),
-    (("labels=dynamc",), ("labels=dynamc", "dynamic")),
-    (("loss=amgan",), ("loss=amgan", "am_gan")),
-    (("loss=am_gan", "labels=dynamic", "loss.unlabeled=pooled"), ("loss.unlabeled", "unlabelled")),
-    (
-        ("experiment=am_gan", "architecture.channels=8"),
-        ("architecture.channels", "critic_channels"),
-    ),
-    (
-        ("supervision.labelled_fraction=1.5",),
-        ("supervision.labelled_fraction=1.5", "between 0 and 1"),
-    ),
-    (
-        ("supervision.labelled_fraction=-0.1",),
-        ("supervision.labelled_fraction=-0.1", "between 0 and 1"),
-    ),
-    (
-        ("supervision.labelled_fraction=nan",),
-        ("supervision.labelled_fraction=nan", "between 0 and 1"),
-    ),
-    (
-        ("supervision.labelled_fraction=true",),
-        ("supervision.labelled_fraction=True", "between 0 and 1"),
-    ),
-    (
-        ("supervision.labelled_fraction=few",),
-        ("supervision.labelled_fraction=few", "between 0 and 1"),
-    ),
-    (("dataset.labeled_fraction=0.1",), ("dataset.labeled_fraction",)),
-    (("supervision.num_classes=1",), ("supervision.num_classes=1", "at least 2")),
-    (("supervision.num_classes=0",), ("supervision.num_classes=0", "at least 2")),
-    (("supervision.num_classes=2.5",), ("supervision.num_classes=2.5", "at least 2")),
-    (("supervision.num_classes=ten",), ("supervision.num_classes=ten", "at least 2")),
-    (
-        ("supervision.reference_distribution=unifrom",),
-        ("supervision.reference_distribution=unifrom", "uniform", "data"),
-    ),
-    (
-        ("supervision.reference_distribution=[0.5,0.5]",),
-        ("supervision.reference_distribution", "uniform", "data"),
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def ends(tmp_path_factory):
-    commands = [[*arguments, "run_dir=here"] for arguments, _ in BEFORE_TORCH]
-    return each_without_torch(commands, tmp_path_factory.mktemp("before_torch"))
-
-
-@pytest.mark.parametrize(
-    "number", range(len(BEFORE_TORCH)), ids=[" ".join(a) for a, _ in BEFORE_TORCH]
-)
-def test_is_refused_in_one_line_without_torch_and_leaves_nothing(number, ends):
-    ended, left = ends[number]
-    is_refusal(ended, *BEFORE_TORCH[number][1])
-    assert "imported" not in ended.err
-    assert left == []
 
 
 def test_the_line_is_as_long_as_it_needs_to_be_and_has_no_torch_in_it(place, capsys):
