@@ -214,6 +214,8 @@ def _one_line(error: Exception, schema: type | None) -> str:
         r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message
     ):
         key = match[1] or match[2]
+        if key in {item.name for item in (fields(schema) if schema else ())} and _options(key):
+            return f"{key}: the chosen study takes no {key}: omit it"
         known = (
             suggestion(key, [item.name for item in fields(schema)])
             if schema

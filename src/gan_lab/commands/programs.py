@@ -22,6 +22,7 @@ PROGRAMS = {
     ),
     "sample": ("scripts/sample.py", "draw samples of a finished run"),
     "classifier": ("scripts/classifier.py", "train the classifier of a data set"),
+    "study": ("scripts/study.py", "run a study in which no GAN is trained"),
     "status": ("scripts/status.py", "show the cells of a sweep"),
     "collect": ("scripts/collect.py", "copy the records of runs into one folder"),
     "table": ("scripts/table.py", "write a table of any sweep"),

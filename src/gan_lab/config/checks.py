@@ -12,11 +12,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_lab import checks, records
-from gan_lab.config import old_names, signature, trust
+from gan_lab.config import old_names, options, signature, trust
 from gan_lab.config.schema import (
     GROUPS,
     META_KEYS,
     EvaluateConfig,
+    StudyConfig,
     TrainConfig,
     groups,
     plain_config,
@@ -37,6 +38,9 @@ WHOLE_NUMBERS = {
     "keep_checkpoints": 1,
 }
 """Fields that no part checks, and the least that each may be."""
+
+STUDY_NUMBERS = {"seed": 0, "log_every": 1, "checkpoint_every": 1}
+"""The same of a study."""
 
 PRECISIONS = ("32-true", "bf16-mixed", "auto")
 TF32 = (records.TF32, "all", "none")
@@ -139,13 +143,36 @@ def check_shares(config: DictConfig, devices: int) -> None:
 def check_fields(config: DictConfig, schema: type) -> None:
     """Refuse a field that the schema does not have and a key that a group's target does not take.
     Raises UserError."""
+    check_known(config, schema)
+    for group in groups(schema):
+        trust.check(group, plain_config(config[group]))
+        _check_group(group, config[group])
+
+
+def check_known(config: DictConfig, schema: type) -> None:
+    """Refuse a field that the schema does not have. Raises UserError."""
     known = {item.name for item in fields(schema)}
     for key in map(str, config):
         if key not in known:
             raise UserError(f"{key}: there is no such field{suggestion(key, known)}")
-    for group in groups(schema):
-        trust.check(group, plain_config(config[group]))
-        _check_group(group, config[group])
+
+
+def check_study(config: DictConfig) -> None:
+    """Refuse a config that is of no study: unknown keys, ranges, no study. Raises UserError."""
+    check_known(config, StudyConfig)
+    if not config.study:
+        names = ", ".join(options.contents("study"))
+        raise UserError(f"study is not set: add study=NAME (there are: {names})")
+
+    # the groups that its option brings
+    for group in groups(StudyConfig):
+        if config[group]:
+            trust.check(group, plain_config(config[group]))
+            _check_keys(group, config[group])
+    for name, least in STUDY_NUMBERS.items():
+        checks.whole(name, config[name], at_least=least)
+    checks.choice("existing_run", config.existing_run, EXISTING_RUN)
+    check_device(config.device)
 
 
 def check_evaluation(config: DictConfig) -> None:

@@ -54,6 +54,25 @@ class TrainConfig:
 
 
 @dataclass
+class StudyConfig:
+    """The fields of `scripts/study.py`; see conf/study.yaml. A study takes some of the parts."""
+
+    study: Group = field(default_factory=dict)
+    loss: Group = field(default_factory=dict)
+    penalty: Group = field(default_factory=dict)
+    optimizer: Group = field(default_factory=dict)
+    architecture: Group = field(default_factory=dict)
+    dataset: Group = field(default_factory=dict)
+    seed: int = MISSING
+    device: str = MISSING
+    log_every: int = MISSING
+    checkpoint_every: int = MISSING
+    data_cache: str = MISSING
+    run_dir: str = MISSING
+    existing_run: str = MISSING
+
+
+@dataclass
 class ClassifierConfig:
     """The fields of `scripts/classifier.py`; see conf/classifier.yaml."""
 
@@ -174,6 +193,7 @@ class WandbDashboardConfig:
 
 _SCHEMAS = {
     "schema": TrainConfig,
+    "study_schema": StudyConfig,
     "classifier_schema": ClassifierConfig,
     "evaluate_schema": EvaluateConfig,
     "collect_schema": CollectConfig,

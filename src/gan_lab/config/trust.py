@@ -21,7 +21,13 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 
 from gan_lab.config import options, signature
-from gan_lab.config.schema import ClassifierConfig, EvaluateConfig, TrainConfig, groups
+from gan_lab.config.schema import (
+    ClassifierConfig,
+    EvaluateConfig,
+    StudyConfig,
+    TrainConfig,
+    groups,
+)
 from gan_lab.errors import UserError
 from gan_lab.records import versions
 
@@ -34,7 +40,9 @@ late."""
 
 
 GROUPS = frozenset(
-    group for schema in (TrainConfig, ClassifierConfig, EvaluateConfig) for group in groups(schema)
+    group
+    for schema in (TrainConfig, StudyConfig, ClassifierConfig, EvaluateConfig)
+    for group in groups(schema)
 )
 """Whose options a file may choose: for each, and whatever is nested in it, it may name the targets
 of the group's own folder in conf/."""

@@ -16,6 +16,7 @@ from gan_lab.records.json_text import mapped, strict
 # What may differ between two runs of one sweep cell: places, cadences and loggers ...
 _NOT_IDENTITY = {
     *("version", "run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"),
+    "device",  # of a study
     *("checkpoint_every", "sample_every", "evaluate_every", "log_every"),
     "evaluation",  # a score's name and entry say how it was made; the generator is the same
 }

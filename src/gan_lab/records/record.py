@@ -214,6 +214,8 @@ class Content(TypedDict, total=False):
     scores: dict[str, Score]  # by the name that says the protocol
     history: dict[str, list[tuple[Count, Number]]]  # over training: [generator step, value], ...
     history_about: dict[str, About]  # of its scores
+    steps: Count  # done, of a study
+    drawn: dict[str, Any]  # of a study: what its figure is drawn from
 
 
 class Logged(TypedDict):

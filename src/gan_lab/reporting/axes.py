@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_lab.errors import UserError
-from gan_lab.reporting.collection import ABSENT, Record, field, setting
+from gan_lab.reporting.collection import ABSENT, Record, field, setting, source_name
 from gan_lab.reporting.comparable import (
     check_same_extractor,
     check_same_field,
@@ -329,7 +329,7 @@ def _check_data(runs: Sequence[Record], extractors: Sequence[str]) -> None:
     """
     by_name: dict[str, list[Record]] = {}
     for record in runs:
-        by_name.setdefault(str(record["dataset"]["name"]), []).append(record)
+        by_name.setdefault(source_name(record), []).append(record)
     for mine in by_name.values():
         check_same_field(mine, "dataset.content_hash")
         for dotted in extractors:

@@ -14,10 +14,9 @@ from gan_lab.files import safe_name, write_atomically
 from gan_lab.records import folder as names
 
 Record = dict[str, Any]  # records.Content
-_REQUIRED = (
-    *("run_id", "config.seed", "seed", "choices.loss", "choices.penalty"),
-    *("dataset.name", "dataset.content_hash"),
-)
+_REQUIRED = ("run_id", "config.seed", "seed")
+_OF_A_STUDY = ("config_hash", "choices.study")
+_OF_A_GAN = ("choices.loss", "choices.penalty", "dataset.name", "dataset.content_hash")
 _PLACES = (
     *("run_dir", "resume", "data_cache", "dataset.root"),
     *("evaluation.weights", "evaluation.extractor.weights"),
@@ -134,7 +133,8 @@ def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] =
             f"{where}: no status {record.get('status')!r}; there are {', '.join(records.STATUSES)}"
         )
 
-    missing = [name for name in _REQUIRED if field(record, name) is None]
+    required = (*_REQUIRED, *(_OF_A_STUDY if is_study(record) else _OF_A_GAN))
+    missing = [name for name in required if field(record, name) is None]
     if missing:
         raise DamagedFile(
             f"{where}: it has no {', '.join(missing)}; it is damaged, collect the run again"
@@ -145,6 +145,18 @@ def check_record(record: Mapping[str, Any], where: str, allow: Collection[str] =
         records.check_citable(record, allow)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+
+
+def is_study(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of a study, in which no GAN was trained."""
+    return field(record, "choices.study") is not None
+
+
+def source_name(record: Mapping[str, Any]) -> str:
+    """The data set that a run was trained on; of a study its name."""
+    if is_study(record):
+        return f"study {record['choices']['study']}"
+    return str(record["dataset"]["name"])
 
 
 def with_history_about(record: Record) -> Record:
@@ -279,7 +291,13 @@ def file_name(record: Mapping[str, Any]) -> str:
     """<dataset>_<loss>_<penalty><weight>[_<variant>][_<labels>][_extra-layer]_seed<seed>_<run_id>.json
 
     variant: AC-GAN's "original", or "classifier<weight>" where the generator's weight is not 1.
+    Of a study: study_<name>_<config hash>_seed<seed>_<run_id>.json
     """
+    # the hash tells a study's cells apart: each study has fields of its own
+    if is_study(record):
+        name, cell = record["choices"]["study"], record["config_hash"]
+        return safe_name(f"study_{name}_{cell}_seed{record['seed']}_{record['run_id']}") + ".json"
+
     # in every name: data and method
     weight = field(record, "config.penalty.weight")
     choices = record["choices"]

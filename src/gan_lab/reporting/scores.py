@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_lab.errors import UserError
 from gan_lab.reading.declared_scores import declared_scores
-from gan_lab.reporting.collection import Record
+from gan_lab.reporting.collection import Record, is_study
 
 # Names --------------------------------------------------------------------------------------------
 
@@ -129,10 +129,10 @@ class Protocol:
 
 
 def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
-    """How the score `name` of these runs was taken; None where no run has it."""
+    """How the score `name` of these runs was taken; None where no run has it, and of a study."""
     # the runs are comparable: any one of them says it for all
     record = next((record for record in runs if has_score(record, [name])), None)
-    if record is None or name is None:
+    if record is None or name is None or is_study(record):
         return None
 
     # FID is taken over chunks, every other score over splits

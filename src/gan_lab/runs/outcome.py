@@ -121,6 +121,11 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
+def now() -> str:
+    """UTC time, as records have it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
 def _continued(
     previous: Previous, plain: dict[str, Any], extractor: dict[str, Any] | None
 ) -> records.RunRecord:
@@ -179,7 +184,7 @@ def _part(from_step: int) -> dict[str, Any]:
     """Code, versions and machine of a start or a resume, as `parts` of a record keeps them."""
     return {
         "from_step": from_step,
-        "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "created": now(),
         "git": provenance.git_state(),
         "packages": provenance.package_versions(),
         "hardware": provenance.hardware(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gan_lab.reporting.axes import Key, Place, also_differing, assigned, label
-from gan_lab.reporting.collection import Record
+from gan_lab.reporting.collection import Record, source_name
 from gan_lab.reporting.outcomes import OUTCOMES, outcomes_text, unplaced
 from gan_lab.reporting.scores import higher_is_better, protocol
 from gan_lab.reporting.tables.render import latex_text
@@ -139,7 +139,7 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
     # one line for each data set, of which the extractor may be another
     by_data: dict[str, list[Record]] = {}
     for record in block.facet.records:
-        by_data.setdefault(str(record["dataset"]["name"]), []).append(record)
+        by_data.setdefault(source_name(record), []).append(record)
     lines = [better]
     for runs in by_data.values():
         shown = protocol(runs, block.score)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gan_lab import records
-from gan_lab.reporting.collection import Record
+from gan_lab.reporting.collection import Record, is_study, source_name
 from gan_lab.reporting.scores import Protocol
 from gan_lab.reporting.tables.statistics import Estimate
 
@@ -64,6 +64,8 @@ def data_text(runs: Sequence[Record]) -> str:
     """The data set of (comparable) runs: name, sizes and the beginning of its hash."""
     if not runs:
         return ""
+    if is_study(runs[0]):
+        return source_name(runs[0])
     dataset = runs[0]["dataset"]
     sizes = ", ".join(f"{name} {size:,}" for name, size in (dataset.get("splits") or {}).items())
     return f"{dataset['name']} ({sizes}), content hash {dataset['content_hash'][:12]}"

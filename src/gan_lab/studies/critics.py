@@ -1,0 +1,87 @@
+"""A critic that is trained between two fixed laws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_lab.losses import Loss
+from gan_lab.penalties import Penalty
+
+OptimizerFactory = Callable[[Any], torch.optim.Optimizer]  # parameters -> optimizer
+
+
+class CriticTraining:
+    """Minimise E[phi(f(fake))] + E[varphi(f(real))] + penalty over the critic alone.
+
+    Args:
+        critic: a network (n, *sample) -> (n, 1).
+        loss: with one logit.
+        penalty: may wrap the critic, as spectral normalisation does.
+        optimizer: of its parameters.
+    """
+
+    def __init__(
+        self, critic: nn.Module, loss: Loss, penalty: Penalty, optimizer: OptimizerFactory
+    ) -> None:
+        self.critic = penalty.wrap(critic)
+        self.loss, self.penalty = loss, penalty
+        self.optimizer = optimizer(self.critic.parameters())
+
+    def score(self, x: Tensor) -> Tensor:
+        """f: (n, *sample) -> (n,)."""
+        return self.loss.score(self.critic(x))
+
+    def step(self, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        """One step of the optimizer.
+
+        Args:
+            real: (n, *sample).
+            fake: (n, *sample).
+            rng: draws the interpolates.
+
+        Returns:
+            The loss without the penalty, and the penalty; 0-d.
+        """
+        value = self.loss.critic(self.critic(real), self.critic(fake))
+        penalty = self.penalty(self.score, real, fake, rng)
+        self.optimizer.zero_grad()
+        (value + penalty).backward()
+        self.optimizer.step()
+        self.penalty.after_step(self.critic)
+        return {"critic_loss": value.detach(), "penalty": penalty.detach()}
+
+    def gradient(self, points: Tensor) -> Tensor:
+        """grad_x f(x) at every point, (n, *sample), with the critic in eval mode."""
+        was_training = self.critic.training
+        self.critic.eval()
+        points = points.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(self.score(points).sum(), points)
+        self.critic.train(was_training)
+        return gradient.detach()
+
+    def values(self, points: Tensor) -> Tensor:
+        """f(x) at every point, (n,), with the critic in eval mode."""
+        was_training = self.critic.training
+        self.critic.eval()
+        with torch.no_grad():
+            values = self.score(points)
+        self.critic.train(was_training)
+        return values
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a step changes."""
+        return {
+            "critic": self.critic.state_dict(),
+            "penalty": self.penalty.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up a `state_dict`."""
+        self.critic.load_state_dict(state["critic"])
+        self.penalty.load_state_dict(state["penalty"])
+        self.optimizer.load_state_dict(state["optimizer"])
