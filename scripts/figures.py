@@ -41,8 +41,12 @@ def draw(cfg: dict[str, Any]) -> None:
     records = []
     if FROM_RECORDS & set(names):
         records = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
+    studies = []
+    if reporting.OF_STUDIES & set(names):
+        studies = reporting.read_records(Path(cfg["studies"]), None, cfg["allow"])
     request = reporting.Request(
         found=records,
+        studies=studies,
         datasets=None if cfg["datasets"] is None else tuple(cfg["datasets"]),
         run_dirs=tuple(map(Path, cfg["run_dirs"])),
         curves=tuple(config.listed(cfg["curve"])),

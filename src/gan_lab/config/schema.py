@@ -173,6 +173,7 @@ class FiguresConfig:
     curve: Any = None
     frechet_distance: str | None = None
     records: str = "results/records"
+    studies: str = "results/studies"
     run_dirs: list[str] = field(default_factory=list)
     statistics: list[str] | None = None
     allow: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.reporting.figures import formulas, over_training, real_images, samples
+from gan_lab.reporting.figures import formulas, over_training, real_images, samples, studies
 from gan_lab.reporting.figures.drawing import Drawing, write_figure
 from gan_lab.reporting.figures.request import Request
 
@@ -24,9 +24,11 @@ _OTHERS: dict[str, Callable[[Request], Drawing]] = {
     "4-4": real_images.entropies,
     "4-6": formulas.dropped_modes,
 }
-_ALL = over_training.FIGURES | samples.FIGURES | _OTHERS
+_ALL = over_training.FIGURES | samples.FIGURES | studies.FIGURES | _OTHERS
 FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_chapter_and_number)}
 _OF_FORMULAS = {"2-13", "4-6"}  # their texts are all our own
+OF_STUDIES = frozenset(studies.FIGURES)
+"""Those that are drawn from the records of studies."""
 
 
 def draw(name: str, out: Path, request: Request) -> list[Path]:

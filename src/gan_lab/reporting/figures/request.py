@@ -41,10 +41,12 @@ class NothingRecorded(UserError):
 class Request:
     """Everything that a figure is drawn from.
 
+    found: records of runs; studies: records of studies.
     datasets: None stands for the thesis's own; for the rest see conf/figures.yaml.
     """
 
     found: Sequence[Record] = ()
+    studies: Sequence[Record] = ()
     datasets: tuple[str, ...] | None = None
     run_dirs: tuple[Path, ...] = ()
     curves: tuple[str, ...] = ()

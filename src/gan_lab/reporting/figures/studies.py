@@ -1,0 +1,284 @@
+"""Figures of chapters 2 and 3 in which no GAN was trained: from the records of studies."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_lab.reporting.collection import Record, setting
+from gan_lab.reporting.figures.drawing import (
+    BLACK,
+    BLUE,
+    ORANGE,
+    PALETTE,
+    VERMILION,
+    Drawing,
+    new_figure,
+    plain_axes,
+)
+from gan_lab.reporting.figures.request import NothingRecorded, Request
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FAKE, REAL = ORANGE, BLUE
+
+
+def _of_study(request: Request, study: str, **fields: Any) -> list[Record]:
+    """The finished records of a study with these fields, by seed. Raises NothingRecorded."""
+    found = [
+        record
+        for record in request.studies
+        if record["choices"].get("study") == study
+        and record["status"] == "finished"
+        and record.get("drawn")
+        and all(setting(record, name.replace("__", ".")) == value for name, value in fields.items())
+    ]
+    if not found:
+        wanted = ", ".join(f"{name.replace('__', '.')}={value}" for name, value in fields.items())
+        raise NothingRecorded(
+            f"no study {study} is recorded{f' with {wanted}' if wanted else ''}: run "
+            f"python scripts/study.py sweep={study}, and collect its records"
+        )
+    return sorted(found, key=lambda record: int(record["seed"]))
+
+
+def _by(records: Sequence[Record], name: str) -> dict[Any, Record]:
+    """The record of the lowest seed for each value of a field, in the order of the values."""
+    values = sorted({setting(record, name) for record in records}, key=str)
+    return {
+        value: next(record for record in records if setting(record, name) == value)
+        for value in values
+    }
+
+
+# Chapter 2 ----------------------------------------------------------------------------------------
+
+_OPTIMIZERS = {
+    1: "Adam 1e-5, ReLU, 1 x 1024",
+    2: "Adam 1e-2, ReLU, 4 x 1024",
+    3: "Adam 1e-5, ReLU, 4 x 1024",
+    4: "SGD 1e-3, SELU, 64 x 128",
+    5: "SGD 1e-4, SELU, 64 x 128",
+}
+
+
+def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
+    """Draw the critic of least squares, its optimum and its gradient in three layouts."""
+    records = _of_study(request, "gradient_uninformativeness", study__setting=number)
+    panels_of = _by(records, "study.layout")
+    figure = new_figure(4.2 * len(panels_of), 4.6)
+    panels = figure.subplots(2, len(panels_of), squeeze=False, sharex=True)
+    numbers: list[dict[str, Any]] = []
+    for column, (layout, record) in enumerate(panels_of.items()):
+        drawn = record["drawn"]
+        x = np.array(drawn["x"])
+        upper, lower = panels[0][column], panels[1][column]
+        optimum = np.array([np.nan if one is None else one for one in drawn["optimum"]])
+
+        # the two laws behind, the critic and its optimum before
+        for law, colour, label in (("fake", FAKE, "P_g"), ("real", REAL, "P_r")):
+            density = np.array(drawn[f"{law}_density"])
+            upper.fill_between(x, 0, density, color=colour, alpha=0.25, label=label, linewidth=0)
+        upper.plot(x, drawn["value"], color=VERMILION, label="critic f")
+        upper.plot(x, optimum, color=BLACK, linestyle="--", linewidth=1, label="optimum f*")
+        lower.plot(x, drawn["gradient"], color=VERMILION)
+        lower.axhline(0, color=BLACK, linewidth=0.6)
+        upper.set_title(f"{layout}, seed {record['seed']}")
+        lower.set_xlabel("x")
+        for axes in (upper, lower):
+            plain_axes(axes)
+        numbers += [
+            {"layout": layout, "seed": record["seed"], "x": at, "f": f, "gradient": slope}
+            for at, f, slope in zip(drawn["x"], drawn["value"], drawn["gradient"], strict=True)
+        ]
+    panels[0][0].set_ylabel("f")
+    panels[1][0].set_ylabel("f'")
+    panels[0][0].legend(fontsize="small")
+    steps = setting(records[0], "study.max_steps")
+    figure.suptitle(f"Figure {name}: least squares, {_OPTIMIZERS[number]}, {steps:,} steps")
+    return Drawing(figure, numbers)
+
+
+def lipschitz_methods(request: Request) -> Drawing:
+    """Draw Figure 2-2: the gradient at two fakes over training, by method."""
+    methods = _by(_of_study(request, "lipschitz_methods", seed=0), "penalty")
+    steps = next(iter(methods.values()))["drawn"]["steps"]
+    figure = new_figure(2.1 * len(steps), 2.3 * len(methods))
+    panels = figure.subplots(len(methods), len(steps), squeeze=False, sharex=True, sharey=True)
+    numbers: list[dict[str, Any]] = []
+    for row, (method, record) in zip(panels, methods.items(), strict=True):
+        drawn = record["drawn"]
+        fake, real = np.array(drawn["fake"]), np.array(drawn["real"])
+        for axes, step, gradient in zip(row, drawn["steps"], drawn["gradients"], strict=True):
+            _points(axes, fake, real)
+            _arrows(axes, fake, np.array(gradient), VERMILION)
+            axes.set_title(f"{method}, {step:,}", fontsize="small")
+            numbers += [
+                {"penalty": method, "step": step, "x": x, "y": y, "gradient_x": a, "gradient_y": b}
+                for (x, y), (a, b) in zip(fake, gradient, strict=True)
+            ]
+    figure.suptitle("Figure 2-2: gradient at the fakes (orange) over training; reals are blue")
+    return Drawing(figure, numbers)
+
+
+def gradient_direction(request: Request) -> Drawing:
+    """Draw Figure 2-4: critic and gradient at the fakes, by loss."""
+    losses = _by(_of_study(request, "gradient_direction"), "loss")
+    figure = new_figure(4.0 * len(losses), 3.9)
+    panels = figure.subplots(1, len(losses), squeeze=False, sharex=True, sharey=True)[0]
+    numbers: list[dict[str, Any]] = []
+    for axes, (loss, record) in zip(panels, losses.items(), strict=True):
+        drawn = record["drawn"]
+        fake, gradient = np.array(drawn["fake"]), np.array(drawn["gradient"])
+        axes.contourf(drawn["grid"], drawn["grid"], drawn["values"], 20, cmap="Greys", alpha=0.6)
+        _points(axes, fake, np.array(drawn["real"]))
+        _arrows(axes, fake, gradient, VERMILION)
+        cosine = record["scores"]["cosine"]["value"]
+        axes.set_title(f"{loss}: cosine with the optimum {float(cosine):.3f}", fontsize="medium")
+        numbers += [
+            {"loss": loss, "x": x, "y": y, "gradient_x": a, "gradient_y": b}
+            for (x, y), (a, b) in zip(fake, gradient, strict=True)
+        ]
+    figure.suptitle("Figure 2-4: the gradient at fakes (orange) points to reals (blue)")
+    return Drawing(figure, numbers)
+
+
+def _points(axes: Axes, fake: NDArray[np.float64], real: NDArray[np.float64]) -> None:
+    axes.scatter(*real.T, color=REAL, s=14, zorder=3)
+    axes.scatter(*fake.T, color=FAKE, s=14, zorder=3)
+    axes.set_aspect("equal")
+    axes.margins(0.25)
+    plain_axes(axes)
+
+
+def _arrows(
+    axes: Axes, at: NDArray[np.float64], gradient: NDArray[np.float64], colour: str
+) -> None:
+    """All of one length: the direction is what counts."""
+    length = np.linalg.norm(gradient, axis=1, keepdims=True)
+    units = gradient / np.where(length == 0, 1, length)
+    axes.quiver(*at.T, *units.T, color=colour, width=0.006, scale=9, zorder=4)
+
+
+def ten_images(request: Request, name: str, by: str) -> Drawing:
+    """Draw Figure 2-3 (by penalty) or 2-5 (by loss): from noise along the gradient."""
+    cells = _by(_of_study(request, "ten_images"), by)
+    figure = new_figure(5.2 * len(cells), 7.5)
+    panels = figure.subplots(1, len(cells), squeeze=False)[0]
+    numbers: list[dict[str, Any]] = []
+    for axes, (value, record) in zip(panels, cells.items(), strict=True):
+        drawn = record["drawn"]
+        rows = [
+            [*row, drawn["real"][nearest]]
+            for row, nearest in zip(drawn["rows"], drawn["nearest"], strict=True)
+        ]
+        axes.imshow(_sheet(rows, drawn["shape"]), cmap="gray", vmin=0, vmax=255)
+        axes.set_axis_off()
+        hits = float(record["scores"]["hit_rate"]["value"])
+        axes.set_title(f"{by} {value}: nearest is its own in {hits:.0%}")
+        numbers += [
+            {by: value, "fake": i, "nearest": nearest, "own": own}
+            for i, (nearest, own) in enumerate(
+                zip(drawn["nearest"], drawn["partners"], strict=True)
+            )
+        ]
+    figure.suptitle(f"Figure {name}: noise, gradient, four steps along it, nearest real")
+    return Drawing(figure, numbers, of=[str(setting(_any(cells), "dataset.name"))])
+
+
+def _any(cells: dict[Any, Record]) -> Record:
+    return next(iter(cells.values()))
+
+
+def _sheet(rows: Sequence[Sequence[str]], shape: Sequence[int]) -> NDArray[np.uint8]:
+    """Images as hex digits, channels first, beside and below each other, with white between."""
+    channels, height, width = shape
+    sheet = np.full(
+        (len(rows) * (height + 1), len(rows[0]) * (width + 1), channels), 255, dtype=np.uint8
+    )
+    for i, row in enumerate(rows):
+        for j, text in enumerate(row):
+            image = np.frombuffer(bytes.fromhex(text), np.uint8).reshape(channels, height, width)
+            top, left = i * (height + 1), j * (width + 1)
+            sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    return sheet[:, :, 0] if channels == 1 else sheet
+
+
+# Chapter 3 ----------------------------------------------------------------------------------------
+
+
+def counterexample(request: Request) -> Drawing:
+    """Draw Figure 3-1: θ over the steps, by optimizer."""
+    records = _of_study(request, "counterexample")
+    drawn = records[0]["drawn"]
+    figure = new_figure(11, 4.2)
+    panels = figure.subplots(1, 2)
+    numbers: list[dict[str, Any]] = []
+    for axes, letter in zip(panels, "ab", strict=True):
+        for colour, optimizer in zip(PALETTE, drawn[letter], strict=False):
+            curve = drawn["curves"][optimizer]
+            axes.plot(curve["steps"], curve["theta"], color=colour, label=optimizer)
+            numbers += [
+                {"panel": letter, "optimizer": optimizer, "step": step, "theta": theta}
+                for step, theta in zip(curve["steps"], curve["theta"], strict=True)
+            ]
+        axes.axhline(0, color=BLACK, linewidth=0.6)
+        axes.set(xlabel="step", ylabel="θ (down is right)", title=f"{letter})")
+        axes.legend()
+        plain_axes(axes)
+    C, delta = (setting(records[0], f"study.{name}") for name in ("C", "delta"))
+    figure.suptitle(f"Figure 3-1: C = {C:g}, δ = {delta:g}, seed {records[0]['seed']}")
+    return Drawing(figure, numbers)
+
+
+def critical_betas(request: Request) -> Drawing:
+    """Draw Figure 3-8: θ and the critical C over β1 and β2."""
+    record = _of_study(request, "critical_betas")[0]
+    drawn = record["drawn"]
+    betas = drawn["betas"]
+    C, steps = (setting(record, f"study.{name}") for name in ("C", "max_steps"))
+    titles = {
+        "sequential_theta": f"a) sequential, d = C = {C}: θ after {steps:,} steps",
+        "critical_period": "b) sequential: smallest d = C that Adam answers wrongly",
+        "stochastic_theta": f"c) stochastic, C = {C}: mean θ after {steps:,} steps",
+        "critical_C": "d) stochastic: C above which Adam is wrong",
+    }
+    figure = new_figure(11, 8.4)
+    numbers: list[dict[str, Any]] = []
+    for axes, (field, title) in zip(figure.subplots(2, 2).flat, titles.items(), strict=True):
+        values = np.array(drawn[field], dtype=float)
+        is_theta = field.endswith("theta")
+        most = np.abs(values).max()
+        shown = values if is_theta else np.log10(values)
+        limits = {"vmin": -most, "vmax": most, "cmap": "RdBu_r"} if is_theta else {}
+        image = axes.pcolormesh(betas, betas, shown, **limits)
+        figure.colorbar(image, ax=axes, label="θ" if is_theta else "log10")
+        axes.set(xlabel="β2", ylabel="β1", title=title)
+        numbers += [
+            {"panel": field, "beta1": first, "beta2": second, "value": float(values[i, j])}
+            for i, first in enumerate(betas)
+            for j, second in enumerate(betas)
+        ]
+    figure.suptitle("Figure 3-8: Adam over β1 and β2; θ below 0 (blue) is right")
+    return Drawing(figure, numbers)
+
+
+_SETTING_OF = {"2-1": 3, "2-8": 1, "2-9": 2, "2-10": 3, "2-11": 4, "2-12": 5}
+FIGURES: dict[str, Callable[[Request], Drawing]] = {
+    **{
+        name: functools.partial(uninformative_gradient, name=name, number=number)
+        for name, number in _SETTING_OF.items()
+    },
+    "2-2": lipschitz_methods,
+    "2-3": functools.partial(ten_images, name="2-3", by="penalty"),
+    "2-4": gradient_direction,
+    "2-5": functools.partial(ten_images, name="2-5", by="loss"),
+    "3-1": counterexample,
+    "3-8": critical_betas,
+}
+"""By name. The thesis does not say the setting of 2-1: that of 2-10 is drawn."""
