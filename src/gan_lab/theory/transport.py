@@ -19,7 +19,10 @@ from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.theory.laws import Array, read_clouds, read_points, read_weights
 
-# HiGHS's own smallest; its default of 1e-7 would be seen in the distance
+# HiGHS's own smallest; its default of 1e-7 would be seen in the distance. They are absolute, and so
+# masses add up to 2^17 in the programmes: one below 1e-15 of the whole counts, and not one below
+# 1e-10. Larger sums have rounding above the tolerance.
+MASS = 2.0**17
 TOLERANCES = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
@@ -163,8 +166,8 @@ def wasserstein_1(
 def _rescale(fake: Array, real: Array) -> tuple[Array, Array, int]:
     """Both clouds divided by the power of two near their extent, and its exponent.
 
-    No square of a difference overflows or vanishes then, tolerances are relative to the extent,
-    and a power of two rounds nothing.
+    No square of a difference overflows then, and none vanishes but of points closer than 1e-154 of
+    the extent; tolerances are relative to it; and a power of two rounds nothing.
     """
     points = np.concatenate([fake, real])
     extent = np.ptp(points / 2, axis=0).max()
@@ -199,22 +202,22 @@ def _solve_plan(costs: Array, p: Array, q: Array) -> tuple[csr_array, Array]:
     n, m = costs.shape
     fakes, reals = np.divmod(np.arange(n * m), m)
 
-    # the marginals; that of the last real point follows from the others
-    free = reals < m - 1
-    rows = np.concatenate([fakes, n + reals[free]])
-    columns = np.concatenate([np.arange(n * m), np.flatnonzero(free)])
-    marginals = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n + m - 1, n * m))
+    # the marginals; that of the heaviest real point follows from the others, whatever they round to
+    rows = np.concatenate([fakes, n + reals])
+    columns = np.tile(np.arange(n * m), 2)
+    marginals = csr_array((np.ones(len(rows)), (rows, columns)), shape=(n + m, n * m))
+    kept = np.delete(np.arange(n + m), n + q.argmax())
     solution = linprog(
         costs.ravel(),
-        A_eq=marginals.tocsc(),
-        b_eq=np.concatenate([p, q[:-1]]),
+        A_eq=marginals[kept].tocsc(),
+        b_eq=MASS * np.concatenate([p, q])[kept],
         method="highs-ds",
         options=TOLERANCES,
     )
 
     # a price u_i + v_j <= c_ij is a critic with f(x_i) = -u_i and f(y_j) = v_j
     _check_solved(solution)
-    masses = np.maximum(solution.x, 0).reshape(n, m)
+    masses = np.maximum(solution.x / MASS, 0).reshape(n, m)
     return csr_array(masses), -solution.eqlin.marginals[:n]
 
 
@@ -334,7 +337,11 @@ class _DualProgramme:
         )
         bounds = [(0, 0), *[(None, None)] * (len(self.points) - 1)]
         solution = linprog(
-            -self.balance, differences.tocsr(), distances, bounds=bounds, options=TOLERANCES
+            -MASS * self.balance,
+            A_ub=differences.tocsr(),
+            b_ub=distances,
+            bounds=bounds,
+            options=TOLERANCES,
         )
 
         # in the unit of the points
