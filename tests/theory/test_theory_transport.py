@@ -190,6 +190,18 @@ def test_all_points_at_one_place_are_no_distance_apart(d: int):
         assert relaxed_dual(everywhere, everywhere, p).value == 0
 
 
+@pytest.mark.parametrize("kind", ["normal", "grid"])
+@pytest.mark.parametrize(("n", "m"), [(150, 120), (1, 60), (80, 3)])
+def test_programme_that_begins_with_near_pairs_ends_with_the_plan_of_all(n, m, kind):
+    """Reals are shifted by 2: the mass of most fakes goes to none of the ten nearest."""
+    rng = np.random.default_rng(6)
+    fake, real = points(rng, n, 3, kind), points(rng, m, 3, kind) + 2
+    p, q = weights(rng, n), weights(rng, m)
+    transport = wasserstein_1(fake, real, p, q)
+    check_certificate(transport, fake, real, p, q, PROGRAMME)
+    assert abs(transport.distance - ot.emd2(p, q, cdist(fake, real))) <= PROGRAMME
+
+
 # Properties of a metric ----------------------------------------------------------------------------
 
 

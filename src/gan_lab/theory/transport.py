@@ -25,6 +25,10 @@ from gan_lab.theory.laws import Array, read_clouds, read_points, read_weights
 MASS = 2.0**17
 TOLERANCES = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
+# Pairs of a point that a programme begins with, and that a round adds. 10 and 5 leave few rounds of
+# small programmes on Gaussian clouds of 500 and 2000 points; neither has a part in the result.
+FIRST_PAIRS, NEXT_PAIRS = 10, 5
+
 
 @dataclass(frozen=True)
 class Transport:
@@ -103,7 +107,7 @@ def wasserstein_1(
     """W1 = min_π Σ π_ij ‖y_j - x_i‖ over the plans π with the two laws as marginals.
 
     Equal weights on as many points are an assignment (2000 + 2000 points in seconds); other weights
-    are a linear programme of n m variables, which takes far longer (500 + 500 in seconds).
+    are a linear programme (500 + 500 points in seconds, 2000 + 2000 in minutes).
 
     Args:
         fake: points of P_g, (n, d).
@@ -198,27 +202,66 @@ def _assign(costs: Array) -> tuple[csr_array, Array]:
 
 
 def _solve_plan(costs: Array, p: Array, q: Array) -> tuple[csr_array, Array]:
-    """The plan of any weights by linear programming, and f at the fake points."""
+    """The plan of any weights by linear programming, and f at the fake points.
+
+    Few of the n m pairs carry mass. The programme begins with those that are near, and takes in
+    what its prices call too cheap, until there is none: its optimum is then that of all pairs.
+    """
     n, m = costs.shape
-    fakes, reals = np.divmod(np.arange(n * m), m)
+    pairs = _smallest(costs, FIRST_PAIRS)
+    pairs[_some_plan(p, q)] = True
 
-    # the marginals; that of the heaviest real point follows from the others, whatever they round to
-    rows = np.concatenate([fakes, n + reals])
-    columns = np.tile(np.arange(n * m), 2)
-    marginals = csr_array((np.ones(len(rows)), (rows, columns)), shape=(n + m, n * m))
+    # the marginal of the heaviest real point follows from the others, whatever they round to
     kept = np.delete(np.arange(n + m), n + q.argmax())
-    solution = linprog(
-        costs.ravel(),
-        A_eq=marginals[kept].tocsc(),
-        b_eq=MASS * np.concatenate([p, q])[kept],
-        method="highs-ds",
-        options=TOLERANCES,
-    )
+    prices = np.zeros(n + m)
+    while True:
+        fakes, reals = np.nonzero(pairs)
+        variables = np.tile(np.arange(len(fakes)), 2)
+        marginals = csr_array(
+            (np.ones(len(variables)), (np.concatenate([fakes, n + reals]), variables)),
+            shape=(n + m, len(fakes)),
+        )
+        solution = linprog(
+            costs[fakes, reals],
+            A_eq=marginals[kept].tocsc(),
+            b_eq=MASS * np.concatenate([p, q])[kept],
+            method="highs-ds",
+            options=TOLERANCES,
+        )
+        _check_solved(solution)
 
-    # a price u_i + v_j <= c_ij is a critic with f(x_i) = -u_i and f(y_j) = v_j
-    _check_solved(solution)
-    masses = np.maximum(solution.x / MASS, 0).reshape(n, m)
-    return csr_array(masses), -solution.eqlin.marginals[:n]
+        # a pair that is cheaper than the prices u_i + v_j of its ends would lower the cost
+        prices[kept] = solution.eqlin.marginals
+        excess = costs - prices[:n, None] - prices[n:]
+        cheap = (excess < -TOLERANCES["dual_feasibility_tolerance"]) & ~pairs
+        if not cheap.any():
+            break
+        pairs |= cheap & _smallest(np.where(cheap, excess, 0), NEXT_PAIRS)
+
+    # prices u_i + v_j <= c_ij are a critic with f(x_i) = -u_i and f(y_j) = v_j
+    masses = np.maximum(solution.x / MASS, 0)
+    plan = csr_array((masses, (fakes, reals)), shape=(n, m))
+    plan.eliminate_zeros()
+    return plan, -prices[:n]
+
+
+def _smallest(values: Array, count: int) -> NDArray[np.bool_]:
+    """Where the `count` smallest of each row and of each column are."""
+    chosen = np.zeros(values.shape, dtype=bool)
+    for axis in (0, 1):
+        last = min(count, values.shape[axis]) - 1
+        order = np.argpartition(values, last, axis=axis)
+        np.put_along_axis(chosen, order.take(range(last + 1), axis=axis), 1, axis=axis)
+    return chosen
+
+
+def _some_plan(p: Array, q: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The pairs of one plan: mass goes from the first fakes to the first reals that lack it."""
+    from_fake, to_real = np.cumsum(p), np.cumsum(q)
+    ends = np.concatenate([from_fake, to_real])
+    fakes = np.searchsorted(from_fake, ends).clip(max=len(p) - 1)
+    reals = np.searchsorted(to_real, ends).clip(max=len(q) - 1)
+    return fakes, reals
 
 
 def _check_solved(solution: OptimizeResult) -> None:
