@@ -1,2 +1,58 @@
 """What the theory says, computed: exact optimal critics, transport, divergences, games, and
 optimizers as recurrences."""
+
+from gan_lab.theory.divergences import (
+    CriticSupremum,
+    DensityCurves,
+    Divergences,
+    FiniteLaws,
+    compare_laws,
+    gaussian_densities,
+    integral_probability_metric,
+    jensen_shannon,
+    kullback_leibler,
+    minimax_value,
+    optimal_discriminator,
+    parallel_lines,
+    total_variation,
+    wasserstein_on_support,
+)
+from gan_lab.theory.transport import (
+    DualCritic,
+    LipschitzOptimum,
+    Transport,
+    kantorovich_rubinstein_dual,
+    lipschitz_constant_on,
+    lipschitz_optimum,
+    relaxed_dual,
+    segment_critic,
+    segment_points,
+    wasserstein_1,
+)
+
+__all__ = [
+    "CriticSupremum",
+    "DensityCurves",
+    "Divergences",
+    "DualCritic",
+    "FiniteLaws",
+    "LipschitzOptimum",
+    "Transport",
+    "compare_laws",
+    "gaussian_densities",
+    "integral_probability_metric",
+    "jensen_shannon",
+    "kantorovich_rubinstein_dual",
+    "kullback_leibler",
+    "lipschitz_constant_on",
+    "lipschitz_optimum",
+    "minimax_value",
+    "optimal_discriminator",
+    "parallel_lines",
+    "relaxed_dual",
+    "segment_critic",
+    "segment_points",
+    "total_variation",
+    "wasserstein_1",
+    "wasserstein_on_support",
+]
