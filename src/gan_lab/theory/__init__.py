@@ -21,6 +21,7 @@ from gan_lab.theory.net_update import (
 )
 from gan_lab.theory.online import (
     FIGURE_3_1A,
+    FIGURE_3_1B,
     AdamRecurrence,
     AdaShiftRecurrence,
     NadamRecurrence,
@@ -34,6 +35,7 @@ from gan_lab.theory.online import (
 
 __all__ = [
     "FIGURE_3_1A",
+    "FIGURE_3_1B",
     "AdaShiftRecurrence",
     "AdamRecurrence",
     "CriticalGrid",
