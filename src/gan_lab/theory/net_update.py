@@ -8,7 +8,7 @@ Adam is as in the appendix 3.B: in the long run, without eps, and α = 1 where n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,16 +19,18 @@ from scipy.signal import lfilter
 from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.theory.online import (
+    LARGEST,
     AdamRecurrence,
     Array,
     SequentialProblem,
     StochasticProblem,
     check_betas,
     check_gradients,
+    check_series,
 )
 
-# No bracket of a critical C goes further: beyond it squares would soon overflow.
-LARGEST_C = 1e100
+# The searches for a critical C end here.
+LARGEST_C = LARGEST / 4
 LARGEST_STOCHASTIC_C = 1e6
 
 
@@ -58,7 +60,7 @@ def net_update_factors(second_moments: ArrayLike, beta1: float, lr: float = 1.0)
         >>> net_update_factors([4.0, 1.0], beta1=0.5)
         array([0.5, 0.5])
     """
-    moments = check_gradients(second_moments)
+    moments = check_series("second_moments", second_moments)
     check_betas((beta1, 0.0))
     checks.number("lr", lr, at_least=0)
     if moments.min() <= 0:
@@ -198,7 +200,7 @@ def critical_C(betas: tuple[float, float], period: int, *, approximate: bool = F
         approximate: this formula in place of the root of `period_update`.
 
     Returns:
-        C; infinity where θ goes the wrong way for every C.
+        C; infinity where θ goes the wrong way for every C, and 1 where for none (d = 2).
 
     Raises:
         UserError: for numbers outside their ranges.
@@ -478,12 +480,12 @@ def adam_final_theta(
     gradients = check_gradients(gradients)
     t = np.arange(1, gradients.shape[-1] + 1)
     means = []
-    for beta in np.atleast_1d(beta1).tolist():
-        adam = AdamRecurrence(lr=lr, betas=(beta, 0.0), eps=eps)
-        m = lfilter([1 - adam.betas[0]], [1.0, -adam.betas[0]], gradients)
+    for beta in _axis("beta1", beta1).tolist():
+        AdamRecurrence(lr=lr, betas=(beta, 0.0), eps=eps)  # refuses what it cannot use
+        m = lfilter([1 - beta], [1.0, -beta], gradients)
         means.append(m / (1 - beta**t))
     scales = []
-    for beta in np.atleast_1d(beta2).tolist():
+    for beta in _axis("beta2", beta2).tolist():
         check_betas((0.0, beta))
         v = lfilter([1 - beta], [1.0, -beta], gradients * gradients)
         scales.append(1 / (np.sqrt(v / (1 - beta**t)) + eps))
@@ -554,7 +556,7 @@ def critical_grid(
     """
     checks.whole("C", C, at_least=2)
     checks.whole("copies", copies, at_least=2)
-    first, second = (np.atleast_1d(np.asarray(beta, dtype=np.float64)) for beta in (beta1, beta2))
+    first, second = _axis("beta1", beta1), _axis("beta2", beta2)
     betas = [[(float(a), float(b)) for b in second] for a in first]
 
     # a and c: simulated
@@ -615,21 +617,33 @@ class _Quadrature:
             begin += len(exponents)
             ratio += beta1**t @ (np.exp(-exponents * square) / self._transform(exponents))
 
-        # Σ_{t>=count} β1^t (1 - s (1 - β2) β2^t (g² - E[g²])): later exponents are about 0
-        excess = self.s * (square - self.problem.square_mean) * (1 - self.beta2) * self.beta2**count
-        ratio += beta1**count * (1 / (1 - beta1) - excess / (1 - beta1 * self.beta2))
+        # The exponents of later terms are about 0: Σ β1^t (1 - s (1 - β2) β2^t (g² - E[g²])).
+        # Nothing is left where β1^t has ended the sum.
+        if count == self.terms:
+            own = self.s * (1 - self.beta2) * self.beta2**count
+            excess = own * (square - self.problem.square_mean) / (1 - beta1 * self.beta2)
+            ratio += beta1**count * (1 / (1 - beta1) - excess)
         return float((1 - beta1) * self.weights @ (self.product * ratio))
 
-    def _exponents(self, count: int) -> list[Array]:
-        """s (1 - β2) β2^t for t < count, in pieces (n, nodes)."""
+    def _exponents(self, count: int) -> Iterator[Array]:
+        """s (1 - β2) β2^t for t < count, in pieces (n, nodes) of at most a few megabytes."""
         t = np.arange(count, dtype=float)
-        pieces = np.array_split((1 - self.beta2) * self.beta2**t, max(1, count // 2000))
-        return [piece[:, None] * self.s for piece in pieces]
+        factors = (1 - self.beta2) * self.beta2**t
+        for piece in np.array_split(factors, max(1, count // 2000)):
+            yield piece[:, None] * self.s
 
     def _transform(self, exponents: Array) -> Array:
         """E[exp(-a g²)]."""
         p, C = self.problem.chance, self.problem.C
         return p * np.exp(-exponents * C**2) + (1 - p) * np.exp(-exponents)
+
+
+def _axis(name: str, values: ArrayLike) -> Array:
+    """The values of an axis of a grid, (n,)."""
+    axis = check_series(name, values)
+    if axis.ndim != 1:
+        raise UserError(f"{name} have the shape {axis.shape}: pass one list of numbers")
+    return axis
 
 
 def _weights(beta: float, period: int) -> Array:
@@ -645,11 +659,11 @@ def _length(beta1: float) -> int:
 
 def _root(function: Callable[[float], float], low: float, largest: float) -> float:
     """Where a function that begins below 0 crosses it; infinity where that is beyond `largest`."""
-    if function(low) >= 0:
+    if function(low) > -1e-9:  # 0 up to rounding
         return low
     high = 2 * low
     while function(high) < 0:
+        low, high = high, 2 * high
         if high > largest:
             return math.inf
-        low, high = high, 2 * high
     return float(brentq(function, low, high, xtol=1e-12, rtol=1e-12))

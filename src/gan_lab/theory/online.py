@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from gan_lab.errors import UserError
 
 Array = NDArray[np.float64]
 
+LARGEST = 1e100  # of C: its cube is still a float64
 CHUNK = 2**16  # gradients filtered at a time: a few arrays of it fit into a processor's cache
 
 
@@ -29,7 +30,7 @@ class SequentialProblem:
     """The sequential counterexample: g_t = C in the first step of every period, else -1.
 
     Args:
-        C: the large gradient, > 1.
+        C: the large gradient, in (1, 1e100].
         period: d, in steps, >= 2. A period's gradients sum to C + 1 - d.
 
     Raises:
@@ -48,7 +49,7 @@ class SequentialProblem:
     period: int
 
     def __post_init__(self) -> None:
-        checks.number("C", self.C, above=1)
+        checks.number("C", self.C, above=1, at_most=LARGEST)
         checks.whole("period", self.period, at_least=2)
 
     def gradients(self, steps: int) -> Array:
@@ -68,7 +69,7 @@ class StochasticProblem:
     and (3-28), (3-30) and (3-31) follow it.
 
     Args:
-        C: the large gradient, > 1.
+        C: the large gradient, in (1, 1e100].
         delta: δ, in (0, C).
 
     Raises:
@@ -90,7 +91,7 @@ class StochasticProblem:
     delta: float
 
     def __post_init__(self) -> None:
-        checks.number("C", self.C, above=1)
+        checks.number("C", self.C, above=1, at_most=LARGEST)
         checks.number("delta", self.delta, above=0, below=self.C)
 
     @property
@@ -436,7 +437,7 @@ def trajectory(
     checks.number("start", start)
     checks.whole("every", every, at_least=1)
     if bounds is not None:
-        low, high = bounds
+        low, high = check_pair("bounds", bounds)
         checks.number("bounds", low)
         checks.number("bounds", high, above=low)
         checks.number("start", start, at_least=low, at_most=high)
@@ -537,27 +538,48 @@ class _Kept:
         return Trajectory(np.concatenate(self.steps), theta, gradient_sum, loss_sum, bounds)
 
 
+def check_series(name: str, values: ArrayLike, longer_than: int = 0) -> Array:
+    """Finite real numbers as float64 of (..., steps), with more steps than `longer_than`."""
+    remedy = f"pass real numbers, more than {longer_than} on the last axis"
+    try:
+        series = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise UserError(f"{name} are not an array: {remedy}") from error
+    if series.dtype.kind not in "iuf":
+        raise UserError(f"{name} are of type {series.dtype}: {remedy}")
+
+    series = series.astype(np.float64, copy=False)
+    if series.ndim == 0 or series.size == 0 or series.shape[-1] <= longer_than:
+        raise UserError(f"{name} have the shape {series.shape}: {remedy}")
+    if not np.isfinite(series).all():
+        raise UserError(f"{name} are not finite: pass numbers without NaN and infinity")
+    return series
+
+
 def check_gradients(gradients: ArrayLike, warm_up: int = 0) -> Array:
-    """Finite float64 of (..., steps), with more steps than the warm-up has."""
+    """Float64 of (..., steps) whose squares are finite, with more steps than the warm-up has."""
     checks.whole("warm_up", warm_up)
-    gradients = np.asarray(gradients, dtype=np.float64)
-    if gradients.ndim == 0 or gradients.size == 0 or gradients.shape[-1] <= warm_up:
-        raise UserError(
-            f"gradients of shape {gradients.shape}: "
-            f"pass more than warm_up={warm_up} of them, time on the last axis"
-        )
-    if not np.isfinite(gradients).all():
-        raise UserError("gradients are not finite: pass numbers without NaN and infinity")
-    return gradients
+    series = check_series("gradients", gradients, longer_than=warm_up)
+    if max(series.max(), -series.min()) > 1e150:
+        raise UserError("gradients are beyond 1e150 and their squares infinite: scale them down")
+    return series
+
+
+def check_pair(name: str, pair: Any) -> tuple[float, float]:
+    """Two of something."""
+    if not isinstance(pair, Sequence) or len(pair) != 2:
+        raise UserError(f"{name}={pair}: use two numbers")
+    return pair[0], pair[1]
 
 
 def check_betas(betas: tuple[float, float], *, first_at_most: float | None = None) -> None:
     """(β1, β2) in [0, 1), β1 up to `first_at_most` where that is given."""
+    beta1, beta2 = check_pair("betas", betas)
     if first_at_most is None:
-        checks.number("betas[0]", betas[0], at_least=0, below=1)
+        checks.number("betas[0]", beta1, at_least=0, below=1)
     else:
-        checks.number("betas[0]", betas[0], at_least=0, at_most=first_at_most)
-    checks.number("betas[1]", betas[1], at_least=0, below=1)
+        checks.number("betas[0]", beta1, at_least=0, at_most=first_at_most)
+    checks.number("betas[1]", beta2, at_least=0, below=1)
 
 
 def _filter(
