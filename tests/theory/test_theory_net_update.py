@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 from scipy.signal import lfilter
 
 from gan_lab.errors import UserError
@@ -334,6 +335,43 @@ def test_expected_factors_with_a_short_memory_are_sums_over_all_sequences():
         v = 0.8 * beta2 ** np.arange(length) @ squares
         total += p ** sum(signs) * (1 - p) ** (length - sum(signs)) / math.sqrt(v)
     assert expected_inverse_root(problem, beta2) == pytest.approx(total, rel=16 * 0.2**12)
+
+
+@pytest.mark.parametrize(
+    ("C", "delta", "betas"),
+    [
+        (4.0, 0.7, (0.9, 0.2)),
+        (100.0, 3.0, (0.9, 0.3)),
+        (1e6, 0.5, (0.5, 0.9)),
+        (6.0, 1.0, (0.8, 0.8)),
+    ],
+)
+def test_expected_factors_are_those_of_an_adaptive_quadrature(
+    C: float, delta: float, betas: tuple[float, float]
+):
+    """All 400 factors and terms by scipy.integrate.quad, to its 1e-11 and our 1e-12.
+
+    What is left has β2^400 < 1e-18 in the exponents, times C² beside 1, or β1^400.
+    """
+    problem, (beta1, beta2) = StochasticProblem(C, delta), betas
+    p, j = problem.chance, np.arange(400)
+
+    def integrand(y: float, square: float) -> float:
+        exponents = math.exp(2 * y) * (1 - beta2) * beta2**j
+        each = p * np.exp(-exponents * C**2) + (1 - p) * np.exp(-exponents)
+        known = np.exp(-exponents * square) / each
+        weights = (1 - beta1) * beta1**j
+        total = weights @ known + beta1**400
+        return 2 / math.sqrt(math.pi) * math.exp(y) * np.prod(each) * total
+
+    exact = expected_net_update_factors(problem, betas)
+    edges = np.linspace(math.log(1e-14 / C), 2, 12)
+    for ours, square in ((exact.large, C**2), (exact.small, 1.0)):
+        pieces = [
+            quad(integrand, a, b, args=(square,), epsrel=1e-12, epsabs=1e-13 * ours)[0]
+            for a, b in itertools.pairwise(edges)
+        ]
+        assert ours == pytest.approx(sum(pieces), rel=2e-11)
 
 
 def test_variance_of_v_has_the_factor_that_the_thesis_lacks():
