@@ -19,8 +19,6 @@ from torch import nn
 from gan_lab.errors import UserError
 from gan_lab.optim import AdaShift
 from gan_lab.theory import (
-    FIGURE_3_1A,
-    FIGURE_3_1B,
     AdamRecurrence,
     AdaShiftRecurrence,
     NadamRecurrence,
@@ -30,10 +28,12 @@ from gan_lab.theory import (
     counterexample_curves,
     expected_inverse_root,
     expected_update,
+    figure_3_1_optimizers,
     online,
     trajectory,
 )
 
+FIGURE_3_1A, FIGURE_3_1B = figure_3_1_optimizers("a"), figure_3_1_optimizers("b")
 PROBLEM = StochasticProblem(C=101.0, delta=0.02)
 
 
@@ -311,6 +311,7 @@ def test_shift_by_a_whole_period_is_adam():
         (lambda: trajectory(SGDRecurrence(), [1.0], start=2.0, bounds=(0.0, 1.0)), "start=2.0"),
         (lambda: trajectory(SGDRecurrence(), [1.0]).regret(), r"bounds=\(-1, 1\)"),
         (lambda: counterexample_curves(FIGURE_3_1A, points=0), "points=0"),
+        (lambda: figure_3_1_optimizers("c"), "panel=c: choose one of a, b"),
     ],
 )
 def test_refusals_name_the_argument(call: Callable[[], object], said: str):

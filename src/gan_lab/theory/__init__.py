@@ -20,8 +20,6 @@ from gan_lab.theory.net_update import (
     second_order_net_update_factors,
 )
 from gan_lab.theory.online import (
-    FIGURE_3_1A,
-    FIGURE_3_1B,
     AdamRecurrence,
     AdaShiftRecurrence,
     NadamRecurrence,
@@ -30,12 +28,11 @@ from gan_lab.theory.online import (
     StochasticProblem,
     Trajectory,
     counterexample_curves,
+    figure_3_1_optimizers,
     trajectory,
 )
 
 __all__ = [
-    "FIGURE_3_1A",
-    "FIGURE_3_1B",
     "AdaShiftRecurrence",
     "AdamRecurrence",
     "CriticalGrid",
@@ -54,6 +51,7 @@ __all__ = [
     "expected_inverse_root",
     "expected_net_update_factors",
     "expected_update",
+    "figure_3_1_optimizers",
     "first_moment_limit",
     "net_update_factors",
     "period_update",

@@ -281,6 +281,11 @@ class ExpectedFactors:
     Args:
         large: k(C).
         small: k(-1).
+
+    Examples:
+        >>> from gan_lab.theory import StochasticProblem, expected_net_update_factors
+        >>> expected_net_update_factors(StochasticProblem(4.0, 1.0), betas=(0.0, 0.5)).large < 0.5
+        True
     """
 
     large: float
@@ -503,7 +508,12 @@ class CriticalGrid:
         critical_period: b, the smallest d = C for which θ goes up, (A, B).
         stochastic_theta: c, as a, the mean over the copies, (A, B).
         stochastic_error: its standard error, (A, B).
-        critical_C: d, the C above which θ goes up, δ = 1, (A, B).
+        critical_C: d, the C above which θ goes up, (A, B).
+
+    Examples:
+        >>> from gan_lab.theory import critical_grid
+        >>> critical_grid([0.0, 0.5, 0.9], [0.0, 0.5], copies=2).critical_period.shape
+        (3, 2)
     """
 
     beta1: Array

@@ -367,6 +367,15 @@ class Trajectory:
         gradient_sum: g_1 + ... + g_t, (..., points).
         loss_sum: Σ_{s<=t} g_s θ_s, θ_s from before step s: what the optimizer paid, (..., points).
         bounds: the interval on which θ is kept, or None.
+
+    Examples:
+        θ goes from 0 to -1 and stays. The loss 2 θ_1 = 0 is 2 above that of θ* = -1, and the second
+        one equals it:
+
+        >>> from gan_lab.theory import SGDRecurrence, trajectory
+        >>> path = trajectory(SGDRecurrence(lr=1.0), [2.0, 2.0], bounds=(-1.0, 1.0))
+        >>> path.theta, path.regret(), path.average_regret()
+        (array([-1., -1.]), array([2., 2.]), array([2., 1.]))
     """
 
     steps: NDArray[np.int64]
@@ -463,6 +472,45 @@ def trajectory(
     return kept.trajectory(bounds)
 
 
+def figure_3_1_optimizers(panel: str) -> dict[str, Recurrence]:
+    """The optimizers of Figure 3-1 by name, all with lr 1e-3.
+
+    For b the thesis names only β1 = 0.9, which is too small; the larger values are ours. On average
+    10^7 steps move the three Adams of b by +29.7, -15.3 and -14.8, and AdaShift by -20.1
+    (`expected_update`, `expected_inverse_root`).
+
+    Args:
+        panel: "a": Adam, AMSGrad and AdaShift; "b": Adam with large β1 or β2.
+
+    Raises:
+        UserError: for another panel.
+
+    Source:
+        Thesis 3.5.1, Figure 3-1.
+
+    Examples:
+        >>> from gan_lab.theory import figure_3_1_optimizers
+        >>> list(figure_3_1_optimizers("a"))
+        ['Adam', 'AMSGrad', 'AdaShift']
+    """
+    adashift = AdaShiftRecurrence(lr=1e-3, betas=(0.0, 0.999), n=1)
+    panels: dict[str, dict[str, Recurrence]] = {
+        "a": {
+            "Adam": AdamRecurrence(lr=1e-3, betas=(0.0, 0.999)),
+            "AMSGrad": AdamRecurrence(lr=1e-3, betas=(0.0, 0.999), amsgrad=True),
+            "AdaShift": adashift,
+        },
+        "b": {
+            "Adam, β1 = 0.9": AdamRecurrence(lr=1e-3, betas=(0.9, 0.999)),
+            "Adam, β1 = 0.9999": AdamRecurrence(lr=1e-3, betas=(0.9999, 0.999)),
+            "Adam, β2 = 0.9999": AdamRecurrence(lr=1e-3, betas=(0.0, 0.9999)),
+            "AdaShift": adashift,
+        },
+    }
+    checks.choice("panel", panel, panels)
+    return panels[panel]
+
+
 def counterexample_curves(
     optimizers: Mapping[str, Recurrence],
     *,
@@ -475,7 +523,7 @@ def counterexample_curves(
     """The curves of Figure 3-1: θ of some optimizers on one sequence of stochastic gradients.
 
     Args:
-        optimizers: the recurrences by name; `FIGURE_3_1A` and `FIGURE_3_1B` are the figure's.
+        optimizers: the recurrences by name, as of `figure_3_1_optimizers`.
         problem: (3-7); None: C = 101, δ = 0.02.
         steps: after the warm-up.
         seed: of the gradients.
@@ -492,8 +540,8 @@ def counterexample_curves(
         Thesis Figure 3-1.
 
     Examples:
-        >>> from gan_lab.theory import FIGURE_3_1A, counterexample_curves
-        >>> curves = counterexample_curves(FIGURE_3_1A, steps=100_000)
+        >>> from gan_lab.theory import counterexample_curves, figure_3_1_optimizers
+        >>> curves = counterexample_curves(figure_3_1_optimizers("a"), steps=100_000)
         >>> {name: len(curve.theta) for name, curve in curves.items()}
         {'Adam': 1000, 'AMSGrad': 1000, 'AdaShift': 1000}
     """
@@ -645,20 +693,3 @@ def _clipped_sums(start: Array, updates: Array, bounds: tuple[float, float]) -> 
         begin = np.clip(begin + u, low, high)
         path[row] = begin
     return np.moveaxis(path, 0, -1).reshape(padded.shape)[..., :n]
-
-
-# after the functions that check them
-FIGURE_3_1A: Mapping[str, Recurrence] = {
-    "Adam": AdamRecurrence(lr=1e-3, betas=(0.0, 0.999)),
-    "AMSGrad": AdamRecurrence(lr=1e-3, betas=(0.0, 0.999), amsgrad=True),
-    "AdaShift": AdaShiftRecurrence(lr=1e-3, betas=(0.0, 0.999), n=1),
-}
-
-# The thesis names only β1 = 0.9, which is too small. On average 10^7 steps move the three Adams by
-# +29.7, -15.3 and -14.8 and AdaShift by -20.1 (`expected_update`, `expected_inverse_root`).
-FIGURE_3_1B: Mapping[str, Recurrence] = {
-    "Adam, β1 = 0.9": AdamRecurrence(lr=1e-3, betas=(0.9, 0.999)),
-    "Adam, β1 = 0.9999": AdamRecurrence(lr=1e-3, betas=(0.9999, 0.999)),
-    "Adam, β2 = 0.9999": AdamRecurrence(lr=1e-3, betas=(0.0, 0.9999)),
-    "AdaShift": FIGURE_3_1A["AdaShift"],
-}
