@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from gan_lab import checks
 from gan_lab.studies.contract import Result, Study
 from gan_lab.theory import (
-    FIGURE_3_1A,
-    FIGURE_3_1B,
     StochasticProblem,
     counterexample_curves,
     critical_grid,
+    figure_3_1_optimizers,
 )
 
 POINTS = 200  # of each curve of the figure
@@ -42,8 +43,9 @@ class Counterexample(Study):
 
     def result(self) -> Result:
         """θ after the last step, and the curves of 3-1a and 3-1b."""
+        first, second = figure_3_1_optimizers("a"), figure_3_1_optimizers("b")
         curves = counterexample_curves(
-            {**FIGURE_3_1A, **FIGURE_3_1B},
+            {**first, **second},
             problem=self.problem,
             steps=self.max_steps,
             seed=self.seed,
@@ -51,16 +53,22 @@ class Counterexample(Study):
             points=POINTS,
         )
         return Result(
-            scores={f"theta {name}": float(curve.theta[-1]) for name, curve in curves.items()},
+            scores={_score(name): float(curve.theta[-1]) for name, curve in curves.items()},
             drawn={
-                "a": list(FIGURE_3_1A),
-                "b": list(FIGURE_3_1B),
+                "a": list(first),
+                "b": list(second),
                 "curves": {
                     name: {"steps": curve.steps, "theta": curve.theta}
                     for name, curve in curves.items()
                 },
             },
         )
+
+
+def _score(optimizer: str) -> str:
+    """The optimizer's name in letters, digits and underscores: theta_adam_beta1_0_9."""
+    words = re.findall(r"[a-z0-9]+", optimizer.lower().replace("β", "beta"))
+    return "_".join(["theta", *words])
 
 
 class CriticalBetas(Study):
