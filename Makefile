@@ -16,7 +16,8 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 .DEFAULT_GOAL := help
 .PHONY: help demo docs test test-unit test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
 	table-2-2-small \
-	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run clean
+	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run \
+	chapter-2 chapter-2-run chapter-3 chapter-3-run clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,6 +135,35 @@ table-4-3: $(INSTALLED) ## collect the runs of Table 4-3; the table beside relat
 
 table-4-3-run: $(INSTALLED) ## train the AM-GAN of Table 4-3: 3 runs of 1,000,000 steps with the wide critic
 	-$(BIN)/python train.py experiment=table_4_3
+
+COLLECT_STUDY = $(BIN)/python scripts/collect.py runs=outputs/studies/$(1) out=results/studies replace=true
+STUDIES_2 := gradient_uninformativeness lipschitz_methods lipschitz_constraints gradient_direction ten_images
+STUDIES_3 := counterexample critical_betas
+TABLE := $(BIN)/python scripts/table.py runs=results/studies out=results/tables
+
+chapter-2-run: $(INSTALLED) ## run the studies of chapter 2 in small; a call goes on where another stopped
+	-for study in $(STUDIES_2); do $(BIN)/python scripts/study.py $(EVERY_CORE) sweep=$$study; done
+	-for study in $(filter-out lipschitz_constraints,$(STUDIES_2)); do $(call COLLECT_STUDY,$$study); done
+
+chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from results/studies
+	$(TABLE) 'select={choices.study:lipschitz_methods}' rows=penalty name=lipschitz_methods \
+		score=[cosine,hit_rate,known_fakes,k_error,objective_gap,oscillation]
+	$(TABLE) 'select={choices.study:gradient_direction}' rows=loss name=gradient_direction \
+		score=[cosine,hit_rate,known_fakes,k_error,objective_gap]
+	$(TABLE) 'select={choices.study:ten_images}' rows=penalty columns=loss name=ten_images \
+		score=[hit_rate,cosine,left_over,k_error]
+	$(TABLE) 'select={choices.study:gradient_uninformativeness}' rows=study.setting columns=study.layout \
+		name=gradient_uninformativeness score=[transport_agreement,optimum_error,gradient_spread,sign_changes]
+	$(BIN)/python scripts/figures.py figure=[2-1,2-2,2-3,2-4,2-5,2-8,2-9,2-10,2-11,2-12]
+
+chapter-3-run: $(INSTALLED) ## run the studies of chapter 3 in small; a call goes on where another stopped
+	-for study in $(STUDIES_3); do $(BIN)/python scripts/study.py $(EVERY_CORE) sweep=$$study; done
+	-for study in $(STUDIES_3); do $(call COLLECT_STUDY,$$study); done
+
+chapter-3: $(INSTALLED) ## the tables and figures of chapter 3's studies from results/studies
+	$(TABLE) 'select={choices.study:counterexample}' rows=study.C name=counterexample \
+		score=[theta_adam,theta_amsgrad,theta_adashift]
+	$(BIN)/python scripts/figures.py figure=[3-1,3-8]
 
 clean: ## remove the installation and caches; runs and data stay
 	rm -rf $(VENV) $(DOCS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
