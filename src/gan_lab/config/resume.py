@@ -74,7 +74,7 @@ def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConf
         UserError: a resume may not change it.
     """
     # "~logger", "+trainer.devices=2", "optimizer@optimizer_critic=sgd"
-    key = old_names.new_name(re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2])
+    key = versions.new_name(re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2])
     root = key.split(".")[0]
     if root == "resume":
         return
