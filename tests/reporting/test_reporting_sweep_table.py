@@ -32,7 +32,7 @@ from gan_lab.reporting import (
 )
 from gan_lab.reporting.axes import label
 from gan_lab.reporting.outcomes import OUTCOMES
-from gan_lab.reporting.scores import higher_is_better, protocol, whole_name
+from gan_lab.reporting.scores import higher_is_better, score_origin, whole_name
 from gan_lab.scoring.protocol import SCORES
 from gan_lab.sweeps import keep_failure, write_plan
 from helpers.made_up import FID, IS, record, run_dirs, write
@@ -140,7 +140,7 @@ def test_runs_are_selected_by_an_old_name(prefix, tmp_path):
 def test_scores_of_features_are_in_chunks_and_those_of_logits_in_splits(name, parts):
     entry = {"value": 1.0, "std": 0.1, "n_samples": 10000, "splits": 10, "chunks": 5, "step": 1000}
     run = record(scores={name: entry | {"extractor": record()["extractor"]}})
-    assert protocol([run], name).parts == parts
+    assert score_origin([run], name).parts == parts
 
 
 # Numbers ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from gan_lab.reporting.axes import Axes
 from gan_lab.reporting.collection import collect, read_records
-from gan_lab.reporting.figures.draw import FIGURES, draw
+from gan_lab.reporting.figures.draw import FIGURES, NEED_RECORDS, draw
 from gan_lab.reporting.figures.drawing import write_figure
 from gan_lab.reporting.figures.request import NothingRecorded, Request
 from gan_lab.reporting.figures.sweep_curves import draw_curves, sweep_curves
@@ -16,6 +16,7 @@ from gan_lab.reporting.thesis.table import TABLES, Table, table
 
 __all__ = [
     "FIGURES",
+    "NEED_RECORDS",
     "TABLES",
     "Axes",
     "Found",

@@ -99,7 +99,7 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
     return meant[0]
 
 
-# Values and protocols -----------------------------------------------------------------------------
+# Values and origins -------------------------------------------------------------------------------
 
 
 def has_score(record: Record, names: Collection[str | None]) -> bool:
@@ -115,7 +115,7 @@ def score_value(record: Record, name: str) -> float:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ScoreOrigin:
     """How a score was taken: by which extractor, from how many samples, in how many parts."""
 
     score: str  # its name
@@ -133,7 +133,7 @@ class Protocol:
         return f"architecture {self.architecture}, weights {self.weights_sha256[:12]}"
 
 
-def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
+def score_origin(runs: Sequence[Record], name: str | None) -> ScoreOrigin | None:
     """How the score `name` of these runs was taken; None where no run has it."""
     # the runs are comparable: any one of them says it for all
     record = next((record for record in runs if has_score(record, [name])), None)
@@ -145,7 +145,7 @@ def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
     parts = "chunks" if facts is not None and facts.reads == "features" else "splits"
     score = record["scores"][name]
     extractor = score["extractor"]
-    return Protocol(
+    return ScoreOrigin(
         score=name,
         extractor=str(extractor.get("name")),
         architecture=_in_words(extractor.get("architecture")),
