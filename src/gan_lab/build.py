@@ -228,6 +228,10 @@ def _check_declared(config: DictConfig, loss: Loss, penalty: Penalty, critic: nn
     if not penalty.measures_norm or getattr(penalty, "weight", None) == 0:
         return
     mixes_samples = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules())
+    if loss.has_score and not mixes_samples:
+        return
+
+    # what the parts are, where it is not what they declare
     found = {
         ("penalty", "gradient"): True,
         ("loss", "score"): loss.has_score,
