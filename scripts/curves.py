@@ -33,7 +33,7 @@ def main(cfg: DictConfig) -> None:
 
     # named after the folders, the curves and the axes
     shown = dict.fromkeys(panel.curve for panel in curves.panels)
-    parts = [*(folder.resolve().name for folder in folders), *shown, *rows, *facet]
+    parts = [*(folder.resolve().name for folder in folders), *shown, *axes.rows, *axes.facet]
     name = cfg.name or safe_name("_".join(parts))
     for run in curves.outside:
         terminal.tell(f"in no line: {reporting.unplaced(run)}")

@@ -15,8 +15,6 @@ from gan_lab import config, reporting, terminal
 from gan_lab.commands import entry
 from gan_lab.errors import UserError
 
-FROM_RECORDS = {"2-7", "2-14", "2-15", "4-3", "4-7", "4-8"}
-
 config.register(config.FiguresConfig)
 
 
@@ -39,10 +37,10 @@ def draw(cfg: dict[str, Any]) -> None:
     # no records are needed for formulas, samples and statistics
     names = config.listed(cfg["figure"])
     records = []
-    if FROM_RECORDS & set(names):
+    if reporting.NEED_RECORDS & set(names):
         records = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
     studies = []
-    if reporting.OF_STUDIES & set(names):
+    if reporting.NEED_STUDIES & set(names):
         studies = reporting.read_records(Path(cfg["studies"]), None, cfg["allow"])
     request = reporting.Request(
         found=records,

@@ -56,6 +56,23 @@ def test_a_target_that_is_not_there_is_named(target):
         signature.parameters(target)
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("gan_lab.losses.nothing", r"losses/__init__\.py defines no 'nothing'"),
+        ("gan_lab.nothing.exp", "gan_lab has no module 'nothing'"),
+        (
+            "no_such.thing",
+            r"neither no_such\.py nor .* in the current folder \(.*an installed pack",
+        ),
+        ("x", "a module comes before its name"),
+    ],
+)
+def test_whether_the_module_or_the_name_in_it_is_missing(target, words):
+    with pytest.raises(UserError, match=f"there is no such class or function: .*{words}"):
+        signature.parameters(target)
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     folder = tmp_path / "sketched_package"

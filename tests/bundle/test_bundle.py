@@ -105,7 +105,7 @@ def test_what_was_trained_comes_home_in_parts_and_what_is_too_large_is_named(tmp
     made_run(there / "runs" / "ended", "finished", 20, size=30_000)
     made_run(there / "runs" / "begun", "interrupted", 12, size=60_000)
     made_run(there / "runs" / "large", "finished", 20, size=90_000)
-    cells = [campaign.Cell(name, ()) for name in ("ended", "begun", "large", "not_begun")]
+    cells = [campaign.CampaignRun(name, ()) for name in ("ended", "begun", "large", "not_begun")]
     left_out = bundle.pack_results(there / "told", there / "runs", cells, out)
     assert left_out == ["runs/large/generator.safetensors"]
     parts = sorted(out.iterdir())

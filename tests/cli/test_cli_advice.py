@@ -54,7 +54,7 @@ class Case:
         advised: each alternative, in words of the message that are typed as they stand.
         stands_for: what the user puts in place of a word in capitals.
         also: what is typed beside every alternative.
-        away: the argument that the message says to leave away, or that the alternative has no place
+        away: the argument that the message says to omit, or that the alternative has no place
             for.
         sides: of the images in the folder "images", one after another, and again.
         classes: of these images.
@@ -191,7 +191,7 @@ TRAINING = [
         ["penalty=none", "architecture.critic_batch_norm=false"],
     ),
     Case(
-        "leave num_classes away",
+        "omit num_classes",
         [*RESNET, "supervision.num_classes=5"],
         ["supervision.labelled_fraction=0"],
     ),
@@ -381,6 +381,10 @@ ELSEWHERE = {
         "training/test_training_resume.py",
         "test_precision_is_kept_by_a_resume_that_only_names_the_device",
     ),
+    "a resumed run may only get longer": (
+        "training/test_training_resume.py",
+        "test_a_larger_max_generator_steps_extends_a_finished_run",
+    ),
     "to train on": (
         "training/test_training_resume.py",
         "test_a_larger_max_generator_steps_extends_a_finished_run",
@@ -460,7 +464,7 @@ def fragments() -> set[str]:
 
 
 ADVICE = re.compile(
-    r"\b(?:add|set|use|take|choose|or|and|with|name|leave|works?) (?:\w+ )?'?[a-z][\w.@]*="
+    r"\b(?:add|set|use|take|choose|or|and|with|name|leave|omit|works?) (?:\w+ )?'?[a-z][\w.@]*="
 )
 
 

@@ -340,7 +340,7 @@ def test_runs_are_scored_where_their_data_have_moved(task, option, tmp_path, eva
     assert evaluate(*asked).code == 1
     other = evaluate(*asked, "dataset=digits")
     assert other.code == 1
-    assert "was trained on dataset=image_folder; leave dataset away" in other.out + other.err
+    assert "was trained on dataset=image_folder; omit dataset" in other.out + other.err
     ended = evaluate(*asked, *option, f"dataset.root={tmp_path / 'moved'}")
     assert ended.code == 0, ended
     assert set(told(run)["scores"]) == {"is_classifier_50"}

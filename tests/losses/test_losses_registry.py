@@ -90,7 +90,7 @@ def test_an_option_meets_the_contract(option):
 
 @pytest.mark.parametrize("option", ALL)
 def test_the_traits_that_the_checks_of_a_config_read_are_those_of_the_loss(option):
-    """`targets` is false and `score` true where a file leaves them away."""
+    """`targets` is false and `score` true where a file omits them."""
     made = instantiate("loss", option)
     assert {"targets": made.needs_targets, "score": made.has_score} == {
         "targets": False,

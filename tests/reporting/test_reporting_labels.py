@@ -220,14 +220,14 @@ def test_the_same_cell_and_seed_twice_is_refused():
 def test_two_protocols_need_a_choice_and_terms_are_no_scores():
     content = labelled()
     content["scores"]["am_classifier_50k"] = content["scores"][AM] | {"value": 0.25}
-    assert part_of("4-1", [content]).protocols["am"].score == "am_classifier_50k"  # as the thesis's
+    assert part_of("4-1", [content]).origins["am"].score == "am_classifier_50k"  # as the thesis's
     content["scores"]["am_classifier_20k"] = content["scores"].pop("am_classifier_50k")
     with pytest.raises(UserError, match=f"{AM} and am_classifier_20k.*am_score=am_classifier_20k"):
         part_of("4-1", [content])
     assert cell([content], am_score="am_classifier_20k").scores["am"].values == (0.25,)
     with_term = labelled()
     with_term["scores"][f"{AM}.marginal_divergence"] = with_term["scores"][AM]
-    assert part_of("4-1", [with_term]).protocols["am"].score == AM
+    assert part_of("4-1", [with_term]).origins["am"].score == AM
 
 
 # Orders -------------------------------------------------------------------------------------------
@@ -440,9 +440,9 @@ def test_after_scoring_by_inception_too_the_table_shows_is_by_inception_and_am_b
             "value": 5.0,
             "extractor": inception,
         }
-    protocols = part_of("4-1", found).protocols
-    assert protocols["is"].score == "is_inception_50k_10x"
-    assert protocols["am"].score == "am_classifier_50k"
+    origins = part_of("4-1", found).origins
+    assert origins["is"].score == "is_inception_50k_10x"
+    assert origins["am"].score == "am_classifier_50k"
     assert cell(found).scores["is"].values == (5.0, 5.0)
 
 
@@ -495,7 +495,7 @@ def test_table_4_2_shows_the_score_that_is_taken_as_the_published_one():
 def test_table_4_2_falls_back_to_another_score_and_says_so():
     found = [labelled("ac_gan", "predefined")]  # the name of an older record
     part = part_of("4-2", found)
-    assert part.protocols["msssim"].score == MSSSIM
+    assert part.origins["msssim"].score == MSSSIM
     for words in (
         "covariance signed (thesis: abs)",
         "classes classifier (thesis: own)",

@@ -32,7 +32,7 @@ from gan_lab.reporting import (
 )
 from gan_lab.reporting.axes import label
 from gan_lab.reporting.outcomes import OUTCOMES
-from gan_lab.reporting.scores import higher_is_better, whole_name
+from gan_lab.reporting.scores import higher_is_better, score_origin, whole_name
 from gan_lab.scoring.protocol import SCORES
 from gan_lab.sweeps import keep_failure, write_plan
 from helpers.made_up import FID, IS, record, run_dirs, write
@@ -84,6 +84,63 @@ def markdown(found, **asked):
 def lines(found, **asked):
     """The CSV."""
     return list(csv.DictReader(io.StringIO(to_csv(sweep_sheet(table(found, **asked))))))
+
+
+# Old names of fields --------------------------------------------------------------------------------
+
+
+def by_fraction():
+    """Half of the labels or all of them, 2 seeds each."""
+    return [
+        record(seed=seed, fid=2.0 + seed + fraction, run_id=f"f{fraction}s{seed}",
+               config__supervision={"labelled_fraction": fraction, "num_classes": None})
+        for fraction in (0.5, 1.0) for seed in (0, 1)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns", "facet"])
+@pytest.mark.parametrize("prefix", ["", "config."])
+def test_an_axis_by_an_old_name_is_that_of_today(axis, prefix):
+    asked = {"rows": ("loss",), "columns": (), "facet": ()}
+    old, new = (
+        table(by_fraction(), **asked | {axis: (f"{prefix}{field}",)})
+        for field in ("dataset.labelled_fraction", "supervision.labelled_fraction")
+    )
+    assert old.axes == new.axes
+    assert to_markdown(sweep_sheet(old)) == to_markdown(sweep_sheet(new))
+    assert len(old.blocks[0].cells) * len(old.blocks) == 2
+
+
+def test_a_baseline_by_an_old_name_is_that_of_today():
+    shown = table(by_fraction(), rows=("dataset.labelled_fraction",), columns=(),
+                  baseline={"dataset.labelled_fraction": 0.5})  # fmt: skip
+    assert shown.baseline == ("0.5",)
+
+
+@pytest.mark.parametrize("prefix", ["", "config."])
+def test_runs_are_selected_by_an_old_name(prefix, tmp_path):
+    write(tmp_path / "runs", *by_fraction())
+    found = read_runs([tmp_path / "runs"], {f"{prefix}dataset.labelled_fraction": 0.5})
+    assert sorted(run.record["run_id"] for run in found.runs) == ["f0.5s0", "f0.5s1"]
+
+
+# Scores in parts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("fid_classifier_10k_5x_train", 5),
+        ("kid_classifier_10k_5x_train", 5),
+        ("precision_classifier_10k_5x_train", 5),
+        ("is_classifier_10k_10x", 10),
+        ("am_classifier_10k", 10),
+    ],
+)
+def test_scores_of_features_are_in_chunks_and_those_of_logits_in_splits(name, parts):
+    entry = {"value": 1.0, "std": 0.1, "n_samples": 10000, "splits": 10, "chunks": 5, "step": 1000}
+    run = record(scores={name: entry | {"extractor": record()["extractor"]}})
+    assert score_origin([run], name).parts == parts
 
 
 # Numbers ------------------------------------------------------------------------------------------

@@ -188,12 +188,12 @@ def test_of_two_scores_the_one_by_the_thesiss_extractor_is_shown():
     content = record()
     content["scores"]["is_inception_50k_10x"] = dict(content["scores"][IS], value=5.0)
     (part,) = table_2_2([content], ["digits"]).parts
-    assert part.protocols["is"].score == "is_inception_50k_10x"
+    assert part.origins["is"].score == "is_inception_50k_10x"
     content["scores"]["is_inception_500k_10x"] = dict(content["scores"][IS], value=6.0)
     (part,) = table_2_2([content], ["digits"]).parts
-    assert part.protocols["is"].score == "is_inception_500k_10x"  # by as many samples
+    assert part.origins["is"].score == "is_inception_500k_10x"  # by as many samples
     (part,) = table_2_2([content], ["digits"], inception_score=IS).parts
-    assert part.protocols["is"].score == IS
+    assert part.origins["is"].score == IS
 
 
 def test_two_scores_that_are_both_not_the_thesiss_need_a_choice():
@@ -205,7 +205,7 @@ def test_two_scores_that_are_both_not_the_thesiss_need_a_choice():
     ):
         table_2_2([content], ["digits"])
     (part,) = table_2_2([content], ["digits"], inception_score=IS).parts
-    assert part.protocols["is"].score == IS
+    assert part.origins["is"].score == IS
     with pytest.raises(
         UserError, match="frechet_distance=fid_x_train: the runs have no such score"
     ):

@@ -99,6 +99,6 @@ def test_rounding_is_checked_and_kept(tmp_path):
         train(tmp_path / "typo", *RUN, "trainer.tf32=some")
     run = train(tmp_path / "run", *RUN, "trainer.tf32=none")
     assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["tf32"] == "none"
-    with pytest.raises(UserError, match=r"a resumed run keeps its tf32; add trainer\.tf32=none"):
+    with pytest.raises(UserError, match=r"^add trainer\.tf32=none: a resumed run keeps its tf32"):
         resume(run, "trainer.tf32=all", "max_generator_steps=3")
     resume(run, "trainer.capture=off", "max_generator_steps=3")

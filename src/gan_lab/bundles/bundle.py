@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from gan_lab import terminal
-from gan_lab.bundles.campaign import ENDED, Cell, read_campaign, status_of, work_through
+from gan_lab.bundles.campaign import ENDED, CampaignRun, read_campaign, status_of, work_through
 from gan_lab.errors import UserError
 from gan_lab.files import open_regular, write_atomically
 from gan_lab.records import folder, provenance
@@ -139,7 +139,7 @@ def _build_wheels(folder: Path) -> None:
         )
 
 
-def _add_runs(cells: Iterable[Cell], runs: Path, path: Path) -> None:
+def _add_runs(cells: Iterable[CampaignRun], runs: Path, path: Path) -> None:
     """Pack ended runs so that they are passed over, begun ones so that they go on."""
     with tarfile.open(path, "w") as archive:
         for cell in cells:
@@ -248,7 +248,7 @@ def _timed(command: list[str], seconds: float, log: Path) -> None:
         file.write(f"\nended: {ended}\n")
 
 
-def pack_results(told: Path, runs: Path, cells: Iterable[Cell], out: Path) -> list[str]:
+def pack_results(told: Path, runs: Path, cells: Iterable[CampaignRun], out: Path) -> list[str]:
     """Pack what came of the work, as far as it fits.
 
     Args:

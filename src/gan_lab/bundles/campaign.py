@@ -29,14 +29,14 @@ GRACE_SECONDS = 30.0  # in which a run that is asked to stop writes its checkpoi
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One run."""
+class CampaignRun:
+    """One run of a campaign."""
 
     name: str  # of its folder, by the fields that take several values
     overrides: tuple[str, ...]  # of train.py
 
 
-def read_campaign(path: Path) -> list[Cell]:
+def read_campaign(path: Path) -> list[CampaignRun]:
     """Read the cells of a campaign's file, in its order.
 
     Raises:
@@ -58,7 +58,7 @@ def read_campaign(path: Path) -> list[Cell]:
     return cells
 
 
-def _cells_of(entry: Any, path: Path) -> list[Cell]:
+def _cells_of(entry: Any, path: Path) -> list[CampaignRun]:
     if not isinstance(entry, dict) or entry.keys() - {"overrides", "each"}:
         raise UserError(f"{path}: an entry has overrides and each, not {entry!r:.80}")
     overrides, each = entry.get("overrides", []), entry.get("each", {})
@@ -72,7 +72,7 @@ def _cells_of(entry: Any, path: Path) -> list[Cell]:
             for field, value in chosen.items()
         ]
         arguments = (*overrides, *(f"{field}={value}" for field, value in chosen.items()))
-        cells.append(Cell(safe_name("_".join(parts)), arguments))
+        cells.append(CampaignRun(safe_name("_".join(parts)), arguments))
     return cells
 
 
@@ -82,7 +82,7 @@ def status_of(run_dir: Path) -> str | None:
 
 
 def work_through(
-    cells: Sequence[Cell], runs: Path, is_over: Callable[[], bool], at_once: int = 1
+    cells: Sequence[CampaignRun], runs: Path, is_over: Callable[[], bool], at_once: int = 1
 ) -> dict[str, str | None]:
     """Train cells in their order, from where they are, and stop those that run when time is over.
 
@@ -120,7 +120,7 @@ def work_through(
     return {cell.name: status_of(runs / cell.name) for cell in cells}
 
 
-def _start(cell: Cell, runs: Path) -> subprocess.Popen[bytes]:
+def _start(cell: CampaignRun, runs: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "train.py", *cell.overrides]
     command += [f"run_dir={runs / cell.name}", "existing_run=resume"]
     with (runs / f"{cell.name}.txt").open("ab") as log:

@@ -92,7 +92,7 @@ class Rescoring:
         if self.option not in (None, trained_on := run.record["choices"].get("dataset")):
             raise UserError(
                 f"dataset={self.option}: {run_dir} was trained on dataset={trained_on}; "
-                "leave dataset away"
+                "omit dataset"
             )
         if self.root is not None and "root" in run.config.dataset:
             run.config.dataset.root = self.root

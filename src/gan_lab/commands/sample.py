@@ -88,7 +88,7 @@ def _drawn(
         raise UserError(
             f"run_dir={run.folder}: its samples have no classes "
             f"(loss={run.record['choices']['loss']}, labels=none); "
-            "leave class and between away"
+            "omit class and between"
         )
     if gan.classes_by_critic:
         load_critic(gan, run)

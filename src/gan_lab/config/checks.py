@@ -120,7 +120,7 @@ def _check_trainer(config: DictConfig) -> None:
     if strategy is not None and not isinstance(strategy, Mapping):
         raise UserError(
             f"trainer.strategy={strategy}: several devices train with trainer=ddp, which has its "
-            "own strategy; add it and leave trainer.strategy away"
+            "own strategy; add it and omit trainer.strategy"
         )
     if strategy is None and (devices, nodes) != (1, 1):
         raise UserError(f"trainer.devices={devices}: add trainer=ddp to train on several devices")
@@ -214,19 +214,29 @@ def _check_keys(path: str, node: Mapping[str, Any]) -> None:
     if target is None:
         if path == "evaluation" and node:
             raise UserError(
-                f"evaluation.{next(iter(node))}: evaluation=off has no fields; leave one of both "
-                "away"
+                f"evaluation.{next(iter(node))}: evaluation=off has no fields; omit one of both"
             )
         raise UserError(f"{path}: no option is chosen; `python train.py --help` lists them")
     allowed = signature.parameters(str(target)) | META_KEYS
     for key in node:
         if key not in allowed:
+            named = f"{path}.{key!s}"
+            advice = suggestion(str(key), allowed - META_KEYS)
             raise UserError(
-                f"{path}.{key}: {target} takes no "
-                f"{key!r}{suggestion(str(key), allowed - META_KEYS)}"
+                f"{named}: {target} takes no {key!r}{advice}"
+                f"{'' if 'did you mean' in advice else _to_add(named, str(target))}"
             )
         if isinstance(value := node[key], Mapping) and "_target_" in value:
             _check_keys(f"{path}.{key}", value)
+
+
+def _to_add(field: str, target: str) -> str:
+    """What to do where a class lacks the parameter that a field names and has none like it."""
+    name = field.rpartition(".")[2]
+    if field not in trust.typed_fields():  # it stands in an option file, or a saved config
+        return f"; add a parameter {name!r} to {target}, or omit {name!r} in the file that names it"
+    is_own = target.partition(".")[0] not in ("gan_lab", "torch", "lightning")
+    return f"; omit it, or add a parameter {name!r} to {target}" if is_own else ""
 
 
 def _check_pairs(config: DictConfig) -> None:
@@ -239,7 +249,7 @@ def _check_pairs(config: DictConfig) -> None:
             f"dataset {config.dataset.get('name')} holds {kind}; add architecture=mlp"
         )
     _check_labels(config)
-    _check_penalty(config)
+    check_penalty(config)
     if "root" in config.dataset and not config.dataset.root:
         raise UserError(
             "dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images"
@@ -268,8 +278,11 @@ def _check_labels(config: DictConfig) -> None:
         )
 
 
-def _check_penalty(config: DictConfig) -> None:
-    """Whether loss and critic have the gradients that the penalty measures; by their traits."""
+def check_penalty(config: DictConfig) -> None:
+    """Whether loss and critic have the gradients that the penalty measures; by their traits.
+
+    Raises UserError.
+    """
     if not traits_of("penalty", config.penalty).gradient:
         return
     if not traits_of("loss", config.loss).score:

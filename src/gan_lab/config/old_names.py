@@ -30,9 +30,3 @@ def translate(config: DictConfig) -> None:
             )
         with open_dict(config):
             OmegaConf.update(config, renaming.new, node.pop(name), force_add=True)
-
-
-def new_name(field: str) -> str:
-    """The name of today of a dotted field."""
-    renaming = RENAMED_FIELDS.get(field)
-    return field if renaming is None or renaming.new is None else renaming.new

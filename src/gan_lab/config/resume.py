@@ -50,7 +50,7 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
     saved = saved_config(folder, "resume")
     if folder.resolve() != run_dir.resolve():
         raise UserError(
-            f"resume={folder}: a run goes on in its own folder; leave -m and run_dir away"
+            f"omit -m and run_dir beside resume={folder}: a run goes on in its own folder"
         )
 
     # override by override, so that a refusal names the one that was typed
@@ -63,9 +63,7 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
     for name, implied in (("precision", None), ("tf32", records.TF32)):
         kept = saved.trainer.get(name, implied)
         if result.trainer.get(name, implied) != kept:
-            raise UserError(
-                f"trainer.{name}: a resumed run keeps its {name}; add trainer.{name}={kept}"
-            )
+            raise UserError(f"add trainer.{name}={kept}: a resumed run keeps its {name}")
     return result
 
 
@@ -76,7 +74,7 @@ def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConf
         UserError: a resume may not change it.
     """
     # "~logger", "+trainer.devices=2", "optimizer@optimizer_critic=sgd"
-    key = old_names.new_name(re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2])
+    key = versions.new_name(re.split(r"[=:]", override.lstrip("+~"))[0].rpartition("@")[2])
     root = key.split(".")[0]
     if root == "resume":
         return
@@ -94,12 +92,13 @@ def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConf
     elif root == "max_generator_steps":
         if config.max_generator_steps < saved.max_generator_steps:
             raise UserError(
-                f"{override}: a resumed run may only get longer; it has {saved.max_generator_steps}"
+                f"set max_generator_steps={saved.max_generator_steps} or more, not {override}: a "
+                "resumed run may only get longer"
             )
         result.max_generator_steps = config.max_generator_steps
     elif root not in saved or _determining(config, key) != _determining(saved, key):
         raise UserError(
-            f"{override}: a resumed run keeps its {key}; start a new run, or leave {key} away"
+            f"omit {override}: a resumed run keeps its {key}; start a new run to change it"
         )
 
 

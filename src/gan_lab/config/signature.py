@@ -33,11 +33,12 @@ def parameters(target: str) -> frozenset[str]:
         if function.name == "__init__":
             return frozenset(_arguments(function)) - {"self"}
 
-    # those of its base classes, as far as they are of the same package; of a dataclass its fields
+    # those of its base classes, as far as they are of the same package or of gan_lab, whose parts a
+    # class of the user's inherits from; of a dataclass its fields
     inherited: frozenset[str] = frozenset()
     for base in node.bases:
         origin = _origin(module, base.id) if isinstance(base, ast.Name) else None
-        if origin is not None and origin.split(".")[0] == module.split(".")[0]:
+        if origin is not None and origin.split(".")[0] in (module.split(".")[0], "gan_lab"):
             inherited |= parameters(origin)
     if not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         return inherited
@@ -89,7 +90,31 @@ def _find(target: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
         if origin is None:
             break
         module, _, name = origin.rpartition(".")
-    raise UserError(f"_target_: {target}: there is no such class or function")
+    raise UserError(f"_target_: {target}: there is no such class or function: {_missing(target)}")
+
+
+def _missing(target: str) -> str:
+    """Which part of a target is not there, and where it was searched."""
+    module, _, name = target.rpartition(".")
+    if not module:
+        return "a module comes before its name, as in my_losses.my_loss"
+
+    # the innermost module that there is
+    if (path := _path(module)) is not None:
+        return f"{path} defines no {name!r}; correct the name, or add it there"
+    package = module
+    while package and _path(package) is None:
+        package = package.rpartition(".")[0]
+    if package:
+        return f"{package} has no module {module.removeprefix(package + '.')!r}; correct the name"
+
+    # `train.py` does not stand in the folder of the user's own module
+    first = module.split(".")[0]
+    return (
+        f"no module {first!r} was found, neither {first}.py nor {first}/__init__.py in the current "
+        f"folder ({Path.cwd()}), nor an installed package; start the program in the folder of "
+        f"{first}.py, or correct the name"
+    )
 
 
 def _origin(module: str, name: str) -> str | None:

@@ -72,8 +72,7 @@ def check(path: str, node: Any) -> None:
                 _check_target(path, value)
             elif isinstance(key, str) and key.startswith("_") and key.endswith("_"):
                 raise UserError(
-                    f"{path}.{key}: this is an instruction to Hydra that no option takes; leave it "
-                    "away"
+                    f"{path}.{key}: this is an instruction to Hydra that no option takes; omit it"
                 )
             else:
                 check(f"{path}.{key}", value)

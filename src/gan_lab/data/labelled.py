@@ -56,7 +56,7 @@ def partly_labelled(
     if num_classes is not None and num_classes != classes and fraction > 0:
         raise UserError(
             f"supervision.num_classes={num_classes}: the labels of {data.spec.name} are of "
-            f"{classes} classes; leave num_classes away, or add supervision.labelled_fraction=0 to "
+            f"{classes} classes; omit num_classes, or add supervision.labelled_fraction=0 to "
             "find classes without labels"
         )
 

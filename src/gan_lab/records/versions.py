@@ -217,12 +217,21 @@ def with_new_names(config: Mapping[str, Any]) -> dict[str, Any]:
         value = node.pop(name)
         if renaming.new is None:
             continue
-        group, _, new_name = renaming.new.rpartition(".")
+        group, _, last = renaming.new.rpartition(".")
         if group not in result:
             result[group] = copy.deepcopy(FIELD_DEFAULTS[group].before)
         if isinstance(result[group], dict):
-            result[group].setdefault(new_name, value)
+            result[group].setdefault(last, value)
     return result
+
+
+def new_name(field: str) -> str:
+    """The name of today of a dotted field of a config, with "config." before it or without."""
+    name = field.removeprefix("config.")
+    renaming = RENAMED_FIELDS.get(name)
+    if renaming is None or renaming.new is None:
+        return field
+    return field.removesuffix(name) + renaming.new
 
 
 def renamed(scores: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from gan_lab.reporting.axes import Axes
 from gan_lab.reporting.collection import collect, read_records
-from gan_lab.reporting.figures.draw import FIGURES, OF_STUDIES, draw
+from gan_lab.reporting.figures.draw import FIGURES, NEED_RECORDS, NEED_STUDIES, draw
 from gan_lab.reporting.figures.drawing import write_figure
 from gan_lab.reporting.figures.request import NothingRecorded, Request
 from gan_lab.reporting.figures.sweep_curves import draw_curves, sweep_curves
@@ -16,7 +16,8 @@ from gan_lab.reporting.thesis.table import TABLES, Table, table
 
 __all__ = [
     "FIGURES",
-    "OF_STUDIES",
+    "NEED_RECORDS",
+    "NEED_STUDIES",
     "TABLES",
     "Axes",
     "Found",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_lab.errors import UserError
+from gan_lab.records import versions
 from gan_lab.reporting.collection import ABSENT, Record, field, setting, source_name
 from gan_lab.reporting.comparable import (
     check_same_extractor,
@@ -29,11 +30,19 @@ Place = tuple[Key, Key]
 
 @dataclass(frozen=True)
 class Axes:
-    """The fields that make rows, columns and facets, each as collection.setting takes it."""
+    """The fields that make rows, columns and facets, each as collection.setting takes it.
+
+    A field by the name that it had before gets its name of today, which the records have.
+    """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...] = ()
     facet: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "columns", "facet"):
+            todays = tuple(map(versions.new_name, getattr(self, name)))
+            object.__setattr__(self, name, todays)
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from gan_lab import records, terminal
 from gan_lab.errors import DamagedFile, UserError
 from gan_lab.files import safe_name, write_atomically
 from gan_lab.records import folder as names
+from gan_lab.records import versions
 
 Record = dict[str, Any]  # records.Content
 _REQUIRED = ("run_id", "config.seed", "seed")
@@ -83,8 +84,8 @@ def selected(content: Sequence[Record], select: Mapping[str, Any] | None) -> lis
 
     Args:
         content: the records.
-        select: {field as `setting` takes it: value, or a list of values}; the value None stands for
-            records without the field.
+        select: {field as `setting` takes it, also by an old name: value, or a list of values}; the
+            value None stands for records without the field.
 
     Raises:
         UserError: for a field that no record has, and where nothing is left.
@@ -97,15 +98,16 @@ def selected(content: Sequence[Record], select: Mapping[str, Any] | None) -> lis
 
     # one field after the other, so that a refusal names the one that leaves nothing
     kept = list(content)
-    for name, wanted in (select or {}).items():
-        if kept and all(setting(record, str(name), ABSENT) is ABSENT for record in kept):
+    for typed, wanted in (select or {}).items():
+        name = versions.new_name(str(typed))
+        if kept and all(setting(record, name, ABSENT) is ABSENT for record in kept):
             raise UserError(
                 f"select: no record has the field {name!r}; write it with dots, as "
                 "config.penalty.weight"
             )
 
         # a list of values is a choice among them
-        values = [setting(record, str(name)) for record in kept]
+        values = [setting(record, name) for record in kept]
         choices = wanted if isinstance(wanted, list | tuple) else [wanted]
         kept = [
             record

@@ -14,6 +14,7 @@ from typing import Any
 from gan_lab import records, sweeps
 from gan_lab.errors import DamagedFile, UserError
 from gan_lab.records import folder as names
+from gan_lab.records import versions
 from gan_lab.records.record import ALLOWANCES
 from gan_lab.reporting.collection import (
     ABSENT,
@@ -184,7 +185,7 @@ def _without_record(
 
     # no more than tables read of a run without scores
     typed = {
-        name: _number(value)
+        versions.new_name(name): _number(value)
         for name, _, value in (override.partition("=") for override in overrides)
     }
     record = {
@@ -212,7 +213,7 @@ def _may_be(run: Run, select: Mapping[str, Any] | None) -> bool:
     known = {
         name: value
         for name, value in (select or {}).items()
-        if setting(run.record, name, ABSENT) is not ABSENT
+        if setting(run.record, versions.new_name(name), ABSENT) is not ABSENT
     }
     try:
         return bool(selected([run.record], known))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_lab.errors import UserError
-from gan_lab.reading.declared_scores import declared_scores
+from gan_lab.reading.declared_scores import ScoreFacts, declared_scores
 from gan_lab.reporting.collection import Record, is_study
 
 # Names --------------------------------------------------------------------------------------------
@@ -20,11 +20,16 @@ def higher_is_better(name: str) -> bool | None:
     Args:
         name: of a score, as "fid_classifier_10k_train", or its first word.
     """
+    facts = _facts_of(name)
+    return None if facts is None else facts.higher_is_better
+
+
+def _facts_of(name: str) -> ScoreFacts | None:
+    """The facts of the metric whose score begins with the first word of `name`; None: there is
+    none."""
     first = name.split("_")[0]
-    facts = (score.facts for score in declared_scores().values())
-    return next(
-        (one.higher_is_better for one in facts if first in (one.values or (one.name,))), None
-    )
+    every = (score.facts for score in declared_scores().values())
+    return next((facts for facts in every if first in (facts.values or (facts.name,))), None)
 
 
 def samples_and_extractor(name: str) -> tuple[str, str]:
@@ -94,7 +99,7 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
     return meant[0]
 
 
-# Values and protocols -----------------------------------------------------------------------------
+# Values and origins -------------------------------------------------------------------------------
 
 
 def has_score(record: Record, names: Collection[str | None]) -> bool:
@@ -110,7 +115,7 @@ def score_value(record: Record, name: str) -> float:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ScoreOrigin:
     """How a score was taken: by which extractor, from how many samples, in how many parts."""
 
     score: str  # its name
@@ -128,23 +133,25 @@ class Protocol:
         return f"architecture {self.architecture}, weights {self.weights_sha256[:12]}"
 
 
-def protocol(runs: Sequence[Record], name: str | None) -> Protocol | None:
+def score_origin(runs: Sequence[Record], name: str | None) -> ScoreOrigin | None:
     """How the score `name` of these runs was taken; None where no run has it, and of a study."""
     # the runs are comparable: any one of them says it for all
     record = next((record for record in runs if has_score(record, [name])), None)
     if record is None or name is None or is_study(record):
         return None
 
-    # FID is taken over chunks, every other score over splits
+    # scores of features are taken over chunks, every other score over splits
+    facts = _facts_of(name)
+    parts = "chunks" if facts is not None and facts.reads == "features" else "splits"
     score = record["scores"][name]
     extractor = score["extractor"]
-    return Protocol(
+    return ScoreOrigin(
         score=name,
         extractor=str(extractor.get("name")),
         architecture=_in_words(extractor.get("architecture")),
         weights_sha256=extractor.get("weights_sha256"),
         n_samples=int(score["n_samples"]),
-        parts=int(score.get("chunks" if name.startswith("fid_") else "splits") or 1),
+        parts=int(score.get(parts) or 1),
     )
 
 

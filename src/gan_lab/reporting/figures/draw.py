@@ -19,16 +19,17 @@ def _chapter_and_number(name: str) -> tuple[int, ...]:
     return tuple(map(int, name.split("-")))
 
 
-_OTHERS: dict[str, Callable[[Request], Drawing]] = {
+_OF_FORMULAS: dict[str, Callable[[Request], Drawing]] = {  # their texts are all our own
     "2-13": formulas.losses,
-    "4-4": real_images.entropies,
     "4-6": formulas.dropped_modes,
 }
-_ALL = over_training.FIGURES | samples.FIGURES | studies.FIGURES | _OTHERS
+_OF_STATISTICS: dict[str, Callable[[Request], Drawing]] = {"4-4": real_images.entropies}
+_ALL = over_training.FIGURES | samples.FIGURES | studies.FIGURES | _OF_STATISTICS | _OF_FORMULAS
 FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_chapter_and_number)}
-_OF_FORMULAS = {"2-13", "4-6"}  # their texts are all our own
-OF_STUDIES = frozenset(studies.FIGURES)
-"""Those that are drawn from the records of studies."""
+NEED_RECORDS = frozenset(over_training.FIGURES)
+"""The figures that are drawn from `Request.found`."""
+NEED_STUDIES = frozenset(studies.FIGURES)
+"""Those that are drawn from `Request.studies`."""
 
 
 def draw(name: str, out: Path, request: Request) -> list[Path]:

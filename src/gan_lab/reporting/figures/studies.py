@@ -149,8 +149,8 @@ def gradient_direction(request: Request) -> Drawing:
 
 
 def _points(axes: Axes, fake: NDArray[np.float64], real: NDArray[np.float64]) -> None:
-    axes.scatter(*real.T, color=REAL, s=14, zorder=3)
-    axes.scatter(*fake.T, color=FAKE, s=14, zorder=3)
+    axes.scatter(real[:, 0], real[:, 1], color=REAL, s=14, zorder=3)
+    axes.scatter(fake[:, 0], fake[:, 1], color=FAKE, s=14, zorder=3)
     axes.set_aspect("equal")
     axes.margins(0.25)
     plain_axes(axes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gan_lab.errors import UserError
+from gan_lab.records import versions
 from gan_lab.reporting.axes import Axes, Facet, Key, Place, assigned, facets, label
 from gan_lab.reporting.collection import Record, agree
 from gan_lab.reporting.outcomes import known_seeds, outcomes
@@ -17,7 +18,7 @@ from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
 
 
 @dataclass(frozen=True)
-class SweepCell:
+class TableCell:
     """The runs of a row and a column.
 
     Attributes:
@@ -48,7 +49,7 @@ class Block:
 
     facet: Facet
     score: str
-    cells: Mapping[Place, SweepCell]
+    cells: Mapping[Place, TableCell]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def _baseline_row(axes: Axes, baseline: Mapping[str, Any], shown: Sequence[Facet
     """
     rows = list(dict.fromkeys(row for facet in shown for row in facet.rows))
     known = "; ".join(assigned(axes.rows, row) for row in rows)
+    baseline = {versions.new_name(name): value for name, value in baseline.items()}
     for name in baseline:
         if name not in axes.rows:
             raise UserError(
@@ -146,7 +148,7 @@ def _block(axes: Axes, facet: Facet, score: str, baseline: Key | None) -> Block:
     return Block(facet, score, cells)
 
 
-def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
+def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> TableCell:
     """Make a cell; only finished runs are in its mean.
 
     seeds: how many the facet has; None: each cell is one of them.
@@ -160,7 +162,7 @@ def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
 
     # without a scored run the cell still says what became of its seeds
     values = tuple(score_value(record, score) for record in scored)
-    return SweepCell(
+    return TableCell(
         scored=tuple(scored),
         values=values,
         left_out=tuple(left_out),
@@ -169,7 +171,7 @@ def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> SweepCell:
     )
 
 
-def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Place]:
+def _best(cells: Mapping[Place, TableCell], column: Key, score: str) -> list[Place]:
     """Find where a column has its best mean.
 
     There is none where fewer than two means can be compared, or nobody knows which way is better.
@@ -191,7 +193,7 @@ def _best(cells: Mapping[Place, SweepCell], column: Key, score: str) -> list[Pla
     return [place for place, mean in with_most.items() if mean == best]
 
 
-def _gap(cells: Mapping[Place, SweepCell], place: Place, baseline: Key | None) -> Estimate | None:
+def _gap(cells: Mapping[Place, TableCell], place: Place, baseline: Key | None) -> Estimate | None:
     """The difference of a cell to the baseline in its column.
 
     None of the baseline itself, and without two means.

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from gan_lab.reporting.axes import Key, Place, also_differing, assigned, label
 from gan_lab.reporting.collection import Record, source_name
 from gan_lab.reporting.outcomes import OUTCOMES, outcomes_text, unplaced
-from gan_lab.reporting.scores import higher_is_better, protocol
+from gan_lab.reporting.scores import higher_is_better, score_origin
 from gan_lab.reporting.tables.render import latex_text
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.reporting.tables.statistics import Estimate
-from gan_lab.reporting.tables.sweep import Block, SweepCell, SweepTable
+from gan_lab.reporting.tables.sweep import Block, SweepTable, TableCell
 from gan_lab.reporting.tables.text import (
     NO_RUN,
     NOTHING,
     code_text,
     data_text,
     interval,
-    protocol_text,
+    origin_text,
     run_ids,
 )
 from gan_lab.terminal import brief
@@ -142,8 +142,8 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
         by_data.setdefault(source_name(record), []).append(record)
     lines = [better]
     for runs in by_data.values():
-        shown = protocol(runs, block.score)
-        lines += [protocol_text(shown)] if shown else []
+        shown = score_origin(runs, block.score)
+        lines += [origin_text(shown)] if shown else []
         lines.append(f"Data: {data_text(runs)}. Code: {code_text(runs, [block.score])}.")
 
     # differences that the table does not show may be the cause of those that it shows
@@ -155,7 +155,7 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _text(cell: SweepCell) -> str:
+def _text(cell: TableCell) -> str:
     """A cell in words: "8.03 ± 0.12, n = 3; 1 diverged, 1 missing"."""
     if not cell.scored and not cell.left_out:
         return NO_RUN
@@ -199,7 +199,7 @@ def _values(table: SweepTable, block: Block, place: Place) -> Mapping[str, objec
     values |= cell.others
     values |= _numbers(cell.estimate, "mean", "low", "high")
     values |= _numbers(cell.difference, "difference", "difference_low", "difference_high")
-    if shown := protocol(cell.scored, block.score):
+    if shown := score_origin(cell.scored, block.score):
         values |= {"extractor": shown.extractor, "weights_sha256": shown.weights_sha256}
 
     # every run of the cell by name, so that a number can be traced

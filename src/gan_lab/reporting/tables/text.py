@@ -8,7 +8,7 @@ from typing import Any
 
 from gan_lab import records
 from gan_lab.reporting.collection import Record, is_study, source_name
-from gan_lab.reporting.scores import Protocol
+from gan_lab.reporting.scores import ScoreOrigin
 from gan_lab.reporting.tables.statistics import Estimate
 
 NO_RUN = "no run"
@@ -53,11 +53,11 @@ def run_ids(runs: Sequence[Record]) -> str:
     return " ".join(str(record["run_id"]) for record in runs)
 
 
-def protocol_text(protocol: Protocol) -> str:
+def origin_text(origin: ScoreOrigin) -> str:
     """How a score was taken."""
-    parts = f" in {protocol.parts} parts" if protocol.parts > 1 else ""
-    extractor = f"extractor {protocol.extractor}, {protocol.network}"
-    return f"{protocol.score}: {extractor}; {protocol.n_samples:,} samples{parts}."
+    parts = f" in {origin.parts} parts" if origin.parts > 1 else ""
+    extractor = f"extractor {origin.extractor}, {origin.network}"
+    return f"{origin.score}: {extractor}; {origin.n_samples:,} samples{parts}."
 
 
 def data_text(runs: Sequence[Record]) -> str:

@@ -39,7 +39,7 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class Cell:
+class ThesisCell:
     """A line of a table on one data set."""
 
     line: Line
@@ -84,7 +84,7 @@ def labels_column(record: Record) -> str:
 
 def cell(
     line: Line, runs: Sequence[Record], names: Mapping[str, str | None], chosen_by: str | None
-) -> Cell:
+) -> ThesisCell:
     """Make the cell of a line.
 
     λ is the weight of the least mean of a score among those with the most scored seeds.
@@ -125,7 +125,7 @@ def cell(
     if chosen_by is not None:
         candidates = [weight for weight in candidates if math.isfinite(weight.mean)]
     chosen = min(candidates, key=lambda weight: weight.mean, default=None)
-    return Cell(
+    return ThesisCell(
         line=line,
         searched=tuple(searched),
         unscored=tuple(unscored),
@@ -154,7 +154,7 @@ def _searched(
     return Weight(weight, scored, diverged, sum(values) / len(values) if values else math.nan)
 
 
-def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None]) -> Cell:
+def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None]) -> ThesisCell:
     """Make the cell of the training data themselves.
 
     Entries of the runs hold its score, the same value in all of them.
@@ -164,7 +164,7 @@ def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | Non
         entries = [record["scores"][name] for record in runs if has_score(record, [name])]
         real = [float(entry["real"]) for entry in entries if entry.get("real") is not None]
         scores[key] = Score((real[0],), Estimate(real[0], None, 0), None) if real else None
-    return Cell(line, searched=(), unscored=(), chosen=None, scores=scores)
+    return ThesisCell(line, searched=(), unscored=(), chosen=None, scores=scores)
 
 
 def score_name(

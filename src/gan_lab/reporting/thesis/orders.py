@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gan_lab.reporting.tables.statistics import Estimate, difference
-from gan_lab.reporting.thesis.cells import Cell
+from gan_lab.reporting.thesis.cells import ThesisCell
 from gan_lab.reporting.thesis.design import Design, Kind, Line
 from gan_lab.reporting.thesis.table import Part
 
@@ -63,7 +63,7 @@ def claimed_on(design: Design, dataset: str) -> str:
     return dataset if dataset in design.datasets else design.datasets[0]
 
 
-def is_claimed(better: Cell, worse: Cell, kind: Kind, dataset: str) -> bool:
+def is_claimed(better: ThesisCell, worse: ThesisCell, kind: Kind, dataset: str) -> bool:
     """Whether the published numbers on a data set put `better` strictly above `worse`."""
     first, second = (cell.line.published[kind.key].get(dataset) for cell in (better, worse))
     if first is None or second is None:
@@ -71,11 +71,11 @@ def is_claimed(better: Cell, worse: Cell, kind: Kind, dataset: str) -> bool:
     return (first.value > second.value) if kind.higher_is_better else (first.value < second.value)
 
 
-def _cells(cells: Sequence[Cell], key: str) -> list[Cell]:
+def _cells(cells: Sequence[ThesisCell], key: str) -> list[ThesisCell]:
     return [cell for cell in cells if cell.line.key == key]
 
 
-def _comparison(better: Cell, worse: Cell, kind: Kind, dataset: str) -> Comparison:
+def _comparison(better: ThesisCell, worse: ThesisCell, kind: Kind, dataset: str) -> Comparison:
     # ours, with an interval
     first, second = better.scores[kind.key], worse.scores[kind.key]
     gap = difference(first.values, second.values) if first and second else None

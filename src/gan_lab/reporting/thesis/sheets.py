@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.reporting.tables.text import NO_RUN, NOTHING, interval, run_ids, weight_text
-from gan_lab.reporting.thesis.cells import Cell
+from gan_lab.reporting.thesis.cells import ThesisCell
 from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Line
 from gan_lab.reporting.thesis.orders import Comparison, claimed_on, comparisons
 from gan_lab.reporting.thesis.table import Part, Table
@@ -51,8 +51,8 @@ def _section(design: Design, part: Part) -> Section:
     # a score's column carries its whole name, never a bare IS or FID
     header = [*design.heads, *(["λ", "λ searched"] if design.chosen_by else []), "seeds"]
     for kind in design.kinds:
-        protocol = part.protocols[kind.key]
-        name = protocol.score if protocol else kind.title
+        origin = part.origins[kind.key]
+        name = origin.score if origin else kind.title
         header += [f"{name} ± 95% over seeds"]
         header += [f"{name}: ± over {design.parts}s"] if kind.has_spread else []
         header += [f"published {kind.title}"] if part.is_published else []
@@ -73,7 +73,7 @@ def _section(design: Design, part: Part) -> Section:
     )
 
 
-def _row(design: Design, part: Part, cell: Cell) -> tuple[str, ...]:
+def _row(design: Design, part: Part, cell: ThesisCell) -> tuple[str, ...]:
     # its name and its runs
     line, chosen = cell.line, cell.chosen
     texts = _heads(design, line)
@@ -91,7 +91,7 @@ def _row(design: Design, part: Part, cell: Cell) -> tuple[str, ...]:
     return (*texts, run_ids(chosen.scored) if chosen else "", notes(design, cell))
 
 
-def _empty(cell: Cell) -> str:
+def _empty(cell: ThesisCell) -> str:
     if cell.line.loss is None:
         return NOTHING
     if not cell.searched:
@@ -103,7 +103,7 @@ def _heads(design: Design, line: Line) -> list[str]:
     return [line.text, line.labels or ""][: len(design.heads)]
 
 
-def _below(design: Design, cell: Cell) -> str:
+def _below(design: Design, cell: ThesisCell) -> str:
     facts = [f"λ of {grid(cell.searched)}"] if design.chosen_by else []
     facts.append(f"runs {run_ids(cell.chosen.scored)}" if cell.chosen else "no run is shown")
     facts += [text] if (text := notes(design, cell)) else []
@@ -146,12 +146,12 @@ def _way(kind: Kind) -> str:
 
 
 def _order_row(design: Design, part: Part, order: Comparison) -> tuple[str, ...]:
-    protocol = part.protocols[order.kind.key]
+    origin = part.origins[order.kind.key]
     published = NOTHING if order.published is None else f"{order.published:+.2f}"
     return (
         f"{order.better.text} above {order.worse.text}",
         *_heads(design, order.better)[1:],
-        f"{protocol.score if protocol else order.kind.title}, {_way(order.kind)}",
+        f"{origin.score if origin else order.kind.title}, {_way(order.kind)}",
         interval(order.difference) if order.difference else NOTHING,
         " and ".join(map(str, order.seeds)),
         order.verdict,
@@ -226,7 +226,7 @@ def _part_values(part: Part) -> dict[str, object]:
     }
 
 
-def _values(design: Design, part: Part, cell: Cell) -> dict[str, object]:
+def _values(design: Design, part: Part, cell: ThesisCell) -> dict[str, object]:
     values = _line_values(design, cell.line, part.dataset) | _part_values(part)
     values |= {"status": _status(cell), "notes": notes(design, cell)}
 
@@ -246,7 +246,7 @@ def _values(design: Design, part: Part, cell: Cell) -> dict[str, object]:
     return values
 
 
-def _status(cell: Cell) -> str:
+def _status(cell: ThesisCell) -> str:
     if cell.line.is_real and any(cell.scores.values()):
         return "real data"
     if cell.line.loss is None:
@@ -268,9 +268,9 @@ def _score_values(
     design: Design, part: Part, key: str, numbers: list[float | None]
 ) -> dict[str, object]:
     """numbers: mean, half width of its interval, and the published kind of ±."""
-    protocol = part.protocols[key]
-    assert protocol is not None
-    taken = [protocol.score, protocol.extractor, protocol.weights_sha256, protocol.n_samples]
+    origin = part.origins[key]
+    assert origin is not None
+    taken = [origin.score, origin.extractor, origin.weights_sha256, origin.n_samples]
     return {
         f"{key}_{name}": value
         for name, value in zip(_score_fields(design), [*taken, *numbers], strict=True)

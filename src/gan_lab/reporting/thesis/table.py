@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record
-from gan_lab.reporting.scores import Protocol, protocol
+from gan_lab.reporting.scores import ScoreOrigin, score_origin
 from gan_lab.reporting.tables.text import code_text, data_text
 from gan_lab.reporting.thesis.cells import (
-    Cell,
+    ThesisCell,
     belongs,
     canonical,
     cell,
@@ -42,7 +42,7 @@ class Part:
         data: name, sizes and hash.
         data_content_hash: the whole hash.
         code: the commits that the runs ran from.
-        protocols: by Kind.key.
+        origins: how each score was taken, by Kind.key.
         cells: in the order of the lines.
     """
 
@@ -53,8 +53,8 @@ class Part:
     data: str
     data_content_hash: str
     code: str
-    protocols: Mapping[str, Protocol | None]
-    cells: tuple[Cell, ...]
+    origins: Mapping[str, ScoreOrigin | None]
+    cells: tuple[ThesisCell, ...]
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,6 @@ def part(
         data=data_text(runs),
         data_content_hash=runs[0]["dataset"]["content_hash"] if runs else "",
         code=code_text(runs, names.values()),
-        protocols={key: protocol(runs, name) for key, name in names.items()},
+        origins={key: score_origin(runs, name) for key, name in names.items()},
         cells=tuple(cell(line, runs, names, design.chosen_by) for line in lines),
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gan_lab.reporting.scores import Protocol, samples_and_extractor
-from gan_lab.reporting.tables.text import NOTHING, number, protocol_text, run_ids, weight_text
-from gan_lab.reporting.thesis.cells import Cell, Score, Weight
+from gan_lab.reporting.scores import ScoreOrigin, samples_and_extractor
+from gan_lab.reporting.tables.text import NOTHING, number, origin_text, run_ids, weight_text
+from gan_lab.reporting.thesis.cells import Score, ThesisCell, Weight
 from gan_lab.reporting.thesis.design import Design, Kind, Published
 from gan_lab.reporting.thesis.table import Part
 
@@ -17,7 +17,7 @@ def grid(searched: Sequence[Weight]) -> str:
     return f"{{{weights}}}" if searched else ""
 
 
-def notes(design: Design, cell: Cell) -> str:
+def notes(design: Design, cell: ThesisCell) -> str:
     """Everything that a reader must know of the runs that the cell does not show."""
     lines = [cell.line.remark] if cell.line.remark else []
     lines += _edge(cell) if design.chosen_by else []
@@ -43,7 +43,7 @@ def notes(design: Design, cell: Cell) -> str:
     return "; ".join(lines)
 
 
-def _edge(cell: Cell) -> list[str]:
+def _edge(cell: ThesisCell) -> list[str]:
     """Say where the shown penalty weight is the least or the greatest of several."""
     if cell.chosen is None or len(cell.searched) < 2:
         return []
@@ -55,7 +55,7 @@ def _edge(cell: Cell) -> list[str]:
     return [f"λ = {weight} is the {which} that was searched: a better one may lie beyond"]
 
 
-def _diverged(design: Design, cell: Cell) -> list[str]:
+def _diverged(design: Design, cell: ThesisCell) -> list[str]:
     """Name the runs that diverged, with their weights where weights were searched."""
     with_diverged = [weight for weight in cell.searched if weight.diverged]
     lines = []
@@ -88,38 +88,36 @@ def headings(design: Design, part: Part) -> list[str]:
     # how the numbers came about, and how to read them; without runs there are none
     if part.data:
         lines.append(f"Data: {part.data}. Code: {part.code}.")
-    lines += [
-        _protocol(kind, shown) for kind in design.kinds if (shown := part.protocols[kind.key])
-    ]
+    lines += [_origin(kind, shown) for kind in design.kinds if (shown := part.origins[kind.key])]
     if any(cell.searched for cell in part.cells):
         lines.append(design.reading)
     return lines
 
 
-def _protocol(kind: Kind, protocol: Protocol) -> str:
+def _origin(kind: Kind, origin: ScoreOrigin) -> str:
     """How a score was taken, and whether the published one was taken so too."""
-    return _in_variants(kind, protocol) if kind.variants else protocol_text(protocol)
+    return _in_variants(kind, origin) if kind.variants else origin_text(origin)
 
 
-def _in_variants(kind: Kind, protocol: Protocol) -> str:
+def _in_variants(kind: Kind, origin: ScoreOrigin) -> str:
     """The variants of a score of images, each beside the published one."""
     facts = []
     for variant in kind.variants:
-        word = variant.of(protocol.score)
+        word = variant.of(origin.score)
         published = "as published" if word == variant.thesis else "not as published"
         facts.append(f"{variant.meanings[word]} ({published})")
 
     # numbers that the name counts
-    for what, ours in kind.counts_of(protocol.score).items():
+    for what, ours in kind.counts_of(origin.score).items():
         published = (
             "as published" if ours == kind.counts[what] else f"published: {kind.counts[what]}"
         )
         facts.append(f"{ours} {what} ({published})")
 
     # an extractor in the name decides the classes; without one in it, no network takes part
-    if samples_and_extractor(protocol.score)[0] == protocol.extractor:
-        facts.append(protocol.network)
-    return f"{protocol.score}: {'; '.join(facts)}; {protocol.n_samples:,} samples."
+    if samples_and_extractor(origin.score)[0] == origin.extractor:
+        facts.append(origin.network)
+    return f"{origin.score}: {'; '.join(facts)}; {origin.n_samples:,} samples."
 
 
 def published_text(value: Published | None) -> str:
