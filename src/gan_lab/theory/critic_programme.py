@@ -1,0 +1,305 @@
+"""The convex programme of the optimal critic, by a sequence of quadratic programmes.
+
+    minimise  Σ_i h_i(f_i) + λ (k - c)²,  h_i = P_g(i) phi + P_r(i) varphi
+    subject to  f_j - f_i <= k d_ij  for every fake i and every real j
+
+Each quadratic programme has the true curvatures, so that the steps are Newton's; its constraints
+are added as they are violated.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from gan_lab.errors import UserError
+from gan_lab.theory.scalar_terms import Array, Side, minimiser
+from gan_lab.theory.weighted_points import Support
+
+STEPS = 100  # of Newton's method; random instances take 3 to 10
+ROUNDS = 100  # of added constraints within a step; they take 1 to 10
+TOLERANCE = 1e-12  # of the quadratic programmes: absolute, relative and feasibility
+
+
+@dataclass(frozen=True)
+class Lipschitz:
+    """λ (k - c)², or k = c where there is no λ.
+
+    Args:
+        weight: λ > 0, or None.
+        target: c >= 0.
+    """
+
+    weight: float | None
+    target: float
+
+    def value(self, k: float) -> float:
+        """The term of the objective."""
+        return 0.0 if self.weight is None else self.weight * (k - self.target) ** 2
+
+    def minimum(self, slope: float) -> float:
+        """min over k of the term - slope k, slope >= 0."""
+        if self.weight is None:
+            return -slope * self.target
+        return -slope * self.target - slope**2 / (4 * self.weight)
+
+    def stretched(self, length: float) -> Lipschitz:
+        """The same for distances measured in `length`, where k is larger by it."""
+        weight = None if self.weight is None else self.weight / length**2
+        return Lipschitz(weight, self.target * length)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One programme, with distances of at most 1.
+
+    Args:
+        phi: of fakes, never falling on the values that matter.
+        varphi: of reals, never rising there.
+        support: the points and their weights.
+        distances: (fakes, reals).
+        lipschitz: the term of k.
+        length: of which the distances are shares.
+    """
+
+    phi: Side
+    varphi: Side
+    support: Support
+    distances: Array
+    lipschitz: Lipschitz
+    length: float
+
+    def objective(self, values: Array, k: float) -> float:
+        """J."""
+        p, q = self.support.fake_weights, self.support.real_weights
+        fakes, reals = self.support.fakes, self.support.reals
+        return float(
+            p[fakes] @ self.phi.value(values[fakes])
+            + q[reals] @ self.varphi.value(values[reals])
+            + self.lipschitz.value(k)
+        )
+
+    def derivatives(
+        self, values: Array, phi: Side | None = None, varphi: Side | None = None
+    ) -> tuple[Array, Array]:
+        """h' and h'' at every point, of phi and varphi or of other functions."""
+        result = np.zeros((2, len(values)))
+        for side, weights in (
+            (self.phi if phi is None else phi, self.support.fake_weights),
+            (self.varphi if varphi is None else varphi, self.support.real_weights),
+        ):
+            at = np.flatnonzero(weights)
+            if side.terms:
+                result[:, at] += weights[at] * np.array(side.derivatives(values[at]))
+        return result[0], result[1]
+
+    def excess(self, values: Array, k: float) -> Array:
+        """f_j - f_i - k d_ij, (fakes, reals): above 0 where a constraint is violated."""
+        rise = values[self.support.reals][None, :] - values[self.support.fakes][:, None]
+        return rise - k * self.distances
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Multipliers of constraints, which are masses carried from fakes to reals.
+
+    Args:
+        fakes: rows of `Instance.distances`, (e,).
+        reals: columns, (e,).
+        masses: (e,), >= 0.
+    """
+
+    fakes: NDArray[np.intp]
+    reals: NDArray[np.intp]
+    masses: Array
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Values at the points of the support, k and multipliers."""
+
+    values: Array
+    k: float
+    flow: Flow
+
+
+def solve(instance: Instance) -> Solution:
+    """The optimum, by Newton's method with constraints.
+
+    Raises:
+        UserError: without cvxpy.
+        RuntimeError: where a quadratic programme fails, or the steps do not end.
+    """
+    # the best constant is feasible for every k
+    total = _constant(instance)
+    values = np.full(len(instance.support.points), total)
+    k = instance.lipschitz.target
+    pool = _nearest(instance.distances, 5)
+    exact = instance.phi.piecewise_quadratic and instance.varphi.piecewise_quadratic
+    scale = _scale(instance, values)
+
+    # Newton's steps keep every constraint, and each lowers the objective
+    still = 0
+    for _ in range(STEPS):
+        found = _step(instance, values, scale, pool)
+        if exact:
+            return found
+        old, share = instance.objective(values, k), 1.0
+        while share > 1e-9:
+            trial = values + share * (found.values - values), k + share * (found.k - k)
+            if instance.objective(*trial) <= old + 1e-15 * (1 + abs(old)):
+                break
+            share /= 2
+        move = np.abs(found.values - values).max()
+        values, k = trial
+
+        # once the objective stands still, one more step brings the values to rounding
+        still += instance.objective(values, k) >= old - 1e-14 * (1 + abs(old))
+        if move <= 1e-9 * scale or still == 2:
+            return found
+    raise RuntimeError(
+        f"the optimal critic was not found in {STEPS} Newton steps (the last one moved a value by "
+        f"{move:.1g}): the loss may be flat or steep beyond float64 on these points"
+    )
+
+
+def _constant(instance: Instance) -> float:
+    """The best constant critic."""
+
+    def slope(t: Array) -> Array:
+        values = np.full(len(instance.support.points), t[0])
+        return np.array([instance.derivatives(values)[0].sum()])
+
+    return float(minimiser(slope, np.zeros(1), 1e3)[0])
+
+
+def _scale(instance: Instance, values: Array) -> float:
+    """About how far the optimal values lie apart, at most 1: k is about W1(h') / (2 λ)."""
+    slopes = instance.derivatives(values)[0]
+    reach = instance.lipschitz.target
+    if instance.lipschitz.weight is not None:
+        reach += np.abs(slopes).sum() / 2 / (2 * instance.lipschitz.weight)
+    return float(np.clip(reach, 1e-12, 1.0))
+
+
+def _nearest(distances: Array, count: int) -> NDArray[np.bool_]:
+    """The pairs of each point with its nearest points of the other kind."""
+    pool = np.zeros(distances.shape, dtype=bool)
+    for axis in (0, 1):
+        nearest = np.argsort(distances, axis=axis, kind="stable")
+        np.put_along_axis(
+            pool, nearest.take(range(min(count, distances.shape[axis])), axis), True, axis
+        )
+    return pool
+
+
+def _step(instance: Instance, values: Array, scale: float, pool: NDArray[np.bool_]) -> Solution:
+    """The optimum of the quadratic model at `values`; `pool` grows by what it violated."""
+    model = _Model(instance, values, scale)
+    for _ in range(ROUNDS):
+        found = model.solve(*np.nonzero(pool))
+
+        # of each point the worst few constraints that it violates
+        excess = instance.excess(found.values, found.k)
+        violated = (excess > 1e-11 * scale) & ~pool
+        if not violated.any():
+            return found
+        pool |= violated & _nearest(-np.where(violated, excess, -np.inf), 5)
+    raise RuntimeError(
+        f"the optimal critic still violates {violated.sum()} constraints after {ROUNDS} rounds"
+    )
+
+
+class _Model:
+    """The quadratic model of a programme at some values, in units of `scale`.
+
+    Args:
+        instance: the programme.
+        values: (s,), where slopes and curvatures are taken.
+        scale: of the values, so that the solver sees numbers near 1.
+    """
+
+    def __init__(self, instance: Instance, values: Array, scale: float) -> None:
+        self.instance, self.start, self.scale = instance, values, scale
+        smooth = instance.phi.smooth, instance.varphi.smooth
+        self.slopes, self.curvatures = instance.derivatives(values, *smooth)
+
+        # the objective is divided by this
+        largest = np.abs(instance.derivatives(values)[0]).sum()
+        self.unit = scale * max(largest, 1e-300)
+
+    def solve(self, fakes: NDArray[np.intp], reals: NDArray[np.intp]) -> Solution:
+        """The optimum under the constraints of some pairs.
+
+        Raises:
+            RuntimeError: where the solver finds none.
+        """
+        cp = _cvxpy()
+        support, scale = self.instance.support, self.scale
+        moves = cp.Variable(len(self.start))  # (f - start) / scale
+        k = cp.Variable(nonneg=True)  # k / scale
+        values = self.start + scale * moves
+
+        # the objective
+        curved = np.sqrt(self.curvatures * scale**2 / self.unit)
+        cost = (self.slopes * scale / self.unit) @ moves
+        cost += cp.sum_squares(cp.multiply(curved, moves)) / 2
+        for side, weights in (
+            (self.instance.phi, support.fake_weights),
+            (self.instance.varphi, support.real_weights),
+        ):
+            for weight, factor, offset in side.hinges:
+                at = np.flatnonzero(weights)
+                inner = factor * values[at] + offset
+                cost += (weight * weights[at] / self.unit) @ cp.pos(inner)
+        lipschitz = self.instance.lipschitz
+        if lipschitz.weight is not None:
+            cost += (
+                lipschitz.weight * scale**2 / self.unit * cp.square(k - lipschitz.target / scale)
+            )
+
+        # f_j - f_i <= k d_ij
+        rows, ones = np.arange(len(fakes)), np.ones(len(fakes))
+        rise = csr_array(
+            (
+                np.concatenate([ones, -ones]),
+                (np.tile(rows, 2), np.concatenate([support.reals[reals], support.fakes[fakes]])),
+            ),
+            shape=(len(fakes), len(self.start)),
+        )
+        bound = (
+            rise @ moves + rise @ self.start / scale <= self.instance.distances[fakes, reals] * k
+        )
+        constraints = [bound]
+        if lipschitz.weight is None:
+            constraints.append(k == lipschitz.target / scale)
+
+        _run(cp, cp.Problem(cp.Minimize(cost), constraints))
+        flow = Flow(fakes, reals, np.maximum(bound.dual_value, 0) * self.unit / scale)
+        return Solution(self.start + scale * moves.value, scale * float(k.value), flow)
+
+
+def _run(cp: Any, problem: Any) -> None:
+    """Solve, or say that it was not solved."""
+    settings = {"tol_gap_abs": TOLERANCE, "tol_gap_rel": TOLERANCE, "tol_feas": TOLERANCE}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an inaccurate answer is judged by its duality gap
+            problem.solve(solver=cp.CLARABEL, **settings)
+    except cp.SolverError as error:
+        raise RuntimeError(f"the optimal critic was not found: {error}") from error
+    if problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
+        raise RuntimeError(f"the optimal critic was not found: Clarabel says {problem.status}")
+
+
+def _cvxpy() -> Any:
+    try:
+        import cvxpy
+    except ImportError:
+        raise UserError("optimal_critic needs cvxpy: pip install 'gan_lab[theory]'") from None
+    return cvxpy
