@@ -45,7 +45,7 @@ def _bound(instance: Instance, values: Array, flow: Flow) -> float:
 
     # min over t near the values
     radius = 10 + 10 * float(np.ptp(values))
-    best = minimiser(lambda t: instance.derivatives(t)[0] - leaving, values, radius)
+    best = minimiser(lambda t: instance.slopes(t) - leaving, values, radius)
     at_points = np.minimum(
         _lagrangian(instance, best, leaving), _lagrangian(instance, values, leaving)
     )
@@ -56,11 +56,4 @@ def _bound(instance: Instance, values: Array, flow: Flow) -> float:
 
 def _lagrangian(instance: Instance, values: Array, leaving: Array) -> Array:
     """h_i(t) - a_i t, at every point."""
-    result = -leaving * values
-    for side, weights in (
-        (instance.phi, instance.support.fake_weights),
-        (instance.varphi, instance.support.real_weights),
-    ):
-        at = np.flatnonzero(weights)
-        result[at] += weights[at] * side.value(values[at])
-    return result
+    return instance.spread(values, instance.phi.value, instance.varphi.value) - leaving * values

@@ -10,6 +10,7 @@ are added as they are violated.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,19 +85,19 @@ class Instance:
             + self.lipschitz.value(k)
         )
 
-    def derivatives(
-        self, values: Array, phi: Side | None = None, varphi: Side | None = None
-    ) -> tuple[Array, Array]:
-        """h' and h'' at every point, of phi and varphi or of other functions."""
-        result = np.zeros((2, len(values)))
-        for side, weights in (
-            (self.phi if phi is None else phi, self.support.fake_weights),
-            (self.varphi if varphi is None else varphi, self.support.real_weights),
-        ):
-            at = np.flatnonzero(weights)
-            if side.terms:
-                result[:, at] += weights[at] * np.array(side.derivatives(values[at]))
-        return result[0], result[1]
+    def slopes(self, values: Array) -> Array:
+        """h' at every point; at a kink that of one side."""
+        return self.spread(values, self.phi.slope, self.varphi.slope)
+
+    def spread(
+        self, values: Array, at_fakes: Callable[[Array], Array], at_reals: Callable[[Array], Array]
+    ) -> Array:
+        """P_g · (one function) + P_r · (another), at every point's value."""
+        p, q = self.support.fake_weights, self.support.real_weights
+        with np.errstate(invalid="ignore"):  # 0 · inf, where a point has no such weight
+            return np.where(p > 0, p * at_fakes(values), 0) + np.where(
+                q > 0, q * at_reals(values), 0
+            )
 
     def excess(self, values: Array, k: float) -> Array:
         """f_j - f_i - k d_ij, (fakes, reals): above 0 where a constraint is violated."""
@@ -173,14 +174,14 @@ def _constant(instance: Instance) -> float:
 
     def slope(t: Array) -> Array:
         values = np.full(len(instance.support.points), t[0])
-        return np.array([instance.derivatives(values)[0].sum()])
+        return np.array([instance.slopes(values).sum()])
 
     return float(minimiser(slope, np.zeros(1), 1e3)[0])
 
 
 def _scale(instance: Instance, values: Array) -> float:
     """About how far the optimal values lie apart, at most 1: k is about W1(h') / (2 λ)."""
-    slopes = instance.derivatives(values)[0]
+    slopes = instance.slopes(values)
     reach = instance.lipschitz.target
     if instance.lipschitz.weight is not None:
         reach += np.abs(slopes).sum() / 2 / (2 * instance.lipschitz.weight)
@@ -192,9 +193,8 @@ def _nearest(distances: Array, count: int) -> NDArray[np.bool_]:
     pool = np.zeros(distances.shape, dtype=bool)
     for axis in (0, 1):
         nearest = np.argsort(distances, axis=axis, kind="stable")
-        np.put_along_axis(
-            pool, nearest.take(range(min(count, distances.shape[axis])), axis), True, axis
-        )
+        few = nearest.take(range(min(count, distances.shape[axis])), axis)
+        np.put_along_axis(pool, few, np.ones_like(few, dtype=bool), axis)
     return pool
 
 
@@ -226,11 +226,12 @@ class _Model:
 
     def __init__(self, instance: Instance, values: Array, scale: float) -> None:
         self.instance, self.start, self.scale = instance, values, scale
-        smooth = instance.phi.smooth, instance.varphi.smooth
-        self.slopes, self.curvatures = instance.derivatives(values, *smooth)
+        phi, varphi = instance.phi.smooth, instance.varphi.smooth
+        self.slopes = instance.spread(values, phi.slope, varphi.slope)
+        self.curvatures = instance.spread(values, phi.curvature, varphi.curvature)
 
         # the objective is divided by this
-        largest = np.abs(instance.derivatives(values)[0]).sum()
+        largest = np.abs(instance.slopes(values)).sum()
         self.unit = scale * max(largest, 1e-300)
 
     def solve(self, fakes: NDArray[np.intp], reals: NDArray[np.intp]) -> Solution:

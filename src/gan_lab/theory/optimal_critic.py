@@ -186,7 +186,7 @@ def optimal_critic(
     fake, real = read_points("fake", fake), read_points("real", real)
     if fake.shape[1] != real.shape[1]:
         raise UserError(
-            f"fake has {fake.shape[1]} coordinates and real {real.shape[1]}: use points of one space"
+            f"fake has {fake.shape[1]} coordinates and real {real.shape[1]}: use the same"
         )
     p = read_weights("fake_weights", fake_weights, len(fake))
     q = read_weights("real_weights", real_weights, len(real))
@@ -213,7 +213,7 @@ def optimal_critic(
         real, points.points[points.reals], sign * values[points.reals], k, floor
     )
     at_fake = sign * _cones(fake, real, sign * at_real, k, floor)
-    slopes = sign * instance.derivatives(solution.values)[0]
+    slopes = sign * instance.slopes(solution.values)
     pairs = _bound_pairs(fake, real, sign * at_fake, sign * at_real, k, points.real_at)
     counts, directions = _directions(fake, real, pairs[0], sign)
     return OptimalCritic(

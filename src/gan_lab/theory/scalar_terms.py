@@ -6,12 +6,14 @@ line a transport problem; values and derivatives come from the loss itself, thro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from gan_lab.errors import UserError
 from gan_lab.losses.adversarial import (
@@ -26,16 +28,61 @@ from gan_lab.losses.scalar import Affine, ScalarFunction, ScalarLoss, WeightedSu
 
 Array = NDArray[np.float64]
 
-# the direction in which each named function rises: 0 for a parabola
-RISES: dict[ScalarFunction | type, int] = {
-    identity: 1,
-    torch.exp: 1,
-    softplus: 1,
-    ShiftedRoot: 1,
-    Hinge: 1,
-    torch.neg: -1,
-    minus_log_sigmoid: -1,
-    SquaredDistance: 0,
+
+@dataclass(frozen=True)
+class Named:
+    """What a named function of gan_lab.losses is in numpy: functions of (the object, t).
+
+    Args:
+        rises: 1 where it never falls, -1 where it never rises, 0 for a parabola.
+        value: the function itself.
+        slope: its derivative; at a kink that from the left.
+        curvature: its second derivative.
+    """
+
+    rises: int
+    value: Callable[[Any, Array], Array]
+    slope: Callable[[Any, Array], Array]
+    curvature: Callable[[Any, Array], Array]
+
+
+# tests hold these against torch's own derivatives, which cost a thread pool's wake-up a call
+NAMED: dict[ScalarFunction | type, Named] = {
+    identity: Named(1, lambda _, t: t, lambda _, t: np.ones_like(t), lambda _, t: 0 * t),
+    torch.neg: Named(-1, lambda _, t: -t, lambda _, t: -np.ones_like(t), lambda _, t: 0 * t),
+    torch.exp: Named(1, *3 * (lambda _, t: np.exp(t),)),
+    softplus: Named(
+        1,
+        lambda _, t: np.logaddexp(0, t),
+        lambda _, t: expit(t),
+        lambda _, t: expit(t) * expit(-t),
+    ),
+    minus_log_sigmoid: Named(
+        -1,
+        lambda _, t: np.logaddexp(0, -t),
+        lambda _, t: -expit(-t),
+        lambda _, t: expit(t) * expit(-t),
+    ),
+    ShiftedRoot: Named(
+        1,
+        lambda f, t: np.sqrt(f.alpha) * np.exp(np.arcsinh(t / np.sqrt(f.alpha))),
+        lambda f, t: (
+            np.sqrt(f.alpha) * np.exp(np.arcsinh(t / np.sqrt(f.alpha))) / np.sqrt(t**2 + f.alpha)
+        ),
+        lambda f, t: f.alpha / (t**2 + f.alpha) ** 1.5,
+    ),
+    SquaredDistance: Named(
+        0,
+        lambda f, t: (t - f.target) ** 2,
+        lambda f, t: 2 * (t - f.target),
+        lambda _, t: np.full_like(t, 2),
+    ),
+    Hinge: Named(
+        1,
+        lambda f, t: np.maximum(t + f.alpha, 0),
+        lambda f, t: (t + f.alpha > 0).astype(float),
+        lambda _, t: 0 * t,
+    ),
 }
 STRAIGHT: tuple[ScalarFunction, ...] = (identity, torch.neg)
 
@@ -50,17 +97,34 @@ class Term:
     offset: float = 0.0
 
     @property
-    def kind(self) -> ScalarFunction | type:
-        """The base's key in RISES."""
-        return self.base if self.base in RISES else type(self.base)
+    def named(self) -> Named:
+        """The base in numpy.
+
+        Raises:
+            KeyError: for a base without a name here.
+        """
+        return NAMED[
+            self.base if isinstance(self.base, Hashable) and self.base in NAMED else type(self.base)
+        ]
 
     @property
     def rises(self) -> float:
         """Above 0 where the term never falls, below 0 where it never rises, 0 for a parabola."""
-        return RISES[self.kind] * self.factor
+        return self.named.rises * self.factor
 
-    def __call__(self, t: torch.Tensor) -> torch.Tensor:
-        return self.weight * self.base(self.factor * t + self.offset)
+    def value(self, t: Array) -> Array:
+        """The term itself, elementwise."""
+        return self.weight * self.named.value(self.base, self.factor * t + self.offset)
+
+    def slope(self, t: Array) -> Array:
+        """Its derivative."""
+        inner = self.factor * t + self.offset
+        return self.weight * self.factor * self.named.slope(self.base, inner)
+
+    def curvature(self, t: Array) -> Array:
+        """Its second derivative."""
+        inner = self.factor * t + self.offset
+        return self.weight * self.factor**2 * self.named.curvature(self.base, inner)
 
 
 def terms(function: ScalarFunction, name: str) -> tuple[Term, ...]:
@@ -87,12 +151,14 @@ def terms(function: ScalarFunction, name: str) -> tuple[Term, ...]:
             for term in terms(function.function, name)
         )
     term = Term(function)
-    if term.kind not in RISES:
+    try:
+        _ = term.named
+    except KeyError:
         raise UserError(
             f"the loss {name} is made of {function}, which has no exact critic: use exp, logistic, "
             "sqrt, quadratic, hinge, wasserstein, vanilla, nonsaturating or least_squares, or "
             "combine, scale and shift of them"
-        )
+        ) from None
     return (term,)
 
 
@@ -139,36 +205,28 @@ class Side:
 
     def value(self, t: Array) -> Array:
         """The function itself, elementwise."""
-        with torch.no_grad():
-            return self._sum(torch.as_tensor(t, dtype=torch.float64)).numpy()
+        return self._sum([term.value for term in self.terms], t)
 
     def slope(self, t: Array) -> Array:
-        """Its derivative, elementwise; at a kink that of one side."""
-        return self.derivatives(t)[0]
+        """Its derivative; at a kink that of one side."""
+        return self._sum([term.slope for term in self.terms], t)
 
-    def derivatives(self, t: Array) -> tuple[Array, Array]:
-        """First and second derivative, elementwise."""
-        at = torch.tensor(t, dtype=torch.float64, requires_grad=True)
-        (slope,) = torch.autograd.grad(self._sum(at).sum(), at, create_graph=True)
-        curvature = torch.zeros_like(at)
-        if slope.requires_grad:
-            (curvature,) = torch.autograd.grad(slope.sum(), at)
-        return slope.detach().numpy(), curvature.numpy()
+    def curvature(self, t: Array) -> Array:
+        """Its second derivative."""
+        return self._sum([term.curvature for term in self.terms], t)
 
     def lowest(self) -> float:
-        """A t at which it is least: -inf where it never falls, +inf where it never rises.
-
-        Of several such t, the largest for a function that never falls before, and so on: any one
-        does.
-        """
+        """A t at which it is least: -inf where it never falls, +inf where it never rises."""
         if all(term.rises > 0 for term in self.terms):
             return -np.inf
         if all(term.rises < 0 for term in self.terms):
             return np.inf
         return float(minimiser(self.slope, np.zeros(1), 1e6)[0])
 
-    def _sum(self, t: torch.Tensor) -> torch.Tensor:
-        return sum((term(t) for term in self.terms), start=0.0 * t)
+    def _sum(self, functions: Sequence[Callable[[Array], Array]], t: Array) -> Array:
+        # e^t may be inf far away, where only its sign counts
+        with np.errstate(over="ignore", under="ignore"):
+            return sum((function(t) for function in functions), start=np.zeros_like(t))
 
 
 def sides(loss: ScalarLoss) -> tuple[Side, Side]:

@@ -107,4 +107,5 @@ def support(fake: Array, real: Array, fake_weights: Array, real_weights: Array) 
 
     weighty = weights.any(axis=0)
     place = np.where(weighty, np.cumsum(weighty) - 1, -1)[index]
-    return Support(points[weighty], *weights[:, weighty], place[: len(fake)], place[len(fake) :])
+    p, q = weights[:, weighty]
+    return Support(points[weighty], p, q, place[: len(fake)], place[len(fake) :])
