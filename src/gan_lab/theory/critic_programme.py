@@ -10,7 +10,7 @@ are added as they are violated.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,11 +140,15 @@ def solve(instance: Instance) -> Solution:
     total = _constant(instance)
     values = np.full(len(instance.support.points), total)
     k = instance.lipschitz.target
-    pool = _nearest(instance.distances, 5)
+    if np.abs(instance.slopes(values)).sum() <= 1e-14 * _steepness(instance, values):
+        nothing = np.empty(0, dtype=np.intp)
+        return Solution(values, k, Flow(nothing, nothing, np.empty(0)))
+
+    # Newton's steps keep every constraint, and each lowers the objective
+    pool = _nearest(instance.distances, _first_ranks(instance))
     exact = instance.phi.piecewise_quadratic and instance.varphi.piecewise_quadratic
     scale = _scale(instance, values)
 
-    # Newton's steps keep every constraint, and each lowers the objective
     still = 0
     for _ in range(STEPS):
         found = _step(instance, values, scale, pool)
@@ -159,9 +163,13 @@ def solve(instance: Instance) -> Solution:
         move = np.abs(found.values - values).max()
         values, k = trial
 
-        # once the objective stands still, one more step brings the values to rounding
+        # constraints far from their bound come back if a later step violates them
+        pool &= instance.excess(found.values, found.k) > -found.k / 10
+
+        # the next move is about this one's square; once the objective stands still, one more step
+        # brings the values to rounding
         still += instance.objective(values, k) >= old - 1e-14 * (1 + abs(old))
-        if move <= 1e-9 * scale or still == 2:
+        if move <= 1e-7 * scale or still == 2:
             return found
     raise RuntimeError(
         f"the optimal critic was not found in {STEPS} Newton steps (the last one moved a value by "
@@ -179,6 +187,17 @@ def _constant(instance: Instance) -> float:
     return float(minimiser(slope, np.zeros(1), 1e3)[0])
 
 
+def _steepness(instance: Instance, values: Array) -> float:
+    """Σ |P_g phi'| + |P_r varphi'|, of which slopes that cancel leave a rounding error."""
+    return float(
+        instance.spread(
+            values,
+            lambda t: np.abs(instance.phi.slope(t)),
+            lambda t: np.abs(instance.varphi.slope(t)),
+        ).sum()
+    )
+
+
 def _scale(instance: Instance, values: Array) -> float:
     """About how far the optimal values lie apart, at most 1: k is about W1(h') / (2 λ)."""
     slopes = instance.slopes(values)
@@ -188,12 +207,23 @@ def _scale(instance: Instance, values: Array) -> float:
     return float(np.clip(reach, 1e-12, 1.0))
 
 
-def _nearest(distances: Array, count: int) -> NDArray[np.bool_]:
-    """The pairs of each point with its nearest points of the other kind."""
+def _first_ranks(instance: Instance) -> Sequence[int]:
+    """Which neighbours of each point have a constraint from the beginning.
+
+    On a line a few far ones spare many rounds: 500 and 500 points take 5 s instead of 13 s. In the
+    plane they cost the solver its sparsity: 24 s instead of 3 s (both of CPU, logistic, λ = 0.1).
+    """
+    if instance.support.points.shape[1] > 1:
+        return range(5)
+    return [0, 1, 2, *(2**power for power in range(2, 16))]
+
+
+def _nearest(distances: Array, ranks: Sequence[int]) -> NDArray[np.bool_]:
+    """The pairs of each point with the points of the other kind that have these ranks from it."""
     pool = np.zeros(distances.shape, dtype=bool)
     for axis in (0, 1):
-        nearest = np.argsort(distances, axis=axis, kind="stable")
-        few = nearest.take(range(min(count, distances.shape[axis])), axis)
+        order = np.argsort(distances, axis=axis, kind="stable")
+        few = order.take([rank for rank in ranks if rank < distances.shape[axis]], axis)
         np.put_along_axis(pool, few, np.ones_like(few, dtype=bool), axis)
     return pool
 
@@ -209,7 +239,7 @@ def _step(instance: Instance, values: Array, scale: float, pool: NDArray[np.bool
         violated = (excess > 1e-11 * scale) & ~pool
         if not violated.any():
             return found
-        pool |= violated & _nearest(-np.where(violated, excess, -np.inf), 5)
+        pool |= violated & _nearest(-np.where(violated, excess, -np.inf), [*range(5)])
     raise RuntimeError(
         f"the optimal critic still violates {violated.sum()} constraints after {ROUNDS} rounds"
     )

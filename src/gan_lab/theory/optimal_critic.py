@@ -208,7 +208,7 @@ def optimal_critic(
         )
 
     # everything at the points as they were given
-    values, k = sign * solution.values, solution.k / instance.length
+    values, k = sign * solution.values, float(solution.k) / instance.length
     at_real = sign * _cones(
         real, points.points[points.reals], sign * values[points.reals], k, floor
     )

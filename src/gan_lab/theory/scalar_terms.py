@@ -245,6 +245,8 @@ def sides(loss: ScalarLoss) -> tuple[Side, Side]:
 def minimiser(slope: Callable[[Array], Array], middle: Array, radius: float) -> Array:
     """Where convex functions are least within [middle - radius, middle + radius], by bisection.
 
+    The middle itself where that is one of several.
+
     Args:
         slope: their derivatives, elementwise, (n,) -> (n,).
         middle: (n,).
@@ -269,4 +271,4 @@ def minimiser(slope: Callable[[Array], Array], middle: Array, radius: float) -> 
             break
         above = slope(centre) > 0
         low, high = np.where(above, low, centre), np.where(above, centre, high)
-    return (low + high) / 2
+    return np.where(slope(middle) == 0, middle, (low + high) / 2)

@@ -37,16 +37,28 @@ def read_weights(name: str, values: ArrayLike | None, count: int) -> Array:
     """
     if values is None:
         return np.full(count, 1 / count)
-    weights = _numbers(name, values)
+    weights = read_law(name, values)
     if weights.shape != (count,):
         raise UserError(f"{name} has shape {weights.shape}: use one weight a point, ({count},)")
+    return weights
+
+
+def read_law(name: str, values: ArrayLike) -> Array:
+    """(n,) probabilities.
+
+    Raises:
+        UserError: for another shape, negative numbers, and a sum other than 1.
+    """
+    weights = _numbers(name, values)
+    if weights.ndim != 1 or not len(weights):
+        raise UserError(f"{name} has shape {weights.shape}: use (n,), at least one point")
     if weights.min() < 0:
         raise UserError(f"{name} holds {weights.min():g}: use numbers of at least 0")
 
-    # a law, up to rounding; float32 has seven digits
+    # up to rounding: float32 has seven digits
     total = weights.sum()
     if abs(total - 1) > 1e-6:
-        raise UserError(f"{name} add up to {total:g}: divide them by their sum")
+        raise UserError(f"{name} sum to {total:g}: divide them by their sum")
     return weights / total
 
 
