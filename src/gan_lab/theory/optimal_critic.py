@@ -109,16 +109,23 @@ class OptimalCritic:
     def gradient(self, points: ArrayLike) -> Array:
         """The gradient of f at any points, (b, d) -> (b, d).
 
-        0 at a real's own point and where the floor is reached; of several reals that give the
-        maximum, the first counts.
+        0 where the floor is reached, and at a real that is bound to no higher one: the tip of its
+        cone. Of several reals that give the maximum, the first counts.
         """
         at = self._read(points)
-        cones = self.sign * self.real_values - self.k * cdist(at, self.real)
-        towards = self.real[cones.argmax(axis=1)] - at
-        length = np.linalg.norm(towards, axis=1)
-        flat = (cones.max(axis=1) < self.floor) | (length == 0)
-        units = towards / np.where(flat, 1, length)[:, None]
-        return np.where(flat[:, None], 0.0, self.sign * self.k * units)
+        distances = cdist(at, self.real)
+        cones = self.sign * self.real_values - self.k * distances
+
+        # a point that is a real's own may be bound to another
+        highest = np.where(distances > 0, cones, -np.inf)
+        partner = highest.argmax(axis=1)
+        tolerance = BOUND * self.k * distances.max() + 4e-15 * np.abs(cones).max()
+        tip = cones.max(axis=1) > highest.max(axis=1) + tolerance
+        flat = tip | (cones.max(axis=1) < self.floor)
+
+        towards = self.real[partner] - at
+        length = np.where(flat, 1, np.linalg.norm(towards, axis=1))
+        return np.where(flat[:, None], 0.0, self.sign * self.k * towards / length[:, None])
 
     def _read(self, points: ArrayLike) -> Array:
         """(b, d) points of the critic's own space."""
