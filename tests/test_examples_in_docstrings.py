@@ -11,7 +11,7 @@ import pytest
 
 import gan_lab
 
-PACKAGES = ("architectures", "data", "losses", "metrics", "optim", "penalties")
+PACKAGES = ("architectures", "data", "losses", "metrics", "optim", "penalties", "theory")
 PUBLIC = [
     (f"gan_lab.{package}", name)
     for package in PACKAGES

@@ -286,7 +286,8 @@ def test_theorem_2_3_c_and_d_k_is_zero_where_and_only_where_the_laws_are_equal(s
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(ALL)))
 def test_theorem_2_5_the_gradient_along_a_bound_pair(seed, name):
     """Lemmas 2.20 and 2.21: f rises by k per length from x to y; the gradient is k times the unit
-    vector to the one real that a fake is bound to. Differences over 1e-6 of values near 1: 1e-9."""
+    vector to the one real that a fake is bound to. A pair counts as bound within a slack of 1e-9 k D,
+    so a difference over 1e-3 shows k within 1e-6 k D."""
     critic = solved(seed, ALL[name])
     for i, j in critic.bound[:6]:
         x, y = critic.fake[i], critic.real[j]
@@ -304,11 +305,11 @@ def test_theorem_2_5_the_gradient_along_a_bound_pair(seed, name):
     assert np.isnan(critic.directions[~alone]).all()
     assert critic.bound_to_none + critic.bound_to_one + critic.bound_to_several == len(critic.fake)
 
-    # a little before the fake's own point, where only one cone counts
+    # f itself rises by k along it
     for i in np.flatnonzero(alone):
-        step = 1e-7 * critic.directions[i]
+        step = 1e-3 * critic.directions[i]
         rise = critic([critic.fake[i] + step])[0] - critic([critic.fake[i]])[0]
-        assert rise / 1e-7 == pytest.approx(critic.k, abs=1e-6 * (1 + critic.k))
+        assert rise / 1e-3 == pytest.approx(critic.k, abs=2e-5 * (1 + critic.k))
 
 
 @FEW

@@ -24,6 +24,7 @@ from gan_lab.theory.weighted_points import Support
 
 STEPS = 100  # of Newton's method; random instances take 3 to 10
 ROUNDS = 100  # of added constraints within a step; they take 1 to 10
+REACH = 100.0  # of a model, in units of its scale: kinks beyond are left out until one is crossed
 TOLERANCE = 1e-12  # of the quadratic programmes: absolute, relative and feasibility
 
 
@@ -145,7 +146,7 @@ def solve(instance: Instance) -> Solution:
         return Solution(values, k, Flow(nothing, nothing, np.empty(0)))
 
     # Newton's steps keep every constraint, and each lowers the objective
-    pool = _nearest(instance.distances, _first_ranks(instance))
+    pool = _nearest(instance.distances, _first_ranks(instance)) & (instance.distances > 0)
     exact = instance.phi.piecewise_quadratic and instance.varphi.piecewise_quadratic
     scale = _scale(instance, values)
 
@@ -230,14 +231,14 @@ def _nearest(distances: Array, ranks: Sequence[int]) -> NDArray[np.bool_]:
 
 def _step(instance: Instance, values: Array, scale: float, pool: NDArray[np.bool_]) -> Solution:
     """The optimum of the quadratic model at `values`; `pool` grows by what it violated."""
-    model = _Model(instance, values, scale)
+    model = _Model(instance, values, max(scale, float(np.ptp(values))))
     for _ in range(ROUNDS):
         found = model.solve(*np.nonzero(pool))
 
         # of each point the worst few constraints that it violates
         excess = instance.excess(found.values, found.k)
-        violated = (excess > 1e-11 * scale) & ~pool
-        if not violated.any():
+        violated = (excess > 1e-11 * scale) & ~pool & (instance.distances > 0)
+        if not violated.any() and not model.crosses(found.values):
             return found
         pool |= violated & _nearest(-np.where(violated, excess, -np.inf), [*range(5)])
     raise RuntimeError(
@@ -263,6 +264,7 @@ class _Model:
         # the objective is divided by this
         largest = np.abs(instance.slopes(values)).sum()
         self.unit = scale * max(largest, 1e-300)
+        self.reach = REACH
 
     def solve(self, fakes: NDArray[np.intp], reals: NDArray[np.intp]) -> Solution:
         """The optimum under the constraints of some pairs.
@@ -274,20 +276,17 @@ class _Model:
         support, scale = self.instance.support, self.scale
         moves = cp.Variable(len(self.start))  # (f - start) / scale
         k = cp.Variable(nonneg=True)  # k / scale
-        values = self.start + scale * moves
 
         # the objective
         curved = np.sqrt(self.curvatures * scale**2 / self.unit)
         cost = (self.slopes * scale / self.unit) @ moves
         cost += cp.sum_squares(cp.multiply(curved, moves)) / 2
-        for side, weights in (
-            (self.instance.phi, support.fake_weights),
-            (self.instance.varphi, support.real_weights),
-        ):
-            for weight, factor, offset in side.hinges:
-                at = np.flatnonzero(weights)
-                inner = factor * values[at] + offset
-                cost += (weight * weights[at] / self.unit) @ cp.pos(inner)
+        for slope, kinks, steepness in self._hinges():
+            cost += (slope * scale / self.unit) @ moves
+            offsets, factors, at = kinks
+            cost += (steepness * scale / self.unit) @ cp.pos(
+                cp.multiply(factors, moves[at]) + offsets
+            )
         lipschitz = self.instance.lipschitz
         if lipschitz.weight is not None:
             cost += (
@@ -314,18 +313,62 @@ class _Model:
         flow = Flow(fakes, reals, np.maximum(bound.dual_value, 0) * self.unit / scale)
         return Solution(self.start + scale * moves.value, scale * float(k.value), flow)
 
+    def crosses(self, values: Array) -> bool:
+        """Whether a kink that the model omits was crossed; from then on it omits none."""
+        moves = np.abs(values - self.start).max() / self.scale
+        steepest = max(
+            [abs(h[1]) for side in (self.instance.phi, self.instance.varphi) for h in side.hinges],
+            default=0.0,
+        )
+        crossed = bool(moves * steepest > self.reach)
+        if crossed:
+            self.reach = np.inf
+        return crossed
+
+    def _hinges(self) -> list[tuple[Array, tuple[Array, Array, NDArray[np.intp]], Array]]:
+        """Each hinge as its line at `start` and the kinks in reach.
+
+        These are slopes at all points, (offsets, factors, points) of kinks, and their weights.
+
+        max(0, c) is c + max(0, -c): no large constant stands in the objective where the values
+        move by much less than their distance from the kink.
+        """
+        support, parts = self.instance.support, []
+        for side, weights in (
+            (self.instance.phi, support.fake_weights),
+            (self.instance.varphi, support.real_weights),
+        ):
+            for weight, factor, offset in side.hinges:
+                inner = (factor * self.start + offset) / self.scale
+                at = np.flatnonzero((weights > 0) & (np.abs(inner) <= self.reach))
+                flip = np.where(inner > 0, -1.0, 1.0)
+                kinks = (flip * inner)[at], (flip * factor)[at], at
+                parts.append(
+                    (np.where(inner > 0, weight * factor * weights, 0), kinks, weight * weights[at])
+                )
+        return parts
+
 
 def _run(cp: Any, problem: Any) -> None:
-    """Solve, or say that it was not solved."""
-    settings = {"tol_gap_abs": TOLERANCE, "tol_gap_rel": TOLERANCE, "tol_feas": TOLERANCE}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an inaccurate answer is judged by its duality gap
-            problem.solve(solver=cp.CLARABEL, **settings)
-    except cp.SolverError as error:
-        raise RuntimeError(f"the optimal critic was not found: {error}") from error
-    if problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
-        raise RuntimeError(f"the optimal critic was not found: Clarabel says {problem.status}")
+    """Solve as exactly as the solver can, or say that it was not solved.
+
+    Raises:
+        RuntimeError: where it fails.
+    """
+    failure: object = None
+    for tolerance in (TOLERANCE, 1e-9, 1e-7):
+        settings = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tolerance)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # an inaccurate answer is judged by its gap
+                problem.solve(solver=cp.CLARABEL, **settings)
+        except cp.SolverError as error:
+            failure = error
+            continue
+        if problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
+            return
+        failure = f"Clarabel says {problem.status}"
+    raise RuntimeError(f"the optimal critic was not found: {failure}")
 
 
 def _cvxpy() -> Any:

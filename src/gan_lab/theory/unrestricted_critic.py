@@ -106,7 +106,8 @@ def optimal_critic_unrestricted(
     phi, varphi = sides(objective)
     p, q = 2 * (1 - prior) * fake, 2 * prior * real
     values = _pointwise(phi, varphi, p, q)
-    least = float(_weighted(p, phi.value(values), q, varphi.value(values)).sum())
+    at = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    least = float(_weighted(p, phi.value(at), q, varphi.value(at)).sum())
     if not np.isfinite(least):
         raise UserError(
             f"{objective.name} falls for ever where nothing restricts the critic: use "
@@ -117,7 +118,7 @@ def optimal_critic_unrestricted(
     middle = np.where(np.isfinite(values), values, 0)
     step = 1e-6 * (1 + np.abs(middle))
     below, above = (
-        _weighted(p, phi.slope(at), q, varphi.slope(at)) for at in (middle - step, middle + step)
+        _weighted(p, phi.slope(t), q, varphi.slope(t)) for t in (middle - step, middle + step)
     )
     return UnrestrictedCritic(values, least, np.isfinite(values) & (below < 0) & (above > 0))
 
@@ -149,7 +150,7 @@ def _pointwise(phi: Side, varphi: Side, p: Array, q: Array) -> Array:
         closed = minimiser(
             lambda t: _weighted(p, phi.slope(t), q, varphi.slope(t)), np.zeros(len(p)), REACH
         )
-        closed = np.where(np.abs(closed) >= 0.999 * REACH, np.sign(closed) * np.inf, closed)
+        closed[np.abs(closed) >= 0.999 * REACH] *= np.inf
 
     # one law alone takes its own best value
     closed = np.where(q == 0, phi.lowest(), np.where(p == 0, varphi.lowest(), closed))
