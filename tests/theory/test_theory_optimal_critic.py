@@ -258,7 +258,7 @@ def test_theorems_2_3_and_2_4_who_is_bound_to_whom(seed, name):
     # Lemma 2.19: the sign of a slope tells the support
     assert (critic.slopes_fake[~shared.any(axis=1)] > 0).all()
     assert (critic.slopes_real[~shared.any(axis=0)] < 0).all()
-    assert np.abs(critic.slack).max(initial=0) < 1e-8
+    assert np.abs(critic.slack).max(initial=0) < 8e-8 * (1 + critic.k)
 
 
 @FEW
@@ -286,8 +286,8 @@ def test_theorem_2_3_c_and_d_k_is_zero_where_and_only_where_the_laws_are_equal(s
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(ALL)))
 def test_theorem_2_5_the_gradient_along_a_bound_pair(seed, name):
     """Lemmas 2.20 and 2.21: f rises by k per length from x to y; the gradient is k times the unit
-    vector to the one real that a fake is bound to. A pair counts as bound within a slack of 1e-9 k D,
-    so a difference over 1e-3 shows k within 1e-6 k D."""
+    vector to the one real that a fake is bound to. A pair counts as bound within a slack of 1e-8 k D,
+    so a difference over 0.01 shows k within 1e-6 k D, D below 8."""
     critic = solved(seed, ALL[name])
     for i, j in critic.bound[:6]:
         x, y = critic.fake[i], critic.real[j]
@@ -296,7 +296,7 @@ def test_theorem_2_5_the_gradient_along_a_bound_pair(seed, name):
         expected = critic.fake_values[i] + steps[:, 0] * (
             critic.real_values[j] - critic.fake_values[i]
         )
-        assert along == pytest.approx(expected, abs=1e-8)
+        assert along == pytest.approx(expected, abs=8e-8 * (1 + critic.k))
 
     alone = critic.bound_reals == 1
     assert critic.gradient(critic.fake)[alone] == pytest.approx(
@@ -307,9 +307,9 @@ def test_theorem_2_5_the_gradient_along_a_bound_pair(seed, name):
 
     # f itself rises by k along it
     for i in np.flatnonzero(alone):
-        step = 1e-3 * critic.directions[i]
+        step = 0.01 * critic.directions[i]
         rise = critic([critic.fake[i] + step])[0] - critic([critic.fake[i]])[0]
-        assert rise / 1e-3 == pytest.approx(critic.k, abs=2e-5 * (1 + critic.k))
+        assert rise / 0.01 == pytest.approx(critic.k, abs=8e-6 * (1 + critic.k))
 
 
 @FEW

@@ -233,7 +233,7 @@ def _step(instance: Instance, values: Array, scale: float, pool: NDArray[np.bool
     """The optimum of the quadratic model at `values`; `pool` grows by what it violated."""
     model = _Model(instance, values, max(scale, float(np.ptp(values))))
     for _ in range(ROUNDS):
-        found = model.solve(*np.nonzero(pool))
+        found = model.solve_or_damp(*np.nonzero(pool))
 
         # of each point the worst few constraints that it violates
         excess = instance.excess(found.values, found.k)
@@ -265,6 +265,17 @@ class _Model:
         largest = np.abs(instance.slopes(values)).sum()
         self.unit = scale * max(largest, 1e-300)
         self.reach = REACH
+        self.damping = 0.0
+
+    def solve_or_damp(self, fakes: NDArray[np.intp], reals: NDArray[np.intp]) -> Solution:
+        """`solve`, and with damping where that fails: far out a loss may be flat to rounding."""
+        for damping in (self.damping, 1e-6, 1e-3):
+            self.damping = max(self.damping, damping)
+            try:
+                return self.solve(fakes, reals)
+            except RuntimeError as error:
+                failure = error
+        raise failure
 
     def solve(self, fakes: NDArray[np.intp], reals: NDArray[np.intp]) -> Solution:
         """The optimum under the constraints of some pairs.
@@ -278,7 +289,7 @@ class _Model:
         k = cp.Variable(nonneg=True)  # k / scale
 
         # the objective
-        curved = np.sqrt(self.curvatures * scale**2 / self.unit)
+        curved = np.sqrt(self.curvatures * scale**2 / self.unit + self.damping)
         cost = (self.slopes * scale / self.unit) @ moves
         cost += cp.sum_squares(cp.multiply(curved, moves)) / 2
         for slope, kinks, steepness in self._hinges():
