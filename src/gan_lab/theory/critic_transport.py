@@ -51,8 +51,13 @@ def _plan(instance: Instance) -> Flow:
     sums = csr_array(
         (np.ones(2 * n * m), (np.concatenate([pairs // m, n + pairs % m]), np.tile(pairs, 2)))
     )
+    exact = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
     answer = linprog(
-        distances.ravel(), A_eq=sums[:-1], b_eq=np.concatenate([p, q])[:-1], method="highs"
+        distances.ravel(),
+        A_eq=sums[:-1],
+        b_eq=np.concatenate([p, q])[:-1],
+        method="highs-ds",
+        options=exact,
     )
     if answer.status != 0:
         raise RuntimeError(f"the optimal transport was not found: {answer.message}")
