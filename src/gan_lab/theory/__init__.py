@@ -47,6 +47,7 @@ from gan_lab.theory.online import (
     figure_3_1_optimizers,
     trajectory,
 )
+from gan_lab.theory.optimal_critic import OptimalCritic, optimal_critic
 from gan_lab.theory.transport import (
     DualCritic,
     LipschitzOptimum,
@@ -59,6 +60,7 @@ from gan_lab.theory.transport import (
     segment_points,
     wasserstein_1,
 )
+from gan_lab.theory.unrestricted_critic import UnrestrictedCritic, optimal_critic_unrestricted
 
 __all__ = [
     "AdaShiftRecurrence",
@@ -72,11 +74,13 @@ __all__ = [
     "FiniteLaws",
     "LipschitzOptimum",
     "NadamRecurrence",
+    "OptimalCritic",
     "SGDRecurrence",
     "SequentialProblem",
     "StochasticProblem",
     "Trajectory",
     "Transport",
+    "UnrestrictedCritic",
     "adam_final_theta",
     "compare_laws",
     "counterexample_curves",
@@ -98,6 +102,8 @@ __all__ = [
     "lipschitz_optimum",
     "minimax_value",
     "net_update_factors",
+    "optimal_critic",
+    "optimal_critic_unrestricted",
     "optimal_discriminator",
     "parallel_lines",
     "period_update",

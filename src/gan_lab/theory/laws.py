@@ -67,7 +67,9 @@ def read_weights(name: str, values: ArrayLike | None, count: int | None = None) 
 
 
 def _numbers(name: str, values: Any) -> Array:
-    """Finite float64 numbers, a copy."""
+    """Finite float64 numbers, a copy; of a tensor on any device, too."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
     try:
         numbers = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
