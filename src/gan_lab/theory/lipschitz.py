@@ -68,9 +68,10 @@ def lipschitz_estimate(
 
     The lower bound climbs ||f(x) - f(y)|| / ||x - y|| over pairs, not ||f'(x)||, which is constant
     almost everywhere in a ReLU network and shows no way up. Pairs begin at the steepest of 16 times
-    as many random points, and the largest ||f'||_2 at some of their ends and middles is taken. The upper bound multiplies the norms of the layers as
-    linear maps, convolutions included (of images of the size that they get), and the largest slopes
-    of the activations.
+    as many random points; the largest ||f'||_2 at some of their ends and middles is taken.
+
+    The upper bound multiplies the norms of the layers as linear maps, convolutions included (of
+    images of the size that they get), and the largest slopes of the activations.
 
     Args:
         network: samples (n, *sample_shape) -> (n,) or (n, ...). `gan_lab`'s MLP and ResNet, and
@@ -114,7 +115,8 @@ def lipschitz_estimate(
     checks.number("scale", scale, above=0)
 
     # a copy, so that nothing of the caller's network changes
-    network = copy.deepcopy(network).eval().to("cpu", torch.float64).requires_grad_(False)
+    network = copy.deepcopy(network).eval().to("cpu", torch.float64)
+    network.requires_grad_(requires_grad=False)
     outputs = network(torch.zeros(2, *shape, dtype=torch.float64))
     if outputs.shape[:1] != (2,) or not bool(outputs.isfinite().all()):
         raise UserError(
