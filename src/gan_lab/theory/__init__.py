@@ -15,17 +15,21 @@ from gan_lab.theory.games import (
     trajectory,
     update_matrix,
 )
+from gan_lab.theory.known_critics import CriticScores, MinFunnels, TransportCost
 from gan_lab.theory.lipschitz import LipschitzEstimate, lipschitz_estimate
 
 __all__ = [
     "BilinearGame",
+    "CriticScores",
     "DiracGAN",
     "Game",
     "GeneratorSlopes",
     "LipschitzEstimate",
     "LocalNash",
+    "MinFunnels",
     "NoNashGame",
     "Trajectory",
+    "TransportCost",
     "bilinear_eigenvalues",
     "generator_slopes",
     "lipschitz_estimate",
