@@ -328,7 +328,8 @@ def _alternating_matrix(jacobian: Array, m: int, settings: _Settings) -> Array:
     seen = np.zeros_like(jacobian)
     seen[m:, :m] = jacobian[m:, :m]
     unit, step = np.eye(len(jacobian)), settings.step_size
-    return np.linalg.solve(unit + step * seen, unit - step * (jacobian - seen))
+    moved = np.linalg.solve(unit + step * seen, unit - step * (jacobian - seen))
+    return np.asarray(moved, dtype=np.float64)
 
 
 def _extragradient_matrix(jacobian: Array, m: int, settings: _Settings) -> Array:
@@ -504,15 +505,15 @@ def bilinear_eigenvalues(
     settings = _settings(step_size, consensus)
     r = settings.step_size * sigma
     signs = np.array([1.0, -1.0])
-    closed: dict[str, NDArray[np.complex128]] = {
+    root = np.sqrt(complex(1 - 4 * r**2))
+    closed: dict[str, ArrayLike] = {
         "simultaneous": 1 + 1j * r * signs,
         "alternating": 1 - r**2 / 2 + r * np.sqrt(complex(r**2 / 4 - 1)) * signs,
         "extragradient": 1 - r**2 + 1j * r * signs,
-        "optimistic": np.ravel(1 + 2j * r * signs[:, None] + np.sqrt(complex(1 - 4 * r**2)) * signs)
-        / 2,
+        "optimistic": [(1 + 2j * r * a + root * b) / 2 for a in signs for b in signs],
         "consensus": 1 - settings.step_size * settings.consensus * sigma**2 + 1j * r * signs,
     }
-    return closed[method]
+    return np.asarray(closed[method], dtype=np.complex128)
 
 
 def _settings(step_size: float, consensus: float) -> _Settings:
@@ -596,8 +597,15 @@ def local_nash(
         if part.ndim != 1 or not part.numel() or not part.is_floating_point():
             raise UserError(f"{name} of shape {tuple(part.shape)}: use a vector of parameters")
     u, v = u.detach(), v.detach()
-    by_u, hessian_u = torch.func.vjp(torch.func.grad(lambda x: value(x, v)), u)
-    by_v, hessian_v = torch.func.vjp(torch.func.grad(lambda x: -value(u, x)), v)
+
+    def of_u(moved: Tensor) -> Tensor:
+        return value(moved, v)
+
+    def of_v(moved: Tensor) -> Tensor:
+        return -value(u, moved)
+
+    by_u, hessian_u = torch.func.vjp(torch.func.grad(of_u), u)[:2]
+    by_v, hessian_v = torch.func.vjp(torch.func.grad(of_v), v)[:2]
     norms = [float(slope.double().norm()) for slope in (by_u, by_v)]
     if not all(map(math.isfinite, norms)):
         raise UserError(f"value: gradients of norm {norms} are not finite: give another point")
@@ -611,7 +619,14 @@ def local_nash(
         kind = "saddle"
     else:
         kind = "strict" if min(curvatures) > tolerance else "undecided"
-    return LocalNash(*norms, stationarity, *curvatures, kind)
+    return LocalNash(
+        gradient_norm_u=norms[0],
+        gradient_norm_v=norms[1],
+        stationarity=stationarity,
+        smallest_eigenvalue_u=curvatures[0],
+        smallest_eigenvalue_v=curvatures[1],
+        kind=kind,
+    )
 
 
 def _smallest_eigenvalue(hessian: Callable[..., tuple[Tensor, ...]], at: Tensor) -> float:

@@ -374,11 +374,11 @@ def _affine_norm(layer: nn.Module, shape: Shape) -> float:
 
     # derivatives at 0 hold no bias, so a large one costs no digits
     zero = torch.zeros(1, *shape, dtype=torch.float64)
-    image, pull_back = torch.func.vjp(layer, zero)
+    image, pull_back = torch.func.vjp(layer, zero)[:2]
 
     def forwards(vector: NDArray[np.float64]) -> NDArray[np.float64]:
         tangent = torch.from_numpy(vector.copy()).view_as(zero)
-        (_, moved) = torch.func.jvp(layer, (zero,), (tangent,))
+        moved: Tensor = torch.func.jvp(layer, (zero,), (tangent,))[1]
         return moved.flatten().numpy()
 
     def backwards(vector: NDArray[np.float64]) -> NDArray[np.float64]:
