@@ -129,7 +129,7 @@ class DiracGAN:
         UserError: for another loss or penalty.
 
     Source:
-        Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), Definition 2.1 and section 4.1.
+        Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), Definition 2.1.
 
     Examples:
         >>> import numpy as np
@@ -580,8 +580,7 @@ def local_nash(
             converge.
 
     Source:
-        Seed 004, the last section; Jin, Netrapalli and Jordan 2020 (arXiv:1902.00618),
-        Propositions 4 and 5.
+        Seed 004, the last section; Jin, Netrapalli and Jordan 2020 (arXiv:1902.00618).
 
     Examples:
         >>> import torch

@@ -90,8 +90,8 @@ def lipschitz_estimate(
             values that are not finite.
 
     Source:
-        Upper bound: Szegedy et al. 2014 (arXiv:1312.6199), section 4.3; seed 004's comparison of
-        weight clipping, spectral norm and gradient penalty.
+        Upper bound: Szegedy et al. 2014 (arXiv:1312.6199); seed 004 compares weight clipping,
+        spectral norm and gradient penalty by it.
 
     Examples:
         Weights of 0.01 everywhere in 256 units, twice: 0.01³ · 2¹⁶.
