@@ -327,7 +327,9 @@ def test_the_value_is_the_dual_of_the_quadratic_cost():
         return -minimize(lambda x: (x[0] - y) ** 2 / 2 - critic(x[0]), [y], tol=1e-12).fun
 
     value = weights @ critic(1.7 * nodes) - weights @ [conjugate(z + u) for z in nodes]
-    computed = game.value(torch.tensor([u]).double(), torch.tensor([a, b]).double())
+    computed = game.value(
+        torch.tensor([u], dtype=torch.float64), torch.tensor([a, b], dtype=torch.float64)
+    )
     assert float(computed) == pytest.approx(value, rel=0, abs=1e-9)
     assert float(game.value(zeros(1), torch.tensor([1.5, 0.0]).double())) == -math.inf
 
@@ -370,8 +372,7 @@ def test_no_nash_equilibrium_where_the_data_are_wider(sigma, dimension, seed):
 
 
 def test_nowhere_else_is_a_gradient_zero():
-    """V is strictly concave in (a, b), so v must be its maximum, where ∇_u V = (1-σ) u... that is
-    u - (u + b)/(1 - a) = u at b = -u: it is 0 at u = 0 alone."""
+    """V is strictly concave in (a, b), so v must be its maximum, where b = -u and ∇_u V = u."""
     for seed in range(20):
         sigma, u = 2.5, rng(seed).normal(size=3)
         best = np.concatenate([u, [1 - 1 / sigma], -u])
@@ -389,7 +390,7 @@ def test_gradient_play_may_stay_where_there_is_no_equilibrium():
     point = np.concatenate([part.numpy() for part in game.stationary_point()])
     eigenvalues = np.linalg.eigvals(game.jacobian(point))
     assert eigenvalues.real.min() == pytest.approx(0.5, rel=1e-12)
-    path = trajectory(game, "simultaneous", point + [0.05, 0.01, -0.05], 0.05, 1000)
+    path = trajectory(game, "simultaneous", point + np.array([0.05, 0.01, -0.05]), 0.05, 1000)
     assert np.append(path.u[-1], path.v[-1]) == pytest.approx(point, rel=0, abs=1e-9)
     matrix = update_matrix(game, "simultaneous", 0.05, at=point)
     assert np.abs(np.linalg.eigvals(matrix)).max() < 1
@@ -403,7 +404,7 @@ def test_slopes_against_the_losses():
     slopes = generator_slopes(logits.numpy())
     for loss, found in ((vanilla(), slopes.saturating), (nonsaturating(), slopes.non_saturating)):
         s = logits.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(loss.generator_loss(s) * len(s), s)
+        (slope,) = torch.autograd.grad(loss.generator(s) * len(s), s)
         assert found == pytest.approx(slope.numpy(), rel=1e-9, abs=1e-13)
 
 
