@@ -19,9 +19,9 @@ from gan_lab.theory import (
     DiracGAN,
     NoNashGame,
     bilinear_eigenvalues,
+    game_trajectory,
     generator_slopes,
     local_nash,
-    trajectory,
     update_matrix,
 )
 
@@ -118,7 +118,7 @@ def test_the_update_matrix_is_the_derivative_of_a_step(game, method):
     size, s = sum(game.sizes), 0.3
     matrix = update_matrix(game, method, s)
     z = 1e-6 * rng(1).normal(size=size)
-    path = trajectory(game, method, z, s, 2)
+    path = game_trajectory(game, method, z, s, 2)
     points = np.concatenate([path.u, path.v], axis=1)
     if method == "optimistic":
         assert (matrix @ np.concatenate([points[1], z]))[:size] == pytest.approx(
@@ -132,7 +132,7 @@ def test_the_update_matrix_is_the_derivative_of_a_step(game, method):
 @pytest.mark.parametrize("step_size", [0.1, 0.4])
 def test_simultaneous_spirals_out_by_its_eigenvalue(sigma, step_size):
     """The update is a rotation times sqrt(1 + s²σ²): every single step grows so."""
-    path = trajectory(BilinearGame([[sigma]]), "simultaneous", [0.6, 0.8], step_size, 200)
+    path = game_trajectory(BilinearGame([[sigma]]), "simultaneous", [0.6, 0.8], step_size, 200)
     growth = math.sqrt(1 + (step_size * sigma) ** 2)
     norms = np.hypot(path.u[:, 0], path.v[:, 0])
     assert growth > 1
@@ -146,7 +146,9 @@ def test_alternating_cycles(step_size):
     """It keeps ‖u‖² + ‖v‖² - s u'Av to rounding, a positive form for s σ < 2, and |eigenvalue| is 1."""
     matrix = rng(1).normal(size=(3, 3))
     matrix /= np.linalg.svd(matrix)[1][0]
-    path = trajectory(BilinearGame(matrix), "alternating", rng(2).normal(size=6), step_size, 2000)
+    path = game_trajectory(
+        BilinearGame(matrix), "alternating", rng(2).normal(size=6), step_size, 2000
+    )
     kept = (
         (path.u**2).sum(1)
         + (path.v**2).sum(1)
@@ -161,7 +163,7 @@ def test_alternating_cycles(step_size):
 def test_alternating_leaves_where_step_times_sigma_is_above_2():
     """s σ = 2.5: 1 - 3.125 - 2.5 sqrt(0.5625) = -4."""
     assert bilinear_eigenvalues("alternating", 1.0, 2.5).real.tolist() == [-0.25, -4]
-    assert trajectory(ONE, "alternating", [1, 0], 2.5, 40).growth == pytest.approx(4, rel=1e-9)
+    assert game_trajectory(ONE, "alternating", [1, 0], 2.5, 40).growth == pytest.approx(4, rel=1e-9)
 
 
 @pytest.mark.parametrize("step_size", [0.1, 0.3, 0.5])
@@ -170,7 +172,7 @@ def test_the_others_converge_by_their_eigenvalue(method, step_size):
     """Extragradient and consensus are normal matrices, exact at each step; optimistic has other
     eigenvalues of at most (1 - sqrt(1 - 4r²))/2 in square, gone after 400 steps (at r = 1/2 it has a
     double one, and t μ^t falls by 2^(1/200) slower)."""
-    path = trajectory(ONE, method, [0.6, 0.8], step_size, 400)
+    path = game_trajectory(ONE, method, [0.6, 0.8], step_size, 400)
     radius = np.abs(bilinear_eigenvalues(method, 1.0, step_size)).max()
     assert radius < 1
     tolerance = 5e-3 if method == "optimistic" and step_size == 0.5 else 1e-12
@@ -194,7 +196,7 @@ def test_dirac_gan_near_its_equilibrium(method, penalty):
     """There the field is linear up to the square of 1e-5."""
     game = DiracGAN(penalty=penalty)
     radius = np.abs(np.linalg.eigvals(update_matrix(game, method, 0.1))).max()
-    path = trajectory(game, method, [1e-5, 0.0], 0.1, 1000)
+    path = game_trajectory(game, method, [1e-5, 0.0], 0.1, 1000)
     if method == "alternating" and penalty == 0:  # cycles of an ellipse, whose axes differ by 2.5%
         assert radius == pytest.approx(1, rel=1e-13)
         assert path.growth == pytest.approx(1, rel=1e-3)
@@ -217,13 +219,13 @@ def test_a_penalty_lets_simultaneous_steps_converge():
         assert eigenvalues == pytest.approx(
             np.sort_complex([penalty / 2 - root, penalty / 2 + root]), rel=1e-12
         )
-        path = trajectory(DiracGAN(penalty=penalty), "simultaneous", [1.0, 1.0], 0.1, 3000)
+        path = game_trajectory(DiracGAN(penalty=penalty), "simultaneous", [1.0, 1.0], 0.1, 3000)
         assert np.hypot(path.u[-1], path.v[-1]) < 1e-3
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_start_in_equilibrium_stays(method):
-    path = trajectory(ONE, method, [0.0, 0.0], 0.5, 3)
+    path = game_trajectory(ONE, method, [0.0, 0.0], 0.5, 3)
     assert not path.u.any()
     assert math.isnan(path.growth)
 
@@ -390,7 +392,7 @@ def test_gradient_play_may_stay_where_there_is_no_equilibrium():
     point = np.concatenate([part.numpy() for part in game.stationary_point()])
     eigenvalues = np.linalg.eigvals(game.jacobian(point))
     assert eigenvalues.real.min() == pytest.approx(0.5, rel=1e-12)
-    path = trajectory(game, "simultaneous", point + np.array([0.05, 0.01, -0.05]), 0.05, 1000)
+    path = game_trajectory(game, "simultaneous", point + np.array([0.05, 0.01, -0.05]), 0.05, 1000)
     assert np.append(path.u[-1], path.v[-1]) == pytest.approx(point, rel=0, abs=1e-9)
     matrix = update_matrix(game, "simultaneous", 0.05, at=point)
     assert np.abs(np.linalg.eigvals(matrix)).max() < 1
@@ -424,13 +426,13 @@ REFUSED = [
     (lambda: DiracGAN(penalty=-1.0), "penalty"),
     (lambda: NoNashGame(0.0), "sigma"),
     (lambda: NoNashGame(1.0, 0), "dimension"),
-    (lambda: trajectory(ONE, "adam", [1, 1], 0.1, 1), "choose one of simultaneous"),
-    (lambda: trajectory(ONE, "simultaneous", [1, 1, 1], 0.1, 1), "use 2 finite numbers"),
-    (lambda: trajectory(ONE, "simultaneous", [1, np.inf], 0.1, 1), "finite"),
-    (lambda: trajectory(ONE, "simultaneous", [1, 1], 0.0, 1), "step_size"),
-    (lambda: trajectory(ONE, "simultaneous", [1, 1], 0.1, 0), "steps"),
-    (lambda: trajectory(ONE, "consensus", [1, 1], 0.1, 1, consensus=-1.0), "consensus"),
-    (lambda: trajectory(ONE, "simultaneous", [1, 1], 1e30, 100), "past float64"),
+    (lambda: game_trajectory(ONE, "adam", [1, 1], 0.1, 1), "choose one of simultaneous"),
+    (lambda: game_trajectory(ONE, "simultaneous", [1, 1, 1], 0.1, 1), "use 2 finite numbers"),
+    (lambda: game_trajectory(ONE, "simultaneous", [1, np.inf], 0.1, 1), "finite"),
+    (lambda: game_trajectory(ONE, "simultaneous", [1, 1], 0.0, 1), "step_size"),
+    (lambda: game_trajectory(ONE, "simultaneous", [1, 1], 0.1, 0), "steps"),
+    (lambda: game_trajectory(ONE, "consensus", [1, 1], 0.1, 1, consensus=-1.0), "consensus"),
+    (lambda: game_trajectory(ONE, "simultaneous", [1, 1], 1e30, 100), "past float64"),
     (lambda: update_matrix(ONE, "simultaneous", 0.1, at=[1.0, 1.0]), "F = 0"),
     (lambda: bilinear_eigenvalues("simultaneous", -1.0, 0.1), "singular_value"),
     (lambda: local_nash(lambda u, v: u @ v, zeros(0), zeros(0)), "vector"),

@@ -172,6 +172,18 @@ def test_w1_of_several_funnels_on_a_line_agrees_with_scipy():
     assert cost == pytest.approx(wasserstein_distance(fake.ravel(), real.ravel()), rel=0, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("dimension", "count", "published"),
+    [(2, 4, 0.81738), (2, 256, 0.13364), (16, 4, 1.94055), (16, 256, 1.39887), (128, 256, 1.04152)],
+)
+def test_w1_is_that_of_the_published_benchmark(dimension, count, published):
+    """Its centers are another draw, and its W1 a mean of 4,096 pairs, whose standard error is at
+    most 0.02: within 4 joint standard deviations of 30 draws of ours."""
+    costs = [drawn(dimension, count, seed).w1(500, rng(99)).value for seed in range(30)]
+    spread = np.hypot(np.std(costs, ddof=1), 0.02 if dimension > 2 else 0.008)
+    assert published == pytest.approx(np.mean(costs), rel=0, abs=4 * spread)
+
+
 def test_the_standard_error_covers():
     """Of 200 estimates with 200 points each, 95% lie within 1.96 errors of a long one. A share of
     200 trials has standard deviation 1.5%: 4 of them are 6.2%."""

@@ -31,7 +31,7 @@ DENSE = 64  # a Hessian block of at most so many parameters is written out
 
 
 class Game(Protocol):
-    """The methods that `trajectory` and `update_matrix` ask for."""
+    """The methods that `game_trajectory` and `update_matrix` ask for."""
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -134,8 +134,8 @@ class DiracGAN:
     Examples:
         >>> import numpy as np
         >>> from gan_lab.theory import DiracGAN
-        >>> DiracGAN().field(np.array([0.0, 1.0]))  # f'(0) = 1/2
-        array([ 0.5, -0. ])
+        >>> DiracGAN().field(np.array([2.0, 0.0]))  # f'(0) = 1/2
+        array([ 0., -1.])
     """
 
     loss: str = "logistic"
@@ -266,7 +266,7 @@ class NoNashGame:
 
 
 @dataclass(frozen=True)
-class Trajectory:
+class GameTrajectory:
     """Where a game went.
 
     Args:
@@ -274,6 +274,12 @@ class Trajectory:
         v: (steps + 1, n).
         growth: the factor by which ‖(u, v)‖ grew at each step of the second half, on average:
             above 1 it leaves the origin, below 1 it comes. nan where a norm is 0.
+
+    Examples:
+        >>> from gan_lab.theory import BilinearGame, game_trajectory
+        >>> path = game_trajectory(BilinearGame([[1.0]]), "alternating", [1.0, 0.0], 1.0, 6)
+        >>> path.u.ravel(), path.v.ravel()  # a cycle of six
+        (array([ 1.,  1.,  0., -1., -1.,  0.,  1.]), array([ 0.,  1.,  1.,  0., -1., -1.,  0.]))
     """
 
     u: Array
@@ -357,7 +363,7 @@ METHODS: dict[str, tuple[Update, UpdateMatrix]] = {
 }
 
 
-def trajectory(
+def game_trajectory(
     game: Game,
     method: str,
     start: ArrayLike,
@@ -365,7 +371,7 @@ def trajectory(
     steps: int,
     *,
     consensus: float = 1.0,
-) -> Trajectory:
+) -> GameTrajectory:
     """Play a game.
 
     With s = step_size and F = (∇_u V, -∇_v V):
@@ -397,8 +403,8 @@ def trajectory(
     Examples:
         Descent and ascent at once leave the origin by sqrt(1 + s²) a step.
 
-        >>> from gan_lab.theory import BilinearGame, trajectory
-        >>> path = trajectory(BilinearGame([[1.0]]), "simultaneous", [1.0, 0.0], 0.75, 10)
+        >>> from gan_lab.theory import BilinearGame, game_trajectory
+        >>> path = game_trajectory(BilinearGame([[1.0]]), "simultaneous", [1.0, 0.0], 0.75, 10)
         >>> round(path.growth, 12)
         1.25
     """
@@ -425,7 +431,7 @@ def trajectory(
     growth = math.nan
     if norms[half] > 0 and norms[-1] > 0:
         growth = float(np.exp((np.log(norms[-1]) - np.log(norms[half])) / (steps - half)))
-    return Trajectory(u=path[:, : game.sizes[0]], v=path[:, game.sizes[0] :], growth=growth)
+    return GameTrajectory(u=path[:, : game.sizes[0]], v=path[:, game.sizes[0] :], growth=growth)
 
 
 def update_matrix(
@@ -439,7 +445,7 @@ def update_matrix(
     """The derivative of an update where F = 0: its eigenvalues say whether play comes there.
 
     Args:
-        game: as `trajectory` takes it.
+        game: as `game_trajectory` takes it.
         method: as there.
         step_size: s > 0.
         at: the point (u, v) with F = 0, by default the origin.
@@ -481,7 +487,7 @@ def bilinear_eigenvalues(
     * consensus: 1 - s γ σ² ± i r. |·|² = (1 - s γ σ²)² + r².
 
     Args:
-        method: as in `trajectory`.
+        method: as in `game_trajectory`.
         singular_value: σ >= 0.
         step_size: s > 0.
         consensus: γ.
@@ -546,6 +552,14 @@ class LocalNash:
         kind: "moving" where stationarity > ε; else "strict" (a local Nash equilibrium: both
             eigenvalues above the tolerance), "saddle" (none: one below minus the tolerance), or
             "undecided" (a zero eigenvalue: the second order does not tell).
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.theory import local_nash
+        >>> one = torch.ones(1, dtype=torch.float64)
+        >>> found = local_nash(lambda u, v: (u * u - v * v).sum(), one, one)
+        >>> found.stationarity, found.smallest_eigenvalue_u, found.smallest_eigenvalue_v
+        (8.0, 2.0, 2.0)
     """
 
     gradient_norm_u: float
@@ -668,6 +682,11 @@ class GeneratorSlopes:
     Args:
         saturating: of log(1 - D): -D, which vanishes as D → 0.
         non_saturating: of -log D: D - 1, which tends to -1.
+
+    Examples:
+        >>> from gan_lab.theory import generator_slopes
+        >>> generator_slopes([0.0])  # D = 1/2
+        GeneratorSlopes(saturating=array([-0.5]), non_saturating=array([-0.5]))
     """
 
     saturating: Array
