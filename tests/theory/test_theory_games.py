@@ -288,6 +288,11 @@ def test_the_equilibrium_of_bilinear_and_dirac_games_is_undecided_by_curvature()
         assert found.stationarity == 0
 
 
+def test_a_player_without_influence():
+    found = local_nash(lambda u, v: -(v * v).sum(), zeros(3), zeros(80))
+    assert (found.smallest_eigenvalue_u, found.smallest_eigenvalue_v) == (0, pytest.approx(2))
+
+
 def test_networks_as_players():
     """Parameters of two small networks, through torch.func.functional_call, in float32."""
     torch.manual_seed(0)
@@ -437,7 +442,12 @@ REFUSED = [
     (lambda: bilinear_eigenvalues("simultaneous", -1.0, 0.1), "singular_value"),
     (lambda: local_nash(lambda u, v: u @ v, zeros(0), zeros(0)), "vector"),
     (lambda: local_nash(lambda u, v: u.sum(), torch.zeros(2, 2), zeros(1)), "vector"),
-    (lambda: local_nash(lambda u, v: u.log().sum() + v.sum(), zeros(1), zeros(1)), "not finite"),
+    (lambda: local_nash(lambda u, v: u.log().sum() + v.sum(), zeros(1), zeros(1)), "one finite"),
+    (lambda: local_nash(lambda u, v: u.sqrt().sum() + v.sum(), zeros(1), zeros(1)), "of norm"),
+    (lambda: local_nash(lambda u, v: u * v, zeros(2), zeros(2)), "one finite number"),
+    (lambda: local_nash(lambda u, v: (u**1.5).sum() + v.sum(), zeros(2), zeros(1)), "Hessian"),
+    (lambda: local_nash(lambda u, v: (u**1.5).sum() + v.sum(), zeros(80), zeros(1)), "Hessian"),
+    (lambda: game_trajectory(NoNashGame(), "simultaneous", [0, -5, 0], 9.0, 9), "smaller step"),
     (lambda: generator_slopes([np.nan]), "finite"),
 ]
 

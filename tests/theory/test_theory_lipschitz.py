@@ -216,6 +216,8 @@ def test_the_norm_of_a_layer_is_that_of_its_dense_matrix(layer, shape):
     """To 1e-12: Lanczos' error is of second order in its residual. A bias of 1e8 costs no digits
     (it does in the dense matrix, so the layer is compared before it gets one)."""
     torch.manual_seed(0)
+    if hasattr(layer, "reset_parameters"):  # the same numbers in every run
+        layer.reset_parameters()
     network = nn.Sequential(layer).double().eval()
     if isinstance(layer, nn.BatchNorm2d):
         layer.running_var.uniform_(0.1, 3)
@@ -228,10 +230,11 @@ def test_the_norm_of_a_layer_is_that_of_its_dense_matrix(layer, shape):
         assert found.upper == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("layer", [nn.Conv2d(2, 4, 3, padding=1), PooledConv2d(2, 3)])
-def test_the_norm_of_a_convolution_agrees_with_the_power_method(layer):
+@pytest.mark.parametrize("kind", ["plain", "pooled"])
+def test_the_norm_of_a_convolution_agrees_with_the_power_method(kind):
     """`operator_norm` after 3,000 iterations, from below: singular values lie close."""
     torch.manual_seed(0)
+    layer = nn.Conv2d(2, 4, 3, padding=1) if kind == "plain" else PooledConv2d(2, 3)
     layer = layer.double()
     found = estimate(nn.Sequential(layer), 2, 8, 8, starts=1, steps=0).upper
     weight = layer.weight.detach().clone()
@@ -257,6 +260,26 @@ def test_huge_and_small_weights(factor):
         network[0].weight *= factor
     sigma = (network[1].weight @ network[0].weight).norm().item()
     assert estimate(network, 3).lower == pytest.approx(sigma, rel=1e-10)
+
+
+def test_weights_beyond_float64_are_refused():
+    network = nn.Sequential(nn.Linear(3, 4, bias=False), nn.Linear(4, 1, bias=False)).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(1e200)
+    with pytest.raises(UserError, match="smaller weights"):
+        estimate(network, 3)
+
+
+def test_layers_that_work_in_place():
+    network = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 1), nn.ReLU(inplace=True)).double()
+    plain = nn.Sequential(nn.ReLU(), network[1], nn.ReLU())
+    assert estimate(network, 3).lower == estimate(plain, 3).lower
+
+
+def test_the_empty_network_is_the_identity():
+    found = estimate(nn.Sequential(), 3)
+    assert (found.lower, found.upper) == (pytest.approx(1, rel=1e-14), 1)
 
 
 # Blocks -------------------------------------------------------------------------------------------
@@ -349,6 +372,8 @@ REFUSED = [
     (lambda: estimate(mlp(2, 1), 2, steps=-1), "steps"),
     (lambda: estimate(mlp(2, 1), 2, scale=0.0), "scale"),
     (lambda: estimate(mlp(2, 1), 0), "sample_shape"),
+    (lambda: estimate(mlp(2, 1), 3), "the network refuses it"),
+    (lambda: estimate(mlp(2, 1)), "shape of one sample"),
 ]
 
 

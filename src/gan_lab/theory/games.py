@@ -242,15 +242,14 @@ class NoNashGame:
 
     def field(self, z: Array) -> Array:
         """F(z) for a < 1."""
-        u, (a,), b = np.split(z, [self.dimension, self.dimension + 1])
-        apart, room = u + b, 1 - a
+        u, apart, room = self._split(z)
         slope = self.dimension / 2 * (self.sigma**2 - 1 / room**2) - apart @ apart / (2 * room**2)
         return np.concatenate([u - apart / room, [-slope], apart / room])
 
     def jacobian(self, z: Array) -> Array:
         """The derivatives of `field` for a < 1."""
-        u, (a,), b = np.split(z, [self.dimension, self.dimension + 1])
-        apart, room, unit = u + b, 1 - a, np.eye(self.dimension)
+        _, apart, room = self._split(z)
+        unit = np.eye(self.dimension)
         bent = (apart / room**2)[:, None]
         curvature = self.dimension / room**3 + apart @ apart / room**3
         return np.block(
@@ -260,6 +259,13 @@ class NoNashGame:
                 [unit / room, bent, unit / room],
             ]
         )
+
+    def _split(self, z: Array) -> tuple[Array, Array, float]:
+        """u, u + b and 1 - a."""
+        u, (a,), b = np.split(z, [self.dimension, self.dimension + 1])
+        if not a < 1:
+            raise UserError(f"a={a:g}: V is -∞ from a = 1 on: use a smaller step, or start below")
+        return u, u + b, float(1 - a)
 
 
 # Updates ------------------------------------------------------------------------------------------
@@ -583,7 +589,7 @@ def local_nash(
         value: V(u, v), a number, twice differentiable by torch.func.
         u: (m,), the generator's parameters.
         v: (n,), the critic's.
-        epsilon: of first-order stationarity.
+        epsilon: of first-order stationarity; parameters of float32 need a larger one.
         tolerance: eigenvalues closer to 0 count as 0.
 
     Returns:
@@ -610,6 +616,9 @@ def local_nash(
         if part.ndim != 1 or not part.numel() or not part.is_floating_point():
             raise UserError(f"{name} of shape {tuple(part.shape)}: use a vector of parameters")
     u, v = u.detach(), v.detach()
+    found = value(u, v)
+    if found.ndim or not found.isfinite():
+        raise UserError(f"value of shape {tuple(found.shape)}: use one finite number")
 
     def of_u(moved: Tensor) -> Tensor:
         return value(moved, v)
@@ -648,13 +657,13 @@ def _smallest_eigenvalue(hessian: Callable[..., tuple[Tensor, ...]], at: Tensor)
 
     def product(vector: Array) -> Array:
         (image,) = hessian(torch.from_numpy(vector.copy()).to(at))
+        if not image.isfinite().all():
+            raise UserError("value: its Hessian is not finite there: give another point")
         return image.detach().cpu().double().numpy()
 
     # written out, or by Lanczos
     if size <= DENSE:
         matrix = np.stack([product(unit) for unit in np.eye(size)])
-        if not np.isfinite(matrix).all():
-            raise UserError("value: its Hessian is not finite there: give another point")
         return float(np.linalg.eigvalsh((matrix + matrix.T) / 2)[0])
 
     # ARPACK refuses the zero map

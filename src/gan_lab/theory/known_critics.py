@@ -244,7 +244,9 @@ class MinFunnels:
         checks.whole("n", n, at_least=2)
         real = rng.uniform(-self.half_side, self.half_side, (n, self.dimension))
         d, p = self.dimension, self.power
-        costs = self.ray_lengths(real) * (d / (d + 1) - d / (d + p))
+        parts = np.array_split(real, -(-n // 10_000))  # rays × funnels must fit in memory
+        lengths = np.concatenate([self.ray_lengths(part) for part in parts])
+        costs = lengths * (d / (d + 1) - d / (d + p))
         return TransportCost(float(costs.mean()), float(costs.std(ddof=1) / np.sqrt(n)))
 
     def score(
@@ -318,7 +320,9 @@ def _scores_and_slopes(critic: Callable[[Tensor], Tensor], points: Array) -> tup
             raise UserError(
                 f"critic gave {tuple(scores.shape)} for {len(x)} samples: it must give one each"
             )
-        (slopes,) = torch.autograd.grad(scores.sum(), x)
+        slopes = torch.zeros_like(x)
+        if scores.requires_grad:  # else it is constant
+            (slopes,) = torch.autograd.grad(scores.sum(), x, materialize_grads=True)
     values = scores.detach().flatten().double().cpu().numpy()
     gradients = slopes.double().cpu().numpy()
     if not (np.isfinite(values).all() and np.isfinite(gradients).all()):

@@ -119,6 +119,8 @@ def lipschitz_estimate(
     """
     # what was asked
     shape = tuple(checks.whole("sample_shape", size, at_least=1) for size in sample_shape)
+    if not shape:
+        raise UserError("sample_shape=(): give the shape of one sample, (features,)")
     checks.whole("starts", starts, at_least=1)
     checks.whole("steps", steps)
     checks.number("scale", scale, above=0)
@@ -126,7 +128,10 @@ def lipschitz_estimate(
     # a copy, so that nothing of the caller's network changes
     network = copy.deepcopy(network).eval().to("cpu", torch.float64)
     network.requires_grad_(requires_grad=False)
-    outputs = network(torch.zeros(2, *shape, dtype=torch.float64))
+    try:
+        outputs = network(torch.zeros(2, *shape, dtype=torch.float64))
+    except (RuntimeError, IndexError) as error:
+        raise UserError(f"sample_shape={shape}: the network refuses it: {error}") from error
     if outputs.shape[:1] != (2,) or not bool(outputs.isfinite().all()):
         raise UserError(
             f"network gave {tuple(outputs.shape)}, finite: {bool(outputs.isfinite().all())}, for "
@@ -154,6 +159,7 @@ def _steep_points(
     network: nn.Module, shape: Shape, rng: torch.Generator, starts: int, steps: int, scale: float
 ) -> Tensor:
     """The steepest of many random points, and where pairs that begin there climb to."""
+    # a copy of points at each pass, which layers may overwrite (ReLU in place);
     # begin where it is steep already, in a random direction of the outputs
     drawn = scale * torch.randn(POOL * starts, *shape, generator=rng, dtype=torch.float64)
     scores = network(drawn[:1]).numel()
@@ -172,7 +178,7 @@ def _steep_points(
     stride = 0.1 * scale * math.sqrt(math.prod(shape))
     for step in range(steps):
         pairs.requires_grad_()
-        x, y = network(pairs.flatten(0, 1)).reshape(2, starts, -1)
+        x, y = network(pairs.flatten(0, 1).clone()).reshape(2, starts, -1)
         rise = (x - y).square().sum(1)
         run = (pairs[0] - pairs[1]).flatten(1).square().sum(1)
         ratio = rise.clamp(min=TINY).log() - run.clamp(min=TINY).log()
@@ -194,7 +200,7 @@ def _slopes(network: nn.Module, points: Tensor, directions: Tensor) -> Tensor:
     """||f'(x)' w|| / ||w|| at every point, with its own w: (n,)."""
     points = points.detach().requires_grad_()
     unit = directions / directions.norm(dim=1, keepdim=True).clamp(min=TINY)
-    outputs = network(points).reshape(len(points), -1)
+    outputs = network(points.clone()).reshape(len(points), -1)
     (slope,) = torch.autograd.grad((outputs * unit).sum(), points)
     return slope.flatten(1).norm(dim=1)
 
@@ -202,12 +208,15 @@ def _slopes(network: nn.Module, points: Tensor, directions: Tensor) -> Tensor:
 def _jacobian_norms(network: nn.Module, points: Tensor) -> Tensor:
     """||f'(x)||_2 at every point, (n,)."""
     points = points.detach().requires_grad_()
-    outputs = network(points).reshape(len(points), -1)
+    outputs = network(points.clone()).reshape(len(points), -1)
     rows = [
         torch.autograd.grad(column.sum(), points, retain_graph=True)[0].flatten(1)
         for column in outputs.unbind(1)
     ]
-    norms: Tensor = torch.linalg.matrix_norm(torch.stack(rows, 1), ord=2)
+    jacobians = torch.stack(rows, 1)
+    if not jacobians.isfinite().all():
+        raise UserError("network: its derivative is not finite everywhere: use smaller weights")
+    norms: Tensor = torch.linalg.matrix_norm(jacobians, ord=2)
     return norms
 
 
