@@ -255,6 +255,7 @@ def test_a_layer_of_zeros(channels):
 
 @pytest.mark.parametrize("factor", [1e-100, 1e100])
 def test_huge_and_small_weights(factor):
+    torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1)).double()
     with torch.no_grad():
         network[0].weight *= factor
@@ -272,6 +273,7 @@ def test_weights_beyond_float64_are_refused():
 
 
 def test_layers_that_work_in_place():
+    torch.manual_seed(0)
     network = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 1), nn.ReLU(inplace=True)).double()
     plain = nn.Sequential(nn.ReLU(), network[1], nn.ReLU())
     assert estimate(network, 3).lower == estimate(plain, 3).lower
@@ -331,6 +333,7 @@ def test_networks_of_the_lab(architecture, part):
 
 
 def test_a_network_with_weight_norm():
+    torch.manual_seed(0)
     network = DCGAN(critic_channels=4, critic_batch_norm=False).critic(SQUARES, 1)
     found = estimate(network, *SQUARES.shape, starts=2, steps=3)
     assert 0 < found.lower <= found.upper
