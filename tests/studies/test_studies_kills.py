@@ -82,7 +82,7 @@ def test_a_kill_at_any_moment_loses_nothing(straight, tmp_path, monkeypatch):
             unlocked = shutil.ignore_patterns("*.lock")  # the system drops the lock itself
             shutil.copytree(run_dir, moments / f"{name}{number}", ignore=unlocked)
 
-    study(run_dir)
+    study(run_dir, "checkpoint_every=5")
     for back in undo:
         back()
     is_the_same(run_dir, straight)
