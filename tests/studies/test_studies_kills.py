@@ -66,6 +66,8 @@ def test_a_finished_study_leaves_record_config_and_metrics(straight):
         "optimum_error", "transport_agreement", "gradient_spread", "sign_changes",
     }  # fmt: skip
     assert {len(values) for values in about["drawn"].values()} == {241}
+    assert {"parts", "git", "packages", "hardware", "command", "choices", "created"} <= set(about)
+    assert [part["from_step"] for part in about["parts"]] == [0]
 
 
 def test_a_kill_at_any_moment_loses_nothing(straight, tmp_path, monkeypatch):
@@ -89,7 +91,7 @@ def test_a_kill_at_any_moment_loses_nothing(straight, tmp_path, monkeypatch):
     places = sorted(moments.iterdir())
     assert len(places) > 10
     for place in places:
-        study(place, "existing_run=resume")
+        study(place, "existing_run=resume", "checkpoint_every=5")
         is_the_same(place, straight)
         half = [path for path in place.rglob("*") if path.name.endswith(".tmp")]
         assert not half, place
