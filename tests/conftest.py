@@ -22,6 +22,7 @@ STARTERS = {
     "helpers.gan_runs.each_without_torch", "helpers.evaluation_runs.script",
     "helpers.evaluation_runs.classifier", "helpers.sweep_runs.start", "helpers.sweep_runs.sweep",
     "helpers.fault_runs.start", "helpers.fault_runs.run", "helpers.parallel_programs.started",
+    "helpers.study_runs.study",
 }  # fmt: skip
 
 

@@ -13,17 +13,32 @@ from helpers.gan_runs import compose, fitting
 from helpers.registry import CONF, options
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+OF_STUDIES = ("study", "sweep")
 
 
 @pytest.mark.parametrize(
     ("group", "option"),
-    [(group, option) for group in GROUPS if group != "hydra" for option in options(group)],
+    [
+        (group, option)
+        for group in GROUPS
+        if group not in ("hydra", *OF_STUDIES)
+        for option in options(group)
+    ],
 )
 def test_every_option_composes_and_is_accepted(group, option):
     at = (
         "@evaluation.extractor.recipe" if group == "classifier" else ""
     )  # a part of evaluation=classifier
     config.check(compose(f"{group}{at}={option}", *fitting(group, option)))
+
+
+@pytest.mark.parametrize(
+    ("group", "option"), [(group, option) for group in OF_STUDIES for option in options(group)]
+)
+def test_every_option_of_a_study_composes_and_is_accepted(group, option):
+    composed = compose(f"{group}={option}", program="study")
+    config.check_study(composed)
+    assert composed.study._target_.startswith("gan_lab.studies.")
 
 
 @pytest.mark.parametrize("option", options("dataset"))

@@ -53,11 +53,12 @@ def environment(factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-def compose(*overrides: str) -> DictConfig:
-    """The config that train.py composes from these overrides, and Hydra's own set as in a job."""
+def compose(*overrides: str, program: str = "train") -> DictConfig:
+    """The config that train.py, or another program, composes from these overrides, and Hydra's own
+    set as in a job."""
     config.register()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        whole = hydra.compose("train", list(overrides), return_hydra_config=True)
+        whole = hydra.compose(program, list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(whole)
     job = copy.deepcopy(whole)
     with flag_override(job, ["readonly", "struct"], False):
@@ -264,16 +265,16 @@ def without_torch(*arguments: str, cwd: Path) -> Ended:
 
 
 def each_without_torch(
-    commands: Sequence[Sequence[str]], folder: Path
+    commands: Sequence[Sequence[str]], folder: Path, program: str = "train.py"
 ) -> list[tuple[Ended, list[str]]]:
-    """How train.py ends with each list of arguments, and the files and folders that it leaves.
+    """How a program ends with each list of arguments, and the files and folders that it leaves.
 
     One after another in one interpreter, as a start costs seconds, and in a folder of its own each.
     Importing torch, torchvision, lightning or wandb fails.
     """
     path = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-c", without(*_HEAVY, run=_RUN_EACH), str(folder)],
+        [sys.executable, "-c", without(*_HEAVY, run=_RUN_EACH), str(folder), program],
         input=json.dumps(commands), env={**os.environ, "PYTHONPATH": path},
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
@@ -283,7 +284,7 @@ def each_without_torch(
 
 def run_each() -> None:
     """The other side of `each_without_torch`: commands from standard input, ends to its output."""
-    ends = []
+    ends, program = [], sys.argv[2]
     for number, arguments in enumerate(json.load(sys.stdin)):
         place = Path(sys.argv[1], str(number))
         place.mkdir(parents=True)
@@ -291,7 +292,7 @@ def run_each() -> None:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                code = _exit_code(ROOT / "train.py", arguments)
+                code = _exit_code(ROOT / program, arguments)
             except Exception:
                 code = traceback.format_exc()
         left = sorted(str(path.relative_to(place)) for path in place.rglob("*"))

@@ -215,7 +215,7 @@ def _one_line(error: Exception, schema: type | None) -> str:
     ):
         key = match[1] or match[2]
         if key in {item.name for item in (fields(schema) if schema else ())} and _options(key):
-            return f"{key}: the chosen study takes no {key}: omit it"
+            return f"{key}: no study is chosen that takes a {key}: omit it, or add study=NAME"
         known = (
             suggestion(key, [item.name for item in fields(schema)])
             if schema

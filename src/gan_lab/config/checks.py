@@ -14,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from gan_lab import checks, records
 from gan_lab.config import old_names, options, signature, trust
 from gan_lab.config.schema import (
-    GROUPS,
     META_KEYS,
     EvaluateConfig,
     StudyConfig,
@@ -53,7 +52,7 @@ def check(config: DictConfig) -> None:
     """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises
     UserError."""
     old_names.translate(config)
-    _drop_fields_of_replaced_options(config)
+    _drop_fields_of_replaced_options(config, TrainConfig)
     check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
     _check_keys("optimizer_critic", merged)
@@ -67,14 +66,14 @@ def check(config: DictConfig) -> None:
     _check_pairs(config)
 
 
-def _drop_fields_of_replaced_options(config: DictConfig) -> None:
+def _drop_fields_of_replaced_options(config: DictConfig, schema: type) -> None:
     """Leave out what an option gives to its own class, where another class was typed in its place.
 
     `loss=exp loss._target_=my_losses.mine` keeps exp's `generator` only if `mine` takes one, or if
     it was typed, too.
     """
     typed = trust.typed_fields()
-    for group in GROUPS:
+    for group in groups(schema):
         node = config.get(group)
         if f"{group}._target_" not in typed or not isinstance(node, DictConfig):
             continue
@@ -158,21 +157,43 @@ def check_known(config: DictConfig, schema: type) -> None:
 
 
 def check_study(config: DictConfig) -> None:
-    """Refuse a config that is of no study: unknown keys, ranges, no study. Raises UserError."""
+    """Refuse a config that is of no study: unknown keys, ranges, no study, parts that it does not
+    take. Raises UserError."""
     check_known(config, StudyConfig)
-    if not config.study:
+    if "_target_" not in config.study:
         names = ", ".join(options.contents("study"))
         raise UserError(f"study is not set: add study=NAME (there are: {names})")
 
-    # the groups that its option brings
+    # what it may name, then its own fields, and the parts that its option brings
     for group in groups(StudyConfig):
-        if config[group]:
-            trust.check(group, plain_config(config[group]))
-            _check_keys(group, config[group])
+        trust.check(group, plain_config(config[group]))
+    _drop_fields_of_replaced_options(config, StudyConfig)
+    _check_keys("study", config.study)
+    _check_parts(config)
     for name, least in STUDY_NUMBERS.items():
         checks.whole(name, config[name], at_least=least)
     checks.choice("existing_run", config.existing_run, EXISTING_RUN)
     check_device(config.device)
+
+
+def _check_parts(config: DictConfig) -> None:
+    """Whether a study takes exactly the parts that it is given; its constructor names them as the
+    groups are named. Raises UserError."""
+    parts = [group for group in groups(StudyConfig) if group != "study"]
+    target, typed = str(config.study["_target_"]), trust.typed_fields()
+    taken = signature.parameters(target)
+    for group in parts:
+        if group in config.study:
+            raise UserError(f"study.{group}: it is a part of its own: add {group}=NAME")
+
+        # those of an option whose class was replaced go with its fields
+        is_typed = any(name.split(".")[0] == group for name in typed)
+        if group not in taken and not is_typed and "study._target_" in typed:
+            config[group] = {}
+        if config[group] and group not in taken:
+            raise UserError(f"{group}: {target} takes no {group}: omit it")
+        if config[group]:
+            _check_keys(group, config[group])
 
 
 def check_evaluation(config: DictConfig) -> None:

@@ -141,6 +141,11 @@ def saved_config(folder: Path, field: str) -> DictConfig:
     version = versions.check_version(saved.pop("version", 1), path)
 
     # what every version had must be there; the rest is filled in
+    if "study" in saved:
+        raise UserError(
+            f"{field}={folder} holds a study, in which no GAN is trained: name a folder of "
+            "train.py's"
+        )
     needed = {item.name for item in fields(TrainConfig)} - versions.implied_fields(version)
     if missing := needed - set(saved):
         raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}; restore it")

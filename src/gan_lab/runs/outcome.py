@@ -61,7 +61,7 @@ def open_record(
 
     # what was asked for, with which code, where, and on which data
     hydra = HydraConfig.get()
-    part = _part(0)
+    part = new_part(0)
     choices = {
         key: value
         for key, value in hydra.runtime.choices.items()
@@ -121,11 +121,6 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
-def now() -> str:
-    """UTC time, as records have it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
 def _continued(
     previous: Previous, plain: dict[str, Any], extractor: dict[str, Any] | None
 ) -> records.RunRecord:
@@ -149,7 +144,7 @@ def _continued(
         config=plain,
         config_hash=records.config_hash(plain),
         resumed_from_step=done,
-        parts=[*parts, _part(done)],
+        parts=[*parts, new_part(done)],
         **renamed,
         **scored,
     )
@@ -180,11 +175,11 @@ def begun(record: records.RunRecord, *, is_new: bool) -> Iterator[None]:
         raise
 
 
-def _part(from_step: int) -> dict[str, Any]:
+def new_part(from_step: int) -> dict[str, Any]:
     """Code, versions and machine of a start or a resume, as `parts` of a record keeps them."""
     return {
         "from_step": from_step,
-        "created": now(),
+        "created": datetime.now(UTC).isoformat(timespec="microseconds"),
         "git": provenance.git_state(),
         "packages": provenance.package_versions(),
         "hardware": provenance.hardware(),

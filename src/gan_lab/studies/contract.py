@@ -27,9 +27,9 @@ class Study:
     """A study with one seed: a number of steps, each of which can be the last before a kill, and
     then a result. One that is computed at once has no steps.
 
-    Its constructor takes the parts that its option in conf/study chooses, in the order loss,
-    penalty, optimizer (parameters -> optimizer), architecture, dataset, and then its fields by
-    name.
+    Its constructor takes the parts that its option in conf/study chooses, in this order and by
+    these names: loss, penalty, optimizer (parameters -> optimizer), architecture, dataset. Its
+    fields follow, by name.
 
     Attributes:
         steps: how many there are.

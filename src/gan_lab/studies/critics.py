@@ -29,6 +29,11 @@ class CriticTraining:
     ) -> None:
         self.critic = penalty.wrap(critic)
         self.loss, self.penalty = loss, penalty
+
+        # what a step changes beside the critic, as Fisher's multiplier and S_max
+        device = next(critic.parameters()).device
+        stateful = (part for part in (loss, penalty) if isinstance(part, nn.Module))
+        self.terms = nn.ModuleList(stateful).to(device)
         self.optimizer = optimizer(self.critic.parameters())
 
     def score(self, x: Tensor) -> Tensor:
@@ -76,12 +81,12 @@ class CriticTraining:
         """All that a step changes."""
         return {
             "critic": self.critic.state_dict(),
-            "penalty": self.penalty.state_dict(),
+            "terms": self.terms.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up a `state_dict`."""
         self.critic.load_state_dict(state["critic"])
-        self.penalty.load_state_dict(state["penalty"])
+        self.terms.load_state_dict(state["terms"])
         self.optimizer.load_state_dict(state["optimizer"])

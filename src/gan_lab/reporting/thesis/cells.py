@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gan_lab.errors import UserError
-from gan_lab.reporting.collection import Record, field
+from gan_lab.reporting.collection import Record, field, is_study
 from gan_lab.reporting.comparable import (
     check_same_config,
     check_same_extractor,
@@ -60,7 +60,9 @@ def canonical(dataset: str) -> str:
 
 
 def belongs(record: Record, line: Line) -> bool:
-    """Whether a run is one of a table line's."""
+    """Whether a run is one of a table line's; a study is of none."""
+    if is_study(record):
+        return False
     choices = record["choices"]
     return (
         (choices["loss"], choices["penalty"]) == (line.loss, line.penalty)
