@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment, linprog
-from scipy.sparse import coo_array, csr_array
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
 
 from gan_lab.errors import UserError
 from gan_lab.theory.critic_programme import Flow, Instance, Solution
 from gan_lab.theory.scalar_terms import Array
+from gan_lab.theory.transport import wasserstein_1
 
 
 def solve_straight(instance: Instance) -> Solution:
@@ -45,24 +46,9 @@ def _plan(instance: Instance) -> Flow:
         rows, columns = linear_sum_assignment(distances)
         return Flow(rows, columns, p)
 
-    # every pair is a column of the programme; the last equation follows from the others
-    n, m = distances.shape
-    pairs = np.arange(n * m)
-    sums = csr_array(
-        (np.ones(2 * n * m), (np.concatenate([pairs // m, n + pairs % m]), np.tile(pairs, 2)))
-    )
-    exact = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-    answer = linprog(
-        distances.ravel(),
-        A_eq=sums[:-1],
-        b_eq=np.concatenate([p, q])[:-1],
-        method="highs-ds",
-        options=exact,
-    )
-    if answer.status != 0:
-        raise RuntimeError(f"the optimal transport was not found: {answer.message}")
-    used = np.flatnonzero(answer.x > 0)
-    return Flow(used // m, used % m, answer.x[used])
+    found = wasserstein_1(support.points[support.fakes], support.points[support.reals], p, q)
+    pairs = found.plan.tocoo()
+    return Flow(pairs.row, pairs.col, pairs.data)
 
 
 def _potentials(instance: Instance, plan: Flow) -> Array:
