@@ -70,6 +70,7 @@ def test_cifar10_as_jpeg(tmp_path):
 
 @needs_real
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 110,000 files, read twice
 def test_tiny_imagenet_as_jpeg(tmp_path):
     unpacked("tiny-imagenet-32-jpeg.tar.xz", tmp_path)
     (root,) = (path.parent for path in tmp_path.rglob("val") if path.is_dir())

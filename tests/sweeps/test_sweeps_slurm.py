@@ -76,7 +76,7 @@ def test_a_task_for_each_device_and_they_are_one_run(slurm, tmp_path):
 
 def test_gpus_are_asked_for_and_jobs_outlive_the_sweep(slurm, tmp_path):
     process = start(tmp_path, "hydra/launcher=submitit_slurm", "+hydra.launcher.slurm.partition=long", "seed=0,1",
-                    "max_generator_steps=300")  # fmt: skip
+                    "max_generator_steps=800")  # fmt: skip
     wait_for((tmp_path / "sweep/1/metrics.jsonl").exists, process)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
