@@ -56,7 +56,7 @@ GAMES = [
 # Fields -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("game", GAMES, ids=str)
+@pytest.mark.parametrize("game", GAMES, ids=lambda game: type(game).__name__)
 def test_fields_and_jacobians_are_derivatives_of_the_value(game):
     """Against autograd; the Jacobian against central differences, which err by about h² = 1e-10."""
     m = game.sizes[0]
@@ -110,7 +110,11 @@ def test_eigenvalues_of_a_matrix_are_those_of_its_singular_values(method):
         assert np.abs(np.linalg.eigvals(update) - eigenvalue).min() < 1e-7
 
 
-@pytest.mark.parametrize("game", [BilinearGame(rng(2).normal(size=(2, 3))), DiracGAN(penalty=0.3)])
+@pytest.mark.parametrize(
+    "game",
+    [BilinearGame(rng(2).normal(size=(2, 3))), DiracGAN(penalty=0.3)],
+    ids=lambda game: type(game).__name__,
+)
 @pytest.mark.parametrize("method", METHODS)
 def test_the_update_matrix_is_the_derivative_of_a_step(game, method):
     """One step from a point near 0: the rest is of second order in 1e-6. Optimistic by its two
