@@ -442,6 +442,18 @@ ELSEWHERE = {
         "training/test_training_compiled.py",
         "test_several_devices_are_refused",
     ),
+    "go on with the same command, {} and existing_run": (
+        "studies/test_studies_kills.py",
+        "test_a_stopped_study_says_so_and_goes_on",
+    ),
+    "add existing_run=resume to go on with it": (
+        "studies/test_studies_kills.py",
+        "test_a_folder_that_holds_a_study_is_not_overwritten",
+    ),
+    "no study is chosen that takes": (
+        "studies/test_studies_program.py",
+        "test_is_refused_in_one_line_before_torch",
+    ),
 }
 
 # What is no advice to type for a command, or cannot be followed where these tests run.
@@ -451,6 +463,7 @@ NOT_TYPED = {
     "real-fake score that a penalty could": "of Python; train.py refuses the pair in other words",
     "mixes samples: build the critic": "of Python; train.py refuses the pair in other words",
     "dense gradients only": "of Python",
+    "or a constant for k itself": "of Python",
     "found no convolution": "of networks of one's own",
     "depends on their size": "of networks of one's own",
     "samples of this loss have no classes": "a state",

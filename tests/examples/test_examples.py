@@ -60,6 +60,7 @@ def test_own_loss_is_exact_at_large_logits(t, monkeypatch):
     assert value == pytest.approx(expected, rel=1e-14, abs=0)
 
 
+@pytest.mark.slow
 def test_own_loss(tmp_path):
     example("own_loss.py", *SMALL, "max_generator_steps=2", "run_dir=run", cwd=tmp_path)
     record = json.loads((tmp_path / "run" / "record.json").read_text())
@@ -101,6 +102,7 @@ def test_fid_of_two_folders(tmp_path):
     assert dark > 0.01
 
 
+@pytest.mark.slow
 def test_load_a_generator(run_dir, tmp_path):
     out = example("load_a_generator.py", str(run_dir), cwd=tmp_path)
     assert out.startswith("64 samples of digits, (1, 8, 8), mean pixel ")

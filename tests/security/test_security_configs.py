@@ -516,6 +516,7 @@ def test_an_agent_of_a_wandb_sweep_types_for_somebody_else(own, monkeypatch):
         trust.check("loss", {"_target_": "own_module.mine"})
 
 
+@pytest.mark.slow  # four programs
 def test_a_loss_in_a_file_beside_one_trains_resumes_and_is_sampled(tmp_path, monkeypatch):
     """Without an environment variable or a path; the fields of the option that it replaces are not
     in its way."""

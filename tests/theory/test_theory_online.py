@@ -88,14 +88,14 @@ PAIRS = {
 }
 
 
+@pytest.mark.parametrize("steps", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PAIRS)
-def test_recurrence_follows_the_optimizer_step_by_step(name: str):
-    """10,000 steps of both problems to 1e-9.
+def test_recurrence_follows_the_optimizer_step_by_step(name: str, steps: int):
+    """Of both problems to 1e-9.
 
     Rounding: one step is at most lr C, 1 for SGD with momentum, and has a relative error of a few
     2^-53, say 10; 10,000 of them add up to 10^4 · 10^-15 = 1e-11.
     """
-    steps = 10_000
     gradients = np.stack([
         SequentialProblem(101.0, 101).gradients(steps),
         SequentialProblem(6.0, 6).gradients(steps),

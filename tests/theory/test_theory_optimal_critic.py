@@ -595,7 +595,7 @@ def test_without_cvxpy_the_extra_is_named(monkeypatch):
         (([0.5, 0.4], [0.5, 0.5], "exp"), "divide them by their sum"),
         (([1.5, -0.5], [0.5, 0.5], "exp"), "of at least 0"),
         (([0.5, np.nan], [0.5, 0.5], "exp"), "not finite"),
-        (([], [], "exp"), "at least one point"),
+        (([], [], "exp"), "use one weight a point"),
         (([0.4, 0.6], [0.5, 0.5], "wasserstein"), "falls for ever"),
         (([0.4, 0.6], [0.5, 0.5], "nothing"), "choose one of exp"),
         (([0.5, 0.5], [0.5, 0.5], "fisher"), "every critic is optimal"),

@@ -222,13 +222,14 @@ def counterexample(request: Request) -> Drawing:
     for axes, letter in zip(panels, "ab", strict=True):
         for colour, optimizer in zip(PALETTE, drawn[letter], strict=False):
             curve = drawn["curves"][optimizer]
-            axes.plot(curve["steps"], curve["theta"], color=colour, label=optimizer)
+            millions = np.array(curve["steps"]) / 1e6
+            axes.plot(millions, curve["theta"], color=colour, label=optimizer)
             numbers += [
                 {"panel": letter, "optimizer": optimizer, "step": step, "theta": theta}
                 for step, theta in zip(curve["steps"], curve["theta"], strict=True)
             ]
         axes.axhline(0, color=BLACK, linewidth=0.6)
-        axes.set(xlabel="step", ylabel="θ (down is right)", title=f"{letter})")
+        axes.set(xlabel="million steps", ylabel="θ (down is right)", title=f"{letter})")
         axes.legend()
         plain_axes(axes)
     C, delta = (setting(records[0], f"study.{name}") for name in ("C", "delta"))
@@ -246,7 +247,7 @@ def critical_betas(request: Request) -> Drawing:
         "sequential_theta": f"a) sequential, d = C = {C}: θ after {steps:,} steps",
         "critical_period": "b) sequential: smallest d = C that Adam answers wrongly",
         "stochastic_theta": f"c) stochastic, C = {C}: mean θ after {steps:,} steps",
-        "critical_C": "d) stochastic: C above which Adam is wrong",
+        "critical_C": "d) stochastic: C above which Adam is wrong (white: none)",
     }
     figure = new_figure(11, 8.4)
     numbers: list[dict[str, Any]] = []
