@@ -116,13 +116,16 @@ def lipschitz_methods(request: Request) -> Drawing:
         fake, real = np.array(drawn["fake"]), np.array(drawn["real"])
         for axes, step, gradient in zip(row, drawn["steps"], drawn["gradients"], strict=True):
             _points(axes, fake, real)
-            _arrows(axes, fake, np.array(gradient), VERMILION)
+            _arrows(axes, fake, np.array(drawn["directions"]), "0.7", share=0.35)
+            _arrows(axes, fake, np.array(gradient), VERMILION, share=0.35)
             axes.set_title(f"{method}, {step:,}", fontsize="small")
             numbers += [
                 {"penalty": method, "step": step, "x": x, "y": y, "gradient_x": a, "gradient_y": b}
                 for (x, y), (a, b) in zip(fake, gradient, strict=True)
             ]
-    figure.suptitle("Figure 2-2: gradient at the fakes (orange) over training; reals are blue")
+    figure.suptitle(
+        "Figure 2-2: gradient at the fakes (orange) over training; grey: the optimum; blue: reals"
+    )
     return Drawing(figure, numbers)
 
 
@@ -135,9 +138,11 @@ def gradient_direction(request: Request) -> Drawing:
     for axes, (loss, record) in zip(panels, losses.items(), strict=True):
         drawn = record["drawn"]
         fake, gradient = np.array(drawn["fake"]), np.array(drawn["gradient"])
-        axes.contourf(drawn["grid"], drawn["grid"], drawn["values"], 20, cmap="Greys", alpha=0.6)
+        axes.contour(
+            drawn["grid"], drawn["grid"], drawn["values"], 20, colors="0.8", linewidths=0.7
+        )
         _points(axes, fake, np.array(drawn["real"]))
-        _arrows(axes, fake, gradient, VERMILION)
+        _arrows(axes, fake, gradient, VERMILION, share=0.06)
         cosine = record["scores"]["cosine"]["value"]
         axes.set_title(f"{loss}: cosine with the optimum {float(cosine):.3f}", fontsize="medium")
         numbers += [
@@ -152,17 +157,29 @@ def _points(axes: Axes, fake: NDArray[np.float64], real: NDArray[np.float64]) ->
     axes.scatter(real[:, 0], real[:, 1], color=REAL, s=14, zorder=3)
     axes.scatter(fake[:, 0], fake[:, 1], color=FAKE, s=14, zorder=3)
     axes.set_aspect("equal")
-    axes.margins(0.25)
+    axes.margins(0.45)
     plain_axes(axes)
 
 
 def _arrows(
-    axes: Axes, at: NDArray[np.float64], gradient: NDArray[np.float64], colour: str
+    axes: Axes,
+    at: NDArray[np.float64],
+    gradient: NDArray[np.float64],
+    colour: str,
+    *,
+    share: float,
 ) -> None:
-    """All of one length: the direction is what counts."""
+    """All of one length, a share of the panel's width: the direction is what counts."""
     length = np.linalg.norm(gradient, axis=1, keepdims=True)
     units = gradient / np.where(length == 0, 1, length)
-    axes.quiver(*at.T, *units.T, color=colour, width=0.006, scale=9, zorder=4)
+    axes.quiver(
+        *(*at.T, *units.T),
+        color=colour,
+        width=share / 25,
+        scale=1 / share,
+        scale_units="width",
+        zorder=4,
+    )
 
 
 def ten_images(request: Request, name: str, by: str) -> Drawing:
