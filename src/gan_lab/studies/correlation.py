@@ -191,7 +191,9 @@ class Correlation(Study):
         self.curve = BlockMeans(["train_loss"], self.steps)
 
         # some weights between the hidden layers, and pairs of them
-        linear = [layer for layer in self.training.network if isinstance(layer, nn.Linear)]
+        linear = [
+            layer for layer in self.training.network.modules() if isinstance(layer, nn.Linear)
+        ]
         self.weight = linear[1].weight
         rng = generator_for(seed, "coordinates")
         order = torch.randperm(self.weight.numel(), generator=rng)
