@@ -75,7 +75,7 @@ def fit(
     # data and network: the seed decides the initial weights
     train = data.splits["train"]
     images, labels = (torch.from_numpy(array).to(device) for array in (train.values, train.labels))
-    mean, std = _pixel_statistics(images)
+    mean, std = pixel_statistics(images)
     torch.manual_seed(fold(recipe.seed, "classifier"))
     network = recipe.network.network(data.spec).to(device).to(memory_format=torch.channels_last)
 
@@ -168,7 +168,7 @@ def _augment(x: Tensor, recipe: ClassifierRecipe, rng: torch.Generator) -> Tenso
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+def pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel, (C,) each; exact up to the division."""
     pixels = images.transpose(0, 1).flatten(1)
     count = pixels.shape[1]

@@ -286,6 +286,105 @@ def critical_betas(request: Request) -> Drawing:
     return Drawing(figure, numbers)
 
 
+_NAMES = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "amsgrad": "AMSGrad",
+    "adashift_none": "non-AdaShift",
+    "adashift": "max-AdaShift",
+}
+_COLOURS = dict(zip(_NAMES, PALETTE, strict=False))
+
+
+def classification(
+    request: Request, name: str, networks: Sequence[str], dataset: str | None = None
+) -> Drawing:
+    """Draw Figures 3-2 to 3-6: training loss and test accuracy, by optimizer.
+
+    Args:
+        request: with records of studies.
+        name: of the figure.
+        networks: a row of panels each, where one is recorded.
+        dataset: the part of its name that the data set's has to have; None: any.
+    """
+    records = [
+        record
+        for record in _of_study(request, "classification")
+        if setting(record, "study.network") in networks
+        and (dataset is None or dataset in str(setting(record, "dataset.name")))
+    ]
+    if not records:
+        raise NothingRecorded(
+            f"no study classification is recorded with study.network={', '.join(networks)}"
+            f"{f' on {dataset}' if dataset else ''}: conf/sweep has one for each optimizer of "
+            "Tables 3-5, 3-6 and 3-9"
+        )
+
+    # a row for each network on each data set
+    rows = sorted({_workload(record) for record in records})
+    figure = new_figure(11, 4.0 * len(rows))
+    panels = figure.subplots(len(rows), 2, squeeze=False)
+    numbers: list[dict[str, Any]] = []
+    for row, workload in zip(panels, rows, strict=True):
+        of_row = [record for record in records if _workload(record) == workload]
+        for optimizer, record in _by(of_row, "optimizer").items():
+            drawn = record["drawn"]
+            curves = (
+                ("training loss", drawn["steps"], drawn["train_loss"]),
+                ("test accuracy", drawn["epoch_steps"], drawn["test_accuracy"]),
+            )
+            for axes, (curve, steps, values) in zip(row, curves, strict=True):
+                numbers += _line(axes, optimizer, curve, steps, values, workload)
+        row[0].set_yscale("log")
+        row[0].legend(fontsize="small")
+        for axes in row:
+            axes.set_title(", ".join(workload))
+    figure.suptitle(f"Figure {name}: optimizers, seed {records[0]['seed']}")
+    return Drawing(figure, numbers, of=sorted({workload[1] for workload in rows}))
+
+
+def critic_only(request: Request) -> Drawing:
+    """Draw Figure 3-7a: the loss of a critic whose generator is frozen, by optimizer."""
+    records = _of_study(request, "critic_only")
+    datasets = sorted({str(setting(record, "dataset.name")) for record in records})
+    figure = new_figure(5.5 * len(datasets), 4.0)
+    panels = figure.subplots(1, len(datasets), squeeze=False)[0]
+    numbers: list[dict[str, Any]] = []
+    for axes, dataset in zip(panels, datasets, strict=True):
+        of_set = [record for record in records if setting(record, "dataset.name") == dataset]
+        for optimizer, record in _by(of_set, "optimizer").items():
+            drawn = record["drawn"]
+            loss = np.array(drawn["critic_loss"]) + np.array(drawn["penalty"])
+            numbers += _line(axes, optimizer, "J_D", drawn["steps"], loss.tolist(), (dataset,))
+        axes.set_title(dataset)
+        axes.legend(fontsize="small")
+    figure.suptitle("Figure 3-7a: a critic alone, loss with penalty")
+    return Drawing(figure, numbers, of=datasets)
+
+
+def _workload(record: Record) -> tuple[str, str]:
+    """Network and data set."""
+    return str(setting(record, "study.network")), str(setting(record, "dataset.name"))
+
+
+def _line(
+    axes: Axes,
+    optimizer: str,
+    curve: str,
+    steps: Sequence[float],
+    values: Sequence[float],
+    of: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Draw an optimizer's curve; the numbers that were drawn."""
+    axes.plot(steps, values, color=_COLOURS.get(optimizer), label=_NAMES.get(optimizer, optimizer))
+    axes.set(xlabel="step", ylabel=curve)
+    plain_axes(axes)
+    return [
+        {"of": " ".join(of), "optimizer": optimizer, "curve": curve, "step": step, "value": value}
+        for step, value in zip(steps, values, strict=True)
+    ]
+
+
 _SETTING_OF = {"2-1": 3, "2-8": 1, "2-9": 2, "2-10": 3, "2-11": 4, "2-12": 5}
 FIGURES: dict[str, Callable[[Request], Drawing]] = {
     **{
@@ -297,6 +396,12 @@ FIGURES: dict[str, Callable[[Request], Drawing]] = {
     "2-4": gradient_direction,
     "2-5": functools.partial(ten_images, name="2-5", by="loss"),
     "3-1": counterexample,
+    "3-2": functools.partial(classification, name="3-2", networks=["logistic"]),
+    "3-3": functools.partial(classification, name="3-3", networks=["mlp", "mlp_linear"]),
+    "3-4": functools.partial(classification, name="3-4", networks=["resnet18"]),
+    "3-5": functools.partial(classification, name="3-5", networks=["densenet"]),
+    "3-6": functools.partial(classification, name="3-6", networks=["densenet"], dataset="tiny"),
+    "3-7": critic_only,
     "3-8": critical_betas,
 }
 """By name. The thesis does not say the setting of 2-1: that of 2-10 is drawn."""
