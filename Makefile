@@ -17,7 +17,7 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 .PHONY: help demo docs test test-unit test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
 	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run \
-	chapter-2 chapter-2-run chapter-3 chapter-3-run clean
+	chapter-2 chapter-2-run known-critics-run chapter-3 chapter-3-run clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -136,14 +136,20 @@ table-4-3: $(INSTALLED) ## collect the runs of Table 4-3; the table beside relat
 table-4-3-run: $(INSTALLED) ## train the AM-GAN of Table 4-3: 3 runs of 1,000,000 steps with the wide critic
 	-$(BIN)/python train.py experiment=table_4_3
 
-COLLECT_STUDY = $(BIN)/python scripts/collect.py runs=outputs/studies/$(1) out=results/studies replace=true
 STUDIES_2 := gradient_uninformativeness lipschitz_methods lipschitz_constraints gradient_direction ten_images
-STUDIES_3 := counterexample critical_betas
+STUDIES_3 := counterexample critical_betas correlation $(addprefix table_3_5_,sgd adam adashift_none adashift) \
+	$(addprefix table_3_7_,adam adashift)
+RUN_STUDY = OMP_NUM_THREADS=1 $(BIN)/python scripts/study.py $(EVERY_CORE)
+COLLECT_STUDIES = $(BIN)/python scripts/collect.py runs=outputs/studies out=results/studies replace=true
 TABLE := $(BIN)/python scripts/table.py runs=results/studies out=results/tables
 
 chapter-2-run: $(INSTALLED) ## run the studies of chapter 2 in small; a call goes on where another stopped
-	-for study in $(STUDIES_2); do $(BIN)/python scripts/study.py $(EVERY_CORE) sweep=$$study; done
-	-for study in $(filter-out lipschitz_constraints,$(STUDIES_2)); do $(call COLLECT_STUDY,$$study); done
+	-for study in $(STUDIES_2); do $(RUN_STUDY) sweep=$$study; done
+	$(COLLECT_STUDIES)
+
+known-critics-run: $(INSTALLED) ## penalties and constraints beside critics that are known in closed form
+	-for study in known_critics known_critics_constraints; do $(RUN_STUDY) sweep=$$study; done
+	$(COLLECT_STUDIES)
 
 chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from results/studies
 	$(TABLE) 'select={choices.study:lipschitz_methods}' rows=penalty name=lipschitz_methods \
@@ -156,14 +162,16 @@ chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from re
 		name=gradient_uninformativeness score=[transport_agreement,optimum_error,gradient_spread,sign_changes]
 	$(BIN)/python scripts/figures.py figure=[2-1,2-2,2-3,2-4,2-5,2-8,2-9,2-10,2-11,2-12]
 
-chapter-3-run: $(INSTALLED) ## run the studies of chapter 3 in small; a call goes on where another stopped
-	-for study in $(STUDIES_3); do $(BIN)/python scripts/study.py $(EVERY_CORE) sweep=$$study; done
-	-for study in $(STUDIES_3); do $(call COLLECT_STUDY,$$study); done
+chapter-3-run: $(INSTALLED) ## run the studies of chapter 3 in small (needs MNIST in data); a call goes on where another stopped
+	-for study in $(STUDIES_3); do $(RUN_STUDY) sweep=$$study; done
+	$(COLLECT_STUDIES)
 
 chapter-3: $(INSTALLED) ## the tables and figures of chapter 3's studies from results/studies
 	$(TABLE) 'select={choices.study:counterexample}' rows=study.C name=counterexample \
 		score=[theta_adam,theta_amsgrad,theta_adashift]
-	$(BIN)/python scripts/figures.py figure=[3-1,3-8]
+	$(TABLE) 'select={choices.study:classification,study.network:logistic}' rows=optimizer name=table_3_5 \
+		score=[train_loss,test_accuracy]
+	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-7,3-8]
 
 clean: ## remove the installation and caches; runs and data stay
 	rm -rf $(VENV) $(DOCS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
