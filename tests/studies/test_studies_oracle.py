@@ -221,7 +221,7 @@ def records(tmp_path_factory):
         found.append(
             recorded(
                 begun(images, images.steps),
-                choices={"study": "ten_images", "penalty": name, "loss": "wasserstein"},
+                choices={"study": "ten_images", "penalty": name, "loss": "exp"},
                 config={"dataset": {"name": "digits"}},
             )
         )

@@ -71,6 +71,8 @@ def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
     """Draw the critic of least squares, its optimum and its gradient in three layouts."""
     records = _of_study(request, "gradient_uninformativeness", study__setting=number)
     panels_of = _by(records, "study.layout")
+
+    # a column for each layout: values above, slopes below
     figure = new_figure(4.2 * len(panels_of), 4.6)
     panels = figure.subplots(2, len(panels_of), squeeze=False, sharex=True)
     numbers: list[dict[str, Any]] = []
@@ -92,10 +94,14 @@ def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
         lower.set_xlabel("x")
         for axes in (upper, lower):
             plain_axes(axes)
+
+        # a row of the CSV for each point of the line
         numbers += [
             {"layout": layout, "seed": record["seed"], "x": at, "f": f, "gradient": slope}
             for at, f, slope in zip(drawn["x"], drawn["value"], drawn["gradient"], strict=True)
         ]
+
+    # each text once
     panels[0][0].set_ylabel("f")
     panels[1][0].set_ylabel("f'")
     panels[0][0].legend(fontsize="small")
@@ -108,12 +114,16 @@ def lipschitz_methods(request: Request) -> Drawing:
     """Draw Figure 2-2: the gradient at two fakes over training, by method."""
     methods = _by(_of_study(request, "lipschitz_methods", seed=0), "penalty")
     steps = next(iter(methods.values()))["drawn"]["steps"]
+
+    # a row for each method, a column for each step that was kept
     figure = new_figure(2.1 * len(steps), 2.3 * len(methods))
     panels = figure.subplots(len(methods), len(steps), squeeze=False, sharex=True, sharey=True)
     numbers: list[dict[str, Any]] = []
     for row, (method, record) in zip(panels, methods.items(), strict=True):
         drawn = record["drawn"]
         fake, real = np.array(drawn["fake"]), np.array(drawn["real"])
+
+        # the optimum's direction behind the critic's
         for axes, step, gradient in zip(row, drawn["steps"], drawn["gradients"], strict=True):
             _points(axes, fake, real)
             _arrows(axes, fake, np.array(drawn["directions"]), "0.7", share=0.35)
@@ -132,12 +142,16 @@ def lipschitz_methods(request: Request) -> Drawing:
 def gradient_direction(request: Request) -> Drawing:
     """Draw Figure 2-4: critic and gradient at the fakes, by loss."""
     losses = _by(_of_study(request, "gradient_direction"), "loss")
+
+    # a panel for each loss
     figure = new_figure(4.0 * len(losses), 3.9)
     panels = figure.subplots(1, len(losses), squeeze=False, sharex=True, sharey=True)[0]
     numbers: list[dict[str, Any]] = []
     for axes, (loss, record) in zip(panels, losses.items(), strict=True):
         drawn = record["drawn"]
         fake, gradient = np.array(drawn["fake"]), np.array(drawn["gradient"])
+
+        # the critic's levels, the points, and where the gradient leads
         axes.contour(
             drawn["grid"], drawn["grid"], drawn["values"], 20, colors="0.8", linewidths=0.7
         )
@@ -182,9 +196,18 @@ def _arrows(
     )
 
 
-def ten_images(request: Request, name: str, by: str) -> Drawing:
-    """Draw Figure 2-3 (by penalty) or 2-5 (by loss): from noise along the gradient."""
-    cells = _by(_of_study(request, "ten_images"), by)
+def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
+    """Draw Figure 2-3 (by penalty) or 2-5 (by loss): from noise along the gradient.
+
+    Args:
+        request: with records of studies.
+        name: of the figure.
+        by: what the panels differ in.
+        fixed: what they have in common.
+    """
+    cells = _by(_of_study(request, "ten_images", **fixed), by)
+
+    # a panel for each cell, a row of it for each fake
     figure = new_figure(5.2 * len(cells), 7.5)
     panels = figure.subplots(1, len(cells), squeeze=False)[0]
     numbers: list[dict[str, Any]] = []
@@ -194,6 +217,8 @@ def ten_images(request: Request, name: str, by: str) -> Drawing:
             [*row, drawn["real"][nearest]]
             for row, nearest in zip(drawn["rows"], drawn["nearest"], strict=True)
         ]
+
+        # the pictures of a panel are one sheet
         axes.imshow(_sheet(rows, drawn["shape"]), cmap="gray", vmin=0, vmax=255)
         axes.set_axis_off()
         hits = float(record["scores"]["hit_rate"]["value"])
@@ -233,6 +258,8 @@ def counterexample(request: Request) -> Drawing:
     """Draw Figure 3-1: θ over the steps, by optimizer."""
     records = _of_study(request, "counterexample")
     drawn = records[0]["drawn"]
+
+    # the optimizers of 3-1a, and Adam with larger rates beside
     figure = new_figure(11, 4.2)
     panels = figure.subplots(1, 2)
     numbers: list[dict[str, Any]] = []
@@ -245,6 +272,8 @@ def counterexample(request: Request) -> Drawing:
                 {"panel": letter, "optimizer": optimizer, "step": step, "theta": theta}
                 for step, theta in zip(curve["steps"], curve["theta"], strict=True)
             ]
+
+        # θ should go down without end
         axes.axhline(0, color=BLACK, linewidth=0.6)
         axes.set(xlabel="million steps", ylabel="θ (down is right)", title=f"{letter})")
         axes.legend()
@@ -266,6 +295,8 @@ def critical_betas(request: Request) -> Drawing:
         "stochastic_theta": f"c) stochastic, C = {C}: mean θ after {steps:,} steps",
         "critical_C": "d) stochastic: C above which Adam is wrong (white: none)",
     }
+
+    # θ in two colours around 0; what may be any size by its logarithm
     figure = new_figure(11, 8.4)
     numbers: list[dict[str, Any]] = []
     for axes, (field, title) in zip(figure.subplots(2, 2).flat, titles.items(), strict=True):
@@ -277,6 +308,8 @@ def critical_betas(request: Request) -> Drawing:
         image = axes.pcolormesh(betas, betas, shown, **limits)
         figure.colorbar(image, ax=axes, label="θ" if is_theta else "log10")
         axes.set(xlabel="β2", ylabel="β1", title=title)
+
+        # a row of the CSV for each cell of the grid
         numbers += [
             {"panel": field, "beta1": first, "beta2": second, "value": float(values[i, j])}
             for i, first in enumerate(betas)
@@ -327,6 +360,8 @@ def classification(
     numbers: list[dict[str, Any]] = []
     for row, workload in zip(panels, rows, strict=True):
         of_row = [record for record in records if _workload(record) == workload]
+
+        # training loss on the left, test accuracy on the right
         for optimizer, record in _by(of_row, "optimizer").items():
             drawn = record["drawn"]
             curves = (
@@ -335,6 +370,8 @@ def classification(
             )
             for axes, (curve, steps, values) in zip(row, curves, strict=True):
                 numbers += _line(axes, optimizer, curve, steps, values, workload)
+
+        # losses of optimizers differ by powers of ten
         row[0].set_yscale("log")
         row[0].legend(fontsize="small")
         for axes in row:
@@ -347,6 +384,8 @@ def critic_only(request: Request) -> Drawing:
     """Draw Figure 3-7a: the loss of a critic whose generator is frozen, by optimizer."""
     records = _of_study(request, "critic_only")
     datasets = sorted({str(setting(record, "dataset.name")) for record in records})
+
+    # a panel for each data set, a line for each optimizer
     figure = new_figure(5.5 * len(datasets), 4.0)
     panels = figure.subplots(1, len(datasets), squeeze=False)[0]
     numbers: list[dict[str, Any]] = []
@@ -392,9 +431,9 @@ FIGURES: dict[str, Callable[[Request], Drawing]] = {
         for name, number in _SETTING_OF.items()
     },
     "2-2": lipschitz_methods,
-    "2-3": functools.partial(ten_images, name="2-3", by="penalty"),
+    "2-3": functools.partial(ten_images, name="2-3", by="penalty", loss="exp"),
     "2-4": gradient_direction,
-    "2-5": functools.partial(ten_images, name="2-5", by="loss"),
+    "2-5": functools.partial(ten_images, name="2-5", by="loss", penalty="maxgp"),
     "3-1": counterexample,
     "3-2": functools.partial(classification, name="3-2", networks=["logistic"]),
     "3-3": functools.partial(classification, name="3-3", networks=["mlp", "mlp_linear"]),
