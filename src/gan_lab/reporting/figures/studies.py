@@ -17,6 +17,7 @@ from gan_lab.reporting.figures.drawing import (
     PALETTE,
     VERMILION,
     Drawing,
+    log_scale,
     new_figure,
     plain_axes,
 )
@@ -73,7 +74,7 @@ def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
     panels_of = _by(records, "study.layout")
 
     # a column for each layout: values above, slopes below
-    figure = new_figure(4.2 * len(panels_of), 4.6)
+    figure = new_figure(max(7.0, 4.2 * len(panels_of)), 4.9)
     panels = figure.subplots(2, len(panels_of), squeeze=False, sharex=True)
     numbers: list[dict[str, Any]] = []
     for column, (layout, record) in enumerate(panels_of.items()):
@@ -104,7 +105,8 @@ def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
     # each text once
     panels[0][0].set_ylabel("f")
     panels[1][0].set_ylabel("f'")
-    panels[0][0].legend(fontsize="small")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
     steps = setting(records[0], "study.max_steps")
     figure.suptitle(f"Figure {name}: least squares, {_OPTIMIZERS[number]}, {steps:,} steps")
     return Drawing(figure, numbers)
@@ -221,8 +223,8 @@ def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
         # the pictures of a panel are one sheet
         axes.imshow(_sheet(rows, drawn["shape"]), cmap="gray", vmin=0, vmax=255)
         axes.set_axis_off()
-        hits = float(record["scores"]["hit_rate"]["value"])
-        axes.set_title(f"{by} {value}: nearest is its own in {hits:.0%}")
+        left = float(record["scores"]["left_over"]["value"])
+        axes.set_title(f"{by} {value}: {left:.0%} of the way to the nearest real is left")
         numbers += [
             {by: value, "fake": i, "nearest": nearest, "own": own}
             for i, (nearest, own) in enumerate(
@@ -372,7 +374,7 @@ def classification(
                 numbers += _line(axes, optimizer, curve, steps, values, workload)
 
         # losses of optimizers differ by powers of ten
-        row[0].set_yscale("log")
+        log_scale(row[0])
         row[0].legend(fontsize="small")
         for axes in row:
             axes.set_title(", ".join(workload))
