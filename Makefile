@@ -160,6 +160,8 @@ chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from re
 		score=[hit_rate,cosine,left_over,k_error]
 	$(TABLE) 'select={choices.study:gradient_uninformativeness}' rows=study.setting columns=study.layout \
 		name=gradient_uninformativeness score=[transport_agreement,optimum_error,gradient_spread,sign_changes]
+	$(TABLE) 'select={choices.study:known_critics}' rows=penalty columns=study.dimension name=known_critics \
+		score=[gradient_cosine,gradient_l2,w1_ratio]
 	$(BIN)/python scripts/figures.py figure=[2-1,2-2,2-3,2-4,2-5,2-8,2-9,2-10,2-11,2-12]
 
 chapter-3-run: $(INSTALLED) ## run the studies of chapter 3 in small (needs MNIST in data); a call goes on where another stopped
@@ -169,6 +171,8 @@ chapter-3-run: $(INSTALLED) ## run the studies of chapter 3 in small (needs MNIS
 chapter-3: $(INSTALLED) ## the tables and figures of chapter 3's studies from results/studies
 	$(TABLE) 'select={choices.study:counterexample}' rows=study.C name=counterexample \
 		score=[theta_adam,theta_amsgrad,theta_adashift]
+	$(TABLE) 'select={choices.study:correlation}' rows=study.activation name=tables_3_1_to_3_4 \
+		score=[temporal,spatial,adam,non_adashift_current,non_adashift_shifted,max_adashift_current,max_adashift_shifted]
 	$(TABLE) 'select={choices.study:classification,study.network:logistic}' rows=optimizer name=table_3_5 \
 		score=[train_loss,test_accuracy]
 	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-7,3-8]
