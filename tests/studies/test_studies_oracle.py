@@ -23,6 +23,7 @@ from gan_lab.penalties import (
 )
 from gan_lab.reporting.figures.draw import FIGURES, draw
 from gan_lab.reporting.figures.request import NothingRecorded, Request
+from gan_lab.reporting.scores import has_score
 from gan_lab.studies.counterexample import Counterexample, CriticalBetas
 from gan_lab.studies.gradient_direction import GradientDirection
 from gan_lab.studies.gradient_uninformativeness import GradientUninformativeness
@@ -185,6 +186,14 @@ def test_known_critics_score_the_potential_itself_as_perfect():
     assert scores["gradient_cosine"] == pytest.approx(1, abs=1e-4)
     assert scores["gradient_l2"] == pytest.approx(0, abs=1e-3)
     assert scores["w1_ratio"] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_score_that_is_not_defined_is_shown_as_missing():
+    """The constant of clipping: no NaN in a table."""
+    scores = {"k_error": {"value": "nan"}, "cosine": {"value": 0.5}}
+    clip = {"status": "finished", "choices": {"study": "lipschitz_methods"}, "scores": scores}
+    assert has_score(clip, ["cosine"])
+    assert not has_score(clip, ["k_error"])
 
 
 # Figures ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,10 +104,13 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
 
 
 def has_score(record: Record, names: Collection[str | None]) -> bool:
-    """Whether a run has one of the scores; a diverged one has none."""
-    return record["status"] != "diverged" and any(
-        name in (record.get("scores") or {}) for name in names
-    )
+    """Whether a run has one of the scores; a diverged one has none, and where a study's is NaN it
+    is not defined."""
+    scores = record.get("scores") or {}
+    there = [name for name in names if name in scores]
+    if is_study(record):
+        there = [name for name in there if not math.isnan(score_value(record, str(name)))]
+    return record["status"] != "diverged" and bool(there)
 
 
 def score_value(record: Record, name: str) -> float:
