@@ -227,7 +227,7 @@ def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
         )
         axes.set_axis_off()
         left = float(record["scores"]["left_over"]["value"])
-        axes.set_title(f"{by} {value}: {left:.0%} of the way to the nearest real is left")
+        axes.set_title(f"{by} {value}: {left:.0%} of the way left")
         numbers += [
             {by: value, "fake": i, "nearest": nearest, "own": own}
             for i, (nearest, own) in enumerate(
