@@ -6,15 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from gan_lab import checks
-from gan_lab.architectures import MLP
-from gan_lab.losses import ScalarLoss
-from gan_lab.penalties import Penalty
-from gan_lab.studies.critics import OptimizerFactory
-from gan_lab.studies.lipschitz_methods import PLANE
-from gan_lab.studies.oracle import Laws, OracleStudy
+from gan_lab.studies.oracle import Laws
+from gan_lab.studies.plane import PlaneStudy
 from gan_lab.training.randomness import generator_for
 
 # the thesis says how they lie, the numbers are ours
@@ -23,7 +17,7 @@ FAKE_MEAN = (0.5, 1.5)  # nearer to the second
 STD = 0.3
 
 
-class GradientDirection(OracleStudy):
+class GradientDirection(PlaneStudy):
     """P_r is two Gaussians of the plane, P_g one that is nearer to one of them; all three have the
     same standard deviation. Critic and optimum see the same sample of them.
 
@@ -40,31 +34,12 @@ class GradientDirection(OracleStudy):
         Thesis 2.6.3 and Figure 2-4.
     """
 
-    def __init__(
-        self,
-        loss: ScalarLoss,
-        penalty: Penalty,
-        optimizer: OptimizerFactory,
-        architecture: MLP,
-        *,
-        points: int,
-        max_steps: int,
-        batch_size: int,
-    ) -> None:
-        super().__init__(loss, penalty, optimizer, max_steps, batch_size)
-        self.points = checks.whole("points", points, at_least=1)
-        self.architecture = architecture
-
     def laws(self, seed: int) -> Laws:
         """A sample of the three Gaussians."""
         rng = generator_for(seed, "points")
         fake, real = STD * torch.randn(2, self.points, 2, generator=rng)
         which = torch.randint(len(REAL_MEANS), (self.points,), generator=rng)
         return Laws(fake + torch.tensor(FAKE_MEAN), real + torch.tensor(REAL_MEANS)[which])
-
-    def network(self, sample: torch.Size) -> nn.Module:
-        """The architecture's critic."""
-        return self.architecture.critic(PLANE, outputs=1)
 
     def drawn(self) -> dict[str, Any]:
         """The gradient at the fakes at the end, and the critic on a grid."""

@@ -19,8 +19,6 @@ from gan_lab.theory import MinFunnels
 from gan_lab.training.randomness import fold
 from gan_lab.types import DataSpec
 
-PUBLISHED_COSINE = {"gp": 0.799, "lp": 0.754}  # of 128 dimensions and 16 funnels
-
 
 class KnownCritics(Study):
     """Train a critic between the two laws of an instance of MinFunnels, on new samples in each

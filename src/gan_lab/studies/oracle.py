@@ -88,6 +88,7 @@ class OracleStudy(Study):
         torch.manual_seed(fold(seed, "initial weights"))
         critic = self.network(self.fake.shape[1:]).to(self.device)
         self.training = CriticTraining(critic, self.loss, self.penalty, self.optimizer)
+        self.looks = self._looked_at()
         self.seen: dict[int, Tensor] = {}  # the gradient at the fakes, at the steps looked at
 
     def step(self, number: int) -> Mapping[str, Any]:
@@ -98,15 +99,14 @@ class OracleStudy(Study):
             for points in (self.real, self.fake)
         )
         logged = dict(self.training.step(real, fake, rng))
-        if number in self._looked_at():
+        if number in self.looks:
             self.seen[number] = self.training.gradient(self.fake).cpu()
         return logged
 
     def _looked_at(self) -> set[int]:
         """The steps after which the gradient is kept: some over training, more in the last part."""
-        over = np.geomspace(max(1, self.steps // 200), self.steps, 6)
         last = np.linspace(self.steps * (1 - 1 / LAST), self.steps, LOOKS)
-        return {round(step) for step in (*over, *last)}
+        return self._over_training() | {round(step) for step in last}
 
     def state_dict(self) -> dict[str, Any]:
         """Of the critic's training, and the gradients that were kept."""
