@@ -23,7 +23,7 @@ from gan_lab.training.randomness import fold
 Array = NDArray[np.float64]
 Game = BilinearGame | DiracGAN | NoNashGame
 
-POINTS = 200  # of a trajectory, at most, for the figure
+POINTS = 500  # of a trajectory, at most, for the figure
 
 
 @dataclass(frozen=True)

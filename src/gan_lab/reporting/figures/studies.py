@@ -505,6 +505,8 @@ def games(request: Request) -> Drawing:
                 axes.set_axis_off()
                 continue
             numbers += _way(axes, game, method, by_method[method])
+    figure.supxlabel("u, the generator's")
+    figure.supylabel("v, the critic's")
     figure.suptitle(
         "Games from near a stationary point (cross; start: circle): growth a step, observed "
         "(largest eigenvalue)"
