@@ -58,6 +58,13 @@ def test_one_fake_and_one_real_of_an_exponential_lipschitz_gan():
     assert found.k == pytest.approx(2 * a / D, abs=1e-6)
 
 
+def test_a_search_that_does_not_end_gives_no_row(monkeypatch):
+    monkeypatch.setattr("gan_lab.studies.objectives.ENDS", {"trust-exact": (9,), "SLSQP": (9,)})
+    for name in ("least_squares", "wasserstein"):
+        with pytest.raises(RuntimeError, match="no optimal critic was found"):
+            one_fake_one_real(name).best()
+
+
 def row(name: str) -> dict[str, float]:
     study = Objectives(objective=name, points=3, weight=0.1)
     study.begin(seed=0)

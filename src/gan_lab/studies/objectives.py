@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
@@ -24,6 +24,10 @@ Function = Callable[[Tensor], Tensor]
 
 STARTS = 4  # of the search for other optima
 AHEAD = 0.25  # of the way from a fake to its real, where its probe stands
+ENDS = {  # beside convergence: where rounding leaves no way down, as at an optimum
+    "trust-exact": (0, 2),
+    "SLSQP": (0, 8),
+}
 ALMOST = 1e-4  # of its mass a law has on the other's points where the two are almost disjoint
 
 # Objectives ---------------------------------------------------------------------------------------
@@ -164,6 +168,7 @@ class CriticSearch:
             method="trust-exact",
             options={"gtol": 1e-13, "maxiter": 500},
         )
+        _refuse_unfinished(answer, ENDS["trust-exact"])
         return Found(answer.x, float(answer.fun), np.nan)
 
     def _constrained(self, begin: Array, constraints: Sequence[Mapping[str, Any]]) -> Found:
@@ -176,6 +181,7 @@ class CriticSearch:
             method="SLSQP",
             options={"ftol": 1e-15, "maxiter": 1000},
         )
+        _refuse_unfinished(answer, ENDS["SLSQP"])
         k = {"lipschitz": 1.0, "penalised": float(answer.x[-1])}
         return Found(answer.x[: self.n], float(answer.fun), k.get(self.objective.critics, np.nan))
 
@@ -208,6 +214,12 @@ class CriticSearch:
             rows[:, -1] = distances
             return _linear(rows)
         return _linear(rows, distances)
+
+
+def _refuse_unfinished(answer: OptimizeResult, ends: Sequence[int]) -> None:
+    """Raise RuntimeError where a search ended before its optimum."""
+    if answer.status not in ends:
+        raise RuntimeError(f"no optimal critic was found: {answer.message}")
 
 
 def _linear(rows: Array, room: Array | float = 0.0) -> Mapping[str, Any]:
