@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_lab import checks, records
-from gan_lab.config import old_names, options, signature, trust
+from gan_lab.config import options, signature, trust
 from gan_lab.config.schema import (
     META_KEYS,
     EvaluateConfig,
@@ -20,6 +20,7 @@ from gan_lab.config.schema import (
     TrainConfig,
     groups,
     plain_config,
+    rename_old_fields,
 )
 from gan_lab.config.traits import traits_of
 from gan_lab.errors import UserError
@@ -51,7 +52,7 @@ DEVICES = ("auto", "cpu", "cuda")
 def check(config: DictConfig) -> None:
     """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises
     UserError."""
-    old_names.translate(config)
+    rename_old_fields(config, trust.typed_fields())
     _drop_fields_of_replaced_options(config, TrainConfig)
     check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
