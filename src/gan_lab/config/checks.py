@@ -324,6 +324,39 @@ def check_penalty(config: DictConfig) -> None:
         )
 
 
+def check_declared(config: DictConfig, found: Mapping[tuple[str, str], bool]) -> None:
+    """Refuse parts that do not fit and that `check_penalty` let pass, because a class of the user's
+    does not declare its traits.
+
+    Args:
+        config: whose parts have been made.
+        found: {(group, trait): what the made part is}.
+
+    Raises:
+        UserError: says which traits to add.
+    """
+    undeclared = {
+        f"{group}.traits.{name}": value
+        for (group, name), value in found.items()
+        if getattr(traits_of(group, config[group]), name) != value
+    }
+    if not undeclared:
+        return
+
+    # the refusal is that of the same config with these traits
+    declared = OmegaConf.create(plain_config(config))
+    for field, value in undeclared.items():
+        OmegaConf.update(declared, field, value, force_add=True)
+    try:
+        check_penalty(declared)
+    except UserError as error:
+        typed = " ".join(f"+{field}={str(value).lower()}" for field, value in undeclared.items())
+        raise UserError(
+            f"{error}; and add {typed}, which the class does not declare (in its option file: "
+            "traits: {...})"
+        ) from None
+
+
 def merged_critic_optimizer(config: DictConfig) -> DictConfig:
     """The critic's optimizer: `optimizer`, overridden by the fields of `optimizer_critic`.
 
