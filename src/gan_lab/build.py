@@ -96,6 +96,7 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
     path = group
     for name in below.split(".") if below else ():
         path, node = f"{path}.{name}", node.get(name, {})
+
     target = str(node["_target_"])
     taken = signature.parameters(target)
 
@@ -105,6 +106,7 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
         if names:
             typed = " ".join(f"+{path}.{name}=VALUE" for name in names)
             return f"{path}: {target} needs {' and '.join(names)}: add {typed}, or defaults in it"
+
     if doubled := re.search(r"got multiple values for argument '(\w+)'", message):
         return (
             f"{path}: {target} takes {doubled[1]} first; add a parameter before it for what "
@@ -118,6 +120,7 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
         return message
     if is_field:
         return f"{path}.{message}"
+
     # a data set's messages name files, which need no group before them
     return message if group == "dataset" and not below else f"{path}: {message}"
 
@@ -175,6 +178,7 @@ def gan(
     generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
     critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
 
+    # what a class of the user's does not declare, the made parts show
     penalty = make("penalty", config.penalty)
     check_declared(config, found_traits(loss, penalty, critic))
 
@@ -198,6 +202,8 @@ def gan(
         ema_decay=config.ema_decay,
         log_every=config.log_every,
     )
+
+    # optimizers wait for the parameters of the wrapped critic
     critic_optimizer = merged_critic_optimizer(config)
     return GAN(
         generator=generator,
@@ -326,12 +332,14 @@ def trainer(
 
     # how many processes there are is known only now
     check_shares(config, made.world_size)
+
     cores = os.cpu_count() or 1
     if made.strategy.root_device.type == "cpu" and made.num_devices > cores:
         raise UserError(
             f"trainer.devices={made.num_devices}: this machine has {cores} cores; set "
             f"trainer.devices={cores} or less"
         )
+
     return made
 
 

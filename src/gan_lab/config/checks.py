@@ -347,6 +347,7 @@ def check_declared(config: DictConfig, found: Mapping[tuple[str, str], bool]) ->
     declared = OmegaConf.create(plain_config(config))
     for field, value in undeclared.items():
         OmegaConf.update(declared, field, value, force_add=True)
+
     try:
         check_penalty(declared)
     except UserError as error:

@@ -85,6 +85,7 @@ def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConf
             result[root] = config[root]
         else:
             OmegaConf.update(result, key, OmegaConf.select(config, key), force_add=True)
+
     elif key in WHERE and OmegaConf.select(saved, key) is not None:
         OmegaConf.update(result, key, OmegaConf.select(config, key))
 

@@ -41,6 +41,7 @@ def parameters(target: str) -> frozenset[str]:
         origin = _origin_of_dotted(module, ast.unparse(base))
         if origin is not None and origin.split(".")[0] in (module.split(".")[0], "gan_lab"):
             inherited |= parameters(origin)
+
     if not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         return inherited
     return inherited | {item.target.id for item in node.body if _is_field(item)}  # type: ignore[attr-defined]

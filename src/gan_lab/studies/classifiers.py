@@ -159,12 +159,14 @@ class ClassifierTraining:
         self.train, self.test = (
             ResidentData.place(dataset, device, split) for split in ("train", _test_split(dataset))
         )
+
         channels = dataset.spec.shape[0]
         self.mean, self.std = (
             pixel_statistics(self.train.values)
             if network in _STANDARDISED
             else (torch.zeros(channels, device=device), torch.full((channels,), PIXELS).to(device))
         )
+
         self.batches = ResidentLoader(self.train, batch_size, n_critic=1, seed=seed, stop=0)
 
         # what is trained, and by what

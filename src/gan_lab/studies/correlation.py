@@ -162,10 +162,13 @@ class Correlation(Study):
         pairs: int,
         beta2: float,
     ) -> None:
+        # what is trained, and for how long
         self.network = NETWORKS[checks.choice("activation", activation, NETWORKS)]
         self.epoch_steps = steps_of_epoch(dataset, batch_size)
         self.steps = self.epoch_steps * checks.whole("epochs", epochs, at_least=1)
         self.optimizer, self.dataset, self.batch_size = optimizer, dataset, batch_size
+
+        # the steps that count are the last, and the longest lag comes before them
         checks.whole("epochs_measured", epochs_measured, at_least=1)
         self.first_measured = (epochs - epochs_measured) * self.epoch_steps + 1
         if self.first_measured <= LAGS:
@@ -173,6 +176,7 @@ class Correlation(Study):
                 f"epochs_measured={epochs_measured}: {LAGS} steps have to come before them: leave "
                 f"more of the {epochs} epochs"
             )
+
         if coordinates is not None:
             checks.whole("coordinates", coordinates, at_least=2)
         self.coordinates, self.pairs = coordinates, checks.whole("pairs", pairs, at_least=1)
@@ -195,10 +199,12 @@ class Correlation(Study):
             layer for layer in self.training.network.modules() if isinstance(layer, nn.Linear)
         ]
         self.weight = linear[1].weight
+
         rng = generator_for(seed, "coordinates")
         order = torch.randperm(self.weight.numel(), generator=rng)
         self.looked_at = order[: self.coordinates].to(self.device)
         size = len(self.looked_at)
+
         first = torch.randint(size, (self.pairs,), generator=rng)
         apart = torch.randint(1, size, (self.pairs,), generator=rng)
         self.i, self.j = first.to(self.device), ((first + apart) % size).to(self.device)

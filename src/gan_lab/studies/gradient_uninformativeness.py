@@ -155,6 +155,8 @@ class GradientUninformativeness(Study):
         values = self.training.values(points).cpu().numpy()
         slopes = self.training.gradient(points).squeeze(1).cpu().numpy()
         fake, real = self.fake.density(_GRID), self.real.density(_GRID)
+
+        # where neither law has mass, no value of the critic is better than another
         total = fake + real
         known = total > 1e-3
         optimum = np.full_like(_GRID, np.nan)
@@ -167,9 +169,11 @@ class GradientUninformativeness(Study):
         agrees = (gradient.sign() == (reals - fakes).sign()).float()
         spread = gradient.std() / gradient.abs().mean()
 
+        # the error is that under the mean of the two laws
         weights = total[known] / total[known].sum()
         error = np.sqrt(np.sum(weights * (values[known] - optimum[known]) ** 2))
         in_fakes = slopes[fake > 1e-3]
+
         return Result(
             scores={
                 "optimum_error": float(error),

@@ -226,6 +226,7 @@ def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
             _sheet(rows[:ROWS], drawn["shape"]), "gray", vmin=0, vmax=255, interpolation="nearest"
         )
         axes.set_axis_off()
+
         left = float(record["scores"]["left_over"]["value"])
         axes.set_title(f"{by} {value}: {left:.0%} of the way left")
         numbers += [
@@ -234,6 +235,7 @@ def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
                 zip(drawn["nearest"], drawn["partners"], strict=True)
             )
         ]
+
     figure.suptitle(f"Figure {name}: noise, gradient, four steps along it, nearest real")
     return Drawing(figure, numbers, of=[str(setting(_any(cells), "dataset.name"))])
 
@@ -293,6 +295,7 @@ def critical_betas(request: Request) -> Drawing:
     record = _of_study(request, "critical_betas")[0]
     drawn = record["drawn"]
     betas = drawn["betas"]
+
     C, steps = (setting(record, f"study.{name}") for name in ("C", "max_steps"))
     titles = {
         "sequential_theta": f"a) sequential, d = C = {C}: θ after {steps:,} steps",
@@ -310,6 +313,7 @@ def critical_betas(request: Request) -> Drawing:
         most = np.abs(values).max()
         shown = values if is_theta else np.log10(values)
         limits = {"vmin": -most, "vmax": most, "cmap": "RdBu_r"} if is_theta else {}
+
         image = axes.pcolormesh(betas, betas, shown, **limits)
         figure.colorbar(image, ax=axes, label="θ" if is_theta else "log10")
         axes.set(xlabel="β2", ylabel="β1", title=title)
@@ -320,6 +324,7 @@ def critical_betas(request: Request) -> Drawing:
             for i, first in enumerate(betas)
             for j, second in enumerate(betas)
         ]
+
     figure.suptitle("Figure 3-8: Adam over β1 and β2; θ below 0 (blue) is right")
     return Drawing(figure, numbers)
 
@@ -351,6 +356,7 @@ def classification(
         if setting(record, "study.network") in networks
         and (dataset is None or dataset in str(setting(record, "dataset.name")))
     ]
+
     if not records:
         raise NothingRecorded(
             f"no study classification is recorded with study.network={', '.join(networks)}"
@@ -381,6 +387,7 @@ def classification(
         row[0].legend(fontsize="small")
         for axes in row:
             axes.set_title(", ".join(workload))
+
     figure.suptitle(f"Figure {name}: optimizers, seed {records[0]['seed']}")
     return Drawing(figure, numbers, of=sorted({workload[1] for workload in rows}))
 
