@@ -22,6 +22,7 @@ from gan_lab.reporting.figures.drawing import (
     plain_axes,
 )
 from gan_lab.reporting.figures.request import NothingRecorded, Request
+from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,14 +60,6 @@ def _by(records: Sequence[Record], name: str) -> dict[Any, Record]:
 
 
 # Chapter 2 ----------------------------------------------------------------------------------------
-
-_OPTIMIZERS = {
-    1: "Adam 1e-5, ReLU, 1 x 1024",
-    2: "Adam 1e-2, ReLU, 4 x 1024",
-    3: "Adam 1e-5, ReLU, 4 x 1024",
-    4: "SGD 1e-3, SELU, 64 x 128",
-    5: "SGD 1e-4, SELU, 64 x 128",
-}
 
 
 def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
@@ -109,7 +102,7 @@ def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
     steps = setting(records[0], "study.max_steps")
-    figure.suptitle(f"Figure {name}: least squares, {_OPTIMIZERS[number]}, {steps:,} steps")
+    figure.suptitle(f"Figure {name}: least squares, {SETTINGS[number]}, {steps:,} steps")
     return Drawing(figure, numbers)
 
 
