@@ -9,13 +9,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_lab.commands import entry
-from gan_lab.config.checks import check
-from gan_lab.config.resume import resumed
-from gan_lab.config.schema import TrainConfig, register
+from gan_lab.config import checks, resume, schema
 from gan_lab.interrupts import waits_for_imports
 from gan_lab.sweeps.devices import check_devices_of_job
 
-register(TrainConfig)
+schema.register(schema.TrainConfig)
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -26,8 +24,8 @@ def main(cfg: DictConfig) -> None:
     run_dir = Path(os.path.relpath(hydra_config.runtime.output_dir))
     with entry.refusing(run_dir):
         if cfg.resume is not None:
-            cfg = resumed(cfg, hydra_config.overrides.task, run_dir)
-        check(cfg)
+            cfg = resume.resumed(cfg, hydra_config.overrides.task, run_dir)
+        checks.check(cfg)
         if hydra_config.mode == RunMode.MULTIRUN:
             launcher = hydra_config.runtime.choices["hydra/launcher"]
             check_devices_of_job(cfg, launcher, hydra_config.overrides.task, run_dir)
@@ -39,4 +37,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    entry.run(main, TrainConfig)
+    entry.run(main, schema.TrainConfig)
