@@ -121,6 +121,8 @@ def test_an_unknown_spatial_function_is_refused_with_the_choices(option, spatial
     [
         ({"lr": -1.0}, "lr"),
         ({"n": 0}, "n"),
+        ({"n": True}, "n"),
+        ({"m": True}, "m"),
         ({"n": 2}, "m"),
         ({"spatial": "sum"}, "spatial"),
         ({"betas": (2, 0)}, "betas"),
