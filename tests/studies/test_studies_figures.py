@@ -93,7 +93,7 @@ def test_each_game_has_a_row_and_each_update_a_column():
 
 
 def test_bounds_are_drawn_beside_the_published_number():
-    """clip has one, lp has none: the record's null, or a NaN."""
+    """clip has one, lp has none: null, or NaN, which a record holds as text."""
     drawn = {"x": [-1.0, 0.0, 1.0], "value": [0.0, 1.0, 2.0]}
     both = {"lower": 0.5, "upper": 2.0}
     records = [
@@ -103,7 +103,7 @@ def test_bounds_are_drawn_beside_the_published_number():
             drawn,
             penalty,
         )
-        for penalty, published in (("clip", 0.06554), ("lp", None), ("maxgp", float("nan")))
+        for penalty, published in (("clip", 0.06554), ("lp", None), ("maxgp", "nan"))
     ]
     drawing = FIGURES["lipschitz_estimates"](Request(studies=records))
     _, right = drawing.figure.axes

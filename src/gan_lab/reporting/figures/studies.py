@@ -546,7 +546,7 @@ def lipschitz_estimates(request: Request) -> Drawing:
 
         # the bounds of every seed on the right, each a line from the lower to the upper one
         for i, record in enumerate(of_method):
-            scores = {name: entry["value"] for name, entry in record["scores"].items()}
+            scores = {name: _defined(entry["value"]) for name, entry in record["scores"].items()}
             at = place + 0.12 * (i - (len(of_method) - 1) / 2)
             right.plot([at, at], [scores["lower"], scores["upper"]], color=colour, marker="_")
             numbers.append({"penalty": method, "seed": record["seed"], **scores})
@@ -557,8 +557,9 @@ def lipschitz_estimates(request: Request) -> Drawing:
     left.set(xlabel="x", ylabel="f(x) - f(0)", title=f"seed {records[0]['seed']}")
     left.legend(fontsize="small")
     right.set_yscale("log")
+    right.yaxis.set_major_formatter("{x:g}")
     right.set_xticks(range(len(methods)), methods)
-    right.set(title="lower to upper bound of the Lipschitz constant, a line a seed")
+    right.set(title="k(f): lower to upper bound, a line a seed")
     handles, labels = right.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     right.legend(once.values(), once.keys(), fontsize="small")
@@ -567,11 +568,17 @@ def lipschitz_estimates(request: Request) -> Drawing:
     return Drawing(figure, numbers)
 
 
+def _defined(value: float | str | None) -> float | None:
+    """A score, None where the record has none: it holds NaN as text."""
+    number = float("nan") if value is None else float(value)
+    return None if np.isnan(number) else number
+
+
 def _mark(
     axes: Axes, at: float, value: float | None, marker: str, label: str, *, filled: bool
 ) -> None:
     """Draw a number that a method may lack."""
-    if value is None or np.isnan(value):
+    if value is None:
         return
     face = BLACK if filled else "none"
     axes.plot(
