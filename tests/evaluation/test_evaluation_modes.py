@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +15,12 @@ from gan_lab.scoring.extractors import StackedDigits
 from gan_lab.scoring.features import Extractor, Features, StackedExtractor
 from helpers.data_builders import make_mnist
 from helpers.evaluation_runs import classifier, preset, script, silent
-from helpers.gan_runs import is_refusal, record, train
+from helpers.gan_runs import is_refusal, record, train, weights
 
 NAMES = [f"{name}_mixture_40" for name in ("modes", "good", "modekl", "modejsd")]
 POINTS = (
+    "dataset=ring",
+    "penalty=spectral",
     "architecture=mlp",
     "architecture.width=8",
     "max_generator_steps=2",
@@ -26,23 +31,45 @@ POINTS = (
 MODES = ("evaluation=modes", "evaluation.samples=40", "evaluation.samples_in_training=20")
 
 
-def test_a_run_of_points_is_scored_by_its_modes(tmp_path, cache):
+@pytest.fixture(scope="module")
+def unscored(tmp_path_factory, cache):
+    """A run by the default evaluation, which is of images, with what it printed."""
+    folder = tmp_path_factory.mktemp("points")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        run = train(folder / "run", *POINTS, f"data_cache={cache}", small=False)
+    return run, printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory, cache):
+    """The same run, scored and drawn after every step."""
+    often = ("evaluate_every=1", "sample_every=1", f"data_cache={cache}")
+    return train(tmp_path_factory.mktemp("points") / "run", *POINTS, *MODES, *often, small=False)
+
+
+def test_a_run_of_points_is_scored_by_its_modes(scored):
     """In training and after it; samples are the generator's own floats, not rounded to bytes."""
-    typed = (*POINTS, *MODES, "dataset=ring", "evaluate_every=1", f"data_cache={cache}")
-    run = record(train(tmp_path / "run", *typed, small=False))
-    assert list(run["scores"]) == NAMES
-    assert sum(run["scores"][NAMES[0]]["histogram"]) == 40 * run["scores"][NAMES[1]]["value"]
-    assert [step for step, _ in run["history"]["modes_mixture_20"]] == [1, 2]
+    kept = record(scored)
+    assert list(kept["scores"]) == NAMES
+    assert sum(kept["scores"][NAMES[0]]["histogram"]) == 40 * kept["scores"][NAMES[1]]["value"]
+    assert [step for step, _ in kept["history"]["modes_mixture_20"]] == [1, 2]
     architecture = {"name": "nearest centre of the mixture", "within": 3.0}
-    for entry in run["scores"].values():
+    for entry in kept["scores"].values():
         assert entry["extractor"]["architecture"] == architecture
         assert entry["extractor"]["weights_sha256"] is None
 
 
-def test_a_run_of_points_is_scored_by_its_modes_afterwards(tmp_path, cache, capsys):
+def test_scores_and_pictures_of_points_change_nothing(unscored, scored):
+    """Spectral normalisation moves its vectors with every pass in training mode: contours of the
+    critic in that mode would change the run."""
+    assert len(list((scored / "samples").iterdir())) == 2
+    assert weights(scored) == weights(unscored[0])
+
+
+def test_a_run_of_points_is_scored_by_its_modes_afterwards(unscored, cache, capsys):
     """The default evaluation is of images: training without scores says which there are."""
-    run = train(tmp_path / "run", *POINTS, "dataset=grid", f"data_cache={cache}", small=False)
-    assert "; evaluation=modes counts the modes" in capsys.readouterr().out
+    run, printed = unscored
+    assert "; evaluation=modes counts the modes" in printed
     assert record(run)["scores"] == {}
     asked = (f"run_dir={run}", f"data_cache={cache}")
     is_refusal(script(capsys, "evaluate", *asked), "use evaluation=modes for a mixture")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,7 @@ class Trainer:
         self.optimizers = optimizers
 
 
+@functools.cache
 def trained(*overrides: str) -> np.ndarray:
     """(θ, ψ) before and after each generator step of experiment=dirac_gan, in float64."""
     config = compose("experiment=dirac_gan", f"max_generator_steps={STEPS}", *overrides)
@@ -46,7 +49,7 @@ def trained(*overrides: str) -> np.ndarray:
     ("overrides", "game"),
     [
         ([], DiracGAN()),
-        (["penalty=r1", "penalty.weight=0.15"], DiracGAN(penalty=0.3)),
+        (["penalty=r1", "penalty.weight=0.5"], DiracGAN(penalty=1.0)),
         (["loss=wasserstein"], DiracGAN("wasserstein")),
     ],
     ids=["vanilla", "r1", "wasserstein"],
