@@ -177,7 +177,7 @@ chapter-3: $(INSTALLED) ## the tables and figures of chapter 3's studies from re
 		score=[train_loss,test_accuracy]
 	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-7,3-8]
 
-toys-run: $(INSTALLED) ## train ring and grid in small, 120 runs (about half an hour on two cores); a call goes on where another stopped
+toys-run: $(INSTALLED) ## train ring and grid in small, 120 runs of 10 to 20 s of one thread; a call goes on where another stopped
 	-OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment=toys
 	$(BIN)/python scripts/collect.py runs=outputs/toys out=results/toys replace=true
 
