@@ -11,6 +11,7 @@ every data set that it accepts.
 """
 
 from gan_lab.architectures.dcgan import DCGAN
+from gan_lab.architectures.dirac import Dirac
 from gan_lab.architectures.layers import BatchNorm2d, frozen_statistics, normalises_by_batch
 from gan_lab.architectures.mlp import MLP
 from gan_lab.architectures.resnet import ResNet
@@ -20,6 +21,7 @@ __all__ = [
     "DCGAN",
     "MLP",
     "BatchNorm2d",
+    "Dirac",
     "ResNet",
     "frozen_statistics",
     "initialise_from_data",
