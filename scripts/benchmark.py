@@ -6,8 +6,8 @@ step        seconds of a generator step under the Trainer, beside a bare loop of
             (exp + maxgp, fp32) and a WGAN-GP step as public frameworks write it; FLOP/s beside the
             device's own
 penalties   what each penalty adds to the critic's loss and its gradients
-optimizers  a step of each optimizer on the critic's parameters beside torch's foreach Adam, and what
-            it keeps in memory
+optimizers  a step of each optimizer on the critic's parameters beside torch's foreach Adam, and
+            what it keeps in memory
 scores      IS, AM and FID beside the extractor's forward pass; memory of scoring
 data        drawing batches
 model       no measurement: FLOP and bytes of a generator step by part, from the sizes of the layers

@@ -90,7 +90,7 @@ def optimizers(
         {option, or variant of one: the summaries of both, beside torch's foreach Adam, and "state",
         the size of what it keeps between steps in copies of the parameters}.
     """
-    # the option has torch's fused form, one kernel for all; AdaShift is written as its foreach form is
+    # AdaShift is written as torch's foreach form is; the option adam has the fused one
     variants = {
         FOREACH_ADAM: ["optimizer=adam", "optimizer.fused=false", "+optimizer.foreach=true"]
     }

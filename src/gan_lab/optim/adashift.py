@@ -124,8 +124,8 @@ class AdaShift(ListOptimizer):
         queues = [state["queue"] for state in states]
         seconds = [state["second"] for state in states]
 
-        # The oldest gradient leaves each ring, and the new one takes its row. While the queue fills,
-        # the oldest ones are its initial zeros: v stays 0.
+        # The oldest gradient leaves each ring, and the new one takes its row. While the queue
+        # fills, the oldest ones are its initial zeros: v stays 0.
         past = torch.stack(steps)  # (P,): gradients before this one
         rows = (past % n).unsqueeze(1)
         average(seconds, SPATIAL[group["spatial"]](_rows(queues, rows)), beta2)
