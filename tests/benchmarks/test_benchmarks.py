@@ -12,10 +12,10 @@ import torch
 from gan_lab.architectures import ResNet
 from gan_lab.benchmarks import cost_model, steps
 from gan_lab.benchmarks.measuring import seconds_of, summary
-from gan_lab.benchmarks.parts import state_copies
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.benchmarks.steps import Operations, noise_data
 from gan_lab.optim import AdaShift
+from gan_lab.optim.memory import state_copies
 from helpers.registry import CONF
 
 DEVICE = torch.device("cpu")

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor
 
 from gan_lab import build
 from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.steps import composed, noise_data
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.optim import capturable
+from gan_lab.optim.memory import state_copies
 from gan_lab.training import GAN
 
 
@@ -145,18 +145,6 @@ def _on_a_critic(overrides: Sequence[str], device: torch.device) -> torch.optim.
     for _ in range(own.optimizer.get("n") or 1):
         optimizer.step()
     return optimizer
-
-
-def state_copies(optimizer: torch.optim.Optimizer) -> float:
-    """The bytes of an optimizer's state over those of its parameters."""
-    state = sum(
-        value.nbytes
-        for values in optimizer.state.values()
-        for value in values.values()
-        if isinstance(value, Tensor)
-    )
-    parameters = (param for group in optimizer.param_groups for param in group["params"])
-    return state / sum(parameter.nbytes for parameter in parameters)
 
 
 def _in_turns(
