@@ -467,7 +467,7 @@ NOT_TYPED = {
     "found no convolution": "of networks of one's own",
     "depends on their size": "of networks of one's own",
     "samples of this loss have no classes": "a state",
-    "has one for each optimizer of Tables": "a state",
+    "no study classification is recorded with": "a state",
 }
 
 
