@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STUDIES = ("optimizers", "optimizers_gan")
-LARGEST_RATIO = 20  # of a profile's axis; the most times that a trial can be judged
+LARGEST_RATIO = 20  # of a profile's axis: as often trials are judged
 Numbers = list[dict[str, Any]]
 
 
@@ -59,7 +59,7 @@ def optimizers(request: Request) -> Drawing:
     figure.legend(handles, labels, loc="outside lower center", ncols=9, fontsize="small")
     seeds = len(next(iter(found[0].tuned.values())).curves)
     figure.suptitle(
-        f"Optimizers, each with the same trials; rates chosen on held-out data; {seeds} seeds"
+        f"Optimizers, each with the same trials; rates chosen on held-out data; seeds: {seeds}"
     )
     return Drawing(figure, numbers)
 
@@ -82,6 +82,18 @@ def _number(panel: str, workload: str, optimizer: str, x: Any, y: Any) -> dict[s
     return {"panel": panel, "workload": workload, "optimizer": optimizer, "x": x, "y": shown}
 
 
+def _logarithmic(axes: Axes, *which: str) -> None:
+    """Logarithmic axes whose numbers are written out: texts of figures are no formulas."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    for name in which:
+        axis = axes.xaxis if name == "x" else axes.yaxis
+        axes.set(**{f"{name}scale": "log"})
+        axis.set_major_locator(LogLocator(subs=(1,) if name == "x" else (1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+
+
 Styles = Mapping[str, dict[str, Any]]
 
 
@@ -95,7 +107,8 @@ def _rates(axes: Axes, workload: Workload, styles: Styles) -> Numbers:
             _number("rate", workload.name, name, rate, score)
             for rate, score in zip(tuned.rates, tuned.finals, strict=True)
         ]
-    axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=workload.metric)
+    axes.set(xlabel="learning rate", ylabel=workload.metric)
+    _logarithmic(axes, "x", "y")
     axes.set_title(f"{workload.name}: after the last step")
     return numbers
 
@@ -112,7 +125,8 @@ def _budgets(axes: Axes, workload: Workload, styles: Styles) -> Numbers:
             _number("budget", workload.name, name, k, score)
             for k, score in zip(budgets, scores, strict=True)
         ]
-    axes.set(yscale="log", xlabel="trials k", ylabel=f"median {workload.metric} of the best of k")
+    axes.set(xlabel="trials k", ylabel=f"median {workload.metric} of the best of k")
+    _logarithmic(axes, "y")
     axes.set_title(f"{workload.name}: tuning budget")
     return numbers
 
@@ -129,7 +143,8 @@ def _curves(axes: Axes, workload: Workload, styles: Styles) -> Numbers:
             for step, score in zip(steps, curve, strict=True)
         ]
     axes.axhline(workload.target, color=BLACK, linewidth=0.8)
-    axes.set(yscale="log", xlabel="step", ylabel=workload.metric)
+    axes.set(xlabel="step", ylabel=workload.metric)
+    _logarithmic(axes, "y")
     axes.set_title(f"{workload.name}: chosen rate, target")
     return numbers
 
@@ -153,10 +168,9 @@ def _profile(axes: Axes, found: Sequence[Workload], styles: Styles) -> Numbers:
             _number("profile", "all", name, end, share)
             for end, share in zip(ends, shares, strict=True)
         ]
-    axes.set(
-        xscale="log", xlabel="times the fewest steps to the target", ylabel="share of problems"
-    )
+    axes.set(xlabel="times the fewest steps to the target", ylabel="share of problems")
     axes.set(ylim=(-0.03, 1.03))
+    _logarithmic(axes, "x")
     axes.set_title("Performance profile")
     return numbers
 
