@@ -126,6 +126,7 @@ def _budgets(axes: Axes, workload: Workload, styles: Styles) -> Numbers:
             for k, score in zip(budgets, scores, strict=True)
         ]
     axes.set(xlabel="trials k", ylabel=f"median {workload.metric} of the best of k")
+    axes.set_xticks(range(1, 1 + max(len(tuned.rates) for tuned in workload.tuned.values())))
     _logarithmic(axes, "y")
     axes.set_title(f"{workload.name}: tuning budget")
     return numbers
