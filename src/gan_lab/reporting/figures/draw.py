@@ -1,4 +1,4 @@
-"""The figures of the thesis, from records, samples, statistics and formulas.
+"""The figures of the thesis and of its studies, from records, samples, statistics and formulas.
 
 Each is a PNG and a CSV of the numbers in it.
 """
