@@ -17,7 +17,8 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 .PHONY: help demo docs test test-unit test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
 	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run \
-	chapter-2 chapter-2-run known-critics-run chapter-3 chapter-3-run toys toys-run clean
+	chapter-2 chapter-2-run known-critics-run chapter-3 chapter-3-run figures-3-run optimizers optimizers-run \
+	toys toys-run clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -140,7 +141,7 @@ STUDIES_2 := gradient_uninformativeness lipschitz_methods lipschitz_constraints 
 	lipschitz_estimates lipschitz_estimates_constraints
 COMPUTED_2 := table_2_1 divergences games
 STUDIES_3 := counterexample critical_betas correlation $(addprefix table_3_5_,sgd adam adashift_none adashift) \
-	$(addprefix table_3_7_,adam adashift)
+	$(addprefix table_3_7_,adam adashift) $(addprefix table_3_8_,adam adashift)
 RUN_STUDY = OMP_NUM_THREADS=1 $(BIN)/python scripts/study.py $(EVERY_CORE)
 RUN_COMPUTED = OMP_NUM_THREADS=1 $(BIN)/python scripts/study.py # a second a cell: one interpreter for all
 COLLECT_STUDIES = $(BIN)/python scripts/collect.py runs=outputs/studies out=results/studies replace=true
@@ -188,7 +189,24 @@ chapter-3: $(INSTALLED) ## the tables and figures of chapter 3's studies from re
 		score=[temporal,spatial,adam,non_adashift_current,non_adashift_shifted,max_adashift_current,max_adashift_shifted]
 	$(TABLE) 'select={choices.study:classification,study.network:logistic}' rows=optimizer name=table_3_5 \
 		score=[train_loss,test_accuracy]
-	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-7,3-8]
+	$(TABLE) 'select={choices.study:translation,choices.sweep:[table_3_8_adam,table_3_8_adashift]}' rows=optimizer \
+		name=table_3_8 score=[train_loss,word_accuracy,sentence_accuracy]
+	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-7,3-7b,3-8,3-9,3-11,3-13,3-15,3-16,3-17,3-18]
+
+FIGURES_3 := figure_3_9_temporal figure_3_9_spatial figure_3_11 figure_3_13 figure_3_15 figure_3_16 figure_3_17 figure_3_18
+
+figures-3-run: $(INSTALLED) ## sweeps of Table 3-9 and Figures 3-9 to 3-18 in small on digits (hours); then make chapter-3
+	-for study in $(addprefix table_3_9_resnet_,adam adashift) $(FIGURES_3); do $(RUN_STUDY) sweep=$$study; done
+	$(COLLECT_STUDIES)
+
+optimizers-run: $(INSTALLED) ## tune every optimizer with the same budget on three workloads (half an hour; needs MNIST in data)
+	-for study in logistic mlp gan; do $(RUN_STUDY) sweep=optimizers_$$study; done
+	$(COLLECT_STUDIES)
+
+optimizers: $(INSTALLED) ## the table and the figure of the tuned optimizers from results/studies
+	$(TABLE) 'select={choices.study:[optimizers,optimizers_gan]}' rows=optimizer columns=drawn.workload name=optimizers \
+		score=[valid,test,rate]
+	$(BIN)/python scripts/figures.py figure=optimizers
 
 toys-run: $(INSTALLED) ## train ring and grid in small, 120 runs of 10 to 20 s of one thread; a call goes on where another stopped
 	-OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment=toys

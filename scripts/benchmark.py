@@ -6,7 +6,8 @@ step        seconds of a generator step under the Trainer, beside a bare loop of
             (exp + maxgp, fp32) and a WGAN-GP step as public frameworks write it; FLOP/s beside the
             device's own
 penalties   what each penalty adds to the critic's loss and its gradients
-optimizers  a step of each optimizer on the critic's parameters
+optimizers  a step of each optimizer on the critic's parameters beside torch's foreach Adam, and
+            what it keeps in memory
 scores      IS, AM and FID beside the extractor's forward pass; memory of scoring
 data        drawing batches
 model       no measurement: FLOP and bytes of a generator step by part, from the sizes of the layers
@@ -199,11 +200,16 @@ def optimizers(arguments: argparse.Namespace) -> dict[str, Any]:
     device = steps.device_of(config)
     figures = parts.optimizers(config, _options("optimizer"), arguments.rounds, device)
 
-    tell(f"optimizers, ms of a step on the critic of {arguments.channels[-1]} channels:")
-    for name, its in sorted(figures.items(), key=lambda item: item[1]["median_s"]):
+    tell(
+        f"optimizers, ms of a step on the critic of {arguments.channels[-1]} channels, times that "
+        "of foreach Adam, the same in a row, and the state in copies of the parameters:"
+    )
+    for name, its in sorted(figures.items(), key=lambda item: item[1]["step"]["median_s"]):
+        step, in_a_row = its["step"], its["step in a row"]["ratio"]
         tell(
-            f"  {name:<14} {its['median_s'] * 1e3:8.3f} ({its['min_s'] * 1e3:.3f} to "
-            f"{its['max_s'] * 1e3:.3f})"
+            f"  {name:<22} {step['median_s'] * 1e3:8.3f} ({step['min_s'] * 1e3:.3f} to "
+            f"{step['max_s'] * 1e3:.3f}) {step['ratio']['median']:6.2f} {in_a_row['median']:6.2f} "
+            f"{its['state']:7.2f}"
         )
     return figures
 

@@ -14,6 +14,8 @@ from gan_lab.benchmarks import cost_model, steps
 from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.benchmarks.steps import Operations, noise_data
+from gan_lab.optim import AdaShift
+from gan_lab.optim.memory import state_copies
 from helpers.registry import CONF
 
 DEVICE = torch.device("cpu")
@@ -89,6 +91,21 @@ def test_a_summary_compares_round_with_round():
     assert len(calls) == 3
 
 
+def test_the_state_of_an_optimizer_is_counted_in_copies_of_its_parameters():
+    """A parameter of 100 floats: Adam keeps two copies and a float32 count; AdaShift n gradients, a
+    second moment (of one number, with max) and an int64 count."""
+    for kind, fields, numbers in (
+        (torch.optim.Adam, {}, 2 * 100 + 1),
+        (AdaShift, {"n": 10}, 10 * 100 + 1 + 2),
+        (AdaShift, {"n": 3, "spatial": "none"}, 3 * 100 + 100 + 2),
+    ):
+        parameter = torch.nn.Parameter(torch.zeros(100))
+        parameter.grad = torch.ones(100)
+        optimizer = kind([parameter], **fields)
+        optimizer.step()
+        assert state_copies(optimizer) == pytest.approx(numbers / 100)
+
+
 @pytest.mark.slow
 def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
     small = [
@@ -130,6 +147,9 @@ def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
     }
     assert {"gan_lab", "bare loop", "peer"} <= told["step"][0].keys()
     assert told["machine"]["hardware"]["processor"]
+    of_optimizers = told["optimizers"]
+    assert of_optimizers["foreach Adam"]["step"]["ratio"]["max"] == 1
+    assert of_optimizers["adashift, n = 10"]["step"]["ratio"]["median"] > 0
     for its, count in zip(told["cells"], (1, 2), strict=True):
         assert its["total_steps_per_s"] == pytest.approx(sum(its["steps_per_s"]))
         assert len(its["steps_per_s"]) == its["cells"] == count

@@ -505,7 +505,7 @@ NOT_TYPED = {
     "depends on their size": "of networks of one's own",
     "samples of this loss have no classes": "a state",
     "is one point, and": "of Python; train.py refuses the pair in other words",
-    "has one for each optimizer of Tables": "a state",
+    "no study classification is recorded with": "a state",
 }
 
 

@@ -200,3 +200,37 @@ def test_a_learning_rate_scheduler_of_torch_drives_it():
     assert len(calls) == 20
     for one, other in zip(params, expected, strict=True):
         assert torch.equal(one, other)
+
+
+def test_clipped_gradients_are_what_the_queue_keeps():
+    """n = 1, β1 = 0, gradients clipped to norm 1: [3, 4] becomes [0.6, 0.8], and [0, 2] becomes
+    [0, 1], which is divided by 0.8."""
+    param = nn.Parameter(torch.zeros(2, dtype=torch.float64))
+    optimizer = AdaShift([param], lr=0.1, betas=(0.0, 0.999), n=1, eps=0.0)
+    for value in ([3.0, 4.0], [0.0, 2.0]):
+        param.grad = torch.tensor(value, dtype=torch.float64)
+        nn.utils.clip_grad_norm_([param], max_norm=1.0)
+        optimizer.step()
+    assert param.tolist() == pytest.approx([0.0, -0.1 / 0.8], rel=1e-5)  # torch adds 1e-6 to norms
+
+
+@pytest.mark.slow
+def test_a_compiled_model_trains_as_it_does_without():
+    """In float64 the two round differently alone: 20 steps of at most 4 lr."""
+    losses = {}
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 1)).double()
+        optimizer = AdaShift(model.parameters(), lr=1e-2, n=3)
+        forward = torch.compile(model) if compiled else model
+        x = torch.randn(64, 5, dtype=torch.float64)
+        path = []
+        for _ in range(20):
+            loss = (forward(x) - x.sum(1, keepdim=True)).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            path.append(loss.item())
+        losses[compiled] = path
+    assert losses[False][-1] < 0.9 * losses[False][0]
+    assert losses[True] == pytest.approx(losses[False], rel=1e-9)

@@ -37,9 +37,9 @@ def test_an_unknown_figure_lists_the_known_ones(tmp_path):
     with pytest.raises(UserError, match=r"figure=4-5: there is no such figure.*4-6"):
         draw("4-5", tmp_path, Request())
     of_chapter_2 = [f"2-{n}" for n in (1, 2, 3, 4, 5, *range(7, 19))]
-    of_chapter_3 = [f"3-{n}" for n in range(1, 9)]
+    of_chapter_3 = [f"3-{n}" for n in (*range(1, 8), "7b", *range(8, 21))]
     of_chapter_4 = ["4-3", "4-4", *(f"4-{n}" for n in range(6, 19))]
-    of_studies = ["divergences", "games", "lipschitz_estimates"]
+    of_studies = ["divergences", "games", "lipschitz_estimates", "optimizers"]
     assert list(FIGURES) == [*of_chapter_2, *of_chapter_3, *of_chapter_4, *of_studies]
 
 

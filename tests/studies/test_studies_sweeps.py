@@ -21,11 +21,14 @@ TABLES = {
     ("3_7", "adam"): (1e-5, [0.0, 0.999], None),
     ("3_7", "amsgrad"): (1e-5, [0.0, 0.999], None),
     ("3_7", "adashift"): (1.5e-4, [0.0, 0.999], 1),
+    ("3_8", "adam"): (1e-4, [0.9, 0.999], None),
+    ("3_8", "amsgrad"): (1e-4, [0.9, 0.999], None),
+    ("3_8", "adashift"): (1e-2, [0.9, 0.999], 30),
     ("3_9", "adam"): (1e-3, [0.9, 0.999], None),
     ("3_9", "amsgrad"): (1e-3, [0.9, 0.999], None),
     ("3_9", "adashift"): (1e-2, [0.9, 0.999], 10),
 }
-FILES = sorted(path.stem for path in (CONF / "sweep").glob("table_3_[5679]*.yaml"))
+FILES = sorted(path.stem for path in (CONF / "sweep").glob("table_3_[56789]*.yaml"))
 
 
 def composed(*overrides):

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor
 
 from gan_lab import build
 from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.steps import composed, noise_data
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.optim import capturable
+from gan_lab.optim.memory import state_copies
 from gan_lab.training import GAN
 
 
@@ -69,28 +69,83 @@ def _critic_gradients(gan: GAN, batch_size: int) -> Callable[[], None]:
     return work
 
 
+FOREACH_ADAM = "foreach Adam"
+_SWEPT = 2**25  # numbers between two steps, 128 MiB: more than caches hold
+
+
 def optimizers(
     config: DictConfig, options: Sequence[str], rounds: int, device: torch.device
 ) -> dict[str, Any]:
-    """Measure the seconds of each optimizer's step on the critic of `config`."""
-    works: dict[str, Callable[[], Any]] = {}
-    for option in options:
-        channels = config.architecture.channels
-        own = composed(f"optimizer={option}", f"architecture.channels={channels}")
-        gan = build.gan(own, noise_data(32).spec).to(device)
-        parameters: list[Tensor] = list(gan.critic.parameters())
+    """Measure each optimizer's step on the critic of `config`, and what it keeps in memory.
 
-        # as training has it: on a CUDA device the step is part of a graph
-        optimizer = build.make("optimizer", own.optimizer, parameters)
-        if device.type == "cuda":
-            capturable.make_capturable(optimizer)
-        for parameter in parameters:
-            parameter.grad = torch.randn_like(parameter)
-        works[option] = optimizer.step
+    Between the steps of training networks pass through the caches. So steps are measured after
+    other memory was swept through them ("step"), and in a row ("step in a row").
 
-    # a step is short: twenty of them make a round
-    seconds = _in_turns(works, rounds, times=20)
-    return {option: summary(values) for option, values in seconds.items()}
+    Args:
+        config: of train.py.
+        options: names of optimizers.
+        rounds: how often each is measured.
+        device: where.
+
+    Returns:
+        {option, or variant of one: the summaries of both, beside torch's foreach Adam, and "state",
+        the size of what it keeps between steps in copies of the parameters}.
+    """
+    # AdaShift is written as torch's foreach form is; the option adam has the fused one
+    variants = {
+        FOREACH_ADAM: ["optimizer=adam", "optimizer.fused=false", "+optimizer.foreach=true"]
+    }
+    variants |= {option: [f"optimizer={option}"] for option in options}
+    longer = ["optimizer.n=10", "optimizer.betas=[0.9,0.999]"]
+    variants |= {
+        f"{option}, n = 10": [f"optimizer={option}", *longer]
+        for option in options
+        if option.startswith("adashift")
+    }
+    made = {
+        name: _on_a_critic([f"architecture.channels={config.architecture.channels}", *own], device)
+        for name, own in variants.items()
+    }
+
+    # a step is short: ten of them make a round
+    works = {name: optimizer.step for name, optimizer in made.items()}
+    in_a_row = _in_turns(works, rounds, times=10)
+    others = torch.zeros(_SWEPT, device=device)
+    swept: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            seconds = 0.0
+            for _ in range(10):
+                others.add_(1)
+                seconds += seconds_of(work)
+            swept[name].append(seconds / 10)
+
+    return {
+        name: {
+            "step": summary(swept[name], swept[FOREACH_ADAM]),
+            "step in a row": summary(in_a_row[name], in_a_row[FOREACH_ADAM]),
+            "state": state_copies(optimizer),
+        }
+        for name, optimizer in made.items()
+    }
+
+
+def _on_a_critic(overrides: Sequence[str], device: torch.device) -> torch.optim.Optimizer:
+    """An optimizer of a critic whose gradients are noise, as training has it."""
+    own = composed(*overrides)
+    parameters = list(build.gan(own, noise_data(32).spec).to(device).critic.parameters())
+    optimizer: torch.optim.Optimizer = build.make("optimizer", own.optimizer, parameters)
+
+    # on a CUDA device the step is part of a graph
+    if device.type == "cuda":
+        capturable.make_capturable(optimizer)
+    for parameter in parameters:
+        parameter.grad = torch.randn_like(parameter)
+
+    # queues are full
+    for _ in range(own.optimizer.get("n") or 1):
+        optimizer.step()
+    return optimizer
 
 
 def _in_turns(

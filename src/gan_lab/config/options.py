@@ -14,9 +14,9 @@ from gan_lab.errors import UserError
 from gan_lab.files import program_root
 from gan_lab.reading import plain_yaml
 
-_NESTED = {"evaluation": "classifier"}
+_NESTED = {"evaluation": "classifier", "study": "classifier"}
 """Groups whose options take one of another group into them, by their `defaults`: the classifier of
-evaluation.extractor.recipe."""
+extractor.recipe."""
 
 
 @functools.cache

@@ -14,22 +14,24 @@ from gan_lab.errors import UserError
 from gan_lab.optim.base import ListOptimizer, State, average, bias_correction, descend, whole
 
 
-def largest(squares: list[Tensor]) -> list[Tensor]:
-    """φ(x) = max_i x[i]."""
-    return list(torch._foreach_max(squares))
+def largest_square(grads: list[Tensor]) -> list[Tensor]:
+    """φ(g²) = max_i g[i]²."""
+    # of the ends of g: they are found in one reading of it, and rounding keeps the order of squares
+    ends = [torch.stack(torch.aminmax(grad)) for grad in grads]
+    return list(torch._foreach_max(torch._foreach_mul(ends, ends)))
 
 
-def mean(squares: list[Tensor]) -> list[Tensor]:
-    """φ(x) = mean_i x[i]."""
-    return [square.mean() for square in squares]
+def mean_square(grads: list[Tensor]) -> list[Tensor]:
+    """φ(g²) = mean_i g[i]²."""
+    return [square.mean() for square in torch._foreach_mul(grads, grads)]
 
 
-def identity(squares: list[Tensor]) -> list[Tensor]:
-    """φ(x) = x: one value per element."""
-    return squares
+def squares(grads: list[Tensor]) -> list[Tensor]:
+    """φ(g²) = g²: one value per element."""
+    return list(torch._foreach_mul(grads, grads))
 
 
-SPATIAL = {"max": largest, "mean": mean, "none": identity}
+SPATIAL = {"max": largest_square, "mean": mean_square, "none": squares}
 
 
 class AdaShift(ListOptimizer):
@@ -122,20 +124,13 @@ class AdaShift(ListOptimizer):
         queues = [state["queue"] for state in states]
         seconds = [state["second"] for state in states]
 
-        # The oldest gradient leaves each ring, and the new one takes its row. Rows are tensors:
-        # reading a count back would wait for the device.
+        # The oldest gradient leaves each ring, and the new one takes its row. While the queue
+        # fills, the oldest ones are its initial zeros: v stays 0.
         past = torch.stack(steps)  # (P,): gradients before this one
         rows = (past % n).unsqueeze(1)
-        shifted = [
-            queue.index_select(0, row).squeeze(0) for queue, row in zip(queues, rows, strict=True)
-        ]
-        for queue, row, grad in zip(queues, rows, grads, strict=True):
-            queue.index_copy_(0, row, grad.unsqueeze(0))
+        average(seconds, SPATIAL[group["spatial"]](_rows(queues, rows)), beta2)
+        _fill(queues, rows, grads)
         torch._foreach_add_(steps, 1)
-
-        # While the queue fills, the shifted gradients are its initial zeros: v stays 0.
-        torch._foreach_mul_(shifted, shifted)
-        average(seconds, SPATIAL[group["spatial"]](shifted), beta2)
 
         # The thesis prints sqrt(v) / (1 - β2^k); the author's programs correct inside the root, as
         # Adam does.
@@ -145,6 +140,25 @@ class AdaShift(ListOptimizer):
         floors = torch.where(past >= n, group["eps"] * correction, math.inf)
         means = grads if m == 1 or beta1 == 0 else _weighted_means(queues, rows, beta1, m)
         descend(params, means, seconds, floors, group["lr"] * correction)
+
+
+def _rows(queues: list[Tensor], rows: Tensor) -> list[Tensor]:
+    """One gradient of each ring, a list of tensors of shape *shape: copies, or the only one itself.
+
+    Rows (P, 1) are tensors: reading a count back would wait for the device.
+    """
+    if len(queues[0]) == 1:
+        return [queue.squeeze(0) for queue in queues]
+    return [queue.index_select(0, row).squeeze(0) for queue, row in zip(queues, rows, strict=True)]
+
+
+def _fill(queues: list[Tensor], rows: Tensor, grads: list[Tensor]) -> None:
+    """Write a gradient into a row of each ring."""
+    if len(queues[0]) == 1:
+        torch._foreach_copy_([queue.squeeze(0) for queue in queues], grads)
+        return
+    for queue, row, grad in zip(queues, rows, grads, strict=True):
+        queue.index_copy_(0, row, grad.unsqueeze(0))
 
 
 def _weighted_means(queues: list[Tensor], newest: Tensor, beta1: float, m: int) -> list[Tensor]:

@@ -158,7 +158,7 @@ class ClassifierTraining:
     ) -> None:
         # the data, and how the network sees it
         self.train, self.test = (
-            ResidentData.place(dataset, device, split) for split in ("train", _test_split(dataset))
+            ResidentData.place(dataset, device, split) for split in ("train", test_split(dataset))
         )
 
         channels = dataset.spec.shape[0]
@@ -202,15 +202,17 @@ class ClassifierTraining:
         return logits
 
     def test_accuracy(self) -> float:
-        """The share of test images whose class is found, with the network in eval mode."""
+        """The accuracy on the test split."""
+        return self.accuracy(self.test)
+
+    def accuracy(self, data: ResidentData) -> float:
+        """The share of images whose class is found, with the network in eval mode."""
         self.network.eval()
         with torch.no_grad():
-            batches = zip(
-                self.test.values.split(TEST_BATCH), self.test.labels.split(TEST_BATCH), strict=True
-            )
+            batches = zip(data.values.split(TEST_BATCH), data.labels.split(TEST_BATCH), strict=True)
             right = [(self.logits(images).argmax(1) == labels).sum() for images, labels in batches]
         self.network.train()
-        return float(torch.stack(right).sum()) / len(self.test)
+        return float(torch.stack(right).sum()) / len(data)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
@@ -237,7 +239,7 @@ def steps_of_epoch(dataset: LoadedData, batch_size: int) -> int:
     """
     image_shape(dataset.spec)
     checks.whole("batch_size", batch_size, at_least=1)
-    _test_split(dataset)
+    test_split(dataset)
     if dataset.spec.num_classes < 2:
         raise UserError(f"dataset: {dataset.spec.name} has no classes: choose another data set")
     samples = len(dataset.splits["train"])
@@ -245,8 +247,8 @@ def steps_of_epoch(dataset: LoadedData, batch_size: int) -> int:
     return samples // batch_size
 
 
-def _test_split(dataset: LoadedData) -> str:
-    """Tiny-ImageNet has val alone: the labels of its test images are not public."""
+def test_split(dataset: LoadedData) -> str:
+    """The split to test on. Tiny-ImageNet has val alone: its test images have no public labels."""
     for split in ("test", "val"):
         if split in dataset.splits:
             return split

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ class Study:
     Attributes:
         steps: how many there are.
         device: where it computes, set before `begin`.
+        cache: the folder for what is computed of data sets, set before `begin`.
 
     Examples:
         >>> from gan_lab.studies import Result, Study
@@ -54,6 +56,7 @@ class Study:
 
     steps: int = 0
     device: torch.device = torch.device("cpu")
+    cache: Path = Path("data/cache")
 
     def begin(self, seed: int) -> None:
         """Make what is random, before the first step; also before `load_state_dict`."""

@@ -143,7 +143,7 @@ def _made(config: DictConfig, device: torch.device) -> Study:
     if config.dataset:
         parts.append(build.loaded(config.dataset, config.data_cache))
     study: Study = build.make("study", config.study, *parts)
-    study.device = device
+    study.device, study.cache = device, Path(config.data_cache)
     return study
 
 

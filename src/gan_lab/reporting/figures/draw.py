@@ -5,20 +5,27 @@ Each is a PNG and a CSV of the numbers in it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.reporting.figures import formulas, over_training, real_images, samples, studies
+from gan_lab.reporting.figures import (
+    formulas,
+    optimizers,
+    over_training,
+    real_images,
+    samples,
+    studies,
+)
 from gan_lab.reporting.figures.drawing import Drawing, write_figure
 from gan_lab.reporting.figures.request import Request
 
 
-def _place(name: str) -> tuple[int, ...]:
-    """By chapter and number; what is no figure of the thesis comes last."""
-    parts = name.split("-")
-    return (0, *map(int, parts)) if all(map(str.isdigit, parts)) else (1,)
+def _place(name: str) -> tuple[bool, list[int], str]:
+    """Chapter and number of those of the thesis; the others after them."""
+    return not name[0].isdigit(), list(map(int, re.findall(r"\d+", name))), name
 
 
 _OF_FORMULAS: dict[str, Callable[[Request], Drawing]] = {  # their texts are all our own
@@ -26,11 +33,12 @@ _OF_FORMULAS: dict[str, Callable[[Request], Drawing]] = {  # their texts are all
     "4-6": formulas.dropped_modes,
 }
 _OF_STATISTICS: dict[str, Callable[[Request], Drawing]] = {"4-4": real_images.entropies}
-_ALL = over_training.FIGURES | samples.FIGURES | studies.FIGURES | _OF_STATISTICS | _OF_FORMULAS
+_OF_STUDIES = studies.FIGURES | optimizers.FIGURES
+_ALL = over_training.FIGURES | samples.FIGURES | _OF_STUDIES | _OF_STATISTICS | _OF_FORMULAS
 FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_place)}
 NEED_RECORDS = frozenset(over_training.FIGURES)
 """The figures that are drawn from `Request.found`."""
-NEED_STUDIES = frozenset(studies.FIGURES)
+NEED_STUDIES = frozenset(_OF_STUDIES)
 """Those that are drawn from `Request.studies`."""
 
 

@@ -59,6 +59,29 @@ def _by(records: Sequence[Record], name: str) -> dict[Any, Record]:
     }
 
 
+def _lines(records: Sequence[Record], by: Sequence[str]) -> dict[str, Record]:
+    """The record of the lowest seed for each line of a figure, by its label.
+
+    Args:
+        records: by seed.
+        by: the fields in which lines differ; an optimizer's name is its own label.
+    """
+    found: dict[str, Record] = {}
+    for record in records:
+        values = {name: setting(record, name) for name in by}
+        label = ", ".join(
+            str(value) if name == "optimizer" else f"{name.split('.')[-1]} {_typed(value)}"
+            for name, value in values.items()
+        )
+        found.setdefault(label, record)
+    return dict(sorted(found.items()))
+
+
+def _typed(value: Any) -> str:
+    """A value of a config as it is typed."""
+    return "null" if value is None else str(value)
+
+
 # Chapter 2 ----------------------------------------------------------------------------------------
 
 
@@ -328,33 +351,43 @@ _NAMES = {
     "amsgrad": "AMSGrad",
     "adashift_none": "non-AdaShift",
     "adashift": "max-AdaShift",
+    "nadam": "Nadam",
+    "adam_spatial": "spatial-only AdaShift",
 }
 _COLOURS = dict(zip(_NAMES, PALETTE, strict=False))
 
 
 def classification(
-    request: Request, name: str, networks: Sequence[str], dataset: str | None = None
+    request: Request,
+    name: str,
+    networks: Sequence[str],
+    dataset: str | None = None,
+    sweeps: Sequence[str] = (),
+    by: Sequence[str] = ("optimizer",),
 ) -> Drawing:
-    """Draw Figures 3-2 to 3-6: training loss and test accuracy, by optimizer.
+    """Draw Figures 3-2 to 3-6 and 3-9 to 3-20: training loss and test accuracy.
 
     Args:
         request: with records of studies.
         name: of the figure.
         networks: a row of panels each, where one is recorded.
         dataset: the part of its name that the data set's has to have; None: any.
+        sweeps: of conf/sweep, or how their names begin; none: all but those of other settings.
+        by: in what the lines differ.
     """
     records = [
         record
         for record in _of_study(request, "classification")
         if setting(record, "study.network") in networks
         and (dataset is None or dataset in str(setting(record, "dataset.name")))
+        and _is_of(record, sweeps)
     ]
 
     if not records:
         raise NothingRecorded(
             f"no study classification is recorded with study.network={', '.join(networks)}"
-            f"{f' on {dataset}' if dataset else ''}: conf/sweep has one for each optimizer of "
-            "Tables 3-5, 3-6 and 3-9"
+            f"{f' on {dataset}' if dataset else ''}: run "
+            f"{' and '.join(sweeps) or 'the sweeps of Tables 3-5, 3-6 and 3-9'} of conf/sweep"
         )
 
     # a row for each network on each data set
@@ -366,7 +399,7 @@ def classification(
         of_row = [record for record in records if _workload(record) == workload]
 
         # training loss on the left, test accuracy on the right
-        for optimizer, record in _by(of_row, "optimizer").items():
+        for optimizer, record in _lines(of_row, by).items():
             drawn = record["drawn"]
             curves = (
                 ("training loss", drawn["steps"], drawn["train_loss"]),
@@ -381,8 +414,54 @@ def classification(
         for axes in row:
             axes.set_title(", ".join(workload))
 
-    figure.suptitle(f"Figure {name}: optimizers, seed {records[0]['seed']}")
+    figure.suptitle(f"Figure {name}: {', '.join(by)}, seed {records[0]['seed']}")
     return Drawing(figure, numbers, of=sorted({workload[1] for workload in rows}))
+
+
+def _is_of(record: Record, sweeps: Sequence[str]) -> bool:
+    """Whether a record is of these sweeps; without any, of none for a figure with other settings
+    than a table's."""
+    sweep = str(record["choices"].get("sweep") or "")
+    return sweep.startswith(tuple(sweeps)) if sweeps else not sweep.startswith("figure_")
+
+
+def translation(
+    request: Request, name: str, sweeps: Sequence[str], by: Sequence[str] = ("optimizer",)
+) -> Drawing:
+    """Draw Figures 3-7b and 3-17: training loss and accuracy of a translator.
+
+    Args:
+        request: with records of studies.
+        name: of the figure.
+        sweeps: see `classification`.
+        by: in what the lines differ.
+    """
+    records = [record for record in _of_study(request, "translation") if _is_of(record, sweeps)]
+    if not records:
+        raise NothingRecorded(
+            f"no study translation is recorded of {', '.join(sweeps)}: conf/sweep has it"
+        )
+
+    # training loss on the left, words and sentences that are right beside it
+    figure = new_figure(14, 4.0)
+    panels = figure.subplots(1, 3)
+    numbers: list[dict[str, Any]] = []
+    for label, record in _lines(records, by).items():
+        drawn = record["drawn"]
+        curves = (
+            ("training loss", drawn["steps"], drawn["train_loss"]),
+            ("words that are right", drawn["test_steps"], drawn["word_accuracy"]),
+            ("sentences that are right", drawn["test_steps"], drawn["sentence_accuracy"]),
+        )
+        for axes, (curve, steps, values) in zip(panels, curves, strict=True):
+            numbers += _line(axes, label, curve, steps, values, ("translation",))
+
+    log_scale(panels[0])
+    panels[0].legend(fontsize="small")
+    figure.suptitle(
+        f"Figure {name}, on a made-up language: {', '.join(by)}, seed {records[0]['seed']}"
+    )
+    return Drawing(figure, numbers)
 
 
 def critic_only(request: Request) -> Drawing:
@@ -586,6 +665,23 @@ def _mark(
     )
 
 
+_PARTS = ["table_3_9", "figure_3_9"]
+_MORE = ["table_3_9", "figure_3_9_spatial", "figure_3_18"]
+_OPTIMIZER = ["optimizer"]
+_VARIANTS: tuple[tuple[str, str, str | None, Sequence[str], Sequence[str]], ...] = (
+    ("3-9", "resnet18", None, _PARTS, _OPTIMIZER),
+    ("3-10", "densenet", None, _PARTS, _OPTIMIZER),
+    ("3-11", "resnet18", None, ["figure_3_11"], ["optimizer.lr"]),
+    ("3-12", "densenet", None, ["figure_3_11"], ["optimizer.lr"]),
+    ("3-13", "resnet18", None, ["figure_3_13"], ["optimizer.betas"]),
+    ("3-14", "densenet", None, ["figure_3_13"], ["optimizer.betas"]),
+    ("3-15", "densenet", None, ["figure_3_15"], ["optimizer.n"]),
+    ("3-16", "densenet", None, ["figure_3_16"], ["optimizer.m"]),
+    ("3-18", "resnet18", None, _MORE, _OPTIMIZER),
+    ("3-19", "densenet", None, _MORE, _OPTIMIZER),
+    ("3-20", "densenet", "tiny", _MORE, _OPTIMIZER),
+)
+"""Figures of Table 3-9's networks in other settings: name, network, data set, sweeps, lines."""
 _SETTING_OF = {"2-1": 3, "2-8": 1, "2-9": 2, "2-10": 3, "2-11": 4, "2-12": 5}
 FIGURES: dict[str, Callable[[Request], Drawing]] = {
     **{
@@ -603,7 +699,17 @@ FIGURES: dict[str, Callable[[Request], Drawing]] = {
     "3-5": functools.partial(classification, name="3-5", networks=["densenet"]),
     "3-6": functools.partial(classification, name="3-6", networks=["densenet"], dataset="tiny"),
     "3-7": critic_only,
+    "3-7b": functools.partial(translation, name="3-7b", sweeps=["table_3_8"]),
     "3-8": critical_betas,
+    **{
+        name: functools.partial(
+            classification, name=name, networks=[network], dataset=dataset, sweeps=sweeps, by=by
+        )
+        for name, network, dataset, sweeps, by in _VARIANTS
+    },
+    "3-17": functools.partial(
+        translation, name="3-17", sweeps=["figure_3_17"], by=["optimizer.n", "optimizer.m"]
+    ),
     "divergences": divergences,
     "games": games,
     "lipschitz_estimates": lipschitz_estimates,
