@@ -69,6 +69,7 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
     if previous is not None:
         previous.check_fits(config, training_view.spec)
     gan = build.gan(config, training_view.spec, data, training_view)
+    diagnostic = build.diagnostic(config, training_view)
     evaluator = build.evaluator(config, data, machine.device, machine.console, gan, protocol)
 
     # its record, and last its config, which makes the folder a run: what is killed before can be
@@ -88,6 +89,7 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
             training_view=training_view,
             gan=gan,
             evaluator=evaluator,
+            diagnostic=diagnostic,
             loggers=loggers,
             record=record,
             previous=previous,
