@@ -223,17 +223,20 @@ def records(tmp_path_factory):
         }.items():
             choices = {"study": study, "penalty": name, "loss": "wasserstein"}
             found.append(recorded(in_plane(make, penalty), choices=choices, config={}))
-        images = TenImages(
-            wasserstein(), penalty, ADAM, load(Digits(), None), indices=[0, 1], noise="uniform",
-            depth=1, width=8, **STEPS,
-        )  # fmt: skip
-        found.append(
-            recorded(
-                begun(images, images.steps),
-                choices={"study": "ten_images", "penalty": name, "loss": "exp"},
-                config={"dataset": {"name": "digits"}},
+        for continuous in (False, True):
+            images = TenImages(
+                wasserstein(), penalty, ADAM, load(Digits(), None), indices=[0, 1],
+                noise="normal" if continuous else "uniform", continuous=continuous,
+                depth=1, width=8, **STEPS,
+            )  # fmt: skip
+            about = {"noise": images.noise, "continuous": continuous}
+            found.append(
+                recorded(
+                    begun(images, images.steps),
+                    choices={"study": "ten_images", "penalty": name, "loss": "exp"},
+                    config={"dataset": {"name": "digits"}, "study": about},
+                )
             )
-        )
     for layout in ("disjoint", "covered", "overlapping"):
         study = GradientUninformativeness(least_squares(), layout=layout, setting=1, **STEPS)
         found.append(
@@ -258,6 +261,7 @@ def records(tmp_path_factory):
         ("2-3", 2 * 2),  # methods, fakes
         ("2-4", 3),
         ("2-5", 2),
+        ("2-19", 2),
         ("2-8", 3 * 241),  # layouts, points of the line
         ("3-1", 7 * 200),
         ("3-8", 4 * 3 * 3),
