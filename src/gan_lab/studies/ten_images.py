@@ -19,8 +19,9 @@ from gan_lab.studies.critics import OptimizerFactory
 from gan_lab.studies.oracle import Laws, OracleStudy
 from gan_lab.training.randomness import generator_for
 
-SCORED = 200
-"""Fakes on which a continuous P_g is scored."""
+SCORED = 1000
+"""Fakes on which a continuous P_g is scored. The optima of two such samples are bound to the same
+image at 93% of other noises, of two with 200 fakes at 75 to 87% (CIFAR-10, λ 1)."""
 SHOWN = (0.25, 0.5, 0.75, 1.0)
 """Steps along the gradient that the figure shows, as shares of the way to the real that it comes
 nearest to."""
