@@ -159,8 +159,8 @@ known-critics-run: $(INSTALLED) ## penalties and constraints beside critics that
 chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from results/studies
 	$(TABLE) 'select={choices.study:lipschitz_methods,penalty.memory:[0,null]}' rows=penalty name=lipschitz_methods \
 		score=[cosine,hit_rate,known_fakes,k_error,objective_gap,oscillation]
-	$(TABLE) 'select={choices.study:lipschitz_methods,choices.penalty:maxgp}' rows=penalty.memory name=lipschitz_memory \
-		baseline=penalty.memory:0 score=[cosine,k_error,objective_gap,oscillation]
+	$(TABLE) 'select={choices.study:lipschitz_methods,choices.penalty:maxgp,seed:[0,1,2,3,4]}' rows=penalty.memory \
+		name=lipschitz_memory baseline=penalty.memory:0 score=[cosine,k_error,objective_gap,oscillation]
 	$(TABLE) 'select={choices.study:gradient_direction}' rows=loss name=gradient_direction \
 		score=[cosine,hit_rate,known_fakes,k_error,objective_gap]
 	$(TABLE) 'select={choices.study:ten_images,study.continuous:false}' rows=penalty columns=loss name=ten_images \
