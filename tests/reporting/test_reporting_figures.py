@@ -57,20 +57,21 @@ def outputs(loss, seed, rise, **replaced):
 
 
 def test_2_6_shows_every_run_and_how_far_its_critic_drifts(tmp_path):
-    """WGAN: the offset rises by 0.5 in 10 steps, 50 in 1,000; over the last three points it is 2,
-    2.5, 3 with deviation sqrt(1/6). LGAN: it stays."""
+    """WGAN: the offset rises by 0.5 in 10 steps, 50 in 1,000; at the last three points it is 2, 2.5
+    and 3, of mean 2.5 and deviation sqrt(1/6). LGAN: it stays."""
     found = [
         *(outputs("wasserstein", seed, 0.5) for seed in (0, 1)),
         *(outputs("exp", seed, 0.0) for seed in (0, 1)),
         record("exp", seed=7),  # without the diagnostic
     ]
     _, numbers = drawn("2-6", tmp_path, found=found)
-    assert len(numbers) == 4 * (2 * 6 + 3)
+    assert len(numbers) == 4 * (2 * 6 + 4)
     value = {
         (row["loss"], row["seed"], row["curve"]): float(row["value"])
         for row in numbers
         if row["step"] == "60"
     }
+    assert value["wasserstein", "1", "offset"] == pytest.approx(2.5)
     assert value["wasserstein", "1", "slope"] == pytest.approx(50)
     assert value["wasserstein", "1", "spread"] == pytest.approx((1 / 6) ** 0.5)
     assert value["wasserstein", "1", "gap"] == pytest.approx(2)
