@@ -172,7 +172,8 @@ chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from re
 	$(TABLE) 'select={choices.study:known_critics}' rows=penalty columns=study.dimension name=known_critics \
 		score=[gradient_cosine,gradient_l2,w1_ratio]
 	$(STABILITY) 'select={choices.experiment:[critic_stability,s_max_small],choices.loss:exp}' rows=penalty.memory \
-		name=s_max_small baseline=penalty.memory:0 score=[fid_classifier,is_classifier,am_classifier]
+		name=s_max_small baseline=penalty.memory:0 \
+		score=[fid_classifier_10k_train,is_classifier_10k_10x,am_classifier_10k]
 	$(BIN)/python scripts/curves.py runs=results/stability 'select={choices.experiment:exp_penalties}' \
 		rows=[penalty,penalty.target] facet=dataset.name curves=output_real name=exp_penalties out=results/figures
 	$(BIN)/python scripts/figures.py figure=2-6 records=results/stability 'select={choices.experiment:critic_stability}'

@@ -251,8 +251,8 @@ def images_and_a_law(request: Request) -> Drawing:
         cosine = float(record["scores"]["cosine"]["value"])
         upper.set_title(f"{loss}: cosine with the sample's optimum {cosine:.2f}")
     figure.suptitle(
-        "Figure 2-19: P_g a Gaussian. Above: noise, gradient, noise, ...; below: noise, gradient, "
-        "four steps along it, nearest real"
+        "Figure 2-19: P_g a Gaussian. Above: noise, gradient, noise, ...\n"
+        "Below: noise, gradient, four steps along it, nearest real"
     )
     return Drawing(figure, numbers, of=[str(setting(_any(cells), "dataset.name"))])
 
