@@ -77,6 +77,7 @@ class Session:
         # the callbacks that the run asks later; all of them, in their order, are `in_every_step`
         self.seconds = Seconds(state["seconds"] if state else 0.0)
         self.stop = callbacks.StopOnSignal()
+
         self.evaluate: callbacks.Evaluate | None = None
         if evaluator is not None:
             every = config.evaluate_every
@@ -85,6 +86,7 @@ class Session:
         if diagnostic is not None:
             train = ResidentData.place(training_view, "cpu")
             self.diagnose = callbacks.Diagnose(diagnostic, train, record, self.seconds)
+
         self.reader = callbacks.ReadMetrics(state["last_metrics"] if state else None, self._at)
         self.samples = callbacks.SampleGrid(
             run_dir, config.sample_every, training_view.spec, _some_real(data)
