@@ -33,6 +33,7 @@ from gan_lab.losses.class_logits import check_classes
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.training.contract import check_part, found_traits
+from gan_lab.training.diagnostics import Diagnostic
 from gan_lab.training.gan import GAN, TrainingSettings
 from gan_lab.training.randomness import fold
 from gan_lab.types import DataSpec
@@ -266,6 +267,22 @@ def protocol(config: DictConfig) -> Protocol | None:
     missing."""
     result: Protocol | None = make("evaluation", config.evaluation) if config.evaluation else None
     return result
+
+
+def diagnostic(config: DictConfig, training_view: LoadedData) -> Diagnostic | None:
+    """What is measured of the networks while they train; None for diagnostics=none.
+
+    Raises:
+        UserError: where it refuses its fields, or the data have too few samples.
+    """
+    if not config.diagnostics:
+        return None
+    made: Diagnostic = make("diagnostics", config.diagnostics)
+    try:
+        made.check_data(training_view.spec.name, len(training_view.splits["train"]))
+    except UserError as error:
+        raise UserError(f"diagnostics.{error}") from None
+    return made
 
 
 def evaluator(

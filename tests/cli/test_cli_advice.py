@@ -351,6 +351,16 @@ TRAINING = [
         ["logger=csv"],
         away="+logger.wandbb",
     ),
+    Case(
+        "no real-fake score that",
+        [*RESNET, "loss=cat_gan", "penalty=none", "diagnostics=critic_outputs"],
+        ["diagnostics=stationarity", "diagnostics=none"],
+    ),
+    Case(
+        "training samples of {}: set diagnostics",
+        [*RESNET, "diagnostics=stationarity", "diagnostics.samples=2000"],
+        ["diagnostics.samples=1438"],
+    ),
 ]
 
 IMAGES = ("samples=images/train", "reference=images/test")
@@ -506,6 +516,8 @@ NOT_TYPED = {
     "samples of this loss have no classes": "a state",
     "is one point, and": "of Python; train.py refuses the pair in other words",
     "no study classification is recorded with": "a state",
+    "no run with diagnostics=critic_outputs is recorded": "a state",
+    "is recorded with study.continuous": "a state",
 }
 
 

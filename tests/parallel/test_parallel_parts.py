@@ -56,12 +56,12 @@ def test_the_batches_of_all_processes_are_those_of_one(monkeypatch):
     from helpers.sharded_worker import SMALL_DCGAN
 
     gan = made((*SMALL_DCGAN, "loss=am_gan", "labels=predefined", "penalty=none"))[2]
-    whole = gan._share_of_latent(24, torch.Generator().manual_seed(0))
+    whole = gan.share_of_latent(24, torch.Generator().manual_seed(0))
     monkeypatch.setattr(parallel, "world_size", lambda: 2)
     shares = []
     for rank in range(2):
         monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
-        shares.append(gan._share_of_latent(24, torch.Generator().manual_seed(0)))
+        shares.append(gan.share_of_latent(24, torch.Generator().manual_seed(0)))
     assert [len(share.z) for share in shares] == [12, 12]
     assert torch.equal(torch.cat([share.z for share in shares]), whole.z)
     assert torch.equal(torch.cat([share.drawn for share in shares]), whole.drawn)

@@ -31,7 +31,7 @@ from gan_lab.studies.known_critics import KnownCritics
 from gan_lab.studies.lipschitz_methods import LipschitzMethods
 from gan_lab.studies.oracle import Laws, OracleStudy
 from gan_lab.studies.run import _plain
-from gan_lab.studies.ten_images import DenseMLP, TenImages
+from gan_lab.studies.ten_images import SCORED, DenseMLP, TenImages
 
 ADAM = functools.partial(torch.optim.Adam, lr=1e-3)
 SMALL = MLP(depth=1, width=8)
@@ -207,6 +207,28 @@ def recorded(study, **about):
     return {"status": "finished", "seed": 0, "scores": scores, "drawn": drawn, **about}
 
 
+def test_a_law_gives_new_noise_in_every_step_and_is_scored_on_other_noise():
+    """The reals stay the images; a sample of a law is drawn from them with replacement."""
+    parts = (wasserstein(), MaxGradientPenalty(1.0), ADAM, load(Digits(), None))
+    sizes = {"indices": [0, 1], "noise": "normal", "depth": 1, "width": 8}
+    law, sample = (
+        begun(TenImages(*parts, **sizes, continuous=is_law, **STEPS)) for is_law in (True, False)
+    )
+    assert (len(law.fake), len(sample.fake), len(law.watched)) == (SCORED, 2, 2)
+
+    # a step of a number is the same one again, and no other
+    (real, fake), (_, same), (_, other) = (
+        law.batch(torch.Generator().manual_seed(number)) for number in (1, 1, 2)
+    )
+    assert torch.equal(fake, same)
+    assert not torch.equal(fake, other)
+    assert len(torch.cat([fake, law.fake]).flatten(1).unique(dim=0)) == len(fake) + SCORED
+    assert len(torch.cat([real, law.real]).flatten(1).unique(dim=0)) == 2
+    assert float(fake.std()) == pytest.approx(1, abs=0.1)
+    _, drawn_again = sample.batch(torch.Generator().manual_seed(1))
+    assert len(torch.cat([drawn_again, sample.fake]).flatten(1).unique(dim=0)) == 2
+
+
 def in_plane(make, penalty):
     study = make(wasserstein(), penalty, ADAM, SMALL, points=3, **STEPS)
     return begun(study, study.steps)
@@ -223,17 +245,20 @@ def records(tmp_path_factory):
         }.items():
             choices = {"study": study, "penalty": name, "loss": "wasserstein"}
             found.append(recorded(in_plane(make, penalty), choices=choices, config={}))
-        images = TenImages(
-            wasserstein(), penalty, ADAM, load(Digits(), None), indices=[0, 1], noise="uniform",
-            depth=1, width=8, **STEPS,
-        )  # fmt: skip
-        found.append(
-            recorded(
-                begun(images, images.steps),
-                choices={"study": "ten_images", "penalty": name, "loss": "exp"},
-                config={"dataset": {"name": "digits"}},
+        for continuous in (False, True):
+            images = TenImages(
+                wasserstein(), penalty, ADAM, load(Digits(), None), indices=[0, 1],
+                noise="normal" if continuous else "uniform", continuous=continuous,
+                depth=1, width=8, **STEPS,
+            )  # fmt: skip
+            about = {"noise": images.noise, "continuous": continuous}
+            found.append(
+                recorded(
+                    begun(images, images.steps),
+                    choices={"study": "ten_images", "penalty": name, "loss": "exp"},
+                    config={"dataset": {"name": "digits"}, "study": about},
+                )
             )
-        )
     for layout in ("disjoint", "covered", "overlapping"):
         study = GradientUninformativeness(least_squares(), layout=layout, setting=1, **STEPS)
         found.append(
@@ -258,6 +283,7 @@ def records(tmp_path_factory):
         ("2-3", 2 * 2),  # methods, fakes
         ("2-4", 3),
         ("2-5", 2),
+        ("2-19", 2),
         ("2-8", 3 * 241),  # layouts, points of the line
         ("3-1", 7 * 200),
         ("3-8", 4 * 3 * 3),

@@ -2,6 +2,7 @@
 
 from gan_lab.callbacks.capture import Capture, Compile
 from gan_lab.callbacks.checkpoint import Checkpoint, check_fits, list_checkpoints, load_newest
+from gan_lab.callbacks.diagnose import Diagnose
 from gan_lab.callbacks.evaluate import Evaluate
 from gan_lab.callbacks.interrupt import StopOnSignal
 from gan_lab.callbacks.metrics import ReadMetrics
@@ -13,6 +14,7 @@ __all__ = [
     "Capture",
     "Checkpoint",
     "Compile",
+    "Diagnose",
     "Evaluate",
     "ProgressBar",
     "ReadMetrics",

@@ -47,6 +47,8 @@ TF32 = (records.TF32, "all", "none")
 EXISTING_RUN = ("refuse", "resume")
 REFERENCES = (None, "uniform", "data")
 DEVICES = ("auto", "cpu", "cuda")
+_WITHOUT = {"evaluation": "off", "diagnostics": "none"}
+"""Groups that may have no object, and the option that says so."""
 
 
 def check(config: DictConfig) -> None:
@@ -130,11 +132,14 @@ def _check_trainer(config: DictConfig) -> None:
 
 def check_shares(config: DictConfig, devices: int) -> None:
     """Raises UserError unless so many devices can share the batches."""
-    for name in ("batch_size", "generator_batch_size"):
-        if config[name] % devices:
-            next_multiple = math.ceil(config[name] / devices) * devices
+    sizes = {name: config[name] for name in ("batch_size", "generator_batch_size")}
+    if "samples" in config.diagnostics:
+        sizes["diagnostics.samples"] = config.diagnostics.samples
+    for name, size in sizes.items():
+        if size % devices:
+            next_multiple = math.ceil(size / devices) * devices
             raise UserError(
-                f"{name}={config[name]} cannot be shared by {devices} devices: set a multiple of "
+                f"{name}={size} cannot be shared by {devices} devices: set a multiple of "
                 "their number, as "
                 f"{name}={next_multiple}"
             )
@@ -217,8 +222,8 @@ def check_device(device: str) -> None:
 
 
 def _check_group(group: str, node: Mapping[str, Any]) -> None:
-    if group == "evaluation" and not node:
-        return  # evaluation=off
+    if group in _WITHOUT and not node:
+        return
     if group == "logger":  # a group of loggers: one target for each key
         for name, logger in node.items():
             if not isinstance(logger, Mapping):
@@ -234,10 +239,9 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
 def _check_keys(path: str, node: Mapping[str, Any]) -> None:
     target = node.get("_target_")
     if target is None:
-        if path == "evaluation" and node:
-            raise UserError(
-                f"evaluation.{next(iter(node))}: evaluation=off has no fields; omit one of both"
-            )
+        if path in _WITHOUT and node:
+            option = f"{path}={_WITHOUT[path]}"
+            raise UserError(f"{path}.{next(iter(node))}: {option} has no fields; omit one of both")
         raise UserError(f"{path}: no option is chosen; `python train.py --help` lists them")
     allowed = signature.parameters(str(target)) | META_KEYS
     for key in node:
@@ -272,6 +276,7 @@ def _check_pairs(config: DictConfig) -> None:
         )
     _check_labels(config)
     check_penalty(config)
+    _check_diagnostics(config)
     if "root" in config.dataset and not config.dataset.root:
         raise UserError(
             "dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images"
@@ -297,6 +302,18 @@ def _check_labels(config: DictConfig) -> None:
             "generated samples, so "
             f"{config.labels._target_} has nothing to give; add labels=none"
             f"{column if 'extra_layer' in config.architecture else ''}"
+        )
+
+
+def _check_diagnostics(config: DictConfig) -> None:
+    """Whether the critic has the score that a diagnostic reads; by their traits."""
+    diagnostics = config.diagnostics
+    if not diagnostics or not traits_of("diagnostics", diagnostics).score:
+        return
+    if not traits_of("loss", config.loss).score:
+        raise UserError(
+            f"loss and diagnostics do not fit: {config.loss._target_} has no real-fake score that "
+            f"{diagnostics._target_} could read; add diagnostics=stationarity or diagnostics=none"
         )
 
 

@@ -27,15 +27,15 @@ from gan_lab.records import versions
 # records.determining
 WHERE = ("dataset.root", "dataset.download", "data_cache")
 # groups that may change, but for the trainer's precision
-_FREE = ("trainer", "logger", "evaluation")
+_FREE = ("trainer", "logger", "evaluation", "diagnostics")
 
 
 def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> DictConfig:
     """Make the config with which the run in `config.resume` goes on.
 
     It is the saved one with the few things that a resume may change taken from `config`: trainer
-    (not its precision), logger, evaluation, the place of the data (WHERE; their content is checked
-    once they are read) and a larger max_generator_steps.
+    (not its precision), logger, evaluation, diagnostics, the place of the data (WHERE; their
+    content is checked once they are read) and a larger max_generator_steps.
 
     Args:
         config: of this command.

@@ -38,6 +38,7 @@ class TrainConfig:
     evaluation: Group = field(default_factory=dict)
     trainer: Group = field(default_factory=dict)
     logger: Group = field(default_factory=dict)
+    diagnostics: Group = field(default_factory=dict)
     seed: int = MISSING
     n_critic: int = MISSING
     max_generator_steps: int = MISSING

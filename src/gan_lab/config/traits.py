@@ -27,7 +27,8 @@ class Traits:
             batch, so that a sample has no gradient of its own.
         targets: of a loss: whether it aims every generated sample at a class; of labels: whether
             they give such classes.
-        score: of a loss: whether its critic has a real-fake score, whose gradient can be measured.
+        score: of a loss: whether its critic has a real-fake score, whose gradient can be measured;
+            of a diagnostic: whether it reads that score.
         gradient: of a penalty: whether it measures the gradient of that score for each sample.
     """
 

@@ -18,6 +18,7 @@ _NOT_IDENTITY = {
     *("version", "run_dir", "resume", "existing_run", "logger", "data_cache", "keep_checkpoints"),
     "device",  # of a study
     *("checkpoint_every", "sample_every", "evaluate_every", "log_every"),
+    "diagnostics",  # they look and change nothing
     "evaluation",  # a score's name and entry say how it was made; the generator is the same
 }
 # ... and where the data stand (their content hash is recorded).

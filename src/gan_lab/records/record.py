@@ -164,6 +164,7 @@ class Config(TypedDict, total=False):
     evaluation: dict[str, Any]
     trainer: dict[str, Any]
     logger: dict[str, Any]
+    diagnostics: dict[str, Any]
     seed: Count
     n_critic: Count
     max_generator_steps: Count
@@ -214,6 +215,8 @@ class Content(TypedDict, total=False):
     scores: dict[str, Score]  # by the name that says the protocol
     history: dict[str, list[tuple[Count, Number]]]  # over training: [generator step, value], ...
     history_about: dict[str, About]  # of its scores
+    # over training: [generator step, value], ... of what `diagnostics` of the config measures
+    diagnostics: dict[str, list[tuple[Count, Number]]]
     steps: Count  # done, of a study
     drawn: dict[str, Any]  # of a study: what its figure is drawn from
 

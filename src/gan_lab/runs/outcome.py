@@ -115,6 +115,7 @@ def open_record(
         scores={},
         history={},
         history_about={},
+        diagnostics={},
     )
 
     return record

@@ -23,6 +23,7 @@ from gan_lab.runs.start import Machine, Previous
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.terminal import pasted
 from gan_lab.training import GAN
+from gan_lab.training.diagnostics import Diagnostic
 from gan_lab.training.strategy import SharedStep, first_process
 
 _REAL_SAMPLES = 1024  # at most, for the pictures of points
@@ -40,6 +41,7 @@ class Session:
         training_view: what training sees of it.
         gan: what is trained.
         evaluator: what scores it, if anything.
+        diagnostic: what is measured of it beside, if anything.
         loggers: where metrics go; none but in the first process.
         record: of the run.
         previous: what it goes on from, if anything.
@@ -56,6 +58,7 @@ class Session:
         training_view: LoadedData,
         gan: GAN,
         evaluator: Evaluator | None,
+        diagnostic: Diagnostic | None,
         loggers: list[Logger],
         record: records.RunRecord,
         previous: Previous | None,
@@ -79,10 +82,12 @@ class Session:
         if evaluator is not None:
             every = config.evaluate_every
             self.evaluate = callbacks.Evaluate(evaluator, every, record, self.seconds)
+        self.diagnose: callbacks.Diagnose | None = None
+        if diagnostic is not None:
+            train = ResidentData.place(training_view, "cpu")
+            self.diagnose = callbacks.Diagnose(diagnostic, train, record, self.seconds)
 
-        self.reader = callbacks.ReadMetrics(
-            state["last_metrics"] if state else None, *([self.evaluate.at] if self.evaluate else [])
-        )
+        self.reader = callbacks.ReadMetrics(state["last_metrics"] if state else None, self._at)
         self.samples = callbacks.SampleGrid(
             run_dir, config.sample_every, training_view.spec, _some_real(data)
         )
@@ -102,9 +107,8 @@ class Session:
         if self.config.trainer.get("compile"):
             ordered.append(callbacks.Compile(self.machine.console.print))
 
-        # scores of a step are read with its metrics, so they come before
-        if self.evaluate:
-            ordered.append(self.evaluate)
+        # scores and diagnostics of a step are read with its metrics, so they come before
+        ordered += [watcher for watcher in (self.evaluate, self.diagnose) if watcher]
         ordered.append(self.reader)
 
         # pictures and checkpoints come from a state that the reader found finite
@@ -182,6 +186,11 @@ class Session:
         """End what is open, whatever became of the run."""
         for watcher in self.watchers:
             watcher.close()
+
+    def _at(self, step: int) -> dict[str, float]:
+        """What was scored and measured after a generator step."""
+        watchers = (self.evaluate, self.diagnose)
+        return {k: v for watcher in watchers if watcher for k, v in watcher.at(step).items()}
 
     def _begin_loggers(self) -> None:
         for logger in self.loggers:

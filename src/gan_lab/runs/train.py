@@ -70,6 +70,7 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
         previous.check_fits(config, training_view.spec)
 
     gan = build.gan(config, training_view.spec, data, training_view)
+    diagnostic = build.diagnostic(config, training_view)
     evaluator = build.evaluator(config, data, machine.device, machine.console, gan, protocol)
 
     # its record, and last its config, which makes the folder a run: what is killed before can be
@@ -90,6 +91,7 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
             training_view=training_view,
             gan=gan,
             evaluator=evaluator,
+            diagnostic=diagnostic,
             loggers=loggers,
             record=record,
             previous=previous,

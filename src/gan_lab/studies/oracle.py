@@ -94,14 +94,24 @@ class OracleStudy(Study):
     def step(self, number: int) -> Mapping[str, Any]:
         """One step of the critic, on points drawn from the laws."""
         rng = generator_for(self.seed, "batch", number)
+        real, fake = self.batch(rng)
+        logged = dict(self.training.step(real, fake, rng))
+        if number in self.looks:
+            self.seen[number] = self.training.gradient(self.watched).cpu()
+        return logged
+
+    def batch(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Reals and fakes of a step, drawn with replacement."""
         real, fake = (
             points[torch.randint(len(points), (self.batch_size,), generator=rng)]
             for points in (self.real, self.fake)
         )
-        logged = dict(self.training.step(real, fake, rng))
-        if number in self.looks:
-            self.seen[number] = self.training.gradient(self.fake).cpu()
-        return logged
+        return real, fake
+
+    @property
+    def watched(self) -> Tensor:
+        """The fakes at which the gradient is kept over training: all."""
+        return self.fake
 
     def _looked_at(self) -> set[int]:
         """The steps after which the gradient is kept: some over training, more in the last part."""

@@ -56,6 +56,15 @@ _CONTRACTS: Mapping[str, tuple[str, Mapping[str, _Call | None]]] = {
             "critic": _Call("spec, outputs", 2),
         },
     ),
+    "diagnostics": (
+        "inherit from gan_lab.training.diagnostics.Diagnostic",
+        {
+            "samples": None,
+            "check_data": _Call("name, count", 2),
+            "is_due": _Call("gan", 1),
+            "measure": _Call("gan, batch", 2),
+        },
+    ),
     "optimizer": (
         "inherit from torch.optim.Optimizer and call super().__init__(params, defaults)",
         {"param_groups": None, "step": _Call("", 0)},

@@ -217,9 +217,9 @@ class GAN(pl.LightningModule):
         """All that is random in an iteration on these real samples."""
         fake, noise = [], []
         for samples in real:
-            fake.append(self._share_of_latent(len(samples) * parallel.world_size(), rng))
+            fake.append(self.share_of_latent(len(samples) * parallel.world_size(), rng))
             noise.append(self.penalty.draw(samples, rng))
-        latent = self._share_of_latent(self.settings.generator_batch_size, rng)
+        latent = self.share_of_latent(self.settings.generator_batch_size, rng)
         return Draws(real, labels, tuple(fake), tuple(noise), latent)
 
     def iterate(self, draws: Draws) -> None:
@@ -243,24 +243,43 @@ class GAN(pl.LightningModule):
         optimizer: torch.optim.Optimizer,
     ) -> None:
         """θ_D moves down the gradient of J_D + penalty."""
-        # J_D on a real and a fake batch
-        fake = self._fake(latent, real.dtype)
-        real_logits, fake_logits = self._logits(real, fake)
-        aims = self._aims(fake_logits, latent.drawn)
-        loss = self.loss.critic(real_logits, fake_logits, labels, aims)
-
-        # the penalty on the same samples
-        penalty = self.penalty(self.score, real, fake, noise=noise)
+        loss, penalty = self.critic_objective(real, labels, latent, noise)
         self._descend(loss + penalty, self.critic, optimizer)
         self.penalty.after_step(self.critic)
         self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
     def _generator_step(self, latent: Latent, optimizer: torch.optim.Optimizer) -> None:
         """θ_G moves down the gradient of J_G."""
-        logits = self.passes.constant_critic(self.passes.generator(latent.z))
-        loss = self.loss.generator(logits, self._aims(logits, latent.drawn))
+        loss = self.generator_objective(latent)
         self._descend(loss, self.generator, optimizer)
         self.metrics["generator_loss"] = _of_all(loss)
+
+    def critic_objective(
+        self, real: Tensor, labels: Tensor, latent: Latent, noise: Noise
+    ) -> tuple[Tensor, Tensor]:
+        """J_D and the penalty on a real and a fake batch, 0-d: a critic step descends their sum.
+
+        The fakes are constants.
+
+        Args:
+            real: (n, *sample), this process's part of the batch.
+            labels: int64 (n,), of the real samples.
+            latent: the generator's input for as many fakes.
+            noise: the penalty's.
+        """
+        # J_D
+        fake = self.fake(latent, real.dtype)
+        real_logits, fake_logits = self._logits(real, fake)
+        aims = self._aims(fake_logits, latent.drawn)
+        loss = self.loss.critic(real_logits, fake_logits, labels, aims)
+
+        # the penalty on the same samples
+        return loss, self.penalty(self.score, real, fake, noise=noise)
+
+    def generator_objective(self, latent: Latent) -> Tensor:
+        """J_G on a batch, 0-d: a generator step descends it."""
+        logits = self.passes.constant_critic(self.passes.generator(latent.z))
+        return self.loss.generator(logits, self._aims(logits, latent.drawn))
 
     def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
         """Measure k, the largest gradient norm, for the log.
@@ -269,13 +288,13 @@ class GAN(pl.LightningModule):
         vectors with every pass in training mode.
         """
         self.critic.eval()
-        latent = self._share_of_latent(len(real) * parallel.world_size(), rng)
+        latent = self.share_of_latent(len(real) * parallel.world_size(), rng)
         with self._autocast():
-            self.penalty.observe(self.score, real, self._fake(latent, real.dtype), rng)
+            self.penalty.observe(self.score, real, self.fake(latent, real.dtype), rng)
         self.critic.train()
         self.metrics["gradient_norm"] = self.penalty.last_norm
 
-    def _fake(self, latent: Latent, dtype: torch.dtype) -> Tensor:
+    def fake(self, latent: Latent, dtype: torch.dtype) -> Tensor:
         """Fake samples for a critic step.
 
         They are normalised by their batch, and the running statistics stay: these move only in
@@ -321,7 +340,7 @@ class GAN(pl.LightningModule):
         z = torch.randn(size, self.settings.latent_dim, generator=rng, device=self.device)
         return self.targets.draw(z, rng)
 
-    def _share_of_latent(self, size: int, rng: torch.Generator) -> Latent:
+    def share_of_latent(self, size: int, rng: torch.Generator) -> Latent:
         """This process's part of `latent` for a global batch of `size`."""
         z, drawn = self.latent(size, rng)
         return Latent(parallel.share(z), None if drawn is None else parallel.share(drawn))

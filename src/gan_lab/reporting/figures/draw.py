@@ -12,6 +12,7 @@ from pathlib import Path
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 from gan_lab.reporting.figures import (
+    critic_outputs,
     formulas,
     optimizers,
     over_training,
@@ -33,10 +34,11 @@ _OF_FORMULAS: dict[str, Callable[[Request], Drawing]] = {  # their texts are all
     "4-6": formulas.dropped_modes,
 }
 _OF_STATISTICS: dict[str, Callable[[Request], Drawing]] = {"4-4": real_images.entropies}
+_OF_RUNS = over_training.FIGURES | critic_outputs.FIGURES
 _OF_STUDIES = studies.FIGURES | optimizers.FIGURES
-_ALL = over_training.FIGURES | samples.FIGURES | _OF_STUDIES | _OF_STATISTICS | _OF_FORMULAS
+_ALL = _OF_RUNS | samples.FIGURES | _OF_STUDIES | _OF_STATISTICS | _OF_FORMULAS
 FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_place)}
-NEED_RECORDS = frozenset(over_training.FIGURES)
+NEED_RECORDS = frozenset(_OF_RUNS)
 """The figures that are drawn from `Request.found`."""
 NEED_STUDIES = frozenset(_OF_STUDIES)
 """Those that are drawn from `Request.studies`."""

@@ -131,7 +131,7 @@ def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
 
 def lipschitz_methods(request: Request) -> Drawing:
     """Draw Figure 2-2: the gradient at two fakes over training, by method."""
-    methods = _by(_of_study(request, "lipschitz_methods", seed=0), "penalty")
+    methods = _by(_without_memory(_of_study(request, "lipschitz_methods", seed=0)), "penalty")
     steps = next(iter(methods.values()))["drawn"]["steps"]
 
     # a row for each method, a column for each step that was kept
@@ -156,6 +156,11 @@ def lipschitz_methods(request: Request) -> Drawing:
         "Figure 2-2: gradient at the fakes (orange) over training; grey: the optimum; blue: reals"
     )
     return Drawing(figure, numbers)
+
+
+def _without_memory(records: Sequence[Record]) -> list[Record]:
+    """Those whose penalty has no S_max."""
+    return [record for record in records if not setting(record, "penalty.memory")]
 
 
 def gradient_direction(request: Request) -> Drawing:
@@ -224,36 +229,92 @@ def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
         by: what the panels differ in.
         fixed: what they have in common.
     """
-    cells = _by(_of_study(request, "ten_images", **fixed), by)
+    cells = _by(_ten_images(request, continuous=False, **fixed), by)
 
     # a panel for each cell, a row of it for each fake
     figure = new_figure(4.4 * len(cells), 4.4)
     panels = figure.subplots(1, len(cells), squeeze=False)[0]
     numbers: list[dict[str, Any]] = []
     for axes, (value, record) in zip(panels, cells.items(), strict=True):
-        drawn = record["drawn"]
-        rows = [
-            [*row, drawn["real"][nearest]]
-            for row, nearest in zip(drawn["rows"], drawn["nearest"], strict=True)
-        ]
-
-        # the pictures of a panel are one sheet; noise makes large files
-        axes.imshow(
-            _sheet(rows[:ROWS], drawn["shape"]), "gray", vmin=0, vmax=255, interpolation="nearest"
-        )
-        axes.set_axis_off()
-
-        left = float(record["scores"]["left_over"]["value"])
-        axes.set_title(f"{by} {value}: {left:.0%} of the way left")
-        numbers += [
-            {by: value, "fake": i, "nearest": nearest, "own": own}
-            for i, (nearest, own) in enumerate(
-                zip(drawn["nearest"], drawn["partners"], strict=True)
-            )
-        ]
-
+        _draw_walks(axes, record, f"{by} {value}")
+        numbers += _walk_rows(record, by, value)
     figure.suptitle(f"Figure {name}: noise, gradient, four steps along it, nearest real")
     return Drawing(figure, numbers, of=[str(setting(_any(cells), "dataset.name"))])
+
+
+def images_and_a_law(request: Request) -> Drawing:
+    """Draw Figure 2-19: P_g is a Gaussian, by loss.
+
+    Above noise and gradient beside each other, below the way along the gradient.
+    """
+    cells = _by(
+        _ten_images(request, continuous=True, penalty="maxgp", study__noise="normal"), "loss"
+    )
+
+    # a column for each loss
+    figure = new_figure(4.4 * len(cells), 5.9)
+    panels = figure.subplots(2, len(cells), squeeze=False, height_ratios=[2, ROWS])
+    numbers: list[dict[str, Any]] = []
+    for (upper, lower), (loss, record) in zip(panels.T, cells.items(), strict=True):
+        _draw_walks(lower, record, str(loss))
+        numbers += _walk_rows(record, "loss", loss)
+
+        # two rows of pairs
+        drawn = record["drawn"]
+        pairs = [image for row in drawn["rows"] for image in row[:2]]
+        half = len(pairs) // 4 * 2
+        _show(upper, [pairs[:half], pairs[half : 2 * half]], drawn["shape"])
+        cosine = float(record["scores"]["cosine"]["value"])
+        upper.set_title(f"{loss}: cosine with the sample's optimum {cosine:.2f}")
+    figure.suptitle(
+        "Figure 2-19: P_g a Gaussian. Above: noise, gradient, noise, ...\n"
+        "Below: noise, gradient, four steps along it, nearest real"
+    )
+    return Drawing(figure, numbers, of=[str(setting(_any(cells), "dataset.name"))])
+
+
+def _ten_images(request: Request, *, continuous: bool, **fixed: str) -> list[Record]:
+    """The records of ten_images in which P_g is a law, or is not. Raises NothingRecorded."""
+    records = [
+        record
+        for record in _of_study(request, "ten_images", **fixed)
+        if bool(setting(record, "study.continuous")) == continuous
+    ]
+    if not records:
+        sweep = "ten_images_continuous" if continuous else "ten_images"
+        raise NothingRecorded(
+            f"no study ten_images is recorded with study.continuous={str(continuous).lower()}: run "
+            f"python scripts/study.py sweep={sweep}, and collect its records"
+        )
+    return records
+
+
+def _draw_walks(axes: Axes, record: Record, title: str) -> None:
+    """Draw a row for each of some fakes: it, its gradient, the way along it, the nearest real."""
+    drawn = record["drawn"]
+    rows = [
+        [*row, drawn["real"][nearest]]
+        for row, nearest in zip(drawn["rows"], drawn["nearest"], strict=True)
+    ]
+    _show(axes, rows[:ROWS], drawn["shape"])
+    left = float(record["scores"]["left_over"]["value"])
+    axes.set_title(f"{title}: {left:.0%} of the way left")
+
+
+def _show(axes: Axes, rows: Sequence[Sequence[str]], shape: Sequence[int]) -> None:
+    # the pictures of a panel are one sheet; noise makes large files
+    axes.imshow(_sheet(rows, shape), "gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_axis_off()
+
+
+def _walk_rows(record: Record, by: str, value: Any) -> list[dict[str, Any]]:
+    """A row of the CSV for each fake that is shown."""
+    drawn = record["drawn"]
+    pairs = zip(drawn["nearest"], drawn["partners"], strict=True)
+    return [
+        {by: value, "fake": i, "nearest": nearest, "own": own}
+        for i, (nearest, own) in enumerate(pairs)
+    ]
 
 
 def _any(cells: dict[Any, Record]) -> Record:
@@ -692,6 +753,7 @@ FIGURES: dict[str, Callable[[Request], Drawing]] = {
     "2-3": functools.partial(ten_images, name="2-3", by="penalty", loss="exp"),
     "2-4": gradient_direction,
     "2-5": functools.partial(ten_images, name="2-5", by="loss", penalty="maxgp"),
+    "2-19": images_and_a_law,
     "3-1": counterexample,
     "3-2": functools.partial(classification, name="3-2", networks=["logistic"]),
     "3-3": functools.partial(classification, name="3-3", networks=["mlp", "mlp_linear"]),
