@@ -136,33 +136,47 @@ table-4-3: $(INSTALLED) ## collect the runs of Table 4-3; the table beside relat
 table-4-3-run: $(INSTALLED) ## train the AM-GAN of Table 4-3: 3 runs of 1,000,000 steps with the wide critic
 	-$(BIN)/python train.py experiment=table_4_3
 
-STUDIES_2 := gradient_uninformativeness lipschitz_methods lipschitz_constraints gradient_direction ten_images
+STUDIES_2 := gradient_uninformativeness lipschitz_methods lipschitz_constraints lipschitz_memory gradient_direction \
+	ten_images ten_images_continuous
+RUNS_2 := critic_stability exp_penalties s_max_small
 STUDIES_3 := counterexample critical_betas correlation $(addprefix table_3_5_,sgd adam adashift_none adashift) \
 	$(addprefix table_3_7_,adam adashift)
 RUN_STUDY = OMP_NUM_THREADS=1 $(BIN)/python scripts/study.py $(EVERY_CORE)
 COLLECT_STUDIES = $(BIN)/python scripts/collect.py runs=outputs/studies out=results/studies replace=true
 TABLE := $(BIN)/python scripts/table.py runs=results/studies out=results/tables
+STABILITY := $(BIN)/python scripts/table.py runs=results/stability out=results/tables
 
-chapter-2-run: $(INSTALLED) ## run the studies of chapter 2 in small; a call goes on where another stopped
+chapter-2-run: $(INSTALLED) ## run the studies and short trainings of chapter 2; a call goes on where another stopped
 	-for study in $(STUDIES_2); do $(RUN_STUDY) sweep=$$study; done
+	-for experiment in $(RUNS_2); do OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment=$$experiment; done
 	$(COLLECT_STUDIES)
+	$(BIN)/python scripts/collect.py runs=outputs/stability out=results/stability replace=true
 
 known-critics-run: $(INSTALLED) ## penalties and constraints beside critics that are known in closed form
 	-for study in known_critics known_critics_constraints; do $(RUN_STUDY) sweep=$$study; done
 	$(COLLECT_STUDIES)
 
 chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from results/studies
-	$(TABLE) 'select={choices.study:lipschitz_methods}' rows=penalty name=lipschitz_methods \
+	$(TABLE) 'select={choices.study:lipschitz_methods,penalty.memory:[0,null]}' rows=penalty name=lipschitz_methods \
 		score=[cosine,hit_rate,known_fakes,k_error,objective_gap,oscillation]
+	$(TABLE) 'select={choices.study:lipschitz_methods,choices.penalty:maxgp}' rows=penalty.memory name=lipschitz_memory \
+		baseline=penalty.memory:0 score=[cosine,k_error,objective_gap,oscillation]
 	$(TABLE) 'select={choices.study:gradient_direction}' rows=loss name=gradient_direction \
 		score=[cosine,hit_rate,known_fakes,k_error,objective_gap]
-	$(TABLE) 'select={choices.study:ten_images}' rows=penalty columns=loss name=ten_images \
+	$(TABLE) 'select={choices.study:ten_images,study.continuous:false}' rows=penalty columns=loss name=ten_images \
 		score=[hit_rate,cosine,left_over,k_error]
+	$(TABLE) 'select={choices.study:ten_images,study.continuous:true}' rows=loss name=ten_images_continuous \
+		score=[hit_rate,cosine,known_fakes,left_over,k_error]
 	$(TABLE) 'select={choices.study:gradient_uninformativeness}' rows=study.setting columns=study.layout \
 		name=gradient_uninformativeness score=[transport_agreement,optimum_error,gradient_spread,sign_changes]
 	$(TABLE) 'select={choices.study:known_critics}' rows=penalty columns=study.dimension name=known_critics \
 		score=[gradient_cosine,gradient_l2,w1_ratio]
-	$(BIN)/python scripts/figures.py figure=[2-1,2-2,2-3,2-4,2-5,2-8,2-9,2-10,2-11,2-12]
+	$(STABILITY) 'select={choices.experiment:[critic_stability,s_max_small],choices.loss:exp}' rows=penalty.memory \
+		name=s_max_small baseline=penalty.memory:0 score=[fid_classifier,is_classifier,am_classifier]
+	$(BIN)/python scripts/curves.py runs=results/stability 'select={choices.experiment:exp_penalties}' \
+		rows=[penalty,penalty.target] facet=dataset.name curves=output_real name=exp_penalties out=results/figures
+	$(BIN)/python scripts/figures.py figure=2-6 records=results/stability 'select={choices.experiment:critic_stability}'
+	$(BIN)/python scripts/figures.py figure=[2-1,2-2,2-3,2-4,2-5,2-8,2-9,2-10,2-11,2-12,2-19]
 
 chapter-3-run: $(INSTALLED) ## run the studies of chapter 3 in small (needs MNIST in data); a call goes on where another stopped
 	-for study in $(STUDIES_3); do $(RUN_STUDY) sweep=$$study; done

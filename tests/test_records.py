@@ -138,7 +138,7 @@ def test_a_record_knows_every_field_of_the_config():
 # Identity -----------------------------------------------------------------------------------------
 
 SAME = ["run_dir=elsewhere", "log_every=3", "sample_every=3", "checkpoint_every=3", "keep_checkpoints=9",
-        "logger=none", "trainer=cpu", "trainer=gpu", "trainer.devices=2", "data_cache=elsewhere"]  # fmt: skip
+        "logger=none", "diagnostics=stationarity", "trainer=cpu", "trainer=gpu", "trainer.devices=2", "data_cache=elsewhere"]  # fmt: skip
 OTHER = ["seed=1", "loss=wasserstein", "loss.generator_objective=quadratic", "penalty.weight=3", "penalty=none", "n_critic=1",
          "optimizer.lr=1", "optimizer_critic.lr=1", "schedule=constant", "batch_size=32", "generator_batch_size=64",
          "ema_decay=0.5", "max_generator_steps=7", "architecture.channels=16", "trainer.precision=bf16-mixed",
@@ -179,6 +179,7 @@ def test_every_field_of_the_config_is_either_identity_or_not():
         "evaluation",
         "evaluate_every",
         "logger",
+        "diagnostics",
         "data_cache",
         "keep_checkpoints",
         "checkpoint_every",

@@ -327,6 +327,16 @@ TRAINING = [
         ["logger=csv"],
         away="+logger.wandbb",
     ),
+    Case(
+        "no real-fake score that",
+        [*RESNET, "loss=cat_gan", "penalty=none", "diagnostics=critic_outputs"],
+        ["diagnostics=stationarity", "diagnostics=none"],
+    ),
+    Case(
+        "training samples of {}: set diagnostics",
+        [*RESNET, "diagnostics=stationarity", "diagnostics.samples=2000"],
+        ["diagnostics.samples=1438"],
+    ),
 ]
 
 IMAGES = ("samples=images/train", "reference=images/test")
@@ -468,6 +478,8 @@ NOT_TYPED = {
     "depends on their size": "of networks of one's own",
     "samples of this loss have no classes": "a state",
     "has one for each optimizer of Tables": "a state",
+    "no run with diagnostics=critic_outputs is recorded": "a state",
+    "is recorded with study.continuous": "a state",
 }
 
 

@@ -37,6 +37,7 @@ GROUPS = (
     "evaluation",
     "trainer",
     "logger",
+    "diagnostics",
 )
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)|src=\"([^\"]+)\"")
 

@@ -7,6 +7,7 @@ with torch.save. `every_case(0, 1)` is what one process makes of it.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,7 @@ def train(
     """`steps` generator steps without Lightning's Trainer, of which the step itself needs two
     things."""
     from gan_lab.data.resident import ResidentData, ResidentLoader
+    from gan_lab.training.diagnostics import CriticOutputs, Stationarity, fixed_batch
 
     gan.to(dtype)
 
@@ -110,8 +112,16 @@ def train(
         for step, (real, labels) in enumerate(loader):
             gan.training_step((real.to(dtype), labels), step)
             metrics.append({name: float(value) for name, value in gan.metrics.items()})
+    measured = {}
+    with default_dtype(dtype):
+        batch = fixed_batch(gan, ResidentData.place(fed, "cpu"), 24)
+        batch = dataclasses.replace(batch, real=batch.real.to(dtype))
+        for diagnostic in (Stationarity(), *([CriticOutputs()] if gan.loss.has_score else [])):
+            found = diagnostic.measure(gan, batch)
+            measured |= {name: value.item() for name, value in found.items()}
     return {
         "state": {name: value.clone() for name, value in gan.state_dict().items()},
+        "diagnostics": measured,
         "gradient": torch.cat([p.grad.flatten() for p in gan.parameters() if p.grad is not None]),
         "metrics": metrics,
         "own penalties": own,  # this process's, critic step by critic step

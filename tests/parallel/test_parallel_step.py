@@ -40,6 +40,8 @@ def test_five_steps_of_adam_in_float64(trained, name):
             "the log of two is not that of one"
         )
         assert other == pytest.approx(two, rel=0, abs=0, nan_ok=True)
+    assert first["diagnostics"] == pytest.approx(alone["diagnostics"], rel=1e-9)
+    assert first["diagnostics"] == second["diagnostics"]
 
 
 @pytest.mark.parametrize("name", FLOAT32)

@@ -36,10 +36,68 @@ def drawn(name, out, **request):
 def test_an_unknown_figure_lists_the_known_ones(tmp_path):
     with pytest.raises(UserError, match=r"figure=4-5: there is no such figure.*4-6"):
         draw("4-5", tmp_path, Request())
-    of_chapter_2 = [f"2-{n}" for n in (1, 2, 3, 4, 5, *range(7, 19))]
+    of_chapter_2 = [f"2-{n}" for n in range(1, 20)]
     of_chapter_3 = [f"3-{n}" for n in range(1, 9)]
     of_chapter_4 = ["4-3", "4-4", *(f"4-{n}" for n in range(6, 19))]
     assert list(FIGURES) == [*of_chapter_2, *of_chapter_3, *of_chapter_4]
+
+
+# 2-6 ----------------------------------------------------------------------------------------------
+
+STEPS = (10, 20, 30, 40, 50, 60)
+
+
+def outputs(loss, seed, rise, **replaced):
+    """A run of which real samples score 1 and fakes -1, both `rise` higher after each 10 steps."""
+    curves = {
+        name: [[step, height + rise * step / 10] for step in STEPS]
+        for name, height in (("output_real", 1.0), ("output_fake", -1.0))
+    }
+    return record(loss, seed=seed, diagnostics=curves, **replaced)
+
+
+def test_2_6_shows_every_run_and_how_far_its_critic_drifts(tmp_path):
+    """WGAN: the offset rises by 0.5 in 10 steps, 50 in 1,000; over the last three points it is 2,
+    2.5, 3 with deviation sqrt(1/6). LGAN: it stays."""
+    found = [
+        *(outputs("wasserstein", seed, 0.5) for seed in (0, 1)),
+        *(outputs("exp", seed, 0.0) for seed in (0, 1)),
+        record("exp", seed=7),  # without the diagnostic
+    ]
+    _, numbers = drawn("2-6", tmp_path, found=found)
+    assert len(numbers) == 4 * (2 * 6 + 3)
+    value = {
+        (row["loss"], row["seed"], row["curve"]): float(row["value"])
+        for row in numbers
+        if row["step"] == "60"
+    }
+    assert value["wasserstein", "1", "slope"] == pytest.approx(50)
+    assert value["wasserstein", "1", "spread"] == pytest.approx((1 / 6) ** 0.5)
+    assert value["wasserstein", "1", "gap"] == pytest.approx(2)
+    assert [value["exp", "0", name] for name in ("slope", "spread", "gap")] == [0, 0, 2]
+    assert value["wasserstein", "0", "output_fake"] == 2
+
+
+def test_2_6_counts_a_run_that_diverged_and_draws_it_as_far_as_it_came():
+    lost = outputs("exp", 1, 0.0, status="diverged")
+    lost["diagnostics"]["output_real"][-1][1] = "inf"  # as a record holds it
+    drawing = FIGURES["2-6"](Request(found=[outputs("exp", 0, 0.0), lost]))
+    (panel,) = drawing.figure.axes
+    assert "1 of 2 runs did not finish" in panel.get_title()
+    assert {row["curve"] for row in drawing.numbers if row["seed"] == 1} == {
+        "output_real",
+        "output_fake",
+    }
+
+
+def test_2_6_refuses_runs_that_differ_in_more_than_loss_and_seed():
+    found = [outputs("exp", 0, 0.0), outputs("wasserstein", 0, 0.0, weight=1.0)]
+    with pytest.raises(UserError, match=r"config\.penalty\.weight"):
+        FIGURES["2-6"](Request(found=found))
+    with pytest.raises(UserError, match="same cell"):
+        FIGURES["2-6"](Request(found=[outputs("exp", 0, 0.0, run_id=name) for name in "ab"]))
+    with pytest.raises(NothingRecorded, match="experiment=critic_stability"):
+        FIGURES["2-6"](Request(found=[record()]))
 
 
 # 2-13 ---------------------------------------------------------------------------------------------

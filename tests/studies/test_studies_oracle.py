@@ -31,7 +31,7 @@ from gan_lab.studies.known_critics import KnownCritics
 from gan_lab.studies.lipschitz_methods import LipschitzMethods
 from gan_lab.studies.oracle import Laws, OracleStudy
 from gan_lab.studies.run import _plain
-from gan_lab.studies.ten_images import DenseMLP, TenImages
+from gan_lab.studies.ten_images import SCORED, DenseMLP, TenImages
 
 ADAM = functools.partial(torch.optim.Adam, lr=1e-3)
 SMALL = MLP(depth=1, width=8)
@@ -205,6 +205,28 @@ def recorded(study, **about):
     scores = {name: {"value": value} for name, value in result.scores.items()}
     drawn = {name: _plain(value) for name, value in result.drawn.items()}
     return {"status": "finished", "seed": 0, "scores": scores, "drawn": drawn, **about}
+
+
+def test_a_law_gives_new_noise_in_every_step_and_is_scored_on_other_noise():
+    """The reals stay the images; a sample of a law is drawn from them with replacement."""
+    parts = (wasserstein(), MaxGradientPenalty(1.0), ADAM, load(Digits(), None))
+    sizes = {"indices": [0, 1], "noise": "normal", "depth": 1, "width": 8}
+    law, sample = (
+        begun(TenImages(*parts, **sizes, continuous=is_law, **STEPS)) for is_law in (True, False)
+    )
+    assert (len(law.fake), len(sample.fake), len(law.watched)) == (SCORED, 2, 2)
+
+    # a step of a number is the same one again, and no other
+    (real, fake), (_, same), (_, other) = (
+        law.batch(torch.Generator().manual_seed(number)) for number in (1, 1, 2)
+    )
+    assert torch.equal(fake, same)
+    assert not torch.equal(fake, other)
+    assert len(torch.cat([fake, law.fake]).flatten(1).unique(dim=0)) == len(fake) + SCORED
+    assert len(torch.cat([real, law.real]).flatten(1).unique(dim=0)) == 2
+    assert float(fake.std()) == pytest.approx(1, abs=0.1)
+    _, drawn_again = sample.batch(torch.Generator().manual_seed(1))
+    assert len(torch.cat([drawn_again, sample.fake]).flatten(1).unique(dim=0)) == 2
 
 
 def in_plane(make, penalty):

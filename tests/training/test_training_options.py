@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from gan_lab.data.resident import to_uint8
-from helpers.gan_runs import checkpoint, fitting, metrics, record, steps_of, train, traits
+from helpers.gan_runs import checkpoint, fitting, metrics, record, steps_of, train, traits, weights
 from helpers.registry import options
 
 TRAINED = [("loss", name, fitting("loss", name)) for name in options("loss")]
 TRAINED += [("penalty", name, ["loss=wasserstein"]) for name in options("penalty")]
+DIAGNOSED = ("penalty.memory=4", "max_generator_steps=5", "log_every=3", "n_critic=1")
 
 
 def is_finished(run_dir, steps: int, has_norm: bool = True) -> None:
@@ -104,6 +105,31 @@ def test_every_logger(option, tmp_path):
         assert [line["generator_step"] for line in metrics(run_dir)] == [2, 3]
     assert bool(list(run_dir.rglob("events.out.tfevents.*"))) == (option in ("tensorboard", "many"))
     assert bool(list(run_dir.rglob("*.wandb"))) == (option in ("wandb", "many"))
+
+
+@pytest.fixture(scope="module")
+def plain_run(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("plain") / "run", *DIAGNOSED)
+
+
+@pytest.mark.parametrize("option", [name for name in options("diagnostics") if name != "none"])
+def test_every_diagnostic_leaves_the_bytes_of_a_run_without(option, plain_run, tmp_path):
+    """They stand in metrics.jsonl beside the metrics, and in the record."""
+    asked = (f"diagnostics={option}", "diagnostics.every=2", "diagnostics.samples=8")
+    run_dir = train(tmp_path / "run", *DIAGNOSED, *asked)
+    assert weights(run_dir) == weights(plain_run)
+
+    # every number of the plain run, and those of the diagnostic at steps 2, 4 and 5
+    curves = record(run_dir)["diagnostics"]
+    beside = {line["generator_step"]: line for line in metrics(run_dir)}
+    for line in metrics(plain_run):
+        assert line.items() <= beside[line["generator_step"]].items()
+    for name, points in curves.items():
+        assert [step for step, _ in points] == [2, 4, 5]
+        assert all(beside[step][name] == value for step, value in points)
+    assert curves
+    assert record(plain_run)["diagnostics"] == {}
+    assert record(run_dir)["config_hash"] == record(plain_run)["config_hash"]
 
 
 def test_sixty_generator_steps(tmp_path, monkeypatch):

@@ -69,10 +69,13 @@ def kill_after(monkeypatch):
 @pytest.mark.parametrize("option", KINDS)
 def test_a_run_that_died_resumes_exactly(option, tmp_path, kill_after):
     """12 steps at once; and 9, of which the last 2 are lost with the checkpoint of step 7, then the
-    rest."""
+    rest. What was measured after step 9 is measured again."""
     recipe = (
         f"optimizer={option}",
         *MEMORY,
+        "diagnostics=stationarity",
+        "diagnostics.every=3",
+        "diagnostics.samples=16",
         "max_generator_steps=12",
         "checkpoint_every=7",
         "log_every=2",
@@ -86,11 +89,13 @@ def test_a_run_that_died_resumes_exactly(option, tmp_path, kill_after):
     resume(tmp_path / "killed")
     assert weights(tmp_path / "killed") == weights(straight)
     assert metrics(tmp_path / "killed") == metrics(straight)
-    assert [line["generator_step"] for line in metrics(straight)] == [2, 4, 6, 8, 10, 12]
+    assert [line["generator_step"] for line in metrics(straight)] == [2, 3, 4, 6, 8, 9, 10, 12]
     kept = record(tmp_path / "killed")
     assert (kept["status"], kept["resumed_from_step"]) == ("finished", 7)
     assert (kept["generator_steps"], kept["critic_steps"], kept["images_seen"]) == (12, 60, 960)
     assert kept["last_metrics"] == record(straight)["last_metrics"]
+    assert kept["diagnostics"] == record(straight)["diagnostics"]
+    assert [step for step, _ in kept["diagnostics"]["stationarity"]] == [3, 6, 9, 12]
     mine, its = checkpoint(tmp_path / "killed", 12), checkpoint(straight, 12)
     assert all(torch.equal(mine["module"][key], its["module"][key]) for key in its["module"])
     assert len(mine["module"]["penalty.s_max"]) == 4

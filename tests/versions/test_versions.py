@@ -32,13 +32,13 @@ def moved(monkeypatch):
     return lambda old, new: monkeypatch.setitem(versions.MOVED, old, new)
 
 
-def plain(*overrides: str) -> dict:
-    return copy.deepcopy(composed(overrides))
+def plain(*overrides: str, program: str = "train") -> dict:
+    return copy.deepcopy(composed(overrides, program))
 
 
 @cache  # composing takes a fifth of a second, and most tests here ask for the same few
-def composed(overrides: tuple[str, ...]) -> dict:
-    return plain_config(compose(*overrides))
+def composed(overrides: tuple[str, ...], program: str) -> dict:
+    return plain_config(compose(*overrides, program=program))
 
 
 def place(whole: dict, field: str) -> tuple[dict, str]:
@@ -78,7 +78,9 @@ def test_a_field_of_the_table_is_set_by_the_options_that_have_it(field):
     assert 1 <= line.version <= VERSION
     found = set()
     for option in options(group):
-        whole = plain(f"{group}={option}", *fitting(group, option)) if "." in field else plain()
+        program = "study" if group == "study" else "train"
+        typed = [f"{group}={option}", *fitting(group, option)] if "." in field else []
+        whole = plain(*typed, program=program)
         try:
             node, name = place(whole, field)
         except KeyError:  # another kind of component

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.reporting.figures import formulas, over_training, real_images, samples, studies
+from gan_lab.reporting.figures import (
+    critic_outputs,
+    formulas,
+    over_training,
+    real_images,
+    samples,
+    studies,
+)
 from gan_lab.reporting.figures.drawing import Drawing, write_figure
 from gan_lab.reporting.figures.request import Request
 
@@ -24,9 +31,10 @@ _OF_FORMULAS: dict[str, Callable[[Request], Drawing]] = {  # their texts are all
     "4-6": formulas.dropped_modes,
 }
 _OF_STATISTICS: dict[str, Callable[[Request], Drawing]] = {"4-4": real_images.entropies}
-_ALL = over_training.FIGURES | samples.FIGURES | studies.FIGURES | _OF_STATISTICS | _OF_FORMULAS
+_OF_RUNS = over_training.FIGURES | critic_outputs.FIGURES
+_ALL = _OF_RUNS | samples.FIGURES | studies.FIGURES | _OF_STATISTICS | _OF_FORMULAS
 FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_chapter_and_number)}
-NEED_RECORDS = frozenset(over_training.FIGURES)
+NEED_RECORDS = frozenset(_OF_RUNS)
 """The figures that are drawn from `Request.found`."""
 NEED_STUDIES = frozenset(studies.FIGURES)
 """Those that are drawn from `Request.studies`."""

@@ -109,10 +109,10 @@ def sweep_curves(found: Found, axes: Axes, curves: Sequence[str]) -> Curves:
 
 
 def _series_of(run: Run) -> dict[str, Series]:
-    """Everything that a run has over training; of a score, what its record says."""
+    """Everything that a run has over training; of scores and diagnostics, what its record says."""
     metrics = read_metrics(run.run_dir) if run.run_dir else {}
-    history = {name: points for name, points in (run.record.get("history") or {}).items() if points}
-    return {**metrics, **history}
+    recorded = (run.record.get("diagnostics") or {}) | (run.record.get("history") or {})
+    return metrics | {name: points for name, points in recorded.items() if points}
 
 
 def _line(
