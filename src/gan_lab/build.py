@@ -31,10 +31,11 @@ from gan_lab.data.labelled import Supervision, class_shares, count_labelled, par
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss
+from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss, RelativeLoss
 from gan_lab.losses.class_logits import check_classes
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.gradient import PointPenalty
+from gan_lab.records.versions import without_traits
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.training.gan import GAN, TrainingSettings
@@ -59,7 +60,9 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
 
     # what only the checks of a config read is no argument of the target
     fields = {
-        key: value for key, value in plain.items() if key == "_target_" or key not in META_KEYS
+        key: without_traits(value)
+        for key, value in plain.items()
+        if key == "_target_" or key not in META_KEYS
     }
 
     # a part speaks of its own argument; the path to it is added here, once
@@ -196,6 +199,10 @@ def _check_contract(group: str, target: str, made: object) -> None:
             f"{group}: what {target} makes has no {', '.join(missing)}; add what is missing: "
             f"{advice}"
         )
+
+    # a relative loss is given one more argument
+    if isinstance(made, RelativeLoss):
+        contract = {**contract, "generator": _Call("fake, targets=None, real=None", 3)}
 
     # a method that would fail, or give nothing, in the first step
     for name, call in contract.items():

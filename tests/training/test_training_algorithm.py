@@ -61,11 +61,15 @@ def norms_by_hand(f, x):
 
 
 LOSSES = {  # critic, generator
-    "exp": (lambda r, f: (f.exp() + (-r).exp()).mean(), lambda f: -f.mean()),
-    "wasserstein": (lambda r, f: (f - r).mean(), lambda f: -f.mean()),
+    "exp": (lambda r, f: (f.exp() + (-r).exp()).mean(), lambda f, r: -f.mean()),
+    "wasserstein": (lambda r, f: (f - r).mean(), lambda f, r: -f.mean()),
     "nonsaturating": (
         lambda r, f: nn.functional.softplus(f).mean() + nn.functional.softplus(-r).mean(),
-        lambda f: nn.functional.softplus(-f).mean(),
+        lambda f, r: nn.functional.softplus(-f).mean(),
+    ),
+    "relativistic": (  # 10 fake and 6 real samples in the generator's step: 30 pairs
+        lambda r, f: nn.functional.softplus(f - r).mean(),
+        lambda f, r: nn.functional.softplus(r.repeat_interleave(5) - f.repeat_interleave(3)).mean(),
     ),
 }
 
@@ -120,7 +124,10 @@ def algorithm_1(
         for p in [*generator.parameters(), *critic.parameters()]:
             p.grad = None
         z = torch.randn(GENERATOR_BATCH, 5, generator=rng)
-        j_generator(critic(generator(z.to(dtype)))[:, 0]).backward()
+        fake_logits = critic(generator(z.to(dtype)))[:, 0]
+        with torch.no_grad():  # another pass would move spectral norm's vectors
+            real_logits = critic(real[-1])[:, 0] if loss == "relativistic" else None
+        j_generator(fake_logits, real_logits).backward()
         adam_g.step()
         for name, value in generator.state_dict().items():
             average[name] = 0.9 * average[name] + 0.1 * value if name in names else value.clone()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gan_lab import parallel
 from gan_lab.architectures import frozen_statistics, normalises_by_batch
 from gan_lab.errors import Diverged, UserError
-from gan_lab.losses import ClassLoss, Loss
+from gan_lab.losses import ClassLoss, Loss, RelativeLoss
 from gan_lab.losses.targets import Targets
 from gan_lab.optim import capturable
 from gan_lab.penalties import Penalty
@@ -230,7 +230,7 @@ class GAN(pl.LightningModule):
                 self._critic_step(
                     draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i], critic_optimizer
                 )
-            self._generator_step(draws.latent, generator_optimizer)
+            self._generator_step(draws.latent, draws.real[-1], generator_optimizer)
         self.ema.update(self.generator)
         self.metrics["gradient_norm"] = self.penalty.last_norm
 
@@ -255,12 +255,22 @@ class GAN(pl.LightningModule):
         self.penalty.after_step(self.critic)
         self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
-    def _generator_step(self, latent: Latent, optimizer: torch.optim.Optimizer) -> None:
+    def _generator_step(
+        self, latent: Latent, real: Tensor, optimizer: torch.optim.Optimizer
+    ) -> None:
         """θ_G moves down the gradient of J_G."""
         logits = self.passes.constant_critic(self.passes.generator(latent.z))
-        loss = self.loss.generator(logits, self._aims(logits, latent.drawn))
+        loss = self._generator_loss(logits, self._aims(logits, latent.drawn), real)
         self._descend(loss, self.generator, optimizer)
         self.metrics["generator_loss"] = _of_all(loss)
+
+    def _generator_loss(self, logits: Tensor, aims: Tensor | None, real: Tensor) -> Tensor:
+        """J_G; a relative loss compares with the real samples of the last critic step."""
+        if not isinstance(self.loss, RelativeLoss):
+            return self.loss.generator(logits, aims)
+        with torch.no_grad():
+            real_logits = self.passes.constant_critic(real)
+        return self.loss.generator(logits, aims, real_logits)
 
     def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
         """Measure k, the largest gradient norm, for the log.
