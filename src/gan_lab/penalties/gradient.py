@@ -80,12 +80,15 @@ class GradientPenalty(PointPenalty):
     * r1: region real, target 0, weight 10 without a 1/2 as in the authors' program; their paper
       writes gamma/2.
 
+    * r1_r2: the same with region both, so that the weight is the gamma of gamma/2 (R1 + R2): the
+      mean is over both batches together.
+
     The thesis writes rho/2 for the weight.
 
     Args:
         weight: lambda >= 0.
         target: c >= 0.
-        region: where x lies: interpolates, real, fake or perturbed.
+        region: where x lies: interpolates, real, fake, both or perturbed.
         one_sided: weight * E[max(0, ||grad f(x)|| - target)^2] instead.
 
     Raises:
@@ -94,7 +97,7 @@ class GradientPenalty(PointPenalty):
     Source:
         gp: thesis (2-12), Gulrajani et al. 2017 (arXiv:1704.00028). lp: (2-13), Petzka et al. 2018
         (arXiv:1709.08894). dragan: Kodali et al. 2017 (arXiv:1705.07215). r1: Mescheder et al. 2018
-        (arXiv:1801.04406).
+        (arXiv:1801.04406). r1_r2: Huang et al. 2024 (arXiv:2501.05441).
 
     Examples:
         A linear critic whose gradient has length 5: 10 · (5 - 1)².
