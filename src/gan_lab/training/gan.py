@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from gan_lab.errors import Diverged, UserError
 from gan_lab.losses import ClassLoss, Loss, RelativeLoss
 from gan_lab.losses.targets import Targets
 from gan_lab.optim import capturable
+from gan_lab.optim.base import LooksAhead
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.regions import Noise
 from gan_lab.training import passes
@@ -225,24 +226,55 @@ class GAN(pl.LightningModule):
     def iterate(self, draws: Draws) -> None:
         """Algorithm 1 for one generator step: it changes the state in place."""
         generator_optimizer, critic_optimizer = self.trainer.optimizers
+        looks_ahead = any(isinstance(one, LooksAhead) for one in self.trainer.optimizers)
         with self._autocast():
-            for i in range(self.settings.n_critic):
-                self._critic_step(
-                    draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i], critic_optimizer
-                )
-            self._generator_step(draws.latent, draws.real[-1], generator_optimizer)
+            if looks_ahead:
+                self._iterate_looking_ahead(draws, generator_optimizer, critic_optimizer)
+            else:
+                for i in range(self.settings.n_critic):
+                    self._critic_gradient(draws, i)
+                    self._move_critic(critic_optimizer.step)
+                self._generator_gradient(draws)
+                generator_optimizer.step()
         self.ema.update(self.generator)
         self.metrics["gradient_norm"] = self.penalty.last_norm
 
-    def _critic_step(
+    def _iterate_looking_ahead(
         self,
-        real: Tensor,
-        labels: Tensor,
-        latent: Latent,
-        noise: Noise,
-        optimizer: torch.optim.Optimizer,
+        draws: Draws,
+        generator_optimizer: torch.optim.Optimizer,
+        critic_optimizer: torch.optim.Optimizer,
     ) -> None:
-        """θ_D moves down the gradient of J_D + penalty."""
+        """The same by extragradient: every step takes its gradient where a first one would lead.
+
+        The generator's step and the last of the critic are one, of both players: both look ahead,
+        then both take their gradients there, on the same draws. The critic's other steps are its
+        own. A player whose optimizer does not look ahead waits meanwhile.
+        """
+        # the critic alone
+        for i in range(self.settings.n_critic - 1):
+            for move in _moves(critic_optimizer):
+                self._critic_gradient(draws, i)
+                self._move_critic(move)
+
+        # both at the look-ahead point of both; batch norm's statistics move once
+        moves = zip(_moves(generator_optimizer), _moves(critic_optimizer), strict=True)
+        for half, (move_generator, move_critic) in enumerate(moves):
+            self._critic_gradient(draws, self.settings.n_critic - 1)
+            with frozen_statistics(self.generator) if half == 0 else nullcontext():
+                self._generator_gradient(draws)
+            self._move_critic(move_critic)
+            move_generator()
+
+    def _move_critic(self, move: Callable[[], Any]) -> None:
+        """θ_D moves, and the penalty may change it in place."""
+        move()
+        self.penalty.after_step(self.critic)
+
+    def _critic_gradient(self, draws: Draws, i: int) -> None:
+        """The gradient of J_D + penalty on the i-th critic batch."""
+        real, labels, latent = draws.real[i], draws.labels[i], draws.fake[i]
+
         # J_D on a real and a fake batch
         fake = self._fake(latent, real.dtype)
         real_logits, fake_logits = self._logits(real, fake)
@@ -250,18 +282,16 @@ class GAN(pl.LightningModule):
         loss = self.loss.critic(real_logits, fake_logits, labels, aims)
 
         # the penalty on the same samples
-        penalty = self.penalty(self.score, real, fake, noise=noise)
-        self._descend(loss + penalty, self.critic, optimizer)
-        self.penalty.after_step(self.critic)
+        penalty = self.penalty(self.score, real, fake, noise=draws.noise[i])
+        self._differentiate(loss + penalty, self.critic)
         self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
-    def _generator_step(
-        self, latent: Latent, real: Tensor, optimizer: torch.optim.Optimizer
-    ) -> None:
-        """θ_G moves down the gradient of J_G."""
-        logits = self.passes.constant_critic(self.passes.generator(latent.z))
-        loss = self._generator_loss(logits, self._aims(logits, latent.drawn), real)
-        self._descend(loss, self.generator, optimizer)
+    def _generator_gradient(self, draws: Draws) -> None:
+        """The gradient of J_G."""
+        logits = self.passes.constant_critic(self.passes.generator(draws.latent.z))
+        aims = self._aims(logits, draws.latent.drawn)
+        loss = self._generator_loss(logits, aims, draws.real[-1])
+        self._differentiate(loss, self.generator)
         self.metrics["generator_loss"] = _of_all(loss)
 
     def _generator_loss(self, logits: Tensor, aims: Tensor | None, real: Tensor) -> Tensor:
@@ -308,18 +338,18 @@ class GAN(pl.LightningModule):
         assert isinstance(self.loss, ClassLoss)
         return self.targets.of(self.loss.classes(logits), drawn)
 
-    def _descend(self, loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """One optimizer step on `module` alone."""
-        # gradients of this module only: the other one's would be work for nothing
-        optimizer.zero_grad(set_to_none=True)
+    def _differentiate(self, loss: Tensor, module: nn.Module) -> None:
+        """The gradient of a loss in the parameters of `module` alone, in their `grad`."""
+        # of this module only: the other one's would be work for nothing
         parameters = list(module.parameters())
+        for parameter in parameters:
+            parameter.grad = None
         self.manual_backward(loss, inputs=parameters)
         parallel.average_gradients(parameters)
 
         # Loss and norm are those of all processes, so that all of them stop, or none.
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         self.finite &= torch.isfinite(_of_all(loss)) & torch.isfinite(norm)
-        optimizer.step()
 
     def latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Draw z ~ N(0, I), and a class for each where `targets` draws them.
@@ -462,6 +492,17 @@ class GAN(pl.LightningModule):
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
             capturable.load_state(optimizer, saved)
         self.generator_steps, self.critic_steps = state["generator_steps"], state["critic_steps"]
+
+
+def _moves(optimizer: torch.optim.Optimizer) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """What an optimizer does with its first gradient, and with its second."""
+    if isinstance(optimizer, LooksAhead):
+        return optimizer.look_ahead, optimizer.step
+    return _wait, optimizer.step
+
+
+def _wait() -> None:
+    """Stay."""
 
 
 def _of_all(value: Tensor) -> Tensor:
