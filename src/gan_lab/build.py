@@ -31,7 +31,7 @@ from gan_lab.data.labelled import Supervision, class_shares, count_labelled, par
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss, RelativeLoss
+from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss, ProjectedLoss, RelativeLoss
 from gan_lab.losses.class_logits import check_classes
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.gradient import PointPenalty
@@ -164,6 +164,7 @@ _CONTRACTS: Mapping[str, tuple[str, Mapping[str, _Call | None]]] = {
             "measures_norm": None,
             "last_norm": None,
             "wrap": _Call("critic", 1),
+            "wrap_generator": _Call("generator", 1),
             "draw": _Call("real, rng=None", 2),
             "forward": _Call("critic_score, real, fake, rng=None, noise=None", 3, ("noise",)),
             "observe": _Call("critic_score, real, fake, rng=None", 4),
@@ -307,6 +308,8 @@ def gan(
 
     # networks, their weights from the seed
     architecture = make("architecture", config.architecture)
+    if getattr(architecture, "projection", False):
+        loss = _projected(loss, training_view)
     torch.manual_seed(fold(config.seed, "initial weights"))
     is_image = spec.kind == "images"
     layout = torch.channels_last if is_image else torch.contiguous_format  # faster convolutions
@@ -363,6 +366,22 @@ def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
         raise UserError(
             f"architecture: such networks cannot be made ({' '.join(str(error).split())[:120]})"
         ) from None
+
+
+def _projected(loss: Loss, training_view: LoadedData | None) -> Loss:
+    """The loss for a critic with a logit for each class.
+
+    Raises:
+        UserError: where the loss is not made for it, and where labels are missing.
+    """
+    if training_view is not None and count_labelled(training_view) < len(
+        training_view.splits["train"].labels
+    ):
+        raise UserError(
+            "architecture.projection=true needs the label of every sample: set "
+            "supervision.labelled_fraction=1, or architecture.projection=false labels=none"
+        )
+    return ProjectedLoss(loss)  # type: ignore[arg-type]  # it refuses all but scalar losses
 
 
 def _guided(loss: Loss, reference: str | None, data: LoadedData, training_view: LoadedData) -> Loss:

@@ -38,6 +38,8 @@ DCGAN = (
     "architecture.critic_channels=4",
     "evaluation=off",
 )
+SAGAN = ("architecture=sagan", *RESNET, "loss=hinge", "penalty=none")
+PROJECTION = (*SAGAN, "architecture.projection=true", "labels=predefined")
 FOLDER = ("dataset=image_folder", "dataset.root=images")
 ONE_CLASS = (*RESNET, *FOLDER, "labels=dynamic", "penalty=none", "loss=am_gan")
 CORES = os.cpu_count() or 1
@@ -316,6 +318,33 @@ TRAINING = [
         ["architecture=resnet"],
     ),
     Case(
+        "judges every sample by its class",
+        [*SAGAN, "architecture.projection=true"],
+        ["labels=predefined", "architecture.projection=false"],
+    ),
+    Case(
+        "a critic that judges by classes has none",
+        [*PROJECTION, "penalty=gp"],
+        ["penalty=spectral", "architecture.projection=false labels=none"],
+    ),
+    Case(
+        "needs the label of every sample",
+        [*PROJECTION, "supervision.labelled_fraction=0.5"],
+        ["supervision.labelled_fraction=1", "architecture.projection=false labels=none"],
+    ),
+    Case("takes a loss of phi, varphi and psi", [*PROJECTION, "loss=relativistic"], ["loss=hinge"]),
+    Case(
+        "judges samples by their class, and these data have",
+        [*PROJECTION, *FOLDER],
+        ["architecture.projection=false labels=none"],
+        classes=1,
+    ),
+    Case(
+        "the generator is given no class",
+        [*SAGAN, "architecture.conditional_batch_norm=true"],
+        ["architecture.conditional_batch_norm=false"],
+    ),
+    Case(
         "cannot be written ({}): set",
         [*RESNET, "data_cache=images/train/class0/0.png"],
         ["data_cache=FOLDER"],
@@ -467,6 +496,7 @@ NOT_TYPED = {
     "found no convolution": "of networks of one's own",
     "depends on their size": "of networks of one's own",
     "samples of this loss have no classes": "a state",
+    "has no score without a class": "of Python; train.py refuses the pair in other words",
     "has one for each optimizer of Tables": "a state",
 }
 

@@ -55,6 +55,10 @@ class PenaltySum(Penalty):
         """The critic as both make it."""
         return self.second.wrap(self.first.wrap(critic))
 
+    def wrap_generator(self, generator: nn.Module) -> nn.Module:
+        """The generator as both make it."""
+        return self.second.wrap_generator(self.first.wrap_generator(generator))
+
     @renamed_argument(old="generator", new="rng")
     def draw(self, real: Tensor, rng: torch.Generator | None = None) -> Noise:
         """The noise of the first, then that of the second."""

@@ -71,6 +71,7 @@ FIELD_DEFAULTS: dict[str, Since] = {
         2, "pooled", of=("gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan")
     ),
     "penalty.exact": Since(2, before=False, of=("SpectralNorm",)),
+    "penalty.generator": Since(3, before=False, of=("SpectralNorm",)),
 }
 """By dotted field, at any depth. A field at its implied value is no part of a run's identity, nor is
 a group that has nothing but its implied value when such fields are left out."""

@@ -145,13 +145,13 @@ class GAN(pl.LightningModule):
         # Lightning's own loop takes one optimizer step a batch
         self.automatic_optimization = False
 
-        # the parts; a penalty wraps the critic before its parameters go to the optimizer
-        self.generator = generator
+        # the parts; a penalty wraps networks before their parameters go to the optimizers
+        self.generator = penalty.wrap_generator(generator)
         self.critic = penalty.wrap(critic)
         self.loss = loss
         self.penalty = penalty
         self.targets = targets
-        self.ema = ExponentialMovingAverage(generator, settings.ema_decay)
+        self.ema = ExponentialMovingAverage(self.generator, settings.ema_decay)
         self.schedule = schedule
         self.settings = settings
 
