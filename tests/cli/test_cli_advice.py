@@ -271,19 +271,19 @@ TRAINING = [
         {"FOLDER": "flowers102"},
     ),
     Case(
-        "to the folder that holds MNIST/raw",
+        "or set dataset.root=FOLDER to the folder that holds {}",
         ["dataset=mnist", "dataset.root=nowhere", "dataset.download=false", *RESNET],
         ["dataset.root=FOLDER"],
         {"FOLDER": "mnist"},
     ),
     Case(
-        "to the folder that holds cifar-10",
+        "or set dataset.root=FOLDER to the folder that holds {}",
         ["dataset=cifar10", "dataset.root=nowhere", "dataset.download=false", *RESNET],
         ["dataset.root=FOLDER"],
         {"FOLDER": "cifar10"},
     ),
     Case(
-        "to the folder that holds flowers-102",
+        "or set dataset.root=FOLDER to the folder that holds {}",
         ["dataset=flowers102", "dataset.root=nowhere", "dataset.download=false", *RESNET],
         ["dataset.root=FOLDER"],
         {"FOLDER": "flowers102"},
