@@ -119,15 +119,15 @@ def test_parameters_by_hand():
 def test_conditional_batch_norm_is_batch_norm_with_the_gain_and_bias_of_the_class():
     torch.manual_seed(0)
     norm = ConditionalBatchNorm2d(3, classes=2).double()
-    nn.init.normal_(norm.gain.weight)
-    nn.init.normal_(norm.bias.weight)
+    nn.init.normal_(norm.gain)
+    nn.init.normal_(norm.bias)
     x = torch.randn(4, 3, 5, 5, dtype=torch.float64)
     classes = torch.tensor([0, 1, 1, 0])
     y = norm(x, torch.eye(2, dtype=torch.float64)[classes]).detach().numpy()
     values = x.numpy()
     mean, variance = values.mean((0, 2, 3)), values.var((0, 2, 3))
     plain = (values - mean[:, None, None]) / np.sqrt(variance + 1e-3)[:, None, None]
-    gain, bias = (m.weight.detach().numpy().T[classes.numpy()] for m in (norm.gain, norm.bias))
+    gain, bias = (p.detach().numpy()[classes.numpy()] for p in (norm.gain, norm.bias))
     expected = plain * gain[:, :, None, None] + bias[:, :, None, None]
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
 
@@ -140,7 +140,7 @@ def test_the_class_enters_the_generator_through_batch_norm_alone():
     inputs = torch.cat([z, torch.eye(3)], 1)
     generator.eval()
     assert torch.equal(*generator(inputs)[:2])  # gains 1 and biases 0 at the beginning
-    nn.init.normal_(generator.blocks[0].norm1.gain.weight)
+    nn.init.normal_(generator.blocks[0].norm1.gain)
     assert not torch.allclose(*generator(inputs)[:2])
 
 

@@ -177,7 +177,7 @@ class ConditionalBatchNorm2d(nn.Module):
         >>> import torch
         >>> from gan_lab.architectures import ConditionalBatchNorm2d
         >>> norm = ConditionalBatchNorm2d(num_features=1, classes=2)
-        >>> norm.bias.weight.data = torch.tensor([[0.0, 5.0]])  # of class 1
+        >>> norm.bias.data = torch.tensor([[0.0], [5.0]])
         >>> x = torch.tensor([-1e3, 1e3]).view(2, 1, 1, 1)
         >>> norm(x, torch.eye(2)).flatten().round()
         tensor([-1.,  6.], grad_fn=<RoundBackward0>)
@@ -186,13 +186,13 @@ class ConditionalBatchNorm2d(nn.Module):
     def __init__(self, num_features: int, classes: int) -> None:
         super().__init__()
         self.norm = BatchNorm2d(num_features, affine=False)
-        self.gain = nn.Linear(classes, num_features, bias=False)
-        self.bias = nn.Linear(classes, num_features, bias=False)
-        nn.init.ones_(self.gain.weight)
-        nn.init.zeros_(self.bias.weight)
+
+        # no linear layers: spectral norm of the generator would divide biases of 0 by their norm
+        self.gain = nn.Parameter(torch.ones(classes, num_features))
+        self.bias = nn.Parameter(torch.zeros(classes, num_features))
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        gain, bias = self.gain(code), self.bias(code)
+        gain, bias = code @ self.gain, code @ self.bias
         normalised: Tensor = self.norm(x)
         return normalised * gain[:, :, None, None] + bias[:, :, None, None]
 
@@ -236,6 +236,15 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
             layer.statistics_frozen = frozen
         for parametrisation in moving:
             parametrisation.training = True
+
+
+def does_mix_samples(module: nn.Module) -> bool:
+    """Whether an output depends on the samples beside it in training: by batch norm, or by a layer
+    with the attribute `mixes_samples`."""
+    return any(
+        isinstance(layer, nn.modules.batchnorm._BatchNorm) or hasattr(layer, "mixes_samples")
+        for layer in module.modules()
+    )
 
 
 def normalises_by_batch(module: nn.Module) -> bool:
