@@ -22,6 +22,7 @@ from rich.console import Console
 from torch import nn
 
 from gan_lab.architectures import initialise_from_data
+from gan_lab.architectures.layers import does_mix_samples
 from gan_lab.config import signature, trust
 from gan_lab.config.checks import check_penalty, check_shares, merged_critic_optimizer
 from gan_lab.config.schema import META_KEYS, plain_config
@@ -235,7 +236,7 @@ def _check_declared(config: DictConfig, loss: Loss, penalty: Penalty, critic: nn
     # a weight of 0 only measures
     if not penalty.measures_norm or getattr(penalty, "weight", None) == 0:
         return
-    mixes_samples = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules())
+    mixes_samples = does_mix_samples(critic)
     if loss.has_score and not mixes_samples:
         return
 

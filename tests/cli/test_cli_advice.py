@@ -183,14 +183,19 @@ TRAINING = [
         "real-fake score whose gradient", [*RESNET, "loss=cat_gan", "penalty=gp"], ["penalty=none"]
     ),
     Case(
-        "the critic's batch norm mixes samples; add",
+        "mixes samples; add",
         ["architecture=dcgan", "penalty=gp", "evaluation=off"],
         ["penalty=none", "architecture.critic_batch_norm=false", "architecture=resnet"],
     ),
     Case(
-        "the critic's batch norm mixes samples; add",
+        "mixes samples; add",
         [*DCGAN, "architecture.critic_batch_norm=true", "penalty=gp"],
         ["penalty=none", "architecture.critic_batch_norm=false"],
+    ),
+    Case(
+        "mixes samples; add",
+        ["architecture=progressive", *RESNET, "architecture.minibatch_deviation=true"],
+        ["penalty=none", "architecture.minibatch_deviation=false"],
     ),
     Case(
         "omit num_classes",

@@ -84,7 +84,7 @@ def test_every_architecture_loss_and_penalty(architecture, loss, penalty, tmp_pa
     [
         ["penalty=spectral", "penalty.generator=true"],
         [
-            *("labels=predefined", "penalty=spectral"),
+            *("labels=predefined", "penalty=spectral", "penalty.generator=true"),
             *("architecture.projection=true", "architecture.conditional_batch_norm=true"),
         ],
     ],

@@ -10,8 +10,8 @@ and, where its critic has one logit for each class and judges a sample by that o
 
     projection: bool                                    true: see gan_lab.losses.ProjectedLoss
 
-whose methods return modules. The facts of the data come with the call, so one architecture serves
-every data set that it accepts.
+whose methods return modules. Networks that change with the generator step inherit from `Growing`.
+The facts of the data come with the call, so one architecture serves every data set that it accepts.
 """
 
 from gan_lab.architectures.dcgan import DCGAN
@@ -22,6 +22,7 @@ from gan_lab.architectures.layers import (
     normalises_by_batch,
 )
 from gan_lab.architectures.mlp import MLP
+from gan_lab.architectures.progressive import Growing, Progressive
 from gan_lab.architectures.resnet import ResNet
 from gan_lab.architectures.sagan import SAGAN
 from gan_lab.architectures.weight_norm import initialise_from_data
@@ -32,6 +33,8 @@ __all__ = [
     "SAGAN",
     "BatchNorm2d",
     "ConditionalBatchNorm2d",
+    "Growing",
+    "Progressive",
     "ResNet",
     "frozen_statistics",
     "initialise_from_data",

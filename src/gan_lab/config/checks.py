@@ -329,13 +329,15 @@ def check_penalty(config: DictConfig) -> None:
             "penalty=spectral, or set architecture.projection=false labels=none"
         )
     if architecture.batch_norm:
-        field = "architecture.critic_batch_norm"
-        without = f"{field}=false or " if "critic_batch_norm" in config.architecture else ""
+        # by which of its fields an option has such a layer
+        layers = {"critic_batch_norm": "batch norm", "minibatch_deviation": "minibatch deviation"}
+        field = next((name for name in layers if name in config.architecture), None)
+        without = f"architecture.{field}=false or " if field else ""
         raise UserError(
             f"architecture and penalty do not fit: {config.penalty._target_} needs one "
             "gradient per sample, and "
-            f"the critic's batch norm mixes samples; add penalty=none, {without}"
-            "architecture=resnet"
+            f"the critic's {layers.get(str(field), 'batch norm')} mixes samples; add "
+            f"penalty=none, {without}architecture=resnet"
         )
 
 

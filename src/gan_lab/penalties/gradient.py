@@ -56,15 +56,15 @@ class PointPenalty(Penalty):
         mixing = [
             name
             for name, m in critic.named_modules()
-            if isinstance(m, nn.modules.batchnorm._BatchNorm)
+            if isinstance(m, nn.modules.batchnorm._BatchNorm) or hasattr(m, "mixes_samples")
         ]
 
         # a weight of 0 only measures
         if mixing and self.weight > 0:
             raise UserError(
-                "a gradient penalty needs one gradient per sample, and the critic's batch norm "
-                f"({mixing[0]}) mixes samples: build the critic without batch norm, or take "
-                "penalty=spectral, clip or none"
+                "a gradient penalty needs one gradient per sample, and the critic's "
+                f"{_layer(critic, mixing[0])} ({mixing[0]}) mixes samples: build the critic "
+                "without it, or take penalty=spectral, clip or none"
             )
         return critic
 
@@ -135,3 +135,9 @@ class GradientPenalty(PointPenalty):
         if self.one_sided:
             excess = excess.relu()
         return self.weight * excess.square().mean()
+
+
+def _layer(critic: nn.Module, name: str) -> str:
+    """What a layer that mixes samples is, in words."""
+    is_norm = isinstance(critic.get_submodule(name), nn.modules.batchnorm._BatchNorm)
+    return "batch norm" if is_norm else "minibatch deviation"

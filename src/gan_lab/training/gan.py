@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import parallel
-from gan_lab.architectures import frozen_statistics, normalises_by_batch
+from gan_lab.architectures import Growing, frozen_statistics, normalises_by_batch
+from gan_lab.architectures.layers import does_mix_samples
 from gan_lab.errors import Diverged, UserError
 from gan_lab.losses import ClassLoss, Loss, RelativeLoss
 from gan_lab.losses.targets import Targets
@@ -155,10 +156,8 @@ class GAN(pl.LightningModule):
         self.schedule = schedule
         self.settings = settings
 
-        # Where batch norm mixes samples, no gradient belongs to one sample alone.
-        self._critic_mixes_samples = any(
-            isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules()
-        )
+        # Where a layer mixes samples, no gradient belongs to one sample alone.
+        self._critic_mixes_samples = does_mix_samples(critic)
         self._sees_norm = (
             not self._critic_mixes_samples and loss.has_score and not penalty.measures_norm
         )
@@ -173,12 +172,24 @@ class GAN(pl.LightningModule):
         ]
 
         # How far the run is. Only the counts are part of the state.
+        self._growing = [module for module in self.modules() if isinstance(module, Growing)]
         self.generator_steps = 0
         self.critic_steps = 0
         self.metrics: dict[str, Tensor] = {}
         self.run_iteration: Callable[[Draws], None] = self.iterate  # or its CUDA graph
         self.use_passes(passes.eager(self.generator, self.critic))
         self.register_buffer("finite", torch.ones((), dtype=torch.bool), persistent=False)
+
+    @property
+    def generator_steps(self) -> int:
+        """Generator steps that are done; networks that grow are told."""
+        return self._generator_steps
+
+    @generator_steps.setter
+    def generator_steps(self, steps: int) -> None:
+        self._generator_steps = steps
+        for network in self._growing:
+            network.grow(steps)
 
     def use_passes(self, chosen: passes.Passes) -> None:
         """Let the passes of a step be these: of the networks as they are, or compiled."""
