@@ -84,6 +84,7 @@ def _drawn(
     if config.interpolate and config["class"] is None:
         lines = sampling.along(gan.to(device), config.n, config.steps, rng)
         return lines.flatten(0, 1), f"lines_n{config.n}_steps{config.steps}", config.steps
+
     if config["class"] is None and config.between is None:
         with undisturbed(gan.to(device)):
             return gan.sample(config.n, rng)[0].float().cpu(), f"n{config.n}", 8
@@ -95,6 +96,7 @@ def _drawn(
             f"(loss={run.record['choices']['loss']}, labels=none); "
             "omit class and between"
         )
+
     if gan.classes_by_critic:
         load_critic(gan, run)
         origin = "by the critic's own label: samples are drawn without a class and sorted"
@@ -108,6 +110,7 @@ def _drawn(
         if len(ends) != 2:
             raise UserError(f"between={config.between}: name two classes, as between=[3,5]")
         first, second = (_class(which, spec, "between") for which in ends)
+
         lines = sampling.between(gan, first, second, config.n, config.steps, rng)
         names = f"{spec.class_names[first]} and {spec.class_names[second]}"
         console.print(f"between {names}; classes {origin}")

@@ -123,6 +123,7 @@ class SpectralNorm(Penalty):
                 operator_norm(layer, self.n_power_iterations)
             else:
                 spectral_norm(layer, n_power_iterations=self.n_power_iterations)
+
         return critic
 
     def wrap_generator(self, generator: nn.Module) -> nn.Module:
