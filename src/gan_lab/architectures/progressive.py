@@ -119,6 +119,13 @@ class Growing(nn.Module):
         doublings: how often 4 pixels double to the data's side.
         doubled: how often they have, k.
         alpha: 0-d, how much of the resolution 4 · 2^k has faded in.
+
+    Examples:
+        >>> from gan_lab.architectures import Growing
+        >>> network = Growing(side=16, phase_steps=10)
+        >>> network.grow(15)
+        >>> network.doubled, network.alpha  # 8×8 pixels, half faded in
+        (1, tensor(0.5000))
     """
 
     alpha: Tensor
