@@ -17,7 +17,7 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 .PHONY: help demo docs test test-unit test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
 	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run \
-	chapter-2 chapter-2-run known-critics-run chapter-3 chapter-3-run clean
+	chapter-2 chapter-2-run known-critics-run chapter-3 chapter-3-run toys toys-run clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -189,6 +189,14 @@ chapter-3: $(INSTALLED) ## the tables and figures of chapter 3's studies from re
 	$(TABLE) 'select={choices.study:classification,study.network:logistic}' rows=optimizer name=table_3_5 \
 		score=[train_loss,test_accuracy]
 	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-7,3-8]
+
+toys-run: $(INSTALLED) ## train ring and grid in small, 120 runs of 10 to 20 s of one thread; a call goes on where another stopped
+	-OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment=toys
+	$(BIN)/python scripts/collect.py runs=outputs/toys out=results/toys replace=true
+
+toys: $(INSTALLED) ## the table of ring and grid from results/toys
+	$(BIN)/python scripts/table.py runs=results/toys out=results/tables rows=loss columns=penalty facet=dataset name=toys \
+		score=[modes_mixture_2500,good_mixture_2500,modekl_mixture_2500]
 
 clean: ## remove the installation and caches; runs and data stay
 	rm -rf $(VENV) $(DOCS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

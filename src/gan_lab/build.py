@@ -298,18 +298,29 @@ def evaluator(
     scored_by: Protocol | None = None,
 ) -> Evaluator | None:
     """The evaluator of a run, with its classifier trained or its weights checked; None for
-    evaluation=off and points.
+    evaluation=off, and for points where it scores images.
 
     gan: what it is to score, so that a score which that cannot have is refused now; None: images
     without a generator.
     scored_by: the `protocol` of the config, where it is at hand.
+
+    Raises UserError for images where it scores points, and what `Evaluator` raises.
     """
     scored_by = protocol(config) if scored_by is None else scored_by
     if scored_by is None:
         return None
-    if data.spec.kind != "images":
-        console.print(f"no scores: they are of images, and {data.spec.name} holds {data.spec.kind}")
+
+    # the default is of images, and points train without scores
+    kind, scored_kind = data.spec.kind, getattr(scored_by.extractor, "kind", "images")
+    if kind == "points" and scored_kind == "images":
+        advice = "" if data.modes is None else "; evaluation=modes counts the modes of a mixture"
+        console.print(f"no scores: they are of images, and {data.spec.name} holds {kind}{advice}")
         return None
+    if kind != scored_kind:
+        raise UserError(
+            f"evaluation: it scores {scored_kind}, and {data.spec.name} holds {kind}: use "
+            "evaluation=classifier"
+        )
     own_classes = None if gan is None else gan.own_classes
     return Evaluator(scored_by, data, Path(config.data_cache), device, console, own_classes)
 

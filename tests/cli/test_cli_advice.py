@@ -219,6 +219,30 @@ TRAINING = [
         away="evaluation.scores",
     ),
     Case("works without it", [CHANNELS, "evaluation=inception"], ["evaluation=classifier"]),
+    Case("holds {}: use evaluation", [CHANNELS, "evaluation=modes"], ["evaluation=classifier"]),
+    Case(
+        "is no mixture of Gaussians",
+        ["dataset=swiss_roll", "architecture=mlp", "evaluation=modes"],
+        ["evaluation=off", "dataset=ring"],
+    ),
+    Case(
+        "holds no stacks of three digits",
+        [CHANNELS, "evaluation=stacked_modes", "evaluation.extractor.digits.root=mnist"],
+        ["evaluation=classifier"],
+        away="evaluation.extractor.digits.root",
+    ),
+    Case(
+        "has no class to aim at",
+        [
+            "dataset=ring",
+            "architecture=dirac",
+            "loss=ac_gan",
+            "labels=predefined",
+            "penalty=none",
+            "evaluation=off",
+        ],
+        ["architecture=mlp"],
+    ),
     Case(
         "has no labels to train",
         [CHANNELS, *FOLDER, "evaluation=classifier", "evaluation.scores=[fid]"],
@@ -379,6 +403,11 @@ COMMANDS = {
             ["data_statistics=true", "evaluation=efficientnet"],
             ["evaluation=classifier"],
         ),
+        Case(
+            "and folders hold images",
+            [*EVALUATE, "evaluation=modes"],
+            ["evaluation=classifier"],
+        ),
         Case("no CUDA device; set", [*EVALUATE, "device=cuda"], ["device=auto"]),
         Case("name one thing to score", SELF, ["run_dir=RUN"], {"RUN": "run"}),
         Case("name one thing to score", SELF, ["runs=FOLDER"], {"FOLDER": "."}),
@@ -484,6 +513,14 @@ ELSEWHERE = {
         "studies/test_studies_kills.py",
         "test_a_folder_that_holds_a_study_is_not_overwritten",
     ),
+    "use evaluation=modes for a mixture": (
+        "evaluation/test_evaluation_modes.py",
+        "test_a_run_of_points_is_scored_by_its_modes_afterwards",
+    ),
+    "evaluation=modes counts the modes": (
+        "evaluation/test_evaluation_modes.py",
+        "test_a_run_of_points_is_scored_by_its_modes_afterwards",
+    ),
     "no study is chosen that takes": (
         "studies/test_studies_program.py",
         "test_is_refused_in_one_line_before_torch",
@@ -502,6 +539,7 @@ NOT_TYPED = {
     "depends on their size": "of networks of one's own",
     "samples of this loss have no classes": "a state",
     "has no score without a class": "of Python; train.py refuses the pair in other words",
+    "is one point, and": "of Python; train.py refuses the pair in other words",
     "has one for each optimizer of Tables": "a state",
 }
 

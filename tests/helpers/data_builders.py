@@ -268,9 +268,16 @@ PREPARE = {
     "flowers102": lambda root, patch: (
         make_flowers102(root, patch) and {"root": str(root), "size": 8}
     ),
+    "dirac": lambda root, patch: {"num_samples": 5},
     "gaussians": lambda root, patch: {"num_samples": 500},
+    "grid": lambda root, patch: {"num_samples": 500},
     "image_folder": lambda root, patch: save_tree(root) and {"root": str(root)},
     "mnist": lambda root, patch: make_mnist(root) and {"root": str(root)},
+    "ring": lambda root, patch: {"num_samples": 500},
+    "stacked_mnist": lambda root, patch: (
+        make_mnist(root) and {"root": str(root), "num_train": 9, "num_test": 4}
+    ),
+    "swiss_roll": lambda root, patch: {"num_samples": 500},
     "tiny_imagenet": lambda root, patch: make_tiny(root) and {"root": str(root)},
 }
 """Tiny raw data of each option below a folder, made; and the fields that make its source read

@@ -84,6 +84,8 @@ def fitting(group: str, option: str) -> list[str]:
         beside += ["architecture=mlp"] if about["recipe"]["kind"] == "points" else []
     if group == "architecture":
         beside += ["penalty=none"] if "batch_norm" in traits(group, option) else []
+        of_points = "images" not in traits(group, option).get("kinds", ["images"])
+        beside += ["dataset=gaussians"] if of_points else []
     if group == "labels" and traits(group, option).get("targets"):
         beside += [
             f"loss={next(loss for loss in options('loss') if traits('loss', loss).get('targets'))}"

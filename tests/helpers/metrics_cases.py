@@ -127,6 +127,9 @@ CASES: dict[str, Case] = {
     **{f"AMScore{k}": v for k, v in of_logits(lambda **s: room.AMScore(TRAIN, **s)).items()},
     **{f"ModeScore{k}": v for k, v in of_logits(lambda **s: room.ModeScore(TRAIN, **s)).items()},
     "ClassHistogram": Case(lambda: room.ClassHistogram(K), (Stream({"logits": LOGITS}),), "logits"),
+    "ModeCoverage": Case(
+        lambda: room.ModeCoverage(K, least_logit=2.0), (Stream({"logits": LOGITS}),), "logits"
+    ),
     "FrechetDistance": of_features(lambda: room.FrechetDistance(D)),
     "FrechetDistance to a reference": of_features(
         lambda: room.FrechetDistance(D, reference=room.moments(REAL)), real=False

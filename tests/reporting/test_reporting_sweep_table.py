@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_lab.errors import UserError
+from gan_lab.reading.declared_scores import declared_scores
 from gan_lab.reporting import (
     Axes,
     Found,
@@ -33,7 +34,6 @@ from gan_lab.reporting import (
 from gan_lab.reporting.axes import label
 from gan_lab.reporting.outcomes import OUTCOMES
 from gan_lab.reporting.scores import higher_is_better, score_origin, whole_name
-from gan_lab.scoring.protocol import SCORES
 from gan_lab.sweeps import keep_failure, write_plan
 from helpers.made_up import FID, IS, record, run_dirs, write
 
@@ -228,11 +228,13 @@ def test_a_score_of_unknown_direction_has_no_bold():
 
 
 def test_every_score_of_the_program_has_a_direction():
-    for score in SCORES:
-        for name in ("precision", "recall", "density", "coverage") if score == "prdc" else (score,):
+    for score, declared in declared_scores().items():
+        for name in declared.facts.values or (score,):
             assert higher_is_better(f"{name}_classifier_10k") is not None
     assert higher_is_better("am_classifier_10k") is False  # Zhou 2017: lower is better
     assert higher_is_better("is_inception_50k_10x") is True
+    assert higher_is_better("modes_mixture_2500") is True
+    assert higher_is_better("modekl_mixture_2500") is False
     assert higher_is_better("beauty_10k") is None
 
 

@@ -15,6 +15,7 @@ The facts of the data come with the call, so one architecture serves every data 
 """
 
 from gan_lab.architectures.dcgan import DCGAN
+from gan_lab.architectures.dirac import Dirac
 from gan_lab.architectures.layers import (
     BatchNorm2d,
     ConditionalBatchNorm2d,
@@ -33,6 +34,7 @@ __all__ = [
     "SAGAN",
     "BatchNorm2d",
     "ConditionalBatchNorm2d",
+    "Dirac",
     "Growing",
     "Progressive",
     "ResNet",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from gan_lab.data.pictures import filled_up, save_grid, save_scatter
+from gan_lab.data.pictures import filled_up, save_grid, save_points
 from gan_lab.files import atomic_path
+from gan_lab.inference import undisturbed
 from gan_lab.records import folder
 from gan_lab.training import GAN, sampling
 from gan_lab.training.randomness import generator_for
@@ -26,7 +28,8 @@ class SampleGrid(pl.Callback):
 
     Where samples have classes also samples/classes_<N>.png: a row for each class (the
     first 20), drawn with the sample or, for dynamic labels, seen by the critic; white
-    where the class did not come up.
+    where the class did not come up. Points are drawn over real ones and contours of the
+    critic's score.
 
     Args:
         run_dir: the run's directory.
@@ -70,7 +73,8 @@ class SampleGrid(pl.Callback):
             if self.spec.kind == "images":
                 save_grid(samples, path)
             else:
-                save_scatter(samples, self.real, path)
+                score = _critic_of(gan) if gan.loss.has_score else None
+                save_points(samples, self.real, path, score)
 
         # a row for each class, of noise of its own: the grid above is the same without classes
         if self.spec.kind == "images" and sampling.knows_classes(gan):
@@ -82,3 +86,13 @@ class SampleGrid(pl.Callback):
 
     def _path(self, gan: GAN) -> Path:
         return folder.samples_path(self.run_dir, gan.generator_steps)
+
+
+def _critic_of(gan: GAN) -> Callable[[Tensor], Tensor]:
+    """f of the critic of now, points (n, D) -> (n,) on the CPU; asking it changes nothing."""
+
+    def score(points: Tensor) -> Tensor:
+        with undisturbed(gan.critic):
+            return gan.score(points.to(gan.device)).float().cpu()
+
+    return score

@@ -31,7 +31,7 @@ from gan_lab.metrics.setting import Reference
 from gan_lab.records import folder as names
 from gan_lab.records import provenance
 from gan_lab.scoring.evaluator import Evaluator
-from gan_lab.scoring.extractors import OwnClassifier
+from gan_lab.scoring.extractors import OwnClassifier, StackedDigits
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.meters import Samples
 from gan_lab.scoring.protocol import Entry, Protocol, needs_features, score_text
@@ -163,7 +163,8 @@ def score_folder(config: DictConfig, console: Console) -> None:
     # the images, in one size, and what they are held to
     statistics = Path(config.reference).expanduser()
     data = build.loaded(config.dataset, config.data_cache)
-    shape = data.spec.shape if isinstance(protocol.extractor, OwnClassifier) else None
+    of_this_size = isinstance(protocol.extractor, OwnClassifier | StackedDigits)
+    shape = data.spec.shape if of_this_size else None
     images = _read(config, "samples", shape)
 
     # another folder, or a file of statistics
@@ -202,7 +203,13 @@ def score_folder(config: DictConfig, console: Console) -> None:
 
 
 def _check_folders(config: DictConfig, protocol: Protocol) -> None:
-    """Refuse folders that are not there or hold too little for a protocol. Raises UserError."""
+    """Refuse folders that are not there or hold too little for a protocol, and a protocol of
+    points. Raises UserError."""
+    if getattr(protocol.extractor, "kind", "images") != "images":
+        raise UserError(
+            "evaluation: it scores points, and folders hold images: use evaluation=classifier or "
+            "inception"
+        )
     for name in ("samples", "reference"):
         if not Path(config[name]).expanduser().exists():
             raise UserError(f"{name}={config[name]}: there is no such folder or file")
@@ -391,12 +398,13 @@ def _of_dataset(config: DictConfig, console: Console) -> Evaluator:
     """The evaluator of `config.dataset`. Raises UserError where it cannot be scored."""
     build.make("evaluation", config.evaluation)
     data = build.loaded(config.dataset, config.data_cache)
-    evaluator = build.evaluator(config, data, build.device(config.device), console)
-    if evaluator is None:
+    if data.spec.kind != "images":
         raise UserError(
-            f"{data.spec.name} holds {data.spec.kind}, and scores are of images: "
+            f"{data.spec.name} holds {data.spec.kind}, and this is of images: "
             "choose another dataset"
         )
+    evaluator = build.evaluator(config, data, build.device(config.device), console)
+    assert evaluator is not None, "evaluation=off was refused"
     return evaluator
 
 

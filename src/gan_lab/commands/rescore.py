@@ -187,8 +187,8 @@ class Rescoring:
             made = build.evaluator(self.config, data, self.device, self.console, gan)
             if made is None:
                 raise UserError(
-                    f"run_dir={run.folder}: {data.spec.name} holds {data.spec.kind}, "
-                    "and scores are of images"
+                    f"run_dir={run.folder}: {data.spec.name} holds {data.spec.kind}, and these "
+                    "scores are of images: use evaluation=modes for a mixture of Gaussians"
                 )
             self.evaluators[data.content_hash] = made
         return self.evaluators[data.content_hash]

@@ -12,9 +12,12 @@ from gan_lab.data.flowers102 import Flowers102
 from gan_lab.data.gaussians import Gaussians
 from gan_lab.data.image_folder import ImageFolder
 from gan_lab.data.mnist import MNIST, FashionMNIST
-from gan_lab.data.source import Decoded, LoadedData, Source, Split
+from gan_lab.data.point_mass import PointMass
+from gan_lab.data.source import Decoded, LoadedData, Modes, Source, Split
+from gan_lab.data.stacked_mnist import StackedMNIST
 from gan_lab.data.stl10 import STL10
 from gan_lab.data.svhn import SVHN
+from gan_lab.data.swiss_roll import SwissRoll
 from gan_lab.data.tiny_imagenet import TinyImageNet
 
 __all__ = [
@@ -31,8 +34,12 @@ __all__ = [
     "Gaussians",
     "ImageFolder",
     "LoadedData",
+    "Modes",
+    "PointMass",
     "Source",
     "Split",
+    "StackedMNIST",
+    "SwissRoll",
     "TinyImageNet",
     "load",
 ]

@@ -72,7 +72,7 @@ def load(source: Source, cache_dir: str | Path | None) -> LoadedData:
         num_classes=len(decoded.class_names),
         class_names=decoded.class_names,
     )
-    return LoadedData(spec, decoded.splits, key)
+    return LoadedData(spec, decoded.splits, key, source.known_modes())
 
 
 class _Meta(TypedDict):

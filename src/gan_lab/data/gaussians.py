@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from gan_lab import checks
-from gan_lab.data.source import Decoded, Source, Split, content_digest
+from gan_lab.data.source import Decoded, Modes, Source, Split, content_digest
 from gan_lab.errors import UserError
 
 LAYOUTS = ("ring", "grid")
@@ -72,6 +72,10 @@ class Gaussians(Source):
         ticks = np.linspace(-self.radius, self.radius, side) if side > 1 else np.zeros(1)
         y, x = np.meshgrid(ticks, ticks, indexing="ij")
         return np.stack([x.ravel(), y.ravel()], axis=1)
+
+    def known_modes(self) -> Modes:
+        """The centres, and `std`."""
+        return Modes(self.centres(), float(self.std))
 
     def content_key(self) -> str:
         rule = asdict(self)

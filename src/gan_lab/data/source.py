@@ -48,6 +48,24 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
+class Modes:
+    """The modes of an even mixture of isotropic Gaussians, known exactly.
+
+    Args:
+        centres: float64 (K, D), the means, in the order of the labels.
+        std: σ >= 0 of each mode and coordinate.
+
+    Examples:
+        >>> from gan_lab.data import Gaussians
+        >>> Gaussians(modes=2).known_modes().centres[0].tolist()
+        [2.0, 0.0]
+    """
+
+    centres: np.ndarray
+    std: float
+
+
+@dataclass(frozen=True, eq=False)
 class Decoded:
     """What `Source.decode` returns.
 
@@ -101,6 +119,11 @@ class Source(ABC):
         """What a sample is; see `gan_lab.types.DataSpec`."""
         return "images"
 
+    def known_modes(self) -> Modes | None:
+        """The modes of points that are drawn from a mixture of Gaussians; None for all other
+        data."""
+        return None
+
     def validate(self) -> None:  # noqa: B027
         """Raise UserError for what the fields and the folders tell.
 
@@ -135,6 +158,7 @@ class LoadedData:
         spec: what networks need to know.
         splits: by name, "train" among them.
         content_hash: its identity in records.
+        modes: of points that are drawn from a mixture of Gaussians.
 
     Examples:
         >>> from gan_lab.data import Gaussians, load
@@ -146,6 +170,7 @@ class LoadedData:
     spec: DataSpec
     splits: dict[str, Split]
     content_hash: str
+    modes: Modes | None = None
 
     @property
     def label_histogram(self) -> dict[str, list[int]]:

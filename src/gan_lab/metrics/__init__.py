@@ -21,6 +21,7 @@ from gan_lab.metrics.manifold import (
     PrecisionRecallDensityCoverage,
     precision_recall_density_coverage,
 )
+from gan_lab.metrics.mode_coverage import ModeCoverage, ModeCoverageValue
 from gan_lab.metrics.mode_score import ModeScore, ModeScoreValue, mode_score
 from gan_lab.metrics.ms_ssim import MSSSIM, MSSSIMValue, ms_ssim
 
@@ -37,6 +38,8 @@ __all__ = [
     "KernelDistanceValue",
     "MSSSIMValue",
     "ManifoldValue",
+    "ModeCoverage",
+    "ModeCoverageValue",
     "ModeScore",
     "ModeScoreValue",
     "Moments",

@@ -28,10 +28,11 @@ class Reference:
 class ScoreSetting(Interface):
     """The facts of an evaluation; `gan_lab.scoring.meters.Setting` has them.
 
-    num_classes: K of the extractor's logits. num_features: d of its features. train_marginal: (K,),
-    the mean of C over the training set. references: by split of the real data. samples: how many
-    are scored. protocol: the fields of the group `evaluation`, as `splits` and `chunks`; a knob of
-    a score is one of them.
+    num_classes: K of the extractor's logits. num_features: d of its features. least_logit: where
+    the largest logit of a sample is not above it, the sample is of no class; None: every sample is
+    of one. train_marginal: (K,), the mean of C over the training set. references: by split of the
+    real data. samples: how many are scored. protocol: the fields of the group `evaluation`, as
+    `splits` and `chunks`; a knob of a score is one of them.
     """
 
     @property
@@ -39,6 +40,9 @@ class ScoreSetting(Interface):
 
     @property
     def num_features(self) -> int: ...
+
+    @property
+    def least_logit(self) -> float | None: ...
 
     @property
     def train_marginal(self) -> Tensor: ...

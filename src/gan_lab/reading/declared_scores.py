@@ -29,6 +29,8 @@ class ScoreFacts:
             "moments", or the "features" themselves, which are kept then.
         values: the names of its numbers, where a metric has several scores in one; their first
             words stand in the place of `name` in a record.
+        better_lower: those of `values` that are better where they are lower, in a metric whose
+            others are better where they are higher.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ScoreFacts:
     over_splits: bool = False
     reference: Literal["moments", "features"] | None = None
     values: tuple[str, ...] = ()
+    better_lower: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

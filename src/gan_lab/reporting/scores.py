@@ -22,7 +22,9 @@ def higher_is_better(name: str) -> bool | None:
         name: of a score, as "fid_classifier_10k_train", or its first word.
     """
     facts = _facts_of(name)
-    return None if facts is None else facts.higher_is_better
+    if facts is None:
+        return None
+    return facts.higher_is_better and name.split("_")[0] not in facts.better_lower
 
 
 def _facts_of(name: str) -> ScoreFacts | None:

@@ -45,7 +45,7 @@ class Evaluator:
 
     Args:
         protocol: of the scores.
-        data: images, with their splits.
+        data: images, or points where the extractor takes these, with their splits.
         cache: the folder of the data cache, where the statistics of real data are kept.
         device: where it scores.
         console: tells the progress of a classifier that is trained.
@@ -65,13 +65,13 @@ class Evaluator:
         console: Console,
         own_classes: int | None = None,
     ) -> None:
-        assert data.spec.kind == "images", data.spec
         check_own_classes(protocol, own_classes)
         self.protocol = protocol
         self.data = data
         self.device = device
 
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
+        assert self.extractor.kind == data.spec.kind, (self.extractor.kind, data.spec)
 
         # statistics of the real data, from the cache where they were measured before
         keep = needs_features(protocol.scores)
@@ -109,9 +109,8 @@ class Evaluator:
         def sample(batch: int) -> Samples:
             rng = generator_for(gan.settings.seed, "evaluation", batch, self.device)
             samples, drawn = gan.sample(protocol.batch_size, rng)
-            return Samples(
-                to_uint8(samples), gan.classes_of(samples, drawn) if own_classes else None
-            )
+            seen = to_uint8(samples) if self.extractor.kind == "images" else samples.float()
+            return Samples(seen, gan.classes_of(samples, drawn) if own_classes else None)
 
         with undisturbed(gan):
             entries = self.score(sample, protocol, protocol.samples, own_classes)
@@ -147,7 +146,7 @@ class Evaluator:
         samples: int,
         own_classes: int | None = None,
     ) -> dict[str, Entry]:
-        """Score any `samples` images; `sample(b)` is their b-th batch, see `score_samples`.
+        """Score any `samples` samples; `sample(b)` is their b-th batch, see `score_samples`.
 
         MS-SSIM has that of real images in their true classes beside it: `real`, `real_per_class`.
         """
@@ -163,7 +162,7 @@ class Evaluator:
         }
 
     def real(self, split: str) -> Iterator[Tensor]:
-        """The images of a split, in batches."""
+        """The samples of a split, in batches."""
         values = torch.from_numpy(self.data.splits[split].values)
         for batch in values.split(self.protocol.batch_size):
             yield batch.to(self.device)
@@ -224,7 +223,7 @@ def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, 
         "extractor": description["architecture"],
         "weights_sha256": description["weights_sha256"],
         "resize": description.get("resize", "none"),
-        "quantisation": "uint8",
+        "quantisation": "uint8" if extractor.kind == "images" else "none",
     }
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from rich.console import Console
 
+from gan_lab import checks
 from gan_lab.classifier.exchange import check_file, classifier_from_file, shipped_classifier
 from gan_lab.classifier.recipe import ClassifierRecipe, architecture_of
 from gan_lab.classifier.store import TrainedClassifier, classifier_of
-from gan_lab.data import LoadedData
+from gan_lab.data import MNIST, LoadedData, Source, load
 from gan_lab.errors import UserError
 from gan_lab.scoring import efficientnet
 from gan_lab.scoring.features import (
+    CHANNELS,
     INCEPTION,
     INCEPTION_SHA256,
     ClassifierExtractor,
     Extractor,
     InceptionExtractor,
+    MixtureExtractor,
+    StackedExtractor,
     check_weights,
 )
 
@@ -135,3 +139,78 @@ class EfficientNet:
     ) -> Extractor:
         """The same for every data set."""
         return efficientnet.EfficientNetExtractor().to(device)
+
+
+@dataclass(frozen=True)
+class StackedDigits:
+    """A classifier of single MNIST digits, for each channel of stacked ones.
+
+    Args:
+        recipe: trains it when there is none yet.
+        digits: the single digits that it is trained on.
+    """
+
+    recipe: ClassifierRecipe
+    digits: Source = field(default_factory=MNIST)
+
+    @property
+    def architecture(self) -> Any:
+        """Its name in its description; known before it is made."""
+        return architecture_of(self.recipe)
+
+    def make(
+        self, data: LoadedData, cache: Path, device: torch.device, console: Console
+    ) -> Extractor:
+        """Find or train the classifier.
+
+        Raises:
+            UserError: for other data than stacked digits, and where the single ones are missing.
+        """
+        single = load(self.digits, cache)
+        _, *sides = single.spec.shape
+        triples = single.spec.num_classes**CHANNELS
+        if (data.spec.shape, data.spec.num_classes) != ((CHANNELS, *sides), triples):
+            raise UserError(
+                f"evaluation: {data.spec.name} holds no stacks of three digits of "
+                f"{single.spec.name}: use evaluation=classifier, or dataset=stacked_mnist"
+            )
+        trained = classifier_of(single, self.recipe, cache / CLASSIFIERS, device, console)
+        facts = ("architecture", "weights_sha256", "accuracy", "calibration")
+        description = {key: trained.record[key] for key in facts}
+        digits = ClassifierExtractor(trained.network, trained.mean, trained.std, description)
+        return StackedExtractor(digits, description)
+
+
+@dataclass(frozen=True)
+class MixtureModes:
+    """The modes of the mixture of Gaussians that points were drawn from, known exactly.
+
+    Args:
+        within: standard deviations around a centre in which a point is of that mode, > 0.
+
+    Raises:
+        UserError: for another `within`.
+    """
+
+    within: float = 3.0
+    kind: ClassVar[Literal["images", "points"]] = "points"
+
+    def __post_init__(self) -> None:
+        checks.number("within", self.within, above=0)
+
+    def make(
+        self, data: LoadedData, cache: Path, device: torch.device, console: Console
+    ) -> Extractor:
+        """That of these data.
+
+        Raises:
+            UserError: for data that are no mixture, or whose modes are points.
+        """
+        if data.modes is None:
+            raise UserError(
+                f"evaluation: {data.spec.name} is no mixture of Gaussians: use evaluation=off, or "
+                "dataset=ring, grid or gaussians"
+            )
+        if data.modes.std == 0:
+            raise UserError("dataset.std=0: modes of no width have no samples near them; use more")
+        return MixtureExtractor(data.modes, self.within).to(device)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from gan_lab.classifier.networks import standardise
+from gan_lab.data import Modes
 from gan_lab.errors import UserError
 from gan_lab.files import sha256_of
 
@@ -19,15 +20,20 @@ INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb91
 on GitHub."""
 
 
+CHANNELS = 3  # of stacked digits
+
+
 class Features(NamedTuple):
     """The output of an extractor."""
 
     features: Tensor  # float32 (n, d)
-    logits: Tensor  # float32 (n, K), of which softmax gives C(x)
+    logits: Tensor  # float32 or float64 (n, K), of which softmax gives C(x)
 
 
 class Extractor(nn.Module):
-    """uint8 images (n, C, H, W) -> Features, by a network in eval mode, in fp32, in one pass.
+    """Samples -> Features, by a network in eval mode, in fp32, in one pass.
+
+    Samples are uint8 images (n, C, H, W), or float32 points (n, D).
 
     Attributes:
         name: how scores call it.
@@ -36,9 +42,13 @@ class Extractor(nn.Module):
         description: what stands in a score's record, with "name", "architecture" and
             "weights_sha256".
         features_only: its logits are poor, and no score is made of them.
+        kind: of the samples that it takes, "images" or "points".
+        least_logit: a sample without a larger logit is of no class; None: every one is of one.
     """
 
     features_only = False
+    kind: Literal["images", "points"] = "images"
+    least_logit: float | None = None
 
     def __init__(
         self, name: str, num_features: int, num_classes: int, description: dict[str, Any]
@@ -79,6 +89,62 @@ class ClassifierExtractor(Extractor):
         x = standardise(images, self.mean, self.std)
         features = self.network.features(x.contiguous(memory_format=torch.channels_last))
         return Features(features, self.network.output(features))
+
+
+class StackedExtractor(Extractor):
+    """The digits of three stacked channels, each told by a classifier of single digits.
+
+    Features are those of the three channels one after the other. There is a logit for each of the
+    K³ triples, log C(a) + log C(b) + log C(c), so that argmax is the triple of the three argmax and
+    softmax the product of the three.
+
+    Args:
+        digits: of images (n, 1, H, W), with K classes.
+        description: see Extractor.
+    """
+
+    def __init__(self, digits: Extractor, description: dict[str, Any]) -> None:
+        triples = digits.num_classes**CHANNELS
+        super().__init__("stacked", CHANNELS * digits.num_features, triples, description)
+        self.digits = digits
+
+    def forward(self, images: Tensor) -> Features:
+        found = self.digits(images.flatten(0, 1)[:, None])
+        log_p = found.logits.log_softmax(1).unflatten(0, (-1, CHANNELS))
+        first, second, third = log_p.unbind(1)
+        triples = first[:, :, None, None] + second[:, None, :, None] + third[:, None, None, :]
+        features = found.features.unflatten(0, (-1, CHANNELS)).flatten(1)
+        return Features(features, triples.flatten(1))
+
+
+class MixtureExtractor(Extractor):
+    """Points as they are, and how near they lie to each mode of their mixture, without a network.
+
+    The logit of mode k is -‖x - c_k‖²/(2 σ²), so softmax is the chance that x was drawn from it.
+
+    Args:
+        modes: centres and σ > 0.
+        within: a point is of no mode where it lies so many σ or more from every centre.
+    """
+
+    kind = "points"
+
+    def __init__(self, modes: Modes, within: float) -> None:
+        count, dimension = modes.centres.shape
+        architecture = {"name": "nearest centre of the mixture", "within": within}
+        super().__init__(
+            "mixture", dimension, count, {"architecture": architecture, "weights_sha256": None}
+        )
+        centres = torch.from_numpy(modes.centres)
+        self.centres = nn.Parameter(centres, requires_grad=False)  # float64
+        self.std = modes.std
+        self.least_logit = -(within**2) / 2
+
+    def forward(self, images: Tensor) -> Features:
+        # differences, not products: distances within a mode are a millionth of those between modes
+        apart = images.double()[:, None] - self.centres
+        logits = -apart.square().sum(2) / (2 * self.std**2)
+        return Features(images.float(), logits)
 
 
 class InceptionExtractor(Extractor):

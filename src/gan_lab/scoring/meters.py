@@ -53,14 +53,19 @@ class Setting:
         """d of the extractor's features."""
         return self.extractor.num_features
 
+    @property
+    def least_logit(self) -> float | None:
+        """Of the extractor: a sample without a larger logit is of no class."""
+        return self.extractor.least_logit
+
     def name(self, score: str, parts: int = 1, reference: str | None = None) -> str:
         """The name of a score with this protocol."""
         return score_name(score, self.extractor.name, self.samples, parts, reference)
 
 
 class Samples(NamedTuple):
-    """uint8 images (n, C, H, W), and the classes that they have of their own, int64 (n,), where
-    they have some."""
+    """uint8 images (n, C, H, W) or float32 points (n, D), and the classes that they have of their
+    own, int64 (n,), where they have some."""
 
     images: Tensor
     classes: Tensor | None = None
@@ -73,8 +78,8 @@ class Samples(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """uint8 images (n, C, H, W), their features (n, d) and logits (n, K), their numbers and splits,
-    int64 (n,).
+    """uint8 images (n, C, H, W) or float32 points (n, D), their features (n, d) and logits (n, K),
+    their numbers and splits, int64 (n,).
 
     classes: int64 (n,), those of `Samples`.
     """
@@ -98,7 +103,8 @@ class Meter(Interface):
 
 
 class _OfLogits:
-    """A score of logits, with its deviation over splits where its metric has one.
+    """A score of logits, with its deviation over splits where its metric has one, or several of
+    them.
 
     Where its value is the mean over splits its name says how many (is_classifier_10k_10x); AM
     Score's value is of all samples at once (am_classifier_10k).
@@ -106,6 +112,8 @@ class _OfLogits:
 
     def __init__(self, setting: Setting, facts: ScoreFacts, metric: Metric) -> None:
         splits = setting.protocol.splits
+        self.setting = setting
+        self.values = facts.values
         self.name = setting.name(facts.name, splits if facts.over_splits else 1)
         self.metric = metric.to(device_of(setting.extractor))
         self.has_std = splits > 1
@@ -121,6 +129,13 @@ class _OfLogits:
 
     def entries(self) -> dict[str, Entry]:
         terms = {name: term.tolist() for name, term in self.metric.compute()._asdict().items()}
+
+        # several scores of names of their own; what else there is stands with the first
+        if self.values:
+            entries = {name: {"value": terms.pop(name), "std": None} for name in self.values}
+            entries[self.values[0]] |= terms
+            return {self.setting.name(name): entry for name, entry in entries.items()}
+
         std = terms.get("std") if self.has_std else None
         others = {name: term for name, term in terms.items() if name not in ("value", "std")}
         return {self.name: {"value": terms["value"], "std": std, **others}}
