@@ -220,6 +220,7 @@ DOWNLOADS = {
     "cifar10": (peers.CIFAR10, make_cifar10),
     "flowers102": (peers.Flowers102, make_flowers102),
     "mnist": (peers.MNIST, lambda root, _: make_mnist(root)),
+    "stacked_mnist": (peers.MNIST, lambda root, _: make_mnist(root)),
 }
 
 
