@@ -28,8 +28,9 @@ from gan_lab.data.labelled import Supervision, class_shares, count_labelled, par
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss
+from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss, ProjectedLoss
 from gan_lab.losses.class_logits import check_classes
+from gan_lab.records.versions import without_traits
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.training.contract import check_part, found_traits
@@ -56,7 +57,9 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
 
     # what only the checks of a config read is no argument of the target
     fields = {
-        key: value for key, value in plain.items() if key == "_target_" or key not in META_KEYS
+        key: without_traits(value)
+        for key, value in plain.items()
+        if key == "_target_" or key not in META_KEYS
     }
 
     # a part speaks of its own argument; the path to it is added here, once
@@ -173,6 +176,8 @@ def gan(
 
     # networks, their weights from the seed
     architecture = make("architecture", config.architecture)
+    if getattr(architecture, "projection", False):
+        loss = _projected(loss, training_view)
     torch.manual_seed(fold(config.seed, "initial weights"))
     is_image = spec.kind == "images"
     layout = torch.channels_last if is_image else torch.contiguous_format  # faster convolutions
@@ -232,6 +237,22 @@ def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
         raise UserError(
             f"architecture: such networks cannot be made ({' '.join(str(error).split())[:120]})"
         ) from None
+
+
+def _projected(loss: Loss, training_view: LoadedData | None) -> Loss:
+    """The loss for a critic with a logit for each class.
+
+    Raises:
+        UserError: where the loss is not made for it, and where labels are missing.
+    """
+    if training_view is not None and count_labelled(training_view) < len(
+        training_view.splits["train"].labels
+    ):
+        raise UserError(
+            "architecture.projection=true needs the label of every sample: set "
+            "supervision.labelled_fraction=1, or architecture.projection=false labels=none"
+        )
+    return ProjectedLoss(loss)  # type: ignore[arg-type]  # it refuses all but scalar losses
 
 
 def _guided(loss: Loss, reference: str | None, data: LoadedData, training_view: LoadedData) -> Loss:

@@ -38,6 +38,8 @@ DCGAN = (
     "architecture.critic_channels=4",
     "evaluation=off",
 )
+SAGAN = ("architecture=sagan", *RESNET, "loss=hinge", "penalty=none")
+PROJECTION = (*SAGAN, "architecture.projection=true", "labels=predefined")
 FOLDER = ("dataset=image_folder", "dataset.root=images")
 ONE_CLASS = (*RESNET, *FOLDER, "labels=dynamic", "penalty=none", "loss=am_gan")
 CORES = os.cpu_count() or 1
@@ -181,14 +183,19 @@ TRAINING = [
         "real-fake score whose gradient", [*RESNET, "loss=cat_gan", "penalty=gp"], ["penalty=none"]
     ),
     Case(
-        "the critic's batch norm mixes samples; add",
+        "mixes samples; add",
         ["architecture=dcgan", "penalty=gp", "evaluation=off"],
         ["penalty=none", "architecture.critic_batch_norm=false", "architecture=resnet"],
     ),
     Case(
-        "the critic's batch norm mixes samples; add",
+        "mixes samples; add",
         [*DCGAN, "architecture.critic_batch_norm=true", "penalty=gp"],
         ["penalty=none", "architecture.critic_batch_norm=false"],
+    ),
+    Case(
+        "mixes samples; add",
+        ["architecture=progressive", *RESNET, "architecture.minibatch_deviation=true"],
+        ["penalty=none", "architecture.minibatch_deviation=false"],
     ),
     Case(
         "omit num_classes",
@@ -293,19 +300,19 @@ TRAINING = [
         {"FOLDER": "flowers102"},
     ),
     Case(
-        "to the folder that holds MNIST/raw",
+        "or set dataset.root=FOLDER to the folder that holds {}",
         ["dataset=mnist", "dataset.root=nowhere", "dataset.download=false", *RESNET],
         ["dataset.root=FOLDER"],
         {"FOLDER": "mnist"},
     ),
     Case(
-        "to the folder that holds cifar-10",
+        "or set dataset.root=FOLDER to the folder that holds {}",
         ["dataset=cifar10", "dataset.root=nowhere", "dataset.download=false", *RESNET],
         ["dataset.root=FOLDER"],
         {"FOLDER": "cifar10"},
     ),
     Case(
-        "to the folder that holds flowers-102",
+        "or set dataset.root=FOLDER to the folder that holds {}",
         ["dataset=flowers102", "dataset.root=nowhere", "dataset.download=false", *RESNET],
         ["dataset.root=FOLDER"],
         {"FOLDER": "flowers102"},
@@ -338,6 +345,33 @@ TRAINING = [
         "that has weight or spectral norm",
         ["architecture=dcgan", "penalty=spectral", "evaluation=off"],
         ["architecture=resnet"],
+    ),
+    Case(
+        "judges every sample by its class",
+        [*SAGAN, "architecture.projection=true"],
+        ["labels=predefined", "architecture.projection=false"],
+    ),
+    Case(
+        "a critic that judges by classes has none",
+        [*PROJECTION, "penalty=gp"],
+        ["penalty=spectral", "architecture.projection=false labels=none"],
+    ),
+    Case(
+        "needs the label of every sample",
+        [*PROJECTION, "supervision.labelled_fraction=0.5"],
+        ["supervision.labelled_fraction=1", "architecture.projection=false labels=none"],
+    ),
+    Case("takes a loss of phi, varphi and psi", [*PROJECTION, "loss=relativistic"], ["loss=hinge"]),
+    Case(
+        "judges samples by their class, and these data have",
+        [*PROJECTION, *FOLDER],
+        ["architecture.projection=false labels=none"],
+        classes=1,
+    ),
+    Case(
+        "the generator is given no class",
+        [*SAGAN, "architecture.conditional_batch_norm=true"],
+        ["architecture.conditional_batch_norm=false"],
     ),
     Case(
         "cannot be written ({}): set",
@@ -514,6 +548,7 @@ NOT_TYPED = {
     "found no convolution": "of networks of one's own",
     "depends on their size": "of networks of one's own",
     "samples of this loss have no classes": "a state",
+    "has no score without a class": "of Python; train.py refuses the pair in other words",
     "is one point, and": "of Python; train.py refuses the pair in other words",
     "no study classification is recorded with": "a state",
     "no run with diagnostics=critic_outputs is recorded": "a state",

@@ -25,6 +25,10 @@ with_raw_files = pytest.mark.parametrize(
     "option", [name for name in PREPARE if "root" in OPTIONS[name]]
 )
 LAYOUT = {  # torchvision's
+    "cifar100": "cifar-100-python",
+    "fashion_mnist": "FashionMNIST/raw",
+    "stl10": "stl10_binary",
+    "svhn": ".",
     "cifar10": "cifar-10-batches-py",
     "flowers102": "flowers-102",
     "mnist": "MNIST/raw",

@@ -19,8 +19,11 @@ from gan_lab.data.download import fetch
 from helpers.data_builders import (
     OPTIONS,
     make_cifar10,
+    make_cifar100,
     make_flowers102,
     make_mnist,
+    make_stl10,
+    make_svhn,
     source_of,
     user_error,
 )
@@ -210,9 +213,14 @@ def test_the_socket_limit_is_put_back(tmp_path, reachable):
 
 
 DOWNLOADS = {
+    "cifar100": (peers.CIFAR100, make_cifar100),
+    "fashion_mnist": (peers.FashionMNIST, lambda root, _: make_mnist(root, layout="FashionMNIST")),
+    "stl10": (peers.STL10, lambda root, _: make_stl10(root)),
+    "svhn": (peers.SVHN, make_svhn),
     "cifar10": (peers.CIFAR10, make_cifar10),
     "flowers102": (peers.Flowers102, make_flowers102),
     "mnist": (peers.MNIST, lambda root, _: make_mnist(root)),
+    "stacked_mnist": (peers.MNIST, lambda root, _: make_mnist(root)),
 }
 
 

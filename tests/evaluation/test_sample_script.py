@@ -341,6 +341,11 @@ ASKED = {
     "n64_seed0.png": ("plain", []),
     "n9_seed2.png": ("drawn", ["n=9", "seed=2"]),
     "class_3_n6_seed0.png": ("drawn", ["class=3", "n=6"]),
+    "lines_n2_steps3_seed7.png": ("plain", ["interpolate=true", "n=2", "steps=3", "seed=7"]),
+    "lines_class_3_n2_steps3_seed7.png": (
+        "drawn",
+        ["interpolate=true", "class=3", "n=2", "steps=3", "seed=7"],
+    ),
     "between_3_5_n2_steps4_seed7.png": ("drawn", ["between=[3,5]", "n=2", "steps=4", "seed=7"]),
 }
 
@@ -409,6 +414,8 @@ ASKED_WRONGLY = [
     ("drawn", ["between=3-5"], ["between=3-5", "between=[3,5]"]),
     ("drawn", ["between=true"], ["between=True", "between=[3,5]"]),
     ("drawn", ["between=[3,5]", "class=3"], ["class and between", "one of them"]),
+    ("plain", ["interpolate=maybe"], ["interpolate=maybe", "true or false"]),
+    ("drawn", ["between=[3,5]", "interpolate=true"], ["interpolate and between", "one of them"]),
     ("drawn", ["between=[3,5]", "steps=101"], ["steps=101", "steps=100"]),
     ("drawn", ["between=[3,5]", "n=3000"], ["class ", "too few"]),
     ("plain", ["out=taken"], ["out=taken"]),

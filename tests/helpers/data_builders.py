@@ -80,14 +80,14 @@ def write_idx(path, values):
     path.write_bytes(header + values.astype(np.uint8).tobytes())
 
 
-def make_mnist(root, train=12, test=7, side=28):
-    """root/MNIST/raw with four IDX files. Returns {split: (images, labels)}."""
+def make_mnist(root, train=12, test=7, side=28, layout="MNIST"):
+    """root/<layout>/raw with four IDX files. Returns {split: (images, labels)}."""
     made = {}
     for split, prefix, count, seed in (("train", "train", train, 1), ("test", "t10k", test, 2)):
         images = noise(count, side, side, seed=seed)
         labels = (np.arange(count) * 7 + seed).astype(np.uint8) % 10
-        write_idx(root / "MNIST" / "raw" / f"{prefix}-images-idx3-ubyte", images)
-        write_idx(root / "MNIST" / "raw" / f"{prefix}-labels-idx1-ubyte", labels)
+        write_idx(root / layout / "raw" / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(root / layout / "raw" / f"{prefix}-labels-idx1-ubyte", labels)
         made[split] = images, labels
     return made
 
@@ -130,6 +130,77 @@ def make_cifar10(root, monkeypatch=None, per_batch=4):
     return {
         split: (np.concatenate(rows), np.array(labels)) for split, (rows, labels) in made.items()
     }
+
+
+def make_cifar100(root, monkeypatch=None):
+    """root/cifar-100-python with files of six and of four samples, their fine labels shuffled."""
+    from torchvision.datasets import CIFAR100
+
+    folder = root / "cifar-100-python"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {}
+    for seed, (name, count) in enumerate({"train": 6, "test": 4}.items()):
+        rows = noise(count, 3072, seed=80 + seed)
+        labels = [(37 * index + seed) % 100 for index in range(count)]
+        content = {"data": rows, "fine_labels": labels, "coarse_labels": [0] * count}
+        (folder / name).write_bytes(pickle.dumps(content))
+        made[name] = rows, labels
+    names = [f"kind {index}" for index in range(100)]
+    (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": names}))
+    if monkeypatch is not None:
+        for name in ("train", "test"):
+            monkeypatch.setattr(CIFAR100, f"{name}_list", [[name, md5_of(folder / name)]])
+        monkeypatch.setattr(CIFAR100, "meta", {**CIFAR100.meta, "md5": md5_of(folder / "meta")})
+    return made
+
+
+def make_svhn(root, monkeypatch=None):
+    """root/train_32x32.mat and test_32x32.mat: images last, labels 1 to 10. Returns {split: (X,
+    y)}."""
+    from scipy.io import savemat
+    from torchvision.datasets import SVHN
+
+    root.mkdir(parents=True, exist_ok=True)
+    made, originals = {}, {}
+    for seed, (split, count) in enumerate({"train": 11, "test": 5}.items()):
+        images = noise(32, 32, 3, count, seed=90 + seed)
+        labels = (np.arange(count, dtype=np.uint8) % 10 + 1)[:, None]
+        savemat(root / f"{split}_32x32.mat", {"X": images, "y": labels})
+        made[split] = images, labels
+        path = root / f"{split}_32x32.mat"
+        originals[split] = [SVHN.split_list[split][0], path.name, md5_of(path)]
+    if monkeypatch is not None:
+        monkeypatch.setattr(SVHN, "split_list", originals)
+    return made
+
+
+def make_stl10(root):
+    """root/stl10_binary: planes of 96 columns each, labels 1 to 10. Returns {split: (bytes, y)}."""
+    folder = root / "stl10_binary"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {}
+    for seed, (split, count) in enumerate({"train": 5, "test": 3}.items()):
+        content, labels = noise(count, 3, 96, 96, seed=95 + seed), np.arange(count) % 10 + 1
+        (folder / f"{split}_X.bin").write_bytes(content.tobytes())
+        (folder / f"{split}_y.bin").write_bytes(labels.astype(np.uint8).tobytes())
+        made[split] = content, labels
+    (folder / "class_names.txt").write_text("".join(f"kind{index}\n" for index in range(10)))
+    return made
+
+
+def make_celeba(root):
+    """root/celeba: six faces of 178 x 218 pixels in three splits, and two attributes. Returns {file:
+    (split, whether it has the second attribute)}."""
+    folder, made = root / "celeba", {}
+    for number in range(1, 7):
+        file, split = f"{number:06}.jpg", str((number - 1) // 2)
+        save(folder / "img_align_celeba" / file, noise(218, 178, 3, seed=600 + number))
+        made[file] = split, number % 2 == 0
+    lines = [f"{file} {split}\n" for file, (split, _) in made.items()]
+    (folder / "list_eval_partition.txt").write_text("".join(lines))
+    rows = [f"{file} -1 {' 1' if has else '-1'}\n" for file, (_, has) in made.items()]
+    (folder / "list_attr_celeba.txt").write_text("6\nBald Smiling \n" + "".join(rows))
+    return made
 
 
 def make_flowers102(root, monkeypatch=None):
@@ -185,6 +256,13 @@ def make_tiny(root, count=2, size=64, classes=("n01443537", "n02002724", "n07749
 
 
 PREPARE = {
+    "celeba": lambda root, patch: make_celeba(root) and {"root": str(root), "size": 8},
+    "cifar100": lambda root, patch: make_cifar100(root, patch) and {"root": str(root)},
+    "fashion_mnist": lambda root, patch: (
+        make_mnist(root, layout="FashionMNIST") and {"root": str(root)}
+    ),
+    "stl10": lambda root, patch: make_stl10(root) and {"root": str(root), "size": 8},
+    "svhn": lambda root, patch: make_svhn(root) and {"root": str(root)},
     "cifar10": lambda root, patch: make_cifar10(root, patch) and {"root": str(root)},
     "digits": lambda root, patch: {},
     "flowers102": lambda root, patch: (

@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import brentq, minimize
 from torch import Tensor, nn
 
-from gan_lab.losses import ScalarLoss
+from gan_lab.losses import RelativeLoss, ScalarLoss
 from helpers.loss_formulas import CLASS_FORMULAS
 from helpers.registry import fields, instantiate, options
 
@@ -29,7 +29,7 @@ OWN = [option for option in options("loss") if option not in ALIASES]
 ONE_LOGIT = [option for option in OWN if loss(option).outputs(10) == 1]
 WITH_CLASSES = [option for option in OWN if loss(option).outputs(10) > 1]
 SCALAR = [option for option in OWN if isinstance(loss(option), ScalarLoss)]
-MEMBERS = [option for option in ONE_LOGIT if loss(option).member]
+MEMBERS = [option for option in SCALAR if loss(option).member]
 
 
 def variants() -> list[tuple[str, dict[str, Any]]]:
@@ -71,6 +71,15 @@ def on_fake(measured: Any, real: float = 0.0) -> Callable[[Tensor], Tensor]:
 def on_real(measured: Any, fake: float = 0.0) -> Callable[[Tensor], Tensor]:
     """t -> J_D with one real logit t."""
     return lambda t: measured.critic(t, column(fake))
+
+
+def on_generated(measured: Any, real: float = 0.0) -> Callable[..., Tensor]:
+    """(fake logits, targets=None) -> J_G; a relative loss sees one real logit beside them."""
+    if not isinstance(measured, RelativeLoss):
+        return measured.generator
+    return lambda fake, targets=None: measured.generator(
+        fake, targets, torch.full((1,), real).to(fake)
+    )
 
 
 def balance(measured: Any, bound: float) -> float | None:

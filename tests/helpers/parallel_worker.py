@@ -35,6 +35,23 @@ CASES: dict[str, tuple[str, ...]] = {
     "exp + maxgp": (*RESNET, "loss=exp", "penalty=maxgp"),
     "exp + maxgp, S_max": (*RESNET, "loss=exp", "penalty=maxgp", "penalty.memory=6"),
     "dragan": (*RESNET, "loss=nonsaturating", "penalty=dragan"),
+    "relativistic + r1_r2 and gp": (
+        *(*RESNET, "loss=relativistic", "penalty=sum"),
+        *("penalty@penalty.first=gp", "penalty@penalty.second=r1_r2"),
+    ),
+    "relativistic, average": (
+        *(*RESNET, "loss=relativistic", "loss.form=average"),
+        *("penalty=none", "optimizer=extra_adam"),
+    ),
+    "sagan by class": (
+        *("architecture=sagan", "architecture.channels=8", "architecture.projection=true"),
+        *("architecture.conditional_batch_norm=true", "labels=predefined", "loss=hinge"),
+        *("penalty=spectral", "penalty.generator=true"),
+    ),
+    "progressive, within a fade": (
+        *("architecture=progressive", "architecture.channels=8", "architecture.phase_steps=3"),
+        *("architecture.minibatch_deviation=true", "loss=hinge", "penalty=none"),
+    ),
     "fisher": (*RESNET, "loss=fisher", "loss.rho=0.1", "penalty=none"),
     "spectral": (*RESNET, "loss=hinge", "penalty=spectral"),
     "spectral, exact": (*RESNET, "loss=hinge", "penalty=spectral", "penalty.exact=true"),

@@ -70,7 +70,15 @@ def check_complete(
 @functools.cache
 def _content(group: str, option: str) -> dict[str, Any]:
     loaded = OmegaConf.load(CONF / group / f"{option}.yaml")
-    return {str(key): _resolved(loaded, key) for key in loaded}
+    content = {str(key): _resolved(loaded, key) for key in loaded}
+    content.pop("defaults", None)
+
+    # an option that has others of its group in it, by `/group@field: option`
+    for line in loaded.get("defaults", []):
+        for place, choice in line.items() if OmegaConf.is_dict(line) else ():
+            if place.startswith(f"/{group}@"):
+                content[place.partition("@")[2]] = node(group, choice)
+    return content
 
 
 def _resolved(loaded: Any, key: Any) -> Any:

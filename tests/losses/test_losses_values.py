@@ -10,7 +10,17 @@ import torch
 from mpmath import mpf
 
 from helpers.loss_formulas import FORMULAS, PSI, Curve
-from helpers.loss_probes import EPS, ONE_LOGIT, SCALAR, column, loss, on_fake, on_real, slope
+from helpers.loss_probes import (
+    EPS,
+    ONE_LOGIT,
+    SCALAR,
+    column,
+    loss,
+    on_fake,
+    on_generated,
+    on_real,
+    slope,
+)
 from helpers.registry import check_complete, fields, stable
 
 LN2, LN3, LN4 = math.log(2), math.log(3), math.log(4)
@@ -26,6 +36,7 @@ BY_HAND = {
     "vanilla": ([LN3], [LN3], LN4 + math.log(4 / 3), -LN4),
     "nonsaturating": ([LN3], [LN3], LN4 + math.log(4 / 3), math.log(4 / 3)),
     "least_squares": ([3], [2, 0], (4 + 0) / 2 + 4, (1 + 1) / 2),
+    "relativistic": ([LN3], [LN3 + LN2], math.log(3), math.log(1 + 1 / 6)),  # J_G beside r = 0
     "fisher": ([1], [3], 2 + 0.5e-6 * 16, -3),  # Omega = 5, multiplier 0
 }
 
@@ -61,7 +72,7 @@ def test_hand_computed(option):
     assert made.critic(column(*real), column(*fake)).item() == pytest.approx(
         critic, rel=1e-15, abs=0
     )
-    assert made.generator(column(*fake)).item() == pytest.approx(generator, rel=1e-15, abs=0)
+    assert on_generated(made)(column(*fake)).item() == pytest.approx(generator, rel=1e-15, abs=0)
 
 
 GRID = [
@@ -123,7 +134,7 @@ def test_gradients_are_those_of_the_values(option):
     h of rounding."""
     made, h = loss(option), 1e-5
     bound = h**2 / 6 * 8 * math.e**2 + 40 * EPS / h
-    for value in (on_fake(made, real=0.3), on_real(made, fake=0.3), made.generator):
+    for value in (on_fake(made, real=0.3), on_real(made, fake=0.3), on_generated(made)):
         for t in (-1.3, -0.4, 0.1, 0.6, 1.7):
             difference = (value(column(t + h)) - value(column(t - h))).item() / (2 * h)
             assert slope(value, t) == pytest.approx(difference, rel=0, abs=bound)
@@ -216,7 +227,7 @@ def test_float32_agrees_with_float64(option):
     bound = 16 * torch.finfo(torch.float32).eps * math.e**2
     for single, double in (
         (made.critic(real, fake), made.critic(real.double(), fake.double())),
-        (made.generator(fake), made.generator(fake.double())),
+        (on_generated(made)(fake), on_generated(made)(fake.double())),
     ):
         assert single.dtype == torch.float32
         assert double.dtype == torch.float64
@@ -232,7 +243,7 @@ def test_half_precision_logits_are_widened_before_anything_else(option, dtype):
     value = made.critic(real, fake)
     assert value.dtype == torch.float32
     assert torch.equal(value, made.critic(real.float(), fake.float()))
-    assert torch.equal(made.generator(fake), made.generator(fake.float()))
+    assert torch.equal(on_generated(made)(fake), on_generated(made)(fake.float()))
     value.backward()
     assert fake.grad.dtype == dtype
 

@@ -13,6 +13,7 @@ from helpers.penalty_probes import MEASURING, Linear, Spy, batch, rng
 from helpers.registry import fields, instantiate
 
 SHAPE = (6, 2, 3, 3)
+WITHOUT_NOISE = ("real", "fake", "both")
 WITH_REGION = [option for option in MEASURING if "region" in fields("penalty", option)]
 
 
@@ -71,6 +72,7 @@ def test_real_and_fake(option):
     real, fake = batch(*SHAPE)
     assert torch.equal(points(option, real, fake, region="real"), real)
     assert torch.equal(points(option, real, fake, region="fake"), fake)
+    assert torch.equal(points(option, real, fake, region="both"), torch.cat([real, fake]))
 
 
 @pytest.mark.parametrize("option", WITH_REGION)
@@ -122,8 +124,9 @@ def test_randomness_comes_from_the_generator_alone(option, region):
     state = torch.get_rng_state()
     assert torch.equal(points(option, real, fake, rng(5), region=region), first)
     assert torch.equal(torch.get_rng_state(), state)
-    random = region in ("interpolates", "perturbed")
-    assert torch.equal(points(option, real, fake, rng(6), region=region), first) != random
+    assert torch.equal(points(option, real, fake, rng(6), region=region), first) == (
+        region in WITHOUT_NOISE
+    )
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -132,7 +135,7 @@ def test_a_generator_moves_on(region):
     real, fake = batch(*SHAPE)
     generator = rng(5)
     first, second = (points("gp", real, fake, generator, region=region) for _ in range(2))
-    assert torch.equal(first, second) == (region in ("real", "fake"))
+    assert torch.equal(first, second) == (region in WITHOUT_NOISE)
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -143,7 +146,7 @@ def test_without_a_generator_the_global_one_is_drawn_from(region):
         torch.manual_seed(seed)
         found.append(points("gp", real, fake, region=region))
     assert torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2]) == (region in ("real", "fake"))
+    assert torch.equal(found[0], found[2]) == (region in WITHOUT_NOISE)
 
 
 def test_interpolates_of_unequal_batches_are_refused():
@@ -155,9 +158,8 @@ def test_interpolates_of_unequal_batches_are_refused():
 @pytest.mark.parametrize("region", sorted(set(REGIONS) - {"interpolates"}))
 def test_other_regions_need_no_pairs(region):
     real, fake = batch(4, 2)
-    assert points("gp", real, fake[:3], rng(), region=region).shape == (
-        (3, 2) if region == "fake" else (4, 2)
-    )
+    counts = {"fake": 3, "both": 4 + 3}
+    assert points("gp", real, fake[:3], rng(), region=region).shape == (counts.get(region, 4), 2)
 
 
 @pytest.mark.parametrize("region", REGIONS)

@@ -54,6 +54,7 @@ POINTWISE = {
     "lp": ONE_SIDED,
     "dragan": SQUARE,
     "r1": SQUARE,  # at target 0, that of its file: w m^2
+    "r1_r2": SQUARE,
 }
 
 
@@ -68,7 +69,7 @@ def test_every_gradient_penalty_has_its_formula_here():
     check_complete(
         POINTWISE,
         "penalty",
-        MEASURING,
+        [option for option in MEASURING if "weight" in fields("penalty", option)],
         "tests/penalties/test_penalties_values.py, POINTWISE",
         "its value and slope for one gradient norm, and `reduce` where it is no mean",
     )
@@ -83,6 +84,8 @@ BY_HAND = {  # f(x) = 3 x_1 - 4 x_2 with the settings of the option file: ||w|| 
     "lp": 10 * 16,
     "dragan": 10 * 16,
     "r1": 10 * 25,
+    "r1_r2": 10 * 25,  # 10/2 (R1 + R2), both 25
+    "sum": 1 * 25 + 10 * 25,
 }
 
 

@@ -409,3 +409,31 @@ def test_a_class_that_never_comes_up_is_named(dynamic):
         pytest.raises(UserError, match=r"^class 1 came up 0 times among [^\n]+$"),
     ):
         sampling.between(gan, 6, 1, 2, 3, rng())
+
+
+def test_lines_between_inputs_as_they_come(made):
+    """Its ends are the first and the last half of one draw; in between the input moves in equal
+    steps. (Without batch statistics a sample is a function of its input.)"""
+    gan = made("loss=hinge", *RESNET)
+    lines = sampling.along(gan, 2, 5, generator_for(3, "lines"))
+    z = gan.latent(4, generator_for(3, "lines"))[0]
+    with torch.no_grad():
+        for row in range(2):
+            for step in range(5):
+                between = (1 - step / 4) * z[row] + step / 4 * z[2 + row]
+                torch.testing.assert_close(
+                    lines[row, step], gan.ema(between[None])[0], rtol=0, atol=1e-5
+                )
+
+
+def test_lines_within_a_class_end_in_it(made):
+    gan = made("loss=am_gan", "labels=predefined", *RESNET)
+    rng = generator_for(3, "lines")
+    seen = []
+    ema = gan.ema.forward
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gan.ema, "forward", lambda z: seen.append(z) or ema(z))
+        sampling.along(gan, 2, 3, rng, within=4)
+    for inputs in seen[-2:]:
+        assert inputs[:3, LATENT:].argmax(1).tolist() == [4, 4, 4]
+        assert not torch.equal(inputs[0], inputs[2])

@@ -61,11 +61,15 @@ def norms_by_hand(f, x):
 
 
 LOSSES = {  # critic, generator
-    "exp": (lambda r, f: (f.exp() + (-r).exp()).mean(), lambda f: -f.mean()),
-    "wasserstein": (lambda r, f: (f - r).mean(), lambda f: -f.mean()),
+    "exp": (lambda r, f: (f.exp() + (-r).exp()).mean(), lambda f, r: -f.mean()),
+    "wasserstein": (lambda r, f: (f - r).mean(), lambda f, r: -f.mean()),
     "nonsaturating": (
         lambda r, f: nn.functional.softplus(f).mean() + nn.functional.softplus(-r).mean(),
-        lambda f: nn.functional.softplus(-f).mean(),
+        lambda f, r: nn.functional.softplus(-f).mean(),
+    ),
+    "relativistic": (  # 10 fake and 6 real samples in the generator's step: 30 pairs
+        lambda r, f: nn.functional.softplus(f - r).mean(),
+        lambda f, r: nn.functional.softplus(r.repeat_interleave(5) - f.repeat_interleave(3)).mean(),
     ),
 }
 
@@ -120,7 +124,10 @@ def algorithm_1(
         for p in [*generator.parameters(), *critic.parameters()]:
             p.grad = None
         z = torch.randn(GENERATOR_BATCH, 5, generator=rng)
-        j_generator(critic(generator(z.to(dtype)))[:, 0]).backward()
+        fake_logits = critic(generator(z.to(dtype)))[:, 0]
+        with torch.no_grad():  # another pass would move spectral norm's vectors
+            real_logits = critic(real[-1])[:, 0] if loss == "relativistic" else None
+        j_generator(fake_logits, real_logits).backward()
         adam_g.step()
         for name, value in generator.state_dict().items():
             average[name] = 0.9 * average[name] + 0.1 * value if name in names else value.clone()
@@ -159,6 +166,74 @@ def test_training_step_is_algorithm_1(loss, penalty, critic_rate):
             )
     for name, value in average.items():
         torch.testing.assert_close(gan.ema.average.state_dict()[name], value, rtol=1e-9, atol=1e-8)
+
+
+def moved_by_adam(theta, gradient, moments, rate):
+    """θ - rate · d with the moments of Kingma and Ba, betas (0, 0.9), which take in the gradient."""
+    moments["t"] = moments.get("t", 0) + 1
+    moments["v"] = 0.9 * moments.get("v", 0.0) + 0.1 * gradient**2
+    return theta - rate * gradient / ((moments["v"] / (1 - 0.9 ** moments["t"])).sqrt() + 1e-8)
+
+
+def test_extra_adam_takes_second_gradients_where_both_players_look():
+    """Algorithm 1 by extragradient, by hand: the first critic step is the critic's own; the second
+    and the generator's are one, and both gradients at the look-ahead point see the other one there.
+    """
+    gan = draws_are_doubles(made("optimizer=extra_adam", "penalty=none", "schedule=constant"))
+    generator, critic = copy.deepcopy(gan.generator), copy.deepcopy(gan.critic)
+    networks = {
+        network: (list(network.parameters()), [{} for _ in network.parameters()])
+        for network in (generator, critic)
+    }
+    j_critic, j_generator = LOSSES["exp"]
+
+    def critic_gradient(real, z):
+        set_statistics(generator, False)
+        with torch.no_grad():
+            fake = generator(z.double())
+        both = critic(torch.cat([real, fake]))[:, 0]
+        return torch.autograd.grad(j_critic(both[:BATCH], both[BATCH:]), networks[critic][0])
+
+    def generator_gradient(z, moving):
+        set_statistics(generator, moving)
+        value = j_generator(critic(generator(z.double()))[:, 0], None)
+        return torch.autograd.grad(value, networks[generator][0])
+
+    def move(network, origins, gradients):
+        parameters, moments = networks[network]
+        with torch.no_grad():
+            for values in zip(parameters, origins, gradients, moments, strict=True):
+                values[0].copy_(moved_by_adam(*values[1:], 0.01))
+
+    def now(network):
+        return [parameter.detach().clone() for parameter in networks[network][0]]
+
+    for t, (real, _) in enumerate(batches()):
+        rng = generator_for(3, "step", t)
+        fakes = [torch.randn(BATCH, 5, generator=rng) for _ in range(N_CRITIC)]
+        z = torch.randn(GENERATOR_BATCH, 5, generator=rng)
+
+        # the critic alone
+        origin = now(critic)
+        for _ in range(2):
+            move(critic, origin, critic_gradient(real[0], fakes[0]))
+
+        # both at once
+        origins = {network: now(network) for network in networks}
+        for half in range(2):
+            gradients = {
+                critic: critic_gradient(real[1], fakes[1]),
+                generator: generator_gradient(z, half == 1),
+            }
+            for network in networks:
+                move(network, origins[network], gradients[network])
+
+    for i, batch in enumerate(batches()):
+        gan.training_step(batch, i)
+    for mine, by_hand in ((gan.generator, generator), (gan.critic, critic)):
+        for name, value in by_hand.state_dict().items():
+            if "num_batches" not in name:
+                torch.testing.assert_close(mine.state_dict()[name], value, rtol=1e-9, atol=1e-8)
 
 
 def test_the_critic_step_leaves_the_generator_alone_and_the_reverse():

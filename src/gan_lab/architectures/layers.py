@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from gan_lab import parallel
 from gan_lab.errors import UserError
@@ -85,6 +86,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         momentum: by how much running statistics move, 0.01 [code]; TensorFlow calls the same thing
             decay 0.99.
         track_running_stats: False: eval mode, too, normalises by its batch.
+        affine: False: without gain and bias.
 
     Examples:
         >>> import torch
@@ -103,9 +105,14 @@ class BatchNorm2d(nn.BatchNorm2d):
         eps: float = 1e-3,
         momentum: float = 0.01,
         track_running_stats: bool = True,
+        affine: bool = True,
     ) -> None:
         super().__init__(
-            num_features, eps=eps, momentum=momentum, track_running_stats=track_running_stats
+            num_features,
+            eps=eps,
+            momentum=momentum,
+            track_running_stats=track_running_stats,
+            affine=affine,
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,7 +140,10 @@ class BatchNorm2d(nn.BatchNorm2d):
         if tracks and not self.statistics_frozen:
             self._move_statistics(mean.detach(), variance.detach(), x.numel() // x.shape[1])
 
-        scale = self.weight * (variance + self.eps).rsqrt()
+        scale = (variance + self.eps).rsqrt()
+        if not self.affine:
+            return (centred * scale[:, None, None]).to(x.dtype)
+        scale = self.weight * scale
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
     def _move_statistics(self, mean: Tensor, variance: Tensor, values_here: int) -> None:
@@ -148,15 +158,54 @@ class BatchNorm2d(nn.BatchNorm2d):
         self.num_batches_tracked += 1
 
 
+class ConditionalBatchNorm2d(nn.Module):
+    """Batch normalisation whose gain and bias are those of a class.
+
+    The code of a class is one-hot; that of a way between two classes has the gain and the bias in
+    between.
+
+    Shapes: (n, C, H, W) and the code (n, classes) -> (n, C, H, W).
+
+    Args:
+        num_features: C.
+        classes: how many.
+
+    Source:
+        Dumoulin et al. 2017 (arXiv:1610.07629); in GANs Miyato and Koyama 2018 (arXiv:1802.05637).
+
+    Examples:
+        >>> import torch
+        >>> from gan_lab.architectures import ConditionalBatchNorm2d
+        >>> norm = ConditionalBatchNorm2d(num_features=1, classes=2)
+        >>> norm.bias.data = torch.tensor([[0.0], [5.0]])
+        >>> x = torch.tensor([-1e3, 1e3]).view(2, 1, 1, 1)
+        >>> norm(x, torch.eye(2)).flatten().round()
+        tensor([-1.,  6.], grad_fn=<RoundBackward0>)
+    """
+
+    def __init__(self, num_features: int, classes: int) -> None:
+        super().__init__()
+        self.norm = BatchNorm2d(num_features, affine=False)
+
+        # no linear layers: spectral norm of the generator would divide biases of 0 by their norm
+        self.gain = nn.Parameter(torch.ones(classes, num_features))
+        self.bias = nn.Parameter(torch.zeros(classes, num_features))
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        gain, bias = code @ self.gain, code @ self.bias
+        normalised: Tensor = self.norm(x)
+        return normalised * gain[:, :, None, None] + bias[:, :, None, None]
+
+
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
     """Inside, training-mode passes of `module` do not move its running statistics.
 
-    For the generator in critic steps: only generator steps move its statistics [code]. May be
-    nested.
+    For the generator in critic steps: only generator steps move its statistics [code], and the
+    vectors by which spectral norm estimates. May be nested.
 
     Args:
-        module: its layers of `BatchNorm2d`, at any depth, are held.
+        module: its layers of `BatchNorm2d`, at any depth, are held, and its parametrisations.
 
     Examples:
         >>> import torch
@@ -169,13 +218,33 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     """
     layers = [layer for layer in module.modules() if isinstance(layer, BatchNorm2d)]
     before = [layer.statistics_frozen for layer in layers]
+    moving = [
+        parametrisation
+        for parametrisations in module.modules()
+        if isinstance(parametrisations, parametrize.ParametrizationList)
+        for parametrisation in parametrisations
+        if parametrisation.training
+    ]
     try:
         for layer in layers:
             layer.statistics_frozen = True
+        for parametrisation in moving:
+            parametrisation.training = False
         yield
     finally:
         for layer, frozen in zip(layers, before, strict=True):
             layer.statistics_frozen = frozen
+        for parametrisation in moving:
+            parametrisation.training = True
+
+
+def does_mix_samples(module: nn.Module) -> bool:
+    """Whether an output depends on the samples beside it in training: by batch norm, or by a layer
+    with the attribute `mixes_samples`."""
+    return any(
+        isinstance(layer, nn.modules.batchnorm._BatchNorm) or hasattr(layer, "mixes_samples")
+        for layer in module.modules()
+    )
 
 
 def normalises_by_batch(module: nn.Module) -> bool:

@@ -113,7 +113,12 @@ class UpBlock(nn.Module):
     """BN, ReLU, nearest ×2, conv3, BN, ReLU, conv3, beside nearest ×2, conv1.
 
     Shapes: (n, C, H, W) -> (n, C, 2H, 2W).
+
+    Where the batch norms are conditional ones, a call takes the code of a class for them.
     """
+
+    norm1: nn.Module
+    norm2: nn.Module
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -123,9 +128,9 @@ class UpBlock(nn.Module):
         self.conv2 = he_uniform(nn.Conv2d(channels, channels, 3, padding=1))
         self.shortcut = glorot_uniform(nn.Conv2d(channels, channels, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.relu_(self.norm1(x)))
-        h = self.conv2(F.relu_(self.norm2(h)))
+    def forward(self, x: Tensor, *code: Tensor) -> Tensor:
+        h = self.conv1(F.relu_(self.norm1(x, *code)))
+        h = self.conv2(F.relu_(self.norm2(h, *code)))
         # A 1×1 convolution commutes with copying pixels: done first, on a quarter of them.
         return h.add_(F.interpolate(self.shortcut(x), scale_factor=2, mode="nearest"))
 

@@ -40,6 +40,8 @@ def sample(config: DictConfig) -> None:
         checks.whole(name, config[name], at_least=least)
     if config["class"] is not None and config.between is not None:
         raise UserError("class and between: name one of them")
+    if checks.flag("interpolate", config.interpolate) and config.between is not None:
+        raise UserError("interpolate and between: name one of them")
 
     # its generator
     run = open_run(Path(str(config.run_dir)))
@@ -79,6 +81,9 @@ def _drawn(
     # as they come
     device = build.device(config.device)
     rng = generator_for(config.seed, PURPOSE, device=device)
+    if config.interpolate and config["class"] is None:
+        lines = sampling.along(gan.to(device), config.n, config.steps, rng)
+        return lines.flatten(0, 1), f"lines_n{config.n}_steps{config.steps}", config.steps
 
     if config["class"] is None and config.between is None:
         with undisturbed(gan.to(device)):
@@ -114,6 +119,11 @@ def _drawn(
 
     # of one class, which the generator may draw seldom, or never
     which = _class(config["class"], spec, "class")
+    if config.interpolate:
+        lines = sampling.along(gan, config.n, config.steps, rng, within=which)
+        console.print(f"lines within class {spec.class_names[which]}, the class {origin}")
+        stem = f"lines_class_{which}_n{config.n}_steps{config.steps}"
+        return lines.flatten(0, 1), stem, config.steps
     (samples,) = sampling.by_class(gan, [which], config.n, rng)
     console.print(f"class {spec.class_names[which]}: {len(samples)} samples, the class {origin}")
     if len(samples) < config.n:

@@ -286,6 +286,15 @@ def _check_pairs(config: DictConfig) -> None:
 def _check_labels(config: DictConfig) -> None:
     """Whether the loss aims at classes exactly where the labels give some; by their traits."""
     loss, labels = traits_of("loss", config.loss), traits_of("labels", config.labels)
+    architecture = traits_of("architecture", config.architecture)
+    if architecture.targets:
+        if not labels.targets:
+            raise UserError(
+                f"architecture and labels do not fit: the critic of {config.architecture._target_} "
+                "judges every sample by its class; add labels=predefined or "
+                "architecture.projection=false"
+            )
+        return
     if loss.targets and not labels.targets:
         raise UserError(
             f"loss and labels do not fit: {config.loss._target_} aims every generated sample at a "
@@ -330,14 +339,23 @@ def check_penalty(config: DictConfig) -> None:
             "gradient "
             f"{config.penalty._target_} could measure; add penalty=none"
         )
-    if traits_of("architecture", config.architecture).batch_norm:
-        field = "architecture.critic_batch_norm"
-        without = f"{field}=false or " if "critic_batch_norm" in config.architecture else ""
+    architecture = traits_of("architecture", config.architecture)
+    if architecture.targets:
+        raise UserError(
+            f"architecture and penalty do not fit: {config.penalty._target_} measures gradients of "
+            "a score, and a critic that judges by classes has none without a class; add "
+            "penalty=spectral, or set architecture.projection=false labels=none"
+        )
+    if architecture.batch_norm:
+        # by which of its fields an option has such a layer
+        layers = {"critic_batch_norm": "batch norm", "minibatch_deviation": "minibatch deviation"}
+        field = next((name for name in layers if name in config.architecture), None)
+        without = f"architecture.{field}=false or " if field else ""
         raise UserError(
             f"architecture and penalty do not fit: {config.penalty._target_} needs one "
             "gradient per sample, and "
-            f"the critic's batch norm mixes samples; add penalty=none, {without}"
-            "architecture=resnet"
+            f"the critic's {layers.get(str(field), 'batch norm')} mixes samples; add "
+            f"penalty=none, {without}architecture=resnet"
         )
 
 

@@ -26,7 +26,8 @@ class Traits:
         batch_norm: of an architecture: whether batch norm in its critic mixes the samples of a
             batch, so that a sample has no gradient of its own.
         targets: of a loss: whether it aims every generated sample at a class; of labels: whether
-            they give such classes.
+            they give such classes; of an architecture: whether its critic judges a sample by its
+            class, so that every scalar loss aims at classes.
         score: of a loss: whether its critic has a real-fake score, whose gradient can be measured;
             of a diagnostic: whether it reads that score.
         gradient: of a penalty: whether it measures the gradient of that score for each sample.

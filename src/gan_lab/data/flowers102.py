@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from gan_lab import checks
-from gan_lab.data.download import fetch, require
 from gan_lab.data.images import ImageRule
-from gan_lab.data.source import Decoded, Source, content_digest, expand, read_bytes
+from gan_lab.data.source import Decoded, content_digest, read_bytes
+from gan_lab.data.torchvision_source import TorchvisionSource
 from gan_lab.data.tree import decode_tree, list_images, tree_key
 from gan_lab.errors import UserError
 
-FILES = ("imagelabels.mat", "setid.mat", "jpg/image_00001.jpg", "jpg/image_08189.jpg")
 SPLITS = ("all", "standard")
-URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/setid.mat"
 
 
 @dataclass(frozen=True)
-class Flowers102(Source):
+class Flowers102(TorchvisionSource):
     """uint8 (N, 3, size, size), 102 classes, 8,189 images in all.
 
     By default all images are training data, stretched to squares [code].
@@ -47,21 +44,15 @@ class Flowers102(Source):
     """
 
     name: str = "flowers102"
-    root: str | None = "data"
-    download: bool = True
     size: int = 32
     resize: str = "box"
     split: str = "all"
     fit: str = "stretch"
 
-    @property
-    def folder(self) -> Path:
-        """Where the raw files are. Raises UserError without a root."""
-        if not self.root:
-            raise UserError(
-                "dataset.root is not set: add dataset.root=FOLDER, which holds flowers-102"
-            )
-        return expand(self.root) / "flowers-102"
+    layout = "flowers-102"
+    files = ("imagelabels.mat", "setid.mat", "jpg/image_00001.jpg", "jpg/image_08189.jpg")
+    url = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/setid.mat"
+    peer = "Flowers102"
 
     @property
     def rule(self) -> ImageRule:
@@ -71,34 +62,26 @@ class Flowers102(Source):
     def validate(self) -> None:
         self.rule.validate()
         checks.choice("split", self.split, SPLITS)
-        folder = self.folder
-        if not self.download:
-            require(
-                folder, FILES, "or set dataset.root=FOLDER to the folder that holds flowers-102"
-            )
-
-    def fetch(self) -> None:
-        if self.download:
-            fetch(self.folder, FILES, _download, "flowers-102", URL)
+        super().validate()
 
     def content_key(self) -> str:
         images = tree_key({"jpg": {"all": list_images(self.folder / "jpg")}}, ("all",), self.rule)
         rule = {"flowers102": images} | ({} if self.split == "standard" else {"split": self.split})
-        return content_digest(rule, (read_bytes(self.folder / name) for name in FILES[:2]))
+        return content_digest(rule, (read_bytes(self.folder / name) for name in self.files[:2]))
 
     def decode(self) -> Decoded:
-        from torchvision.datasets import Flowers102 as TorchvisionFlowers102
-
         # each of torchvision's splits as (path, label) pairs: loader=str decodes nothing
-        class_names = tuple(TorchvisionFlowers102.classes)
+        peer = self._torchvision()
+        class_names = tuple(peer.classes)
         tree: dict[str, dict[str, list[str]]] = {}
         for split in ("train", "val", "test"):
             try:
-                files = TorchvisionFlowers102(self.folder.parent, split, loader=str)
+                files = peer(self.folder.parent, split, loader=str)
             except RuntimeError as error:
-                labels = self.folder / FILES[0]
+                labels = self.folder / self.files[0]
                 raise UserError(
-                    f"{labels} or {FILES[1]} is not the original file: remove both and run again"
+                    f"{labels} or {self.files[1]} is not the original file: "
+                    "remove both and run again"
                 ) from error
 
             # the files by class
@@ -116,9 +99,3 @@ class Flowers102(Source):
             tree = {"train": {name: sorted(files) for name, files in together.items()}}
 
         return decode_tree(tree, class_names, self.rule, self.name)
-
-
-def _download(folder: Path) -> None:
-    from torchvision.datasets import Flowers102 as TorchvisionFlowers102
-
-    TorchvisionFlowers102(folder, download=True)

@@ -35,7 +35,9 @@ class ImageFolder(TreeSource):
     Files are bmp, gif, jpeg, pgm, png, ppm, tiff or webp. The classes are the folders below the
     splits, sorted by name, the same in every split. Files are taken from any depth below them,
     through links too; hidden files are passed over, other kinds of file with a warning. Where the
-    images lie directly in the splits, the data has no labels: one class, "unlabelled".
+    images lie directly in the splits, the data has no labels: one class, "unlabelled". Where they
+    lie directly in `root`, and it has neither of the folders train and test, they are all training
+    data.
 
     Args:
         name: the data set's name in records; empty: the name of the folder `root`.
@@ -99,15 +101,20 @@ class ImageFolder(TreeSource):
 
     def tree(self) -> tuple[Tree, list[str]]:
         root = root_folder(self.root, "which holds <split>/<class>/* image files")
-        tree = {
-            name: self._split(root, name, str(folder))
-            for name, folder in self.splits.items()
-            if folder is not None
-        }
+        tree = {name: self._split(root, name, folder) for name, folder in self._folders(root)}
         class_names = sorted(tree["train"])
         for split, classes in tree.items():
             check_same_classes(class_names, classes, split)
         return tree, class_names
+
+    def _folders(self, root: Path) -> list[tuple[str, str]]:
+        """The splits and their folders below `root`; a folder of images alone is one split."""
+        chosen = [(name, str(folder)) for name, folder in self.splits.items() if folder is not None]
+        if self.splits != _default_splits() or any(
+            (root / folder).is_dir() for _, folder in chosen
+        ):
+            return chosen
+        return [("train", ".")] if any(map(is_image, list_folder(root)[1])) else chosen
 
     def _split(self, root: Path, split: str, name: str) -> dict[str, list[str]]:
         """The files of a split by class, from the folder `name` below `root`."""
@@ -134,9 +141,9 @@ class ImageFolder(TreeSource):
 
     def _files(self) -> list[str]:
         """All files of the splits, images or not."""
-        files = []
-        for name in {str(folder) for folder in self.splits.values() if folder is not None}:
-            split = expand(str(self.root)) / name
+        root, files = expand(str(self.root)), []
+        for name in {folder for _, folder in self._folders(root)}:
+            split = root / name
             classes, loose = list_folder(split)
             files += loose + [file for inner in classes for file in list_files(split / inner)]
         return files

@@ -178,6 +178,19 @@ def decode_image(path: str | Path, rule: ImageRule) -> np.ndarray | None:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
+def fit_pixels(pixels: np.ndarray, rule: ImageRule) -> np.ndarray:
+    """Resize an image that is decoded already.
+
+    Args:
+        pixels: uint8 (height, width, 3).
+        rule: of which size, resize and fit count.
+
+    Returns:
+        uint8 (3, height, width).
+    """
+    return _fit(Image.fromarray(np.ascontiguousarray(pixels)), rule, "RGB").transpose(2, 0, 1)
+
+
 _SHRINK = f"make it smaller, at most {MAX_PIXELS:,} pixels in all and {MAX_SIDE:,} at a side"
 
 

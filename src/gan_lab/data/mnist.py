@@ -1,27 +1,24 @@
-"""MNIST, zero-padded from 28 to 32 pixels. Torch-free but for the download."""
+"""MNIST and its like, zero-padded from 28 to 32 pixels. Torch-free but for the download."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from gan_lab.data.download import fetch, require
-from gan_lab.data.source import Decoded, Source, Split, content_digest, expand, read_bytes
-from gan_lab.errors import UserError
+from gan_lab.data.source import Decoded, Split, read_bytes
+from gan_lab.data.torchvision_source import TorchvisionSource
 
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-NAMES = tuple(name for pair in FILES.values() for name in pair)
-URL = "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz"
 
 
 @dataclass(frozen=True)
-class MNIST(Source):
+class MNIST(TorchvisionSource):
     """uint8 (N, 1, 32, 32), ten classes; 60,000 train, 10,000 test.
 
     The images are of 28 x 28 pixels with a border of two zeros.
@@ -43,71 +40,74 @@ class MNIST(Source):
     """
 
     name: str = "mnist"
-    root: str | None = "data"
-    download: bool = True
 
-    @property
-    def folder(self) -> Path:
-        """Where the raw files are. Raises UserError without a root."""
-        if not self.root:
-            raise UserError(
-                "dataset.root is not set: add dataset.root=FOLDER, which holds MNIST/raw"
-            )
-        return expand(self.root) / "MNIST" / "raw"
-
-    def validate(self) -> None:
-        folder = self.folder
-        if not self.download:
-            require(folder, NAMES, "or set dataset.root=FOLDER to the folder that holds MNIST/raw")
-
-    def fetch(self) -> None:
-        if self.download:
-            fetch(self.folder, NAMES, _download, "MNIST/raw", URL)
-
-    def content_key(self) -> str:
-        return content_digest(
-            {"mnist": "pad 2"}, (read_bytes(self.folder / name) for name in NAMES)
-        )
+    layout = "MNIST/raw"
+    files = tuple(name for pair in FILES.values() for name in pair)
+    url = "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz"
+    peer = "MNIST"
+    rule_key: ClassVar[dict[str, str]] = {"mnist": "pad 2"}
+    class_names: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
     def decode(self) -> Decoded:
         splits = {}
         for split, (image_file, label_file) in FILES.items():
-            images, labels = _idx(self.folder / image_file, 3), _idx(self.folder / label_file, 1)
+            images, labels = self._idx(image_file, 3), self._idx(label_file, 1)
 
             # whole files may still be of something else
             if len(images) != len(labels):
-                raise UserError(
-                    f"{self.folder / label_file} holds {len(labels)} labels for {len(images)} "
-                    "images: remove it and run again with dataset.download=true"
+                raise self._damaged(
+                    label_file, f"holds {len(labels)} labels for {len(images)} images"
                 )
             if images.shape[1:] != (28, 28) or not len(images) or labels.max() > 9:
-                raise UserError(
-                    f"{self.folder / image_file} and {label_file} do not hold 28x28 images of ten "
-                    "classes: remove them and run again with dataset.download=true"
+                raise self._damaged(
+                    image_file, f"and {label_file} do not hold 28x28 images of ten classes"
                 )
 
             # 28 to 32 pixels: networks draw sides that are powers of two
             padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None]
             splits[split] = Split(padded, labels.astype(np.int64))
-        return Decoded(splits, tuple("0123456789"))
+        return Decoded(splits, self.class_names)
+
+    def _idx(self, name: str, dimensions: int) -> np.ndarray:
+        """The bytes of an IDX file.
+
+        It holds the magic number 0x0800 + dimensions, the sizes as big-endian uint32, the values.
+        """
+        content = read_bytes(self.folder / name)
+        start = 4 * (dimensions + 1)
+        magic, *shape = np.frombuffer(content[:start].ljust(start, b"\0"), dtype=">u4").tolist()
+        if magic != 0x0800 + dimensions or len(content) != start + prod(shape):
+            raise self._damaged(name, "is damaged or no IDX file")
+        return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 
-def _download(folder: Path) -> None:
-    from torchvision.datasets import MNIST as TorchvisionMNIST
+@dataclass(frozen=True)
+class FashionMNIST(MNIST):
+    """uint8 (N, 1, 32, 32) of ten kinds of clothes; 60,000 train, 10,000 test.
 
-    TorchvisionMNIST(folder, download=True)
+    In the files and by the rule of MNIST.
 
+    Args:
+        name: the data set's name in records.
+        root: the folder that holds FashionMNIST/raw with the four IDX files, torchvision's layout.
+        download: let torchvision fetch them where they are missing.
 
-def _idx(path: Path, dimensions: int) -> np.ndarray:
-    """The bytes of an IDX file.
+    Source:
+        H. Xiao et al., "Fashion-MNIST" (arXiv:1708.07747).
 
-    It holds the magic number 0x0800 + dimensions, the sizes as big-endian uint32, the values.
+    Examples:
+        >>> from gan_lab.data import FashionMNIST
+        >>> FashionMNIST(root="data").folder.as_posix()
+        'data/FashionMNIST/raw'
     """
-    content = read_bytes(path)
-    start = 4 * (dimensions + 1)
-    magic, *shape = np.frombuffer(content[:start].ljust(start, b"\0"), dtype=">u4").tolist()
-    if magic != 0x0800 + dimensions or len(content) != start + prod(shape):
-        raise UserError(
-            f"{path} is damaged or no IDX file: remove it and run again with dataset.download=true"
-        )
-    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
+
+    name: str = "fashion_mnist"
+
+    layout = "FashionMNIST/raw"
+    url = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-labels-idx1-ubyte.gz"
+    peer = "FashionMNIST"
+    rule_key: ClassVar[dict[str, str]] = {"fashion_mnist": "pad 2"}
+    class_names: ClassVar[tuple[str, ...]] = (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    )

@@ -16,9 +16,11 @@ from gan_lab.losses.adversarial import (
     wasserstein,
 )
 from gan_lab.losses.class_logits import LabelLoss
-from gan_lab.losses.contract import ClassLoss, Loss
+from gan_lab.losses.contract import ClassLoss, Loss, RelativeLoss
 from gan_lab.losses.fisher import FisherLoss, fisher
 from gan_lab.losses.label import ac_gan, ac_gan_plus, am_gan, cat_gan, gan_star, label_gan
+from gan_lab.losses.projected import ProjectedLoss
+from gan_lab.losses.relativistic import RelativisticLoss, relativistic
 from gan_lab.losses.scalar import ScalarLoss, combine, scale, shift
 from gan_lab.losses.unlabelled import CatLoss, GuidedLoss
 
@@ -29,6 +31,9 @@ __all__ = [
     "GuidedLoss",
     "LabelLoss",
     "Loss",
+    "ProjectedLoss",
+    "RelativeLoss",
+    "RelativisticLoss",
     "ScalarLoss",
     "ac_gan",
     "ac_gan_plus",
@@ -44,6 +49,7 @@ __all__ = [
     "logistic",
     "nonsaturating",
     "quadratic",
+    "relativistic",
     "scale",
     "shift",
     "sqrt",

@@ -84,6 +84,33 @@ class ClassLoss(Loss, Protocol):
         """(n, outputs) -> (n, K): the class logits, in float32 or wider."""
 
 
+@runtime_checkable
+class RelativeLoss(Loss, Protocol):
+    """A loss whose generator compares its samples with real ones.
+
+    Examples:
+        >>> from gan_lab.losses import RelativeLoss, hinge, relativistic
+        >>> isinstance(relativistic(), RelativeLoss), isinstance(hinge(), RelativeLoss)
+        (True, False)
+    """
+
+    @property
+    def needs_real_logits(self) -> bool:
+        """True: training gives `generator` the logits on real samples."""
+
+    def generator(
+        self, fake: Tensor, targets: Tensor | None = None, real: Tensor | None = None
+    ) -> Tensor:
+        """J_G, 0-d.
+
+        Args:
+            fake: the critic's logits on generated samples, (m, outputs).
+            targets: int64 (m,), the classes that they are meant to have.
+            real: the critic's logits on real samples, (n, outputs), without gradient: in training
+                those of the last critic step, of `batch_size`.
+        """
+
+
 def single_logit(logits: Tensor) -> Tensor:
     """The score of a critic with one output: (n, 1) or (n,) -> (n,), in float32 or wider.
 

@@ -2,5 +2,6 @@
 
 from gan_lab.optim.adam_spatial import AdamSpatial
 from gan_lab.optim.adashift import AdaShift
+from gan_lab.optim.game_adam import ExtraAdam, OptimisticAdam
 
-__all__ = ["AdaShift", "AdamSpatial"]
+__all__ = ["AdaShift", "AdamSpatial", "ExtraAdam", "OptimisticAdam"]

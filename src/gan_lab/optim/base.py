@@ -13,7 +13,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -23,6 +23,14 @@ from gan_lab import checks
 from gan_lab.errors import UserError
 
 State = dict[str, Tensor]
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """An optimizer of two gradients a step: training takes the second where `look_ahead` leads."""
+
+    def look_ahead(self) -> None:
+        """Move to where the second gradient is taken; `step` moves from where it was before."""
 
 
 class ListOptimizer(Optimizer, ABC):

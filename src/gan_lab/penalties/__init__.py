@@ -7,12 +7,14 @@ from gan_lab.penalties.base import Penalty, gradient_norms
 from gan_lab.penalties.constraints import NoPenalty, SpectralNorm, WeightClipping
 from gan_lab.penalties.gradient import GradientPenalty
 from gan_lab.penalties.maxgp import MaxGradientPenalty
+from gan_lab.penalties.total import PenaltySum
 
 __all__ = [
     "GradientPenalty",
     "MaxGradientPenalty",
     "NoPenalty",
     "Penalty",
+    "PenaltySum",
     "SpectralNorm",
     "WeightClipping",
     "gradient_norms",

@@ -98,6 +98,10 @@ class Penalty(nn.Module):
         """
         return critic
 
+    def wrap_generator(self, generator: nn.Module) -> nn.Module:
+        """The generator to train, made before its optimizer."""
+        return generator
+
     @renamed_argument(old="generator", new="rng")
     def draw(self, real: Tensor, rng: torch.Generator | None = None) -> Noise:
         """All that is random in a call for a batch of real samples, for its `noise`.

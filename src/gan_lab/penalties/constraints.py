@@ -80,9 +80,11 @@ class SpectralNorm(Penalty):
             lengthen its input by up to 3, and at 8×8 does so by about 1.5. True takes that of the
             layer as a map of images of the size it gets (stride and padding included), so that its
             Lipschitz constant is 1. A layer takes images of one size then.
+        generator: whether the generator's layers are normalised, too, as in SAGAN: always by W as a
+            matrix. Their vectors move in generator steps alone.
 
     Raises:
-        UserError: unless n_power_iterations >= 1 and exact is true or false.
+        UserError: unless n_power_iterations >= 1 and the flags are true or false.
 
     Source:
         Thesis (2-14); Miyato et al. 2018 (arXiv:1802.05957).
@@ -96,10 +98,13 @@ class SpectralNorm(Penalty):
         tensor([[0.6000, 0.8000]])
     """
 
-    def __init__(self, n_power_iterations: int = 1, *, exact: bool = False) -> None:
+    def __init__(
+        self, n_power_iterations: int = 1, *, exact: bool = False, generator: bool = False
+    ) -> None:
         super().__init__()
         self.n_power_iterations = checks.whole("n_power_iterations", n_power_iterations, at_least=1)
         self.exact = checks.flag("exact", exact)
+        self.generator = checks.flag("generator", generator)
 
     def wrap(self, critic: nn.Module) -> nn.Module:
         """The critic, parametrised in place.
@@ -110,19 +115,7 @@ class SpectralNorm(Penalty):
             UserError: for a critic without such layers, or with a weight that is parametrised
                 already.
         """
-        # what can be normalised
-        layers = [module for module in critic.modules() if isinstance(module, _ConvNd | nn.Linear)]
-        if not layers:
-            raise UserError(
-                "penalty=spectral found no convolution or linear layer in the critic: "
-                "take penalty=maxgp"
-            )
-
-        if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
-            raise UserError(
-                "penalty=spectral on a critic that has weight or spectral norm: "
-                "take penalty=none or architecture=resnet"
-            )
+        layers = _layers(critic, "critic")
 
         # a linear layer's own norm is that of its matrix
         for layer in layers:
@@ -132,3 +125,36 @@ class SpectralNorm(Penalty):
                 spectral_norm(layer, n_power_iterations=self.n_power_iterations)
 
         return critic
+
+    def wrap_generator(self, generator: nn.Module) -> nn.Module:
+        """The generator, parametrised in place where it is to be.
+
+        Raises:
+            UserError: as `wrap`.
+        """
+        if self.generator:
+            for layer in _layers(generator, "generator"):
+                spectral_norm(layer, n_power_iterations=self.n_power_iterations)
+        return generator
+
+
+def _layers(network: nn.Module, name: str) -> list[nn.Module]:
+    """The layers that can be normalised.
+
+    Raises:
+        UserError: where there is none, or a weight is parametrised already.
+    """
+    layers: list[nn.Module] = [
+        module for module in network.modules() if isinstance(module, _ConvNd | nn.Linear)
+    ]
+    if not layers:
+        raise UserError(
+            f"penalty=spectral found no convolution or linear layer in the {name}: "
+            "take penalty=maxgp"
+        )
+    if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
+        raise UserError(
+            f"penalty=spectral on a {name} that has weight or spectral norm: "
+            "take penalty=none or architecture=resnet"
+        )
+    return layers

@@ -56,15 +56,15 @@ class PointPenalty(Penalty):
         mixing = [
             name
             for name, m in critic.named_modules()
-            if isinstance(m, nn.modules.batchnorm._BatchNorm)
+            if isinstance(m, nn.modules.batchnorm._BatchNorm) or hasattr(m, "mixes_samples")
         ]
 
         # a weight of 0 only measures
         if mixing and self.weight > 0:
             raise UserError(
-                "a gradient penalty needs one gradient per sample, and the critic's batch norm "
-                f"({mixing[0]}) mixes samples: build the critic without batch norm, or take "
-                "penalty=spectral, clip or none"
+                "a gradient penalty needs one gradient per sample, and the critic's "
+                f"{_layer(critic, mixing[0])} ({mixing[0]}) mixes samples: build the critic "
+                "without it, or take penalty=spectral, clip or none"
             )
         return critic
 
@@ -80,12 +80,15 @@ class GradientPenalty(PointPenalty):
     * r1: region real, target 0, weight 10 without a 1/2 as in the authors' program; their paper
       writes gamma/2.
 
+    * r1_r2: the same with region both, so that the weight is the gamma of gamma/2 (R1 + R2): the
+      mean is over both batches together.
+
     The thesis writes rho/2 for the weight.
 
     Args:
         weight: lambda >= 0.
         target: c >= 0.
-        region: where x lies: interpolates, real, fake or perturbed.
+        region: where x lies: interpolates, real, fake, both or perturbed.
         one_sided: weight * E[max(0, ||grad f(x)|| - target)^2] instead.
 
     Raises:
@@ -94,7 +97,7 @@ class GradientPenalty(PointPenalty):
     Source:
         gp: thesis (2-12), Gulrajani et al. 2017 (arXiv:1704.00028). lp: (2-13), Petzka et al. 2018
         (arXiv:1709.08894). dragan: Kodali et al. 2017 (arXiv:1705.07215). r1: Mescheder et al. 2018
-        (arXiv:1801.04406).
+        (arXiv:1801.04406). r1_r2: Huang et al. 2024 (arXiv:2501.05441).
 
     Examples:
         A linear critic whose gradient has length 5: 10 · (5 - 1)².
@@ -132,3 +135,9 @@ class GradientPenalty(PointPenalty):
         if self.one_sided:
             excess = excess.relu()
         return self.weight * excess.square().mean()
+
+
+def _layer(critic: nn.Module, name: str) -> str:
+    """What a layer that mixes samples is, in words."""
+    is_norm = isinstance(critic.get_submodule(name), nn.modules.batchnorm._BatchNorm)
+    return "batch norm" if is_norm else "minibatch deviation"

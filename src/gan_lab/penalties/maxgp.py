@@ -27,7 +27,7 @@ class MaxGradientPenalty(PointPenalty):
         target: c >= 0.
         memory: the size of S_max, the points of largest norm so far, scored again with every batch;
             the first batches fill it. It is part of the state.
-        region: where x lies: interpolates, real, fake or perturbed.
+        region: where x lies: interpolates, real, fake, both or perturbed.
 
     Raises:
         UserError: for a weight, target or memory below 0 and an unknown region.

@@ -46,6 +46,11 @@ def _fake(real: Tensor, fake: Tensor) -> Tensor:
     return fake.to(real.dtype)
 
 
+def _both(real: Tensor, fake: Tensor) -> Tensor:
+    """The real samples, then the fake ones."""
+    return torch.cat([real, fake.to(real.dtype)])
+
+
 def _one_a_pair(real: Tensor, rng: torch.Generator | None) -> Noise:
     """u ~ U(0, 1), one for each pair."""
     return (_uniform((len(real),), real, rng),)
@@ -84,6 +89,7 @@ REGIONS: dict[str, Region] = {
     "interpolates": interpolates,
     "real": Region(_nothing, _real),
     "fake": Region(_nothing, _fake),
+    "both": Region(_nothing, _both),
     "perturbed": perturbed,
 }
 

@@ -71,6 +71,7 @@ FIELD_DEFAULTS: dict[str, Since] = {
         2, "pooled", of=("gan_star", "ac_gan", "ac_gan_plus", "label_gan", "am_gan")
     ),
     "penalty.exact": Since(2, before=False, of=("SpectralNorm",)),
+    "penalty.generator": Since(3, before=False, of=("SpectralNorm",)),
     # what is measured beside
     "diagnostics": Since(3, {}),
     "study.continuous": Since(3, before=False, of=("TenImages",)),
@@ -307,12 +308,24 @@ def _is_implied(value: Any, before: Any) -> bool:
 
 
 def without_facts(node: Any) -> Any:
-    """An option of a config without FACTS."""
+    """An option of a config without FACTS, and without the traits of options within it."""
     return (
-        {key: item for key, item in node.items() if key not in FACTS}
+        {key: without_traits(item) for key, item in node.items() if key not in FACTS}
         if isinstance(node, Mapping)
         else node
     )
+
+
+def without_traits(node: Any) -> Any:
+    """Nested containers without the `traits` of the components in them: a penalty of two has two
+    options in it. (The other FACTS may be names of fields there.)"""
+    if isinstance(node, Mapping):
+        return {
+            key: without_traits(item)
+            for key, item in node.items()
+            if not (key == "traits" and "_target_" in node)
+        }
+    return [without_traits(item) for item in node] if isinstance(node, list) else node
 
 
 def _place(config: dict[str, Any], dotted: str) -> tuple[dict[str, Any], str]:

@@ -68,10 +68,31 @@ class SavedGenerator:
             with undisturbed(self.gan):
                 return self.gan.sample(n, rng)[0].float().cpu()
 
-        if not sampling.knows_classes(self.gan) or not 0 <= label < self.spec.num_classes:
-            raise UserError(f"label={label}: the samples of {self.run.folder} have no such class")
+        self._check_label(label)
         (samples,) = sampling.by_class(self.gan, [label], n, rng)
         return samples
+
+    def lines(
+        self, rows: int = 8, steps: int = 10, seed: int = 0, label: int | None = None
+    ) -> Tensor:
+        """Samples on straight lines between random inputs, as `scripts/sample.py interpolate=true`.
+
+        Args:
+            rows: how many lines.
+            steps: samples on each, its ends included.
+            seed: of the ends.
+            label: the class of both ends; None: as they come.
+
+        Returns:
+            float32 on the CPU, (rows, steps, *spec.shape).
+
+        Raises:
+            UserError: for a class that the samples do not have.
+        """
+        if label is not None:
+            self._check_label(label)
+        rng = generator_for(seed, PURPOSE, device=self.gan.device)
+        return sampling.along(self.gan, rows, steps, rng, within=label)
 
     def images(self, n: int = 64, seed: int = 0, label: int | None = None) -> Tensor:
         """`sample` as pixels: uint8 (n, C, H, W). Raises UserError as `sample`,
@@ -79,6 +100,11 @@ class SavedGenerator:
         if self.spec.kind != "images":
             raise UserError(f"{self.spec.name} holds {self.spec.kind}, not images: use sample()")
         return to_uint8(self.sample(n, seed, label))
+
+    def _check_label(self, label: int) -> None:
+        """Raise UserError for a class that the samples do not have."""
+        if not sampling.knows_classes(self.gan) or not 0 <= label < self.spec.num_classes:
+            raise UserError(f"label={label}: the samples of {self.run.folder} have no such class")
 
 
 def load_generator(run_dir: str | PathLike[str], device: str = "auto") -> SavedGenerator:

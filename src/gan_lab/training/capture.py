@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from gan_lab import parallel
+from gan_lab.architectures import Growing
 from gan_lab.architectures.dcgan import GaussianNoise
 from gan_lab.training.gan import GAN, Draws
 
@@ -22,6 +23,10 @@ def obstacle(gan: GAN) -> str | None:
         return "it is not on a CUDA device"
     if parallel.world_size() > 1:
         return "several devices train it"
+
+    # a graph is of one phase, and α would be frozen
+    if any(isinstance(module, Growing) for module in gan.modules()):
+        return "its networks grow"
 
     # within a graph the draws of a layer no longer follow from the step's seed
     for kind, network in (("generator", gan.generator), ("critic", gan.critic)):

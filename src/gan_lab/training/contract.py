@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from torch import nn
 
+from gan_lab.architectures.layers import does_mix_samples
 from gan_lab.errors import UserError
-from gan_lab.losses import Loss
+from gan_lab.losses import Loss, RelativeLoss
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.gradient import PointPenalty
 
@@ -42,6 +43,7 @@ _CONTRACTS: Mapping[str, tuple[str, Mapping[str, _Call | None]]] = {
             "measures_norm": None,
             "last_norm": None,
             "wrap": _Call("critic", 1),
+            "wrap_generator": _Call("generator", 1),
             "draw": _Call("real, rng=None", 2),
             "forward": _Call("critic_score, real, fake, rng=None, noise=None", 3, ("noise",)),
             "observe": _Call("critic_score, real, fake, rng=None", 4),
@@ -93,6 +95,10 @@ def check_part(group: str, target: str, part: object) -> None:
             f"{advice}"
         )
 
+    # a relative loss is given one more argument
+    if isinstance(part, RelativeLoss):
+        contract = {**contract, "generator": _Call("fake, targets=None, real=None", 3)}
+
     # a method that would fail in the first step
     for name, call in contract.items():
         if call is None:
@@ -124,7 +130,7 @@ def found_traits(loss: Loss, penalty: Penalty, critic: nn.Module) -> Mapping[tup
     Raises:
         UserError: where that of a penalty cannot be told, and matters.
     """
-    mixes_samples = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules())
+    mixes_samples = does_mix_samples(critic)
 
     # a weight of 0 only measures
     is_active = getattr(penalty, "weight", None) != 0

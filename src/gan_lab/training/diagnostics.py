@@ -209,7 +209,9 @@ class Stationarity(Diagnostic):
                 batch.real, batch.labels, batch.latent, batch.noise
             )
             critic = _squared_slope(value + penalty, gan.critic)
-            generator = _squared_slope(gan.generator_objective(batch.latent), gan.generator)
+            generator = _squared_slope(
+                gan.generator_objective(batch.latent, batch.real), gan.generator
+            )
         return {
             "stationarity": generator + critic,
             "stationarity_generator": generator,

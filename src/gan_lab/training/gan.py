@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import parallel
-from gan_lab.architectures import frozen_statistics, normalises_by_batch
+from gan_lab.architectures import Growing, frozen_statistics, normalises_by_batch
+from gan_lab.architectures.layers import does_mix_samples
 from gan_lab.errors import Diverged, UserError
-from gan_lab.losses import ClassLoss, Loss
+from gan_lab.losses import ClassLoss, Loss, RelativeLoss
 from gan_lab.losses.targets import Targets
 from gan_lab.optim import capturable
+from gan_lab.optim.base import LooksAhead
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.regions import Noise
 from gan_lab.training import passes
@@ -144,20 +146,18 @@ class GAN(pl.LightningModule):
         # Lightning's own loop takes one optimizer step a batch
         self.automatic_optimization = False
 
-        # the parts; a penalty wraps the critic before its parameters go to the optimizer
-        self.generator = generator
+        # the parts; a penalty wraps networks before their parameters go to the optimizers
+        self.generator = penalty.wrap_generator(generator)
         self.critic = penalty.wrap(critic)
         self.loss = loss
         self.penalty = penalty
         self.targets = targets
-        self.ema = ExponentialMovingAverage(generator, settings.ema_decay)
+        self.ema = ExponentialMovingAverage(self.generator, settings.ema_decay)
         self.schedule = schedule
         self.settings = settings
 
-        # Where batch norm mixes samples, no gradient belongs to one sample alone.
-        self._critic_mixes_samples = any(
-            isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules()
-        )
+        # Where a layer mixes samples, no gradient belongs to one sample alone.
+        self._critic_mixes_samples = does_mix_samples(critic)
         self._sees_norm = (
             not self._critic_mixes_samples and loss.has_score and not penalty.measures_norm
         )
@@ -172,12 +172,24 @@ class GAN(pl.LightningModule):
         ]
 
         # How far the run is. Only the counts are part of the state.
+        self._growing = [module for module in self.modules() if isinstance(module, Growing)]
         self.generator_steps = 0
         self.critic_steps = 0
         self.metrics: dict[str, Tensor] = {}
         self.run_iteration: Callable[[Draws], None] = self.iterate  # or its CUDA graph
         self.use_passes(passes.eager(self.generator, self.critic))
         self.register_buffer("finite", torch.ones((), dtype=torch.bool), persistent=False)
+
+    @property
+    def generator_steps(self) -> int:
+        """Generator steps that are done; networks that grow are told."""
+        return self._generator_steps
+
+    @generator_steps.setter
+    def generator_steps(self, steps: int) -> None:
+        self._generator_steps = steps
+        for network in self._growing:
+            network.grow(steps)
 
     def use_passes(self, chosen: passes.Passes) -> None:
         """Let the passes of a step be these: of the networks as they are, or compiled."""
@@ -225,33 +237,63 @@ class GAN(pl.LightningModule):
     def iterate(self, draws: Draws) -> None:
         """Algorithm 1 for one generator step: it changes the state in place."""
         generator_optimizer, critic_optimizer = self.trainer.optimizers
+        looks_ahead = any(isinstance(one, LooksAhead) for one in self.trainer.optimizers)
         with self._autocast():
-            for i in range(self.settings.n_critic):
-                self._critic_step(
-                    draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i], critic_optimizer
-                )
-            self._generator_step(draws.latent, generator_optimizer)
+            if looks_ahead:
+                self._iterate_looking_ahead(draws, generator_optimizer, critic_optimizer)
+            else:
+                for i in range(self.settings.n_critic):
+                    self._critic_gradient(draws, i)
+                    self._move_critic(critic_optimizer.step)
+                self._generator_gradient(draws)
+                generator_optimizer.step()
         self.ema.update(self.generator)
         self.metrics["gradient_norm"] = self.penalty.last_norm
 
-    def _critic_step(
+    def _iterate_looking_ahead(
         self,
-        real: Tensor,
-        labels: Tensor,
-        latent: Latent,
-        noise: Noise,
-        optimizer: torch.optim.Optimizer,
+        draws: Draws,
+        generator_optimizer: torch.optim.Optimizer,
+        critic_optimizer: torch.optim.Optimizer,
     ) -> None:
-        """θ_D moves down the gradient of J_D + penalty."""
-        loss, penalty = self.critic_objective(real, labels, latent, noise)
-        self._descend(loss + penalty, self.critic, optimizer)
+        """The same by extragradient: every step takes its gradient where a first one would lead.
+
+        The generator's step and the last of the critic are one, of both players: both look ahead,
+        then both take their gradients there, on the same draws. The critic's other steps are its
+        own. A player whose optimizer does not look ahead waits meanwhile.
+        """
+        # the critic alone
+        for i in range(self.settings.n_critic - 1):
+            for move in _moves(critic_optimizer):
+                self._critic_gradient(draws, i)
+                self._move_critic(move)
+
+        # both at the look-ahead point of both; batch norm's statistics move once
+        moves = zip(_moves(generator_optimizer), _moves(critic_optimizer), strict=True)
+        for half, (move_generator, move_critic) in enumerate(moves):
+            self._critic_gradient(draws, self.settings.n_critic - 1)
+            with frozen_statistics(self.generator) if half == 0 else nullcontext():
+                self._generator_gradient(draws)
+            self._move_critic(move_critic)
+            move_generator()
+
+    def _move_critic(self, move: Callable[[], Any]) -> None:
+        """θ_D moves, and the penalty may change it in place."""
+        move()
         self.penalty.after_step(self.critic)
+
+    def _critic_gradient(self, draws: Draws, i: int) -> None:
+        """The gradient of J_D + penalty on the i-th critic batch."""
+        loss, penalty = self.critic_objective(
+            draws.real[i], draws.labels[i], draws.fake[i], draws.noise[i]
+        )
+        self._differentiate(loss + penalty, self.critic)
         self.metrics.update(critic_loss=_of_all(loss), penalty=_of_all(penalty))
 
-    def _generator_step(self, latent: Latent, optimizer: torch.optim.Optimizer) -> None:
-        """θ_G moves down the gradient of J_G."""
-        loss = self.generator_objective(latent)
-        self._descend(loss, self.generator, optimizer)
+    def _generator_gradient(self, draws: Draws) -> None:
+        """The gradient of J_G."""
+        loss = self.generator_objective(draws.latent, draws.real[-1])
+        self._differentiate(loss, self.generator)
         self.metrics["generator_loss"] = _of_all(loss)
 
     def critic_objective(
@@ -276,10 +318,20 @@ class GAN(pl.LightningModule):
         # the penalty on the same samples
         return loss, self.penalty(self.score, real, fake, noise=noise)
 
-    def generator_objective(self, latent: Latent) -> Tensor:
-        """J_G on a batch, 0-d: a generator step descends it."""
+    def generator_objective(self, latent: Latent, real: Tensor) -> Tensor:
+        """J_G on a batch, 0-d: a generator step descends it.
+
+        Args:
+            latent: the generator's input.
+            real: (n, *sample), those of the last critic step: a relative loss compares with them.
+        """
         logits = self.passes.constant_critic(self.passes.generator(latent.z))
-        return self.loss.generator(logits, self._aims(logits, latent.drawn))
+        aims = self._aims(logits, latent.drawn)
+        if not isinstance(self.loss, RelativeLoss):
+            return self.loss.generator(logits, aims)
+        with torch.no_grad():
+            real_logits = self.passes.constant_critic(real)
+        return self.loss.generator(logits, aims, real_logits)
 
     def _observe_norm(self, real: Tensor, rng: torch.Generator) -> None:
         """Measure k, the largest gradient norm, for the log.
@@ -317,15 +369,14 @@ class GAN(pl.LightningModule):
         assert isinstance(self.loss, ClassLoss)
         return self.targets.of(self.loss.classes(logits), drawn)
 
-    def _descend(self, loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """One optimizer step on `module` alone."""
-        # gradients of this module only: the other one's would be work for nothing
-        optimizer.zero_grad(set_to_none=True)
+    def _differentiate(self, loss: Tensor, module: nn.Module) -> None:
+        """The gradient of a loss in the parameters of `module` alone, in their `grad`."""
+        # of this module only: the other one's would be work for nothing
         parameters = list(module.parameters())
+        for parameter in parameters:
+            parameter.grad = None
         self.manual_backward(loss, inputs=parameters)
         parallel.average_gradients(parameters)
-
-        optimizer.step()
 
         # The loss of all processes, so that all of them stop, or none. A gradient that is not
         # finite stays in its parameter, where `check_finite` finds it.
@@ -472,6 +523,17 @@ class GAN(pl.LightningModule):
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
             capturable.load_state(optimizer, saved)
         self.generator_steps, self.critic_steps = state["generator_steps"], state["critic_steps"]
+
+
+def _moves(optimizer: torch.optim.Optimizer) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """What an optimizer does with its first gradient, and with its second."""
+    if isinstance(optimizer, LooksAhead):
+        return optimizer.look_ahead, optimizer.step
+    return _wait, optimizer.step
+
+
+def _wait() -> None:
+    """Stay."""
 
 
 def _of_all(value: Tensor) -> Tensor:

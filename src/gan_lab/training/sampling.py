@@ -91,22 +91,69 @@ def between(
     """
     if first == second:
         raise UserError(f"between {first} and {second}: name two different classes")
+    size = _line_batch(gan, steps)
+    with undisturbed(gan):
+        ends = _inputs_of_classes(gan, (first, second), rows, size, rng)
+        return _lines(gan, ends[first][:rows], ends[second][:rows], steps, size, rng)
+
+
+def along(
+    gan: GAN, rows: int, steps: int, rng: torch.Generator, within: int | None = None
+) -> Tensor:
+    """Samples along straight lines in the generator's input, between inputs as they are drawn.
+
+    Args:
+        gan: whose EMA generator draws.
+        rows: how many lines.
+        steps: samples on each, its ends included.
+        rng: draws the ends.
+        within: the class of both ends, as in `by_class`; None: as they come.
+
+    Returns:
+        (rows, steps, *sample), float32 on the CPU.
+
+    Raises:
+        UserError: for a class that samples do not have, or that does not come up often enough.
+    """
+    size = _line_batch(gan, steps)
+    with undisturbed(gan):
+        if within is None:
+            ends = list(gan.latent(2 * rows, rng)[0])
+        else:
+            ends = _inputs_of_classes(gan, (within,), 2 * rows, size, rng)[within]
+        return _lines(gan, ends[:rows], ends[rows : 2 * rows], steps, size, rng)
+
+
+def _line_batch(gan: GAN, steps: int) -> int:
+    """The size of the batch that a line is drawn in.
+
+    Raises:
+        UserError: for a line that is longer.
+    """
     size = gan.sampling_batch_size or BATCH
     if steps > size:
         raise UserError(
             f"steps={steps} is more than the {size} samples of a batch: set steps={size} or less"
         )
+    return size
 
-    with undisturbed(gan):
-        ends = _inputs_of_classes(gan, (first, second), rows, size, rng)
 
-        # Every line stands at the head of a batch of its own, so that no line depends on another.
-        fraction = torch.linspace(0, 1, steps, device=gan.device)[:, None]
-        lines = []
-        for start, end in zip(ends[first][:rows], ends[second][:rows], strict=True):
-            inputs, _ = gan.latent(size, rng)
-            inputs[:steps] = torch.lerp(start, end, fraction)
-            lines.append(gan.ema(inputs)[:steps].float().cpu())
+def _lines(
+    gan: GAN,
+    starts: Sequence[Tensor],
+    ends: Sequence[Tensor],
+    steps: int,
+    size: int,
+    rng: torch.Generator,
+) -> Tensor:
+    """(rows, steps, *sample) on the way from each start to its end, in batches of `size`."""
+    # every line stands at the head of a batch of its own, so that no line depends on another
+    fraction = torch.linspace(0, 1, steps, device=gan.device)[:, None]
+    lines = []
+    for start, end in zip(starts, ends, strict=True):
+        inputs, _ = gan.latent(size, rng)
+        inputs[:steps] = torch.lerp(start, end, fraction)
+        lines.append(gan.ema(inputs)[:steps].float().cpu())
     return torch.stack(lines)
 
 
