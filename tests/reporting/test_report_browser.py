@@ -153,7 +153,9 @@ def test_the_filter_leaves_the_runs_with_its_words(shown):
     shown.run("""{ const box = document.getElementById('filter');
         box.value = 'hinge, seed 1'; box.dispatchEvent(new Event('input')); }""")
     assert shown.run("document.querySelectorAll('.run:not([hidden])').length") == 1
-    assert shown.run("document.querySelectorAll('#runs .sortable tbody tr:not([hidden])').length") == 1
+    assert (
+        shown.run("document.querySelectorAll('#runs .sortable tbody tr:not([hidden])').length") == 1
+    )
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (1280, True)])

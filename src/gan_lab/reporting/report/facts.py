@@ -86,12 +86,28 @@ def _commit(git: Mapping[str, Any]) -> str:
     return str(git.get("sha"))[:9] + ("" if git.get("dirty") is False else " (dirty)")
 
 
+def _begun(time: str) -> str:
+    return f"{time[:19].replace('T', ' ')} UTC"
+
+
+def _time(seconds: Any) -> str:
+    return duration(float(seconds))
+
+
+def _speed(images: Any) -> str:
+    return number(float(images))
+
+
+def _memory(count: int) -> str:
+    return f"{count / 2**20:,.0f} MiB"
+
+
 _FACTS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
-    ("begun", "created", lambda time: f"{str(time)[:19].replace('T', ' ')} UTC"),
+    ("begun", "created", _begun),
     ("data", "dataset", _data),
-    ("training time", "seconds", lambda seconds: duration(float(seconds))),
-    ("real images a second", "images_per_second", lambda speed: number(float(speed))),
-    ("peak memory", "peak_memory_bytes", lambda count: f"{count / 2**20:,.0f} MiB"),
+    ("training time", "seconds", _time),
+    ("real images a second", "images_per_second", _speed),
+    ("peak memory", "peak_memory_bytes", _memory),
     ("parameters", "parameters", _counts),
     ("config hash", "config_hash", str),
     ("commit", "git", _commit),

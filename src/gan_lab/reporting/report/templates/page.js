@@ -153,7 +153,7 @@
       plot = new uPlot({
         width: area.clientWidth, height: Math.max(260, Math.min(400, area.clientWidth * 0.52)),
         scales: { x: { time: false }, y: { distr: isLog ? 3 : 1, range: limits(columns, series, isLog) } },
-        axes: [{ ...axis, label: "step", labelFont: "12px system-ui", labelSize: 20 }, { ...axis, size: 62, values: (_, ticks) => ticks.map((one) => (one === null ? "" : shown(one))) }],
+        axes: [{ ...axis, label: "step", labelFont: "12px system-ui", labelSize: 20 }, { ...axis, size: 62, values: (_, ticks) => ticks.map((one) => (one === null || (isLog && Number(one.toPrecision(1)) !== one) ? "" : shown(one))) }],
         padding: [12, 28, 0, 0], series, bands: fills, legend: { show: false },
         cursor: { drag: { x: true, y: false }, points: { size: 7 }, sync: { key: place.dataset.chart } },
         hooks: { setCursor: [(u) => {
@@ -187,23 +187,31 @@
     draw();
   }
 
-  // a run that diverges would leave nothing to be seen of the others: means decide what is shown
+  // a run that diverges, or the band of a spike, would leave nothing to be seen of the others: means
+  // decide what is shown, and bands may add as much again on either side
   const limits = (columns, series, isLog) => (u, low, high) => {
     const { min, max } = u.scales.x;
-    let [least, most] = [Infinity, -Infinity];
-    columns.forEach((column, index) => {
-      if (index === 0 || !series[index].show || (series[index].dash || [])[0] === 2) return;
-      column.forEach((value, at) => {
-        if (value === null || columns[0][at] < min || columns[0][at] > max) return;
-        least = Math.min(least, value);
-        most = Math.max(most, value);
+    const ends = (isWanted) => {
+      let [least, most] = [Infinity, -Infinity];
+      columns.forEach((column, index) => {
+        if (index === 0 || !series[index].show || !isWanted(series[index])) return;
+        column.forEach((value, at) => {
+          if (value === null || columns[0][at] < min || columns[0][at] > max) return;
+          least = Math.min(least, value);
+          most = Math.max(most, value);
+        });
       });
-    });
-    if (least > most) [least, most] = [low, high];
-    if (least === null || most === null || !Number.isFinite(least)) return isLog ? [0.1, 1] : [0, 1];
-    if (isLog) return uPlot.rangeLog(least, most, 10, false);
-    const margin = (most - least || Math.abs(most) || 1) * 0.06;
-    return [least - margin, most + margin];
+      return [least, most];
+    };
+    const [least, most] = ends((one) => one.width === 2);
+    if (least > most) return low === null || high === null ? (isLog ? [0.1, 1] : [0, 1]) : [low, high];
+    const [bottom, top] = ends((one) => one.width === 0);
+    if (isLog) return uPlot.rangeLog(Math.min(least, Math.max(bottom, least / 2)), Math.max(most, Math.min(top, 2 * most)), 10, false);
+    const room = most - least || Math.abs(most) || 1;
+    return [
+      Math.min(least - 0.06 * room, Math.max(bottom, least - room)),
+      Math.max(most + 0.06 * room, Math.min(top, most + room)),
+    ];
   };
 
   all(".chart").forEach(chart);
