@@ -200,6 +200,8 @@ def test_runs_without_common_cells_stand_alone_and_it_is_said():
     assert any("each stands in a row of its own" in line for line in shown.warnings)
     with pytest.raises(UserError, match="are the same cell"):
         report_of(twins, rows=("loss",))
+    with pytest.raises(UserError, match="score=ssim: no run has it"):
+        report_of(twins, scores=("ssim",))
 
 
 def test_damaged_records_and_cells_without_one_are_told(tmp_path):

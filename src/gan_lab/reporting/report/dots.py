@@ -73,6 +73,7 @@ def draw_dots(
         inside = min(max(value, low), high)
         return round(_LEFT + (inside - low) / (high - low) * (_RIGHT - _LEFT), 1)
 
+    # from top to bottom, as in the table
     return Dots(
         alt=alt,
         height=_TOP + line * len(shown) + 30,

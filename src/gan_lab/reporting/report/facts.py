@@ -155,12 +155,15 @@ def overview(
     """Every run, a line each, with some scores."""
     rows = []
     for run in runs:
+        # what it was and how far it came, by numbers where a column is sorted by them
         record = run.record
         anchor = anchors[str(id(record))]
         keys = [Cell(text) for text in key_of(run, axes.fields)]
         seconds = record.get("seconds")
         steps = record.get("generator_steps", record.get("steps"))
         time = "" if seconds is None else duration(float(seconds))
+
+        # a line leads to the whole record
         rows.append(
             (
                 Cell(str(record["run_id"]), target=anchor),
@@ -234,6 +237,7 @@ def shared(content: Sequence[Record]) -> tuple[tuple[str, str], ...]:
 
 def versions(content: Sequence[Record], anchors: Mapping[str, str]) -> TableView:
     """Each combination of code, packages and hardware, and the runs that ran there."""
+    # runs that differ in none of the three are one line
     by_place: dict[tuple[str, str, str], list[Record]] = {}
     for record in content:
         packages, hardware = (_listed(record.get(name) or {}) for name in ("packages", "hardware"))

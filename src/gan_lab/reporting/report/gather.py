@@ -19,7 +19,7 @@ from gan_lab.reporting.report.grids import galleries
 from gan_lab.reporting.report.model import Chart, Fact, Report
 from gan_lab.reporting.report.tables import bootstrap_view, table_views
 from gan_lab.reporting.runs import Found, Run
-from gan_lab.reporting.scores import higher_is_better, names_in
+from gan_lab.reporting.scores import higher_is_better, names_in, whole_name
 from gan_lab.reporting.tables.sweep import SweepTable, sweep_table
 from gan_lab.reporting.tables.text import interval
 from gan_lab.sweeps.cells import duration
@@ -133,12 +133,15 @@ def chosen_axes(found: Found) -> Axes:
 
     Groups come first; a last field with few values makes the columns, data sets the facets.
     """
+    # several data sets are several tables: their scores are not comparable
     content = found.records
     names = varied_fields(content) if content else {}
     facet: tuple[str, ...] = (
         ("dataset",) if len({source_name(record) for record in content}) > 1 else ()
     )
     facet = tuple(name for name in facet if not any(map(is_study, content)))
+
+    # what was chosen from a group says more than a number
     fields = sorted(
         (name for name in names if name not in facet and name.split(".")[0] not in facet),
         key=lambda name: (_GROUPS.index(name) if name in _GROUPS else len(_GROUPS), name),
@@ -164,14 +167,19 @@ def _table(
     found: Found, axes: Axes, asked: Asked, warnings: _Warnings
 ) -> tuple[SweepTable | None, Axes]:
     """The table of all scores, and its axes; None without a score."""
-    scores = asked.scores or tuple(sorted(names_in(found.records, "scores"), key=_score_rank))
+    # those that were asked for, or all
+    known = names_in(found.records, "scores")
+    scores = tuple(whole_name(name, known, "score") for name in asked.scores)
+    scores = scores or tuple(sorted(known, key=_score_rank))
     if not scores:
         warnings.lines.append("No run has a score yet: there is no table.")
         return None, axes
+
+    # what was typed is refused where it does not fit; what was chosen here is chosen otherwise
     try:
         return sweep_table(found, axes, scores, asked.baseline), axes
     except UserError as error:
-        if asked.rows:
+        if asked.rows or asked.baseline:
             raise
         warnings.add("These runs make no common cells, so each stands in a row of its own", error)
 
@@ -238,10 +246,13 @@ def _facts(runs: Sequence[Run], scores: Sequence[str]) -> tuple[Fact, ...]:
 
 def _summary(content: Sequence[Record], axes: Axes, table: SweepTable | None) -> list[str]:
     """What was run, and the best cell of the first score."""
+    # what the runs are
     lines = []
     data = sorted({source_name(record) for record in content})
     if data:
         lines.append(f"Data: {', '.join(data)}. Compared: {', '.join(axes.fields)}.")
+
+    # several columns have a best row each: the best of these
     for block in table.blocks[:_SCORES_OF_A_RUN] if table else ():
         best = [place for place, cell in block.cells.items() if cell.is_best]
         means = {place: block.cells[place].estimate for place in best}
@@ -288,6 +299,8 @@ def _charts(found: Found, axes: Axes, asked: Asked, warnings: _Warnings) -> tupl
     except UserError as error:
         warnings.add("There are no curves", error)
         return ()
+
+    # a mistake in what was asked is refused
     if asked.curves:
         curves = sweep_curves(found, of_cells, asked.curves, series)
         return (Chart("curves", "Curves", _READING, panels_data(curves)),)
@@ -297,6 +310,8 @@ def _charts(found: Found, axes: Axes, asked: Asked, warnings: _Warnings) -> tupl
     scores = sorted(names_in(found.records, "history") & known, key=_score_rank)
     logged = [name for name in _LOGGED if name in known]
     charts = []
+
+    # each by itself: what the one refuses, the other may show
     for place, title, names in (
         ("scores-over-training", "Scores over training", scores),
         ("training", "Training", logged),

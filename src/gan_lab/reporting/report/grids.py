@@ -36,6 +36,8 @@ def galleries(
     """
     left = megabytes * 2**20
     made = []
+
+    # samples come before classes: the room that is left is for these
     for kind, (name, title, what) in _KINDS.items():
         grids: list[Grid] = []
         without_room = 0
@@ -54,6 +56,8 @@ def galleries(
                 of = titles[id(run.record)]
                 target = anchors[str(id(run.record))]
                 grids.append(Grid(of, target, f"{what} of {of}", frames))
+
+        # what is not shown is counted
         if grids or without_room:
             left_out = (
                 f"{without_room} more runs have such images, for which {megabytes:g} MB leave no "

@@ -84,6 +84,8 @@ def _drawn(section: Section, block: Block) -> Dots | None:
     """The means with their intervals; columns are colours."""
     if len(block.facet.rows) > _LINES or len(block.facet.columns) > 6:
         return None
+
+    # a line for each row, a colour for each column
     lines = []
     for row, texts in zip(block.facet.rows, section.rows, strict=True):
         cells = [block.cells[row, column] for column in block.facet.columns]
@@ -142,10 +144,13 @@ def bootstrap_view(table: SweepTable, block: Block) -> TableView | None:
     # the same numbers rounded, and in the CSV
     rows, lines, drawn = [], [], []
     for row, cells in whole.items():
+        # its mean
         mean, name = means[row], ", ".join(row)
         text = f"{number(mean.value)} [{number(mean.low)}, {number(mean.high)}]"
         line: dict[str, object] = {"row": name, "columns": len(cells), "mean": mean.value}
         line |= {"low": mean.low, "high": mean.high}
+
+        # the row itself is compared with none
         shown = Cell("–", tone="muted")
         if row != against:
             p = probability_of_improvement(cells, whole[against], higher_is_better=is_higher)
@@ -156,6 +161,7 @@ def bootstrap_view(table: SweepTable, block: Block) -> TableView | None:
         lines.append(line)
         rows.append((Cell(name), Cell(text, mean.value, bold=row == best), shown))
 
+    # rows with an empty cell are named
     title = ", ".join(filter(None, (assigned(table.axes.facet, block.facet.key), block.score)))
     left_out = [", ".join(row) for row in values if row not in whole]
     return TableView(

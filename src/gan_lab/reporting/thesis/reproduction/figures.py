@@ -105,6 +105,7 @@ def _panels(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
 def _panel(
     name: str, lines: Mapping[str, Sequence[Mapping[str, str]]], value: str
 ) -> dict[str, Any]:
+    # all lines stand over the same steps, as a chart needs them
     steps = thinned(sorted({int(row["step"]) for rows in lines.values() for row in rows}), _POINTS)
     return {
         "curve": name or "value",

@@ -62,6 +62,7 @@ def reproduction(results: Path, items: Sequence[Item] = ITEMS) -> Reproduction:
     sources = _Sources(content, of_studies, *folders, anchors)
     entries = [_entry(item, sources) for item in items]
 
+    # the whole, counted and in words
     counts = Counter(entry.verdict for entry in entries)
     return Reproduction(
         title="The thesis, reproduced: where it stands",
@@ -154,6 +155,7 @@ def judged(
         settings: of a table of settings, as studies.settings_view.
         has_any: whether anything was recorded.
     """
+    # what has numbers of its own to be judged by
     if scores is not None:
         return _of_scores(scores)
     if item.in_tests:
@@ -162,6 +164,8 @@ def judged(
         ours = {row[-1].text for row in settings.rows}
         done = "every setting of our runs is the published one"
         return (AGREES, done) if ours == {AGREES} else (OTHER_SCALE, "not all settings are ours")
+
+    # nothing, or what no number decides
     if item.settings is not None or not has_any:
         return NOT_RUN, "nothing is recorded"
 

@@ -21,7 +21,7 @@ from gan_lab.reporting.tables.render import csv_text
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.reporting.tables.text import NO_RUN, NOTHING, interval
 from gan_lab.reporting.thesis.cells import Score, ThesisCell, belongs, canonical
-from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Published
+from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Order, Published
 from gan_lab.reporting.thesis.orders import Comparison, comparisons
 from gan_lab.reporting.thesis.sheets import sheet
 from gan_lab.reporting.thesis.table import Part, Table, table
@@ -59,6 +59,7 @@ def scores_of(design: Design, content: Sequence[Record], anchors: Mapping[str, s
         content: of any runs.
         anchors: {id(record): the id of its place on the page}.
     """
+    # each experiment by itself: another scale is another table
     tables: list[TableView] = []
     notes: list[str] = []
     parts: list[Part] = []
@@ -84,6 +85,8 @@ def scores_of(design: Design, content: Sequence[Record], anchors: Mapping[str, s
             views, judged = _views(DATASETS[dataset], shown, shown.parts[0], anchors)
             tables += views
             verdicts += judged
+
+    # over all of them
     return Scores(
         tables=(*tables, *_pooled(design, parts)),
         verdicts=tuple(verdicts),
@@ -123,6 +126,7 @@ def _views(
     title: str, shown: Table, part: Part, anchors: Mapping[str, str]
 ) -> tuple[list[TableView], list[str]]:
     """The views of a part: its numbers beside the published ones, and its orders."""
+    # a row for each line that was run or published
     design = shown.design
     text = sheet(shown)
     section, *rest = text.sections
@@ -273,6 +277,8 @@ def _drawn(design: Design, part: Part) -> Dots | None:
     kind = next((one for one in design.kinds if any(c.scores[one.key] for c in part.cells)), None)
     if kind is None:
         return None
+
+    # published numbers only where they are a comparison
     lines = []
     for cell in part.cells:
         name = ", ".join(filter(None, (cell.line.text, cell.line.labels)))
@@ -287,6 +293,8 @@ def _drawn(design: Design, part: Part) -> Dots | None:
             numbers.append(Number(published.value, ends, f"{name}: published", 1))
         if numbers:
             lines.append((name, numbers))
+
+    # two colours need a legend
     origin = part.origins[kind.key]
     assert origin is not None
     has_two = any(len(numbers) > 1 for _, numbers in lines)
@@ -301,6 +309,7 @@ def _orders(
     title: str, section: Section, compared: Sequence[Comparison], csv: str, design: Design
 ) -> TableView:
     """The orders of the thesis, each with our verdict: Student's or rather Welch's interval."""
+    # the sheet's texts; differences sort by their numbers
     at = section.header.index("verdict")
     rows = []
     for texts, order in zip(section.rows, compared, strict=True):
@@ -335,40 +344,20 @@ def _claim(part: Part, order: Comparison) -> Claim:
 
 def _pooled(design: Design, parts: Sequence[Part]) -> list[TableView]:
     """Each order of the thesis over all data sets and label columns: P(the first is better)."""
+    # the orders that two lines with runs have in some cell
     rows, lines, drawn = [], [], []
-    names = {line.key: line.text for line in design.lines}
     for order in design.orders:
         for kind in map(design.kind, design.ordered_by):
             first, second = _paired(design, parts, order.better, order.worse, kind)
-            if not first:
-                continue
-            p = probability_of_improvement(first, second, higher_is_better=kind.higher_is_better)
-            name = f"{names[order.better]} above {names[order.worse]}"
-            seeds = sum(map(len, first)), sum(map(len, second))
-            word = decided(p, first, second)
-            text = f"{p.value:.2f} [{p.low:.2f}, {p.high:.2f}]"
-            rows.append(
-                (
-                    Cell(name),
-                    Cell(kind.title),
-                    Cell(text, p.value),
-                    Cell(str(len(first)), len(first)),
-                    Cell(f"{seeds[0]} and {seeds[1]}"),
-                    Cell(word, tone=_TONES.get(word, "muted")),
-                )
-            )
-            drawn.append((f"{name}, {kind.title}", [Number(p.value, (p.low, p.high), text)]))
-            lines.append(
-                dict(
-                    zip(
-                        _OF_POOLED,
-                        (name, kind.title, p.value, p.low, p.high, len(first), *seeds, word),
-                        strict=True,
-                    )
-                )
-            )
+            if first:
+                row, line, numbers = _pooled_order(design, order, kind, first, second)
+                rows.append(row)
+                lines.append(line)
+                drawn.append((f"{row[0].text}, {kind.title}", numbers))
     if not rows:
         return []
+
+    # a view like any other, with the rule of its verdicts
     return [
         TableView(
             title="Orders of the thesis over all cells",
@@ -380,6 +369,32 @@ def _pooled(design: Design, parts: Sequence[Part]) -> list[TableView]:
             dots=draw_dots("P(better) of each order, with its interval", drawn, zero=0.5),
         )
     ]
+
+
+def _pooled_order(
+    design: Design, order: Order, kind: Kind, first: Cells, second: Cells
+) -> tuple[tuple[Cell, ...], dict[str, object], list[Number]]:
+    """The line of an order: as it is shown, in the CSV, and drawn."""
+    # its numbers
+    p = probability_of_improvement(first, second, higher_is_better=kind.higher_is_better)
+    seeds = sum(map(len, first)), sum(map(len, second))
+    word = decided(p, first, second)
+
+    # the same in words
+    names = {line.key: line.text for line in design.lines}
+    name = f"{names[order.better]} above {names[order.worse]}"
+    text = f"{p.value:.2f} [{p.low:.2f}, {p.high:.2f}]"
+    row = (
+        Cell(name),
+        Cell(kind.title),
+        Cell(text, p.value),
+        Cell(str(len(first)), len(first)),
+        Cell(f"{seeds[0]} and {seeds[1]}"),
+        Cell(word, tone=_TONES.get(word, "muted")),
+    )
+    values = (name, kind.title, p.value, p.low, p.high, len(first), *seeds, word)
+    line = dict(zip(_OF_POOLED, values, strict=True))
+    return row, line, [Number(p.value, (p.low, p.high), text)]
 
 
 _OF_POOLED = ("order", "score", "p", "low", "high", "cells", "seeds", "other_seeds", "verdict")

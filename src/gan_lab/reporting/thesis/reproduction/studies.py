@@ -75,9 +75,12 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
     A seed of a study is an instance of its problem: where both sides have the same seeds, the
     difference is taken seed by seed, with Student's interval; else it is Welch's.
     """
+    # against 0
     first = _values(content, statement.first, statement.score)
     what, gap = "", estimate(list(first.values())) if first else None
     seeds = _seeds(len(first))
+
+    # or against other runs
     if statement.second is not None:
         second = _values(content, statement.second, statement.second_score or statement.score)
         seeds = f"{len(first)} and {_seeds(len(second))}"
@@ -87,6 +90,8 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
             seeds = f"{_seeds(len(first))}, seed by seed"
         elif first and second:
             gap = difference(list(first.values()), list(second.values()))
+
+    # without a run there is nothing to decide
     if gap is None:
         return Claim(statement.text, "", NO_RUN)
     return Claim(
@@ -122,12 +127,18 @@ def settings_view(
         for record in content
         if str(setting(record, "choices.sweep") or "").startswith(settings.sweeps)
     ]
+    if not runs:
+        return None
+
+    # a line for each setting of each optimizer; what its runs do not agree on is listed
     rows = []
     for optimizer, values in settings.values.items():
         mine = [run for run in runs if setting(run, "choices.optimizer") == optimizer]
         for name, published in values.items():
             ours = sorted({label(setting(run, f"config.optimizer.{name}")) for run in mine})
             links = tuple(Link(f"seed {run['seed']}", anchors[str(id(run))]) for run in mine[:3])
+
+            # no verdict without a run
             agrees = ours == [label(published)]
             word = "not run" if not mine else "agrees" if agrees else "other scale"
             tone = "good" if agrees else "muted"
@@ -140,7 +151,5 @@ def settings_view(
                     Cell(word, tone=tone),
                 )
             )
-    if not runs:
-        return None
     header = ("optimizer", "setting", "published", "ours", "verdict")
     return TableView("Settings", (), header, tuple(rows))
