@@ -8,12 +8,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_lab import config
 from gan_lab.commands import entry
+from gan_lab.config import checks, resume, schema
 from gan_lab.interrupts import waits_for_imports
 from gan_lab.sweeps.devices import check_devices_of_job
 
-config.register(config.TrainConfig)
+schema.register(schema.TrainConfig)
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -24,8 +24,8 @@ def main(cfg: DictConfig) -> None:
     run_dir = Path(os.path.relpath(hydra_config.runtime.output_dir))
     with entry.refusing(run_dir):
         if cfg.resume is not None:
-            cfg = config.resumed(cfg, hydra_config.overrides.task, run_dir)
-        config.check(cfg)
+            cfg = resume.resumed(cfg, hydra_config.overrides.task, run_dir)
+        checks.check(cfg)
         if hydra_config.mode == RunMode.MULTIRUN:
             launcher = hydra_config.runtime.choices["hydra/launcher"]
             check_devices_of_job(cfg, launcher, hydra_config.overrides.task, run_dir)
@@ -37,4 +37,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    entry.run(main, config.TrainConfig)
+    entry.run(main, schema.TrainConfig)

@@ -73,6 +73,7 @@ def parsed() -> argparse.Namespace:
     add("--precision", nargs="*", default=["32-true"], help="32-true, bf16-mixed")
     add("--loss", default="exp", help="of step")
     add("--penalty", default="maxgp", help="of step")
+    add("--compile", action="store_true", help="of step: gan_lab's networks are compiled")
     add("--n-critic", type=int, default=5)
     add("--against", nargs="*", default=["bare", "peer"], help="of bare and peer")
 
@@ -101,7 +102,7 @@ def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> d
     # the digits' rate is too high for noise of other sizes
     overrides = _method(arguments) + (["optimizer.lr=2e-4"] if arguments.side else [])
     overrides += [f"architecture.channels={channels}", f"trainer.precision={precision}"]
-    config = steps.composed(*overrides)
+    config = steps.composed(*overrides, f"trainer.compile={str(arguments.compile).lower()}")
     data = _data(arguments, config)
     side = data.spec.shape[1]
 
@@ -136,7 +137,8 @@ def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> d
     dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
     figures: dict[str, Any] = {"loss": arguments.loss, "penalty": arguments.penalty}
     figures |= {"channels": channels, "side": side, "precision": precision}
-    figures |= {"n_critic": config.n_critic, "gan_lab": own, "steps_a_round": size}
+    figures |= {"n_critic": config.n_critic, "compile": arguments.compile}
+    figures |= {"gan_lab": own, "steps_a_round": size}
     figures |= {name: measuring.summary(seconds, mine) for name, seconds in rounds.seconds.items()}
     figures |= {"flop": rounds.flop, "flop_per_s": rounds.flop / own["median_s"]}
     figures |= {"images_per_s": images / own["median_s"], "peak_bytes": measuring.peak_memory()}

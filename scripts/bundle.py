@@ -31,9 +31,12 @@ def main() -> None:
         elif arguments.task == "run":
             began = time.time() if arguments.began is None else arguments.began
             bundle.run(arguments.minutes, arguments.out, began, arguments.only)
+
+        # back at home
         else:
             names = bundle.unpack(arguments.archive, arguments.runs)
             terminal.tell(f"{len(names)} runs in {arguments.runs}: {', '.join(names)}")
+
     except UserError as error:
         terminal.tell(f"error: {error}", error=True)
         sys.exit(1)

@@ -35,6 +35,7 @@ def main(cfg: DictConfig) -> None:
     shown = dict.fromkeys(panel.curve for panel in curves.panels)
     parts = [*(folder.resolve().name for folder in folders), *shown, *axes.rows, *axes.facet]
     name = cfg.name or safe_name("_".join(parts))
+
     for run in curves.outside:
         terminal.tell(f"in no line: {reporting.unplaced(run)}")
     for path in reporting.write_figure(drawing, Path(cfg.out), name):

@@ -39,9 +39,11 @@ def draw(cfg: dict[str, Any]) -> None:
     records = []
     if reporting.NEED_RECORDS & set(names):
         records = reporting.read_records(Path(cfg["records"]), cfg["select"], cfg["allow"])
+
     studies = []
     if reporting.NEED_STUDIES & set(names):
         studies = reporting.read_records(Path(cfg["studies"]), None, cfg["allow"])
+
     request = reporting.Request(
         found=records,
         studies=studies,

@@ -60,6 +60,7 @@ def parsed(arguments: list[str]) -> tuple[Path, float | None]:
     # a folder's name may have an equals sign in it, as those of a sweep's cells
     folders = [argument for argument in arguments if "=" not in argument or Path(argument).is_dir()]
     fields = [argument for argument in arguments if argument not in folders]
+
     if len(folders) != 1:
         raise UserError(
             f"name one folder, not {len(folders)}: "
@@ -78,6 +79,7 @@ def parsed(arguments: list[str]) -> tuple[Path, float | None]:
             every = math.nan
         if not 0 < every < math.inf:
             raise UserError(f"every={value}: must be a number of seconds above 0")
+
     return Path(folders[0]), every
 
 

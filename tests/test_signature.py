@@ -113,6 +113,24 @@ def package(tmp_path, monkeypatch):
             """
         )
     )
+    (folder / "dotted.py").write_text(
+        textwrap.dedent(
+            """
+            import json.decoder
+            import sketched_package.inner
+            import sketched_package.inner.deep as depths
+            from . import inner
+            from sketched_package import inner as by_another_name
+
+            class Whole(sketched_package.inner.deep.Inherits): ...
+            class Short(depths.Inherits): ...
+            class Relative(inner.deep.Inherits): ...
+            class Renamed(by_another_name.Renamed): ...
+            class Foreign(json.decoder.JSONDecoder): ...
+            class Made(inner.make("Inherits")): ...
+            """
+        )
+    )
     monkeypatch.syspath_prepend(tmp_path)
     return "sketched_package"
 
@@ -126,9 +144,15 @@ def package(tmp_path, monkeypatch):
         ("inner.deep.Inherits", {"x", "y"}),
         ("Public", {"first", "second"}),
         ("inner.deep.Child", {"x", "y"}),
+        ("dotted.Whole", {"x", "y"}),
+        ("dotted.Short", {"x", "y"}),
+        ("dotted.Relative", {"x", "y"}),
+        ("dotted.Renamed", {"first", "second"}),
+        ("dotted.Foreign", set()),  # of another package, as an undotted base
+        ("dotted.Made", set()),
     ],
 )
 def test_reads_without_importing(package, name, expected):
-    """Re-exports, renames, inherited fields and constructors; ClassVar and field(init=False) are no
+    """Re-exports, renames, inherited fields and constructors, of a base by its name or dotted; ClassVar and field(init=False) are no
     parameters."""
     assert signature.parameters(f"{package}.{name}") == expected

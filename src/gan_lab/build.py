@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -17,15 +16,13 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
-from torch import nn
 
 from gan_lab.architectures import initialise_from_data
 from gan_lab.config import signature, trust
-from gan_lab.config.checks import check_penalty, check_shares, merged_critic_optimizer
+from gan_lab.config.checks import check_declared, check_shares, merged_critic_optimizer
 from gan_lab.config.schema import META_KEYS, plain_config
-from gan_lab.config.traits import traits_of
 from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import Supervision, class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
@@ -33,10 +30,9 @@ from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss
 from gan_lab.losses.class_logits import check_classes
-from gan_lab.penalties import Penalty
-from gan_lab.penalties.gradient import PointPenalty
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.protocol import Protocol
+from gan_lab.training.contract import check_part, found_traits
 from gan_lab.training.gan import GAN, TrainingSettings
 from gan_lab.training.randomness import fold
 from gan_lab.types import DataSpec
@@ -65,7 +61,7 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
     # a part speaks of its own argument; the path to it is added here, once
     try:
         made = instantiate(fields, *facts, _convert_="all", **named_facts)
-        _check_contract(group, str(fields["_target_"]), made)
+        check_part(group, str(fields["_target_"]), made)
         return made
     except (InstantiationException, MisconfigurationException) as error:
         cause = error.__cause__ or error
@@ -100,6 +96,7 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
     path = group
     for name in below.split(".") if below else ():
         path, node = f"{path}.{name}", node.get(name, {})
+
     target = str(node["_target_"])
     taken = signature.parameters(target)
 
@@ -109,6 +106,7 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
         if names:
             typed = " ".join(f"+{path}.{name}=VALUE" for name in names)
             return f"{path}: {target} needs {' and '.join(names)}: add {typed}, or defaults in it"
+
     if doubled := re.search(r"got multiple values for argument '(\w+)'", message):
         return (
             f"{path}: {target} takes {doubled[1]} first; add a parameter before it for what "
@@ -122,6 +120,7 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
         return message
     if is_field:
         return f"{path}.{message}"
+
     # a data set's messages name files, which need no group before them
     return message if group == "dataset" and not below else f"{path}: {message}"
 
@@ -131,133 +130,6 @@ _OF_A_VALUE = (
     *(ImportError, MisconfigurationException),
 )
 """What somebody else's class raises for a value that it was not made for."""
-
-
-class _Call(NamedTuple):
-    """How training calls a method: the arguments as they are shown, how many come by their place,
-    and which by their names."""
-
-    arguments: str
-    by_place: int
-    by_name: tuple[str, ...] = ()
-
-
-_CONTRACTS: Mapping[str, tuple[str, Mapping[str, _Call | None]]] = {
-    "loss": (
-        "gan_lab.losses.Loss lists what a loss has",
-        {
-            "needs_labels": None,
-            "needs_targets": None,
-            "has_score": None,
-            "outputs": _Call("num_classes", 1),
-            "score": _Call("logits", 1),
-            "critic": _Call("real, fake, labels=None, targets=None", 4),
-            "generator": _Call("fake, targets=None", 2),
-        },
-    ),
-    "penalty": (
-        "inherit from gan_lab.penalties.Penalty and call super().__init__()",
-        {
-            "measures_norm": None,
-            "last_norm": None,
-            "wrap": _Call("critic", 1),
-            "draw": _Call("real, rng=None", 2),
-            "forward": _Call("critic_score, real, fake, rng=None, noise=None", 3, ("noise",)),
-            "observe": _Call("critic_score, real, fake, rng=None", 4),
-            "after_step": _Call("critic", 1),
-        },
-    ),
-    "architecture": (
-        "the docstring of gan_lab.architectures lists what one has",
-        {
-            "latent_dim": None,
-            "generator": _Call("spec, conditions", 2),
-            "critic": _Call("spec, outputs", 2),
-        },
-    ),
-    "optimizer": (
-        "inherit from torch.optim.Optimizer and call super().__init__(params, defaults)",
-        {"param_groups": None, "step": _Call("", 0)},
-    ),
-}
-"""What training uses of a group's objects, and what a class without it is told."""
-
-
-def _check_contract(group: str, target: str, made: object) -> None:
-    """Refuse an object of the user's class that training could not use.
-
-    Raises:
-        UserError: says what to add to the class.
-    """
-    advice, contract = _CONTRACTS.get(group.removesuffix("_critic"), ("", {}))
-    missing = [name for name in contract if not hasattr(made, name)]
-    if missing:
-        raise UserError(
-            f"{group}: what {target} makes has no {', '.join(missing)}; add what is missing: "
-            f"{advice}"
-        )
-
-    # a method that would fail, or give nothing, in the first step
-    for name, call in contract.items():
-        if call is None:
-            continue
-        try:
-            inspect.signature(getattr(made, name)).bind(
-                *(None,) * call.by_place, **dict.fromkeys(call.by_name)
-            )
-        except TypeError as error:
-            raise UserError(
-                f"{group}: {target}.{name} cannot be called as in training ({error}); write "
-                f"def {name}(self, {call.arguments})"
-            ) from None
-    if isinstance(made, PointPenalty) and type(made).forward is Penalty.forward:
-        raise UserError(
-            f"{group}: {target} has no forward, so it would be 0; add def forward(self, "
-            "critic_score, real, fake, rng=None, noise=None)"
-        )
-
-
-def _check_declared(config: DictConfig, loss: Loss, penalty: Penalty, critic: nn.Module) -> None:
-    """Refuse parts that do not fit where the checks of the config let them pass, because a class of
-    the user's does not declare its traits.
-
-    Raises:
-        UserError: says which traits to add.
-    """
-    # a weight of 0 only measures
-    if not penalty.measures_norm or getattr(penalty, "weight", None) == 0:
-        return
-    mixes_samples = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in critic.modules())
-    if loss.has_score and not mixes_samples:
-        return
-
-    # what the parts are, where it is not what they declare
-    found = {
-        ("penalty", "gradient"): True,
-        ("loss", "score"): loss.has_score,
-        ("architecture", "batch_norm"): mixes_samples,
-    }
-    undeclared = {
-        f"{group}.traits.{name}": value
-        for (group, name), value in found.items()
-        if getattr(traits_of(group, config[group]), name) != value
-    }
-
-    if not undeclared:
-        return
-
-    # the refusal is that of the same config with these traits
-    declared = OmegaConf.create(plain_config(config))
-    for field, value in undeclared.items():
-        OmegaConf.update(declared, field, value, force_add=True)
-    try:
-        check_penalty(declared)
-    except UserError as error:
-        typed = " ".join(f"+{field}={str(value).lower()}" for field, value in undeclared.items())
-        raise UserError(
-            f"{error}; and add {typed}, which the class does not declare (in its option file: "
-            "traits: {...})"
-        ) from None
 
 
 def training_data(config: DictConfig, data: LoadedData) -> LoadedData:
@@ -306,8 +178,9 @@ def gan(
     generator = architecture.generator(spec, targets.conditions).to(memory_format=layout)
     critic = architecture.critic(spec, loss.outputs(spec.num_classes)).to(memory_format=layout)
 
+    # what a class of the user's does not declare, the made parts show
     penalty = make("penalty", config.penalty)
-    _check_declared(config, loss, penalty, critic)
+    check_declared(config, found_traits(loss, penalty, critic))
 
     # weight-normalised layers are scaled by what they see first
     if training_view is not None:
@@ -329,6 +202,8 @@ def gan(
         ema_decay=config.ema_decay,
         log_every=config.log_every,
     )
+
+    # optimizers wait for the parameters of the wrapped critic
     critic_optimizer = merged_critic_optimizer(config)
     return GAN(
         generator=generator,
@@ -457,12 +332,14 @@ def trainer(
 
     # how many processes there are is known only now
     check_shares(config, made.world_size)
+
     cores = os.cpu_count() or 1
     if made.strategy.root_device.type == "cpu" and made.num_devices > cores:
         raise UserError(
             f"trainer.devices={made.num_devices}: this machine has {cores} cores; set "
             f"trainer.devices={cores} or less"
         )
+
     return made
 
 

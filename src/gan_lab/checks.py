@@ -48,6 +48,8 @@ def number(
     is_number = (
         isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     )
+
+    # every bound that there is
     if not is_number or not (at_least <= value <= at_most and above < value < below):
         bounds = {"of at least": at_least, "above": above, "of at most": at_most, "below": below}
         words = " and ".join(
@@ -58,6 +60,7 @@ def number(
         if math.isfinite(at_least) and math.isfinite(at_most):
             words = f"between {at_least:g} and {at_most:g}"
         raise UserError(f"{name}={value}: use a number {words}".rstrip())
+
     return value
 
 

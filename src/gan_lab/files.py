@@ -126,6 +126,7 @@ def refuse_links(run_dir: Path) -> None:
                         )
                     if entry.is_dir(follow_symlinks=False) and entry.path != passed_over:
                         folders.append(entry.path)
+
         except OSError as error:
             raise UserError(
                 f"{folder} cannot be read ({error.strerror}): restore it, or remove it"

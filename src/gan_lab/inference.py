@@ -45,6 +45,7 @@ def _full_precision() -> Iterator[None]:
         *(cuda.matmul, cudnn.conv, cudnn.rnn),  # type: ignore[attr-defined]
         *(mkldnn.matmul, mkldnn.conv, mkldnn.rnn),  # type: ignore[attr-defined]
     )
+
     before = [place.fp32_precision for place in places]
 
     # torch refuses to say the old ones when only the new names were used
@@ -61,6 +62,7 @@ def _full_precision() -> Iterator[None]:
         for place in places:
             place.fp32_precision = "ieee"
         yield
+
     finally:
         if matmul is not None:
             torch.set_float32_matmul_precision(matmul)

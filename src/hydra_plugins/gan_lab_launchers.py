@@ -103,6 +103,7 @@ class CellLauncher(_Launcher):
             )
             for cell, overrides in zip(cells, job_overrides, strict=True)
         ]
+
         return self.run_all(jobs, Ended(self.sweep, cells))
 
     def check(self) -> None:
@@ -262,6 +263,7 @@ class JoblibLauncher(CellLauncher):
         environment = dict.fromkeys(
             ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads
         )
+
         slots = list(range(n_jobs))
 
         # a pool of one process for each cell: the death of a worker breaks its whole pool
@@ -331,6 +333,7 @@ class SubmititLauncher(CellLauncher):
             "mem_gb": mem_gb,
             "name": name,
         }
+
         self.slurm = dict(slurm)
         self.starts_every_device = cluster == "slurm"
         self.cells_end_with_sweep = cluster == "local"
@@ -397,6 +400,7 @@ class SubmititLauncher(CellLauncher):
         """What submitit asks of Slurm for the devices of the cells,
         which must be the same for all."""
         asked = set()
+
         configs = CellConfigs(self.context.config_loader, self.config)
         for job in jobs:
             trainer = configs.compose(job.overrides, job.cell.number).trainer
@@ -405,6 +409,7 @@ class SubmititLauncher(CellLauncher):
                 raise CompactHydraException(
                     f"trainer.devices={devices}: Slurm must be told a number, as trainer.devices=4"
                 )
+
             gpus = 0 if trainer.get("accelerator") == "cpu" else devices
             asked.add((trainer.get("num_nodes", 1), devices, gpus))
 

@@ -52,6 +52,7 @@ BEFORE_TORCH = [
     (["penalty=[gp,null]"], ["penalty=[gp,null]", "maxgp"]),
     (["seed=null"], ["seed=null", "omit it"]),
     (["-m", "penalty=gp,null"], ["penalty=gp,null", "maxgp"]),
+    (["-m", "--cfg", "job", "seed=0,1"], ["--multirun, --cfg", "omit the others"]),
     (["hydra/launcher=null"], ["hydra/launcher=null", "joblib"]),
     (["loss.rho=7"], ["loss.rho", "generator"]),
     (["max_generator_steps=0"], ["max_generator_steps=0", "at least 1"]),

@@ -16,6 +16,7 @@ GP, NONE = ["penalty=gp"], ["penalty=none"]
 
 SOURCE = """
 import torch
+from gan_lab import penalties
 from gan_lab.penalties import Penalty, gradient_norms
 from gan_lab.penalties.gradient import PointPenalty
 
@@ -49,6 +50,39 @@ class WithoutForward(PointPenalty):
 class WithoutNoise(Mine):
     def forward(self, critic_score, real, fake):
         return real.new_zeros(())
+
+
+class Silent(Penalty):
+    # it measures gradients by itself, and its author does not know of measures_norm
+
+    def __init__(self, weight=10.0):
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, critic_score, real, fake, rng=None, noise=None):
+        points = real.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(critic_score(points).sum(), points, create_graph=True)
+        return self.weight * slope.square().sum()
+
+
+class Measures(Silent):
+    measures_norm = True
+
+
+class MeasuresNothing(Silent):
+    measures_norm = False
+
+
+class Constrains(Penalty):
+    def __init__(self, weight=1.0):
+        super().__init__()
+
+    def after_step(self, critic):
+        pass
+
+
+class Dotted(penalties.GradientPenalty):
+    pass
 
 
 class Bare:
@@ -127,6 +161,11 @@ def test_a_class_without_a_constructor_takes_the_fields_of_the_part_that_it_inhe
     assert build.gan(composed, SPEC).penalty.weight == 3
 
 
+def test_a_class_takes_the_fields_of_a_part_that_it_names_with_a_dot():
+    composed = checked(*GP, "penalty._target_=own_parts.Dotted", "penalty.target=3")
+    assert build.gan(composed, SPEC).penalty.target == 3
+
+
 def test_a_field_that_was_typed_for_a_class_without_it_is_to_be_omitted_or_added():
     typed = [*GP, "penalty._target_=own_parts.Mine", "penalty.region=fake"]
     with pytest.raises(
@@ -167,3 +206,33 @@ def test_a_penalty_of_gradients_that_does_not_declare_it_is_told_the_trait(besid
 
 def test_a_penalty_that_does_not_declare_its_gradients_trains_where_they_fit():
     assert build.gan(checked(*NONE, "penalty._target_=own_parts.Mine"), SPEC).penalty.weight == 10
+
+
+@pytest.mark.parametrize(
+    ("beside", "name", "words"),
+    [
+        ("architecture=dcgan", "Silent", "the critic's batch norm mixes samples; add measures_nor"),
+        ("loss=cat_gan", "Silent", "the loss has no real-fake score; add measures_norm = True"),
+        (
+            "architecture=dcgan",
+            "Measures",
+            r"do not fit.*; and add \+penalty\.traits\.gradient=true",
+        ),
+        ("architecture=dcgan", "MeasuresNothing", None),
+        ("architecture=dcgan", "Constrains", None),
+        ("architecture=resnet", "Silent", None),
+    ],
+)
+def test_a_penalty_says_whether_it_measures_gradients_where_there_are_none(beside, name, words):
+    """What it inherits from Penalty is no answer: batch norm would train on in silence. Without a
+    forward of its own, or where every sample has a gradient, it need not answer."""
+    composed = checked(*NONE, beside, f"penalty._target_=own_parts.{name}")
+    if words is None:
+        build.gan(composed, SPEC)
+        return
+    with pytest.raises(UserError, match=words):
+        build.gan(composed, SPEC)
+
+    # a weight of 0 only measures
+    composed.penalty.weight = 0
+    build.gan(composed, SPEC)

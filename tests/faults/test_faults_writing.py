@@ -6,13 +6,15 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from gan_lab import callbacks
 from gan_lab.commands import entry
-from gan_lab.files import write_atomically, write_with_checksum
+from gan_lab.files import is_intact, write_atomically, write_with_checksum
 from gan_lab.training.state import save_state
 from helpers.gan_runs import Killed, record, resume, train, weights
 
@@ -33,6 +35,32 @@ def test_a_saved_state_is_read_back(tmp_path):
     loaded = torch.load(tmp_path / "state", weights_only=True)
     assert torch.equal(loaded["module"]["w"], STATE["module"]["w"])
     assert loaded["step"] == 3
+
+
+def test_the_older_checkpoint_goes_only_when_the_newer_is_whole(tmp_path, monkeypatch):
+    """With keep_checkpoints=1 a disk that is full would otherwise leave none to go on from."""
+    gan = SimpleNamespace(generator_steps=1, check_finite=lambda: None, run_state=lambda: STATE)
+    checkpoint = callbacks.Checkpoint(tmp_path, every=1, keep=1, extra=dict, resume_from=None)
+    checkpoint.save(gan)
+    (first,) = callbacks.list_checkpoints(tmp_path)
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    gan.generator_steps = 2
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="No space left"):
+            checkpoint.save(gan)
+    assert callbacks.list_checkpoints(tmp_path) == [first]
+    assert is_intact(first)
+
+    # and then it does go, with its checksum
+    checkpoint.save(gan)
+    assert [path.name for path in sorted(first.parent.iterdir())] == [
+        "step_2.ckpt",
+        "step_2.ckpt.sha256",
+    ]
 
 
 @pytest.mark.parametrize("write", [

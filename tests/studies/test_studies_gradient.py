@@ -11,9 +11,9 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
 from gan_lab.losses import hinge, least_squares
+from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 from gan_lab.studies.gradient_uninformativeness import (
     LAYOUTS,
-    SETTINGS,
     GradientUninformativeness,
     _least_squares_optimum,
 )
@@ -149,3 +149,8 @@ def test_every_setting_makes_its_network(setting):
     assert [layer.out_features for layer in layers] == [width] * depth + [1]
     made_by = study.training.optimizer
     assert (type(made_by).__name__.lower(), made_by.param_groups[0]["lr"]) == (optimizer, lr)
+
+
+def test_a_figure_names_the_setting_that_the_study_trains():
+    assert str(SETTINGS[2]) == "Adam 1e-2, ReLU, 4 x 1024"
+    assert str(SETTINGS[5]) == "SGD 1e-4, SELU, 64 x 128"

@@ -131,11 +131,14 @@ def step_parts(
         "maxgp": _passes(critic, batch_size, 2) + _passes(critic, 1, 6),
         "gp": _passes(critic, batch_size, 6),
     }
+
     critic_step = {
         "fakes of the critic": _passes(generator, batch_size, 1),  # without a graph
         "critic, forwards and backwards": forwards_and_backwards,
         "penalty": in_two_orders[penalty],
     }
+
+    # n_critic of them for a step of the generator
     parts = {
         name: Part(n_critic * part.flop, n_critic * part.values)
         for name, part in critic_step.items()

@@ -44,6 +44,7 @@ def penalties(
         option: [mine - its for mine, its in zip(values, seconds["none"], strict=True)]
         for option, values in seconds.items()
     }
+
     return {
         option: {"loss": summary(seconds[option]), "over none": summary(added[option])}
         for option in options

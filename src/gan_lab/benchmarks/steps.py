@@ -23,7 +23,7 @@ from torch.utils.flop_counter import flop_registry
 from gan_lab import build, terminal
 from gan_lab import config as configs
 from gan_lab.benchmarks.measuring import seconds_of, wait
-from gan_lab.callbacks import Capture, ProgressBar, ReadMetrics, StopOnSignal
+from gan_lab.callbacks import Capture, Compile, ProgressBar, ReadMetrics, StopOnSignal
 from gan_lab.data import LoadedData
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.source import Split
@@ -137,18 +137,27 @@ def fit(config: DictConfig, data: LoadedData, watching: Sequence[pl.Callback], s
         data: to train on.
         watching: callbacks that measure; they come after those of a run.
         stop: the step.
+
+    Raises:
+        SystemExit: where a signal ends it before that step.
     """
     with tempfile.TemporaryDirectory() as folder:
         # of a run's callbacks those that act in every step: their cost is part of a step's
         reader = ReadMetrics()
         bar = ProgressBar(reader, 1, config.max_generator_steps, terminal.console(quiet=True))
-        capture = Capture(functools.partial(terminal.tell, error=True))
-        callbacks = [reader, bar, StopOnSignal(), capture, *watching]
+        say = functools.partial(terminal.tell, error=True)
+        faster = [Compile(say)] if config.trainer.get("compile") else [Capture(say)]
+        on_signal = StopOnSignal()
+        callbacks = [reader, bar, on_signal, *faster, *watching]
 
         trainer = build.trainer(config, callbacks, [MetricsFile(folder)], folder)
         gan = build.gan(config, data.spec)
         feed = ResidentDataModule(data, config.batch_size, config.n_critic, config.seed, stop=stop)
         trainer.fit(gan, feed)
+
+    # rounds that were cut short are no measurement
+    if on_signal.received is not None:
+        raise SystemExit(128 + on_signal.received)
 
 
 def device_of(config: DictConfig) -> torch.device:

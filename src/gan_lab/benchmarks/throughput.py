@@ -66,6 +66,7 @@ def steps_per_second(
         raise RuntimeError(
             f"{answers.count('')} of {cells} cells at once ended early: look above for their errors"
         )
+
     rates = [float(answer) for answer in answers]
     facts = {"cells": cells, "threads": threads}
     return facts | {"steps_per_s": rates, "total_steps_per_s": sum(rates)}

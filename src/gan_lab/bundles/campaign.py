@@ -102,6 +102,8 @@ def work_through(
     waiting = [cell for cell in cells if status_of(runs / cell.name) not in ENDED]
     running: list[subprocess.Popen[bytes]] = []
     runs.mkdir(parents=True, exist_ok=True)
+
+    # one that has ended makes room for the next
     while (waiting or running) and not is_over():
         running = [process for process in running if process.poll() is None]
         while waiting and len(running) < at_once:
@@ -117,6 +119,7 @@ def work_through(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
     return {cell.name: status_of(runs / cell.name) for cell in cells}
 
 

@@ -93,6 +93,7 @@ def add_to_history(
     # `history_about` says of each curve by which protocol it was made
     history = dict(record.content.get("history") or {})
     about = dict(record.content.get("history_about") or {})
+
     for name, entry in entries.items():
         its = about.get(name) or {}
         about[name] = {
@@ -117,6 +118,7 @@ def add_to_history(
     for name, value in values.items():
         others = [point for point in history.get(name, []) if point[0] != step]
         history[name] = sorted([*others, [step, value]], key=lambda point: point[0])
+
     record.update(history=history, history_about=about)
     return values
 

@@ -105,6 +105,7 @@ class WandbRun(pl.Callback):
             for name, entry in scores.items()
             if entry["std"] is not None
         }
+
         counts = (
             *("generator_steps", "critic_steps", "images_seen"),
             *("seconds", "images_per_second", "peak_memory_bytes"),
@@ -117,6 +118,7 @@ class WandbRun(pl.Callback):
             [name, *(entry.get(key) for key in ("value", "std", "n_samples", "step"))]
             for name, entry in scores.items()
         ]
+
         if scores:
             self.logger.log_metrics(
                 {"scores": wandb.Table(columns=columns, data=rows)}, content["generator_steps"]

@@ -93,14 +93,17 @@ def check_file(weights: str, sha256: str | None) -> dict[str, Any]:
         raise UserError(
             f"{beside} cannot be read ({one_line(error)[:80]}): export the classifier again"
         ) from None
+
     if wrong := misfit(record, Known):
         raise UserError(
             f"{beside} is no record of a classifier ({wrong}): export the classifier again"
         )
+
     if record["weights_sha256"] != found:
         raise UserError(
             f"{beside} is the record of other weights than {path}: export the classifier again"
         )
+
     return record
 
 
@@ -138,6 +141,7 @@ def classifier_from_file(
     name = architecture.pop("name", None)
     if name not in _NETWORKS:
         raise UserError(f"{weights} is a {name}: a file may hold {' or '.join(_NETWORKS)}")
+
     try:
         network = empty_network(_NETWORKS[name](**architecture), data.spec)
     except (TypeError, RuntimeError):

@@ -89,6 +89,7 @@ def classifier_of(
             f"{spec.name} has no labels to train a classifier on: add evaluation=efficientnet, "
             "which needs none (pip install '.[efficientnet]'), or evaluation=inception or off"
         )
+
     network = empty_network(recipe.network, spec)  # refuses what holds no images
     if recipe.crop >= min(spec.shape[1:]):
         raise UserError(
@@ -109,6 +110,7 @@ def classifier_of(
             ) from error
         record = _record_of(weights)
         assert record is not None, weights
+
     return read_weights(weights, network, record, device, "remove it")
 
 

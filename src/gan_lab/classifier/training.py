@@ -226,6 +226,7 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
         raise UserError(
             f"{path} is not of this classifier ({one_line(error)[:120]}): remove it"
         ) from None
+
     return facts["epochs"], facts["seconds"]
 
 

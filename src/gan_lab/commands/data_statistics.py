@@ -42,6 +42,7 @@ def data_statistics(evaluator: Evaluator, split: str) -> tuple[dict[str, Any], T
     images = torch.from_numpy(evaluator.data.splits[split].values)
     parts = []
     total = torch.zeros(evaluator.extractor.num_classes, dtype=torch.float64)
+
     with undisturbed(evaluator.extractor):
         for batch in evaluator.real(split):
             log_p = log_probabilities(evaluator.extractor(batch).logits)
@@ -53,6 +54,7 @@ def data_statistics(evaluator: Evaluator, split: str) -> tuple[dict[str, Any], T
     top = math.log(len(total))
     edges = np.linspace(0, top, BINS + 1)
     each = [entropies[labels == k].numpy() for k in range(evaluator.data.spec.num_classes)]
+
     statistics = {
         "split": split,
         "class_names": list(evaluator.data.spec.class_names),
@@ -69,6 +71,7 @@ def data_statistics(evaluator: Evaluator, split: str) -> tuple[dict[str, Any], T
     # Figure 4-5; C(x) without any preference, H = log K, is of the last level
     chosen = []
     levels = []
+
     for low, high in LEVELS:
         below = entropies < high * top if high < 1 else True
         within = torch.nonzero((entropies >= low * top) & below).flatten()
@@ -77,4 +80,5 @@ def data_statistics(evaluator: Evaluator, split: str) -> tuple[dict[str, Any], T
         scattered = within[torch.linspace(0, max(0, len(within) - 1), count).long()]
         chosen.append(filled_up([to_float(images[scattered])], COLUMNS * ROWS))
         chosen.append(filled_up([to_float(images[:0])], COLUMNS))  # a white row
+
     return statistics | {"levels": levels}, torch.cat(chosen[:-1])

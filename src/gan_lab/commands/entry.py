@@ -162,6 +162,11 @@ def _of_composing(error: Exception) -> bool:
 def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
     """What is wrong with `penalty=null` or `penalty=1`, or else in a file
     that was named, as Hydra says it."""
+    # `-m` and `--cfg` together
+    said = " ".join(str(error).split())
+    if said.startswith("Only one of"):
+        return f"{said}: omit the others"
+
     # a group that was given a value instead of an option
     typed = [text for text in arguments if "=" in text and not text.startswith("-")]
     for override in OverridesParser.create().parse_overrides(typed):
@@ -179,7 +184,7 @@ def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
     # else it is most likely in a file
     files = [text for text in typed if text.lstrip("+").startswith("experiment=")]
     about = " ".join(files or typed)
-    return f"{about}: {' '.join(str(error).split())}; a group takes an option's name, as penalty=gp"
+    return f"{about}: {said}; a group takes an option's name, as penalty=gp"
 
 
 def _options(group: str) -> list[str]:

@@ -62,6 +62,7 @@ def evaluate(config: DictConfig) -> None:
         "self_test": self_test,
         "data_statistics": real_images,
     }
+
     asked = [name for name in tasks if config[name]]
     if len(asked) != 1:
         raise UserError(
@@ -75,6 +76,7 @@ def evaluate(config: DictConfig) -> None:
             raise UserError(
                 f"{option}=true has an effect only with {' or '.join(its)}: omit {option}"
             )
+
     if not config.evaluation:
         raise UserError(
             "evaluation=off scores nothing: choose evaluation=classifier, inception or thesis"
@@ -84,6 +86,7 @@ def evaluate(config: DictConfig) -> None:
     provenance.git_state()
     if build.device(config.device).type == "cpu":
         keep_freed_memory()
+
     tasks[asked[0]](config, terminal.console())
 
 
@@ -153,6 +156,7 @@ def score_folder(config: DictConfig, console: Console) -> None:
             "samples=FOLDER needs reference=FOLDER, "
             "or a file of statistics (.npz with mu and sigma)"
         )
+
     protocol: Protocol = build.make("evaluation", config.evaluation)
     _check_folders(config, protocol)
 
@@ -161,6 +165,8 @@ def score_folder(config: DictConfig, console: Console) -> None:
     data = build.loaded(config.dataset, config.data_cache)
     shape = data.spec.shape if isinstance(protocol.extractor, OwnClassifier) else None
     images = _read(config, "samples", shape)
+
+    # another folder, or a file of statistics
     reference_data = (
         _statistics(statistics, protocol)
         if statistics.is_file()
@@ -188,6 +194,7 @@ def score_folder(config: DictConfig, console: Console) -> None:
         protocol,
         len(images),
     )
+
     _print(console, {str(config.samples): scores})
     samples_name, reference_name = Path(config.samples).name, Path(config.reference).name
     about = {"samples": samples_name, "reference": reference_name, "scores": scores}

@@ -79,6 +79,7 @@ def _drawn(
     # as they come
     device = build.device(config.device)
     rng = generator_for(config.seed, PURPOSE, device=device)
+
     if config["class"] is None and config.between is None:
         with undisturbed(gan.to(device)):
             return gan.sample(config.n, rng)[0].float().cpu(), f"n{config.n}", 8
@@ -90,6 +91,7 @@ def _drawn(
             f"(loss={run.record['choices']['loss']}, labels=none); "
             "omit class and between"
         )
+
     if gan.classes_by_critic:
         load_critic(gan, run)
         origin = "by the critic's own label: samples are drawn without a class and sorted"
@@ -103,6 +105,7 @@ def _drawn(
         if len(ends) != 2:
             raise UserError(f"between={config.between}: name two classes, as between=[3,5]")
         first, second = (_class(which, spec, "between") for which in ends)
+
         lines = sampling.between(gan, first, second, config.n, config.steps, rng)
         names = f"{spec.class_names[first]} and {spec.class_names[second]}"
         console.print(f"between {names}; classes {origin}")

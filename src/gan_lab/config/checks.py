@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_lab import checks, records
-from gan_lab.config import old_names, options, signature, trust
+from gan_lab.config import options, signature, trust
 from gan_lab.config.schema import (
     META_KEYS,
     EvaluateConfig,
@@ -20,6 +20,7 @@ from gan_lab.config.schema import (
     TrainConfig,
     groups,
     plain_config,
+    rename_old_fields,
 )
 from gan_lab.config.traits import traits_of
 from gan_lab.errors import UserError
@@ -51,7 +52,7 @@ DEVICES = ("auto", "cpu", "cuda")
 def check(config: DictConfig) -> None:
     """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises
     UserError."""
-    old_names.translate(config)
+    rename_old_fields(config, trust.typed_fields())
     _drop_fields_of_replaced_options(config, TrainConfig)
     check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
@@ -321,6 +322,40 @@ def check_penalty(config: DictConfig) -> None:
             f"the critic's batch norm mixes samples; add penalty=none, {without}"
             "architecture=resnet"
         )
+
+
+def check_declared(config: DictConfig, found: Mapping[tuple[str, str], bool]) -> None:
+    """Refuse parts that do not fit and that `check_penalty` let pass, because a class of the user's
+    does not declare its traits.
+
+    Args:
+        config: whose parts have been made.
+        found: {(group, trait): what the made part is}.
+
+    Raises:
+        UserError: says which traits to add.
+    """
+    undeclared = {
+        f"{group}.traits.{name}": value
+        for (group, name), value in found.items()
+        if getattr(traits_of(group, config[group]), name) != value
+    }
+    if not undeclared:
+        return
+
+    # the refusal is that of the same config with these traits
+    declared = OmegaConf.create(plain_config(config))
+    for field, value in undeclared.items():
+        OmegaConf.update(declared, field, value, force_add=True)
+
+    try:
+        check_penalty(declared)
+    except UserError as error:
+        typed = " ".join(f"+{field}={str(value).lower()}" for field, value in undeclared.items())
+        raise UserError(
+            f"{error}; and add {typed}, which the class does not declare (in its option file: "
+            "traits: {...})"
+        ) from None
 
 
 def merged_critic_optimizer(config: DictConfig) -> DictConfig:

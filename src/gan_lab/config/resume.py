@@ -11,8 +11,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gan_lab import records
-from gan_lab.config import old_names, trust
-from gan_lab.config.schema import GROUPS, TrainConfig, plain_config
+from gan_lab.config import trust
+from gan_lab.config.schema import GROUPS, TrainConfig, plain_config, rename_old_fields
 from gan_lab.errors import UserError
 from gan_lab.files import refuse_links
 from gan_lab.reading import plain_yaml
@@ -45,7 +45,7 @@ def resumed(config: DictConfig, overrides: Iterable[str], run_dir: Path) -> Dict
     Raises:
         UserError: names the field that differs.
     """
-    old_names.translate(config)
+    rename_old_fields(config, trust.typed_fields())
     folder = Path(str(config.resume))
     saved = saved_config(folder, "resume")
     if folder.resolve() != run_dir.resolve():
@@ -85,6 +85,7 @@ def _take(override: str, config: DictConfig, saved: DictConfig, result: DictConf
             result[root] = config[root]
         else:
             OmegaConf.update(result, key, OmegaConf.select(config, key), force_add=True)
+
     elif key in WHERE and OmegaConf.select(saved, key) is not None:
         OmegaConf.update(result, key, OmegaConf.select(config, key))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
 from gan_lab.errors import UserError
-from gan_lab.records.versions import FACTS
+from gan_lab.records.versions import FACTS, RENAMED_FIELDS
 
 Group = dict[str, Any]
 # keys of an option's YAML that are not passed on to its target
@@ -294,3 +294,31 @@ def plain_config(node: DictConfig) -> dict[str, Any]:
     content = OmegaConf.to_container(node, resolve=True)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
+
+
+def rename_old_fields(config: DictConfig, typed: Collection[str]) -> None:
+    """Give every field of a composed config the name of today. It may have been typed, or stand in
+    an experiment file, by the name that it had before.
+
+    Args:
+        config: is changed.
+        typed: the dotted fields that stood on the command line.
+
+    Raises:
+        UserError: for a field that was typed by both names.
+    """
+    for old, renaming in RENAMED_FIELDS.items():
+        group, _, name = old.rpartition(".")
+        node = config.get(group)
+        if renaming.new is None or not isinstance(node, DictConfig):
+            continue
+        if name not in node or not renaming.is_of(node):
+            continue
+
+        # two values for one field
+        if renaming.new in typed:
+            raise UserError(
+                f"{old}: this is the old name of {renaming.new}, which is set, too; omit {old}"
+            )
+        with open_dict(config):
+            OmegaConf.update(config, renaming.new, node.pop(name), force_add=True)

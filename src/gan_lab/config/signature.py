@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import re
 from pathlib import Path
 
 from gan_lab.errors import UserError
@@ -37,9 +38,10 @@ def parameters(target: str) -> frozenset[str]:
     # class of the user's inherits from; of a dataclass its fields
     inherited: frozenset[str] = frozenset()
     for base in node.bases:
-        origin = _origin(module, base.id) if isinstance(base, ast.Name) else None
+        origin = _origin_of_dotted(module, ast.unparse(base))
         if origin is not None and origin.split(".")[0] in (module.split(".")[0], "gan_lab"):
             inherited |= parameters(origin)
+
     if not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         return inherited
     return inherited | {item.target.id for item in node.body if _is_field(item)}  # type: ignore[attr-defined]
@@ -126,6 +128,25 @@ def _origin(module: str, name: str) -> str | None:
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
                     return f"{_absolute(node, module)}.{alias.name}"
+    return None
+
+
+def _origin_of_dotted(module: str, text: str) -> str | None:
+    """The origin of what a module calls `text`: a name of its own, or one of a module that it
+    imports, as penalties.GradientPenalty. None for another expression."""
+    first, dot, rest = text.partition(".")
+    if not re.fullmatch(r"[\w.]+", text):
+        return None
+    if origin := _origin(module, first):
+        return f"{origin}{dot}{rest}"
+
+    # `import gan_lab.penalties` binds the first part, `import gan_lab.penalties as p` the whole
+    for node in _module_body(module):
+        for alias in node.names if isinstance(node, ast.Import) else ():
+            if alias.asname == first:
+                return f"{alias.name}{dot}{rest}"
+            if alias.asname is None and alias.name.split(".")[0] == first:
+                return text
     return None
 
 

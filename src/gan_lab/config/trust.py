@@ -103,6 +103,7 @@ def _check_target(path: str, target: Any) -> None:
             if is_typed
             else _definition_within(target, (*_packages(), *OWN))
         )
+
         if defined in map(signature.definition, allowed):
             return
         if is_typed and not _is_of_python(defined):

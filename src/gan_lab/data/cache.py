@@ -114,9 +114,12 @@ def _read(path: Path, source: Source, key: str) -> Decoded | None:
         }
         if _digest(splits) != meta["digest"]:
             raise ValueError("its arrays were altered")
+
         decoded = Decoded(splits, tuple(meta["class_names"]))
         if wrong := _broken_rule(source, decoded):
             raise ValueError(wrong)
+
+    # nothing that can be used: the data are decoded again
     except (FileNotFoundError, NotADirectoryError):
         return None
     except Exception as error:  # whatever a damaged file raises, the remedy is the same
@@ -136,6 +139,7 @@ def _write(path: Path, key: str, decoded: Decoded) -> None:
         "digest": _digest(decoded.splits),
     }
     arrays = {"meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)}
+
     for index, split in enumerate(decoded.splits.values()):
         arrays |= {f"values_{index}": split.values, f"labels_{index}": split.labels}
 
@@ -165,6 +169,7 @@ def _broken_rule(source: Source, decoded: Decoded) -> str | None:
     dtype = np.uint8 if source.kind == "images" else np.float32
     dimensions = 4 if source.kind == "images" else 2
     shapes = {split.values.shape[1:] for split in decoded.splits.values()}
+
     if "train" not in decoded.splits:
         return "no split 'train'"
     if len(shapes) != 1:
@@ -185,6 +190,7 @@ def _broken_rule(source: Source, decoded: Decoded) -> str | None:
         # only labels of the right kind can be compared
         if wrong is None and not 0 <= labels.min() <= labels.max() < len(decoded.class_names):
             wrong = "labels out of range"
+
         if wrong is not None:
             return f"split {name}: {wrong}"
     return None

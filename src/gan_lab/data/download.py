@@ -63,6 +63,7 @@ def fetch(
     # torchvision tries for minutes where there is no network
     if not missing_files(folder, names):
         return
+
     remedy = "or set dataset.root=FOLDER to where they are"
     if problem := _unreachable(url):
         raise UserError(
@@ -79,11 +80,13 @@ def fetch(
         ):
             download(Path(temporary))
             _publish(Path(temporary, inner), folder)
+
     except (OSError, RuntimeError, ValueError, EOFError, HTTPException, TarError) as error:
         raise UserError(
             f"{folder} cannot be filled from {url} ({one_line(error)}): "
             f"put {', '.join(names)} there, {remedy}"
         ) from error
+
     require(folder, names, remedy)
 
 

@@ -129,6 +129,7 @@ class ImageFolder(TreeSource):
                 f"{folder} holds class folders and loose images ({loose[0]}): "
                 "move them into the folders"
             )
+
         return {UNLABELLED: [os.path.join(folder, image) for image in loose]}
 
     def _files(self) -> list[str]:

@@ -122,6 +122,7 @@ def open_image(path: str | Path) -> Iterator[ImageFile.ImageFile]:
         raise
     except Image.DecompressionBombError:  # Pillow's own bound, at more than ours
         raise UserError(f"{path} is too large: {_SHRINK}") from None
+
     except MemoryError:
         raise UserError(
             f"{path} needs more memory than there is: make it smaller, or free some"

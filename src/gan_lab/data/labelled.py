@@ -53,6 +53,7 @@ def partly_labelled(
     classes = data.spec.num_classes
     if classes == 1 and num_classes is not None:  # a data set without labels
         fraction = 0.0
+
     if num_classes is not None and num_classes != classes and fraction > 0:
         raise UserError(
             f"supervision.num_classes={num_classes}: the labels of {data.spec.name} are of "
@@ -71,6 +72,7 @@ def partly_labelled(
     # classes that nobody named have numbers for names
     k = classes if num_classes is None else num_classes
     names = data.spec.class_names if k == classes else tuple(map(str, range(k)))
+
     spec = replace(data.spec, num_classes=k, class_names=names)
     train = Split(data.splits["train"].values, kept)
     return replace(data, spec=spec, splits={**data.splits, "train": train})

@@ -158,6 +158,7 @@ class ResidentLoader:
                 f"batch_size={batch_size} cannot be shared by {world_size} devices: "
                 f"set a multiple of {world_size}"
             )
+
         if n_critic < 1:
             raise UserError(f"n_critic={n_critic}: give at least 1")
         if seed < 0:

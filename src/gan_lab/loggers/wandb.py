@@ -78,6 +78,8 @@ class WandbLogger(Logger):
             "name": name or "/".join(Path(save_dir).parts[-2:]),
             "mode": "offline" if offline else None,
         }
+
+        # the numbers of one step, which are sent together
         self.row: dict[str, Any] = {}
         self.step = 0
         self._run: Any = None

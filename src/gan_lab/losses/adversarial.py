@@ -302,10 +302,12 @@ def _family(
         "nonsaturating": minus_log_sigmoid,
         "minimax": log_one_minus_sigmoid,
     }
+
     checks.choice("generator_objective", generator_objective, table)
 
     # the mirror image of phi makes phi'(0) + varphi'(0) = 0
     varphi = Affine(phi, factor=-1.0)
+
     return ScalarLoss(
         name,
         phi,

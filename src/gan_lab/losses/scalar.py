@@ -158,6 +158,7 @@ def combine(losses: Sequence[ScalarLoss], weights: Sequence[float]) -> ScalarLos
         raise UserError(
             f"combine cannot add {other[0]}: only losses made of phi, varphi and psi add up"
         )
+
     if not all(math.isfinite(weight) and weight > 0 for weight in weights):
         raise UserError(f"combine got weights {list(weights)}: they must be positive numbers")
 

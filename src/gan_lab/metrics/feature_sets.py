@@ -47,6 +47,7 @@ def check_sides(real: Tensor, fake: Tensor, smallest: int, remedy: str) -> tuple
             f"real samples have {real.shape[1]} features and fake ones {fake.shape[1]}: "
             "take both from one extractor"
         )
+
     return real.to(torch.float64), fake.to(real.device, torch.float64)
 
 

@@ -170,6 +170,7 @@ class MSSSIM(Score):
         checks.whole("channels", image_shape[0], at_least=1)
         checks.whole("height", image_shape[1], at_least=1)
         checks.whole("width", image_shape[2], at_least=1)
+
         if pairs not in PAIRS:
             raise UserError(f"pairs={pairs} is unknown: choose one of {', '.join(PAIRS)}")
         check_variant(variant)
@@ -178,6 +179,7 @@ class MSSSIM(Score):
         self.num_classes, self.image_shape, self.pairs = num_classes, tuple(image_shape), pairs
         self.levels = choose_levels(min(image_shape[1:]), levels)
         self.images_per_class, self.variant = images_per_class, variant
+
         partners = images_per_class - 1 if pairs == "all" else 1
         self.num_pairs = images_per_class * partners // 2
         self.protocol = f"msssim_{variant}_{self.levels}level_{self.num_pairs}pairs"

@@ -100,12 +100,12 @@ class AdaShift(ListOptimizer):
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         n, m = group["n"], group["m"]
-        if not isinstance(n, int) or n < 1:
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise UserError(
                 f"n={n}: use a whole number of steps, "
                 "at least 1 (optimizer=adam_spatial has no shift)"
             )
-        if m is not None and (not isinstance(m, int) or not 1 <= m <= n):
+        if m is not None and (isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= n):
             raise UserError(f"m={m}: use a whole number from 1 to n={n}, or null for n")
         checks.choice("spatial", group["spatial"], SPATIAL)
 

@@ -67,7 +67,9 @@ class Penalty(nn.Module):
     Attributes:
         last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device
             of the samples, NaN before the first; not part of the state.
-        measures_norm: whether a call sets last_norm; where not, ask `observe` now and then.
+        measures_norm: whether a call sets last_norm, by gradients of single samples; where not, ask
+            `observe` now and then. A class with a `forward` of its own says which it is: training
+            refuses silence where batch norm in the critic mixes samples.
 
     Examples:
         >>> import torch

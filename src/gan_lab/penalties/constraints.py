@@ -117,6 +117,7 @@ class SpectralNorm(Penalty):
                 "penalty=spectral found no convolution or linear layer in the critic: "
                 "take penalty=maxgp"
             )
+
         if any(parametrize.is_parametrized(layer, "weight") for layer in layers):
             raise UserError(
                 "penalty=spectral on a critic that has weight or spectral norm: "
@@ -129,4 +130,5 @@ class SpectralNorm(Penalty):
                 operator_norm(layer, self.n_power_iterations)
             else:
                 spectral_norm(layer, n_power_iterations=self.n_power_iterations)
+
         return critic

@@ -77,6 +77,7 @@ class MaxGradientPenalty(PointPenalty):
         norm = gradient_norms(
             critic_score, points.index_select(0, norms.argmax()[None]), create_graph=True
         ).squeeze()
+
         if self.memory:
             self._remember(points, norms, own)
 

@@ -62,6 +62,7 @@ def read_records(
     # a damaged file must not take the whole table with it; a record that may not be cited does
     content: list[Record] = []
     damaged: list[DamagedFile] = []
+
     for path in sorted(folder.glob("*.json")):
         try:
             record = records.read_content(path)
@@ -76,6 +77,7 @@ def read_records(
         raise damaged[0]
     for damage in damaged:
         report(f"passed over: {damage}")
+
     return selected(content, select)
 
 

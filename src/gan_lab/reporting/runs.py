@@ -101,6 +101,7 @@ def read_runs(
         for cell in _waiting(folder):
             run = _without_record(cell.run_dir, "waiting", cell.overrides, None, allow)
             runs.setdefault(cell.run_dir.resolve(), run)
+
     if not runs:
         raise UserError(damaged[0])
 
@@ -112,6 +113,7 @@ def read_runs(
         for run in runs.values()
         if id(run.record) in kept or (not run.is_whole and _may_be(run, select))
     ]
+
     return Found(tuple(chosen), tuple(damaged))
 
 
@@ -195,6 +197,7 @@ def _without_record(
         "choices": typed,
         "seed": typed.get("seed"),
     }
+
     return Run(record, run_dir)
 
 

@@ -66,5 +66,6 @@ def export_generator(gan: GAN, architecture: dict[str, Any], spec: DataSpec, run
         "ema_decay": gan.settings.ema_decay,
         "generator_steps": gan.generator_steps,
     }
+
     write_atomically(run_dir / folder.DESCRIPTION, json.dumps(description, indent=2) + "\n")
     return run_dir / folder.WEIGHTS

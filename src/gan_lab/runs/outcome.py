@@ -62,11 +62,13 @@ def open_record(
     # what was asked for, with which code, where, and on which data
     hydra = HydraConfig.get()
     part = new_part(0)
+
     choices = {
         key: value
         for key, value in hydra.runtime.choices.items()
         if value and not key.startswith("hydra/")
     }
+
     dataset = {
         "name": data.spec.name,
         "splits": {name: len(split) for name, split in data.splits.items()},
@@ -75,6 +77,7 @@ def open_record(
         "labelled": count_labelled(training_view),
         "num_classes": training_view.spec.num_classes,
     }
+
     parameters = {
         "generator": count_parameters(gan.generator),
         "critic": count_parameters(gan.critic),
@@ -113,6 +116,7 @@ def open_record(
         history={},
         history_about={},
     )
+
     return record
 
 

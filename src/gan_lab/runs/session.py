@@ -74,10 +74,12 @@ class Session:
         # the callbacks that the run asks later; all of them, in their order, are `in_every_step`
         self.seconds = Seconds(state["seconds"] if state else 0.0)
         self.stop = callbacks.StopOnSignal()
+
         self.evaluate: callbacks.Evaluate | None = None
         if evaluator is not None:
             every = config.evaluate_every
             self.evaluate = callbacks.Evaluate(evaluator, every, record, self.seconds)
+
         self.reader = callbacks.ReadMetrics(
             state["last_metrics"] if state else None, *([self.evaluate.at] if self.evaluate else [])
         )

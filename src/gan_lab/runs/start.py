@@ -257,6 +257,7 @@ def previous_run(
     newest = callbacks.load_newest(
         run_dir, lambda message: machine.console.print(f"warning: {message}")
     )
+
     if newest is not None:
         records.check_same_run(newest[0], plain, newest[1]["identity"])
 
@@ -269,6 +270,7 @@ def previous_run(
         raise UserError(
             f"resume={run_dir}: this run is finished ({config.max_generator_steps} steps); {more}"
         )
+
     return Previous(record, *(newest or (None, None)))
 
 

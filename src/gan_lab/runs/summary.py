@@ -59,6 +59,7 @@ def print_end(session: Session) -> None:
         value = record["last_metrics"].get(key)  # none of a damaged checkpoint
         if value is not None and not math.isnan(value):
             table.add_row(name, f"{value:.4g}")
+
     for name, entry in record["scores"].items():
         table.add_row(name, score_text(entry))
 
@@ -71,6 +72,7 @@ def print_end(session: Session) -> None:
         "checkpoints": session.run_dir / folder.CHECKPOINTS,
         "record": record.path,
     }
+
     for name, path in paths.items():
         console.print(f"{name + ':':<12} {path}")
 

@@ -68,6 +68,7 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
     training_view = build.training_data(config, data)
     if previous is not None:
         previous.check_fits(config, training_view.spec)
+
     gan = build.gan(config, training_view.spec, data, training_view)
     evaluator = build.evaluator(config, data, machine.device, machine.console, gan, protocol)
 
@@ -79,6 +80,7 @@ def _prepared(config: DictConfig, run_dir: Path, machine: start.Machine) -> Sess
     with outcome.begun(record, is_new=previous is None):
         if machine.is_first:
             write_atomically(run_dir / folder.CONFIG, config_text(plain))
+
         session = Session(
             config=config,
             plain=plain,

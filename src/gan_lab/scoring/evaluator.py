@@ -70,6 +70,7 @@ class Evaluator:
         self.protocol = protocol
         self.data = data
         self.device = device
+
         self.extractor: Extractor = protocol.extractor.make(data, cache, device, console)
 
         # statistics of the real data, from the cache where they were measured before
@@ -85,6 +86,7 @@ class Evaluator:
             check_scores(
                 self.extractor, self.references, marginal, checked, checked.samples, own_classes
             )
+
         self.real_similarity = self._real_similarity(cache) if "msssim" in protocol.scores else {}
 
     def scores(self, gan: GAN, protocol: Protocol) -> dict[str, Entry]:
@@ -192,6 +194,7 @@ class Evaluator:
         }
         meta |= {"images": protocol.msssim_images, "pairs": protocol.msssim_pairs}
         meta |= {"seed": PAIRS_SEED}
+
         path = cache / REFERENCES / f"{_digest(meta)}.json"
         if (known := _kept_similarity(path, meta)) is not None:
             return known
@@ -200,6 +203,7 @@ class Evaluator:
         # without a label have no true class
         order = np.random.default_rng(PAIRS_SEED).permutation(len(split))
         order = order[split.labels[order] >= 0]
+
         for rows in np.split(order, range(protocol.batch_size, len(order), protocol.batch_size)):
             labels = torch.from_numpy(split.labels[rows])
             metric.update(torch.from_numpy(split.values[rows]), labels)

@@ -8,17 +8,12 @@ from typing import Any
 from gan_lab import checks
 from gan_lab.data import LoadedData
 from gan_lab.errors import UserError
-from gan_lab.studies.classifiers import (
-    NETWORKS,
-    BlockMeans,
-    ClassifierTraining,
-    steps_of_epoch,
-)
-from gan_lab.studies.contract import Result, Study
+from gan_lab.studies.classifiers import NETWORKS, BlockMeans, ClassifierStudy
+from gan_lab.studies.contract import Result
 from gan_lab.studies.critics import OptimizerFactory
 
 
-class Classification(Study):
+class Classification(ClassifierStudy):
     """Train a classifier by one optimizer, and test it after every epoch.
 
     Args:
@@ -45,24 +40,14 @@ class Classification(Study):
         epochs: int,
         lr_drops: Sequence[int],
     ) -> None:
-        self.network = checks.choice("network", network, NETWORKS)
-        self.epoch_steps = steps_of_epoch(dataset, batch_size)
-        self.steps = self.epoch_steps * checks.whole("epochs", epochs, at_least=1)
-        self.optimizer, self.dataset, self.batch_size = optimizer, dataset, batch_size
+        checks.choice("network", network, NETWORKS)
+        super().__init__(optimizer, dataset, network, batch_size, epochs)
         self.lr_drops = _checked_drops(lr_drops, epochs)
         self.epochs = epochs
 
     def begin(self, seed: int) -> None:
-        """The classifier, its weights from the seed."""
-        self.training = ClassifierTraining(
-            self.network,
-            self.dataset,
-            self.optimizer,
-            batch_size=self.batch_size,
-            seed=seed,
-            device=self.device,
-        )
-        self.curve = BlockMeans(["train_loss"], self.steps)
+        """The classifier, and what its tests find."""
+        super().begin(seed)
         self.by_epoch = BlockMeans(["train_loss"], self.steps, blocks=self.epochs)
         self.test_accuracy: list[float] = []
 
@@ -82,17 +67,13 @@ class Classification(Study):
 
     def state_dict(self) -> dict[str, Any]:
         """Of the training, and the curves so far."""
-        return {
-            "training": self.training.state_dict(),
-            "curve": self.curve.sums,
-            "by_epoch": self.by_epoch.sums,
-            "test_accuracy": self.test_accuracy,
-        }
+        own = {"by_epoch": self.by_epoch.sums, "test_accuracy": self.test_accuracy}
+        return super().state_dict() | own
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up a `state_dict`."""
-        self.training.load_state_dict(state["training"])
-        self.curve.sums, self.by_epoch.sums = state["curve"], state["by_epoch"]
+        super().load_state_dict(state)
+        self.by_epoch.sums = state["by_epoch"]
         self.test_accuracy = list(state["test_accuracy"])
 
     def result(self) -> Result:

@@ -16,6 +16,7 @@ from gan_lab.classifier.training import pixel_statistics
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import ResidentData, ResidentLoader, check_batch_size
 from gan_lab.errors import UserError
+from gan_lab.studies.contract import Study
 from gan_lab.studies.critics import OptimizerFactory
 from gan_lab.training.randomness import fold
 from gan_lab.types import DataSpec
@@ -159,12 +160,14 @@ class ClassifierTraining:
         self.train, self.test = (
             ResidentData.place(dataset, device, split) for split in ("train", _test_split(dataset))
         )
+
         channels = dataset.spec.shape[0]
         self.mean, self.std = (
             pixel_statistics(self.train.values)
             if network in _STANDARDISED
             else (torch.zeros(channels, device=device), torch.full((channels,), PIXELS).to(device))
         )
+
         self.batches = ResidentLoader(self.train, batch_size, n_critic=1, seed=seed, stop=0)
 
         # what is trained, and by what
@@ -284,3 +287,60 @@ class BlockMeans:
         ends = torch.tensor([0, *self.ends()])
         means = self.sums.cpu() / ends.diff()
         return dict(zip(self.names, means.tolist(), strict=True))
+
+
+# Studies ------------------------------------------------------------------------------------------
+
+
+class ClassifierStudy(Study):
+    """A Study that trains one of NETWORKS; a subclass says what it looks at.
+
+    Args:
+        optimizer: of the classifier.
+        dataset: labelled images with a test split.
+        network: one of NETWORKS.
+        batch_size: images in a step.
+        epochs: passes over the training images.
+
+    Attributes:
+        epoch_steps: steps of an epoch.
+        training: from `begin` on.
+        curve: the training loss so far, likewise.
+
+    Raises:
+        UserError: for a data set that no classifier can be trained on, and numbers out of range.
+    """
+
+    def __init__(
+        self,
+        optimizer: OptimizerFactory,
+        dataset: LoadedData,
+        network: str,
+        batch_size: int,
+        epochs: int,
+    ) -> None:
+        self.epoch_steps = steps_of_epoch(dataset, batch_size)
+        self.steps = self.epoch_steps * checks.whole("epochs", epochs, at_least=1)
+        self.optimizer, self.dataset = optimizer, dataset
+        self.network, self.batch_size = network, batch_size
+
+    def begin(self, seed: int) -> None:
+        """The classifier, its weights from the seed."""
+        self.training = ClassifierTraining(
+            self.network,
+            self.dataset,
+            self.optimizer,
+            batch_size=self.batch_size,
+            seed=seed,
+            device=self.device,
+        )
+        self.curve = BlockMeans(["train_loss"], self.steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Of the training, and the curve so far."""
+        return {"training": self.training.state_dict(), "curve": self.curve.sums}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up a `state_dict`."""
+        self.training.load_state_dict(state["training"])
+        self.curve.sums = state["curve"]

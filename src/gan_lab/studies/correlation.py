@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from gan_lab import checks
 from gan_lab.data import LoadedData
 from gan_lab.errors import UserError
-from gan_lab.studies.classifiers import BlockMeans, ClassifierTraining, steps_of_epoch
-from gan_lab.studies.contract import Result, Study
+from gan_lab.studies.classifiers import ClassifierStudy
+from gan_lab.studies.contract import Result
 from gan_lab.studies.critics import OptimizerFactory
 from gan_lab.training.randomness import generator_for
 
@@ -118,7 +118,7 @@ class History:
         self.second = state["second"].to(device)
 
 
-class Correlation(Study):
+class Correlation(ClassifierStudy):
     """Train an MLP until it has converged and correlate the gradients of the last epochs.
 
     The thesis collects "the gradients of the hidden units" (3.D); here they are those of the
@@ -162,10 +162,11 @@ class Correlation(Study):
         pairs: int,
         beta2: float,
     ) -> None:
-        self.network = NETWORKS[checks.choice("activation", activation, NETWORKS)]
-        self.epoch_steps = steps_of_epoch(dataset, batch_size)
-        self.steps = self.epoch_steps * checks.whole("epochs", epochs, at_least=1)
-        self.optimizer, self.dataset, self.batch_size = optimizer, dataset, batch_size
+        # what is trained, and for how long
+        network = NETWORKS[checks.choice("activation", activation, NETWORKS)]
+        super().__init__(optimizer, dataset, network, batch_size, epochs)
+
+        # the steps that count are the last, and the longest lag comes before them
         checks.whole("epochs_measured", epochs_measured, at_least=1)
         self.first_measured = (epochs - epochs_measured) * self.epoch_steps + 1
         if self.first_measured <= LAGS:
@@ -173,32 +174,27 @@ class Correlation(Study):
                 f"epochs_measured={epochs_measured}: {LAGS} steps have to come before them: leave "
                 f"more of the {epochs} epochs"
             )
+
         if coordinates is not None:
             checks.whole("coordinates", coordinates, at_least=2)
         self.coordinates, self.pairs = coordinates, checks.whole("pairs", pairs, at_least=1)
         self.beta2 = checks.number("beta2", beta2, at_least=0, below=1)
 
     def begin(self, seed: int) -> None:
-        """The classifier, its weights from the seed, and what is looked at."""
-        self.training = ClassifierTraining(
-            self.network,
-            self.dataset,
-            self.optimizer,
-            batch_size=self.batch_size,
-            seed=seed,
-            device=self.device,
-        )
-        self.curve = BlockMeans(["train_loss"], self.steps)
+        """The classifier, and what is looked at."""
+        super().begin(seed)
 
         # some weights between the hidden layers, and pairs of them
         linear = [
             layer for layer in self.training.network.modules() if isinstance(layer, nn.Linear)
         ]
         self.weight = linear[1].weight
+
         rng = generator_for(seed, "coordinates")
         order = torch.randperm(self.weight.numel(), generator=rng)
         self.looked_at = order[: self.coordinates].to(self.device)
         size = len(self.looked_at)
+
         first = torch.randint(size, (self.pairs,), generator=rng)
         apart = torch.randint(1, size, (self.pairs,), generator=rng)
         self.i, self.j = first.to(self.device), ((first + apart) % size).to(self.device)
@@ -239,9 +235,7 @@ class Correlation(Study):
 
     def state_dict(self) -> dict[str, Any]:
         """Of the training, the last gradients, and the sums."""
-        return {
-            "training": self.training.state_dict(),
-            "curve": self.curve.sums,
+        return super().state_dict() | {
             "gradients": self.gradients.state_dict(),
             "largest": self.largest.state_dict(),
             "sums": {name: sums.state_dict() for name, sums in self.sums.items()},
@@ -249,8 +243,7 @@ class Correlation(Study):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up a `state_dict`."""
-        self.training.load_state_dict(state["training"])
-        self.curve.sums = state["curve"]
+        super().load_state_dict(state)
         self.gradients.load_state_dict(state["gradients"])
         self.largest.load_state_dict(state["largest"])
         for name, sums in self.sums.items():

@@ -43,6 +43,7 @@ class Counterexample(Study):
 
     def result(self) -> Result:
         """θ after the last step, and the curves of 3-1a and 3-1b."""
+        # both panels on one sequence of gradients
         first, second = figure_3_1_optimizers("a"), figure_3_1_optimizers("b")
         curves = counterexample_curves(
             {**first, **second},
@@ -52,6 +53,7 @@ class Counterexample(Study):
             warm_up=self.warm_up,
             points=POINTS,
         )
+
         return Result(
             scores={_score(name): float(curve.theta[-1]) for name, curve in curves.items()},
             drawn={
@@ -117,6 +119,7 @@ class CriticalBetas(Study):
             copies=self.copies,
             seed=self.seed,
         )
+
         return Result(
             scores={
                 "sequential_right": float((grid.sequential_theta < 0).mean()),

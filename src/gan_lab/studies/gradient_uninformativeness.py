@@ -15,6 +15,7 @@ from gan_lab import checks
 from gan_lab.architectures import MLP
 from gan_lab.losses import ScalarLoss
 from gan_lab.penalties import Penalty
+from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 from gan_lab.studies.contract import Result, Study
 from gan_lab.studies.critics import CriticTraining
 from gan_lab.training.randomness import fold, generator_for
@@ -79,15 +80,6 @@ LAYOUTS: dict[str, tuple[Uniform | Normal, Uniform | Normal]] = {
     ),
     "overlapping": (Normal(((1.0, -0.3, 0.5),)), Normal(((0.5, -1.0, 0.5), (0.5, 1.0, 0.5)))),
 }
-
-SETTINGS: dict[int, tuple[str, float, str, int, int]] = {
-    1: ("adam", 1e-5, "relu", 1, 1024),
-    2: ("adam", 1e-2, "relu", 4, 1024),
-    3: ("adam", 1e-5, "relu", 4, 1024),
-    4: ("sgd", 1e-3, "selu", 64, 128),
-    5: ("sgd", 1e-4, "selu", 64, 128),
-}
-"""Figures 2-8 to 2-12: optimizer, learning rate, activation, hidden layers, units of each."""
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 _GRID = np.linspace(-3.0, 3.0, 241)
@@ -155,6 +147,8 @@ class GradientUninformativeness(Study):
         values = self.training.values(points).cpu().numpy()
         slopes = self.training.gradient(points).squeeze(1).cpu().numpy()
         fake, real = self.fake.density(_GRID), self.real.density(_GRID)
+
+        # where neither law has mass, no value of the critic is better than another
         total = fake + real
         known = total > 1e-3
         optimum = np.full_like(_GRID, np.nan)
@@ -167,9 +161,11 @@ class GradientUninformativeness(Study):
         agrees = (gradient.sign() == (reals - fakes).sign()).float()
         spread = gradient.std() / gradient.abs().mean()
 
+        # the error is that under the mean of the two laws
         weights = total[known] / total[known].sum()
         error = np.sqrt(np.sum(weights * (values[known] - optimum[known]) ** 2))
         in_fakes = slopes[fake > 1e-3]
+
         return Result(
             scores={
                 "optimum_error": float(error),

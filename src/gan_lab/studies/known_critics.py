@@ -55,6 +55,8 @@ class KnownCritics(Study):
     ) -> None:
         self.loss, self.penalty, self.optimizer = loss, penalty, optimizer
         self.architecture = architecture
+
+        # what the instance is, and how long the critic trains
         self.dimension = checks.whole("dimension", dimension, at_least=1)
         self.funnels = checks.whole("funnels", funnels, at_least=1)
         self.steps = checks.whole("max_steps", max_steps, at_least=1)

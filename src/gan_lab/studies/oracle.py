@@ -132,14 +132,17 @@ class OracleStudy(Study):
         with torch.no_grad():
             real, fake = self.training.values(self.real), self.training.values(self.fake)
             value = float(self.loss.critic(real.unsqueeze(1), fake.unsqueeze(1)))
+
         k = self.lipschitz()
         found = gradient.flatten(1).double().numpy()
 
         # beside what it should be
         optimum = self.optimum
+
         last = [self.seen[at] for at in sorted(self.seen) if at >= self.steps * (1 - 1 / LAST)]
         moves = torch.stack(last).flatten(2).double().std(dim=0) if len(last) > 1 else None
         spread = float("nan") if moves is None else float(moves.norm(dim=1).mean())
+
         return {
             "cosine": _mean_cosine(found, optimum.directions),
             "hit_rate": optimum.hit_rate(found),
@@ -215,10 +218,12 @@ class Optimum:
         """
         fake, real = (points.flatten(1).double().numpy() for points in (laws.fake, laws.real))
         weight, target = getattr(penalty, "weight", 0.0), getattr(penalty, "target", 0.0)
+
         if weight:
             critic = optimal_critic(fake, real, loss, weight, target=target)
         else:
             critic = optimal_critic(fake, real, loss, constant=1.0)
+
         partners = _partners(fake, real, loss, critic)
 
         # clipping, or no penalty at all, has no constant of its own

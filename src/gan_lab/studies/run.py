@@ -64,6 +64,7 @@ def run(config: DictConfig, run_dir: Path) -> None:
     provenance.git_state()
     refuse_links(run_dir)
     previous = _previous(config, run_dir)
+
     if previous is not None and previous["status"] in ("finished", "diverged"):
         _pass_over(previous, run_dir)
         return
@@ -75,6 +76,7 @@ def run(config: DictConfig, run_dir: Path) -> None:
     with start.only_writer(run_dir, machine), machine.prepared():
         for place in (run_dir, run_dir / folder.CHECKPOINTS):
             clear_abandoned(place)
+
         study = _made(config, machine.device)
         study.begin(config.seed)
         record = _record(config, run_dir, machine.device, previous)
@@ -84,6 +86,7 @@ def run(config: DictConfig, run_dir: Path) -> None:
             progress.take_up()
             progress.steps_left()
             progress.finish(study.result())
+
     _tell_end(record)
 
 
@@ -101,6 +104,7 @@ def _previous(config: DictConfig, run_dir: Path) -> records.RunRecord | None:
                 "another folder"
             )
         return None
+
     record = records.read(run_dir)
     if "config" not in record.content:
         return None
@@ -111,6 +115,7 @@ def _previous(config: DictConfig, run_dir: Path) -> records.RunRecord | None:
             f"run_dir={run_dir} already holds a study: add existing_run=resume to go on with it, "
             "or name another folder"
         )
+
     if others := records.differing(plain_config(config), record["config"]):
         raise UserError(
             f"run_dir={run_dir} holds another study (other {', '.join(others)}): "
@@ -162,6 +167,7 @@ def _record(
     # every field that a record of a study has stands there from the first moment
     part = outcome.new_part(0)
     record = records.RunRecord(run_dir, {})
+
     record.update(
         version=versions.VERSION,
         status="running",

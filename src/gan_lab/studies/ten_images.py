@@ -88,10 +88,13 @@ class TenImages(OracleStudy):
         batch_size: int,
     ) -> None:
         super().__init__(loss, penalty, optimizer, max_steps, batch_size)
+
         if dataset.spec.kind != "images":
             raise UserError(f"dataset: {dataset.spec.name} holds {dataset.spec.kind}, no images")
         train = ResidentData.place(dataset, "cpu")
         self.images = train.gather(torch.tensor(_chosen(train, indices)))[0]
+
+        # the critic and its noise
         self.noise = checks.choice("noise", noise, ("uniform", "normal"))
         self.depth = checks.whole("depth", depth, at_least=1)
         self.width = checks.whole("width", width, at_least=1)

@@ -131,12 +131,14 @@ def read_cell(run_dir: Path, overrides: Sequence[str] | None, now: float) -> Swe
         "step": record.get("generator_steps") or 0,
         "seconds": record.get("seconds"),
     }
+
     if facts["state"] not in records.STATUSES:
         facts |= {"state": "failed", "reason": f"no status {record.get('status')!r}"}
 
     # a record is not written at every step: how far a running cell is, its other files say
     if facts["state"] == "running":
         facts |= _progress(run_dir, record, now)
+
     return SweepCell(
         run_dir,
         tuple(overrides),
@@ -252,6 +254,7 @@ def keep_failure(
         else:
             content = {"version": versions.VERSION, "command": list(overrides)}
             record = records.RunRecord(run_dir, content)
+
         record.update(status=status, reason=reason)
 
 

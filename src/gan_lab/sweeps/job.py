@@ -117,6 +117,7 @@ class Job:
         setup_globals()
         Singleton.set_state(self.singletons)
         config.register()
+
         composed = compose_cell(
             self.context.config_loader, self.sweep, self.overrides, self.cell.number
         )
@@ -133,6 +134,7 @@ class Job:
         if self.script is not None and devices.uses_several_devices(composed):
             self._run_script(self.script, composed, run_dir)
             return
+
         with _ends_with(self.parent):
             result = run_job(
                 hydra_context=self.context,

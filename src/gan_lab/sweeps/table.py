@@ -40,6 +40,7 @@ def status_table(title: str, cells: Sequence[SweepCell]) -> Table:
 
     # a name that the user chose tells the cells apart, a number does not
     numbered = all(cell.run_dir.name.isdigit() for cell in cells)
+
     for name in ("cell", "overrides", "status") if numbered else ("cell", "status"):
         table.add_column(name, overflow="fold")
     for name in ("step", "time", "ETA"):

@@ -285,6 +285,7 @@ class _Model:
         """
         cp = _cvxpy()
         support, scale = self.instance.support, self.scale
+
         moves = cp.Variable(len(self.start))  # (f - start) / scale
         k = cp.Variable(nonneg=True)  # k / scale
 
@@ -292,12 +293,14 @@ class _Model:
         curved = np.sqrt(self.curvatures * scale**2 / self.unit + self.damping)
         cost = (self.slopes * scale / self.unit) @ moves
         cost += cp.sum_squares(cp.multiply(curved, moves)) / 2
+
         for slope, kinks, steepness in self._hinges():
             cost += (slope * scale / self.unit) @ moves
             offsets, factors, at = kinks
             cost += (steepness * scale / self.unit) @ cp.pos(
                 cp.multiply(factors, moves[at]) + offsets
             )
+
         lipschitz = self.instance.lipschitz
         if lipschitz.weight is not None:
             cost += (
@@ -313,6 +316,7 @@ class _Model:
             ),
             shape=(len(fakes), len(self.start)),
         )
+
         bound = (
             rise @ moves + rise @ self.start / scale <= self.instance.distances[fakes, reals] * k
         )
@@ -321,6 +325,7 @@ class _Model:
             constraints.append(k == lipschitz.target / scale)
 
         _run(cp, cp.Problem(cp.Minimize(cost), constraints))
+
         flow = Flow(fakes, reals, np.maximum(bound.dual_value, 0) * self.unit / scale)
         return Solution(self.start + scale * moves.value, scale * float(k.value), flow)
 

@@ -422,6 +422,7 @@ def game_trajectory(
 
     # the game
     points = [point, point]
+
     for step in range(steps):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             moved = update(game, settings, points[-1], points[-2])
@@ -437,6 +438,7 @@ def game_trajectory(
     growth = math.nan
     if norms[half] > 0 and norms[-1] > 0:
         growth = float(np.exp((np.log(norms[-1]) - np.log(norms[half])) / (steps - half)))
+
     return GameTrajectory(u=path[:, : game.sizes[0]], v=path[:, game.sizes[0] :], growth=growth)
 
 

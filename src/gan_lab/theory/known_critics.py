@@ -116,6 +116,7 @@ class MinFunnels:
         self.centers = np.array(centers, dtype=np.float64)
         self.biases = np.array(biases, dtype=np.float64)
         shapes = f"centers of shape {self.centers.shape}, biases of {self.biases.shape}"
+
         if self.centers.ndim != 2 or not self.centers.size:
             raise UserError(f"{shapes}: use centers (K, D)")
         if self.biases.shape != self.centers.shape[:1]:
@@ -126,6 +127,7 @@ class MinFunnels:
         # the laws
         self.half_side = checks.number("half_side", half_side, above=0)
         self.power = checks.number("power", power, at_least=1)
+
         if np.abs(self.centers).max() > self.half_side:
             raise UserError(
                 f"half_side={half_side}: a center lies outside of the cube: use at least "
@@ -280,6 +282,7 @@ class MinFunnels:
         if true_w1 == 0:
             raise UserError("fake, real: f's means are equal, no ratio: use samples that differ")
         w1 = float(real_scores.mean() - fake_scores.mean())
+
         return CriticScores(
             cosine=float(np.sum(_unit(slopes) * truth, axis=1).mean()),
             l2=float(np.sum((slopes - truth) ** 2, axis=1).mean()),

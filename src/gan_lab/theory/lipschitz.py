@@ -128,6 +128,7 @@ def lipschitz_estimate(
     # a copy, so that nothing of the caller's network changes
     network = copy.deepcopy(network).eval().to("cpu", torch.float64)
     network.requires_grad_(requires_grad=False)
+
     try:
         outputs = network(torch.zeros(2, *shape, dtype=torch.float64))
     except (RuntimeError, IndexError) as error:
@@ -142,6 +143,7 @@ def lipschitz_estimate(
     walk = _Walk(network)
     upper = walk.norm([network], shape)
     points = _steep_points(network, shape, rng, starts, steps, scale)
+
     norms = _jacobian_norms(network, points)
     best = int(norms.argmax())
     return LipschitzEstimate(
@@ -162,6 +164,7 @@ def _steep_points(
     # a copy of points at each pass, which layers may overwrite (ReLU in place);
     # begin where it is steep already, in a random direction of the outputs
     drawn = scale * torch.randn(POOL * starts, *shape, generator=rng, dtype=torch.float64)
+
     scores = network(drawn[:1]).numel()
     directions = torch.randn(len(drawn), scores, generator=rng, dtype=torch.float64)
     slopes = torch.cat(
@@ -170,6 +173,7 @@ def _steep_points(
             for batch in zip(drawn.split(starts), directions.split(starts), strict=True)
         ]
     )
+
     steepest = drawn[slopes.topk(starts).indices]
     apart = scale * torch.randn(steepest.shape, generator=rng, dtype=torch.float64)
     pairs = torch.stack([steepest, steepest + apart])
@@ -368,6 +372,7 @@ class _Walk:
                 f"the norm of layer {name} ({kind.__module__}.{kind.__name__}) is not known: "
                 f"use layers of {known}"
             )
+
         self.factors.append((name, norm))
         return norm
 

@@ -445,6 +445,7 @@ def trajectory(
     gradients = check_gradients(gradients, warm_up)
     checks.number("start", start)
     checks.whole("every", every, at_least=1)
+
     if bounds is not None:
         low, high = check_pair("bounds", bounds)
         checks.number("bounds", low)
@@ -461,6 +462,7 @@ def trajectory(
     for begin, piece, updates in zip(edges, pieces, optimizer.updates(pieces), strict=False):
         if begin < warm_up:
             continue
+
         # θ before and after each step of the piece
         if bounds is None:
             after = theta + np.cumsum(updates, axis=-1)

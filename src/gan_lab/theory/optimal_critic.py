@@ -197,6 +197,7 @@ def optimal_critic(
         raise UserError(
             f"fake has {fake.shape[1]} coordinates and real {real.shape[1]}: use the same"
         )
+
     p = read_weights("fake_weights", fake_weights, len(fake))
     q = read_weights("real_weights", real_weights, len(real))
     lipschitz = _lipschitz(weight, target, constant)
@@ -208,6 +209,7 @@ def optimal_critic(
     straight = phi.straight and varphi.straight
     solution = solve_straight(instance) if straight else solve(instance)
     solution = replace(solution, values=_extended(instance, solution, floor))
+
     objective = instance.objective(solution.values, solution.k)
     gap = objective - lower_bound(instance, solution)
     if not gap <= LARGEST_GAP * (1 + abs(objective)):
@@ -218,13 +220,16 @@ def optimal_critic(
 
     # everything at the points as they were given
     values, k = sign * solution.values, float(solution.k) / instance.length
+
     at_real = sign * _cones(
         real, points.points[points.reals], sign * values[points.reals], k, floor
     )
     at_fake = sign * _cones(fake, real, sign * at_real, k, floor)
+
     slopes = sign * instance.slopes(solution.values)
     pairs = _bound_pairs(fake, real, sign * at_fake, sign * at_real, k, points.real_at)
     counts, directions = _directions(fake, real, pairs[0], sign)
+
     return OptimalCritic(
         fake=fake,
         real=real,

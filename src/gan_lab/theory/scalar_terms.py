@@ -140,6 +140,7 @@ def terms(function: ScalarFunction, name: str) -> tuple[Term, ...]:
             for weight, part in pairs
             for term in terms(part, name)
         )
+
     if isinstance(function, Affine):
         return tuple(
             Term(
@@ -150,6 +151,7 @@ def terms(function: ScalarFunction, name: str) -> tuple[Term, ...]:
             )
             for term in terms(function.function, name)
         )
+
     term = Term(function)
     try:
         _ = term.named

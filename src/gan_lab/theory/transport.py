@@ -378,6 +378,7 @@ class _DualProgramme:
             ),
             shape=(len(first), len(self.points)),
         )
+
         bounds = [(0, 0), *[(None, None)] * (len(self.points) - 1)]
         solution = linprog(
             -MASS * self.balance,
@@ -390,6 +391,7 @@ class _DualProgramme:
         # in the unit of the points
         _check_solved(solution)
         values = np.ldexp(solution.x, self.exponent)
+
         return DualCritic(
             value=math.fsum(self.balance * values),
             fake=values[self.fake_at],

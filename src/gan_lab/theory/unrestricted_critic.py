@@ -98,6 +98,7 @@ def optimal_critic_unrestricted(
             f"fake_density has {len(fake)} points and real_density {len(real)}: use the same points"
         )
     checks.number("prior", prior, above=0, below=1)
+
     objective = BY_NAME[checks.choice("loss", loss, BY_NAME)]() if isinstance(loss, str) else loss
     if isinstance(objective, FisherLoss):
         return _fisher(fake, real, prior)
@@ -106,8 +107,10 @@ def optimal_critic_unrestricted(
     phi, varphi = sides(objective)
     p, q = 2 * (1 - prior) * fake, 2 * prior * real
     values = _pointwise(phi, varphi, p, q)
+
     at = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
     least = float(_weighted(p, phi.value(at), q, varphi.value(at)).sum())
+
     if not np.isfinite(least):
         raise UserError(
             f"{objective.name} falls for ever where nothing restricts the critic: use "
@@ -120,6 +123,7 @@ def optimal_critic_unrestricted(
     below, above = (
         _weighted(p, phi.slope(t), q, varphi.slope(t)) for t in (middle - step, middle + step)
     )
+
     return UnrestrictedCritic(values, least, np.isfinite(values) & (below < 0) & (above > 0))
 
 

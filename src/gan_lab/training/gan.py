@@ -22,7 +22,7 @@ from gan_lab.penalties import Penalty
 from gan_lab.penalties.regions import Noise
 from gan_lab.training import passes
 from gan_lab.training.ema import ExponentialMovingAverage
-from gan_lab.training.randomness import fold, generator_for
+from gan_lab.training.randomness import fold, generator_for, seed_global
 
 OptimizerFactory = Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
 Schedule = Callable[[int, int], float]
@@ -204,7 +204,7 @@ class GAN(pl.LightningModule):
 
         # dropout and input noise use the global generator, which differs from process to process
         own = f"global of rank {parallel.rank()}" if parallel.rank() else "global"
-        torch.manual_seed(fold(self.settings.seed, own, self.generator_steps))
+        seed_global(fold(self.settings.seed, own, self.generator_steps), self.device)
         self.run_iteration(draws)
 
         # k for the log, where the penalty does not measure it anyway
@@ -306,10 +306,11 @@ class GAN(pl.LightningModule):
         self.manual_backward(loss, inputs=parameters)
         parallel.average_gradients(parameters)
 
-        # Loss and norm are those of all processes, so that all of them stop, or none.
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        self.finite &= torch.isfinite(_of_all(loss)) & torch.isfinite(norm)
         optimizer.step()
+
+        # The loss of all processes, so that all of them stop, or none. A gradient that is not
+        # finite stays in its parameter, where `check_finite` finds it.
+        self.finite &= torch.isfinite(_of_all(loss))
 
     def latent(self, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Draw z ~ N(0, I), and a class for each where `targets` draws them.
@@ -413,7 +414,7 @@ class GAN(pl.LightningModule):
                 capturable.set_rate(group, rate * factor)
 
     def check_finite(self) -> None:
-        """Raise Diverged unless all losses and gradients so far and all parameters are finite.
+        """Raise Diverged unless all losses so far and all parameters are finite.
 
         It waits for the device, so it is called only every so many steps.
         """
@@ -423,7 +424,7 @@ class GAN(pl.LightningModule):
 
         values = ", ".join(f"{name} {value.item():g}" for name, value in self.metrics.items())
         raise Diverged(
-            f"a loss, gradient or parameter is not finite by step {self.generator_steps} ({values})"
+            f"a loss or parameter is not finite by step {self.generator_steps} ({values})"
         )
 
     def state_tensors(self) -> list[Tensor]:

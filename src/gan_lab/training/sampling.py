@@ -122,6 +122,7 @@ def _inputs_of_classes(
     for _ in range(MOST_BATCHES):
         if all(len(inputs) >= each for inputs in found.values()):
             break
+
         inputs, drawn = gan.latent(size, rng)
         told = gan.classes_of(gan.ema(inputs), drawn)
         for which, its_inputs in found.items():

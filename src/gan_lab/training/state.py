@@ -111,6 +111,7 @@ def state_for(module: nn.Module, saved: Any, file: Path, part: str = "") -> dict
     named = isinstance(saved, Mapping) and all(isinstance(name, str) for name in saved)
     if not named or not all(isinstance(value, Tensor) for value in saved.values()):
         raise UserError(f"{file} holds no tensors by name: restore it, or train a new run")
+
     state = {
         name.removeprefix(part): value for name, value in saved.items() if name.startswith(part)
     }
@@ -133,6 +134,7 @@ def state_for(module: nn.Module, saved: Any, file: Path, part: str = "") -> dict
             f"({differences[0]}{more}): "
             "restore the file and config.yaml as they were, or train a new run"
         )
+
     return state
 
 

@@ -87,6 +87,7 @@ def curves(
         for record in runs_of(found, dataset)
         if any(belongs(record, line) for line in lines)
     ]
+
     name = score_name(runs, quantity.kind, asked, "history", "curve")
     check_comparable(runs, lines, [f"history_about.{name}.extractor"], design.may_differ)
     if name is None:

@@ -102,6 +102,7 @@ def _draw(request: Request, panels: Panels) -> Drawing:
         name: [_shown(request, panels, mine, name, quantity) for quantity in panels.quantities]
         for name in names
     }
+
     every = [(name, curve) for name, row in by_dataset.items() for part in row for curve in part]
     if not every:
         data = " or ".join(names) or "any data set"
@@ -122,6 +123,7 @@ def _draw(request: Request, panels: Panels) -> Drawing:
     scores = " and ".join(dict.fromkeys(curve.score for _, curve in every))
     what = f"{panels.title}: {scores}" if panels.title else f"{scores} over training"
     figure.suptitle(f"Figure {panels.number}: {what}")
+
     numbers = [row for name, curve in every for row in _curve_rows(name, curve)]
     return Drawing(figure, numbers, request.datasets or ())
 

@@ -181,6 +181,7 @@ def _draw_entropies(axes: Axes, statistics: dict[str, Any]) -> None:
     edges = np.array(statistics["entropies"]["edges"], dtype=float)
     counts = np.array(statistics["entropies"]["histograms"], dtype=float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
     visible_shares = np.ma.masked_equal(shares.T, 0)
     sides = np.arange(len(names) + 1) - 0.5
     mesh = axes.pcolormesh(sides, edges, visible_shares, cmap="Blues", vmin=0, rasterized=True)
@@ -189,6 +190,7 @@ def _draw_entropies(axes: Axes, statistics: dict[str, Any]) -> None:
     # the means, as numbers too where there is room for them
     means = np.array(statistics["mean_entropy"], dtype=float)
     axes.plot(np.arange(len(names)), means, "o", color=COLOURS["exp"], markersize=4, label="mean")
+
     if len(names) <= 12:
         box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
         style: dict[str, Any] = {"xytext": (0, 6), "textcoords": "offset points"}
@@ -202,6 +204,7 @@ def _draw_entropies(axes: Axes, statistics: dict[str, Any]) -> None:
     axes.set_xticks(
         list(shown), [str(names[index]) for index in shown], rotation=rotation, fontsize=8
     )
+
     highest = edges[1:][counts.sum(axis=0) > 0].max(initial=edges[1])
     axes.set(ylabel="H(C(x)), nats", ylim=(edges[0], highest))
     axes.legend(fontsize=8)

@@ -22,6 +22,7 @@ from gan_lab.reporting.figures.drawing import (
     plain_axes,
 )
 from gan_lab.reporting.figures.request import NothingRecorded, Request
+from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,14 +60,6 @@ def _by(records: Sequence[Record], name: str) -> dict[Any, Record]:
 
 
 # Chapter 2 ----------------------------------------------------------------------------------------
-
-_OPTIMIZERS = {
-    1: "Adam 1e-5, ReLU, 1 x 1024",
-    2: "Adam 1e-2, ReLU, 4 x 1024",
-    3: "Adam 1e-5, ReLU, 4 x 1024",
-    4: "SGD 1e-3, SELU, 64 x 128",
-    5: "SGD 1e-4, SELU, 64 x 128",
-}
 
 
 def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
@@ -109,7 +102,7 @@ def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
     steps = setting(records[0], "study.max_steps")
-    figure.suptitle(f"Figure {name}: least squares, {_OPTIMIZERS[number]}, {steps:,} steps")
+    figure.suptitle(f"Figure {name}: least squares, {SETTINGS[number]}, {steps:,} steps")
     return Drawing(figure, numbers)
 
 
@@ -226,6 +219,7 @@ def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
             _sheet(rows[:ROWS], drawn["shape"]), "gray", vmin=0, vmax=255, interpolation="nearest"
         )
         axes.set_axis_off()
+
         left = float(record["scores"]["left_over"]["value"])
         axes.set_title(f"{by} {value}: {left:.0%} of the way left")
         numbers += [
@@ -234,6 +228,7 @@ def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
                 zip(drawn["nearest"], drawn["partners"], strict=True)
             )
         ]
+
     figure.suptitle(f"Figure {name}: noise, gradient, four steps along it, nearest real")
     return Drawing(figure, numbers, of=[str(setting(_any(cells), "dataset.name"))])
 
@@ -293,6 +288,7 @@ def critical_betas(request: Request) -> Drawing:
     record = _of_study(request, "critical_betas")[0]
     drawn = record["drawn"]
     betas = drawn["betas"]
+
     C, steps = (setting(record, f"study.{name}") for name in ("C", "max_steps"))
     titles = {
         "sequential_theta": f"a) sequential, d = C = {C}: θ after {steps:,} steps",
@@ -310,6 +306,7 @@ def critical_betas(request: Request) -> Drawing:
         most = np.abs(values).max()
         shown = values if is_theta else np.log10(values)
         limits = {"vmin": -most, "vmax": most, "cmap": "RdBu_r"} if is_theta else {}
+
         image = axes.pcolormesh(betas, betas, shown, **limits)
         figure.colorbar(image, ax=axes, label="θ" if is_theta else "log10")
         axes.set(xlabel="β2", ylabel="β1", title=title)
@@ -320,6 +317,7 @@ def critical_betas(request: Request) -> Drawing:
             for i, first in enumerate(betas)
             for j, second in enumerate(betas)
         ]
+
     figure.suptitle("Figure 3-8: Adam over β1 and β2; θ below 0 (blue) is right")
     return Drawing(figure, numbers)
 
@@ -351,6 +349,7 @@ def classification(
         if setting(record, "study.network") in networks
         and (dataset is None or dataset in str(setting(record, "dataset.name")))
     ]
+
     if not records:
         raise NothingRecorded(
             f"no study classification is recorded with study.network={', '.join(networks)}"
@@ -381,6 +380,7 @@ def classification(
         row[0].legend(fontsize="small")
         for axes in row:
             axes.set_title(", ".join(workload))
+
     figure.suptitle(f"Figure {name}: optimizers, seed {records[0]['seed']}")
     return Drawing(figure, numbers, of=sorted({workload[1] for workload in rows}))
 

@@ -141,6 +141,7 @@ def _line(
     # whatever the others have is shown too, each by itself
     single = [run for run in left_out if name in by_run[id(run)]]
     seeds = None if "seed" in axes.fields else len(known_seeds(facet.runs))
+
     return Line(
         row=row,
         mean=mean_over_seeds([by_run[id(run)][name] for run in averaged]),
@@ -171,6 +172,7 @@ def draw_curves(curves: Curves) -> Drawing:
     for panel in curves.panels:
         by_curve.setdefault(panel.curve, []).append(panel)
     columns = max(map(len, by_curve.values()))
+
     figure = new_figure(max(6.4, 5.4 * columns), 4.2 * len(by_curve) + 0.6)
     places = figure.subplots(len(by_curve), columns, squeeze=False, sharex=True, sharey="row")
     styles = {row: _style(index) for index, row in enumerate(curves.rows)}
@@ -185,6 +187,7 @@ def draw_curves(curves: Curves) -> Drawing:
     ]
     if any(line.singles for panel in curves.panels for line in panel.lines):
         text.append("dotted: runs that are in no mean, with a cross where one diverged")
+
     figure.suptitle(filled(text, int(16 * figure.get_figwidth())), fontsize=9)
     return Drawing(figure, numbers)
 

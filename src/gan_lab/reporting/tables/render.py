@@ -124,6 +124,7 @@ def _latex_table(section: Section) -> str:
 
     # booktabs: three rules and no others
     head, *body = [line + r" \\" for line in lines]
+
     return "\n".join(
         [
             r"\begin{table}",

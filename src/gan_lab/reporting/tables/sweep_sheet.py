@@ -69,6 +69,7 @@ def _section(table: SweepTable, block: Block) -> Section:
         for (row, column), cell in block.cells.items()
         if cell.is_best
     )
+
     return Section(
         title=title,
         caption=title,

@@ -127,6 +127,7 @@ def _orders(design: Design, part: Part, compared: list[Comparison]) -> Section:
     # the published difference only of the same data
     title = f"{part.title}: orders of the thesis"
     title += "" if part.is_published else f" on {numbers_of}"
+
     header = ["order", *design.heads[1:], "score", "difference ± 95%", "seeds", "verdict"]
     header += ["published difference"] if part.is_published else []
 
@@ -166,6 +167,7 @@ def _apart(design: Design, dataset: str) -> Section:
     kinds = [
         kind for kind in design.kinds if any(dataset in line.published[kind.key] for line in lines)
     ]
+
     rows = []
     for line in lines:
         numbers = [published_text(line.published[kind.key].get(dataset)) for kind in kinds]

@@ -94,6 +94,7 @@ def table(
             {canonical(record["dataset"]["name"]) for record in mine} - set(design.datasets)
         )
         datasets = [*design.datasets, *others]
+
     names = list(dict.fromkeys(canonical(name) for name in datasets))
     if not names:
         raise UserError("datasets is empty: name at least one, for example datasets=[digits]")
@@ -102,6 +103,7 @@ def table(
     parts = tuple(part(design, name, runs_of(mine, name), asked or {}) for name in names)
     unpublished = any(not part.is_published for part in parts)
     apart = tuple(name for name in design.datasets if unpublished and name not in names)
+
     return Table(design, parts, apart)
 
 
