@@ -185,7 +185,7 @@ _CHAPTER_2 = (
     Item(
         "Table", "2-2", "objectives on unsupervised image generation",
         "LGANs score better than WGAN; exp and x + sqrt(x² + 1) are the best of six close ones.",
-        "make table-2-2-run table-2-2; in small: make table-2-2-small", TABLE_2_2,
+        "make table-2-2-run table-2-2\nmake table-2-2-small  # in small", TABLE_2_2,
     ),
     Item(
         "Table", "2-3", "the networks",
@@ -241,7 +241,7 @@ _CHAPTER_2 = (
     Item("Figure", "2-6", "the critic is more stable in LGANs",
          "WGAN's critic drifts by an offset, that of LGANs does not."),
     Item("Figure", "2-7", "FID over training", "LGANs' FID falls below WGAN's during training.",
-         "make table-2-2; in small: make table-2-2-small", scale=_OF_2_2),
+         "make table-2-2\nmake table-2-2-small  # in small", scale=_OF_2_2),
     *(
         Item("Figure", f"2-{8 + index}", "uninformative gradients: " + words,
              f"It shows {_MLP}{words}.", "make chapter-2-run chapter-2", scale=_2_1_SCALE)
@@ -256,7 +256,7 @@ _CHAPTER_2 = (
          "python scripts/figures.py figure=2-13",
          in_tests="reporting/test_reporting_figures.py::test_figure_2_13_plots_the_formulas"),
     Item("Figure", "2-14", "IS over training on CIFAR-10", "LGANs' IS rises above WGAN's.",
-         "make table-2-2; in small: make table-2-2-small", scale=_OF_2_2),
+         "make table-2-2\nmake table-2-2-small  # in small", scale=_OF_2_2),
     Item("Figure", "2-15", "IS over training on Tiny-ImageNet", "As Figure 2-14.",
          "make table-2-2", scale=_OF_2_2),
     _samples("2-16", "CIFAR-10"),
@@ -283,6 +283,11 @@ def _correlation(number: str, title: str, scores: tuple[str, ...], published: st
                 study=table, scale=_CORRELATION)  # fmt: skip
 
 
+def _sweeps(table: str, *names: str) -> str:
+    """The commands of a table of settings, a line each."""
+    return "\n".join(f"python scripts/study.py sweep={table}_{name}" for name in names)
+
+
 def _curves(number: str, title: str, shows: str) -> Item:
     return Item("Figure", number, title, shows, f"python scripts/figures.py figure={number}",
                 scale="in small: see the table of its settings")  # fmt: skip
@@ -299,19 +304,19 @@ _CHAPTER_3 = (
     _correlation("3-4", "g² and v of AdaShift with the spatial operation",
                  ("max_adashift_current", "max_adashift_shifted"), "-0.0005 to -0.0008"),
     Item("Table", "3-5", "settings of logistic regression on MNIST",
-         command="python scripts/study.py sweep=table_3_5_adam (and sgd, adashift, adashift_none)",
+         command=_sweeps("table_3_5", "sgd", "adam", "adashift_none", "adashift"),
          settings=Settings("table_3_5", {
              "sgd": {"lr": 0.1}, "adam": _ADAM, "amsgrad": _ADAM,
              "adashift_none": _ADAM | {"n": 1}, "adashift": _SHIFT,
          })),
     Item("Table", "3-6", "settings of a network on MNIST",
-         command="python scripts/study.py sweep=table_3_6_adam (and sgd, adashift, adashift_none)",
+         command=_sweeps("table_3_6", "sgd", "adam", "adashift_none", "adashift"),
          settings=Settings("table_3_6", {
              "sgd": {"lr": 1e-3}, "adam": _ADAM, "amsgrad": _ADAM,
              "adashift_none": {"lr": 5e-4, "betas": [0.0, 0.999], "n": 1}, "adashift": _SHIFT,
          })),
     Item("Table", "3-7", "settings of WGAN-GP's critic alone",
-         command="python scripts/study.py sweep=table_3_7_adam (and adashift)",
+         command=_sweeps("table_3_7", "adam", "adashift"),
          settings=Settings("table_3_7", {
              "adam": {"lr": 1e-5, "betas": [0.0, 0.999]},
              "amsgrad": {"lr": 1e-5, "betas": [0.0, 0.999]},
@@ -319,7 +324,9 @@ _CHAPTER_3 = (
          })),
     Item("Table", "3-8", "settings of machine translation"),
     Item("Table", "3-9", "settings of classifiers on CIFAR-10 and Tiny-ImageNet",
-         command="python scripts/study.py sweep=table_3_9_resnet_adam (and densenet, adashift)",
+         command=_sweeps(
+             "table_3_9", "resnet_adam", "resnet_adashift", "densenet_adam", "densenet_adashift"
+         ),
          settings=Settings("table_3_9", {
              "adam": _WITH_MOMENTUM, "amsgrad": _WITH_MOMENTUM,
              "adashift": {"lr": 1e-2, "betas": [0.9, 0.999], "n": 10},
@@ -397,14 +404,14 @@ _SAMPLES_4 = (
     "GAN, the network of dynamic labels", "GAN, the network of predefined labels",
 )  # fmt: skip
 _RUNS_4_1 = "drawn from the runs of Table 4-1: see there"
-_OF_4_1 = "make table-4-1; in small: make table-4-1-small"
+_OF_4_1 = "make table-4-1\nmake table-4-1-small  # in small"
 _CHAPTER_4 = (
     Item("Table", "4-1", "models with class labels",
          "AM-GAN is the best in every setting; AC-GAN+ is better than AC-GAN.",
-         "make table-4-1-run table-4-1; in small: make table-4-1-small", TABLE_4_1),
+         "make table-4-1-run table-4-1\nmake table-4-1-small  # in small", TABLE_4_1),
     Item("Table", "4-2", "largest class mean of MS-SSIM",
          "AC-GAN collapses within classes, the others do not.",
-         "make table-4-2; in small: make table-4-1-small", TABLE_4_2),
+         "make table-4-2\nmake table-4-1-small  # in small", TABLE_4_2),
     Item("Table", "4-3", "AM-GAN beside related work",
          "AM-GAN with a wider critic scores 8.91, above every other work, Splitting GAN's 8.87 "
          "among them.",

@@ -101,6 +101,10 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
     )
 
 
+def _seed(record: Record) -> int:
+    return int(record["seed"])
+
+
 def _seeds(count: int) -> str:
     return f"{count} seed" + ("" if count == 1 else "s")
 
@@ -136,7 +140,10 @@ def settings_view(
         mine = [run for run in runs if setting(run, "choices.optimizer") == optimizer]
         for name, published in values.items():
             ours = sorted({label(setting(run, f"config.optimizer.{name}")) for run in mine})
-            links = tuple(Link(f"seed {run['seed']}", anchors[str(id(run))]) for run in mine[:3])
+            links = tuple(
+                Link(f"seed {run['seed']}", anchors[str(id(run))])
+                for run in sorted(mine, key=_seed)[:3]
+            )
 
             # no verdict without a run
             agrees = ours == [label(published)]
