@@ -183,15 +183,19 @@ table-4-3: $(INSTALLED) ## collect the runs of Table 4-3; the table beside relat
 table-4-3-run: $(INSTALLED) ## train the AM-GAN of Table 4-3: 3 runs of 1,000,000 steps with the wide critic
 	-$(BIN)/python train.py experiment=table_4_3
 
-STUDIES_2 := gradient_uninformativeness lipschitz_methods lipschitz_constraints gradient_direction ten_images
+STUDIES_2 := gradient_uninformativeness lipschitz_methods lipschitz_constraints gradient_direction ten_images \
+	lipschitz_estimates lipschitz_estimates_constraints
+COMPUTED_2 := table_2_1 divergences games
 STUDIES_3 := counterexample critical_betas correlation $(addprefix table_3_5_,sgd adam adashift_none adashift) \
 	$(addprefix table_3_7_,adam adashift)
 RUN_STUDY = OMP_NUM_THREADS=1 $(BIN)/python scripts/study.py $(EVERY_CORE)
+RUN_COMPUTED = OMP_NUM_THREADS=1 $(BIN)/python scripts/study.py # a second a cell: one interpreter for all
 COLLECT_STUDIES = $(BIN)/python scripts/collect.py runs=outputs/studies out=results/studies replace=true
 TABLE := $(BIN)/python scripts/table.py runs=results/studies out=results/tables
 
 chapter-2-run: $(INSTALLED) ## run the studies of chapter 2 in small; a call goes on where another stopped
 	-for study in $(STUDIES_2); do $(RUN_STUDY) sweep=$$study; done
+	-for study in $(COMPUTED_2); do $(RUN_COMPUTED) sweep=$$study; done
 	$(COLLECT_STUDIES)
 
 known-critics-run: $(INSTALLED) ## penalties and constraints beside critics that are known in closed form
@@ -209,7 +213,16 @@ chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from re
 		name=gradient_uninformativeness score=[transport_agreement,optimum_error,gradient_spread,sign_changes]
 	$(TABLE) 'select={choices.study:known_critics}' rows=penalty columns=study.dimension name=known_critics \
 		score=[gradient_cosine,gradient_l2,w1_ratio]
+	$(TABLE) 'select={choices.study:table_2_1}' rows=study.objective name=table_2_1 \
+		score=[vanishes,vanishes_in_thesis,uninformative,uninformative_in_thesis,unique,unique_in_thesis,optimum_error,printed_error,objective_error,slope_disjoint,slope_covered,cost_of_turning,spread]
+	$(TABLE) 'select={choices.study:divergences}' rows=study name=divergences \
+		score=[lines_w1_error,lines_js_error,lines_tv_error,lines_kl_finite,normal_error,tv_apart,kl_apart,js_apart,w1_apart,tv_overlapping,kl_overlapping,js_overlapping,w1_overlapping,js_identity_error,ipm_bounded_error,ipm_lipschitz_error,convexity_violation,convexity_gap,convexity_equal]
+	$(TABLE) 'select={choices.study:games}' rows=study.method columns=study.game name=games \
+		score=[growth,spectral_radius,growth_error,curvature_u,curvature_v]
+	$(TABLE) 'select={choices.study:lipschitz_estimates}' rows=penalty name=lipschitz_estimates \
+		score=[lower,upper,seed_004,mean_slope,optimal_slope,w1_ratio]
 	$(BIN)/python scripts/figures.py figure=[2-1,2-2,2-3,2-4,2-5,2-8,2-9,2-10,2-11,2-12]
+	$(BIN)/python scripts/figures.py figure=[divergences,games,lipschitz_estimates]
 
 chapter-3-run: $(INSTALLED) ## run the studies of chapter 3 in small (needs MNIST in data); a call goes on where another stopped
 	-for study in $(STUDIES_3); do $(RUN_STUDY) sweep=$$study; done

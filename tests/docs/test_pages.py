@@ -95,7 +95,9 @@ def test_every_table_and_figure_that_is_made_is_on_the_page_of_the_thesis():
     for number in TABLES:
         assert f"Table {number}" in rows
     for number in FIGURES:
-        assert any(_covers(cell, number) for cell in rows), number
+        # what is no figure of the thesis stands there by its command
+        found = any(_covers(cell, number) for cell in rows) if "-" in number else False
+        assert found or f"`figure={number}`" in page, number
 
 
 def _covers(cell: str, number: str) -> bool:

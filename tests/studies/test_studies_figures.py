@@ -51,3 +51,61 @@ def test_a_critic_alone_is_drawn_as_its_whole_loss():
     """1.5 + 0.25 and 1.25 + 0.5."""
     drawing = FIGURES["3-7"](Request(studies=[record("critic_only", "adashift")]))
     assert [row["value"] for row in drawing.numbers] == [1.75, 1.75]
+
+
+def computed(study, scores, drawn, penalty=None, **fields):
+    choices = {"study": study} | ({"penalty": penalty} if penalty else {})
+    return {
+        "status": "finished",
+        "seed": 0,
+        "choices": choices,
+        "config": {"study": fields},
+        "scores": {name: {"value": value} for name, value in scores.items()},
+        "drawn": drawn,
+    }
+
+
+def test_an_infinite_divergence_is_not_drawn_and_stays_empty_in_the_numbers():
+    curve = {name: [1.0, 0.0] for name in ("total_variation", "jensen_shannon", "wasserstein")}
+    curve |= {"shift": [1.0, 0.0], "kl_real_fake": [None, 0.0]}
+    density = {"x": [0.0, 1.0], "real": [1.0, 0.0], "fake": [0.0, 1.0]}
+    scores = {f"{name}_{of}": 0.5 for name in ("tv", "js", "w1", "kl") for of in ("apart", "near")}
+    drawn = {
+        "lines": curve,
+        "normals": curve,
+        "densities": {"apart": density, "near": density},
+    }
+    drawing = FIGURES["divergences"](Request(studies=[computed("divergences", scores, drawn)]))
+    found = [row["value"] for row in drawing.numbers if row["divergence"] == "kl_real_fake"]
+    assert found == [None, 0.0, None, 0.0]
+
+
+def test_each_game_has_a_row_and_each_update_a_column():
+    """One of the four is not recorded: its panel stays empty."""
+    scores = {"growth": 1.01, "spectral_radius": 1.02}
+    drawn = {"way": [[0.0, 1.0], [1.0, 0.0]], "stationary": [0.0, 0.0]}
+    pairs = [("bilinear", "simultaneous"), ("bilinear", "consensus"), ("dirac", "consensus")]
+    records = [computed("games", scores, drawn, game=game, method=by) for game, by in pairs]
+    drawing = FIGURES["games"](Request(studies=records))
+    titles = [axes.get_title() for axes in drawing.figure.axes]
+    assert sorted(titles) == sorted(["", *(f"{game}, {by}\n1.0100 (1.0200)" for game, by in pairs)])
+    assert len(drawing.numbers) == 6
+
+
+def test_bounds_are_drawn_beside_the_published_number():
+    """clip has one, lp has none: null, or NaN, which a record holds as text."""
+    drawn = {"x": [-1.0, 0.0, 1.0], "value": [0.0, 1.0, 2.0]}
+    both = {"lower": 0.5, "upper": 2.0}
+    records = [
+        computed(
+            "lipschitz_estimates",
+            both | {"seed_004": published, "optimal_slope": 1.1},
+            drawn,
+            penalty,
+        )
+        for penalty, published in (("clip", 0.06554), ("lp", None), ("maxgp", "nan"))
+    ]
+    drawing = FIGURES["lipschitz_estimates"](Request(studies=records))
+    _, right = drawing.figure.axes
+    diamonds = [line for line in right.lines if line.get_marker() == "D"]
+    assert [tuple(map(float, line.get_xydata()[0])) for line in diamonds] == [(0.0, 0.06554)]

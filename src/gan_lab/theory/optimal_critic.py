@@ -168,7 +168,8 @@ def optimal_critic(
     Args:
         fake: x_i, (n, d), an array or a tensor.
         real: y_j, (m, d).
-        loss: made of the package's own functions, by `combine`, `scale` and `shift`, too.
+        loss: made of the package's own functions, by `combine`, `scale` and `shift`, too; others
+            are refused.
         weight: λ > 0; omit it where `constant` is given.
         target: c >= 0 of λ (k - c)².
         constant: k itself, > 0, instead of a penalty.

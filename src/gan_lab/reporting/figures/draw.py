@@ -1,4 +1,4 @@
-"""The figures of the thesis, from records, samples, statistics and formulas.
+"""The figures of the thesis and of its studies, from records, samples, statistics and formulas.
 
 Each is a PNG and a CSV of the numbers in it.
 """
@@ -15,8 +15,10 @@ from gan_lab.reporting.figures.drawing import Drawing, write_figure
 from gan_lab.reporting.figures.request import Request
 
 
-def _chapter_and_number(name: str) -> tuple[int, ...]:
-    return tuple(map(int, name.split("-")))
+def _place(name: str) -> tuple[int, ...]:
+    """By chapter and number; what is no figure of the thesis comes last."""
+    parts = name.split("-")
+    return (0, *map(int, parts)) if all(map(str.isdigit, parts)) else (1,)
 
 
 _OF_FORMULAS: dict[str, Callable[[Request], Drawing]] = {  # their texts are all our own
@@ -25,7 +27,7 @@ _OF_FORMULAS: dict[str, Callable[[Request], Drawing]] = {  # their texts are all
 }
 _OF_STATISTICS: dict[str, Callable[[Request], Drawing]] = {"4-4": real_images.entropies}
 _ALL = over_training.FIGURES | samples.FIGURES | studies.FIGURES | _OF_STATISTICS | _OF_FORMULAS
-FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_chapter_and_number)}
+FIGURES = {name: _ALL[name] for name in sorted(_ALL, key=_place)}
 NEED_RECORDS = frozenset(over_training.FIGURES)
 """The figures that are drawn from `Request.found`."""
 NEED_STUDIES = frozenset(studies.FIGURES)

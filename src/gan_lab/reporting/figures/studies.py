@@ -429,6 +429,163 @@ def _line(
     ]
 
 
+# Computed -----------------------------------------------------------------------------------------
+
+_DIVERGENCES = {  # as they are called in a legend
+    "total_variation": "TV",
+    "jensen_shannon": "JS",
+    "wasserstein": "W1",
+    "kl_real_fake": "KL",
+}
+
+
+def divergences(request: Request) -> Drawing:
+    """Draw what divergences say of two parallel lines and of two normal laws, by their distance."""
+    record = _of_study(request, "divergences")[0]
+    drawn, scores = record["drawn"], record["scores"]
+
+    # two lines on the left, where KL is infinite but at 0; two normal laws on the right
+    figure = new_figure(10.5, 6.6)
+    panels = figure.subplots(2, 2)
+    numbers: list[dict[str, Any]] = []
+    for axes, (laws, title) in zip(
+        panels[0],
+        {"lines": "parallel lines", "normals": "N(0, 0.3²) and N(shift, 0.3²)"}.items(),
+        strict=True,
+    ):
+        curves = drawn[laws]
+        for colour, (name, text) in zip(PALETTE[1:], _DIVERGENCES.items(), strict=False):
+            values = np.array([np.nan if one is None else one for one in curves[name]], dtype=float)
+            jumps = laws == "lines" and name != "wasserstein"
+            axes.plot(
+                curves["shift"],
+                values,
+                color=colour,
+                label=text,
+                marker="." if jumps else None,
+                linestyle="" if jumps else "-",
+            )
+            numbers += [
+                {"laws": laws, "divergence": name, "shift": at, "value": value}
+                for at, value in zip(curves["shift"], curves[name], strict=True)
+            ]
+        axes.set(title=title, xlabel="shift", ylim=(-0.1, 2.6))
+        plain_axes(axes)
+    panels[0][0].legend(title="KL: infinite but at 0", loc="upper center", ncols=2)
+
+    # the two pictures of seed 002, each with what the divergences say of it
+    for axes, (name, density) in zip(panels[1], drawn["densities"].items(), strict=True):
+        for law, colour, text in (("real", REAL, "P_r"), ("fake", FAKE, "P_g")):
+            axes.fill_between(density["x"], 0, density[law], color=colour, alpha=0.4, label=text)
+        found = {text: scores[f"{text.lower()}_{name}"]["value"] for text in _DIVERGENCES.values()}
+        axes.set_title(", ".join(f"{text} {value:.3f}" for text, value in found.items()))
+        axes.set(xlabel="x")
+        plain_axes(axes)
+    panels[1][0].legend()
+    figure.suptitle("Only W1 tells how far apart two laws are that do not meet")
+    return Drawing(figure, numbers)
+
+
+def games(request: Request) -> Drawing:
+    """Draw the way of each game under each update, around its stationary point."""
+    records = _of_study(request, "games")
+    by_game = {
+        game: _by([one for one in records if setting(one, "study.game") == game], "study.method")
+        for game in _by(records, "study.game")
+    }
+    methods = list(_by(records, "study.method"))
+
+    # a row for each game, a column for each update
+    figure = new_figure(2.5 * len(methods), 2.6 * len(by_game))
+    panels = figure.subplots(len(by_game), len(methods), squeeze=False)
+    numbers: list[dict[str, Any]] = []
+    for row, (game, by_method) in zip(panels, by_game.items(), strict=True):
+        for axes, method in zip(row, methods, strict=True):
+            if method not in by_method:
+                axes.set_axis_off()
+                continue
+            numbers += _way(axes, game, method, by_method[method])
+    figure.supxlabel("u, the generator's")
+    figure.supylabel("v, the critic's")
+    figure.suptitle(
+        "Games from near a stationary point (cross; start: circle): growth a step, observed "
+        "(largest eigenvalue)"
+    )
+    return Drawing(figure, numbers)
+
+
+def _way(axes: Axes, game: str, method: str, record: Record) -> list[dict[str, Any]]:
+    """Draw one way; its points."""
+    way, stationary = (np.array(record["drawn"][name]) for name in ("way", "stationary"))
+    axes.plot(*way.T, color=VERMILION, linewidth=0.8)
+    axes.plot(*way[0], "o", color=VERMILION, markersize=4)
+    axes.plot(*stationary, "x", color=BLACK)
+    axes.tick_params(labelsize="x-small")
+    axes.locator_params(nbins=4)
+    plain_axes(axes)
+
+    growth, radius = (record["scores"][name]["value"] for name in ("growth", "spectral_radius"))
+    axes.set_title(f"{game}, {method}\n{growth:.4f} ({radius:.4f})", fontsize="small")
+    return [{"game": game, "method": method, "u": u, "v": v} for u, v in way]
+
+
+def lipschitz_estimates(request: Request) -> Drawing:
+    """Draw critics that are trained by different methods, and both bounds of their constants."""
+    records = _of_study(request, "lipschitz_estimates")
+    methods = list(_by(records, "penalty"))
+
+    # the critics of the first seed on the left
+    figure = new_figure(10.5, 4.2)
+    left, right = figure.subplots(1, 2)
+    numbers: list[dict[str, Any]] = []
+    for place, (colour, method) in enumerate(zip(PALETTE, methods, strict=False)):
+        of_method = [one for one in records if setting(one, "penalty") == method]
+        drawn = of_method[0]["drawn"]
+        value = np.array(drawn["value"])
+        left.plot(drawn["x"], value - value[len(value) // 2], color=colour, label=method)
+
+        # the bounds of every seed on the right, each a line from the lower to the upper one
+        for i, record in enumerate(of_method):
+            scores = {name: _defined(entry["value"]) for name, entry in record["scores"].items()}
+            at = place + 0.12 * (i - (len(of_method) - 1) / 2)
+            right.plot([at, at], [scores["lower"], scores["upper"]], color=colour, marker="_")
+            numbers.append({"penalty": method, "seed": record["seed"], **scores})
+        _mark(right, place, numbers[-1]["seed_004"], "D", "seed 004", filled=False)
+        _mark(right, place, numbers[-1]["optimal_slope"], "x", "optimum, mean slope", filled=True)
+
+    # each text once
+    left.set(xlabel="x", ylabel="f(x) - f(0)", title=f"seed {records[0]['seed']}")
+    left.legend(fontsize="small")
+    right.set_yscale("log")
+    right.yaxis.set_major_formatter("{x:g}")
+    right.set_xticks(range(len(methods)), methods)
+    right.set(title="k(f): lower to upper bound, a line a seed")
+    handles, labels = right.get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    right.legend(once.values(), once.keys(), fontsize="small")
+    for axes in (left, right):
+        plain_axes(axes)
+    return Drawing(figure, numbers)
+
+
+def _defined(value: float | str | None) -> float | None:
+    """A score, None where the record has none: it holds NaN as text."""
+    number = float("nan") if value is None else float(value)
+    return None if np.isnan(number) else number
+
+
+def _mark(
+    axes: Axes, at: float, value: float | None, marker: str, label: str, *, filled: bool
+) -> None:
+    """Draw a number that a method may lack."""
+    if value is None:
+        return
+    face = BLACK if filled else "none"
+    axes.plot(
+        at, value, marker, color=BLACK, markerfacecolor=face, label=label, markersize=7, zorder=4
+    )
+
+
 _SETTING_OF = {"2-1": 3, "2-8": 1, "2-9": 2, "2-10": 3, "2-11": 4, "2-12": 5}
 FIGURES: dict[str, Callable[[Request], Drawing]] = {
     **{
@@ -447,5 +604,9 @@ FIGURES: dict[str, Callable[[Request], Drawing]] = {
     "3-6": functools.partial(classification, name="3-6", networks=["densenet"], dataset="tiny"),
     "3-7": critic_only,
     "3-8": critical_betas,
+    "divergences": divergences,
+    "games": games,
+    "lipschitz_estimates": lipschitz_estimates,
 }
-"""By name. The thesis does not say the setting of 2-1: that of 2-10 is drawn."""
+"""By name, of the thesis or of a study. The thesis does not say the setting of 2-1: that of 2-10 is
+drawn."""

@@ -13,19 +13,21 @@ from gan_lab.reporting.tables.statistics import Estimate
 
 NO_RUN = "no run"
 NOTHING = "–"
+SMALL = 1e-6
 
 
 def number(value: float, beside: float | None = None) -> str:
-    """Round a number to two decimals from 1 on, to three significant digits below.
+    """Round a number to two decimals from 1 on, to three significant digits below; below 1e-6, as
+    rounding errors are, with an exponent.
 
     beside: another number whose decimals it takes, unless that leaves nothing of it.
 
     Examples:
-        >>> number(15.6389), number(0.012345), number(0.1234, beside=15.64)
-        ('15.64', '0.0123', '0.12')
+        >>> number(15.6389), number(0.012345), number(0.1234, beside=15.64), number(2.5e-16)
+        ('15.64', '0.0123', '0.12', '2.5e-16')
     """
     scale = abs(value if beside is None else beside)
-    if not math.isfinite(value) or not math.isfinite(scale) or scale == 0:
+    if not math.isfinite(value) or not math.isfinite(scale) or scale < SMALL:
         return f"{value:.3g}"
     text = f"{value:.{max(2, 2 - math.floor(math.log10(scale)))}f}"
     return text if float(text) or not value else f"{value:.1g}"
