@@ -156,7 +156,8 @@ cell-4-1-no-targets/%:
 	word_of,2)),_extra-layer)_seed$(call word_of,3)) || \
 	{ OMP_NUM_THREADS=1 $(BIN)/python train.py experiment=table_4_1_no_targets_real_small loss=$(call word_of,1) \
 	architecture.extra_layer=$(call word_of,2) seed=$(call word_of,3) && $(COLLECT_CELL) \
-	runs=outputs/table_4_1_real_small/$(call word_of,1)_extra_layer_$(call word_of,2)_seed$(call word_of,3); }
+	runs=outputs/table_4_1_real_small/$(call word_of,1)_extra_layer_$(if $(filter true,$(call \
+	word_of,2)),True,False)_seed$(call word_of,3); }
 
 table-2-2-real-small: $(INSTALLED) ## Table 2-2 in small on data/cifar10-jpeg at 16 pixels: 39 runs (8 hours on 2 cores)
 	-$(MAKE) --keep-going --jobs 2 $(CELLS_2_2)
