@@ -17,6 +17,7 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 .PHONY: help demo docs test test-unit test-slow test-portable lint audit format provenance archive bundle unbundle benchmark table-2-2 table-2-2-run \
 	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run \
+	table-2-2-real-small table-4-1-real-small report \
 	chapter-2 chapter-2-run known-critics-run chapter-3 chapter-3-run figures-3-run optimizers optimizers-run \
 	toys toys-run clean
 
@@ -126,6 +127,53 @@ table-4-1-small: $(INSTALLED) ## Table 4-1 on the embedded digits, in small: tra
 	$(BIN)/python scripts/figures.py figure=[4-3,4-7,4-8] datasets=[digits] $(SMALL_4_1)
 	for pair in $(GRIDS_4); do $(BIN)/python scripts/figures.py figure=$${pair%%:*} \
 		run_dirs=[outputs/table_4_1_small/digits_$${pair#*:}_seed0]; done
+
+# The small tables on real images, a target for each cell: a record that is collected counts as done, whatever has become
+# of outputs/; a cell that was killed goes on. Two at a time, a thread each.
+CELLS_2_2 := $(foreach seed,0 1 2,$(foreach loss,wasserstein exp logistic sqrt quadratic hinge,$(foreach weight,0.1 1, \
+	cell-2-2/$(loss)/maxgp/$(weight)/$(seed))) cell-2-2/wasserstein/gp/10/$(seed))
+CELLS_4_1 := $(foreach seed,0 1,$(foreach loss,ac_gan ac_gan_plus am_gan,$(foreach labels,dynamic predefined, \
+	cell-4-1/$(loss)/$(labels)/$(seed))) $(foreach loss,gan gan_star label_gan,$(foreach layer,false true, \
+	cell-4-1-no-targets/$(loss)/$(layer)/$(seed))))
+word_of = $(word $(1),$(subst /, ,$*))
+# (experiment, a pattern of its records): true where one of them is of the experiment
+recorded = grep -qs '"experiment": "$(1)"' results/records/cifar10-jpeg_$(2)_*.json
+COLLECT_CELL = $(BIN)/python scripts/collect.py replace=true
+
+cell-2-2/%:
+	@$(call recorded,table_2_2_real_small,$(call word_of,1)_$(call word_of,2)$(call word_of,3)_seed$(call word_of,4)) || \
+	{ OMP_NUM_THREADS=1 $(BIN)/python train.py experiment=table_2_2_real_small loss=$(call word_of,1) \
+	penalty=$(call word_of,2) penalty.weight=$(call word_of,3) seed=$(call word_of,4) && $(COLLECT_CELL) \
+	runs=outputs/table_2_2_real_small/$(call word_of,1)_$(call word_of,2)$(call word_of,3)_seed$(call word_of,4); }
+
+cell-4-1/%:
+	@$(call recorded,table_4_1_real_small,$(call word_of,1)_none_$(call word_of,2)*seed$(call word_of,3)) || \
+	{ OMP_NUM_THREADS=1 $(BIN)/python train.py experiment=table_4_1_real_small loss=$(call word_of,1) \
+	labels=$(call word_of,2) seed=$(call word_of,3) && $(COLLECT_CELL) \
+	runs=outputs/table_4_1_real_small/$(call word_of,1)_$(call word_of,2)_seed$(call word_of,3); }
+
+cell-4-1-no-targets/%:
+	@$(call recorded,table_4_1_no_targets_real_small,$(call word_of,1)_none$(if $(filter true,$(call \
+	word_of,2)),_extra-layer)_seed$(call word_of,3)) || \
+	{ OMP_NUM_THREADS=1 $(BIN)/python train.py experiment=table_4_1_no_targets_real_small loss=$(call word_of,1) \
+	architecture.extra_layer=$(call word_of,2) seed=$(call word_of,3) && $(COLLECT_CELL) \
+	runs=outputs/table_4_1_real_small/$(call word_of,1)_extra_layer_$(if $(filter true,$(call \
+	word_of,2)),True,False)_seed$(call word_of,3); }
+
+table-2-2-real-small: $(INSTALLED) ## Table 2-2 in small on data/cifar10-jpeg at 16 pixels: 39 runs (8 hours on 2 cores)
+	-$(MAKE) --keep-going --jobs 2 $(CELLS_2_2)
+	$(BIN)/python scripts/tables.py table=2-2 datasets=[cifar10-jpeg] name=table_2_2_real_small \
+		'select={choices.experiment:table_2_2_real_small}'
+
+table-4-1-real-small: $(INSTALLED) ## Table 4-1 in small on data/cifar10-jpeg at 16 pixels: 24 runs (5 hours on 2 cores)
+	-$(MAKE) --keep-going --jobs 2 $(CELLS_4_1)
+	$(BIN)/python scripts/tables.py table=4-1 datasets=[cifar10-jpeg] name=table_4_1_real_small \
+		'select={choices.experiment:[table_4_1_real_small,table_4_1_no_targets_real_small]}'
+	$(BIN)/python scripts/tables.py table=4-2 datasets=[cifar10-jpeg] name=table_4_2_real_small \
+		'select={choices.experiment:[table_4_1_real_small,table_4_1_no_targets_real_small]}'
+
+report: $(INSTALLED) ## every table and figure of the thesis, with its state and verdict, as outputs/reports/thesis.html
+	$(BIN)/python scripts/report.py thesis=true
 
 table-4-2: $(INSTALLED) ## Table 4-2 (MS-SSIM within classes) from results/records
 	$(BIN)/python scripts/tables.py table=4-2

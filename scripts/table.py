@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from omegaconf import DictConfig
 
 from gan_lab import config, reporting, terminal
 from gan_lab.commands import entry
-from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 
 config.register(config.TableConfig)
@@ -41,20 +39,7 @@ def build(cfg: dict[str, Any]) -> reporting.SweepTable:
     axes = reporting.Axes(tuple(names["rows"]), tuple(names["columns"]), tuple(names["facet"]))
     folders = [Path(folder) for folder in config.listed(cfg["runs"])]
     runs = reporting.read_runs(folders, cfg["select"], cfg["allow"])
-    return reporting.sweep_table(runs, axes, names["score"], baseline(cfg["baseline"]))
-
-
-def baseline(value: Any) -> Mapping[str, Any] | None:
-    """{field: value} of the row that was typed, also as "field:value". Raises UserError."""
-    if isinstance(value, Mapping | None):
-        return value
-    name, colon, wanted = str(value).partition(":")
-    if not colon:
-        raise UserError(
-            f"baseline={value}: name a field of the rows and its value, "
-            "as baseline=loss:wasserstein"
-        )
-    return {name: wanted}
+    return reporting.sweep_table(runs, axes, names["score"], config.typed_row(cfg["baseline"]))
 
 
 def file_name(cfg: dict[str, Any], table: reporting.SweepTable) -> str:

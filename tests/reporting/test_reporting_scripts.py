@@ -74,6 +74,9 @@ def test_from_runs_to_table_and_figures(tmp_path):
         ("table", ["runs=.", "rows=loss", "score=fid"], "there is no record.json below it"),
         ("table", ["run=."], "run: there is no such field; did you mean 'runs'?"),
         ("curves", ["rows=loss", "curves=fid"], "runs is not set"),
+        ("report", [], "runs is not set"),
+        ("report", ["thesis=true", "runs=x"], "made of collected records: omit runs"),
+        ("report", ["watch=true", "every=0"], "must be a number of seconds above 0"),
         ("curves", ["runs=.", "allow=[drity]"], "there is no record.json below it"),
     ],
 )
@@ -141,6 +144,17 @@ def test_curves_of_any_sweep(tmp_path):
     place = tmp_path / "outputs" / "figures"
     assert sorted(path.name for path in place.iterdir()) == [f"{stem}.csv", f"{stem}.png"]
     assert (place / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_of_any_sweep(tmp_path):
+    runs = [record(loss, 1, s) for loss in ("exp", "hinge") for s in (0, 1)]
+    run_dirs(tmp_path / "runs", *runs)
+    written = script("report", "runs=runs", "baseline=loss:hinge", cwd=tmp_path)
+    assert written.code == 0, written.err
+    assert "written: outputs/reports/runs.html (" in written.out
+    page = (tmp_path / "outputs" / "reports" / "runs.html").read_text()
+    assert "difference to loss=hinge" in page
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outputs", "runs"]
 
 
 @pytest.mark.slow

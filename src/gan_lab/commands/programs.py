@@ -27,6 +27,7 @@ PROGRAMS = {
     "collect": ("scripts/collect.py", "copy the records of runs into one folder"),
     "table": ("scripts/table.py", "write a table of any sweep"),
     "curves": ("scripts/curves.py", "draw losses and scores of any sweep over generator steps"),
+    "report": ("scripts/report.py", "write what was run as one HTML page, or serve it live"),
     "tables": ("scripts/tables.py", "write a table of the thesis from records"),
     "figures": ("scripts/figures.py", "draw figures from records and runs"),
     "wandb-dashboard": ("scripts/wandb_dashboard.py", "make a W&B workspace for runs"),

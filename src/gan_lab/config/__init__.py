@@ -21,6 +21,7 @@ from gan_lab.config.schema import (
     CurvesConfig,
     EvaluateConfig,
     FiguresConfig,
+    ReportConfig,
     StudyConfig,
     TableConfig,
     TablesConfig,
@@ -29,6 +30,7 @@ from gan_lab.config.schema import (
     listed,
     plain_config,
     register,
+    typed_row,
 )
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "CurvesConfig",
     "EvaluateConfig",
     "FiguresConfig",
+    "ReportConfig",
     "StudyConfig",
     "TableConfig",
     "TablesConfig",
@@ -61,4 +64,5 @@ __all__ = [
     "resumed",
     "saved_config",
     "suggestion",
+    "typed_row",
 ]

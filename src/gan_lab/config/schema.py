@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -167,6 +167,29 @@ class CurvesConfig:
 
 
 @dataclass
+class ReportConfig:
+    """The fields of `scripts/report.py`; see conf/report.yaml."""
+
+    thesis: bool = False
+    results: str = "results"
+    runs: Any = None
+    rows: Any = None
+    columns: Any = None
+    facet: Any = None
+    score: Any = None
+    curves: Any = None
+    baseline: Any = None
+    select: Any = None
+    allow: list[str] = field(default_factory=list)
+    megabytes: float = 20.0
+    watch: bool = False
+    port: int = 0
+    every: float = 5.0
+    out: str = "outputs/reports"
+    name: str | None = None
+
+
+@dataclass
 class FiguresConfig:
     """The fields of `scripts/figures.py`; see conf/figures.yaml."""
 
@@ -205,6 +228,7 @@ _SCHEMAS = {
     "tables_schema": TablesConfig,
     "curves_schema": CurvesConfig,
     "figures_schema": FiguresConfig,
+    "report_schema": ReportConfig,
     "wandb_dashboard_schema": WandbDashboardConfig,
 }
 
@@ -247,6 +271,23 @@ def listed(value: Any) -> list[str]:
     if value is None:
         return []
     return [str(name) for name in (value if isinstance(value, list) else [value])]
+
+
+def typed_row(value: Any) -> Mapping[str, Any] | None:
+    """Read the row of a table that `baseline` names, {field: value}, also as "field:value".
+
+    Raises:
+        UserError: it is neither.
+    """
+    if isinstance(value, Mapping | None):
+        return value
+    name, colon, wanted = str(value).partition(":")
+    if not colon:
+        raise UserError(
+            f"baseline={value}: name a field of the rows and its value, "
+            "as baseline=loss:wasserstein"
+        )
+    return {name: wanted}
 
 
 def plain_config(node: DictConfig) -> dict[str, Any]:

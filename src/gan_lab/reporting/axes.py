@@ -186,7 +186,7 @@ def _check_fields(axes: Axes, runs: Sequence[Record]) -> None:
     """
     # the fields in which these runs do differ are the best advice for whoever names none
     if not axes.rows:
-        known = ", ".join(_differences(runs)) or "none but the seed"
+        known = ", ".join(varied_fields(runs)) or "none but the seed"
         raise UserError(
             f"rows is not set: name a field or a list, as rows=loss (these runs differ in: {known})"
         )
@@ -238,7 +238,7 @@ def _dotted(node: Mapping[str, Any], path: str = "") -> list[str]:
     ]
 
 
-def _differences(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[str, list[Any]]:
+def varied_fields(runs: Sequence[Record], but: Sequence[str] = ("seed",)) -> dict[str, list[Any]]:
     """{group or field: its values, each once} of what runs differ in, without the fields `but`.
 
     Where another option was chosen, its fields are no difference of their own.
@@ -278,7 +278,7 @@ def _check_alike(axes: Axes, panels: Sequence[Facet]) -> None:
     differing: dict[str, list[Any]] = {}
     examples: list[tuple[str, list[Record]]] = []
     for where, runs in cells:
-        differences = _differences(runs, ("seed", *axes.fields))
+        differences = varied_fields(runs, ("seed", *axes.fields))
         for name, values in differences.items():
             differing.setdefault(name, []).extend(values)
         if differences:
@@ -350,7 +350,7 @@ def also_differing(axes: Axes, runs: Sequence[Record]) -> dict[str, list[Any]]:
 
     No cell averages over it, but whoever compares two of them must know it.
     """
-    differences = _differences(runs, ("seed", *axes.fields))
+    differences = varied_fields(runs, ("seed", *axes.fields))
 
     # what only some options of a group on an axis have belongs to them; what all of them have is
     # another difference, but for their names

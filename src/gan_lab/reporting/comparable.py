@@ -23,7 +23,7 @@ def differing_fields(runs: Sequence[Record]) -> dict[str, list[Any]]:
         {dotted name, as "config.optimizer.lr": its value in each run}; a value is None where a run
         does not have the field.
     """
-    configs = [_leaves(records.identity(record["config"]), "config") for record in runs]
+    configs = [leaves(records.identity(record["config"]), "config") for record in runs]
     names = sorted({name for config in configs for name in config})
     values = {name: [config.get(name) for config in configs] for name in names}
 
@@ -115,12 +115,12 @@ def _check_same(runs: Sequence[Record], name: str, values: Sequence[Any]) -> Non
     )
 
 
-def _leaves(value: Any, path: str) -> dict[str, Any]:
+def leaves(value: Any, path: str) -> dict[str, Any]:
     """{dotted name: value} of what is no mapping; an empty mapping has none."""
     if isinstance(value, Mapping):
         return {
             name: leaf
             for key, item in value.items()
-            for name, leaf in _leaves(item, f"{path}.{key}").items()
+            for name, leaf in leaves(item, f"{path}.{key}").items()
         }
     return {path: value}

@@ -77,7 +77,17 @@ class Curves:
     outside: tuple[Run, ...]
 
 
-def sweep_curves(found: Found, axes: Axes, curves: Sequence[str]) -> Curves:
+def read_series(found: Found) -> dict[int, dict[str, Series]]:
+    """Read everything that runs have over training: {id(run): {name: its numbers}}."""
+    return {id(run): _series_of(run) for run in found.runs}
+
+
+def sweep_curves(
+    found: Found,
+    axes: Axes,
+    curves: Sequence[str],
+    series: Mapping[int, Mapping[str, Series]] | None = None,
+) -> Curves:
     """Make the curves of runs by rows and facet.
 
     Args:
@@ -85,12 +95,13 @@ def sweep_curves(found: Found, axes: Axes, curves: Sequence[str]) -> Curves:
         axes: without columns; the runs of a row are its seeds.
         curves: names in metrics.jsonl or of scores over training, or some of their words where that
             is enough.
+        series: of these runs, where they were read before.
 
     Raises:
         UserError: for an unknown curve, and where runs may not stand together (see axes.facets).
     """
     # whole names of the curves; one that two abbreviations mean stands once
-    by_run = {id(run): _series_of(run) for run in found.runs}
+    by_run = read_series(found) if series is None else series
     known = {name for series in by_run.values() for name in series}
     if not curves:
         listed = ", ".join(sorted(name for name in known if "." not in name)) or "none yet"

@@ -1,0 +1,133 @@
+"""Figures and tables that were made before: curves of their numbers, their pictures and files."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gan_lab.errors import UserError
+from gan_lab.files import open_regular
+from gan_lab.reporting.report.curves import at_steps, thinned
+from gan_lab.reporting.report.grids import data_uri
+from gan_lab.reporting.report.model import Cell, Chart, TableView
+
+_BYTES = 8 * 2**20
+_POINTS = 120
+_OF_A_PANEL = ("dataset", "of", "panel", "curve", "score")
+_OF_A_LINE = ("model", "loss", "penalty", "weight", "labels", "optimizer")
+_VALUES = ("mean", "value", "theta")
+_READING = (
+    "Line: mean over seeds. Band: from the least to the greatest seed.",
+    "Drag to zoom, double-click to see everything; a name in the legend hides its line.",
+)
+
+
+def files_of(folder: Path, number: str, suffix: str) -> list[Path]:
+    """The files of a figure: figure_2_7.png, figure_2_7_digits.png, but not figure_2_70.png."""
+    stem = f"figure_{number.replace('-', '_')}"
+    pattern = re.compile(rf"{stem}(_[^\d].*)?\.{suffix}")
+    return sorted(path for path in folder.glob(f"{stem}*.{suffix}") if pattern.fullmatch(path.name))
+
+
+def pictures(folder: Path, number: str, title: str) -> list[tuple[str, str, str]]:
+    """(title, alternative text, data URI) of each picture of a figure."""
+    shown = []
+    for path in files_of(folder, number, "png"):
+        name = path.stem.removeprefix(f"figure_{number.replace('-', '_')}").strip("_")
+        caption = f"Figure {number}" + (f", {name}" if name else "")
+        if image := data_uri(path):
+            shown.append((caption, f"{caption}: {title}", image))
+    return shown
+
+
+def recorded_tables(folder: Path, number: str) -> list[TableView]:
+    """The files of a table that has no design of its own: table_2_1.csv and the like."""
+    stem = f"table_{number.replace('-', '_')}"
+    pattern = re.compile(rf"{stem}(_[^\d].*)?\.csv")
+    views = []
+    for path in sorted(folder.glob(f"{stem}*.csv")):
+        rows = _rows(path) if pattern.fullmatch(path.name) else []
+        if rows:
+            header = tuple(rows[0])
+            cells = tuple(tuple(Cell(str(row[name] or "")) for name in header) for row in rows)
+            views.append(TableView(path.stem, (), header, cells))
+    return views
+
+
+def curve_chart(folder: Path, number: str, title: str) -> Chart | None:
+    """The numbers of a figure over steps as a chart; None of any other figure."""
+    panels: list[dict[str, Any]] = []
+    for path in files_of(folder, number, "csv"):
+        panels += _panels(_over_steps(_rows(path)))
+    if not panels:
+        return None
+    return Chart(f"figure-{number}", f"Figure {number}: {title}", _READING, tuple(panels))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV; none of a file that is no text."""
+    try:
+        with open_regular(path, _BYTES) as file:
+            text = file.read().decode()
+    except (OSError, ValueError, UserError):
+        return []
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _over_steps(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows, where they are numbers over steps; else none."""
+    has_value = rows and "step" in rows[0] and any(name in rows[0] for name in _VALUES)
+    return rows if has_value else []
+
+
+def _panels(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """A panel for each curve, each with a line for each model or optimizer."""
+    if not rows:
+        return []
+    value = next(name for name in _VALUES if name in rows[0])
+    in_panel = [name for name in _OF_A_PANEL if name in rows[0]]
+
+    # a column that never changes tells no line apart
+    in_line = [
+        name for name in _OF_A_LINE if name in rows[0] and len({row[name] for row in rows}) > 1
+    ]
+    by_panel: dict[str, dict[str, list[Mapping[str, str]]]] = {}
+    for row in rows:
+        panel = ", ".join(row[name] for name in in_panel)
+        line = ", ".join(row[name] for name in in_line) or "ours"
+        by_panel.setdefault(panel, {}).setdefault(line, []).append(row)
+    return [_panel(panel, lines, value) for panel, lines in by_panel.items()]
+
+
+def _panel(
+    name: str, lines: Mapping[str, Sequence[Mapping[str, str]]], value: str
+) -> dict[str, Any]:
+    # all lines stand over the same steps, as a chart needs them
+    steps = thinned(sorted({int(row["step"]) for rows in lines.values() for row in rows}), _POINTS)
+    return {
+        "curve": name or "value",
+        "facet": "",
+        "x": steps,
+        "lines": [
+            {
+                "name": line,
+                "note": f"n = {rows[0]['seeds']}" if "seeds" in rows[0] else "",
+                "mean": _column(rows, value, steps),
+                "low": _column(rows, "min", steps),
+                "high": _column(rows, "max", steps),
+                "singles": [],
+            }
+            for line, rows in lines.items()
+        ],
+    }
+
+
+def _column(
+    rows: Sequence[Mapping[str, str]], name: str, steps: Sequence[int]
+) -> list[float | None] | None:
+    if name not in rows[0]:
+        return None
+    return at_steps([(int(row["step"]), row[name]) for row in rows], steps)

@@ -1,0 +1,339 @@
+"""The reproduction page: the list is the thesis's, verdicts follow their rule, and statements are
+decided by intervals that are worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from gan_lab.errors import UserError
+from gan_lab.reporting import sheet, table, to_csv
+from gan_lab.reporting.report.facts import run_anchors
+from gan_lab.reporting.report.model import Claim
+from gan_lab.reporting.report.page import to_html
+from gan_lab.reporting.tables.bootstrap import Bootstrapped
+from gan_lab.reporting.tables.statistics import Estimate
+from gan_lab.reporting.thesis.cells import Score
+from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE, INCEPTION_SCORE, TABLE_2_2
+from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1
+from gan_lab.reporting.thesis.design import Published
+from gan_lab.reporting.thesis.reproduction import figures, reproduction, studies
+from gan_lab.reporting.thesis.reproduction.items import (
+    ITEMS,
+    Item,
+    Settings,
+    Statement,
+    StudyTable,
+)
+from gan_lab.reporting.thesis.reproduction.page import VERDICTS, judged
+from gan_lab.reporting.thesis.reproduction.scores import decided, scores_of, verdict
+from gan_lab.reporting.thesis.reproduction.slips import SLIPS
+from helpers.made_up import labelled, record, write
+
+ROOT = Path(__file__).resolve().parents[2]
+BY_NAME = {item.name: item for item in ITEMS}
+
+
+def study(name, seed=0, status="finished", choices=None, **scores):
+    """A record of a study."""
+    return {
+        "version": 3,
+        "status": status,
+        "reason": None,
+        "run_id": f"{name}{seed}{'-'.join((choices or {}).values())}",
+        "config": {"seed": seed, "optimizer": {"lr": 0.1}, "study": {"C": 101}},
+        "config_hash": "0" * 16,
+        "choices": {"study": name} | (choices or {}),
+        "command": ["study.py", f"study={name}"],
+        "git": {"sha": "5" * 40, "dirty": False},
+        "seed": seed,
+        "scores": {
+            score: {"value": value, "std": None, "n_samples": 0, "step": 10, "extractor": {}}
+            for score, value in scores.items()
+        },
+    }
+
+
+# The list -----------------------------------------------------------------------------------------
+
+
+def test_every_table_and_figure_of_the_thesis_stands_once_and_in_order():
+    """The numbers of its lists of tables and figures."""
+    expected = [
+        *(("Table", f"2-{n}") for n in range(1, 4)),
+        *(("Figure", f"2-{n}") for n in range(1, 20)),
+        *(("Table", f"3-{n}") for n in range(1, 10)),
+        *(("Figure", f"3-{n}") for n in range(1, 21)),
+        *(("Table", f"4-{n}") for n in range(1, 4)),
+        *(("Figure", f"4-{n}") for n in range(1, 19)),
+    ]
+    assert [(item.kind, item.number) for item in ITEMS] == expected
+
+
+def test_tests_that_are_named_exist():
+    for item in ITEMS:
+        if item.in_tests:
+            path, name = item.in_tests.split("::")
+            assert f"def {name}(" in (ROOT / "tests" / path).read_text()
+
+
+def test_programs_and_targets_that_are_named_exist():
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for item in ITEMS:
+        for program in re.findall(r"python (\S+)", item.command):
+            assert (ROOT / program).is_file()
+        for made in re.findall(r"make ([a-z0-9- ]+)", item.command):
+            assert set(made.split()) <= targets
+
+
+def test_slips_of_equations_stand_on_the_page_of_the_thesis_too():
+    page = (ROOT / "docs" / "thesis.md").read_text()
+    equations = [place for place, _, _ in SLIPS if place.startswith(("(", "before", "3."))]
+    assert len(equations) > 10
+    assert [place for place in equations if place.split(",")[0].strip("()") not in page] == []
+
+
+# Verdicts -----------------------------------------------------------------------------------------
+
+
+def score(mean, half_width, n=3):
+    return Score((mean,) * n, Estimate(mean, half_width, n), None)
+
+
+@pytest.mark.parametrize(
+    ("ours", "kind", "small_scale", "expected"),
+    [
+        (None, INCEPTION_SCORE, "", "not run"),
+        (score(8.0, 0.1), INCEPTION_SCORE, "", "agrees"),
+        (score(8.17, 0.1), INCEPTION_SCORE, "", "agrees"),  # 8.07 meets 8.03 + 0.05
+        (score(8.2, 0.1), INCEPTION_SCORE, "", "better"),
+        (score(7.8, 0.1), INCEPTION_SCORE, "", "worse"),
+        (score(8.2, 0.1), FRECHET_DISTANCE, "", "worse"),
+        (score(7.8, 0.1), FRECHET_DISTANCE, "", "better"),
+        (score(8.0, 0.1), INCEPTION_SCORE, "1,000 steps", "other scale"),
+        (score(8.0, None, 1), INCEPTION_SCORE, "", "other scale"),
+        (score(8.0, math.nan), INCEPTION_SCORE, "", "other scale"),
+    ],
+)
+def test_a_score_beside_the_published_one(ours, kind, small_scale, expected):
+    """Published: 8.03 ± 0.05."""
+    assert verdict(ours, Published(8.03, 0.05), kind, small_scale) == expected
+    assert expected in VERDICTS
+
+
+@pytest.mark.parametrize(
+    ("seeds", "p", "expected"),
+    [
+        ([2], (0.0, 0.0, 0.0), "not decided"),  # 2 of 6 arrangements
+        ([2, 2], (1.0, 1.0, 1.0), "not decided"),  # 2 of 36
+        ([3, 3], (1.0, 0.8, 1.0), "holds"),  # 2 of 400
+        ([3, 3], (0.1, 0.0, 0.4), "is reversed"),
+        ([5], (0.6, 0.4, 0.9), "not decided"),
+    ],
+)
+def test_orders_over_all_cells_need_seeds_that_can_decide(seeds, p, expected):
+    cells = [[1.0] * n for n in seeds]
+    assert decided(Bootstrapped(*p), cells, cells) == expected
+
+
+def test_what_is_measured_at_the_thesis_scale_is_judged_by_its_statements():
+    item = Item("Figure", "3-1", "x")
+    holds, reversed_, open_ = (Claim("", "", w) for w in ("holds", "is reversed", "not decided"))
+    assert judged(item, None, [holds, open_], None, has_any=True)[0] == "agrees"
+    assert judged(item, None, [holds, reversed_], None, has_any=True)[0] == "worse"
+    assert judged(item, None, [open_], None, has_any=True)[0] == "other scale"
+    assert judged(item, None, [], None, has_any=True)[0] == "other scale"
+    assert judged(item, None, [], None, has_any=False) == ("not run", "nothing is recorded")
+    small = Item("Figure", "3-1", "x", scale="small")
+    assert judged(small, None, [holds], None, has_any=True)[0] == "other scale"
+
+
+# Statements ---------------------------------------------------------------------------------------
+
+
+def test_a_statement_is_decided_seed_by_seed():
+    """Differences -1, -1.5 and -0.5: mean -1, s = 0.5, t(0.975, 2) = 4.30265."""
+    content = [
+        study("plane", seed, choices={"penalty": penalty}, k_error=value)
+        for penalty, values in (("maxgp", (1.0, 5.0, 9.0)), ("gp", (2.0, 6.5, 9.5)))
+        for seed, value in enumerate(values)
+    ]
+    of = {name: {"choices.study": "plane", "penalty": name} for name in ("maxgp", "gp")}
+    claim = studies.claim(Statement("nearer", "k_error", of["maxgp"], of["gp"]), content)
+    half = 4.30265 * 0.5 / math.sqrt(3)
+    assert f"-1.00 ± {half:.2f}" in claim.ours
+    assert claim.verdict == ("holds" if half < 1 else "not decided")
+    other = studies.claim(Statement("x", "k_error", of["gp"], of["maxgp"]), content[:-1])
+    assert "2 and 3 seeds" in other.ours  # Welch's: not the same seeds
+    assert studies.claim(Statement("x", "k", of["gp"], of["maxgp"]), content).verdict == "no run"
+
+
+@pytest.mark.parametrize(
+    ("values", "higher", "expected"),
+    [
+        ((-3.0, -3.1, -2.9), False, "holds"),
+        ((-3.0, -3.1, -2.9), True, "is reversed"),
+        ((-3.0, 3.0), False, "not decided"),
+        ((-3.0,), False, "not decided"),
+    ],
+)
+def test_a_statement_about_a_sign(values, higher, expected):
+    content = [study("c", seed, theta=value) for seed, value in enumerate(values)]
+    content.append(study("c", 9, status="interrupted", theta=1e9))
+    claim = studies.claim(Statement("x", "theta", {"study": "c"}, higher=higher), content)
+    assert claim.verdict == expected
+
+
+def test_settings_agree_where_all_runs_have_them():
+    runs = [
+        study("c", seed, choices={"sweep": "table_3_5_sgd", "optimizer": "sgd"}) for seed in (0, 1)
+    ]
+    settings = Settings("table_3_5", {"sgd": {"lr": 0.1}, "adam": {"lr": 1.0}})
+    view = studies.settings_view(settings, runs, run_anchors(runs))
+    assert [row[-1].text for row in view.rows] == ["agrees", "not run"]
+    runs[1]["config"]["optimizer"]["lr"] = 0.2
+    assert studies.settings_view(settings, runs, run_anchors(runs)).rows[0][3].text == "0.1, 0.2"
+    assert studies.settings_view(settings, [], {}) is None
+
+
+def test_several_scores_of_a_study_stand_beside_each_other():
+    runs = [study("c", seed, a=seed, b=2.0) for seed in (0, 1)]
+    table_of = StudyTable({"choices.study": "c"}, ("study.C",), ("a", "b"), published={"a": "0.4"})
+    ((view,), problems) = studies.study_views(table_of, runs, run_anchors(runs))
+    assert problems == []
+    assert view.header == ("study.C", "a", "b")
+    assert [cell.sort for cell in view.rows[0][1:]] == [0.5, 2.0]
+    assert [line["score"] for line in csv.DictReader(io.StringIO(view.csv))] == ["a", "b"]
+    assert view.notes[0] == "a, published: 0.4."
+
+
+# Tables of scores ---------------------------------------------------------------------------------
+
+
+def small(loss, seed, fid):
+    return record(loss, 1, seed, fid=fid, choices__experiment="table_2_2_small")
+
+
+def test_numbers_are_those_of_the_csv_and_stand_beside_the_published_ones():
+    content = [
+        small(loss, seed, 2 + seed / 7) for loss in ("exp", "wasserstein") for seed in (0, 1)
+    ]
+    scores = scores_of(TABLE_2_2, content, run_anchors(content))
+    view, orders, *published, pooled = scores.tables
+    lines = list(csv.DictReader(io.StringIO(to_csv(sheet(table(TABLE_2_2, content, ["digits"]))))))
+    saved = [line for one in (view, orders) for line in csv.DictReader(io.StringIO(one.csv))]
+    assert saved == lines
+    at = view.header.index("fid_classifier_10k_train ± 95% over seeds")
+    by_name = {row[0].text: row for row in view.rows}
+    of_csv = {line["objective"]: line for line in lines if line["status"] == "scored"}
+    assert by_name["exp(x)"][at].sort == float(of_csv["exp(x)"]["fid_mean"])
+    assert by_name["exp(x)"][at].sort == pytest.approx(2 + 1 / 14)
+    assert len(by_name["exp(x)"][at].links) == 2
+    assert by_name["exp(x)"][1].text == "other scale"
+    assert by_name["exp(x)"][-1].text == "15.64 ± 0.07"
+    assert set(by_name) == {"x", "exp(x)"}
+    assert "WGAN-GP" in view.notes[-1]
+    assert [one.title for one in published] == ["CIFAR-10", "Tiny-ImageNet"]
+    assert scores.verdicts.count("other scale") == 4
+    assert {row[-1].text for row in pooled.rows} == {"not decided"}
+    gap = {order.text: order.verdict for order in scores.orders}
+    assert gap["exp(x) above x, by FID, on digits"] == "not decided"
+
+
+def test_experiments_are_not_mixed_and_variants_of_one_are():
+    content = [
+        labelled("am_gan", seed=0, choices__experiment="table_4_1_small"),
+        labelled("label_gan", seed=0, choices__experiment="table_4_1_no_targets_small"),
+        labelled("am_gan", seed=0, choices__experiment="am_gan", config__max_generator_steps=7),
+    ]
+    scores = scores_of(TABLE_4_1, content, run_anchors(content))
+    titles = [view.title for view in scores.tables if view.title.startswith("digits")]
+    assert titles == ["digits, am_gan", "digits, table_4_1_small", *titles[2:]]
+    rows = {view.title: [row[0].text for row in view.rows] for view in scores.tables}
+    assert rows["digits, table_4_1_small"] == ["LabelGAN", "AM-GAN"]
+
+
+def test_runs_that_are_no_table_are_told():
+    content = [small("exp", 0, 2.0), small("exp", 1, 2.0)]
+    content[1]["config"]["max_generator_steps"] = 5
+    scores = scores_of(TABLE_2_2, content, run_anchors(content))
+    assert "do not belong in one table" in scores.notes[0]
+    assert set(scores.verdicts) == {"not run"}
+
+
+# The page -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    write(folder / "records", *(small("exp", seed, 2.0) for seed in (0, 1)))
+    write(folder / "studies", *(study("counterexample", s, theta_adam=3.0) for s in (0, 1)))
+    made = folder / "figures"
+    made.mkdir()
+    (made / "figure_2_7_digits.csv").write_text(
+        "dataset,score,loss,seeds,step,mean,min,max\n"
+        "digits,fid_x,exp,2,10,3.5,3,4\ndigits,fid_x,hinge,2,10,nan,3,4\n"
+    )
+    (made / "figure_2_1.csv").write_text("x,y\n1,2\n")
+    (made / "figure_2_1.png").write_bytes(b"\x89PNG\r\n\x1a\nx")
+    (made / "figure_2_10.png").write_text("<svg onload=alert(1)>")
+    return folder
+
+
+def test_the_page_shows_what_is_there(results):
+    shown = reproduction(results)
+    entries = {entry.name: entry for entry in shown.entries}
+    assert entries["Table 2-2"].verdict == "other scale"
+    assert entries["Figure 2-7"].charts[0].panels[0]["lines"][0]["mean"] == [3.5]
+    assert entries["Figure 2-7"].charts[0].panels[0]["lines"][1]["mean"] == [None]
+    assert len(entries["Figure 2-1"].images) == 1
+    assert entries["Figure 2-10"].verdict == "not run"  # its file is no picture
+    assert entries["Table 4-3"].verdict == "not run"
+    assert entries["Table 2-3"].verdict == "agrees"
+    assert dict(shown.verdicts).keys() <= set(VERDICTS)
+    assert sum(count for _, count in shown.verdicts) == len(ITEMS)
+    text = to_html(shown)
+    assert text.count('class="card entry"') == len(ITEMS)
+    assert "<svg onload" not in text
+
+
+def test_where_nothing_is_recorded_it_is_said(tmp_path):
+    shown = reproduction(tmp_path)
+    assert len(shown.warnings) == 2
+    assert {entry.verdict for entry in shown.entries} == {"agrees", "not run"}
+    to_html(shown)
+
+
+def test_a_record_that_may_not_be_cited_is_refused(tmp_path):
+    write(tmp_path / "records", record(git__dirty=True))
+    with pytest.raises(UserError, match=r"dirty|changed"):
+        reproduction(tmp_path)
+
+
+def test_files_of_a_figure_are_not_those_of_another(tmp_path):
+    for name in ("figure_2_1.png", "figure_2_1_digits.png", "figure_2_10.png", "figure_2_1_2.png"):
+        (tmp_path / name).write_bytes(b"")
+    found = [path.name for path in figures.files_of(tmp_path, "2-1", "png")]
+    assert found == ["figure_2_1.png", "figure_2_1_digits.png"]
+
+
+def test_our_own_results_make_a_page_whose_tables_are_committed():
+    """Every number of Table 2-2 in small is the one in results/tables."""
+    shown = reproduction(ROOT / "results", [BY_NAME["Table 2-2"]])
+    views = {view.title: view for view in shown.entries[0].tables}
+    ours = list(csv.DictReader(io.StringIO(views["digits, table_2_2_small"].csv)))
+    committed = (ROOT / "results" / "tables" / "table_2_2_small.csv").read_text()
+    theirs = {
+        row["objective"]: row
+        for row in csv.DictReader(io.StringIO(committed))
+        if row["dataset"] == "digits"
+    }
+    assert len(ours) == 7
+    for row in ours:
+        assert row == theirs[row["objective"]] | {"small_scale": row["small_scale"]}
