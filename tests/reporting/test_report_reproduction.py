@@ -24,7 +24,9 @@ from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1
 from gan_lab.reporting.thesis.design import Published
 from gan_lab.reporting.thesis.reproduction import figures, reproduction, studies
 from gan_lab.reporting.thesis.reproduction.items import (
+    BESIDE,
     ITEMS,
+    Answers,
     Item,
     Settings,
     Statement,
@@ -76,7 +78,7 @@ def test_every_table_and_figure_of_the_thesis_stands_once_and_in_order():
 
 
 def test_tests_that_are_named_exist():
-    for item in ITEMS:
+    for item in (*ITEMS, *BESIDE):
         if item.in_tests:
             path, name = item.in_tests.split("::")
             assert f"def {name}(" in (ROOT / "tests" / path).read_text()
@@ -84,7 +86,9 @@ def test_tests_that_are_named_exist():
 
 def test_programs_and_targets_that_are_named_exist():
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for item in ITEMS:
+    for item in (*ITEMS, *BESIDE):
+        for sweep in re.findall(r"sweep=(\S+)", item.command):
+            assert (ROOT / "conf" / "sweep" / f"{sweep}.yaml").is_file()
         for program in re.findall(r"python (\S+)", item.command):
             assert (ROOT / program).is_file()
         for made in re.findall(r"make ([a-z0-9- ]+)", item.command):
@@ -145,7 +149,8 @@ def test_what_is_measured_at_the_thesis_scale_is_judged_by_its_statements():
     item = Item("Figure", "3-1", "x")
     holds, reversed_, open_ = (Claim("", "", w) for w in ("holds", "is reversed", "not decided"))
     assert judged(item, None, [holds, open_], None, has_any=True)[0] == "agrees"
-    assert judged(item, None, [holds, reversed_], None, has_any=True)[0] == "worse"
+    assert judged(item, None, [holds, reversed_], None, has_any=True)[0] == "partly"
+    assert judged(item, None, [reversed_], None, has_any=True)[0] == "worse"
     assert judged(item, None, [open_], None, has_any=True)[0] == "other scale"
     assert judged(item, None, [], None, has_any=True)[0] == "other scale"
     assert judged(item, None, [], None, has_any=False) == ("not run", "nothing is recorded")
@@ -153,7 +158,114 @@ def test_what_is_measured_at_the_thesis_scale_is_judged_by_its_statements():
     assert judged(small, None, [holds], None, has_any=True)[0] == "other scale"
 
 
+def test_a_field_that_differs_from_the_thesis_makes_another_scale_and_is_named():
+    holds, runs = Claim("", "", "holds"), [study("c", seed) for seed in (0, 1)]
+    item = Item("Figure", "3-1", "x", published={"study.C": 101})
+    assert judged(item, None, [holds], None, has_any=True, runs=runs)[0] == "agrees"
+    runs[1]["config"]["study"]["C"] = 6
+    word, why = judged(item, None, [holds], None, has_any=True, runs=runs)
+    assert word == "other scale"
+    assert why == "statements of the thesis: 1 holds; 2 seeds; C 101, 6 (thesis: 101)"
+
+
+# Studies that are chosen --------------------------------------------------------------------------
+
+
+def test_every_study_and_sweep_that_is_meant_exists():
+    """A name that nobody has would be an entry that never fills."""
+    known = {path.stem for path in (ROOT / "conf" / "study").glob("*.yaml")}
+    sweeps = {path.stem for path in (ROOT / "conf" / "sweep").glob("*.yaml")}
+    experiments = {path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")}
+    for item in (*ITEMS, *BESIDE):
+        for table_of in item.studies:
+            for field, names in (
+                ("choices.study", known),
+                ("choices.sweep", sweeps),
+                ("choices.experiment", experiments),
+            ):
+                wanted = table_of.select.get(field, ())
+                meant = [
+                    name
+                    for name in names
+                    if studies.chosen([{"choices": {field[8:]: name}}], {field: wanted})
+                ]
+                assert meant or not wanted, (item.name, field, wanted)
+
+
+def test_records_are_chosen_by_values_by_any_of_some_and_by_patterns():
+    runs = [study("c", seed, choices={"sweep": name}) for seed, name in enumerate("abc")]
+
+    def meant(where):
+        return [run["seed"] for run in studies.chosen(runs, where)]
+
+    assert meant({"choices.sweep": "a"}) == [0]
+    assert meant({"choices.sweep": ("a", "c")}) == [0, 2]
+    assert meant({"choices.sweep": re.compile("[bc]")}) == [1, 2]
+    assert meant({"penalty.memory": (0, None)}) == [0, 1, 2]
+
+
 # Statements ---------------------------------------------------------------------------------------
+
+
+def test_a_seed_that_was_run_twice_decides_nothing():
+    content = [study("c", 0, k=1.0), study("c", 0, k=-1.0), study("c", 1, k=-1.0)]
+    claim = studies.claim(Statement("x", "k", {"study": "c"}), content)
+    assert claim.verdict == "not decided"
+    assert claim.ours == "several runs of one seed are recorded"
+
+
+def test_runs_that_diverged_are_counted():
+    """2 of 2 beside 0 of 2: the difference is 1 in both seeds, an interval without width."""
+    content = [
+        study("c", seed, status, choices={"penalty": penalty})
+        for penalty, status in (("gp", "diverged"), ("maxgp", "finished"))
+        for seed in (0, 1)
+    ]
+    gp, maxgp = ({"penalty": name} for name in ("gp", "maxgp"))
+    claim = studies.claim(Statement("x", "diverged", gp, maxgp, higher=True), content)
+    assert claim.verdict == "holds"
+    assert "1.00 ± 0.00" in claim.ours
+
+
+def test_outputs_of_a_critic_become_scores_of_its_record():
+    """o = (f real + f fake) / 2 is 1 and 2 in the last half: mean 1.5, standard deviation 0.5."""
+    run = record() | {"last_metrics": {"gradient_norm": 0.25}}
+    run["diagnostics"] = {
+        "output_real": [[0, 9.0], [100, 9.0], [200, 3.0], [300, 4.0]],
+        "output_fake": [[0, 0.0], [100, 0.0], [200, -1.0], [300, 0.0]],
+    }
+    scores = studies.with_more(run)["scores"]
+    assert scores["output_offset"]["value"] == 1.5
+    assert scores["output_spread"]["value"] == 0.5
+    assert scores["gradient_norm"]["value"] == 0.25
+    assert "output_offset" not in run["scores"]
+
+
+def test_answers_stand_beside_the_thesis_and_those_that_differ_are_reversed():
+    asked = Answers(
+        {"study": "c"}, "choices.loss", {"a": "A", "b": "B", "c": "C"},
+        {"unique": ("unique", "printed")}, {"error": "error"}, {"closed form": "closed"},
+    )  # fmt: skip
+    content = [
+        study("c", seed, choices={"loss": loss}, unique=unique, error=seed / 8, **more)
+        for seed in (0, 1)
+        for loss, unique, more in (
+            ("c", float(seed), {}),
+            ("b", 0.0, {"printed": 1.0, "closed": 0.5}),
+            ("a", 1.0, {"printed": 1.0, "closed": 1e-9}),
+        )
+    ]
+    view, claims = studies.answers_view(asked, content, run_anchors(content))
+    assert [[cell.text for cell in row] for row in view.rows] == [
+        ["A", "yes", "0.125"],
+        ["B", "no (thesis: yes)", "0.125"],
+        ["C", "yes with 1 of 2 seeds", "0.125"],
+    ]
+    assert [(one.ours, one.verdict) for one in claims] == [
+        ("the same answer in 1 of 2 rows; another for B", "is reversed"),
+        ("right within 1e-6 in 1 of 2 rows; another for B (off by 0.500)", "is reversed"),
+    ]
+    assert studies.answers_view(asked, [], {}) == (None, [])
 
 
 def test_a_statement_is_decided_seed_by_seed():
@@ -206,7 +318,7 @@ def test_several_scores_of_a_study_stand_beside_each_other():
     table_of = StudyTable({"choices.study": "c"}, ("study.C",), ("a", "b"), published={"a": "0.4"})
     ((view,), problems) = studies.study_views(table_of, runs, run_anchors(runs))
     assert problems == []
-    assert view.header == ("study.C", "a", "b")
+    assert view.header == ("C", "a", "b")
     assert [cell.sort for cell in view.rows[0][1:]] == [0.5, 2.0]
     assert [line["score"] for line in csv.DictReader(io.StringIO(view.csv))] == ["a", "b"]
     assert view.notes[0] == "a, published: 0.4."
@@ -299,7 +411,7 @@ def test_the_page_shows_what_is_there(results):
     assert dict(shown.verdicts).keys() <= set(VERDICTS)
     assert sum(count for _, count in shown.verdicts) == len(ITEMS)
     text = to_html(shown)
-    assert text.count('class="card entry"') == len(ITEMS)
+    assert text.count('class="card entry"') == len(ITEMS) + len(BESIDE)
     assert "<svg onload" not in text
 
 
@@ -317,10 +429,22 @@ def test_a_record_that_may_not_be_cited_is_refused(tmp_path):
 
 
 def test_files_of_a_figure_are_not_those_of_another(tmp_path):
-    for name in ("figure_2_1.png", "figure_2_1_digits.png", "figure_2_10.png", "figure_2_1_2.png"):
-        (tmp_path / name).write_bytes(b"")
+    names = ("2_1.png", "2_1_digits.png", "2_1b.png", "2_10.png", "2_1_2.png")
+    for name in names:
+        (tmp_path / f"figure_{name}").write_bytes(b"")
     found = [path.name for path in figures.files_of(tmp_path, "2-1", "png")]
-    assert found == ["figure_2_1.png", "figure_2_1_digits.png"]
+    assert found == ["figure_2_1.png", "figure_2_1_digits.png", "figure_2_1b.png"]
+
+
+def test_a_number_of_a_whole_run_is_no_curve(tmp_path):
+    (tmp_path / "figure_2_6_digits.csv").write_text(
+        "loss,seed,curve,step,value\nexp,0,output,10,1.0\nexp,1,output,10,3.0\n"
+        "exp,0,output,20,2.0\nexp,0,spread,20,0.5\n"
+    )
+    chart = figures.curve_chart(tmp_path, "2-6", "x")
+    assert [panel["curve"] for panel in chart.panels] == ["output"]
+    assert [line["mean"] for line in chart.panels[0]["lines"]] == [[1.0, 2.0], [3.0, None]]
+    assert chart.notes[0] == "Line: one run."
 
 
 def test_our_own_results_make_a_page_whose_tables_are_committed():

@@ -108,7 +108,7 @@ def critic_stability(request: Request) -> Drawing:
         NothingRecorded: no run has the diagnostic.
         UserError: the runs differ in more than loss and seed.
     """
-    runs = [record for record in request.found if _has_outputs(record)]
+    runs = [record for record in request.found if has_outputs(record)]
     if not runs:
         raise NothingRecorded(
             "figure 2-6: no run with diagnostics=critic_outputs is recorded: run python train.py "
@@ -144,7 +144,7 @@ def critic_stability(request: Request) -> Drawing:
     return Drawing(figure, numbers, [str(first["dataset"]["name"])])
 
 
-def _has_outputs(record: Record) -> bool:
+def has_outputs(record: Record) -> bool:
     """Whether a run has enough of both curves."""
     curves = record.get("diagnostics") or {}
     return all(len(curves.get(name, ())) >= 4 for name in NAMES)

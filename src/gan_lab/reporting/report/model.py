@@ -96,6 +96,7 @@ class Dots:
         ticks: (place, number) on the axis.
         legend: of the colours; empty where there is one.
         zero: the place of a reference on the axis, as of 0.5; None: none.
+        caption: which of a table's numbers these are; "" where it has no others.
     """
 
     alt: str
@@ -104,6 +105,7 @@ class Dots:
     ticks: tuple[tuple[float, str], ...]
     legend: tuple[str, ...] = ()
     zero: float | None = None
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -285,6 +287,7 @@ class Reproduction:
         verdicts: (verdict, number of entries).
         warnings: what a reader must know before any number.
         entries: tables and figures.
+        beside: what the thesis says outside of them, and what stands beside it.
         reversed_statements: of the thesis, whose interval lies on the other side.
         open_statements: of the thesis, which our runs do not decide.
         compute: what was run where.
@@ -300,6 +303,7 @@ class Reproduction:
     verdicts: tuple[tuple[str, int], ...]
     warnings: tuple[str, ...]
     entries: tuple[Entry, ...]
+    beside: tuple[Entry, ...]
     reversed_statements: tuple[str, ...]
     open_statements: tuple[str, ...]
     compute: tuple[str, ...]

@@ -23,6 +23,8 @@ from gan_lab.reporting.tables.text import (
 )
 from gan_lab.terminal import brief
 
+NO_DIRECTION = "Nobody told which way is better: nothing is in bold."
+
 
 def sweep_sheet(table: SweepTable) -> Sheet:
     """Write a section for each block, and one of its differences to the baseline."""
@@ -132,7 +134,7 @@ def _above(table: SweepTable, block: Block) -> tuple[str, ...]:
     """Direction, protocol, data, code, and what else differs between cells."""
     # which way is better, so that nobody reads bold the wrong way round
     is_higher = higher_is_better(block.score)
-    better = "Nobody told which way is better: nothing is in bold."
+    better = NO_DIRECTION
     if is_higher is not None:
         better = "Higher" if is_higher else "Lower"
         better += " is better; bold: a column's best mean of those with the most seeds."

@@ -12,23 +12,23 @@ from gan_lab.errors import UserError
 from gan_lab.files import open_regular
 from gan_lab.reporting.report.curves import at_steps, thinned
 from gan_lab.reporting.report.grids import data_uri
-from gan_lab.reporting.report.model import Cell, Chart, TableView
+from gan_lab.reporting.report.model import Chart
 
 _BYTES = 8 * 2**20
 _POINTS = 120
 _OF_A_PANEL = ("dataset", "of", "panel", "curve", "score")
-_OF_A_LINE = ("model", "loss", "penalty", "weight", "labels", "optimizer")
+_OF_A_LINE = ("model", "loss", "penalty", "weight", "labels", "optimizer", "seed")
 _VALUES = ("mean", "value", "theta")
-_READING = (
-    "Line: mean over seeds. Band: from the least to the greatest seed.",
-    "Drag to zoom, double-click to see everything; a name in the legend hides its line.",
-)
+_MEANS = "Line: mean over seeds. Band: from the least to the greatest seed."
+_SINGLE = "Line: one run."
+_READING = "Drag to zoom, double-click to see everything; a name in the legend hides its line."
 
 
 def files_of(folder: Path, number: str, suffix: str) -> list[Path]:
-    """The files of a figure: figure_2_7.png, figure_2_7_digits.png, but not figure_2_70.png."""
+    """The files of a figure and of its parts: figure_3_7.png, figure_3_7_digits.png and
+    figure_3_7b.png, but not figure_3_70.png."""
     stem = f"figure_{number.replace('-', '_')}"
-    pattern = re.compile(rf"{stem}(_[^\d].*)?\.{suffix}")
+    pattern = re.compile(rf"{stem}[a-z]?(_[^\d].*)?\.{suffix}")
     return sorted(path for path in folder.glob(f"{stem}*.{suffix}") if pattern.fullmatch(path.name))
 
 
@@ -36,35 +36,35 @@ def pictures(folder: Path, number: str, title: str) -> list[tuple[str, str, str]
     """(title, alternative text, data URI) of each picture of a figure."""
     shown = []
     for path in files_of(folder, number, "png"):
-        name = path.stem.removeprefix(f"figure_{number.replace('-', '_')}").strip("_")
-        caption = f"Figure {number}" + (f", {name}" if name else "")
+        name = path.stem.removeprefix(f"figure_{number.replace('-', '_')}")
+        part, _, of = name.partition("_")
+        caption = f"Figure {number}{part}" + (f", {of}" if of else "")
         if image := data_uri(path):
             shown.append((caption, f"{caption}: {title}", image))
     return shown
 
 
-def recorded_tables(folder: Path, number: str) -> list[TableView]:
-    """The files of a table that has no design of its own: table_2_1.csv and the like."""
-    stem = f"table_{number.replace('-', '_')}"
-    pattern = re.compile(rf"{stem}(_[^\d].*)?\.csv")
-    views = []
-    for path in sorted(folder.glob(f"{stem}*.csv")):
-        rows = _rows(path) if pattern.fullmatch(path.name) else []
-        if rows:
-            header = tuple(rows[0])
-            cells = tuple(tuple(Cell(str(row[name] or "")) for name in header) for row in rows)
-            views.append(TableView(path.stem, (), header, cells))
-    return views
+def other_pictures(results: Path, pattern: str, title: str) -> list[tuple[str, str, str]]:
+    """The same of files that are not named after a figure."""
+    shown = []
+    for path in sorted(results.glob(pattern)):
+        if image := data_uri(path):
+            shown.append((path.stem, f"{path.stem}: {title}", image))
+    return shown
 
 
 def curve_chart(folder: Path, number: str, title: str) -> Chart | None:
     """The numbers of a figure over steps as a chart; None of any other figure."""
     panels: list[dict[str, Any]] = []
+    has_means = True
     for path in files_of(folder, number, "csv"):
-        panels += _panels(_over_steps(_rows(path)))
+        rows = _over_steps(_rows(path))
+        panels += _panels(rows)
+        has_means &= not rows or "min" in rows[0]
     if not panels:
         return None
-    return Chart(f"figure-{number}", f"Figure {number}: {title}", _READING, tuple(panels))
+    notes = (_MEANS if has_means else _SINGLE, _READING)
+    return Chart(f"figure-{number}", f"Figure {number}: {title}", notes, tuple(panels))
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -99,7 +99,14 @@ def _panels(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
         panel = ", ".join(row[name] for name in in_panel)
         line = ", ".join(row[name] for name in in_line) or "ours"
         by_panel.setdefault(panel, {}).setdefault(line, []).append(row)
-    return [_panel(panel, lines, value) for panel, lines in by_panel.items()]
+
+    # beside curves, a number of the whole run is none: it stands at the last step alone
+    longest = max(len(line) for lines in by_panel.values() for line in lines.values())
+    return [
+        _panel(panel, lines, value)
+        for panel, lines in by_panel.items()
+        if longest == 1 or any(len(line) > 1 for line in lines.values())
+    ]
 
 
 def _panel(

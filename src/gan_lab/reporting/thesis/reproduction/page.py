@@ -7,19 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gan_lab.files import safe_name
 from gan_lab.reporting.axes import Axes
 from gan_lab.reporting.collection import Record, is_study, read_records, source_name
 from gan_lab.reporting.report import facts
 from gan_lab.reporting.report.gather import made_by
-from gan_lab.reporting.report.model import Claim, Entry, Fact, Reproduction, RunView, TableView
+from gan_lab.reporting.report.model import (
+    Chart,
+    Claim,
+    Entry,
+    Fact,
+    Reproduction,
+    RunView,
+    TableView,
+)
 from gan_lab.reporting.runs import Run
 from gan_lab.reporting.thesis.reproduction import figures, studies
-from gan_lab.reporting.thesis.reproduction.items import CHAPTERS, ITEMS, Item
+from gan_lab.reporting.thesis.reproduction.items import BESIDE, CHAPTERS, ITEMS, Item
 from gan_lab.reporting.thesis.reproduction.scores import (
     AGREES,
     BETTER,
     NOT_RUN,
     OTHER_SCALE,
+    PARTLY,
     WORSE,
     Scores,
     scores_of,
@@ -27,27 +37,37 @@ from gan_lab.reporting.thesis.reproduction.scores import (
 from gan_lab.reporting.thesis.reproduction.slips import SLIPS
 from gan_lab.sweeps.cells import duration
 
-_PLURAL = {studies.HOLDS: "hold", studies.REVERSED: "reversed", studies.NOT_DECIDED: "not decided"}
-VERDICTS = (AGREES, BETTER, WORSE, OTHER_SCALE, NOT_RUN)
+_WORDS = {studies.HOLDS: "hold", studies.REVERSED: "reversed", studies.NOT_DECIDED: "not decided"}
+_TRAINED = ("stability", "toys")  # folders of GANs beside those of the tables; none needs to be
+VERDICTS = (AGREES, PARTLY, BETTER, WORSE, OTHER_SCALE, NOT_RUN)
 
 
 @dataclass(frozen=True)
 class _Sources:
-    """What the page is made of."""
+    """What the page is made of.
+
+    Attributes:
+        content: the GANs of the tables of published scores.
+        others: studies, and GANs that were trained to look at the critic or at modes.
+        results: the folder.
+        anchors: {id(record): the id of its place on the page}.
+    """
 
     content: Sequence[Record]
-    studies: Sequence[Record]
-    figures: Path
-    tables: Path
+    others: Sequence[Record]
+    results: Path
     anchors: Mapping[str, str]
 
 
-def reproduction(results: Path, items: Sequence[Item] = ITEMS) -> Reproduction:
+def reproduction(
+    results: Path, items: Sequence[Item] = ITEMS, beside: Sequence[Item] = BESIDE
+) -> Reproduction:
     """Make the content of the reproduction page.
 
     Args:
         results: the folder with records, studies and figures in it; what it lacks is said.
         items: tables and figures of the thesis.
+        beside: what is shown after them, and not counted.
 
     Raises:
         UserError: a record there may not be cited.
@@ -55,25 +75,30 @@ def reproduction(results: Path, items: Sequence[Item] = ITEMS) -> Reproduction:
     # records first: every number leads to one of them
     warnings: list[str] = []
     content = _read(results / "records", warnings)
-    of_studies = _read(results / "studies", warnings)
-    every = [*content, *of_studies]
+    others = _read(results / "studies", warnings)
+    for name in _TRAINED:
+        if (results / name).is_dir():
+            others += _read(results / name, warnings)
+    others = [studies.with_more(record) for record in others]
+    every = [*content, *others]
     anchors = facts.run_anchors(every)
-    folders = results / "figures", results / "tables"
-    sources = _Sources(content, of_studies, *folders, anchors)
+    sources = _Sources(content, others, results, anchors)
     entries = [_entry(item, sources) for item in items]
+    more = [_entry(item, sources) for item in beside]
 
     # the whole, counted and in words
     counts = Counter(entry.verdict for entry in entries)
     return Reproduction(
         title="The thesis, reproduced: where it stands",
         made=made_by(),
-        facts=_facts(entries, content, of_studies),
+        facts=_facts(entries, every),
         verdicts=tuple((word, counts[word]) for word in VERDICTS if counts[word]),
         warnings=tuple(warnings),
         entries=tuple(entries),
-        reversed_statements=tuple(_against(entries, studies.REVERSED)),
-        open_statements=tuple(_against(entries, studies.NOT_DECIDED)),
-        compute=tuple(_compute(content, of_studies)),
+        beside=tuple(more),
+        reversed_statements=tuple(_against([*entries, *more], studies.REVERSED)),
+        open_statements=tuple(_against([*entries, *more], studies.NOT_DECIDED)),
+        compute=tuple(_compute(every)),
         versions=facts.versions(every, anchors),
         slips=SLIPS,
         runs=tuple(_run_views(every, anchors)),
@@ -99,29 +124,30 @@ def _entry(item: Item, sources: _Sources) -> Entry:
     scores = scores_of(item.design, sources.content, sources.anchors) if item.design else None
     tables = list(scores.tables) if scores else []
     notes = list(scores.notes) if scores else []
-    if item.study:
-        views, problems = studies.study_views(item.study, sources.studies, sources.anchors)
+    for study in item.studies:
+        views, problems = studies.study_views(study, sources.others, sources.anchors)
         tables += views
         notes += problems
+
+    # what it claims
+    claims = [studies.claim(statement, sources.others) for statement in item.statements]
+    claims = [one for one in claims if one.verdict != studies.NO_RUN]
     settings = None
     if item.settings:
-        settings = studies.settings_view(item.settings, sources.studies, sources.anchors)
+        settings = studies.settings_view(item.settings, sources.others, sources.anchors)
         tables += [] if settings is None else [settings]
+    if item.answers:
+        view, decided = studies.answers_view(item.answers, sources.others, sources.anchors)
+        tables += [] if view is None else [view]
+        claims += decided
 
-    if item.kind == "Table" and not (item.design or item.study or item.settings):
-        tables += figures.recorded_tables(sources.tables, item.number)
-
-    # what it claims, and what was drawn
-    claims = [studies.claim(statement, sources.studies) for statement in item.statements]
-    claims = [one for one in claims if one.verdict != studies.NO_RUN]
-    chart = images = None
-    if item.kind == "Figure":
-        chart = figures.curve_chart(sources.figures, item.number, item.title)
-        images = figures.pictures(sources.figures, item.number, item.title) if not chart else None
-
-    verdict, why = judged(item, scores, claims, settings, has_any=bool(tables or chart or images))
+    # what was drawn; its verdict and the scale of it
+    chart, images = _drawn(item, sources.results)
+    runs = _runs_of(item, sources.others)
+    has_any = bool(tables or chart or images)
+    verdict, why = judged(item, scores, claims, settings, has_any=has_any, runs=runs)
     return Entry(
-        id=f"{item.kind.lower()}-{item.number}",
+        id=safe_name(item.name.lower()),
         name=item.name,
         title=item.title,
         chapter=item.chapter,
@@ -133,9 +159,27 @@ def _entry(item: Item, sources: _Sources) -> Entry:
         claims=tuple(claims),
         orders=scores.orders if scores else (),
         charts=(chart,) if chart else (),
-        images=tuple(images or ()),
+        images=tuple(images),
         notes=tuple(notes),
     )
+
+
+def _drawn(item: Item, results: Path) -> tuple[Chart | None, list[tuple[str, str, str]]]:
+    """Its curves, or else its pictures."""
+    if item.pictures:
+        return None, figures.other_pictures(results, item.pictures, item.title)
+    if item.kind != "Figure":
+        return None, []
+    folder = results / "figures"
+    chart = figures.curve_chart(folder, item.number, item.title)
+    return chart, [] if chart else figures.pictures(folder, item.number, item.title)
+
+
+def _runs_of(item: Item, content: Sequence[Record]) -> list[Record]:
+    """The runs of its studies or settings, each once."""
+    runs = [run for study in item.studies for run in studies.chosen(content, study.select)]
+    runs += studies.of_settings(item.settings, content) if item.settings else []
+    return list({id(run): run for run in runs}.values())
 
 
 def judged(
@@ -145,6 +189,7 @@ def judged(
     settings: TableView | None,
     *,
     has_any: bool,
+    runs: Sequence[Record] = (),
 ) -> tuple[str, str]:
     """The verdict on an entry and its reason.
 
@@ -154,32 +199,51 @@ def judged(
         claims: statements of the thesis that were decided.
         settings: of a table of settings, as studies.settings_view.
         has_any: whether anything was recorded.
+        runs: of its studies or settings.
     """
     # what has numbers of its own to be judged by
     if scores is not None:
         return _of_scores(scores)
     if item.in_tests:
         return AGREES, f"exact: checked by tests/{item.in_tests}"
-    if settings is not None:
-        ours = {row[-1].text for row in settings.rows}
-        done = "every setting of our runs is the published one"
-        return (AGREES, done) if ours == {AGREES} else (OTHER_SCALE, "not all settings are ours")
 
-    # nothing, or what no number decides
-    if item.settings is not None or not has_any:
+    # nothing, or no run of a table of settings
+    if not has_any or (item.settings is not None and settings is None):
         return NOT_RUN, "nothing is recorded"
 
-    # measured: at another scale whatever its claims say; else they decide
+    # at another scale whatever its claims say
+    scale = [*studies.differences(item.published, runs), *filter(None, [item.scale])]
+    words = _told(settings, claims)
+    ours = filter(None, [studies.facts_of(runs)])
+    why = "; ".join((*words, *ours, *scale))
+    if scale:
+        return OTHER_SCALE, why
+
+    # else they decide, or the settings do
+    if settings is not None:
+        return (AGREES if _is_as_published(settings) else OTHER_SCALE), why
     counts = Counter(one.verdict for one in claims)
-    words = ", ".join(f"{count} {_PLURAL[word]}" for word, count in counts.items())
-    decided = f"statements of the thesis: {words}" if claims else ""
-    if item.scale:
-        return OTHER_SCALE, "; ".join(filter(None, (item.scale, decided)))
-    if not claims:
-        return OTHER_SCALE, "there is no number to compare"
+    if not counts:
+        return OTHER_SCALE, "; ".join(("there is no number to compare", *filter(None, [why])))
     if counts[studies.REVERSED]:
-        return WORSE, decided
-    return (AGREES if counts[studies.HOLDS] else OTHER_SCALE), decided
+        return (PARTLY if counts[studies.HOLDS] else WORSE), why
+    return (AGREES if counts[studies.HOLDS] else OTHER_SCALE), why
+
+
+def _told(settings: TableView | None, claims: Sequence[Claim]) -> list[str]:
+    """What settings and statements come to, in words."""
+    if settings is not None:
+        same = "every setting of our runs is the published one; what they lead to, figures show"
+        return [same if _is_as_published(settings) else "not all settings are ours"]
+    counts = Counter(one.verdict for one in claims)
+    words = ", ".join(
+        f"{count} {word if count == 1 else _WORDS[word]}" for word, count in counts.items()
+    )
+    return [f"statements of the thesis: {words}"] if claims else []
+
+
+def _is_as_published(settings: TableView) -> bool:
+    return {row[-1].text for row in settings.rows} == {AGREES}
 
 
 def _of_scores(scores: Scores) -> tuple[str, str]:
@@ -201,16 +265,14 @@ def _of_scores(scores: Scores) -> tuple[str, str]:
 # Words --------------------------------------------------------------------------------------------
 
 
-def _facts(
-    entries: Sequence[Entry], content: Sequence[Record], of_studies: Sequence[Record]
-) -> tuple[Fact, ...]:
+def _facts(entries: Sequence[Entry], content: Sequence[Record]) -> tuple[Fact, ...]:
     recorded = sum(entry.verdict != NOT_RUN for entry in entries)
-    seconds = _seconds([*content, *of_studies])
+    of_studies = sum(map(is_study, content))
     return (
         Fact(f"{recorded} of {len(entries)}", "tables and figures have something recorded"),
-        Fact(str(len(content)), "GANs trained"),
-        Fact(str(len(of_studies)), "studies run"),
-        Fact(duration(seconds), "of computing"),
+        Fact(str(len(content) - of_studies), "GANs trained"),
+        Fact(str(of_studies), "studies run"),
+        Fact(duration(_seconds(content)), "of computing"),
     )
 
 
@@ -228,20 +290,20 @@ def _against(entries: Sequence[Entry], verdict: str) -> list[str]:
     ]
 
 
-def _compute(content: Sequence[Record], of_studies: Sequence[Record]) -> list[str]:
+def _compute(content: Sequence[Record]) -> list[str]:
     """What was run where, from the records."""
     lines = []
-    for words, several in (("GANs", content), ("studies", of_studies)):
+    gans = [record for record in content if not is_study(record)]
+    of_studies = [record for record in content if is_study(record)]
+    for words, several in (("GANs", gans), ("studies", of_studies)):
         if not several:
             continue
-        data = Counter(map(source_name, several))
+        data = Counter(source_name(record).removeprefix("study ") for record in several)
         named = ", ".join(f"{name} ({count})" for name, count in sorted(data.items()))
         lines.append(
             f"{len(several)} {words}, {duration(_seconds(several))} of computing: {named}."
         )
-    devices = Counter(
-        str((record.get("hardware") or {}).get("device")) for record in (*content, *of_studies)
-    )
+    devices = Counter(str((record.get("hardware") or {}).get("device")) for record in content)
     if devices:
         named = ", ".join(f"{name} ({count} runs)" for name, count in devices.most_common())
         lines.append(f"Devices: {named}.")

@@ -28,6 +28,7 @@ from gan_lab.reporting.thesis.table import Part, Table, table
 from gan_lab.reporting.thesis.text import published_text
 
 NOT_RUN, OTHER_SCALE, AGREES, BETTER, WORSE = "not run", "other scale", "agrees", "better", "worse"
+PARTLY = "partly"  # of statements: some hold, some are reversed
 _TONES = {AGREES: "good", BETTER: "good", WORSE: "bad", "holds": "good", "is reversed": "bad"}
 _VARIANTS = re.compile(r"_(no_targets|wgan_gp|ac_gan_original|ac_gan_weight)(?=_|$)")
 

@@ -3,6 +3,8 @@ docs/thesis.md, where the tests are named that show the corrected form agreeing 
 
 SLIPS: tuple[tuple[str, str, str], ...] = (
     ("Table 2-1", "α and β of least squares exchanged", "(α P_g + β P_r) / (P_r + P_g)"),
+    ("Table 2-1", "f* of every Lipschitz GAN is unique",
+     "where phi or varphi is strictly convex; with phi(x) = x, which (2-11) admits, it is not"),
     ("(2-15)", "“= 1” inside the expectation", "without it"),
     ("Lemma 2.18", "∂J_D(x)/∂f*(x) < 0 for y", "∂J_D(y)/∂f*(y) < 0"),
     ("Figure 2-18", "caption: Tiny-ImageNet", "text: Oxford-102"),
