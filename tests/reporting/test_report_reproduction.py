@@ -447,6 +447,17 @@ def test_a_number_of_a_whole_run_is_no_curve(tmp_path):
     assert chart.notes[0] == "Line: one run."
 
 
+def test_a_band_is_called_what_its_file_calls_it(tmp_path):
+    (tmp_path / "figure_3_2_mnist.csv").write_text(
+        "of,optimizer,curve,step,mean,low,high,n,band\n"
+        "mnist,sgd,loss,10,2.0,1.5,2.5,3,95% interval\nmnist,sgd,loss,20,1.0,0.5,1.5,3,95% interval\n"
+    )
+    chart = figures.curve_chart(tmp_path, "3-2", "x")
+    (line,) = chart.panels[0]["lines"]
+    assert (line["note"], line["low"], line["high"]) == ("n = 3", [1.5, 0.5], [2.5, 1.5])
+    assert chart.notes[0] == "Line: mean over seeds. Band: 95% interval."
+
+
 def test_our_own_results_make_a_page_whose_tables_are_committed():
     """Every number of Table 2-2 in small is the one in results/tables."""
     shown = reproduction(ROOT / "results", [BY_NAME["Table 2-2"]])

@@ -19,7 +19,6 @@ _POINTS = 120
 _OF_A_PANEL = ("dataset", "of", "panel", "curve", "score")
 _OF_A_LINE = ("model", "loss", "penalty", "weight", "labels", "optimizer", "seed")
 _VALUES = ("mean", "value", "theta")
-_MEANS = "Line: mean over seeds. Band: from the least to the greatest seed."
 _SINGLE = "Line: one run."
 _READING = "Drag to zoom, double-click to see everything; a name in the legend hides its line."
 
@@ -56,15 +55,25 @@ def other_pictures(results: Path, pattern: str, title: str) -> list[tuple[str, s
 def curve_chart(folder: Path, number: str, title: str) -> Chart | None:
     """The numbers of a figure over steps as a chart; None of any other figure."""
     panels: list[dict[str, Any]] = []
-    has_means = True
+    lines: dict[str, None] = {}
     for path in files_of(folder, number, "csv"):
         rows = _over_steps(_rows(path))
         panels += _panels(rows)
-        has_means &= not rows or "min" in rows[0]
+        lines |= dict.fromkeys(_lines_and_bands(rows))
     if not panels:
         return None
-    notes = (_MEANS if has_means else _SINGLE, _READING)
+    notes = (*lines, _READING)
     return Chart(f"figure-{number}", f"Figure {number}: {title}", notes, tuple(panels))
+
+
+def _lines_and_bands(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """What a line and its band are; with means of several seeds in a file, all are called so."""
+    if not rows:
+        return []
+    bands = {row["band"] for row in rows if row.get("band")}
+    if "min" in rows[0]:
+        bands.add("from the least to the greatest seed")
+    return [f"Line: mean over seeds. Band: {band}." for band in sorted(bands)] or [_SINGLE]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -121,15 +130,21 @@ def _panel(
         "lines": [
             {
                 "name": line,
-                "note": f"n = {rows[0]['seeds']}" if "seeds" in rows[0] else "",
+                "note": _count(rows[0]),
                 "mean": _column(rows, value, steps),
-                "low": _column(rows, "min", steps),
-                "high": _column(rows, "max", steps),
+                "low": _column(rows, "min", steps) or _column(rows, "low", steps),
+                "high": _column(rows, "max", steps) or _column(rows, "high", steps),
                 "singles": [],
             }
             for line, rows in lines.items()
         ],
     }
+
+
+def _count(row: Mapping[str, str]) -> str:
+    """How many seeds a line is the mean of."""
+    seeds = row.get("seeds") or row.get("n")
+    return f"n = {seeds}" if seeds else ""
 
 
 def _column(
