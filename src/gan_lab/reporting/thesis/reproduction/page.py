@@ -234,7 +234,11 @@ def _told(settings: TableView | None, claims: Sequence[Claim]) -> list[str]:
     """What settings and statements come to, in words."""
     if settings is not None:
         same = "every setting of our runs is the published one; what they lead to, figures show"
-        return [same if _is_as_published(settings) else "not all settings are ours"]
+        return [
+            same
+            if _is_as_published(settings)
+            else "not all settings of our runs are the published ones"
+        ]
     counts = Counter(one.verdict for one in claims)
     words = ", ".join(
         f"{count} {word if count == 1 else _WORDS[word]}" for word, count in counts.items()
