@@ -41,7 +41,7 @@ def optimizers(request: Request) -> Drawing:
     styles = _styles(sorted({name for workload in found for name in workload.tuned}))
 
     # a row for each workload, and one for all of them
-    figure = new_figure(13.5, 3.5 * (len(found) + 1) + 0.6)
+    figure = new_figure(11, 2.8 * (len(found) + 1) + 0.6)
     panels = figure.subplots(len(found) + 1, 3, squeeze=False)
     numbers: Numbers = []
     for row, workload in zip(panels, found, strict=False):
