@@ -287,6 +287,8 @@ def _check_labels(config: DictConfig) -> None:
     """Whether the loss aims at classes exactly where the labels give some; by their traits."""
     loss, labels = traits_of("loss", config.loss), traits_of("labels", config.labels)
     architecture = traits_of("architecture", config.architecture)
+
+    # a critic that judges by classes needs drawn ones, whatever the loss
     if architecture.targets:
         if not labels.targets:
             raise UserError(
@@ -295,12 +297,15 @@ def _check_labels(config: DictConfig) -> None:
                 "architecture.projection=false"
             )
         return
+
+    # a loss that aims at classes, and labels that give none; or the other way round
     if loss.targets and not labels.targets:
         raise UserError(
             f"loss and labels do not fit: {config.loss._target_} aims every generated sample at a "
             "class; add "
             "labels=dynamic (the critic's own label) or labels=predefined (drawn with z)"
         )
+
     if labels.targets and not loss.targets:
         column = (
             " (its column of Table 4-1 with predefined labels is labels=none "
@@ -333,12 +338,15 @@ def check_penalty(config: DictConfig) -> None:
     """
     if not traits_of("penalty", config.penalty).gradient:
         return
+
+    # a score of real against fake, of a sample without its class
     if not traits_of("loss", config.loss).score:
         raise UserError(
             f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose "
             "gradient "
             f"{config.penalty._target_} could measure; add penalty=none"
         )
+
     architecture = traits_of("architecture", config.architecture)
     if architecture.targets:
         raise UserError(
@@ -346,8 +354,9 @@ def check_penalty(config: DictConfig) -> None:
             "a score, and a critic that judges by classes has none without a class; add "
             "penalty=spectral, or set architecture.projection=false labels=none"
         )
+
+    # by which of its fields an option has a layer that mixes samples
     if architecture.batch_norm:
-        # by which of its fields an option has such a layer
         layers = {"critic_batch_norm": "batch norm", "minibatch_deviation": "minibatch deviation"}
         field = next((name for name in layers if name in config.architecture), None)
         without = f"architecture.{field}=false or " if field else ""

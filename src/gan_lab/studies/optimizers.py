@@ -174,6 +174,8 @@ class Tuning(Study):
         """The trial that is best at its end on what was held out, and all curves."""
         whole = [i for i, curve in enumerate(self.curves) if len(curve) == self.tests]
         best = min(whole, key=lambda i: self.curves[i][-1], default=None)
+
+        # without a trial that ended there is nothing to score
         missing = math.nan
         return Result(
             scores={

@@ -160,6 +160,8 @@ def _profile(axes: Axes, found: Sequence[Workload], styles: Styles) -> Numbers:
         ]
         for name in sorted(shared)
     }
+
+    # a step up at each ratio
     numbers = []
     for name, ratios in performance_profile(times).items():
         ends = sorted({1.0, *(ratio for ratio in ratios if math.isfinite(ratio))})
@@ -169,6 +171,7 @@ def _profile(axes: Axes, found: Sequence[Workload], styles: Styles) -> Numbers:
             _number("profile", "all", name, end, share)
             for end, share in zip(ends, shares, strict=True)
         ]
+
     axes.set(xlabel="times the fewest steps to the target", ylabel="share of problems")
     axes.set(ylim=(-0.03, 1.03))
     _logarithmic(axes, "x")

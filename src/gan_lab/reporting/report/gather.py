@@ -83,6 +83,7 @@ def gather(found: Found, asked: Asked) -> Report:
     warnings = _Warnings([f"passed over: {brief(line, 300)}" for line in found.damaged])
     axes = Axes(asked.rows, asked.columns, asked.facet) if asked.rows else chosen_axes(found)
     table, axes = _table(found, axes, asked, warnings)
+
     runs = _in_order(found, table)
     anchors = facts.run_anchors(run.record for run in runs)
     titles = facts.run_titles(runs, axes)
@@ -91,8 +92,11 @@ def gather(found: Found, asked: Asked) -> Report:
 
     # the parts of the page
     warnings.lines += _about_code(content)
+
+    # tables first: everything else explains them
     tables = table_views(table, anchors) if table else []
     bootstrap = [bootstrap_view(table, block) for block in table.blocks] if table else []
+
     return Report(
         title=asked.title,
         made=made_by(),

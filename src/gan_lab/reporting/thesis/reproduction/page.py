@@ -76,10 +76,13 @@ def reproduction(
     warnings: list[str] = []
     content = _read(results / "records", warnings)
     others = _read(results / "studies", warnings)
+
     for name in _TRAINED:
         if (results / name).is_dir():
             others += _read(results / name, warnings)
     others = [studies.with_more(record) for record in others]
+
+    # each entry beside what is recorded of it
     every = [*content, *others]
     anchors = facts.run_anchors(every)
     sources = _Sources(content, others, results, anchors)

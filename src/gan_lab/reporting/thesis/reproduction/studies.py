@@ -192,6 +192,7 @@ def answers_view(
     by_row: dict[str, list[Record]] = {}
     for run in sorted(runs, key=_seed):
         by_row.setdefault(label(setting(run, answers.rows)), []).append(run)
+
     if not by_row:
         return None, []
 
@@ -203,6 +204,8 @@ def answers_view(
     for name, mine in by_row.items():
         links = tuple(Link(f"seed {run['seed']}", anchors[str(id(run))]) for run in mine)
         cells = [Cell(name, links=links)]
+
+        # an answer that differs is told with the thesis's own
         for column, (score, in_thesis) in answers.columns.items():
             ours, theirs = _answer(mine, score), _answer(mine, in_thesis)
             asked[column] += theirs != NOTHING
@@ -211,6 +214,7 @@ def answers_view(
             text = ours if theirs == ours else f"{ours} (thesis: {theirs})"
             tone = "muted" if theirs == NOTHING else "good" if theirs == ours else "bad"
             cells.append(Cell(ours if theirs == NOTHING else text, tone=tone))
+
         cells += [_largest(mine, score) for score in answers.errors.values()]
         rows.append(tuple(cells))
 
@@ -225,11 +229,13 @@ def answers_view(
         for column, names in other.items()
         if asked[column]
     ]
+
     claims += [
         _closed_form(text, score, by_row)
         for text, score in answers.closed_form.items()
         if any(has_score(run, [score]) for run in runs)
     ]
+
     note = (
         "Each answer is computed for every seed; grey: the thesis has no such row. Errors are the "
         "largest over seeds. Where an answer is another than the thesis's, see Slips in the thesis."
