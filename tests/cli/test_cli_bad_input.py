@@ -49,6 +49,13 @@ BEFORE_TORCH = [
     (["penalty=[gp2]"], ["penalty=gp2", "maxgp"]),
     (["optimizer@optimizer_critic=null"], ["optimizer@optimizer_critic=null", "adashift"]),
     (["optimizer_critic=null"], ["optimizer_critic=null", "omit it", "optimizer@optimizer_critic"]),
+    (["optimizer_critic=adashift"], ["choose an option by optimizer@optimizer_critic=adashift"]),
+    (["penalty@penalty.first=gp"], ["penalty@penalty.first: no penalty", "add penalty=sum"]),
+    (
+        ["penalty=sum", "penalty@penalty.third=gp"],
+        ["penalty@penalty.third: there is no such part", "penalty@penalty.first of penalty=sum"],
+    ),
+    (["architecture=sagan", "architecture.projection=2"], ["architecture.projection=2: use true"]),
     (["penalty=[gp,null]"], ["penalty=[gp,null]", "maxgp"]),
     (["seed=null"], ["seed=null", "omit it"]),
     (["-m", "penalty=gp,null"], ["penalty=gp,null", "maxgp"]),
