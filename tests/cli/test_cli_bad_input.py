@@ -56,6 +56,7 @@ BEFORE_TORCH = [
         ["penalty@penalty.third: there is no such part", "penalty@penalty.first of penalty=sum"],
     ),
     (["architecture=sagan", "architecture.projection=2"], ["architecture.projection=2: use true"]),
+    (["diagnostics=stationarity", "diagnostics.samples=x"], ["diagnostics.samples=x", "whole"]),
     (["penalty=[gp,null]"], ["penalty=[gp,null]", "maxgp"]),
     (["seed=null"], ["seed=null", "omit it"]),
     (["-m", "penalty=gp,null"], ["penalty=gp,null", "maxgp"]),

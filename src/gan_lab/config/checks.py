@@ -154,7 +154,8 @@ def check_shares(config: DictConfig, devices: int) -> None:
     """Raises UserError unless so many devices can share the batches."""
     sizes = {name: config[name] for name in ("batch_size", "generator_batch_size")}
     if "samples" in config.diagnostics:
-        sizes["diagnostics.samples"] = config.diagnostics.samples
+        samples = config.diagnostics.samples
+        sizes["diagnostics.samples"] = checks.whole("diagnostics.samples", samples, at_least=1)
     for name, size in sizes.items():
         if size % devices:
             next_multiple = math.ceil(size / devices) * devices
