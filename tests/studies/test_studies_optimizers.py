@@ -179,6 +179,11 @@ def test_both_players_of_a_gan_look_ahead_together(digits):
     assert_same([trial.critic.critic, trial.generator], networks)
 
 
+def test_holding_out_every_image_is_refused(digits):
+    with pytest.raises(UserError, match=r"held_out=0\.9999: it leaves no image"):
+        OptimizersOnClassifier(SGD, digits, **{**FIELDS, "held_out": 0.9999})
+
+
 def test_what_an_optimizer_refuses_is_refused_before_the_first_step(digits):
     with pytest.raises(UserError, match="betas"):
         begun(digits, functools.partial(ExtraAdam, betas=(2.0, 3.0)))

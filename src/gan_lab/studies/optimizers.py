@@ -244,6 +244,8 @@ class OptimizersOnClassifier(Tuning):
         train = dataset.splits["train"]
         order = np.random.default_rng(0).permutation(len(train))
         count = max(1, round(held_out * len(train)))
+        if count == len(train):
+            raise UserError(f"held_out={held_out}: it leaves no image to train on: use less")
         self.tuned = replace(
             dataset,
             splits={
