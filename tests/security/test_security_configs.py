@@ -384,8 +384,9 @@ def targets(node) -> set[str]:
 
 @pytest.mark.parametrize("group", sorted(trust.GROUPS))
 def test_a_file_may_name_what_the_options_name_and_nothing_else(group):
-    """An evaluation takes a classifier into it, so it may name what those name."""
-    folders = {"optimizer_critic": ["optimizer"], "evaluation": ["evaluation", "classifier"]}
+    """An evaluation and a study take a classifier into them: they may name what those name."""
+    folders = {"optimizer_critic": ["optimizer"]}
+    folders |= {name: [name, "classifier"] for name in ("evaluation", "study")}
     paths = [path for name in folders.get(group, [group]) for path in (CONF / name).glob("*.yaml")]
     named = set().union(*(targets(yaml.safe_load(path.read_text())) for path in paths))
     assert allowed.targets(group) == named

@@ -32,7 +32,7 @@ def record(study, optimizer, network=None, dataset="digits", sweep=None, **field
 def test_a_classifier_is_drawn_as_loss_and_accuracy_of_each_optimizer():
     records = [record("classification", name, "logistic") for name in ("adam", "sgd")]
     drawing = FIGURES["3-2"](Request(studies=records))
-    found = [(row["optimizer"], row["curve"], row["step"], row["value"]) for row in drawing.numbers]
+    found = [(row["optimizer"], row["curve"], row["step"], row["mean"]) for row in drawing.numbers]
     assert found == [
         (name, *point)
         for name in ("adam", "sgd")
@@ -46,6 +46,19 @@ def test_a_classifier_is_drawn_as_loss_and_accuracy_of_each_optimizer():
         FIGURES["3-4"](Request(studies=records))
 
 
+def test_lines_are_means_over_seeds_with_the_band_of_three():
+    """Losses 1, 2, 3 at step 10: mean 2, Student's half width 4.3027 / sqrt(3)."""
+    records = []
+    for seed, loss in enumerate((1.0, 2.0, 3.0)):
+        records.append(record("classification", "adam", "logistic") | {"seed": seed})
+        records[-1]["drawn"] = records[-1]["drawn"] | {"train_loss": [2.0, loss]}
+    drawing = FIGURES["3-2"](Request(studies=records))
+    (row,) = [row for row in drawing.numbers if row["step"] == 10 and "loss" in row["curve"]]
+    assert (row["mean"], row["n"], row["band"]) == (2.0, 3, "95% interval")
+    assert row["high"] - row["mean"] == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
+    assert row["mean"] - row["low"] == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
+
+
 def test_tiny_imagenet_has_a_figure_of_its_own():
     records = [
         record("classification", "adam", "densenet", name) for name in ("cifar10", "tiny-imagenet")
@@ -57,7 +70,7 @@ def test_tiny_imagenet_has_a_figure_of_its_own():
 def test_a_critic_alone_is_drawn_as_its_whole_loss():
     """1.5 + 0.25 and 1.25 + 0.5."""
     drawing = FIGURES["3-7"](Request(studies=[record("critic_only", "adashift")]))
-    assert [row["value"] for row in drawing.numbers] == [1.75, 1.75]
+    assert [row["mean"] for row in drawing.numbers] == [1.75, 1.75]
 
 
 def lines(name, records):
@@ -102,7 +115,7 @@ def test_a_translator_is_drawn_as_loss_and_accuracies():
         record("translation", "adashift", sweep="figure_3_17", n=10, m=1),
     ]
     drawing = FIGURES["3-7b"](Request(studies=records))
-    assert [(row["curve"], row["value"]) for row in drawing.numbers] == [
+    assert [(row["curve"], row["mean"]) for row in drawing.numbers] == [
         ("training loss", 2.0), ("training loss", 1.0),
         ("words that are right", 0.75), ("sentences that are right", 0.25),
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -31,6 +32,7 @@ def without_an_extractor() -> Evaluator:
     """An evaluator whose `score` a test replaces."""
     evaluator = object.__new__(Evaluator)
     evaluator.device = torch.device("cpu")
+    evaluator.extractor = SimpleNamespace(kind="images")
     evaluator.fingerprint = lambda protocol: "0" * 16
     return evaluator
 

@@ -8,6 +8,7 @@ import json
 import math
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,8 +100,17 @@ def config_with(dcgan: bool = True, **chosen: str) -> DictConfig:
     part of a second."""
     result = _composed(dcgan).copy()
     for group, option in chosen.items():
-        result[group] = OmegaConf.create(content(group, option))
+        result[group] = OmegaConf.create(_whole(group, option))
     return result
+
+
+def _whole(group: str, option: str) -> dict[str, Any]:
+    """The content of an option, with the options of the same group that it takes into it."""
+    own = dict(content(group, option))
+    for default in own.pop("defaults", []):
+        ((place, part),) = default.items()
+        own[place.partition("@")[2]] = _whole(group, part)
+    return own
 
 
 # Which goes with which ----------------------------------------------------------------------------

@@ -11,10 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor
 
-from gan_lab import checks
+from gan_lab import checks, terminal
 from gan_lab.architectures import MLP, ResNet, frozen_statistics
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import ResidentData, ResidentLoader, check_batch_size, to_uint8
@@ -351,7 +350,7 @@ class OptimizersOnGAN(Tuning):
     def begin(self, seed: int) -> None:
         """The features of the real images."""
         super().begin(seed)
-        quiet = Console(quiet=True)
+        quiet = terminal.console(quiet=True)
         self.features = self.extractor.make(self.dataset, self.cache, self.device, quiet)
         splits = {VALID: "train", TEST: test_split(self.dataset)}
         self.real = {

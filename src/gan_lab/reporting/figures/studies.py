@@ -22,6 +22,7 @@ from gan_lab.reporting.figures.drawing import (
     plain_axes,
 )
 from gan_lab.reporting.figures.request import NothingRecorded, Request
+from gan_lab.reporting.figures.series import Series, mean_over_seeds
 from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 
 if TYPE_CHECKING:
@@ -59,22 +60,22 @@ def _by(records: Sequence[Record], name: str) -> dict[Any, Record]:
     }
 
 
-def _lines(records: Sequence[Record], by: Sequence[str]) -> dict[str, Record]:
-    """The record of the lowest seed for each line of a figure, by its label.
+def _lines(records: Sequence[Record], by: Sequence[str]) -> dict[str, list[Record]]:
+    """The records of each line of a figure, one of every seed, by its label.
 
     Args:
         records: by seed.
         by: the fields in which lines differ; an optimizer's name is its own label.
     """
-    found: dict[str, Record] = {}
+    found: dict[str, dict[Any, Record]] = {}
     for record in records:
         values = {name: setting(record, name) for name in by}
         label = ", ".join(
             str(value) if name == "optimizer" else f"{name.split('.')[-1]} {_typed(value)}"
             for name, value in values.items()
         )
-        found.setdefault(label, record)
-    return dict(sorted(found.items()))
+        found.setdefault(label, {}).setdefault(record["seed"], record)
+    return {label: list(seeds.values()) for label, seeds in sorted(found.items())}
 
 
 def _typed(value: Any) -> str:
@@ -460,14 +461,13 @@ def classification(
         of_row = [record for record in records if _workload(record) == workload]
 
         # training loss on the left, test accuracy on the right
-        for optimizer, record in _lines(of_row, by).items():
-            drawn = record["drawn"]
+        for label, seeds in _lines(of_row, by).items():
             curves = (
-                ("training loss", drawn["steps"], drawn["train_loss"]),
-                ("test accuracy", drawn["epoch_steps"], drawn["test_accuracy"]),
+                ("training loss", _series(seeds, "steps", "train_loss")),
+                ("test accuracy", _series(seeds, "epoch_steps", "test_accuracy")),
             )
-            for axes, (curve, steps, values) in zip(row, curves, strict=True):
-                numbers += _line(axes, optimizer, curve, steps, values, workload)
+            for axes, (curve, series) in zip(row, curves, strict=True):
+                numbers += _line(axes, label, curve, series, workload)
 
         # losses of optimizers differ by powers of ten
         log_scale(row[0])
@@ -475,7 +475,7 @@ def classification(
         for axes in row:
             axes.set_title(", ".join(workload))
 
-    figure.suptitle(f"Figure {name}: {', '.join(by)}, seed {records[0]['seed']}")
+    figure.suptitle(f"Figure {name}: {', '.join(by)}; {_bands(numbers)}")
     return Drawing(figure, numbers, of=sorted({workload[1] for workload in rows}))
 
 
@@ -507,21 +507,18 @@ def translation(
     figure = new_figure(14, 4.0)
     panels = figure.subplots(1, 3)
     numbers: list[dict[str, Any]] = []
-    for label, record in _lines(records, by).items():
-        drawn = record["drawn"]
+    for label, seeds in _lines(records, by).items():
         curves = (
-            ("training loss", drawn["steps"], drawn["train_loss"]),
-            ("words that are right", drawn["test_steps"], drawn["word_accuracy"]),
-            ("sentences that are right", drawn["test_steps"], drawn["sentence_accuracy"]),
+            ("training loss", _series(seeds, "steps", "train_loss")),
+            ("words that are right", _series(seeds, "test_steps", "word_accuracy")),
+            ("sentences that are right", _series(seeds, "test_steps", "sentence_accuracy")),
         )
-        for axes, (curve, steps, values) in zip(panels, curves, strict=True):
-            numbers += _line(axes, label, curve, steps, values, ("translation",))
+        for axes, (curve, series) in zip(panels, curves, strict=True):
+            numbers += _line(axes, label, curve, series, ("translation",))
 
     log_scale(panels[0])
     panels[0].legend(fontsize="small")
-    figure.suptitle(
-        f"Figure {name}, on a made-up language: {', '.join(by)}, seed {records[0]['seed']}"
-    )
+    figure.suptitle(f"Figure {name}, on a made-up language: {', '.join(by)}; {_bands(numbers)}")
     return Drawing(figure, numbers)
 
 
@@ -536,13 +533,20 @@ def critic_only(request: Request) -> Drawing:
     numbers: list[dict[str, Any]] = []
     for axes, dataset in zip(panels, datasets, strict=True):
         of_set = [record for record in records if setting(record, "dataset.name") == dataset]
-        for optimizer, record in _by(of_set, "optimizer").items():
-            drawn = record["drawn"]
-            loss = np.array(drawn["critic_loss"]) + np.array(drawn["penalty"])
-            numbers += _line(axes, optimizer, "J_D", drawn["steps"], loss.tolist(), (dataset,))
+        for optimizer, seeds in _lines(of_set, ["optimizer"]).items():
+            whole = zip(
+                _series(seeds, "steps", "critic_loss"),
+                _series(seeds, "steps", "penalty"),
+                strict=True,
+            )
+            series = [
+                [(step, loss + added) for (step, loss), (_, added) in zip(*both, strict=True)]
+                for both in whole
+            ]
+            numbers += _line(axes, optimizer, "J_D", series, (dataset,))
         axes.set_title(dataset)
         axes.legend(fontsize="small")
-    figure.suptitle("Figure 3-7a: a critic alone, loss with penalty")
+    figure.suptitle(f"Figure 3-7a: a critic alone, loss with penalty; {_bands(numbers)}")
     return Drawing(figure, numbers, of=datasets)
 
 
@@ -551,22 +555,56 @@ def _workload(record: Record) -> tuple[str, str]:
     return str(setting(record, "study.network")), str(setting(record, "dataset.name"))
 
 
+def _series(seeds: Sequence[Record], steps: str, values: str) -> list[list[tuple[int, float]]]:
+    """A curve that studies drew, for each seed."""
+    return [
+        list(zip(record["drawn"][steps], record["drawn"][values], strict=True)) for record in seeds
+    ]
+
+
 def _line(
     axes: Axes,
-    optimizer: str,
+    label: str,
     curve: str,
-    steps: Sequence[float],
-    values: Sequence[float],
+    series: Sequence[Series],
     of: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Draw an optimizer's curve; the numbers that were drawn."""
-    axes.plot(steps, values, color=_COLOURS.get(optimizer), label=_NAMES.get(optimizer, optimizer))
+    """Draw the mean over seeds, and its band; the numbers that were drawn."""
+    shown = mean_over_seeds(series)
+    if shown is None:
+        return []
+    colour = _COLOURS.get(label)
+    (line,) = axes.plot(shown.steps, shown.mean, color=colour, label=_NAMES.get(label, label))
+    axes.fill_between(
+        shown.steps, shown.low, shown.high, color=line.get_color(), alpha=0.2, linewidth=0
+    )
     axes.set(xlabel="step", ylabel=curve)
     plain_axes(axes)
+
+    columns = zip(shown.steps, shown.mean, shown.low, shown.high, strict=True)
+    of_line = {"of": " ".join(of), "optimizer": label, "curve": curve}
     return [
-        {"of": " ".join(of), "optimizer": optimizer, "curve": curve, "step": step, "value": value}
-        for step, value in zip(steps, values, strict=True)
+        {
+            **of_line,
+            "step": int(step),
+            "mean": float(mean),
+            "low": float(low),
+            "high": float(high),
+            "n": shown.n,
+            "band": shown.band,
+        }
+        for step, mean, low, high in columns
     ]
+
+
+def _bands(numbers: Sequence[dict[str, Any]]) -> str:
+    """What lines and bands are, for a title."""
+    counts = sorted({row["n"] for row in numbers})
+    if counts == [1]:
+        return "one seed"
+    seeds = " or ".join(map(str, counts))
+    bands = " or ".join(sorted({row["band"] for row in numbers if row["band"]}))
+    return f"mean over {seeds} seeds, band: {bands}"
 
 
 # Computed -----------------------------------------------------------------------------------------
