@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError
 
@@ -90,12 +91,14 @@ def _drop_fields(path: str, node: DictConfig) -> None:
         if isinstance(part, DictConfig) and "_target_" in part:
             _drop_fields(f"{path}.{name!s}", part)
 
-    # of another class everything may go; of another option what options of this group have
+    # of another class everything may go; of another option what the others of its group have
     typed = trust.typed_fields()
     if f"{path}._target_" in typed:
         droppable = set(node)
     elif path in typed and "_target_" in node:
-        droppable = {field for content in options.contents(path).values() for field in content}
+        contents = options.contents(path)
+        own = contents.get(str(HydraConfig.get().runtime.choices.get(path)), {})
+        droppable = {field for content in contents.values() for field in content} - own.keys()
     else:
         return
 
