@@ -122,3 +122,35 @@ def test_an_architecture_of_ones_own_in_the_place_of_an_option(own):
 def test_a_trait_that_there_is_not_is_refused(typed, words):
     with pytest.raises(UserError, match=words):
         config.check(compose(typed))
+
+
+def test_a_sum_measures_gradients_where_one_of_its_parts_does():
+    """So two constraints go with a critic whose samples have no gradient of their own."""
+    constraints = ("penalty@penalty.first=spectral", "penalty@penalty.second=clip")
+    batch_norm = ("architecture=dcgan", "penalty=sum")
+    config.check(compose(*batch_norm, *constraints))
+    for other in ("penalty@penalty.second=gp", "penalty@penalty.second=sum"):
+        with pytest.raises(UserError, match="architecture and penalty do not fit"):
+            config.check(compose(*batch_norm, constraints[0], other))
+
+
+def test_an_option_in_the_place_of_an_experiments_own_has_none_of_its_fields():
+    """But a misspelt field of the experiment is no field of any option."""
+    typed = ("experiment=sagan", "penalty=gp")
+    job = compose(*typed)
+    assert job.penalty.generator  # of experiment=sagan's spectral
+    config.check(job)
+    assert "generator" not in job.penalty
+    with pytest.raises(UserError, match=r"penalty\.generator: .* takes no 'generator'"):
+        config.check(compose(*typed, "penalty.generator=true"))
+    job = compose(*typed)
+    job.penalty.wieght = 1.0
+    with pytest.raises(UserError, match="did you mean 'weight'"):
+        config.check(job)
+
+
+def test_a_penalty_of_ones_own_in_a_sum_has_none_of_the_fields_of_the_part_before(own):
+    """`memory` of maxgp, which `own_classes.penalty` does not take."""
+    job = compose("penalty=sum", "penalty.first._target_=own_classes.penalty")
+    config.check(job)
+    assert set(job.penalty.first) == {"_target_", "traits", "weight"}

@@ -391,6 +391,11 @@ TRAINING = [
         ["diagnostics=stationarity", "diagnostics=none"],
     ),
     Case(
+        "architecture and diagnostics do not fit",
+        [*PROJECTION, "diagnostics=critic_outputs"],
+        ["diagnostics=stationarity"],
+    ),
+    Case(
         "training samples of {}: set diagnostics",
         [*RESNET, "diagnostics=stationarity", "diagnostics.samples=2000"],
         ["diagnostics.samples=1438"],
@@ -530,6 +535,18 @@ ELSEWHERE = {
     "evaluation=modes counts the modes": (
         "evaluation/test_evaluation_modes.py",
         "test_a_run_of_points_is_scored_by_its_modes_afterwards",
+    ),
+    "and a study draws none; set": (
+        "studies/test_studies_program.py",
+        "test_is_refused_in_one_line_before_torch",
+    ),
+    "follow from what a study does not have; set": (
+        "studies/test_studies_program.py",
+        "test_is_refused_in_one_line_before_torch",
+    ),
+    "is sized by images": (
+        "studies/test_studies_program.py",
+        "test_is_refused_in_one_line_before_torch",
     ),
     "no study is chosen that takes": (
         "studies/test_studies_program.py",

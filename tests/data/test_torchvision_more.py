@@ -124,7 +124,12 @@ def test_celeba_refuses_what_does_not_fit(tmp_path):
     user_error(source.validate, "dataset.attribute=Smilling", "Bald, Smiling")
     save(tmp_path / "celeba" / "img_align_celeba" / "000007.jpg", noise(8, 8, 3))
     user_error(CelebA(root=str(tmp_path), size=8).validate, "000007.jpg", "list_eval_partition")
-    user_error(CelebA(root=str(tmp_path / "celeba"), size=8).validate, "img_align_celeba")
+    elsewhere = CelebA(root=str(tmp_path / "celeba"), size=8)
+    user_error(elsewhere.validate, "img_align_celeba", "set dataset.root=FOLDER")
+
+
+def test_download_is_true_or_false(tmp_path):
+    user_error(SVHN(root=str(tmp_path), download="maybe").validate, "download=maybe: use true")
 
 
 # A folder of images ------------------------------------------------------------------------------

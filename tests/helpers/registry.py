@@ -15,6 +15,8 @@ from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
+from gan_lab import config
+
 CONF = Path(__file__).resolve().parents[2] / "conf"
 META_KEYS = frozenset(
     {"recipe", "traits", "stable"}
@@ -69,16 +71,31 @@ def check_complete(
 
 @functools.cache
 def _content(group: str, option: str) -> dict[str, Any]:
-    loaded = OmegaConf.load(CONF / group / f"{option}.yaml")
+    config.register()  # the resolvers of interpolations
+    loaded = _loaded(group, option)
     content = {str(key): _resolved(loaded, key) for key in loaded}
+    parts = {field: node(group, choice) for field, choice in _parts(group, loaded).items()}
     content.pop("defaults", None)
+    return content | parts
 
-    # an option that has others of its group in it, by `/group@field: option`
-    for line in loaded.get("defaults", []):
-        for place, choice in line.items() if OmegaConf.is_dict(line) else ():
-            if place.startswith(f"/{group}@"):
-                content[place.partition("@")[2]] = node(group, choice)
-    return content
+
+def _loaded(group: str, option: str) -> Any:
+    """The file, with those of the options that it has in it."""
+    loaded = OmegaConf.load(CONF / group / f"{option}.yaml")
+    for field, choice in _parts(group, loaded).items():
+        loaded[field] = _loaded(group, choice)
+    return loaded
+
+
+def _parts(group: str, loaded: Any) -> dict[str, str]:
+    """The options of its group that an option has in it, by `/group@field: option`."""
+    lines = [line for line in loaded.get("defaults", []) if OmegaConf.is_dict(line)]
+    return {
+        place.partition("@")[2]: choice
+        for line in lines
+        for place, choice in line.items()
+        if place.startswith(f"/{group}@")
+    }
 
 
 def _resolved(loaded: Any, key: Any) -> Any:
@@ -88,7 +105,12 @@ def _resolved(loaded: Any, key: Any) -> Any:
         value = loaded[key]
     except InterpolationKeyError:
         return OmegaConf.to_container(loaded)[key]
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    if not OmegaConf.is_config(value):
+        return value
+    try:
+        return OmegaConf.to_container(value, resolve=True)
+    except InterpolationKeyError:
+        return OmegaConf.to_container(value)
 
 
 def node(group: str, option: str) -> dict[str, Any]:

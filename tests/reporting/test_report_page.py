@@ -193,6 +193,11 @@ def test_a_sweep_with_nothing_finished(status):
     assert f">{status}</span>" in page.to_html(shown)
 
 
+def test_a_misspelt_row_is_refused_before_there_is_a_score():
+    with pytest.raises(UserError, match=r"rows=los: .* did you mean loss"):
+        report_of([one | {"scores": {}} for one in sweep()], rows=("los",))
+
+
 def test_runs_without_common_cells_stand_alone_and_it_is_said():
     twins = [record(), record(run_id="twin")]
     shown = report_of(twins)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gan_lab.architectures import MLP
 from gan_lab.losses import fisher, least_squares, wasserstein
+from gan_lab.optim import ExtraAdam
 from gan_lab.penalties import (
     GradientPenalty,
     MaxGradientPenalty,
@@ -106,6 +107,26 @@ def test_two_steps_of_adam_are_torchs_own_and_least_squares_by_hand():
         its.step()
     for one, other in zip(training.critic.parameters(), mine.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_an_optimizer_that_looks_ahead_takes_its_second_gradient_there(name):
+    """With an eps so large d is gradient / eps: θ - r g(θ - r g(θ)), on the same interpolates."""
+    make, term = TERMS[name]
+    extra = functools.partial(ExtraAdam, lr=LR * 1e9, betas=(0.0, 0.0), eps=1e9)
+    training, mine = training_of(make(), optimizer=extra), critic_of()
+    origin = [weight.detach().clone() for weight in mine.parameters()]
+    real, fake = batch(1)
+    training.step(real, fake, rng(9))
+
+    for _ in range(2):
+        value = mine(fake).mean() - mine(real).mean() + term(mine, real, fake)
+        slopes = torch.autograd.grad(value, list(mine.parameters()))
+        with torch.no_grad():
+            for weight, start, slope in zip(mine.parameters(), origin, slopes, strict=True):
+                weight.copy_(start - LR * slope)
+    for its, weight in zip(training.critic.parameters(), mine.parameters(), strict=True):
+        torch.testing.assert_close(its, weight, rtol=1e-7, atol=1e-9)
 
 
 def test_clipping_comes_after_the_step():

@@ -54,3 +54,8 @@ def test_every_update_comes_to_a_point_that_is_no_nash_equilibrium():
 def test_an_update_that_there_is_not_is_refused():
     with pytest.raises(UserError, match="method=adam: choose one of simultaneous"):
         Games(game="dirac", method="adam", **FIELDS)
+
+
+def test_a_game_that_leaves_float64_is_refused_before_anything_is_written():
+    with pytest.raises(UserError, match=r"^at step 6 of 400 .* use a smaller step_size"):
+        Games(game="bilinear", method="simultaneous", **FIELDS | {"step_size": 1e30}).begin(seed=0)

@@ -1,5 +1,6 @@
 """The fair comparison of optimizers: trials, what they are judged on, and what is kept of them."""
 
+import copy
 import functools
 import io
 import math
@@ -7,9 +8,10 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gan_lab import build
-from gan_lab.architectures import ResNet
+from gan_lab.architectures import MLP, ResNet
 from gan_lab.classifier.exchange import shipped_classifier
 from gan_lab.config import check_study
 from gan_lab.data import Digits, load
@@ -17,11 +19,12 @@ from gan_lab.data.resident import to_uint8
 from gan_lab.errors import UserError
 from gan_lab.losses import exponential
 from gan_lab.metrics.frechet import Moments, frechet_distance
-from gan_lab.optim import AdaShift
-from gan_lab.penalties import MaxGradientPenalty
+from gan_lab.optim import AdaShift, ExtraAdam
+from gan_lab.penalties import MaxGradientPenalty, Penalty
 from gan_lab.scoring.features import ClassifierExtractor
 from gan_lab.studies.optimizers import TEST, VALID, OptimizersOnClassifier, OptimizersOnGAN
 from gan_lab.studies.run import run as run_study
+from gan_lab.training.randomness import generator_for
 from helpers import gan_runs
 from helpers.registry import CONF
 
@@ -106,6 +109,84 @@ def test_each_rate_trains_anew_and_is_judged_on_images_that_no_trial_sees(digits
     assert result.scores["valid"] == result.drawn["valid"][best][-1]
     assert result.scores["test"] == result.drawn["test"][best]
     assert result.drawn["steps"] == [2, 4, 6]
+
+
+def far(rate):
+    """Extragradient with this rate: with such an eps d is gradient / eps."""
+    return functools.partial(ExtraAdam, lr=rate * 1e6, betas=(0.0, 0.0), eps=1e6)
+
+
+def extragradient(networks, gradients, rate, which=slice(None)):
+    """θ - r g(θ - r g(θ)) of some of the networks, which move together."""
+    moving = networks[which]
+    origins = [[p.detach().clone() for p in network.parameters()] for network in moving]
+    for _ in range(2):
+        slopes = [gradient() for gradient in gradients[which]]
+        for network, origin, slope in zip(moving, origins, slopes, strict=True):
+            for p, start, g in zip(network.parameters(), origin, slope, strict=True):
+                p.data = start - rate * g
+
+
+def assert_same(networks, others):
+    for network, other in zip(networks, others, strict=True):
+        for p, q in zip(network.parameters(), other.parameters(), strict=True):
+            torch.testing.assert_close(p, q, rtol=2e-4, atol=2e-6)
+
+
+def test_a_classifier_is_trained_by_an_optimizer_that_looks_ahead(digits):
+    study = begun(digits, far(1.0), rates=[1e6])
+    study._start(0)
+    training = study.running.training
+    mine = copy.deepcopy(training.network)
+    rows = training.batches.indices(0)[0]
+    images, labels = training.train.values[rows] / 255, training.train.labels[rows]
+
+    def gradient():
+        return torch.autograd.grad(F.cross_entropy(mine(images), labels), list(mine.parameters()))
+
+    study.step(1)
+    extragradient([mine], [gradient], 1.0)
+    assert_same([study.running.training.network], [mine])
+
+
+def test_both_players_of_a_gan_look_ahead_together(digits):
+    """The first critic step is the critic's own; the second and the generator's are one."""
+    parts = (exponential(), Penalty(), far(0.01), MLP(1, 16), digits)
+    study = OptimizersOnGAN(*parts, extractor=Shipped(), **{**OF_GAN, "rates": [1e4]})
+    study.begin(seed=0)
+    study._start(0)
+    trial = study.running
+    generator, critic = copy.deepcopy(trial.generator), copy.deepcopy(trial.critic.critic)
+    reals, _ = trial.reals.gather(trial.batches.indices(0))
+
+    def samples(count, purpose):
+        z = torch.randn(count, 128, generator=generator_for(0, purpose, 1))
+        return generator(z)
+
+    def of_critic(i):
+        fake = samples(8, f"critic {i} z").detach()
+        value = critic(fake).exp().mean() + (-critic(reals[i])).exp().mean()
+        return torch.autograd.grad(value, list(critic.parameters()))
+
+    def of_generator():
+        value = -critic(samples(8, "z")).mean()
+        return torch.autograd.grad(value, list(generator.parameters()))
+
+    study.running.step(1)
+    networks = [critic, generator]
+    extragradient(networks, [lambda: of_critic(0), of_generator], 0.01, slice(0, 1))
+    extragradient(networks, [lambda: of_critic(1), of_generator], 0.01)
+    assert_same([trial.critic.critic, trial.generator], networks)
+
+
+def test_holding_out_every_image_is_refused(digits):
+    with pytest.raises(UserError, match=r"held_out=0\.9999: it leaves no image"):
+        OptimizersOnClassifier(SGD, digits, **{**FIELDS, "held_out": 0.9999})
+
+
+def test_what_an_optimizer_refuses_is_refused_before_the_first_step(digits):
+    with pytest.raises(UserError, match="betas"):
+        begun(digits, functools.partial(ExtraAdam, betas=(2.0, 3.0)))
 
 
 def test_a_trial_that_diverges_ends_and_the_next_one_begins(digits):

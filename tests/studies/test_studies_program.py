@@ -42,6 +42,12 @@ BEFORE_TORCH = [
     ([CHOSEN, "+penalty=gp"], ["penalty", "omit it"]),
     ([CHOSEN, "+optimizer=adam"], ["optimizer", "omit it"]),
     ([CHOSEN, "study.loss=hinge"], ["study.loss", "add loss=NAME"]),
+    (["study=known_critics", "architecture=resnet"], ["takes no dataset", "architecture=mlp"]),
+    (["study=critic_only", "architecture=dcgan"], ["set architecture.extra_layer=VALUE"]),
+    (
+        ["study=critic_only", "architecture=sagan", "architecture.projection=true"],
+        ["a study draws none; set architecture.projection=false"],
+    ),
     ([CHOSEN, "seed=-1"], ["seed=-1", "at least 0"]),
     ([CHOSEN, "seed=null"], ["seed=null", "omit it"]),
     ([CHOSEN, "log_every=0"], ["log_every=0", "at least 1"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.steps import composed, noise_data
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.optim import capturable
+from gan_lab.optim.base import moves
 from gan_lab.optim.memory import state_copies
 from gan_lab.training import GAN
 
@@ -108,7 +110,7 @@ def optimizers(
     }
 
     # a step is short: ten of them make a round
-    works = {name: optimizer.step for name, optimizer in made.items()}
+    works = {name: functools.partial(_step, optimizer) for name, optimizer in made.items()}
     in_a_row = _in_turns(works, rounds, times=10)
     others = torch.zeros(_SWEPT, device=device)
     swept: dict[str, list[float]] = {name: [] for name in works}
@@ -128,6 +130,12 @@ def optimizers(
         }
         for name, optimizer in made.items()
     }
+
+
+def _step(optimizer: torch.optim.Optimizer) -> None:
+    """One step; of an optimizer that looks ahead, what it does with both gradients."""
+    for move in moves(optimizer):
+        move()
 
 
 def _on_a_critic(overrides: Sequence[str], device: torch.device) -> torch.optim.Optimizer:

@@ -21,7 +21,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import terminal
-from gan_lab.config import trust
+from gan_lab.config import options, trust
 from gan_lab.config.checks import suggestion
 from gan_lab.config.schema import groups
 from gan_lab.errors import Interrupted, UserError
@@ -174,11 +174,11 @@ def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
         names = [
             name for value in values for name in (value if isinstance(value, list) else [value])
         ]
-        options = _options(override.key_or_group)
+        known = _options(override.key_or_group)
         if not all(isinstance(name, str) for name in names) and (
-            options or "/" in override.key_or_group
+            known or "/" in override.key_or_group
         ):
-            named = suggestion("", options) if options else ""
+            named = suggestion("", known) if known else ""
             return f"{override.input_line}: choose an option by its name{named}"
 
     # else it is most likely in a file
@@ -196,14 +196,41 @@ def _options(group: str) -> list[str]:
     )
 
 
+def _no_such_part(key: str) -> str:
+    """What is wrong with `penalty@penalty.first=gp`, where no option with such a part is chosen."""
+    group, _, place = key.partition("@")
+    parts = {
+        option: [
+            nested.removeprefix(f"/{group}@")
+            for default in content.get("defaults", [])
+            for nested in (default if isinstance(default, dict) else ())
+            if nested.startswith(f"/{group}@")
+        ]
+        for option, content in options.contents(group).items()
+    }
+
+    # an option that has the part, or what there is
+    field, _, part = place.rpartition(".")
+    having = [option for option, names in parts.items() if part in names]
+    if having and field == group:
+        return f"{key}: no {group} is chosen that has a part {part!r}: add {group}={having[0]}"
+    known = [
+        f"{group}@{group}.{name} of {group}={option}"
+        for option, names in parts.items()
+        for name in names
+    ]
+    there_are = f" (there are: {', '.join(known)})" if known else ""
+    return f"{key}: there is no such part{there_are}"
+
+
 def _one_line(error: Exception, schema: type | None) -> str:
     """An error of Hydra or OmegaConf, which have several lines, in the words of this program."""
     # an option that there is not: Hydra lists the folders that it searched
     message = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        if options := error.options or _options(group):
-            return f"{group}={choice}: there is no such option{suggestion(choice, options)}"
+        if known := error.options or _options(group):
+            return f"{group}={choice}: there is no such option{suggestion(choice, known)}"
 
     # null for a field that needs a value
     if "is not Optional" in f"{message}{error.__cause__}" and (
@@ -214,6 +241,13 @@ def _one_line(error: Exception, schema: type | None) -> str:
             others = f", or choose an option of optimizer@{match[2]}"
         return f"{match[1]}: it needs a value: omit it for the default{others}"
 
+    # an option's name in the place of its fields
+    if "Cannot assign" in f"{message}{error.__cause__}" and (
+        match := re.search(r"override (optimizer_critic=(\S*))", message)
+    ):
+        chosen = match[2] if match[2] in _options("optimizer") else "NAME"
+        return f"{match[1]}: choose an option by optimizer@optimizer_critic={chosen}"
+
     # a misspelt field: Hydra would advise to add it with `+`
     if match := re.search(
         r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message
@@ -221,6 +255,8 @@ def _one_line(error: Exception, schema: type | None) -> str:
         key = match[1] or match[2]
         if key in {item.name for item in (fields(schema) if schema else ())} and _options(key):
             return f"{key}: no study is chosen that takes a {key}: omit it, or add study=NAME"
+        if "@" in key:
+            return _no_such_part(key)
         known = (
             suggestion(key, [item.name for item in fields(schema)])
             if schema

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import InterpolationKeyError
 
 from gan_lab import checks, records
 from gan_lab.config import options, signature, trust
@@ -70,23 +73,43 @@ def check(config: DictConfig) -> None:
 
 
 def _drop_fields_of_replaced_options(config: DictConfig, schema: type) -> None:
-    """Leave out what an option gives to its own class, where another class was typed in its place.
+    """Leave out what an option gives to its own class, where another class or option was typed in
+    its place.
 
     `loss=exp loss._target_=my_losses.mine` keeps exp's `generator` only if `mine` takes one, or if
-    it was typed, too.
+    it was typed, too. `experiment=sagan penalty=gp` has no use for what the experiment sets of its
+    own penalty, `generator`.
     """
-    typed = trust.typed_fields()
     for group in groups(schema):
-        node = config.get(group)
-        if f"{group}._target_" not in typed or not isinstance(node, DictConfig):
-            continue
-        trust.reach(str(node["_target_"]))
-        taken = signature.parameters(str(node["_target_"])) | META_KEYS
-        with open_dict(node):
-            for key in [
-                key for key in node if key not in taken and f"{group}.{key!s}" not in typed
-            ]:
-                del node[key]
+        if isinstance(node := config.get(group), DictConfig):
+            _drop_fields(group, node)
+
+
+def _drop_fields(path: str, node: DictConfig) -> None:
+    """The same of one node, and of the parts in it."""
+    for name, part in list(node.items_ex(resolve=False)):
+        if isinstance(part, DictConfig) and "_target_" in part:
+            _drop_fields(f"{path}.{name!s}", part)
+
+    # of another class everything may go; of another option what the others of its group have
+    typed = trust.typed_fields()
+    if f"{path}._target_" in typed:
+        droppable = set(node)
+    elif path in typed and "_target_" in node:
+        contents = options.contents(path)
+        own = contents.get(str(HydraConfig.get().runtime.choices.get(path)), {})
+        droppable = {field for content in contents.values() for field in content} - own.keys()
+    else:
+        return
+
+    # what it takes stays, and what was typed
+    target = str(node["_target_"])
+    trust.reach(target)
+    kept = signature.parameters(target) | META_KEYS
+    kept |= {field.removeprefix(f"{path}.") for field in typed}
+    with open_dict(node):
+        for key in droppable & set(node) - kept:
+            del node[key]
 
 
 def _check_supervision(config: DictConfig) -> None:
@@ -134,7 +157,8 @@ def check_shares(config: DictConfig, devices: int) -> None:
     """Raises UserError unless so many devices can share the batches."""
     sizes = {name: config[name] for name in ("batch_size", "generator_batch_size")}
     if "samples" in config.diagnostics:
-        sizes["diagnostics.samples"] = config.diagnostics.samples
+        samples = config.diagnostics.samples
+        sizes["diagnostics.samples"] = checks.whole("diagnostics.samples", samples, at_least=1)
     for name, size in sizes.items():
         if size % devices:
             next_multiple = math.ceil(size / devices) * devices
@@ -172,14 +196,47 @@ def check_study(config: DictConfig) -> None:
 
     # what it may name, then its own fields, and the parts that its option brings
     for group in groups(StudyConfig):
-        trust.check(group, plain_config(config[group]))
+        trust.check(group, _plain_part(config, group))
     _drop_fields_of_replaced_options(config, StudyConfig)
     _check_keys("study", config.study)
     _check_parts(config)
+    if config.architecture and traits_of("architecture", config.architecture).targets:
+        raise UserError(
+            f"architecture and study do not fit: the critic of {config.architecture._target_} "
+            "judges every sample by its class, and a study draws none; set "
+            "architecture.projection=false"
+        )
     for name, least in STUDY_NUMBERS.items():
         checks.whole(name, config[name], at_least=least)
     checks.choice("existing_run", config.existing_run, EXISTING_RUN)
     check_device(config.device)
+
+
+def _plain_part(config: DictConfig, group: str) -> dict[str, Any]:
+    """A part of a study, as dicts. Raises UserError where a field follows from a group that the
+    study does not have."""
+    node = config[group]
+    try:
+        return plain_config(node)
+    except InterpolationKeyError:
+        target = node["_target_"]
+
+    # as ${dataset.recipe.channels}, and ${labels.recipe.extra_layer}, which can be set
+    follows = {
+        str(name): match[1]
+        for name, text in node.items_ex(resolve=False)
+        if (match := re.match(r"\$\{(\w+)\.", str(text)))
+    }
+    if "dataset" in follows.values() and not config.dataset:
+        raise UserError(
+            f"{group} and study do not fit: {target} is sized by images, and "
+            f"{config.study['_target_']} takes no dataset; add architecture=mlp"
+        )
+    missing = [f"{group}.{name}=VALUE" for name, of in follows.items() if not config.get(of)]
+    raise UserError(
+        f"{group}: {target} has fields that follow from what a study does not have; set "
+        f"{' '.join(missing)}"
+    )
 
 
 def _check_parts(config: DictConfig) -> None:
@@ -259,7 +316,8 @@ def _check_keys(path: str, node: Mapping[str, Any]) -> None:
 def _to_add(field: str, target: str) -> str:
     """What to do where a class lacks the parameter that a field names and has none like it."""
     name = field.rpartition(".")[2]
-    if field not in trust.typed_fields():  # it stands in an option file, or a saved config
+    is_typed = any(f"{typed}.".startswith(f"{field}.") for typed in trust.typed_fields())
+    if not is_typed:  # it stands in an option file, or a saved config
         return f"; add a parameter {name!r} to {target}, or omit {name!r} in the file that names it"
     is_own = target.partition(".")[0] not in ("gan_lab", "torch", "lightning")
     return f"; omit it, or add a parameter {name!r} to {target}" if is_own else ""
@@ -320,7 +378,7 @@ def _check_labels(config: DictConfig) -> None:
 
 
 def _check_diagnostics(config: DictConfig) -> None:
-    """Whether the critic has the score that a diagnostic reads; by their traits."""
+    """Whether loss and critic have the score that a diagnostic reads; by their traits."""
     diagnostics = config.diagnostics
     if not diagnostics or not traits_of("diagnostics", diagnostics).score:
         return
@@ -328,6 +386,12 @@ def _check_diagnostics(config: DictConfig) -> None:
         raise UserError(
             f"loss and diagnostics do not fit: {config.loss._target_} has no real-fake score that "
             f"{diagnostics._target_} could read; add diagnostics=stationarity or diagnostics=none"
+        )
+    if traits_of("architecture", config.architecture).targets:
+        raise UserError(
+            f"architecture and diagnostics do not fit: {diagnostics._target_} reads a score, and a "
+            "critic that judges by classes has none without a class; add diagnostics=stationarity "
+            "or diagnostics=none"
         )
 
 
@@ -418,5 +482,7 @@ def merged_critic_optimizer(config: DictConfig) -> DictConfig:
 def suggestion(key: str, known: Iterable[str]) -> str:
     """ "; did you mean 'weight'?" and the list of what there is."""
     names = sorted(known)
+    if not names:
+        return " (it takes none)"
     close = difflib.get_close_matches(key, names, n=1)
     return (f"; did you mean {close[0]!r}?" if close else "") + f" (there are: {', '.join(names)})"

@@ -259,11 +259,17 @@ def register(*schemas: type) -> None:
         ConfigStore.instance().store(name=name, node=schema)
 
     OmegaConf.register_new_resolver("first", _first, replace=True)
+    OmegaConf.register_new_resolver("any", _any, replace=True)
 
 
 def _first(*values: Any) -> Any:
     """The first value that is set, for ${first:...} in conf/."""
     return next((value for value in values if value is not None), None)
+
+
+def _any(*values: Any) -> bool:
+    """Whether one of the values is true, for ${any:...} in conf/."""
+    return any(values)
 
 
 def listed(value: Any) -> list[str]:

@@ -3,6 +3,7 @@ before torch is imported."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -62,7 +63,8 @@ def traits_of(group: str, node: DictConfig) -> Traits:
         said = {"kinds": plain["accepts"], **said}
 
     # beside it what its option declares, which may depend on fields of the node
-    whole = OmegaConf.create({**plain, "traits": {**_declared(group, plain), **said}})
+    declared = _declared(group, plain)
+    whole = OmegaConf.create({**plain, "traits": {**declared, **said}})
     resolved = plain_config(whole)["traits"]
 
     # only what the dataclass has, and as it has it
@@ -72,7 +74,7 @@ def traits_of(group: str, node: DictConfig) -> Traits:
         if name not in known:
             raise UserError(f"{path}: there is no such trait (there are: {', '.join(known)})")
         if known[name] == "bool":
-            checks.flag(path, value)
+            checks.flag(_field_behind(group, plain, declared.get(name), value) or path, value)
         elif not isinstance(value, list):
             raise UserError(f"{path}={value}: use a list, as [images]")
     return Traits(**{**resolved, "kinds": tuple(resolved.get("kinds", ()))})
@@ -86,3 +88,10 @@ def _declared(group: str, node: Mapping[str, Any]) -> Mapping[str, Any]:
         if versions.component(str(content.get("_target_"))) == component:
             return content.get("traits") or {}
     return {}
+
+
+def _field_behind(group: str, node: Mapping[str, Any], declared: Any, value: Any) -> str | None:
+    """The field of the option whose value is that of a trait, which its file declares by
+    "${oc.select:..FIELD,...}"."""
+    match = re.match(r"\$\{oc\.select:\.\.(\w+),", str(declared))
+    return f"{group}.{match[1]}" if match and node.get(match[1]) == value else None

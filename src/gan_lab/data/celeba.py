@@ -59,7 +59,8 @@ class CelebA(TreeSource):
         if not (folder / "img_align_celeba").is_dir():
             raise UserError(
                 f"{folder} has no folder img_align_celeba: put the unpacked img_align_celeba.zip, "
-                f"{PARTITION} and {ATTRIBUTES} there"
+                f"{PARTITION} and {ATTRIBUTES} there, or set dataset.root=FOLDER to the folder "
+                f"that holds {folder.name}"
             )
 
         # every image has its split, and its class

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from gan_lab import checks
 from gan_lab.data.download import fetch, require
 from gan_lab.data.source import Source, content_digest, expand, read_bytes
 from gan_lab.errors import UserError
@@ -56,7 +57,7 @@ class TorchvisionSource(Source):
 
     def validate(self) -> None:
         folder = self.folder
-        if not self.download:
+        if not checks.flag("download", self.download):
             remedy = f"or set dataset.root=FOLDER to the folder that holds {self._held}"
             require(folder, self.files, remedy)
 

@@ -33,6 +33,13 @@ class LooksAhead(Protocol):
         """Move to where the second gradient is taken; `step` moves from where it was before."""
 
 
+def moves(optimizer: Optimizer) -> tuple[Callable[[], Any], ...]:
+    """What an optimizer does with each gradient of one step: two of one that looks ahead."""
+    if isinstance(optimizer, LooksAhead):
+        return optimizer.look_ahead, optimizer.step
+    return (optimizer.step,)
+
+
 class ListOptimizer(Optimizer, ABC):
     """An optimizer that moves a list of tensors at once.
 

@@ -92,7 +92,7 @@ def facets(
         UserError: for a field that no run has, runs of one cell that differ in more than their
             seed, and runs of one data set that differ in its content or in an extractor.
     """
-    _check_fields(axes, found.records)
+    check_fields(axes, found.records)
 
     # a run without a config is placed by what was typed; where that is not enough, it has no cell
     inside: list[Run] = []
@@ -177,7 +177,7 @@ def _rank(value: Any) -> tuple[int, float, str]:
 # Refusals -----------------------------------------------------------------------------------------
 
 
-def _check_fields(axes: Axes, runs: Sequence[Record]) -> None:
+def check_fields(axes: Axes, runs: Sequence[Record]) -> None:
     """Refuse axes by which these runs cannot be sorted.
 
     Raises:

@@ -16,6 +16,7 @@ from gan_lab.classifier.training import pixel_statistics
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import ResidentData, ResidentLoader, check_batch_size
 from gan_lab.errors import UserError
+from gan_lab.optim.base import moves
 from gan_lab.studies.contract import Study
 from gan_lab.studies.critics import OptimizerFactory
 from gan_lab.training.randomness import fold
@@ -177,23 +178,26 @@ class ClassifierTraining:
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self, number: int, factor: float = 1.0) -> Tensor:
-        """One step of the optimizer; the gradients are left in the parameters.
+        """One step of the optimizer; the last gradients are left in the parameters.
 
         Args:
             number: of the step, from 1.
             factor: of the learning rate.
 
         Returns:
-            The mean cross-entropy of the batch before the step, 0-d.
+            The mean cross-entropy of the batch before the step, 0-d; by an optimizer that looks
+            ahead, where it looks.
         """
         indices = self.batches.indices(number - 1).view(-1)
         images, labels = self.train.values[indices], self.train.labels[indices]
-        loss = F.cross_entropy(self.logits(images), labels)
-        self.optimizer.zero_grad()
-        loss.backward()
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = factor * rate
-        self.optimizer.step()
+
+        for move in moves(self.optimizer):
+            loss = F.cross_entropy(self.logits(images), labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            move()
         return loss.detach()
 
     def logits(self, images: Tensor) -> Tensor:

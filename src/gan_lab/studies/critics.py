@@ -8,10 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_lab.losses import Loss
+from gan_lab.errors import UserError
+from gan_lab.losses import ClassLoss, Loss
+from gan_lab.optim.base import moves
 from gan_lab.penalties import Penalty
+from gan_lab.penalties.regions import Noise
 
 OptimizerFactory = Callable[[Any], torch.optim.Optimizer]  # parameters -> optimizer
+
+
+def check_single_logit(loss: Loss) -> None:
+    """Raises UserError for a loss of classes, which a critic between two laws has none of."""
+    if isinstance(loss, ClassLoss):
+        raise UserError("loss: use one of a single logit, as loss=exp")
 
 
 class CriticTraining:
@@ -49,15 +58,26 @@ class CriticTraining:
             rng: draws the interpolates.
 
         Returns:
-            The loss without the penalty, and the penalty; 0-d.
+            The loss without the penalty, and the penalty; 0-d, where the last gradient was taken.
         """
+        noise = self.penalty.draw(real, rng)
+        for move in moves(self.optimizer):
+            values = self.take_gradient(real, fake, noise)
+            self.move(move)
+        return values
+
+    def take_gradient(self, real: Tensor, fake: Tensor, noise: Noise) -> dict[str, Tensor]:
+        """Leave the gradient in the parameters; `step` has the arguments and what is returned."""
         value = self.loss.critic(self.critic(real), self.critic(fake))
-        penalty = self.penalty(self.score, real, fake, rng)
+        penalty = self.penalty(self.score, real, fake, noise=noise)
         self.optimizer.zero_grad()
         (value + penalty).backward()
-        self.optimizer.step()
-        self.penalty.after_step(self.critic)
         return {"critic_loss": value.detach(), "penalty": penalty.detach()}
+
+    def move(self, move: Callable[[], Any]) -> None:
+        """One of `moves` of the optimizer, after which the penalty may change the critic."""
+        move()
+        self.penalty.after_step(self.critic)
 
     def gradient(self, points: Tensor) -> Tensor:
         """grad_x f(x) at every point, (n, *sample), with the critic in eval mode."""

@@ -101,24 +101,25 @@ class Games(Study):
         )
 
     def begin(self, seed: int) -> None:
-        """The direction in which the start lies from the stationary point."""
+        """The direction in which the start lies from the stationary point, and the way from there,
+        which is refused where it leaves float64."""
         towards = np.random.default_rng(fold(seed, "start")).normal(
             size=sum(self.played.game.sizes)
         )
-        self.start = self.played.equilibrium + self.distance * towards / np.linalg.norm(towards)
-
-    def result(self) -> Result:
-        """The observed and the predicted growth, the curvatures, and the way."""
-        # the way, and how its distance to the stationary point grows
-        path = game_trajectory(
+        start = self.played.equilibrium + self.distance * towards / np.linalg.norm(towards)
+        self.path = game_trajectory(
             self.played.game,
             self.method,
-            self.start,
+            start,
             self.step_size,
             self.max_steps,
             consensus=self.consensus,
         )
-        way = np.concatenate([path.u, path.v], axis=1)
+
+    def result(self) -> Result:
+        """The observed and the predicted growth, the curvatures, and the way."""
+        # how the distance to the stationary point grows on the way
+        way = np.concatenate([self.path.u, self.path.v], axis=1)
         growth = _growth(np.linalg.norm(way - self.played.equilibrium, axis=1))
 
         # what the eigenvalues say, and whether either player would leave alone

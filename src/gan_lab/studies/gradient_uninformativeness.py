@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gan_lab import checks
 from gan_lab.architectures import MLP
+from gan_lab.errors import UserError
 from gan_lab.losses import ScalarLoss
 from gan_lab.penalties import Penalty
 from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
@@ -107,6 +108,8 @@ class GradientUninformativeness(Study):
     def __init__(
         self, loss: ScalarLoss, *, layout: str, setting: int, max_steps: int, batch_size: int
     ) -> None:
+        if not isinstance(loss, ScalarLoss):
+            raise UserError("loss: the optimum is known for least squares: omit it")
         checks.choice("layout", layout, tuple(LAYOUTS))
         checks.choice("setting", setting, tuple(SETTINGS))
         self.steps = checks.whole("max_steps", max_steps, at_least=1)

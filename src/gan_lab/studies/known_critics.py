@@ -14,7 +14,7 @@ from gan_lab.architectures import MLP
 from gan_lab.losses import ScalarLoss
 from gan_lab.penalties import Penalty
 from gan_lab.studies.contract import Result, Study
-from gan_lab.studies.critics import CriticTraining, OptimizerFactory
+from gan_lab.studies.critics import CriticTraining, OptimizerFactory, check_single_logit
 from gan_lab.theory import MinFunnels
 from gan_lab.training.randomness import fold
 from gan_lab.types import DataSpec
@@ -53,6 +53,7 @@ class KnownCritics(Study):
         batch_size: int,
         samples: int,
     ) -> None:
+        check_single_logit(loss)
         self.loss, self.penalty, self.optimizer = loss, penalty, optimizer
         self.architecture = architecture
 

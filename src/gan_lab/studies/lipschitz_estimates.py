@@ -15,7 +15,7 @@ from gan_lab.losses import ScalarLoss
 from gan_lab.penalties import GradientPenalty, Penalty, SpectralNorm, WeightClipping
 from gan_lab.penalties.regions import interpolates
 from gan_lab.studies.contract import Result, Study
-from gan_lab.studies.critics import CriticTraining, OptimizerFactory
+from gan_lab.studies.critics import CriticTraining, OptimizerFactory, check_single_logit
 from gan_lab.theory import lipschitz_estimate, lipschitz_optimum
 from gan_lab.training.randomness import fold, generator_for
 from gan_lab.types import DataSpec
@@ -62,6 +62,7 @@ class LipschitzEstimates(Study):
         max_steps: int,
         batch_size: int,
     ) -> None:
+        check_single_logit(loss)
         self.loss, self.penalty, self.optimizer = loss, penalty, optimizer
         self.architecture = architecture
         self.shift = float(checks.number("shift", shift, above=0))

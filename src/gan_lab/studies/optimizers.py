@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from gan_lab.errors import UserError
 from gan_lab.losses import ScalarLoss
 from gan_lab.metrics import FrechetDistance
 from gan_lab.metrics.frechet import Moments
+from gan_lab.optim.base import LooksAhead, moves
 from gan_lab.optim.memory import state_copies
 from gan_lab.penalties import Penalty
 from gan_lab.scoring.extractors import OwnClassifier
@@ -110,8 +112,10 @@ class Tuning(Study):
         raise NotImplementedError
 
     def begin(self, seed: int) -> None:
-        """No trial yet."""
+        """No trial yet, but one is made, for what it refuses is refused before anything is
+        written."""
         self.seed = seed
+        self.trial(AtRate(self.optimizer, self.rates[0]))
         self.curves: list[list[float]] = [[] for _ in self.rates]
         self.test: list[float | None] = [None] * len(self.rates)
         self.copies = 0.0
@@ -241,6 +245,8 @@ class OptimizersOnClassifier(Tuning):
         train = dataset.splits["train"]
         order = np.random.default_rng(0).permutation(len(train))
         count = max(1, round(held_out * len(train)))
+        if count == len(train):
+            raise UserError(f"held_out={held_out}: it leaves no image to train on: use less")
         self.tuned = replace(
             dataset,
             splits={
@@ -388,22 +394,47 @@ class _GANTrial:
     def step(self, number: int) -> Tensor:
         """n_critic steps of the critic and one of the generator; the loss of both."""
         reals, _ = self.reals.gather(self.batches.indices(number - 1))
-        for i, real in enumerate(reals):
-            name = f"critic {i}"
-            with torch.no_grad(), frozen_statistics(self.generator):
-                fake = self.fakes(len(real), f"{name} z", number)
-            rng = generator_for(self.study.seed, f"{name} interpolates", number, self.device)
-            values = self.critic.step(real, fake, rng)
+        for i in range(len(reals) - 1):
+            for move in moves(self.critic.optimizer):
+                self._critic_gradient(reals, i, number)
+                self.critic.move(move)
 
+        # The generator's step and the last of the critic: one after the other, or one of both
+        # players, who look ahead together (as in `gan_lab.training.GAN`).
+        both = zip(moves(self.critic.optimizer), moves(self.optimizer), strict=True)
+        looks_ahead = isinstance(self.optimizer, LooksAhead)
+        for half, (move_critic, move_generator) in enumerate(both):
+            critic_loss = self._critic_gradient(reals, len(reals) - 1, number)
+            if not looks_ahead:
+                self.critic.move(move_critic)
+
+            # batch norm's statistics move once
+            with frozen_statistics(self.generator) if looks_ahead and half == 0 else nullcontext():
+                generator_loss = self._generator_gradient(number)
+            if looks_ahead:
+                self.critic.move(move_critic)
+            move_generator()
+        return critic_loss + generator_loss
+
+    def _critic_gradient(self, reals: Tensor, i: int, number: int) -> Tensor:
+        """Leave the gradient of the i-th critic batch in the critic; J_D + penalty, 0-d."""
+        with torch.no_grad(), frozen_statistics(self.generator):
+            fake = self.fakes(len(reals[i]), f"critic {i} z", number)
+        rng = generator_for(self.study.seed, f"critic {i} interpolates", number, self.device)
+        noise = self.critic.penalty.draw(reals[i], rng)
+        values = self.critic.take_gradient(reals[i], fake, noise)
+        return values["critic_loss"] + values["penalty"]
+
+    def _generator_gradient(self, number: int) -> Tensor:
+        """Leave the gradient in the generator; J_G, 0-d."""
         # the critic passes the gradient on, and takes none
         self.critic.critic.requires_grad_(requires_grad=False)
         fake = self.fakes(self.study.batch_size, "z", number)
-        generator_loss = self.critic.loss.generator(self.critic.critic(fake))
+        loss = self.critic.loss.generator(self.critic.critic(fake))
         self.optimizer.zero_grad()
-        generator_loss.backward()
-        self.optimizer.step()
+        loss.backward()
         self.critic.critic.requires_grad_(requires_grad=True)
-        return values["critic_loss"] + values["penalty"] + generator_loss.detach()
+        return loss.detach()
 
     def score(self, split: str) -> float:
         """The Fréchet distance to a split; infinite where samples are not finite."""

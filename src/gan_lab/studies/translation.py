@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_lab import checks
+from gan_lab.optim.base import moves
 from gan_lab.studies.classifiers import BlockMeans
 from gan_lab.studies.contract import Result, Study
 from gan_lab.studies.critics import OptimizerFactory
@@ -147,12 +148,13 @@ class Translation(Study):
         rng = generator_for(self.seed, "sentences", number)
         sentences = self.language.sentences(self.batch_size, rng)
         right = self.language.translate(sentences).to(self.device)
-        logits = self.network(sentences.to(self.device), right)
-        loss = F.cross_entropy(logits.flatten(0, 1), right.flatten())
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-        self.optimizer.step()
+        for move in moves(self.optimizer):
+            logits = self.network(sentences.to(self.device), right)
+            loss = F.cross_entropy(logits.flatten(0, 1), right.flatten())
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+            move()
 
         # the curves
         values = {"train_loss": loss.detach()}

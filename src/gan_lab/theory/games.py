@@ -428,7 +428,10 @@ def game_trajectory(
             moved = update(game, settings, points[-1], points[-2])
             size = np.linalg.norm(moved)
         if not np.isfinite(size):
-            raise UserError(f"steps={steps}: at step {step + 1} the game is past float64: use less")
+            raise UserError(
+                f"at step {step + 1} of {steps} the game is past float64: use a smaller step_size, "
+                "or fewer steps"
+            )
         points.append(moved)
 
     # the second half, where what dies out first is gone

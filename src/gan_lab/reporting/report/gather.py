@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_lab.errors import UserError
 from gan_lab.records.provenance import git_state
-from gan_lab.reporting.axes import Axes, assigned, varied_fields
+from gan_lab.reporting.axes import Axes, assigned, check_fields, varied_fields
 from gan_lab.reporting.collection import Record, is_study, source_name
 from gan_lab.reporting.figures.sweep_curves import read_series, sweep_curves
 from gan_lab.reporting.report import facts
@@ -82,6 +82,8 @@ def gather(found: Found, asked: Asked) -> Report:
     # how runs are told apart, and where each of them stands on the page
     warnings = _Warnings([f"passed over: {brief(line, 300)}" for line in found.damaged])
     axes = Axes(asked.rows, asked.columns, asked.facet) if asked.rows else chosen_axes(found)
+    if asked.rows:  # before there is a score, too
+        check_fields(axes, found.records)
     table, axes = _table(found, axes, asked, warnings)
 
     runs = _in_order(found, table)
