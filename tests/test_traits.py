@@ -117,6 +117,7 @@ def test_an_architecture_of_ones_own_in_the_place_of_an_option(own):
         ("+loss.traits.targets=yes", r"loss\.traits\.targets=yes: use true or false"),
         ("+loss.traits=5", r"loss\.traits=5: use a mapping"),
         ("architecture.traits.kinds=images", r"architecture\.traits\.kinds=images: use a list"),
+        ("architecture.traits.kinds=[null]", r"architecture\.traits\.kinds=.*: use a list"),
     ],
 )
 def test_a_trait_that_there_is_not_is_refused(typed, words):

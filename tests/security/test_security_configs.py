@@ -213,7 +213,18 @@ def test_other_instructions_to_hydra_are_refused(change, group, key, composed):
 
 
 @pytest.mark.parametrize(
-    "target", [None, 1, ["os.system"], "", ".", "gan_lab", "gan_lab.losses._private", "x" * 999]
+    "target",
+    [
+        None,
+        1,
+        ["os.system"],
+        "",
+        ".",
+        "gan_lab",
+        "gan_lab.losses._private",
+        "x" * 999,
+        f"gan_lab.{'x' * 999}.exp",
+    ],
 )
 def test_what_is_no_name_is_refused(target):
     with pytest.raises(UserError):

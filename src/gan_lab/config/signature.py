@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -196,6 +197,6 @@ def _path(module: str) -> Path | None:
     for root in spec.submodule_search_locations:
         stem = Path(root, *rest)
         for path in (stem / "__init__.py", stem.with_suffix(".py")):
-            if path.is_file():
+            if os.path.isfile(path):  # pathlib raises for a name that no file can have
                 return path
     return None

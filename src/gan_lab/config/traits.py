@@ -75,7 +75,7 @@ def traits_of(group: str, node: DictConfig) -> Traits:
             raise UserError(f"{path}: there is no such trait (there are: {', '.join(known)})")
         if known[name] == "bool":
             checks.flag(_field_behind(group, plain, declared.get(name), value) or path, value)
-        elif not isinstance(value, list):
+        elif not isinstance(value, list) or not all(isinstance(kind, str) for kind in value):
             raise UserError(f"{path}={value}: use a list, as [images]")
     return Traits(**{**resolved, "kinds": tuple(resolved.get("kinds", ()))})
 

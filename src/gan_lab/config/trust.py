@@ -157,7 +157,7 @@ def reach(target: str) -> None:
     here = Path.cwd()
     if target not in _typed() or _is_of_python(target) or signature.is_importable(first):
         return
-    if (here / f"{first}.py").is_file() or (here / first / "__init__.py").is_file():
+    if any(map(os.path.isfile, (here / f"{first}.py", here / first / "__init__.py"))):
         sys.path.append(str(here))  # last: nothing that is installed is hidden by it
         signature.forget()
 
