@@ -251,9 +251,12 @@ chapter-3: $(INSTALLED) ## the tables and figures of chapter 3's studies from re
 		score=[temporal,spatial,adam,non_adashift_current,non_adashift_shifted,max_adashift_current,max_adashift_shifted]
 	$(TABLE) 'select={choices.study:classification,study.network:logistic}' rows=optimizer name=table_3_5 \
 		score=[train_loss,test_accuracy]
+	$(TABLE) 'select={choices.study:classification,study.network:[mlp,mlp_linear]}' rows=optimizer columns=study.network \
+		name=table_3_6 score=[train_loss,test_accuracy]
+	$(TABLE) 'select={choices.study:critic_only}' rows=optimizer columns=dataset name=table_3_7 score=objective
 	$(TABLE) 'select={choices.study:translation,choices.sweep:[table_3_8_adam,table_3_8_adashift]}' rows=optimizer \
 		name=table_3_8 score=[train_loss,word_accuracy,sentence_accuracy]
-	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-7,3-7b,3-8,3-9,3-11,3-13,3-15,3-16,3-17,3-18]
+	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-3,3-7,3-7b,3-8,3-9,3-11,3-13,3-15,3-16,3-17,3-18]
 
 FIGURES_3 := figure_3_9_temporal figure_3_9_spatial figure_3_11 figure_3_13 figure_3_15 figure_3_16 figure_3_17 figure_3_18
 

@@ -73,6 +73,12 @@ def test_a_critic_alone_is_drawn_as_its_whole_loss():
     assert [row["mean"] for row in drawing.numbers] == [1.75, 1.75]
 
 
+def test_an_image_folder_without_a_name_is_called_as_its_folder():
+    unnamed = record("critic_only", "adam", dataset="")
+    unnamed["config"]["dataset"]["root"] = "data/cifar10-jpeg"
+    assert FIGURES["3-7"](Request(studies=[unnamed])).of == ["cifar10-jpeg"]
+
+
 def lines(name, records):
     return list(
         dict.fromkeys(row["optimizer"] for row in FIGURES[name](Request(studies=records)).numbers)

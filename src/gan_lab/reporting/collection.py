@@ -163,6 +163,12 @@ def source_name(record: Mapping[str, Any]) -> str:
     return str(record["dataset"]["name"])
 
 
+def studied_data(record: Mapping[str, Any]) -> str:
+    """The name of the data set that a study took; an image folder without one has its folder's."""
+    name, root = (str(setting(record, f"dataset.{key}", "") or "") for key in ("name", "root"))
+    return name or Path(root).name
+
+
 def with_history_about(record: Record) -> Record:
     """Add to a record how each score of its history was taken.
 

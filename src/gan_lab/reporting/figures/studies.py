@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_lab.reporting.collection import Record, setting
+from gan_lab.reporting.collection import Record, setting, studied_data
 from gan_lab.reporting.figures.drawing import (
     BLACK,
     BLUE,
@@ -240,7 +240,7 @@ def ten_images(request: Request, name: str, by: str, **fixed: str) -> Drawing:
         _draw_walks(axes, record, f"{by} {value}")
         numbers += _walk_rows(record, by, value)
     figure.suptitle(f"Figure {name}: noise, gradient, four steps along it, nearest real")
-    return Drawing(figure, numbers, of=[str(setting(_any(cells), "dataset.name"))])
+    return Drawing(figure, numbers, of=[studied_data(_any(cells))])
 
 
 def images_and_a_law(request: Request) -> Drawing:
@@ -271,7 +271,7 @@ def images_and_a_law(request: Request) -> Drawing:
         "Figure 2-19: P_g a Gaussian. Above: noise, gradient, noise, ...\n"
         "Below: noise, gradient, four steps along it, nearest real"
     )
-    return Drawing(figure, numbers, of=[str(setting(_any(cells), "dataset.name"))])
+    return Drawing(figure, numbers, of=[studied_data(_any(cells))])
 
 
 def _ten_images(request: Request, *, continuous: bool, **fixed: str) -> list[Record]:
@@ -441,7 +441,7 @@ def classification(
         record
         for record in _of_study(request, "classification")
         if setting(record, "study.network") in networks
-        and (dataset is None or dataset in str(setting(record, "dataset.name")))
+        and (dataset is None or dataset in studied_data(record))
         and _is_of(record, sweeps)
     ]
 
@@ -525,14 +525,14 @@ def translation(
 def critic_only(request: Request) -> Drawing:
     """Draw Figure 3-7a: the loss of a critic whose generator is frozen, by optimizer."""
     records = _of_study(request, "critic_only")
-    datasets = sorted({str(setting(record, "dataset.name")) for record in records})
+    datasets = sorted({studied_data(record) for record in records})
 
     # a panel for each data set, a line for each optimizer
     figure = new_figure(5.5 * len(datasets), 4.0)
     panels = figure.subplots(1, len(datasets), squeeze=False)[0]
     numbers: list[dict[str, Any]] = []
     for axes, dataset in zip(panels, datasets, strict=True):
-        of_set = [record for record in records if setting(record, "dataset.name") == dataset]
+        of_set = [record for record in records if studied_data(record) == dataset]
         for optimizer, seeds in _lines(of_set, ["optimizer"]).items():
             whole = zip(
                 _series(seeds, "steps", "critic_loss"),
@@ -552,7 +552,7 @@ def critic_only(request: Request) -> Drawing:
 
 def _workload(record: Record) -> tuple[str, str]:
     """Network and data set."""
-    return str(setting(record, "study.network")), str(setting(record, "dataset.name"))
+    return str(setting(record, "study.network")), studied_data(record)
 
 
 def _series(seeds: Sequence[Record], steps: str, values: str) -> list[list[tuple[int, float]]]:
