@@ -47,16 +47,17 @@ def test_a_classifier_is_drawn_as_loss_and_accuracy_of_each_optimizer():
 
 
 def test_lines_are_means_over_seeds_with_the_band_of_three():
-    """Losses 1, 2, 3 at step 10: mean 2, Student's half width 4.3027 / sqrt(3)."""
+    """Accuracies 0.1, 0.2, 0.3: Student's half width 0.1 * 4.3027 / sqrt(3); of losses the ends."""
     records = []
-    for seed, loss in enumerate((1.0, 2.0, 3.0)):
+    for seed, value in enumerate((1.0, 2.0, 3.0)):
         records.append(record("classification", "adam", "logistic") | {"seed": seed})
-        records[-1]["drawn"] = records[-1]["drawn"] | {"train_loss": [2.0, loss]}
+        more = {"train_loss": [2.0, value], "test_accuracy": [value / 10]}
+        records[-1]["drawn"] = records[-1]["drawn"] | more
     drawing = FIGURES["3-2"](Request(studies=records))
-    (row,) = [row for row in drawing.numbers if row["step"] == 10 and "loss" in row["curve"]]
-    assert (row["mean"], row["n"], row["band"]) == (2.0, 3, "95% interval")
-    assert row["high"] - row["mean"] == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
-    assert row["mean"] - row["low"] == pytest.approx(4.302653 / 3**0.5, rel=1e-6)
+    loss, accuracy = (row for row in drawing.numbers if row["step"] == 10)
+    assert [loss[name] for name in ("mean", "low", "high", "n")] == [2.0, 1.0, 3.0, 3]
+    assert (accuracy["mean"], accuracy["band"]) == (pytest.approx(0.2), "95% interval")
+    assert accuracy["high"] - accuracy["mean"] == pytest.approx(0.4302653 / 3**0.5, rel=1e-6)
 
 
 def test_tiny_imagenet_has_a_figure_of_its_own():
@@ -73,10 +74,10 @@ def test_a_critic_alone_is_drawn_as_its_whole_loss():
     assert [row["mean"] for row in drawing.numbers] == [1.75, 1.75]
 
 
-def test_an_image_folder_without_a_name_is_called_as_its_folder():
+def test_an_image_folder_without_a_name_is_called_as_the_option():
     unnamed = record("critic_only", "adam", dataset="")
-    unnamed["config"]["dataset"]["root"] = "data/cifar10-jpeg"
-    assert FIGURES["3-7"](Request(studies=[unnamed])).of == ["cifar10-jpeg"]
+    unnamed["choices"]["dataset"] = "image_folder"
+    assert FIGURES["3-7"](Request(studies=[unnamed])).of == ["image_folder"]
 
 
 def lines(name, records):

@@ -164,9 +164,8 @@ def source_name(record: Mapping[str, Any]) -> str:
 
 
 def studied_data(record: Mapping[str, Any]) -> str:
-    """The name of the data set that a study took; an image folder without one has its folder's."""
-    name, root = (str(setting(record, f"dataset.{key}", "") or "") for key in ("name", "root"))
-    return name or Path(root).name
+    """The name of the data set that a study took; of a folder without a name the option's."""
+    return str(setting(record, "dataset.name", "") or field(record, "choices.dataset"))
 
 
 def with_history_about(record: Record) -> Record:

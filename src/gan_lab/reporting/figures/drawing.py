@@ -64,7 +64,11 @@ def log_scale(axes: Axes) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+
+    # as many numbers as there is room for
+    low, high = axes.get_ylim()
+    subs = (1, 1.5, 2, 3, 5, 7) if high < 300 * low else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from gan_lab.reporting.figures.drawing import (
     plain_axes,
 )
 from gan_lab.reporting.figures.request import NothingRecorded, Request
-from gan_lab.reporting.figures.series import Series, mean_over_seeds
+from gan_lab.reporting.figures.series import Series, common_steps, mean_over_seeds
 from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 
 if TYPE_CHECKING:
@@ -546,7 +547,7 @@ def critic_only(request: Request) -> Drawing:
             numbers += _line(axes, optimizer, "J_D", series, (dataset,))
         axes.set_title(dataset)
         axes.legend(fontsize="small")
-    figure.suptitle(f"Figure 3-7a: a critic alone, loss with penalty; {_bands(numbers)}")
+    figure.suptitle(f"Figure 3-7a: a critic alone, loss with penalty\n{_bands(numbers)}")
     return Drawing(figure, numbers, of=datasets)
 
 
@@ -569,10 +570,17 @@ def _line(
     series: Sequence[Series],
     of: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Draw the mean over seeds, and its band; the numbers that were drawn."""
+    """Draw the mean over seeds, and its band; the numbers that were drawn.
+
+    The band of a training loss, whose axis is logarithmic, is from the least to the greatest seed:
+    an interval around its mean reaches below 0.
+    """
     shown = mean_over_seeds(series)
     if shown is None:
         return []
+    if curve == "training loss" and shown.n > 1:
+        _, values = common_steps(series)
+        shown = replace(shown, low=values.min(0), high=values.max(0), band="least to greatest")
     colour = _COLOURS.get(label)
     (line,) = axes.plot(shown.steps, shown.mean, color=colour, label=_NAMES.get(label, label))
     axes.fill_between(
@@ -603,7 +611,7 @@ def _bands(numbers: Sequence[dict[str, Any]]) -> str:
     if counts == [1]:
         return "one seed"
     seeds = " or ".join(map(str, counts))
-    bands = " or ".join(sorted({row["band"] for row in numbers if row["band"]}))
+    bands = ", of losses ".join(sorted({row["band"] for row in numbers if row["band"]}))
     return f"mean over {seeds} seeds, band: {bands}"
 
 
