@@ -42,6 +42,15 @@ def test_clip_clamps_every_parameter_in_place(clip):
     assert any(changed)
 
 
+def test_clip_hides_no_divergence():
+    """An infinite weight is not the bound: `GAN.check_finite` looks at parameters alone."""
+    critic = torch.nn.Linear(3, 1, bias=False)
+    critic.weight.data = torch.tensor([[float("inf"), float("nan"), -5.0]])
+    instantiate("penalty", "clip", clip=0.1).after_step(critic)
+    assert critic.weight.isnan().tolist() == [[True, True, False]]
+    assert critic.weight[0, 2].item() == pytest.approx(-0.1)
+
+
 def test_clip_after_an_optimizer_step():
     critic, (real, fake) = conv_critic(), batch(4, 2, 6, 6)
     penalty = instantiate("penalty", "clip", clip=0.05)

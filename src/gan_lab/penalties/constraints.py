@@ -56,10 +56,12 @@ class WeightClipping(Penalty):
 
     @torch.no_grad()
     def after_step(self, critic: nn.Module) -> None:
-        """Clamp in place."""
+        """Clamp in place; what is not finite becomes NaN, or a run that diverged would go on."""
         parameters: list[Tensor] = list(critic.parameters())
+        nothing = torch._foreach_mul(parameters, 0.0)  # infinity · 0 is NaN
         torch._foreach_clamp_min_(parameters, -self.clip)
         torch._foreach_clamp_max_(parameters, self.clip)
+        torch._foreach_add_(parameters, nothing)
 
 
 class SpectralNorm(Penalty):
