@@ -37,12 +37,11 @@ def made(*overrides, spec=DIGITS, double=True) -> GAN:
 
 
 def ready(gan: GAN) -> GAN:
-    """Optimizers, and a backward that needs no Trainer."""
+    """The GAN in training mode with its optimizers, without a Trainer."""
     object.__setattr__(
         gan, "stand_in", Trainer(gan.configure_optimizers())
     )  # the module itself holds it weakly
     gan.trainer = gan.stand_in
-    gan.manual_backward = lambda loss, **named: loss.backward(**named)
     gan.train()
     return gan
 

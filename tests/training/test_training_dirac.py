@@ -35,7 +35,6 @@ def trained(*overrides: str) -> np.ndarray:
     gan = build.gan(config, data.spec, data).double()
     trainer = Trainer(gan.configure_optimizers())
     gan.trainer = trainer
-    gan.manual_backward = lambda loss, **named: loss.backward(**named)
 
     path = [(gan.generator.theta.item(), gan.critic.weight.item())]
     loader = ResidentLoader(ResidentData.place(data, "cpu"), 1, 1, 0, stop=STEPS)

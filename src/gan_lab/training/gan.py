@@ -375,7 +375,9 @@ class GAN(pl.LightningModule):
         parameters = list(module.parameters())
         for parameter in parameters:
             parameter.grad = None
-        self.manual_backward(loss, inputs=parameters)
+        # not Lightning's manual_backward: no precision of ours scales losses, and its hooks are
+        # a hundredth of a small step
+        loss.backward(inputs=parameters)
         parallel.average_gradients(parameters)
 
         # The loss of all processes, so that all of them stop, or none. A gradient that is not
