@@ -197,10 +197,13 @@ COLLECT_STUDIES = $(BIN)/python scripts/collect.py runs=outputs/studies out=resu
 TABLE := $(BIN)/python scripts/table.py runs=results/studies out=results/tables
 STABILITY := $(BIN)/python scripts/table.py runs=results/stability out=results/tables
 
-chapter-2-run: $(INSTALLED) ## run the studies and short trainings of chapter 2; a call goes on where another stopped
-	-for study in $(STUDIES_2); do $(RUN_STUDY) sweep=$$study; done
+SEEDS := 0# of chapter-2-run
+AT_SEEDS = 'hydra.sweeper.params.seed="$(SEEDS)"'
+
+chapter-2-run: $(INSTALLED) ## run the studies and short trainings of chapter 2 (an hour); SEEDS=1,2 adds two seeds
+	-for study in $(STUDIES_2); do $(RUN_STUDY) sweep=$$study $(AT_SEEDS); done
 	-for study in $(COMPUTED_2); do $(RUN_COMPUTED) sweep=$$study; done
-	-for experiment in $(RUNS_2); do OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment=$$experiment; done
+	-for experiment in $(RUNS_2); do OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment=$$experiment $(AT_SEEDS); done
 	$(COLLECT_STUDIES)
 	$(BIN)/python scripts/collect.py runs=outputs/stability out=results/stability replace=true
 
@@ -215,9 +218,9 @@ chapter-2: $(INSTALLED) ## the tables and figures of chapter 2's studies from re
 		name=lipschitz_memory baseline=penalty.memory:0 score=[cosine,k_error,objective_gap,oscillation]
 	$(TABLE) 'select={choices.study:gradient_direction}' rows=loss name=gradient_direction \
 		score=[cosine,hit_rate,known_fakes,k_error,objective_gap]
-	$(TABLE) 'select={choices.study:ten_images,study.continuous:false}' rows=penalty columns=loss name=ten_images \
+	$(TABLE) 'select={choices.study:ten_images,study.continuous:false}' rows=[dataset.name,penalty] columns=loss name=ten_images \
 		score=[hit_rate,cosine,left_over,k_error]
-	$(TABLE) 'select={choices.study:ten_images,study.continuous:true}' rows=loss name=ten_images_continuous \
+	$(TABLE) 'select={choices.study:ten_images,study.continuous:true}' rows=[dataset.name,loss] name=ten_images_continuous \
 		score=[hit_rate,cosine,known_fakes,left_over,k_error]
 	$(TABLE) 'select={choices.study:gradient_uninformativeness}' rows=study.setting columns=study.layout \
 		name=gradient_uninformativeness score=[transport_agreement,optimum_error,gradient_spread,sign_changes]

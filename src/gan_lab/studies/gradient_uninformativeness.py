@@ -124,7 +124,7 @@ class GradientUninformativeness(Study):
         torch.manual_seed(fold(seed, "initial weights"))
         line = DataSpec("line", "points", (1,), 1, ("all",))
         critic = MLP(depth, width, activation).critic(line, outputs=1).to(self.device)
-        make = functools.partial(_OPTIMIZERS[optimizer], lr=lr)
+        make = functools.partial(_OPTIMIZERS[optimizer], lr=lr, fused=True)
         self.training = CriticTraining(critic, self.loss, Penalty(), make)
 
     def step(self, number: int) -> Mapping[str, Any]:
