@@ -403,7 +403,8 @@ class SubmititLauncher(CellLauncher):
 
         configs = CellConfigs(self.context.config_loader, self.config)
         for job in jobs:
-            trainer = configs.compose(job.overrides, job.cell.number).trainer
+            config = configs.compose(job.overrides, job.cell.number)
+            trainer = config.get("trainer", {"accelerator": config.get("device")})  # or a study
             devices = trainer.get("devices", 1)
             if isinstance(devices, bool) or not isinstance(devices, int):
                 raise CompactHydraException(

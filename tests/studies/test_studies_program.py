@@ -204,6 +204,16 @@ SWEPT = (
 )  # fmt: skip
 
 
+def test_cells_of_a_study_run_beside_each_other(place, capsys):
+    """As `make chapter-2-run` runs them: a study has no trainer whose devices could be counted."""
+    ended = command(
+        capsys, "-m", *TINY, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1",
+        "hydra.sweep.dir=sweep", program=PROGRAM,
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert [record(place / "sweep" / cell)["status"] for cell in "01"] == ["finished"] * 2
+
+
 def test_a_sweep_goes_on_after_a_cell_that_fails_and_is_reported(place, capsys):
     ended = command(capsys, "-m", *SWEPT, program=PROGRAM)
     assert ended.code == 1

@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from helpers.gan_runs import record
+from helpers.gan_runs import ROOT, record
 from helpers.sweep_runs import start, statuses, sweep, wait_for
 
 STAND_IN = Path(__file__).with_name("slurm_stand_in")
@@ -87,3 +88,17 @@ def test_gpus_are_asked_for_and_jobs_outlive_the_sweep(slurm, tmp_path):
     while not (slurm / "states").exists() or (slurm / "states").read_text().count("COMPLETED") < 2:
         time.sleep(0.1)
     assert statuses(tmp_path) == ["finished"] * 2
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", "0"), ("auto", "1")])
+def test_a_study_is_one_task_on_its_device(slurm, tmp_path, device, gpus):
+    cell = ["study=games", "study.max_steps=4", f"device={device}", "seed=0,1"]
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/study.py"), "-m", "hydra/launcher=submitit_slurm",
+         "hydra.launcher.cpus_per_task=1", "hydra.sweep.dir=sweep", *cell],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert statuses(tmp_path) == ["finished"] * 2
+    fields = asked(slurm)
+    assert (fields["ntasks-per-node"], fields["gpus-per-node"]) == ("1", gpus)

@@ -27,8 +27,8 @@ def logger_groups(config: DictConfig, sweep_dir: Path) -> dict[str, str]:
 
 
 def uses_several_devices(config: DictConfig) -> bool:
-    """Whether a run may be of more than one process; `auto` may be any number."""
-    trainer = config.trainer
+    """Whether a run may be of several processes; `auto` may be any number, a study is of one."""
+    trainer = config.get("trainer", {})
     return trainer.get("strategy") is not None and (
         trainer.get("devices"),
         trainer.get("num_nodes", 1),
