@@ -13,6 +13,8 @@ data        drawing batches
 model       no measurement: FLOP and bytes of a generator step by part, from the sizes of the layers
 cells       generator steps a second of 1, 2, 4 and 8 runs at once (32 pixels; the first width,
             the first precision)
+devices     a generator step on 1 to 64 devices, simulated: the share of one is measured, and what a
+            message costs between two processes (32 pixels; the first width, the first precision)
 all         all of them
 
 Programs that are compared take turns in one process. Every figure says median, smallest and largest
@@ -29,7 +31,7 @@ from typing import Any
 import torch
 
 from gan_lab import build
-from gan_lab.benchmarks import cost_model, measuring, parts, scores, steps, throughput
+from gan_lab.benchmarks import cost_model, devices, measuring, parts, scores, steps, throughput
 from gan_lab.benchmarks.bare import Bare
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.data import LoadedData
@@ -40,7 +42,7 @@ from gan_lab.terminal import tell
 from gan_lab.training import GAN, host
 
 BARE = "exp", "maxgp", "32-true"  # the loop's loss, penalty and precision
-WHAT = ("model", "step", "penalties", "optimizers", "scores", "data", "cells")
+WHAT = ("model", "step", "penalties", "optimizers", "scores", "data", "cells", "devices")
 
 
 def main() -> None:
@@ -82,6 +84,8 @@ def parsed() -> argparse.Namespace:
     add("--steps", type=int, help="generator steps a round (default: about 4 s)")
     add("--rounds", type=int, default=5)
     add("--cells", type=int, nargs="*", default=[1, 2, 4, 8], help="of cells: how many at once")
+    some = [1, 2, 4, 8, 16, 32, 64]
+    add("--devices", type=int, nargs="*", default=some, help="of devices: how many, 1 first")
     add("--seconds", type=float, default=20, help="of cells: how long each number is measured")
 
     # where, and where the figures go
@@ -263,6 +267,35 @@ def of_cells(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return figures
 
 
+def of_devices(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Simulate more devices than there are: one line for each number of them."""
+    side, channels, precision = arguments.side or 32, arguments.channels[0], arguments.precision[0]
+    overrides = [*_method(arguments), "optimizer.lr=2e-4"]
+    overrides += [f"architecture.channels={channels}", f"trainer.precision={precision}"]
+
+    # what a message costs
+    link = devices.measured_link()
+    microseconds, rate = link.latency * 1e6, 4e-9 / max(link.per_number, 1e-15)
+    tell(
+        f"SIMULATED devices, {side} px, {channels} channels, {precision}, the same global batches;"
+    )
+    tell(f"  between two processes of this machine: {microseconds:.0f} us and {rate:.2f} GB/s")
+
+    # what each device does, and the messages of all
+    lines: list[dict[str, Any]] = []
+    for count in arguments.devices:
+        its = devices.share(overrides, side, count, arguments.rounds)
+        work = measuring.summary(its.seconds)["median_s"]
+        messages = devices.seconds_of_messages(its, link, count)
+        lines.append({"devices": count, "work_s": work, "messages_s": messages})
+        lines[-1] |= {"messages": its.messages, "speed_up": lines[0]["work_s"] / (work + messages)}
+        tell(
+            f"  {count:>3}: {work * 1e3:9.1f} ms of work, {messages * 1e3:7.1f} ms of "
+            f"{sum(its.messages.values()):.0f} messages, {lines[-1]['speed_up']:.1f} times as fast"
+        )
+    return {"latency_s": link.latency, "s_per_number": link.per_number, "lines": lines}
+
+
 def model(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Work out the costs of a step: one block for each width and penalty."""
     side, figures = arguments.side or 32, []
@@ -290,6 +323,7 @@ MEASURED = {
     "scores": of_scores,
     "data": data,
     "cells": of_cells,
+    "devices": of_devices,
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gan_lab.architectures import ResNet
-from gan_lab.benchmarks import cost_model, steps
+from gan_lab.benchmarks import cost_model, devices, steps
 from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.benchmarks.steps import Operations, noise_data
@@ -188,3 +188,38 @@ def test_the_cost_model_at_thesis_size():
     )
     assert maxgp == pytest.approx(1.35e12, rel=0.02)
     assert gp == pytest.approx(1.75e12, rel=0.02)
+
+
+# Simulated devices --------------------------------------------------------------------------------
+
+
+def test_a_sum_over_a_ring_by_hand():
+    """Of 4 devices: 6 turns with a quarter of the numbers each."""
+    link = devices.Link(latency=2.0, per_number=0.5)
+    assert link.all_reduce(1, 1000) == 0
+    assert link.all_reduce(4, 8) == 6 * (2.0 + 0.5 * 2)
+
+
+def test_a_device_sends_its_gradients_once_for_every_move():
+    """The gradients of both networks, and smaller messages; nobody else is there to answer."""
+    tiny = ["loss=exp", "penalty=maxgp", "architecture.channels=4", "n_critic=3", "batch_size=8",
+            "generator_batch_size=8", "trainer=cpu", "optimizer.lr=2e-4"]  # fmt: skip
+    alone, fourth = (devices.share(tiny, 16, count, rounds=1) for count in (1, 4))
+    assert alone.messages == {}
+    assert not torch.distributed.is_initialized()
+
+    networks = ResNet(channels=4)
+    spec = noise_data(16).spec
+    critic, generator = (
+        sum(p.numel() for p in network.parameters())
+        for network in (networks.critic(spec, 1), networks.generator(spec))
+    )
+    assert fourth.messages[critic] == 3
+    assert fourth.messages[generator] == 1
+    assert devices.seconds_of_messages(fourth, devices.Link(0.0, 1.0), 4) > 1.5 * critic
+
+
+def test_two_processes_measure_what_a_message_costs():
+    link = devices.measured_link()
+    assert 0 < link.latency < 10
+    assert 0 <= link.per_number < 1

@@ -1,0 +1,149 @@
+"""A generator step on many devices, simulated from what one device and two processes measure.
+
+One process is told that it is the first of N (torch's stand-in for a process group, whose messages
+go nowhere): it does exactly its share of the work, and its messages are counted. What a message
+costs is measured between two processes, and carried over to N by the model of a ring.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import Tensor
+
+from gan_lab.benchmarks import steps
+
+MESSAGES = 30  # of each size that are timed
+_LONG = 2**20  # numbers of the message that tells the bandwidth: as many as a critic has
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of N devices does in a generator step.
+
+    Args:
+        seconds: of a step without its messages, in each round.
+        messages: {numbers in it: how many a step} of the messages to all others.
+    """
+
+    seconds: list[float]
+    messages: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a message costs between two neighbours of a ring.
+
+    Args:
+        latency: seconds before the first number arrives.
+        per_number: seconds for each number of 4 bytes.
+    """
+
+    latency: float
+    per_number: float
+
+    def all_reduce(self, devices: int, numbers: int) -> float:
+        """Seconds of a sum over a ring of N devices: 2 (N - 1) turns with 1/N of the numbers."""
+        turns = 2 * (devices - 1)
+        return turns * (self.latency + self.per_number * numbers / devices)
+
+
+def share(overrides: Sequence[str], side: int, devices: int, rounds: int) -> Share:
+    """Measure a device's share of a generator step, of global batches that stay as they are.
+
+    Args:
+        overrides: of train.py.
+        side: pixels of an image; the images are noise.
+        devices: how many; must divide both batch sizes.
+        rounds: of one step each.
+    """
+    config = steps.composed(*overrides)
+    config.batch_size //= devices  # the loader's share; what a step draws it shares itself
+    watch = steps.Rounds(1, rounds, lambda gan: {})
+    with _first_of(devices) as sent:
+        steps.fit(config, steps.noise_data(side), [watch], stop=watch.total)
+    messages = {numbers: count / watch.total for numbers, count in sorted(sent.items())}
+    return Share(watch.seconds["gan_lab"], messages)
+
+
+@contextmanager
+def _first_of(devices: int) -> Iterator[Counter[int]]:
+    """Make this process the first of N that do not exist, and count what it sends them."""
+    # torch has no public stand-in
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    sent: Counter[int] = Counter()
+    if devices == 1:
+        yield sent
+        return
+
+    all_reduce = dist.all_reduce
+
+    def counted(value: Tensor, *arguments: Any, **named: Any) -> Any:
+        sent[value.numel()] += 1
+        return all_reduce(value, *arguments, **named)
+
+    def gathered(parts: list[Tensor], value: Tensor, *arguments: Any, **named: Any) -> None:
+        sent[devices * value.numel()] += 1  # charged as a sum: twice what a ring would need
+        for part in parts:
+            part.copy_(value)
+
+    dist.init_process_group("fake", rank=0, world_size=devices, store=FakeStore())
+    replace = mock.patch.object
+    try:
+        with replace(dist, "all_reduce", counted), replace(dist, "all_gather", gathered):
+            yield sent
+    finally:
+        dist.destroy_process_group()
+
+
+def measured_link() -> Link:
+    """Time messages between two processes of this machine: gloo, or NCCL between two GPUs."""
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(_exchange, args=(folder,), nprocs=2)
+        short, long = torch.load(f"{folder}/seconds.pt", weights_only=True)
+    # between two, a sum has two turns with half of the numbers each
+    return Link(short / 2, max(0.0, long - short) / _LONG)
+
+
+def _exchange(rank: int, folder: str) -> None:
+    """One of the two processes."""
+    on_gpus = torch.cuda.device_count() >= 2
+    device = torch.device("cuda", rank) if on_gpus else torch.device("cpu")
+    torch.set_num_threads(1)
+    rendezvous = f"file://{folder}/rendezvous"
+    backend = "nccl" if on_gpus else "gloo"
+    dist.init_process_group(backend, rank=rank, world_size=2, init_method=rendezvous)
+
+    # the shortest of many: a process that had to wait for a core measured the waiting
+    shortest = []
+    for numbers in (1, _LONG):
+        value = torch.zeros(numbers, device=device)
+        shortest.append(min(_seconds_of_sum(value) for _ in range(MESSAGES)))
+    if rank == 0:
+        torch.save(shortest, f"{folder}/seconds.pt")
+    dist.destroy_process_group()
+
+
+def _seconds_of_sum(value: Tensor) -> float:
+    """One sum over both processes, begun by both together."""
+    dist.barrier()
+    began = time.perf_counter()
+    dist.all_reduce(value)
+    value[0].item()  # waits for the device
+    return time.perf_counter() - began
+
+
+def seconds_of_messages(its: Share, link: Link, devices: int) -> float:
+    """Add up a step's messages."""
+    return sum(count * link.all_reduce(devices, numbers) for numbers, count in its.messages.items())
