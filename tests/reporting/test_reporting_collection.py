@@ -11,7 +11,7 @@ from gan_lab import records
 from gan_lab.errors import UserError
 from gan_lab.records.versions import VERSION
 from gan_lab.reporting import collect, read_records
-from gan_lab.reporting.collection import file_name, without_places
+from gan_lab.reporting.collection import file_name, studied_data, without_places
 from helpers.made_up import labelled, record, run_dirs, write
 
 DIRTY = {"sha": "5" * 40, "dirty": True}
@@ -320,3 +320,19 @@ def test_names_of_chapter_2_stay_with_the_fields_of_chapter_4():
     assert (
         file_name(content) == file_name(record(run_id="ab")) == "digits_exp_maxgp0.1_seed0_ab.json"
     )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        ({"name": "mine", "root": "data/photos"}, "mine"),
+        ({"name": "", "root": "data/photos/"}, "photos"),
+        ({"root": "data"}, "mnist"),  # a set of torchvision's: the folder is not of it alone
+    ],
+)
+def test_a_studys_data_are_called_as_a_runs_are(dataset, name):
+    record = {
+        "choices": {"study": "critic_only", "dataset": "mnist"},
+        "config": {"dataset": dataset},
+    }
+    assert studied_data(record) == name

@@ -164,8 +164,10 @@ def source_name(record: Mapping[str, Any]) -> str:
 
 
 def studied_data(record: Mapping[str, Any]) -> str:
-    """The name of the data set that a study took; of a folder without a name the option's."""
-    return str(setting(record, "dataset.name", "") or field(record, "choices.dataset"))
+    """The name of the data set that a study took: its own, its folder's, or its option's."""
+    option = str(field(record, "choices.dataset"))
+    name = setting(record, "dataset.name", option)
+    return str(name or Path(str(setting(record, "dataset.root", option))).name)
 
 
 def with_history_about(record: Record) -> Record:
