@@ -80,6 +80,7 @@ def test_betas_out_of_range_are_refused(option, betas):
 def test_one_number_for_betas_is_refused(option):
     """`optimizer.betas=0.9` is easily typed."""
     assert "two numbers" in refused(option, betas=0.9)
+    assert "two numbers" in refused(option, betas=["a", "b"])
 
 
 @pytest.mark.parametrize("option", OWN)
@@ -91,7 +92,8 @@ def test_betas_in_range_are_allowed(option, betas):
 def test_beta1_of_one_is_the_plain_mean_of_adashift_and_refused_by_adam_spatial():
     for option in SHIFTED:
         instantiate("optimizer", option, [parameter()], betas=[1.0, 0.9])
-    assert "below 1" in refused("adam_spatial", betas=[1.0, 0.9])
+    for option in ("adam_spatial", "optimistic_adam"):
+        assert "the first in [0, 1)," in refused(option, betas=[1.0, 0.9])
 
 
 @pytest.mark.parametrize("option", SHIFTED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -111,18 +111,36 @@ class RelativeLoss(Loss, Protocol):
         """
 
 
-def single_logit(logits: Tensor) -> Tensor:
-    """The score of a critic with one output: (n, 1) or (n,) -> (n,), in float32 or wider.
+class SingleLogit:
+    """What losses whose critic has one logit, the score itself, have in common.
 
-    Raises:
-        UserError: for any other shape.
+    Examples:
+        >>> import torch
+        >>> from gan_lab.losses import hinge
+        >>> hinge().outputs(num_classes=10), hinge().score(torch.tensor([[2.0]]))
+        (1, tensor([2.]))
     """
-    # refused, for a mean over K logits would train without a complaint
-    if logits.ndim == 2 and logits.shape[1] == 1:
-        logits = logits.squeeze(1)
-    if logits.ndim != 1:
-        raise UserError(
-            f"this loss reads one logit per sample, not {tuple(logits.shape)}: "
-            "give the critic 1 output"
-        )
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    needs_labels: ClassVar[bool] = False
+    needs_targets: ClassVar[bool] = False
+    has_score: ClassVar[bool] = True
+
+    def outputs(self, num_classes: int) -> int:
+        """One logit, whatever the data."""
+        return 1
+
+    def score(self, logits: Tensor) -> Tensor:
+        """f itself: (n, 1) or (n,) -> (n,), in float32 or wider.
+
+        Raises:
+            UserError: for any other shape.
+        """
+        # refused, for a mean over K logits would train without a complaint
+        if logits.ndim == 2 and logits.shape[1] == 1:
+            logits = logits.squeeze(1)
+        if logits.ndim != 1:
+            raise UserError(
+                f"this loss reads one logit per sample, not {tuple(logits.shape)}: "
+                "give the critic 1 output"
+            )
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))

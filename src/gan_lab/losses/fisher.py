@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_lab import checks, parallel
-from gan_lab.losses.contract import single_logit
+from gan_lab.losses.contract import SingleLogit
 
 
 def fisher(rho: float = 1e-6) -> FisherLoss:
@@ -28,7 +28,7 @@ def fisher(rho: float = 1e-6) -> FisherLoss:
     return FisherLoss(rho)
 
 
-class FisherLoss(nn.Module):
+class FisherLoss(SingleLogit, nn.Module):
     """The augmented Lagrangian of Fisher GAN.
 
         J_D = -(E_r[f] - E_g[f] + lambda (1 - Omega) - rho/2 (Omega - 1)^2)
@@ -66,9 +66,6 @@ class FisherLoss(nn.Module):
     convex: ClassVar[bool] = False
     strictly_convex: ClassVar[bool] = False
     member: ClassVar[bool] = False
-    needs_labels: ClassVar[bool] = False
-    needs_targets: ClassVar[bool] = False
-    has_score: ClassVar[bool] = True
     multiplier: Tensor
 
     def __init__(self, rho: float = 1e-6) -> None:
@@ -77,18 +74,6 @@ class FisherLoss(nn.Module):
         # float64: near 0.5 a step of rho = 1e-6 is below float32's resolution while Omega is within
         # 3% of 1
         self.register_buffer("multiplier", torch.zeros((), dtype=torch.float64))
-
-    def outputs(self, num_classes: int) -> int:
-        """One logit, whatever the data."""
-        return 1
-
-    def score(self, logits: Tensor) -> Tensor:
-        """f itself: (n, 1) or (n,) -> (n,).
-
-        Raises:
-            UserError: for another shape.
-        """
-        return single_logit(logits)
 
     def critic(
         self,

@@ -19,7 +19,7 @@ from gan_lab.losses.adversarial import (
     sqrt,
     wasserstein,
 )
-from gan_lab.losses.contract import single_logit
+from gan_lab.losses.contract import SingleLogit
 from gan_lab.losses.scalar import ScalarFunction, ScalarLoss
 
 # phi of these options of conf/loss, each with varphi(t) = phi(-t)
@@ -69,7 +69,7 @@ def relativistic(phi: str = "logistic", form: str = "pairing") -> RelativisticLo
 
 
 @dataclass(frozen=True)
-class RelativisticLoss:
+class RelativisticLoss(SingleLogit):
     """Logits of generated samples s and of real ones r, compared with each other.
 
         pairing:  J_D = E[phi(s - r)]                          J_G = E[phi(r - s)]
@@ -112,22 +112,7 @@ class RelativisticLoss:
     member: bool
 
     name: ClassVar[str] = "relativistic"
-    needs_labels: ClassVar[bool] = False
-    needs_targets: ClassVar[bool] = False
     needs_real_logits: ClassVar[bool] = True
-    has_score: ClassVar[bool] = True
-
-    def outputs(self, num_classes: int) -> int:
-        """One logit, whatever the data."""
-        return 1
-
-    def score(self, logits: Tensor) -> Tensor:
-        """f itself: (n, 1) or (n,) -> (n,).
-
-        Raises:
-            UserError: for another shape.
-        """
-        return single_logit(logits)
 
     def critic(
         self,

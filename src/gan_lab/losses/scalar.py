@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import ClassVar
 
 from torch import Tensor
 
 from gan_lab.errors import UserError
-from gan_lab.losses.contract import single_logit
+from gan_lab.losses.contract import SingleLogit
 
 # elementwise; a function of a module or a frozen dataclass, so that it pickles
 ScalarFunction = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class ScalarLoss:
+class ScalarLoss(SingleLogit):
     """A loss made of three scalar functions.
 
         J_D = E_z[phi(f(g(z)))] + E_x[varphi(f(x))]
@@ -65,22 +64,6 @@ class ScalarLoss:
     convex: bool
     strictly_convex: bool
     member: bool
-
-    needs_labels: ClassVar[bool] = False
-    needs_targets: ClassVar[bool] = False
-    has_score: ClassVar[bool] = True
-
-    def outputs(self, num_classes: int) -> int:
-        """One logit, whatever the data."""
-        return 1
-
-    def score(self, logits: Tensor) -> Tensor:
-        """f itself: (n, 1) or (n,) -> (n,).
-
-        Raises:
-            UserError: for another shape.
-        """
-        return single_logit(logits)
 
     def critic(
         self,

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from gan_lab.errors import UserError
 from gan_lab.optim.base import ListOptimizer, State, average, bias_correction, descend, whole
 
 
@@ -57,13 +56,6 @@ class AdamSpatial(ListOptimizer):
         foreach: bool = True,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "foreach": foreach})
-
-    def check(self, group: dict[str, Any]) -> None:
-        super().check(group)
-        if group["betas"][0] == 1:
-            raise UserError(
-                f"betas={group['betas']}: use a first number below 1 (1 would keep m at 0)"
-            )
 
     def new_state(self, param: Tensor, group: dict[str, Any]) -> State:
         return {"first": torch.zeros_like(param), "second": param.new_zeros(())}

@@ -77,6 +77,8 @@ class AdaShift(ListOptimizer):
         tensor([-0.0500, -0.0250])
     """
 
+    beta1_may_be_1 = True  # the plain mean
+
     def __init__(
         self,
         params: ParamsT,

@@ -1,4 +1,4 @@
-"""The base of AdaShift and AdamSpatial: checks, the loop over groups, the arithmetic of a step.
+"""The base of our optimizers: checks, the loop over groups, the arithmetic of a step.
 
 State is tensors only, in the parameter's dtype and on its device. Every parameter counts its own
 steps, since one without a gradient sits a step out, and what follows from the counts (ring
@@ -13,7 +13,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -45,7 +45,12 @@ class ListOptimizer(Optimizer, ABC):
 
     Groups carry `lr`, `betas`, `eps` and `foreach`; a subclass says what the state of a parameter
     is (`new_state`) and how tensors move (`update`).
+
+    Attributes:
+        beta1_may_be_1: whether β1 = 1 has a meaning; where m is an average it would keep m at 0.
     """
+
+    beta1_may_be_1: ClassVar[bool] = False
 
     @abstractmethod
     def new_state(self, param: Tensor, group: dict[str, Any]) -> State:
@@ -63,13 +68,20 @@ class ListOptimizer(Optimizer, ABC):
         checks.number("lr", lr.item() if isinstance(lr, Tensor) else lr, at_least=0)
         checks.number("eps", group["eps"], at_least=0)
 
-        # β1 = 1 is AdaShift's plain mean; Adam refuses it itself
         betas = group["betas"]
-        are_two = isinstance(betas, Sequence) and len(betas) == 2
-        if not are_two or not 0 <= betas[0] <= 1 or not 0 <= betas[1] < 1:
+        if not self._are_betas(betas):
+            first = "[0, 1]" if self.beta1_may_be_1 else "[0, 1)"
             raise UserError(
-                f"betas={betas}: use two numbers, the first in [0, 1], the second in [0, 1)"
+                f"betas={betas}: use two numbers, the first in {first}, the second in [0, 1)"
             )
+
+    def _are_betas(self, betas: Any) -> bool:
+        """Whether these are β1 and β2, in range."""
+        are_two = isinstance(betas, Sequence) and len(betas) == 2
+        if not are_two or not all(isinstance(beta, int | float) for beta in betas):
+            return False
+        first, second = betas
+        return (0 <= first < 1 or (first == 1 and self.beta1_may_be_1)) and 0 <= second < 1
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As torch's, with every hyperparameter checked; the constructor comes through here too."""

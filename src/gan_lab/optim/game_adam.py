@@ -41,13 +41,6 @@ class GameAdam(ListOptimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "foreach": foreach})
 
-    def check(self, group: dict[str, Any]) -> None:
-        super().check(group)
-        if group["betas"][0] == 1:
-            raise UserError(
-                f"betas={group['betas']}: use a first number below 1 (1 would keep m at 0)"
-            )
-
     def new_state(self, param: Tensor, group: dict[str, Any]) -> State:
         return {"first": torch.zeros_like(param), "second": torch.zeros_like(param)}
 
