@@ -510,6 +510,10 @@ ELSEWHERE = {
         "data/test_download.py",
         "test_torchvision_is_asked_for_the_layout_it_makes",
     ),
+    "there, or set dataset.root=FOLDER to where it is": (
+        "data/test_lsun.py",
+        "test_the_folder_that_does_not_hold_it",
+    ),
     "to where they are": ("cli/test_cli_advice.py", "test_the_remedies_of_training"),
     "there is no C++ compiler": (
         "training/test_training_compiled.py",

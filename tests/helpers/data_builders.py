@@ -2,6 +2,7 @@
 conf/dataset."""
 
 import hashlib
+import io
 import pickle
 import struct
 from pathlib import Path
@@ -255,6 +256,35 @@ def make_tiny(root, count=2, size=64, classes=("n01443537", "n02002724", "n07749
     return made
 
 
+def encoded(pixels, form="PNG"):
+    """The bytes of an image file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form)
+    return file.getvalue()
+
+
+def write_lmdb(folder, values):
+    """An LMDB of keys and values, without its lock file."""
+    import lmdb
+
+    folder.mkdir(parents=True)
+    database = lmdb.open(str(folder), map_size=2**26)
+    with database, database.begin(write=True) as transaction:
+        for key, value in values.items():
+            transaction.put(key, value)
+    (folder / "lock.mdb").unlink()
+
+
+def make_lsun(root, category="bedroom_train", count=4):
+    """root/<category>_lmdb with photographs of 12 x 8 pixels. Returns {key: pixels}."""
+    made = {f"{37 * n % 100:040x}".encode(): noise(8, 12, 3, seed=800 + n) for n in range(count)}
+    contents = {key: encoded(pixels) for key, pixels in made.items()}
+    write_lmdb(root / f"{category}_lmdb", contents)
+    return made
+
+
+PACKED = {"lsun": "lmdb"}
+"""Options whose images are parts of a larger file, and the package that reads it."""
 PREPARE = {
     "celeba": lambda root, patch: make_celeba(root) and {"root": str(root), "size": 8},
     "cifar100": lambda root, patch: make_cifar100(root, patch) and {"root": str(root)},
@@ -272,6 +302,7 @@ PREPARE = {
     "gaussians": lambda root, patch: {"num_samples": 500},
     "grid": lambda root, patch: {"num_samples": 500},
     "image_folder": lambda root, patch: save_tree(root) and {"root": str(root)},
+    "lsun": lambda root, patch: make_lsun(root) and {"root": str(root), "size": 8},
     "mnist": lambda root, patch: make_mnist(root) and {"root": str(root)},
     "ring": lambda root, patch: {"num_samples": 500},
     "stacked_mnist": lambda root, patch: (
@@ -286,4 +317,6 @@ them."""
 
 def prepare(option, root, monkeypatch):
     """Tiny raw data for an option below `root`, and the fields that make its source read them."""
+    if option in PACKED:
+        pytest.importorskip(PACKED[option])
     return PREPARE[option](root, monkeypatch)

@@ -11,6 +11,7 @@ from gan_lab.data.digits import Digits
 from gan_lab.data.flowers102 import Flowers102
 from gan_lab.data.gaussians import Gaussians
 from gan_lab.data.image_folder import ImageFolder
+from gan_lab.data.lsun import LSUN
 from gan_lab.data.mnist import MNIST, FashionMNIST
 from gan_lab.data.point_mass import PointMass
 from gan_lab.data.source import Decoded, LoadedData, Modes, Source, Split
@@ -23,6 +24,7 @@ from gan_lab.data.tiny_imagenet import TinyImageNet
 __all__ = [
     "CIFAR10",
     "CIFAR100",
+    "LSUN",
     "MNIST",
     "STL10",
     "SVHN",
