@@ -3,6 +3,7 @@ conf/dataset."""
 
 import hashlib
 import io
+import json
 import pickle
 import struct
 from pathlib import Path
@@ -283,7 +284,51 @@ def make_lsun(root, category="bedroom_train", count=4):
     return made
 
 
-PACKED = {"lsun": "lmdb"}
+def write_split(folder, columns, features):
+    """What `save_to_disk` of a Dataset writes: two batches in one Arrow stream, and two files of JSON.
+
+    Args:
+        columns: pyarrow arrays by name.
+        features: the JSON of their types.
+    """
+    import pyarrow.ipc
+
+    folder.mkdir(parents=True)
+    table = pyarrow.table(columns)
+    with pyarrow.ipc.new_stream(str(folder / "data-00000-of-00001.arrow"), table.schema) as stream:
+        stream.write_table(table, max_chunksize=max(1, -(-len(table) // 2)))
+    (folder / "dataset_info.json").write_text(json.dumps({"features": features}))
+    state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_format_type": None}
+    (folder / "state.json").write_text(json.dumps(state))
+
+
+def image_column(contents):
+    """Bytes as a column of images, None where there are none."""
+    import pyarrow
+
+    rows = [{"bytes": content, "path": "cat.png"} for content in contents]
+    kind = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
+    return pyarrow.array(rows, kind)
+
+
+def make_hugging_face(root, splits=("train", "test"), names=("cat", "dog")):
+    """A DatasetDict with an image of 8 pixels for each class, its classes interleaved. Returns
+    {split: [(pixels, label)]}."""
+    import pyarrow
+
+    made = {}
+    features = {"image": {"_type": "Image"}, "label": {"names": list(names), "_type": "ClassLabel"}}
+    for seed, split in enumerate(splits):
+        labels = [*range(len(names)), *range(len(names))]
+        images = [noise(8, 8, 3, seed=900 + 10 * seed + index) for index in range(len(labels))]
+        columns = {"image": image_column(map(encoded, images)), "label": pyarrow.array(labels)}
+        write_split(root / split, columns, features)
+        made[split] = list(zip(images, labels, strict=True))
+    (root / "dataset_dict.json").write_text(json.dumps({"splits": list(splits)}))
+    return made
+
+
+PACKED = {"hugging_face": "pyarrow", "lsun": "lmdb"}
 """Options whose images are parts of a larger file, and the package that reads it."""
 PREPARE = {
     "celeba": lambda root, patch: make_celeba(root) and {"root": str(root), "size": 8},
@@ -301,6 +346,7 @@ PREPARE = {
     "dirac": lambda root, patch: {"num_samples": 5},
     "gaussians": lambda root, patch: {"num_samples": 500},
     "grid": lambda root, patch: {"num_samples": 500},
+    "hugging_face": lambda root, patch: make_hugging_face(root) and {"root": str(root)},
     "image_folder": lambda root, patch: save_tree(root) and {"root": str(root)},
     "lsun": lambda root, patch: make_lsun(root) and {"root": str(root), "size": 8},
     "mnist": lambda root, patch: make_mnist(root) and {"root": str(root)},

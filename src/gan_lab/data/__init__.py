@@ -10,6 +10,7 @@ from gan_lab.data.cifar10 import CIFAR10, CIFAR100
 from gan_lab.data.digits import Digits
 from gan_lab.data.flowers102 import Flowers102
 from gan_lab.data.gaussians import Gaussians
+from gan_lab.data.hugging_face import HuggingFace
 from gan_lab.data.image_folder import ImageFolder
 from gan_lab.data.lsun import LSUN
 from gan_lab.data.mnist import MNIST, FashionMNIST
@@ -34,6 +35,7 @@ __all__ = [
     "FashionMNIST",
     "Flowers102",
     "Gaussians",
+    "HuggingFace",
     "ImageFolder",
     "LoadedData",
     "Modes",
