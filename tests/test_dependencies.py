@@ -32,6 +32,7 @@ CODE_OF = {"ray": "ray"}  # module: distribution, of what `make test` does not i
 
 OLDEST = {  # a version that is too old, and one that will do
     "pillow": ("12.2.0", "12.2.1"),
+    "pyarrow": ("14.0.0", "14.0.1"),
     "ray": ("2.53.0", "2.54.0"),
     "filelock": ("3.20.2", "3.20.3"),
     "lightning": ("2.6.5", "2.6.6"),

@@ -510,6 +510,28 @@ ELSEWHERE = {
         "data/test_download.py",
         "test_torchvision_is_asked_for_the_layout_it_makes",
     ),
+    "there, or set dataset.root=FOLDER to where it is": (
+        "data/test_lsun.py",
+        "test_the_folder_that_does_not_hold_it",
+    ),
+    "neither dataset_dict.json nor state.json": (
+        "data/test_hugging_face.py",
+        "test_a_folder_of_something_else",
+    ),
+    "to the folder of one split that has some": (
+        "data/test_hugging_face.py",
+        "test_a_class_without_images",
+    ),
+    ", or dataset.label=null": ("data/test_hugging_face.py", "test_a_class_without_images"),
+    "to the folder of the split to train on": (
+        "data/test_hugging_face.py",
+        "test_a_dict_without_train",
+    ),
+    "other columns or classes than": (
+        "data/test_hugging_face.py",
+        "test_splits_of_other_classes",
+    ),
+    "give it one, remove the row": ("data/test_hugging_face.py", "test_a_row_without_a_label"),
     "to where they are": ("cli/test_cli_advice.py", "test_the_remedies_of_training"),
     "there is no C++ compiler": (
         "training/test_training_compiled.py",

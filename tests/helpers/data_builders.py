@@ -2,6 +2,8 @@
 conf/dataset."""
 
 import hashlib
+import io
+import json
 import pickle
 import struct
 from pathlib import Path
@@ -255,6 +257,79 @@ def make_tiny(root, count=2, size=64, classes=("n01443537", "n02002724", "n07749
     return made
 
 
+def encoded(pixels, form="PNG"):
+    """The bytes of an image file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form)
+    return file.getvalue()
+
+
+def write_lmdb(folder, values):
+    """An LMDB of keys and values, without its lock file."""
+    import lmdb
+
+    folder.mkdir(parents=True)
+    database = lmdb.open(str(folder), map_size=2**26)
+    with database, database.begin(write=True) as transaction:
+        for key, value in values.items():
+            transaction.put(key, value)
+    (folder / "lock.mdb").unlink()
+
+
+def make_lsun(root, category="bedroom_train", count=4):
+    """root/<category>_lmdb with photographs of 12 x 8 pixels. Returns {key: pixels}."""
+    made = {f"{37 * n % 100:040x}".encode(): noise(8, 12, 3, seed=800 + n) for n in range(count)}
+    contents = {key: encoded(pixels) for key, pixels in made.items()}
+    write_lmdb(root / f"{category}_lmdb", contents)
+    return made
+
+
+def write_split(folder, columns, features):
+    """What `save_to_disk` of a Dataset writes: two batches in one Arrow stream, and two files of JSON.
+
+    Args:
+        columns: pyarrow arrays by name.
+        features: the JSON of their types.
+    """
+    import pyarrow.ipc
+
+    folder.mkdir(parents=True)
+    table = pyarrow.table(columns)
+    with pyarrow.ipc.new_stream(str(folder / "data-00000-of-00001.arrow"), table.schema) as stream:
+        stream.write_table(table, max_chunksize=max(1, -(-len(table) // 2)))
+    (folder / "dataset_info.json").write_text(json.dumps({"features": features}))
+    state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_format_type": None}
+    (folder / "state.json").write_text(json.dumps(state))
+
+
+def image_column(contents):
+    """Bytes as a column of images, None where there are none."""
+    import pyarrow
+
+    rows = [{"bytes": content, "path": "cat.png"} for content in contents]
+    kind = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
+    return pyarrow.array(rows, kind)
+
+
+def make_hugging_face(root, splits=("train", "test"), names=("cat", "dog")):
+    """A DatasetDict with an image of 8 pixels for each class, its classes interleaved. Returns
+    {split: [(pixels, label)]}."""
+    import pyarrow
+
+    made = {}
+    features = {"image": {"_type": "Image"}, "label": {"names": list(names), "_type": "ClassLabel"}}
+    for seed, split in enumerate(splits):
+        labels = [*range(len(names)), *range(len(names))]
+        images = [noise(8, 8, 3, seed=900 + 10 * seed + index) for index in range(len(labels))]
+        columns = {"image": image_column(map(encoded, images)), "label": pyarrow.array(labels)}
+        write_split(root / split, columns, features)
+        made[split] = list(zip(images, labels, strict=True))
+    (root / "dataset_dict.json").write_text(json.dumps({"splits": list(splits)}))
+    return made
+
+
+PACKED = {"hugging_face": "pyarrow", "lsun": "lmdb"}
+"""Options whose images are parts of a larger file, and the package that reads it."""
 PREPARE = {
     "celeba": lambda root, patch: make_celeba(root) and {"root": str(root), "size": 8},
     "cifar100": lambda root, patch: make_cifar100(root, patch) and {"root": str(root)},
@@ -271,7 +346,9 @@ PREPARE = {
     "dirac": lambda root, patch: {"num_samples": 5},
     "gaussians": lambda root, patch: {"num_samples": 500},
     "grid": lambda root, patch: {"num_samples": 500},
+    "hugging_face": lambda root, patch: make_hugging_face(root) and {"root": str(root)},
     "image_folder": lambda root, patch: save_tree(root) and {"root": str(root)},
+    "lsun": lambda root, patch: make_lsun(root) and {"root": str(root), "size": 8},
     "mnist": lambda root, patch: make_mnist(root) and {"root": str(root)},
     "ring": lambda root, patch: {"num_samples": 500},
     "stacked_mnist": lambda root, patch: (
@@ -286,4 +363,6 @@ them."""
 
 def prepare(option, root, monkeypatch):
     """Tiny raw data for an option below `root`, and the fields that make its source read them."""
+    if option in PACKED:
+        pytest.importorskip(PACKED[option])
     return PREPARE[option](root, monkeypatch)

@@ -10,7 +10,9 @@ from gan_lab.data.cifar10 import CIFAR10, CIFAR100
 from gan_lab.data.digits import Digits
 from gan_lab.data.flowers102 import Flowers102
 from gan_lab.data.gaussians import Gaussians
+from gan_lab.data.hugging_face import HuggingFace
 from gan_lab.data.image_folder import ImageFolder
+from gan_lab.data.lsun import LSUN
 from gan_lab.data.mnist import MNIST, FashionMNIST
 from gan_lab.data.point_mass import PointMass
 from gan_lab.data.source import Decoded, LoadedData, Modes, Source, Split
@@ -23,6 +25,7 @@ from gan_lab.data.tiny_imagenet import TinyImageNet
 __all__ = [
     "CIFAR10",
     "CIFAR100",
+    "LSUN",
     "MNIST",
     "STL10",
     "SVHN",
@@ -32,6 +35,7 @@ __all__ = [
     "FashionMNIST",
     "Flowers102",
     "Gaussians",
+    "HuggingFace",
     "ImageFolder",
     "LoadedData",
     "Modes",

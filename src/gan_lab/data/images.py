@@ -1,11 +1,13 @@
-"""One image file to one array, under one explicit rule. Torch-free."""
+"""One image to one array, under one explicit rule. Torch-free."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
@@ -89,14 +91,30 @@ class ImageRule:
             raise UserError("greyscale=drop_grey drops everything of channels=1: use keep or drop")
 
 
-@contextmanager
-def open_image(path: str | Path) -> Iterator[ImageFile.ImageFile]:
-    """Open an image file: its header is read, its pixels are not yet.
-
-    What fails inside the block is named as this file's damage, too.
+@dataclass(frozen=True, slots=True)
+class PackedImage:
+    """An image that is a part of a larger file.
 
     Args:
-        path: the file.
+        name: the file and the place in it, for messages.
+        read: gives the image's bytes; several threads may call it at once.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@contextmanager
+def open_image(path: str | Path | PackedImage) -> Iterator[ImageFile.ImageFile]:
+    """Open an image: its header is read, its pixels are not yet.
+
+    What fails inside the block is named as this image's damage, too.
+
+    Args:
+        path: the file, or the part of one.
 
     Raises:
         UserError: for a file that is no regular one, of another format, damaged, of more than 8
@@ -104,7 +122,7 @@ def open_image(path: str | Path) -> Iterator[ImageFile.ImageFile]:
     """
     try:
         with (
-            open_regular(Path(path), RAW_BYTES) as file,
+            _content(path) as file,
             Image.open(file, formats=FORMATS) as image,
         ):
             # the header decides, before memory is taken
@@ -132,16 +150,17 @@ def open_image(path: str | Path) -> Iterator[ImageFile.ImageFile]:
     except Exception as error:
         no_image = f"not {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
         reason = no_image if isinstance(error, UnidentifiedImageError) else one_line(error)
+        what = "image" if isinstance(path, PackedImage) else "file"
         raise UserError(
-            f"{path} cannot be decoded ({reason}): replace or remove the file"
+            f"{path} cannot be decoded ({reason}): replace or remove the {what}"
         ) from error
 
 
-def decode_image(path: str | Path, rule: ImageRule) -> np.ndarray | None:
-    """Decode one file.
+def decode_image(path: str | Path | PackedImage, rule: ImageRule) -> np.ndarray | None:
+    """Decode one image.
 
     Args:
-        path: the file.
+        path: the file, or the part of one.
         rule: how it becomes an array.
 
     Returns:
@@ -189,6 +208,13 @@ def fit_pixels(pixels: np.ndarray, rule: ImageRule) -> np.ndarray:
         uint8 (3, height, width).
     """
     return _fit(Image.fromarray(np.ascontiguousarray(pixels)), rule, "RGB").transpose(2, 0, 1)
+
+
+def _content(path: str | Path | PackedImage) -> AbstractContextManager[IO[bytes]]:
+    """The bytes of an image, open for reading."""
+    if isinstance(path, PackedImage):
+        return BytesIO(path.read())
+    return open_regular(Path(path), RAW_BYTES)
 
 
 _SHRINK = f"make it smaller, at most {MAX_PIXELS:,} pixels in all and {MAX_SIDE:,} at a side"

@@ -1,7 +1,8 @@
-"""Many image files, listed, hashed and decoded as splits and classes. Torch-free."""
+"""Many images, listed, hashed and decoded as splits and classes. Torch-free."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -16,7 +17,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_lab.data.images import MAX_PIXELS, ImageRule, decode_image, extent, open_image
+from gan_lab.data.images import (
+    MAX_PIXELS,
+    ImageRule,
+    PackedImage,
+    decode_image,
+    extent,
+    open_image,
+)
 from gan_lab.data.source import Decoded, Source, Split, content_digest, raw_digest
 from gan_lab.errors import UserError
 
@@ -30,24 +38,24 @@ _LARGE = 128 * 128
 
 log = logging.getLogger(__name__)
 
-Tree = Mapping[str, Mapping[str, Sequence[str]]]
-"""split -> class -> paths of image files, in the order of the samples."""
+Tree = Mapping[str, Mapping[str, Sequence[str | PackedImage]]]
+"""split -> class -> paths of image files, or parts of files, in the order of the samples."""
 
 
 class TreeSource(Source):
-    """A source whose samples are image files in folders.
+    """A source whose samples are images in files.
 
-    Subclasses say which files and by which rule.
+    Subclasses say which images and by which rule.
     """
 
     @property
     @abstractmethod
     def rule(self) -> ImageRule:
-        """How a file becomes an array."""
+        """How an image becomes an array."""
 
     @abstractmethod
     def tree(self) -> tuple[Tree, list[str]]:
-        """The files, and the class names in the order of the labels.
+        """The images, and the class names in the order of the labels.
 
         Raises:
             UserError: for folders that do not fit.
@@ -139,7 +147,7 @@ def is_image(name: str) -> bool:
 
 
 def tree_key(tree: Tree, class_names: Sequence[str], rule: ImageRule) -> str:
-    """The content key of image files; where they lie does not count.
+    """The content key of images; where they lie does not count.
 
     It is made of their bytes in order, the names of splits and classes, and the rule.
     """
@@ -147,20 +155,20 @@ def tree_key(tree: Tree, class_names: Sequence[str], rule: ImageRule) -> str:
 
 
 def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: str) -> Decoded:
-    """Decode all files, with a progress bar on stderr.
+    """Decode all images, with a progress bar on stderr.
 
     Args:
-        tree: the files of each class of each split.
+        tree: the images of each class of each split.
         class_names: a label is the position in it.
-        rule: how a file becomes an array.
+        rule: how an image becomes an array.
         title: the data set's name, for the bar.
 
     Returns:
-        The splits, without the files that the greyscale rule drops.
+        The splits, without the images that the greyscale rule drops.
 
     Raises:
-        UserError: naming a file that is corrupt, truncated, unreadable, 16-bit, or of another size
-            than the rest.
+        UserError: naming an image that is corrupt, truncated, unreadable, 16-bit, or of another
+            size than the rest.
     """
     from gan_lab import terminal  # rich: 0.1 s
 
@@ -198,8 +206,8 @@ def decode_tree(tree: Tree, class_names: Sequence[str], rule: ImageRule, title: 
     return Decoded(splits, tuple(class_names))
 
 
-def _decode_all(paths: Sequence[str], rule: ImageRule) -> Iterator[np.ndarray | None]:
-    """Decoded files in order.
+def _decode_all(paths: Sequence[str | PackedImage], rule: ImageRule) -> Iterator[np.ndarray | None]:
+    """Decoded images in order.
 
     Large ones are decoded by several threads: Pillow does so without the interpreter's lock.
     """
@@ -241,14 +249,14 @@ class _Room:
                 self.changed.notify_all()
 
 
-def _decode_within(room: _Room, path: str, rule: ImageRule) -> np.ndarray | None:
-    """Decode a file once its pixels are within the bound."""
+def _decode_within(room: _Room, path: str | PackedImage, rule: ImageRule) -> np.ndarray | None:
+    """Decode an image once its pixels are within the bound."""
     with room.of(_pixels(path)):
         return decode_image(path, rule)
 
 
-def _pixels(path: str) -> int:
-    """How many pixels a file has, at most MAX_PIXELS; 0 for one that is refused."""
+def _pixels(path: str | PackedImage) -> int:
+    """How many pixels an image has, at most MAX_PIXELS; 0 for one that is refused."""
     try:
         with open_image(path) as image:
             return image.width * image.height
@@ -295,12 +303,19 @@ def _bytes(name: str) -> bytes:
 
 
 def _tree_parts(tree: Tree, class_names: Sequence[str]) -> Iterator[bytes]:
-    """What the content key of image files is made of, in order."""
+    """What the content key of images is made of, in order."""
     for split, classes in sorted(tree.items()):
         yield _bytes(split)
         for name in class_names:
             yield _bytes(name)
-            yield b"".join(raw_digest(path) for path in classes[name])
+            yield b"".join(map(_digest, classes[name]))
+
+
+def _digest(path: str | PackedImage) -> bytes:
+    """The SHA-256 of an image's bytes, as they are stored."""
+    if isinstance(path, PackedImage):
+        return hashlib.sha256(path.read()).digest()
+    return raw_digest(path)
 
 
 def _empty(count: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -333,15 +348,15 @@ def _finish(
 
 
 def _mixed_sizes(
-    path: str, shape: tuple[int, ...], expected: tuple[int, ...], rule: ImageRule
+    path: str | PackedImage, shape: tuple[int, ...], expected: tuple[int, ...], rule: ImageRule
 ) -> str:
-    """The message for a file of another size than the rule's, or than the files before it."""
+    """The message for an image of another size than the rule's, or than those before it."""
     found, wanted = extent(shape[:0:-1]), extent(expected[:0:-1])
 
     # the size of the remedy must be one that networks draw
     is_drawn = expected[1] == expected[2] >= 8 and expected[1].bit_count() == 1
     size = rule.size or (expected[1] if is_drawn else 32)
-    before = f"but the files before it are {wanted}"
+    before = f"but those before it are {wanted}"
     whose = f"not dataset.size={rule.size}" if rule.size else before
     return (
         f"{path} is {found}, {whose}: add dataset.resize=box dataset.size={size} "
