@@ -214,17 +214,29 @@ def test_a_seed_that_was_run_twice_decides_nothing():
     assert claim.ours == "several runs of one seed are recorded"
 
 
-def test_runs_that_diverged_are_counted():
-    """2 of 2 beside 0 of 2: the difference is 1 in both seeds, an interval without width."""
+@pytest.mark.parametrize(
+    ("diverged", "seeds", "p", "expected"),
+    [
+        ((0, 0), 2, "1", "not decided"),
+        ((2, 0), 2, "0.33", "not decided"),  # 2 of 6 arrangements, though no seed says otherwise
+        ((4, 0), 4, "0.029", "holds"),  # 2 of 70
+        ((0, 4), 4, "0.029", "is reversed"),
+    ],
+)
+def test_runs_that_diverged_are_counted(diverged, seeds, p, expected):
+    """An interval of differences of 0 and 1 has no width where all seeds agree."""
     content = [
-        study("c", seed, status, choices={"penalty": penalty})
-        for penalty, status in (("gp", "diverged"), ("maxgp", "finished"))
-        for seed in (0, 1)
+        study("c", seed, "diverged" if seed < count else "finished", choices={"penalty": penalty})
+        for penalty, count in zip(("gp", "maxgp"), diverged, strict=True)
+        for seed in range(seeds)
     ]
     gp, maxgp = ({"penalty": name} for name in ("gp", "maxgp"))
     claim = studies.claim(Statement("x", "diverged", gp, maxgp, higher=True), content)
-    assert claim.verdict == "holds"
-    assert "1.00 ± 0.00" in claim.ours
+    assert claim.verdict == expected
+    a, b = diverged
+    assert claim.ours == (
+        f"{a} of {seeds} runs diverged, beside {b} of {seeds} (Fisher's exact test: p = {p})"
+    )
 
 
 def test_outputs_of_a_critic_become_scores_of_its_record():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ _LENGTHS = {  # fields that say how long a run is
     "max_generator_steps": "generator steps",
 }
 _NO_PROTOCOL = "extractor None, no network; 0 samples"  # of what with_more adds
+_LEVEL = 0.05  # of a test
 _EXACT = 1e-6  # the largest error of a closed form that is right: what minimising leaves
 
 
@@ -279,7 +281,8 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
     """Decide a statement of the thesis by the interval of a difference.
 
     A seed of a study is an instance of its problem: where both sides have the same seeds, the
-    difference is taken seed by seed, with Student's interval; else it is Welch's.
+    difference is taken seed by seed, with Student's interval; else it is Welch's. How many runs
+    diverged is a count, for which no such interval is right: Fisher's exact test decides.
     """
     # one run of a seed must be meant
     second_score = statement.second_score or statement.score
@@ -297,6 +300,8 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
     # or against other runs
     if statement.second is not None:
         second = _values(content, statement.second, second_score)
+        if statement.score == DIVERGED and first and second:
+            return _counted(statement, list(first.values()), list(second.values()))
         seeds = f"{len(first)} and {_seeds(len(second))}"
         what, gap = "difference ", None
         if first and first.keys() == second.keys():
@@ -313,6 +318,28 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
         f"{_words(statement.score)}: {what}{interval(gap)}, {seeds}",
         decided(gap, higher=statement.higher),
     )
+
+
+def _counted(statement: Statement, first: Sequence[float], second: Sequence[float]) -> Claim:
+    """Decide a statement about which runs diverge more often, 1 for each that did."""
+    a, b, n, m = int(sum(first)), int(sum(second)), len(first), len(second)
+    p = _fisher(a, n, b, m)
+    verdict = NOT_DECIDED
+    if p <= _LEVEL:
+        verdict = HOLDS if (a / n > b / m) == statement.higher else REVERSED
+    ours = f"{a} of {n} runs diverged, beside {b} of {m} (Fisher's exact test: p = {p:.2g})"
+    return Claim(statement.text, ours, verdict)
+
+
+def _fisher(a: int, n: int, b: int, m: int) -> float:
+    """The two-sided p of a of n beside b of m: of all ways to spread a + b, those no likelier."""
+    total = a + b
+    ways = [
+        math.comb(n, x) * math.comb(m, total - x)
+        for x in range(max(0, total - m), min(n, total) + 1)
+    ]
+    seen = math.comb(n, a) * math.comb(m, b)
+    return sum(way for way in ways if way <= seen) / sum(ways)
 
 
 def _seed(record: Record) -> int:
