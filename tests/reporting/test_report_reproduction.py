@@ -20,7 +20,7 @@ from gan_lab.reporting.tables.bootstrap import Bootstrapped
 from gan_lab.reporting.tables.statistics import Estimate
 from gan_lab.reporting.thesis.cells import Score
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE, INCEPTION_SCORE, TABLE_2_2
-from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1
+from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1, TABLE_4_2
 from gan_lab.reporting.thesis.design import Published
 from gan_lab.reporting.thesis.reproduction import figures, reproduction, studies
 from gan_lab.reporting.thesis.reproduction.items import (
@@ -361,12 +361,20 @@ def test_numbers_are_those_of_the_csv_and_stand_beside_the_published_ones():
     assert by_name["exp(x)"][1].text == "other scale"
     assert by_name["exp(x)"][-1].text == "15.64 ± 0.07"
     assert set(by_name) == {"x", "exp(x)"}
+    assert "Not run: " in view.notes[-1]  # published on CIFAR-10, and on no other data
     assert "WGAN-GP" in view.notes[-1]
+    assert "Neither run nor published: WGAN-GP." in published[1].notes
     assert [one.title for one in published] == ["CIFAR-10", "Tiny-ImageNet"]
     assert scores.verdicts.count("other scale") == 4
     assert {row[-1].text for row in pooled.rows} == {"not decided"}
     gap = {order.text: order.verdict for order in scores.orders}
     assert gap["exp(x) above x, by FID, on digits"] == "not decided"
+
+
+def test_what_the_author_lists_of_real_data_is_not_called_published():
+    cifar10 = scores_of(TABLE_4_2, [], {}).tables[0]
+    name, *_, number = cifar10.rows[-1]
+    assert (name.text, number.text) == ("real data", "0.341 (author's program)")
 
 
 def test_experiments_are_not_mixed_and_variants_of_one_are():

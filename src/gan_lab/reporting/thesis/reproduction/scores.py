@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
@@ -146,7 +146,9 @@ def _views(
     # the file has every line; the page says which of them nobody ran
     notes = [text.source, *(line for line in section.above if line != NO_RUN), *remarks]
     if empty:
-        notes.append(f"Neither run nor published: {'; '.join(empty)}.")
+        # other data have no published numbers at all, though their lines may have some elsewhere
+        words = "Neither run nor published" if part.is_published else "Not run"
+        notes.append(f"{words}: {'; '.join(empty)}.")
     header, lines = _without_empty(_header(design, part, section), rows)
     view = TableView(
         title=title,
@@ -239,6 +241,10 @@ def _row(
         cells += [
             Cell(published_text(cell.line.published[kind.key].get(on))) for kind in design.kinds
         ]
+
+    # what the author's program lists of real data is not in the thesis
+    if cell.line.is_real:
+        cells[-1] = replace(cells[-1], text=f"{cells[-1].text} (author's program)")
     cells.insert(len(design.heads), _verdict_cell(verdicts))
     return tuple(cells), [word for _, word in verdicts]
 
