@@ -67,6 +67,7 @@ class Dot:
     """A number on a line of `Dots`, in the coordinates of the drawing.
 
     low, high: the ends of its whisker; None without an interval.
+    cut: those of them at which the axis ends and the interval goes on.
     """
 
     x: float
@@ -74,6 +75,7 @@ class Dot:
     high: float | None
     colour: int
     text: str
+    cut: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
