@@ -370,6 +370,22 @@ def test_what_all_runs_have_alike_is_read_from_them():
     assert view.notes[0] == "In all runs: learning rate 0.1 and 0.2."
 
 
+def test_an_exact_number_lacks_no_interval():
+    runs = [study("c", 0, a=1.5)]
+    exact = StudyTable({"choices.study": "c"}, ("study.C",), ("a",), is_exact=True)
+    ((view,), _) = studies.study_views(exact, runs, run_anchors(runs))
+    assert view.rows[0][1].text == "1.50"
+
+
+def test_a_length_that_differs_is_said_once():
+    runs = [study("c", seed) for seed in (0, 1)]
+    for run in runs:
+        run["config"]["study"]["epochs"] = 40
+    assert studies.facts_of(runs, {"study.epochs": 40}) == "2 seeds, 40 epochs"
+    assert studies.facts_of(runs, {"study.epochs": 200}) == "2 seeds"
+    assert studies.differences({"study.epochs": 200}, runs) == ["epochs 40 (thesis: 200)"]
+
+
 def test_a_folder_of_images_without_a_name_is_called_as_it_is():
     run = study("critic_only", choices={"dataset": "image_folder"}, objective=1.0)
     run["config"]["dataset"] = {"name": ""}

@@ -244,7 +244,7 @@ def judged(
     # at another scale whatever its claims say
     scale = [*studies.differences(item.published, runs), *filter(None, [item.scale])]
     told = _told(settings, claims)
-    ours = filter(None, [studies.facts_of(runs)])
+    ours = filter(None, [studies.facts_of(runs, item.published)])
     why = "; ".join((*told, *ours, *scale))
     if scale:
         return OTHER_SCALE, why

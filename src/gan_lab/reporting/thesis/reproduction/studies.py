@@ -110,12 +110,19 @@ def _is_meant(value: Any, wanted: Any) -> bool:
     return any(agree(value, one) for one in (wanted if isinstance(wanted, tuple) else (wanted,)))
 
 
-def facts_of(runs: Sequence[Record]) -> str:
-    """How many seeds ran how long, as "3 seeds, 6,000 steps"."""
+def facts_of(runs: Sequence[Record], published: Mapping[str, Any] | None = None) -> str:
+    """How many seeds ran how long, as "3 seeds, 6,000 steps".
+
+    Args:
+        runs: any.
+        published: as `differences`, which names a length that is another than the thesis's.
+    """
     if not runs:
         return ""
     facts = [_seeds(len({run["seed"] for run in runs}))]
     for name, unit in _LENGTHS.items():
+        if name in (published or {}) and differences({name: (published or {})[name]}, runs):
+            continue
         lengths = {setting(run, name, ABSENT) for run in runs} - {ABSENT, None}
         if lengths:
             facts.append(f"{' and '.join(f'{x:,}' for x in sorted(lengths))} {unit}")
@@ -213,11 +220,19 @@ def _in_words(view: TableView, study: StudyTable, runs: Sequence[Record]) -> Tab
         notes=tuple(_notes(view, runs)),
         header=(words.fields(view.header[0]), *map(words.assigned, view.header[1:])),
         rows=tuple(
-            (replace(first, text=words.options(study.rows, first.text)), *rest)
+            (
+                replace(first, text=words.options(study.rows, first.text)),
+                *(_exact(cell) if study.is_exact else cell for cell in rest),
+            )
             for first, *rest in view.rows
         ),
         dots=dots,
     )
+
+
+def _exact(cell: Cell) -> Cell:
+    """A number that has no interval because no seed has a part in it."""
+    return replace(cell, text=cell.text.replace(" (1 seed: no interval)", ""))
 
 
 def _notes(view: TableView, runs: Sequence[Record]) -> list[str]:
