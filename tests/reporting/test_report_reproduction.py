@@ -13,14 +13,15 @@ import pytest
 
 from gan_lab.errors import UserError
 from gan_lab.reporting import sheet, table, to_csv
+from gan_lab.reporting.report.dots import Number, draw_dots
 from gan_lab.reporting.report.facts import run_anchors
 from gan_lab.reporting.report.model import Claim
-from gan_lab.reporting.report.page import to_html
+from gan_lab.reporting.report.page import _breakable, to_html
 from gan_lab.reporting.tables.bootstrap import Bootstrapped
 from gan_lab.reporting.tables.statistics import Estimate
 from gan_lab.reporting.thesis.cells import Score
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE, INCEPTION_SCORE, TABLE_2_2
-from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1
+from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1, TABLE_4_2
 from gan_lab.reporting.thesis.design import Published
 from gan_lab.reporting.thesis.reproduction import figures, reproduction, studies
 from gan_lab.reporting.thesis.reproduction.items import (
@@ -214,17 +215,29 @@ def test_a_seed_that_was_run_twice_decides_nothing():
     assert claim.ours == "several runs of one seed are recorded"
 
 
-def test_runs_that_diverged_are_counted():
-    """2 of 2 beside 0 of 2: the difference is 1 in both seeds, an interval without width."""
+@pytest.mark.parametrize(
+    ("diverged", "seeds", "p", "expected"),
+    [
+        ((0, 0), 2, "1", "not decided"),
+        ((2, 0), 2, "0.33", "not decided"),  # 2 of 6 arrangements, though no seed says otherwise
+        ((4, 0), 4, "0.029", "holds"),  # 2 of 70
+        ((0, 4), 4, "0.029", "is reversed"),
+    ],
+)
+def test_runs_that_diverged_are_counted(diverged, seeds, p, expected):
+    """An interval of differences of 0 and 1 has no width where all seeds agree."""
     content = [
-        study("c", seed, status, choices={"penalty": penalty})
-        for penalty, status in (("gp", "diverged"), ("maxgp", "finished"))
-        for seed in (0, 1)
+        study("c", seed, "diverged" if seed < count else "finished", choices={"penalty": penalty})
+        for penalty, count in zip(("gp", "maxgp"), diverged, strict=True)
+        for seed in range(seeds)
     ]
     gp, maxgp = ({"penalty": name} for name in ("gp", "maxgp"))
     claim = studies.claim(Statement("x", "diverged", gp, maxgp, higher=True), content)
-    assert claim.verdict == "holds"
-    assert "1.00 ± 0.00" in claim.ours
+    assert claim.verdict == expected
+    a, b = diverged
+    assert claim.ours == (
+        f"{a} of {seeds} runs diverged, beside {b} of {seeds}; Fisher's exact test: p = {p}"
+    )
 
 
 def test_outputs_of_a_critic_become_scores_of_its_record():
@@ -322,6 +335,71 @@ def test_several_scores_of_a_study_stand_beside_each_other():
     assert [cell.sort for cell in view.rows[0][1:]] == [0.5, 2.0]
     assert [line["score"] for line in csv.DictReader(io.StringIO(view.csv))] == ["a", "b"]
     assert view.notes[0] == "a, published: 0.4."
+    assert view.dots is None  # one number is no drawing
+
+
+def test_a_direction_is_that_of_its_score():
+    """Two scores of one table, of which one is better where it is lower."""
+    runs = [
+        record("exp", 1, seed, fid=2.0, choices__experiment="c", scores__is_x_10x=is_score)
+        for seed, is_score in ((0, made(7.0)), (1, made(8.0)))
+    ]
+    table_of = StudyTable(
+        {"choices.experiment": "c"}, ("loss",), ("fid_classifier_10k_train", "is_x_10x")
+    )
+    ((view,), _) = studies.study_views(table_of, runs, run_anchors(runs))
+    better = [note.partition(";")[0] for note in view.notes if "is better" in note]
+    assert better == ["fid_classifier_10k_train: lower is better", "is_x_10x: higher is better"]
+    assert view.header[0] == "objective"
+    assert view.rows[0][0].text == "exp(x)"
+
+
+def made(value):
+    return {"value": value, "std": None, "n_samples": 10, "step": 10, "extractor": {"name": "x"}}
+
+
+def test_what_all_runs_have_alike_is_read_from_them():
+    runs = [study("c", seed, a=1.0) for seed in (0, 1)]
+    table_of = StudyTable(
+        {"choices.study": "c"}, ("seed",), ("a",), alike=("optimizer.lr", "penalty.weight")
+    )
+    ((view,), _) = studies.study_views(table_of, runs, run_anchors(runs))
+    assert view.notes[0] == "In all runs: learning rate 0.1."
+    runs[1]["config"]["optimizer"]["lr"] = 0.2
+    ((view,), _) = studies.study_views(table_of, runs, run_anchors(runs))
+    assert view.notes[0] == "In all runs: learning rate 0.1 and 0.2."
+
+
+def test_an_exact_number_lacks_no_interval():
+    runs = [study("c", 0, a=1.5)]
+    exact = StudyTable({"choices.study": "c"}, ("study.C",), ("a",), is_exact=True)
+    ((view,), _) = studies.study_views(exact, runs, run_anchors(runs))
+    assert view.rows[0][1].text == "1.50"
+
+
+def test_a_length_that_differs_is_said_once():
+    runs = [study("c", seed) for seed in (0, 1)]
+    for run in runs:
+        run["config"]["study"]["epochs"] = 40
+    assert studies.facts_of(runs, {"study.epochs": 40}) == "2 seeds, 40 epochs"
+    assert studies.facts_of(runs, {"study.epochs": 200}) == "2 seeds"
+    assert studies.differences({"study.epochs": 200}, runs) == ["epochs 40 (thesis: 200)"]
+
+
+def test_a_folder_of_images_without_a_name_is_called_as_it_is():
+    run = study("critic_only", choices={"dataset": "image_folder"}, objective=1.0)
+    run["config"]["dataset"] = {"name": ""}
+    run["command"].append("dataset.root=data/cifar10-jpeg")
+    named = studies.with_more(run)
+    assert studies.differences({"dataset.name": "cifar10"}, [named]) == [
+        "data set cifar10-jpeg (thesis: CIFAR-10)"
+    ]
+    assert run["config"]["dataset"]["name"] == ""
+
+
+def test_the_largest_of_all_lags_is_not_hidden_by_their_mean():
+    run = study("correlation", temporal=0.0) | {"drawn": {"temporal": [0.01, -0.03, None, 0.02]}}
+    assert studies.with_more(run)["scores"]["temporal_largest"]["value"] == 0.03
 
 
 # Tables of scores ---------------------------------------------------------------------------------
@@ -346,15 +424,26 @@ def test_numbers_are_those_of_the_csv_and_stand_beside_the_published_ones():
     assert by_name["exp(x)"][at].sort == float(of_csv["exp(x)"]["fid_mean"])
     assert by_name["exp(x)"][at].sort == pytest.approx(2 + 1 / 14)
     assert len(by_name["exp(x)"][at].links) == 2
-    assert by_name["exp(x)"][1].text == "other scale"
+    assert "verdict" not in view.header  # all of them are at another scale, which the entry says
     assert by_name["exp(x)"][-1].text == "15.64 ± 0.07"
     assert set(by_name) == {"x", "exp(x)"}
+    assert "Not run: " in view.notes[-1]  # published on CIFAR-10, and on no other data
     assert "WGAN-GP" in view.notes[-1]
+    assert "Neither run nor published: WGAN-GP." in published[1].notes
     assert [one.title for one in published] == ["CIFAR-10", "Tiny-ImageNet"]
     assert scores.verdicts.count("other scale") == 4
+    assert scores.scales[0].startswith("digits, table_2_2_small: data set digits (thesis: CIFAR-10")
+    assert not any("1,500 generator steps" in note for note in view.notes)  # said once
+    assert orders.rows[0][0].text == "exp(x) better than x"
     assert {row[-1].text for row in pooled.rows} == {"not decided"}
     gap = {order.text: order.verdict for order in scores.orders}
-    assert gap["exp(x) above x, by FID, on digits"] == "not decided"
+    assert gap["exp(x) better than x, by FID, on digits"] == "not decided"
+
+
+def test_what_the_author_lists_of_real_data_is_not_called_published():
+    cifar10 = scores_of(TABLE_4_2, [], {}).tables[0]
+    name, *_, number = cifar10.rows[-1]
+    assert (name.text, number.text) == ("real data", "0.341 (author's program)")
 
 
 def test_experiments_are_not_mixed_and_variants_of_one_are():
@@ -456,6 +545,54 @@ def test_a_band_is_called_what_its_file_calls_it(tmp_path):
     (line,) = chart.panels[0]["lines"]
     assert (line["note"], line["low"], line["high"]) == ("n = 3", [1.5, 0.5], [2.5, 1.5])
     assert chart.notes[0] == "Line: mean over seeds. Band: 95% interval."
+
+
+def test_bands_of_several_kinds_are_told_apart(tmp_path):
+    (tmp_path / "figure_3_2_mnist.csv").write_text(
+        "optimizer,curve,step,mean,low,high,n,band\n"
+        "sgd,loss,10,2.0,1.5,2.5,3,95% interval\nsgd,accuracy,10,1.0,0.5,1.5,3,least to greatest\n"
+    )
+    chart = figures.curve_chart(tmp_path, "3-2", "x")
+    assert chart.notes[:2] == (
+        "loss: line, mean over seeds; band, 95% interval.",
+        "accuracy: line, mean over seeds; band, least to greatest.",
+    )
+
+
+def test_lines_of_a_figure_are_named_in_words(tmp_path):
+    (tmp_path / "figure_2_7_digits.csv").write_text(
+        "loss,weight,step,mean\nexp,0.1,10,1\nhinge,1,10,2\nexp,0.1,20,1\nhinge,1,20,2\n"
+    )
+    (tmp_path / "figure_4_3_digits.csv").write_text(
+        "model,loss,seed,step,mean\nGAN*,gan_star,0,10,1\nGAN,gan,1,10,2\n"
+    )
+    names = [
+        [line["name"] for line in figures.curve_chart(tmp_path, number, "x").panels[0]["lines"]]
+        for number in ("2-7", "4-3")
+    ]
+    assert names == [["exp(x), λ 0.1", "max(0, x+1), λ 1"], ["GAN*, seed 0", "GAN, seed 1"]]
+
+
+def test_a_number_of_a_figures_file_stands_beside_the_published_one():
+    """Figure 4-4: 99.6% in print; ours is the mean over the classes of its file."""
+    (entry,) = reproduction(ROOT / "results", [BY_NAME["Figure 4-4"]], ()).entries
+    with (ROOT / "results" / "figures" / "figure_4_4_cifar10-jpeg.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["quantity"].startswith("share of")]
+    ours = sum(float(row["value"]) for row in rows) / len(rows)
+    assert f"{ours:.3f} on cifar10-jpeg (thesis: 0.996)" in entry.why
+
+
+def test_a_heading_is_broken_and_still_escaped():
+    assert _breakable("is_<b>") == "is_<wbr>&lt;b&gt;"
+
+
+def test_an_interval_that_leaves_the_axis_has_an_arrow():
+    """Means 1 and 2: an axis that held 40 would show one of them on top of the other."""
+    drawn = draw_dots(
+        "x", [("a", [Number(1.0, (0.5, 40.0), "")]), ("b", [Number(2.0, (1.5, 2.5), "")])]
+    )
+    (a,), (b,) = (line.dots for line in drawn.lines)
+    assert (a.cut, b.cut) == ((a.high,), ())
 
 
 def test_our_own_results_make_a_page_whose_tables_are_committed():

@@ -736,7 +736,9 @@ def lipschitz_estimates(request: Request) -> Drawing:
             at = place + 0.12 * (i - (len(of_method) - 1) / 2)
             right.plot([at, at], [scores["lower"], scores["upper"]], color=colour, marker="_")
             numbers.append({"penalty": method, "seed": record["seed"], **scores})
-        _mark(right, place, numbers[-1]["seed_004"], "D", "seed 004", filled=False)
+        _mark(
+            right, place, numbers[-1]["seed_004"], "D", "printed in an introduction", filled=False
+        )
         _mark(right, place, numbers[-1]["optimal_slope"], "x", "optimum, mean slope", filled=True)
 
     # each text once

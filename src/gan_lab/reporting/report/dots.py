@@ -78,7 +78,7 @@ def draw_dots(
         alt=alt,
         height=_TOP + line * len(shown) + 30,
         lines=tuple(
-            DotLine(name, _TOP + line * (index + 0.5), tuple(_dots(numbers, place)))
+            DotLine(name, _TOP + line * (index + 0.5), tuple(_dots(numbers, place, low, high)))
             for index, (name, numbers) in enumerate(shown)
         ),
         ticks=tuple((place(tick), text) for tick, text in _ticks(low, high)),
@@ -87,7 +87,7 @@ def draw_dots(
     )
 
 
-def _dots(numbers: Sequence[Number], place: object) -> list[Dot]:
+def _dots(numbers: Sequence[Number], place: object, low: float, high: float) -> list[Dot]:
     assert callable(place)
     return [
         Dot(
@@ -96,6 +96,7 @@ def _dots(numbers: Sequence[Number], place: object) -> list[Dot]:
             high=None if number.ends is None else place(number.ends[1]),
             colour=number.colour,
             text=number.text,
+            cut=tuple(place(end) for end in number.ends or () if not low <= end <= high),
         )
         for number in numbers
     ]

@@ -67,6 +67,7 @@ class Dot:
     """A number on a line of `Dots`, in the coordinates of the drawing.
 
     low, high: the ends of its whisker; None without an interval.
+    cut: those of them at which the axis ends and the interval goes on.
     """
 
     x: float
@@ -74,6 +75,7 @@ class Dot:
     high: float | None
     colour: int
     text: str
+    cut: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,7 @@ class Entry:
         chapter: its number.
         verdict: one of reproduction.VERDICTS.
         why: the reason of the verdict.
+        scales: in what its runs differ from the thesis's, for each experiment.
         shows: the thesis's statement about it.
         command: that makes it again.
         tables: ours beside the published numbers.
@@ -268,6 +271,7 @@ class Entry:
     why: str
     shows: str = ""
     command: str = ""
+    scales: tuple[str, ...] = ()
     tables: tuple[TableView, ...] = ()
     claims: tuple[Claim, ...] = ()
     orders: tuple[Claim, ...] = ()
@@ -290,6 +294,7 @@ class Reproduction:
         beside: what the thesis says outside of them, and what stands beside it.
         reversed_statements: of the thesis, whose interval lies on the other side.
         open_statements: of the thesis, which our runs do not decide.
+        held_statements: of the thesis, which our runs bear out.
         compute: what was run where.
         versions: programs and hardware.
         slips: (place, printed, correct) in the thesis's print.
@@ -306,6 +311,7 @@ class Reproduction:
     beside: tuple[Entry, ...]
     reversed_statements: tuple[str, ...]
     open_statements: tuple[str, ...]
+    held_statements: tuple[str, ...]
     compute: tuple[str, ...]
     versions: TableView
     slips: tuple[tuple[str, str, str], ...]

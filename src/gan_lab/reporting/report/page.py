@@ -62,13 +62,18 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters |= {"data_uri": _csv_uri, "word": _word}
+    environment.filters |= {"data_uri": _csv_uri, "word": _word, "breakable": _breakable}
     return environment
 
 
 def _shown(value: Any) -> Any:
     """A text with its control characters as they are written, not as they act."""
     return visible(value) if type(value) is str else value
+
+
+def _breakable(text: str) -> Markup:
+    """A heading that may be broken within the name of a score, which is longer than its numbers."""
+    return Markup("_<wbr>").join(map(visible, text.split("_")))
 
 
 def _word(text: str) -> str:

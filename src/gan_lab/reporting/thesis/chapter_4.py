@@ -217,7 +217,7 @@ TABLE_4_1 = Design(
     source="Published: Zhou 2020, Table 4-1 (AC-GAN's two variants and mean H(C(x)): section "
     "4.7.2, where the labels of the run with weight 0.1 are not said: predefined is inferred); "
     "IS by Inception, AM and H(C(x)) by a DenseNet-BC classifier of the data set; "
-    "its ± is the standard deviation over 10 splits of 50,000 samples of one run.",
+    "its ± is the standard deviation over 10 splits of the 50,000 samples of one run.",
     reading=_READING + _COLUMN,
     recipe=_RECIPE,
     orders=(Order("am_gan", "label_gan"), Order("ac_gan_plus", "ac_gan")),
@@ -271,7 +271,7 @@ TABLE_4_3 = Design(
     may_differ=_MAY_DIFFER,
     parts="split",
     source="Published: Zhou 2020, Table 4-3, where the related works' numbers are those that they "
-    "report; its ± is the standard deviation over 10 splits of 50,000 samples of one run.",
+    "report; its ± is the standard deviation over 10 splits of the 50,000 samples of one run.",
     reading=_READING + " AM-GAN is that of dynamic labels.",
     recipe=_WIDE_RECIPE,
 )

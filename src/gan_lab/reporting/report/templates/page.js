@@ -154,7 +154,7 @@
         width: area.clientWidth, height: Math.max(260, Math.min(400, area.clientWidth * 0.52)),
         scales: { x: { time: false }, y: { distr: isLog ? 3 : 1, range: limits(columns, series, isLog) } },
         axes: [{ ...axis, label: "step", labelFont: "12px system-ui", labelSize: 20 }, { ...axis, size: 62, values: (_, ticks) => ticks.map((one) => (one === null || (isLog && Number(one.toPrecision(1)) !== one) ? "" : shown(one))) }],
-        padding: [12, 28, 0, 0], series, bands: fills, legend: { show: false },
+        padding: [12, 40, 0, 0], series, bands: fills, legend: { show: false },
         cursor: { drag: { x: true, y: false }, points: { size: 7 }, sync: { key: place.dataset.chart } },
         hooks: { setCursor: [(u) => {
           const at = u.cursor.idx;

@@ -13,11 +13,14 @@ from gan_lab.files import open_regular
 from gan_lab.reporting.report.curves import at_steps, thinned
 from gan_lab.reporting.report.grids import data_uri
 from gan_lab.reporting.report.model import Chart
+from gan_lab.reporting.thesis.reproduction import words
 
 _BYTES = 8 * 2**20
 _POINTS = 120
 _OF_A_PANEL = ("dataset", "of", "panel", "curve", "score")
 _OF_A_LINE = ("model", "loss", "penalty", "weight", "labels", "optimizer", "seed")
+_OF_A_MODEL = ("loss", "penalty", "weight")  # a model's name says them
+_PREFIX = {"weight": "λ ", "seed": "seed "}
 _VALUES = ("mean", "value", "theta")
 _SINGLE = "Line: one run."
 _READING = "Drag to zoom, double-click to see everything; a name in the legend hides its line."
@@ -45,35 +48,63 @@ def pictures(folder: Path, number: str, title: str) -> list[tuple[str, str, str]
 
 def other_pictures(results: Path, pattern: str, title: str) -> list[tuple[str, str, str]]:
     """The same of files that are not named after a figure."""
-    shown = []
+    shown: list[tuple[str, str]] = []
     for path in sorted(results.glob(pattern)):
         if image := data_uri(path):
-            shown.append((path.stem, f"{path.stem}: {title}", image))
-    return shown
+            shown.append((path.stem, image))
+
+    # a name of a file tells several apart
+    if len(shown) == 1:
+        return [(title, title, shown[0][1])]
+    return [(f"{title}, {stem}", f"{title}, {stem}", image) for stem, image in shown]
+
+
+def data_of(folder: Path, number: str) -> list[str]:
+    """The data sets that the numbers of a figure are of, where its files say so."""
+    rows = [row for path in files_of(folder, number, "csv") for row in _rows(path)]
+    return sorted({row["dataset"] for row in rows if row.get("dataset")})
+
+
+def quantity_of(folder: Path, number: str, name: str) -> dict[str, float]:
+    """{data set: the mean over rows} of a quantity in the files of a figure."""
+    values: dict[str, list[float]] = {}
+    for path in files_of(folder, number, "csv"):
+        for row in _rows(path):
+            if row.get("quantity") == name:
+                values.setdefault(row["dataset"], []).append(float(row["value"]))
+    return {dataset: sum(of) / len(of) for dataset, of in values.items()}
 
 
 def curve_chart(folder: Path, number: str, title: str) -> Chart | None:
     """The numbers of a figure over steps as a chart; None of any other figure."""
     panels: list[dict[str, Any]] = []
-    lines: dict[str, None] = {}
+    every: list[dict[str, str]] = []
     for path in files_of(folder, number, "csv"):
         rows = _over_steps(_rows(path))
         panels += _panels(rows)
-        lines |= dict.fromkeys(_lines_and_bands(rows))
+        every += rows
     if not panels:
         return None
-    notes = (*lines, _READING)
+    notes = (*_lines_and_bands(every), _READING)
     return Chart(f"figure-{number}", f"Figure {number}: {title}", notes, tuple(panels))
 
 
 def _lines_and_bands(rows: Sequence[Mapping[str, str]]) -> list[str]:
     """What a line and its band are; with means of several seeds in a file, all are called so."""
-    if not rows:
-        return []
-    bands = {row["band"] for row in rows if row.get("band")}
-    if "min" in rows[0]:
-        bands.add("from the least to the greatest seed")
-    return [f"Line: mean over seeds. Band: {band}." for band in sorted(bands)] or [_SINGLE]
+    bands: dict[str, set[str]] = {}
+    for row in rows:
+        if row.get("band"):
+            bands.setdefault(row["band"], set()).add(row.get("curve", ""))
+    if any("min" in row for row in rows):
+        bands["from the least to the greatest seed"] = set()
+    if len(bands) < 2:
+        return [f"Line: mean over seeds. Band: {band}." for band in bands] or [_SINGLE]
+
+    # bands of several kinds are told apart by their curves
+    return [
+        f"{', '.join(sorted(curves))}: line, mean over seeds; band, {band}."
+        for band, curves in sorted(bands.items())
+    ]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -103,10 +134,12 @@ def _panels(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     in_line = [
         name for name in _OF_A_LINE if name in rows[0] and len({row[name] for row in rows}) > 1
     ]
+    if "model" in in_line:
+        in_line = [name for name in in_line if name not in _OF_A_MODEL]
     by_panel: dict[str, dict[str, list[Mapping[str, str]]]] = {}
     for row in rows:
-        panel = ", ".join(row[name] for name in in_panel)
-        line = ", ".join(row[name] for name in in_line) or "ours"
+        panel = ", ".join(words.curve(row[name]) for name in in_panel)
+        line = ", ".join(_in_words(name, row[name]) for name in in_line) or "ours"
         by_panel.setdefault(panel, {}).setdefault(line, []).append(row)
 
     # beside curves, a number of the whole run is none: it stands at the last step alone
@@ -116,6 +149,10 @@ def _panels(rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
         for panel, lines in by_panel.items()
         if longest == 1 or any(len(line) > 1 for line in lines.values())
     ]
+
+
+def _in_words(name: str, value: str) -> str:
+    return _PREFIX.get(name, "") + words.option(name, value)
 
 
 def _panel(

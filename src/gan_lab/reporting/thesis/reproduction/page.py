@@ -22,7 +22,7 @@ from gan_lab.reporting.report.model import (
     TableView,
 )
 from gan_lab.reporting.runs import Run
-from gan_lab.reporting.thesis.reproduction import figures, studies
+from gan_lab.reporting.thesis.reproduction import figures, studies, words
 from gan_lab.reporting.thesis.reproduction.items import BESIDE, CHAPTERS, ITEMS, Item
 from gan_lab.reporting.thesis.reproduction.scores import (
     AGREES,
@@ -37,8 +37,14 @@ from gan_lab.reporting.thesis.reproduction.scores import (
 from gan_lab.reporting.thesis.reproduction.slips import SLIPS
 from gan_lab.sweeps.cells import duration
 
-_WORDS = {studies.HOLDS: "hold", studies.REVERSED: "reversed", studies.NOT_DECIDED: "not decided"}
+_DECIDED = {studies.HOLDS: "hold", studies.REVERSED: "reversed", studies.NOT_DECIDED: "not decided"}
 _TRAINED = ("stability", "toys")  # folders of GANs beside those of the tables; none needs to be
+_AT = {  # how many of our scores have a verdict, in words
+    AGREES: "agree",
+    BETTER: "are better",
+    WORSE: "are worse",
+    OTHER_SCALE: "are at another scale",
+}
 VERDICTS = (AGREES, PARTLY, BETTER, WORSE, OTHER_SCALE, NOT_RUN)
 
 
@@ -102,6 +108,7 @@ def reproduction(
         reversed_statements=tuple(_against([*entries, *more], studies.REVERSED)),
         open_statements=tuple(_against([*entries, *more], studies.NOT_DECIDED)),
         compute=tuple(_compute(every)),
+        held_statements=tuple(_against([*entries, *more], studies.HOLDS)),
         versions=facts.versions(every, anchors),
         slips=SLIPS,
         runs=tuple(_run_views(every, anchors)),
@@ -149,6 +156,8 @@ def _entry(item: Item, sources: _Sources) -> Entry:
     runs = _runs_of(item, sources.others)
     has_any = bool(tables or chart or images)
     verdict, why = judged(item, scores, claims, settings, has_any=has_any, runs=runs)
+    if has_any:
+        why = "; ".join((why, *_measured(item, sources.results)))
     return Entry(
         id=safe_name(item.name.lower()),
         name=item.name,
@@ -156,6 +165,7 @@ def _entry(item: Item, sources: _Sources) -> Entry:
         chapter=item.chapter,
         verdict=verdict,
         why=why,
+        scales=tuple(map(words.settings, scores.scales)) if scores else (),
         shows=item.shows,
         command=item.command,
         tables=tuple(tables),
@@ -176,6 +186,23 @@ def _drawn(item: Item, results: Path) -> tuple[Chart | None, list[tuple[str, str
     folder = results / "figures"
     chart = figures.curve_chart(folder, item.number, item.title)
     return chart, [] if chart else figures.pictures(folder, item.number, item.title)
+
+
+def _measured(item: Item, results: Path) -> list[str]:
+    """What the files of a figure say of themselves: their data, and a number of the thesis's."""
+    folder = results / "figures"
+    said = []
+    if item.kind == "Figure" and not item.studies:
+        data = [words.source(name) for name in figures.data_of(folder, item.number)]
+        said += [f"ours: {' and '.join(data)}"] if data else []
+    if item.quantity:
+        ours = figures.quantity_of(folder, item.number, item.quantity.name)
+        said += [
+            f"{item.quantity.name}, {item.quantity.what}: {value:.3f} on {words.source(name)} "
+            f"(thesis: {item.quantity.published})"
+            for name, value in ours.items()
+        ]
+    return said
 
 
 def _runs_of(item: Item, content: Sequence[Record]) -> list[Record]:
@@ -208,7 +235,7 @@ def judged(
     if scores is not None:
         return _of_scores(scores)
     if item.in_tests:
-        return AGREES, f"exact: checked by tests/{item.in_tests}"
+        return AGREES, f"it is exact, and checked by tests/{item.in_tests}"
 
     # nothing, or no run of a table of settings
     if not has_any or (item.settings is not None and settings is None):
@@ -216,9 +243,9 @@ def judged(
 
     # at another scale whatever its claims say
     scale = [*studies.differences(item.published, runs), *filter(None, [item.scale])]
-    words = _told(settings, claims)
-    ours = filter(None, [studies.facts_of(runs)])
-    why = "; ".join((*words, *ours, *scale))
+    told = _told(settings, claims)
+    ours = filter(None, [studies.facts_of(runs, item.published)])
+    why = "; ".join((*told, *ours, *scale))
     if scale:
         return OTHER_SCALE, why
 
@@ -236,17 +263,15 @@ def judged(
 def _told(settings: TableView | None, claims: Sequence[Claim]) -> list[str]:
     """What settings and statements come to, in words."""
     if settings is not None:
-        same = "every setting of our runs is the published one; what they lead to, figures show"
-        return [
-            same
-            if _is_as_published(settings)
-            else "not all settings of our runs are the published ones"
-        ]
+        is_same = "every setting of our runs is the published one"
+        return [is_same if _is_as_published(settings) else f"not {is_same}"]
     counts = Counter(one.verdict for one in claims)
-    words = ", ".join(
-        f"{count} {word if count == 1 else _WORDS[word]}" for word, count in counts.items()
+    told = ", ".join(
+        f"{counts[word]} {word if counts[word] == 1 else several}"
+        for word, several in _DECIDED.items()
+        if counts[word]
     )
-    return [f"statements of the thesis: {words}"] if claims else []
+    return [f"statements of the thesis: {told}"] if claims else []
 
 
 def _is_as_published(settings: TableView) -> bool:
@@ -256,10 +281,12 @@ def _is_as_published(settings: TableView) -> bool:
 def _of_scores(scores: Scores) -> tuple[str, str]:
     """The verdict on a table: that of its scores, where some of them have one."""
     counts = Counter(scores.verdicts)
-    text = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
-    why = f"scores: {text}"
-    if scores.scales:
-        why += f". Ours: {'; or '.join(dict.fromkeys(scores.scales))}"
+    ran, missing = len(scores.verdicts) - counts[NOT_RUN], counts[NOT_RUN]
+    told = [f"{counts[word]} {_AT[word]}" for word in _AT if counts[word]]
+    whole = f"of {ran} scores of ours {', '.join(told)}"
+    if len(told) == 1:
+        whole = f"all {told[0].replace(' ', ' scores of ours ', 1)}"
+    why = f"{whole}; {missing} published ones have none of ours beside them"
     present = [word for word in VERDICTS if counts[word] and word != NOT_RUN]
     if not present:
         return NOT_RUN, "no score of it is recorded"
@@ -276,10 +303,10 @@ def _facts(entries: Sequence[Entry], content: Sequence[Record]) -> tuple[Fact, .
     recorded = sum(entry.verdict != NOT_RUN for entry in entries)
     of_studies = sum(map(is_study, content))
     return (
-        Fact(f"{recorded} of {len(entries)}", "tables and figures have something recorded"),
+        Fact(f"{recorded} of {len(entries)}", "tables and figures have a run or an exact check"),
         Fact(str(len(content) - of_studies), "GANs trained"),
         Fact(str(of_studies), "studies run"),
-        Fact(duration(_seconds(content)), "of computing"),
+        Fact(duration(_seconds(content)), "of computing, summed over runs"),
     )
 
 
@@ -302,14 +329,14 @@ def _compute(content: Sequence[Record]) -> list[str]:
     lines = []
     gans = [record for record in content if not is_study(record)]
     of_studies = [record for record in content if is_study(record)]
-    for words, several in (("GANs", gans), ("studies", of_studies)):
+    for what, several in (("GANs", gans), ("studies", of_studies)):
         if not several:
             continue
-        data = Counter(source_name(record).removeprefix("study ") for record in several)
-        named = ", ".join(f"{name} ({count})" for name, count in sorted(data.items()))
-        lines.append(
-            f"{len(several)} {words}, {duration(_seconds(several))} of computing: {named}."
+        data = Counter(
+            words.source(source_name(record).removeprefix("study ")) for record in several
         )
+        named = ", ".join(f"{name} ({count})" for name, count in sorted(data.items()))
+        lines.append(f"{len(several)} {what}, {duration(_seconds(several))} of computing: {named}.")
     devices = Counter(str((record.get("hardware") or {}).get("device")) for record in content)
     if devices:
         named = ", ".join(f"{name} ({count} runs)" for name, count in devices.most_common())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
@@ -42,7 +42,7 @@ class Scores:
         verdicts: of every published number, and of every score of ours on other data.
         orders: of the thesis on each data set, by Welch's interval.
         notes: what could not be shown, and why.
-        scales: in what our runs differ from the thesis's.
+        scales: in what our runs differ from the thesis's, for each experiment.
     """
 
     tables: tuple[TableView, ...]
@@ -65,6 +65,7 @@ def scores_of(design: Design, content: Sequence[Record], anchors: Mapping[str, s
     notes: list[str] = []
     parts: list[Part] = []
     verdicts: list[str] = []
+    scales: list[str] = []
     for title, dataset, runs in _experiments(design, content):
         # runs that may not stand in one table are told, and do not hide the others
         try:
@@ -74,6 +75,7 @@ def scores_of(design: Design, content: Sequence[Record], anchors: Mapping[str, s
             continue
         (part,) = shown.parts
         parts.append(part)
+        scales += [f"{title}: {part.small_scale}"] if part.small_scale else []
         views, judged = _views(title, shown, part, anchors)
         tables += views
         verdicts += judged
@@ -93,7 +95,7 @@ def scores_of(design: Design, content: Sequence[Record], anchors: Mapping[str, s
         verdicts=tuple(verdicts),
         orders=tuple(_claim(part, order) for part in parts for order in comparisons(design, part)),
         notes=tuple(notes),
-        scales=tuple(part.small_scale for part in parts if part.small_scale),
+        scales=tuple(scales),
     )
 
 
@@ -144,9 +146,14 @@ def _views(
         remarks += [f"{name}: {text}." for text in [section.rows[index][-1]] if text]
 
     # the file has every line; the page says which of them nobody ran
-    notes = [text.source, *(line for line in section.above if line != NO_RUN), *remarks]
+    above = [line for line in section.above if line != NO_RUN]
+    if part.small_scale:
+        above = [line for line in above if part.small_scale not in line]  # it stands above them all
+    notes = [text.source, *above, *remarks]
     if empty:
-        notes.append(f"Neither run nor published: {'; '.join(empty)}.")
+        # other data have no published numbers at all, though their lines may have some elsewhere
+        words = "Neither run nor published" if part.is_published else "Not run"
+        notes.append(f"{words}: {'; '.join(empty)}.")
     header, lines = _without_empty(_header(design, part, section), rows)
     view = TableView(
         title=title,
@@ -190,11 +197,17 @@ def _header(design: Design, part: Part, section: Section) -> tuple[str, ...]:
 def _without_empty(
     header: Sequence[str], rows: Sequence[Sequence[Cell]]
 ) -> tuple[tuple[str, ...], tuple[tuple[Cell, ...], ...]]:
-    """Leave out columns without a word: a page is narrower than a file."""
+    """Leave out columns without a word, and of verdicts that all say what the entry says: a page
+    is narrower than a file."""
     kept = [
         place
         for place in range(len(header))
-        if place == 0 or any(row[place].text not in ("", NOTHING, NO_RUN) for row in rows)
+        if place == 0
+        or any(
+            row[place].text not in ("", NOTHING, NO_RUN)
+            and (header[place], row[place].text) != ("verdict", OTHER_SCALE)
+            for row in rows
+        )
     ]
     return (
         tuple(header[place] for place in kept),
@@ -239,6 +252,10 @@ def _row(
         cells += [
             Cell(published_text(cell.line.published[kind.key].get(on))) for kind in design.kinds
         ]
+
+    # what the author's program lists of real data is not in the thesis
+    if cell.line.is_real:
+        cells[-1] = replace(cells[-1], text=f"{cells[-1].text} (author's program)")
     cells.insert(len(design.heads), _verdict_cell(verdicts))
     return tuple(cells), [word for _, word in verdicts]
 
@@ -300,7 +317,9 @@ def _drawn(design: Design, part: Part) -> Dots | None:
     assert origin is not None
     has_two = any(len(numbers) > 1 for _, numbers in lines)
     legend = (f"ours, {origin.score}", "published") if has_two else ()
-    return draw_dots(f"{origin.score} of each line, with its interval over seeds", lines, legend)
+    caption = f"{origin.score} of each line, with its interval over seeds"
+    dots = draw_dots(caption, lines, legend)
+    return dots and replace(dots, caption=caption)
 
 
 # Orders -------------------------------------------------------------------------------------------
@@ -317,7 +336,7 @@ def _orders(
         gap = None if order.difference is None else order.difference.mean
         cells = [
             Cell(
-                text,
+                _better(text) if index == 0 else text,
                 gap if name == "difference ± 95%" else None,
                 tone=_TONES.get(order.verdict, "muted") if index == at else "",
             )
@@ -334,10 +353,15 @@ def _orders(
     )
 
 
+def _better(text: str) -> str:
+    """An order in words: for FID "above" would say the opposite. Files keep its name."""
+    return text.replace(" above ", " better than ")
+
+
 def _claim(part: Part, order: Comparison) -> Claim:
     """An order in words."""
     labels = f", {order.better.labels} labels" if order.better.labels else ""
-    name = f"{order.better.text} above {order.worse.text}{labels}, by {order.kind.title}"
+    name = f"{order.better.text} better than {order.worse.text}{labels}, by {order.kind.title}"
     ours = "" if order.difference is None else f"difference {interval(order.difference)}"
     seeds = f"{order.seeds[0]} and {order.seeds[1]} seeds"
     return Claim(f"{name}, on {part.title}", f"{ours}, {seeds}" if ours else "", order.verdict)
@@ -354,11 +378,12 @@ def _pooled(design: Design, parts: Sequence[Part]) -> list[TableView]:
                 row, line, numbers = _pooled_order(design, order, kind, first, second)
                 rows.append(row)
                 lines.append(line)
-                drawn.append((f"{row[0].text}, {kind.title}", numbers))
+                drawn.append((f"{kind.title}: {_short(row[0].text)}", numbers))
     if not rows:
         return []
 
     # a view like any other, with the rule of its verdicts
+    dots = draw_dots("P(better) of each order, with its interval", drawn, zero=0.5)
     return [
         TableView(
             title="Orders of the thesis over all cells",
@@ -367,9 +392,14 @@ def _pooled(design: Design, parts: Sequence[Part]) -> list[TableView]:
             rows=tuple(rows),
             csv=csv_text(_OF_POOLED, lines),
             file=f"table_{design.number}_orders_over_all_cells.csv",
-            dots=draw_dots("P(better) of each order, with its interval", drawn, zero=0.5),
+            dots=dots and replace(dots, caption="P(better), with its interval; the line: 0.5"),
         )
     ]
+
+
+def _short(order: str) -> str:
+    """An order in the place that a drawing has for it."""
+    return order.replace(" better than ", " > ")
 
 
 def _pooled_order(
@@ -386,7 +416,7 @@ def _pooled_order(
     name = f"{names[order.better]} above {names[order.worse]}"
     text = f"{p.value:.2f} [{p.low:.2f}, {p.high:.2f}]"
     row = (
-        Cell(name),
+        Cell(_better(name)),
         Cell(kind.title),
         Cell(text, p.value),
         Cell(str(len(first)), len(first)),

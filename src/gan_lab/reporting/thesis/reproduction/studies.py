@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 from gan_lab.reporting.axes import Axes, label
-from gan_lab.reporting.collection import ABSENT, Record, agree, setting
+from gan_lab.reporting.collection import ABSENT, Record, agree, is_study, setting, studied_data
 from gan_lab.reporting.figures.critic_outputs import DRIFT, Drift, Outputs, has_outputs
 from gan_lab.reporting.report.model import Cell, Claim, Link, TableView
 from gan_lab.reporting.report.tables import table_views
@@ -21,15 +23,15 @@ from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
 from gan_lab.reporting.tables.sweep import sweep_table
 from gan_lab.reporting.tables.sweep_sheet import NO_DIRECTION
 from gan_lab.reporting.tables.text import NOTHING, interval, number
+from gan_lab.reporting.thesis.reproduction import words
 from gan_lab.reporting.thesis.reproduction.items import (
-    DIVERGED,
-    WORDS,
     Answers,
     Settings,
     Statement,
     StudyTable,
     Where,
 )
+from gan_lab.reporting.thesis.reproduction.words import DIVERGED
 
 HOLDS, REVERSED, NOT_DECIDED, NO_RUN = "holds", "is reversed", "not decided", "no run"
 _LENGTHS = {  # fields that say how long a run is
@@ -37,7 +39,12 @@ _LENGTHS = {  # fields that say how long a run is
     "study.epochs": "epochs",
     "max_generator_steps": "generator steps",
 }
+_OF_STUDY = re.compile(r"Data: study (\w+)\. Code: (.+)\.")  # a note of the generic table
+_ALSO = "Cells differ in more than rows and columns: "  # likewise
+_BY_LAG = ("temporal", "spatial")  # Tables 3-1 and 3-2
+_FEWEST = 3  # numbers that a drawing says more of than a table
 _NO_PROTOCOL = "extractor None, no network; 0 samples"  # of what with_more adds
+_LEVEL = 0.05  # of a test
 _EXACT = 1e-6  # the largest error of a closed form that is right: what minimising leaves
 
 
@@ -46,7 +53,8 @@ _EXACT = 1e-6  # the largest error of a closed form that is right: what minimisi
 
 def with_more(record: Record) -> Record:
     """Add what a record comes to beside its scores: of the critic's outputs over training, of its
-    last step, and of growth that is nearly 1."""
+    last step, of growth that is nearly 1, and of correlations by lag. A study's folder of images
+    without a name gets the folder's."""
     # the critic's outputs and gradient are no scores of a protocol
     measured: dict[str, float] = {}
     if has_outputs(record):
@@ -60,10 +68,31 @@ def with_more(record: Record) -> Record:
         if has_score(record, [score]):
             measured[name] = score_value(record, score) - 1
 
+    # a mean over lags hides the largest of them
+    for name in _BY_LAG:
+        values = [x for x in (record.get("drawn") or {}).get(name) or () if x is not None]
+        if values:
+            measured[f"{name}_largest"] = max(map(abs, values))
+
     step = record.get("generator_steps") or record.get("steps") or 0
     about: dict[str, Any] = {"std": None, "n_samples": 0, "step": step, "extractor": {}}
     added = {name: {"value": value} | about for name, value in measured.items()}
-    return record | {"scores": (record.get("scores") or {}) | added}
+    named = _named(record) if is_study(record) else record
+    return named | {"scores": (record.get("scores") or {}) | added}
+
+
+def _named(record: Record) -> Record:
+    """The record of a study with the name of its folder of images."""
+    data = (record.get("config") or {}).get("dataset") or {}
+    roots = [
+        part.partition("=")[2]
+        for part in record.get("command") or ()
+        if part.startswith("dataset.root=")
+    ]
+    if not data or data.get("name") or not roots:
+        return record
+    name = PurePath(roots[-1]).name
+    return record | {"config": record["config"] | {"dataset": data | {"name": name}}}
 
 
 def chosen(content: Sequence[Record], where: Where) -> list[Record]:
@@ -81,35 +110,40 @@ def _is_meant(value: Any, wanted: Any) -> bool:
     return any(agree(value, one) for one in (wanted if isinstance(wanted, tuple) else (wanted,)))
 
 
-def facts_of(runs: Sequence[Record]) -> str:
-    """How many seeds ran how long, as "3 seeds, 6,000 steps"."""
+def facts_of(runs: Sequence[Record], published: Mapping[str, Any] | None = None) -> str:
+    """How many seeds ran how long, as "3 seeds, 6,000 steps".
+
+    Args:
+        runs: any.
+        published: as `differences`, which names a length that is another than the thesis's.
+    """
     if not runs:
         return ""
-    words = [_seeds(len({run["seed"] for run in runs}))]
+    facts = [_seeds(len({run["seed"] for run in runs}))]
     for name, unit in _LENGTHS.items():
+        if name in (published or {}) and differences({name: (published or {})[name]}, runs):
+            continue
         lengths = {setting(run, name, ABSENT) for run in runs} - {ABSENT, None}
         if lengths:
-            words.append(f"{' and '.join(f'{x:,}' for x in sorted(lengths))} {unit}")
-    return ", ".join(words)
+            facts.append(f"{' and '.join(f'{x:,}' for x in sorted(lengths))} {unit}")
+    return ", ".join(facts)
 
 
 def differences(published: Mapping[str, Any], runs: Sequence[Record]) -> list[str]:
     """The fields in which runs have another value than the thesis, with both."""
     lines = []
     for name, wanted in published.items():
-        values = [setting(run, name) for run in runs]
+        values = [_value(run, name) for run in runs]
         if not all(_is_meant(value, wanted) for value in values):
-            ours = ", ".join(sorted({label(value) for value in values}))
+            ours = ", ".join(sorted({words.option(name, label(value)) for value in values}))
             theirs = wanted if isinstance(wanted, tuple) else (wanted,)
-            lines.append(
-                f"{_field(name)} {ours} (thesis: {' and '.join(label(one) for one in theirs)})"
-            )
+            thesis = " and ".join(words.option(name, label(value)) for value in theirs)
+            lines.append(f"{words.field(name)} {ours} (thesis: {thesis})")
     return lines
 
 
-def _field(name: str) -> str:
-    """A field in words."""
-    return {"dataset.name": "data set"}.get(name) or name.rpartition(".")[2]
+def _value(run: Record, name: str) -> Any:
+    return studied_data(run) if name == "dataset.name" else setting(run, name)
 
 
 # Tables -------------------------------------------------------------------------------------------
@@ -129,58 +163,120 @@ def study_views(
         return [], [str(error)]
 
     # the published number stands with the table's notes: it has no protocol of ours
-    views = [_in_words(view) for view in table_views(table, anchors)]
-    notes = [f"{_words(score)}, published: {text}." for score, text in study.published.items()]
-    notes += study.notes
+    views = [_in_words(view, study, runs) for view in table_views(table, anchors)]
+    notes = [f"{words.score(name)}, published: {text}." for name, text in study.published.items()]
+    notes += [*study.notes, *_alike(study, runs)]
     if not study.columns and not study.facet:
-        return [_beside(views, study, notes)], []
-    return [replace(view, notes=(*notes, *view.notes)) for view in views], []
+        meanings = [line for name in study.scores for line in words.meaning(name)]
+        return [_beside(views, study, [*notes, *meanings])], []
+
+    # what is said of all tables stands with the first
+    shown = []
+    for index, (view, block) in enumerate(zip(views, table.blocks, strict=True)):
+        said = [*(notes if index == 0 else ()), *words.meaning(block.score)]
+        shown.append(replace(view, notes=(*said, *view.notes)))
+    return shown, []
 
 
-def _words(name: str) -> str:
-    """A score in words where it has some; else its name."""
-    return WORDS.get(name, name)
+def _alike(study: StudyTable, runs: Sequence[Record]) -> list[str]:
+    """What the runs were set to, where that is not in rows or columns; several values are listed.
+
+    Of a run without a field (spectral normalisation has no λ) nothing is said.
+    """
+    said = []
+    for name in study.alike:
+        values = {label(value) for run in runs if (value := setting(run, name)) is not None}
+        if values:
+            listed = " and ".join(words.option(name, value) for value in sorted(values))
+            said.append(f"{words.field(name)} {listed}")
+    return [f"In all runs: {', '.join(said)}."] if said else []
 
 
-def _in_words(view: TableView) -> TableView:
-    """The heading and the columns of a table in words; the file keeps the names."""
+def _in_words(view: TableView, study: StudyTable, runs: Sequence[Record]) -> TableView:
+    """The heading, the rows and the columns of a table in words; the file keeps the names."""
     *facet, score = view.title.split(", ")
+    dots = view.dots
+    if dots and sum(len(line.dots) for line in dots.lines) < _FEWEST:
+        dots = None
+    if dots:
+        dots = replace(
+            dots,
+            legend=tuple(map(words.assigned, dots.legend)),
+            lines=tuple(
+                replace(
+                    line,
+                    label=(name := words.options(study.rows, line.label)),
+                    dots=tuple(
+                        replace(dot, text=name + dot.text.removeprefix(line.label))
+                        for dot in line.dots
+                    ),
+                )
+                for line in dots.lines
+            ),
+        )
     return replace(
         view,
-        title=", ".join((*map(_plain, facet), _words(score))),
-        notes=tuple(
-            line for line in view.notes if line != NO_DIRECTION and _NO_PROTOCOL not in line
+        title=", ".join((*map(words.assigned, facet), words.score(score))),
+        notes=tuple(_notes(view, runs)),
+        header=(words.fields(view.header[0]), *map(words.assigned, view.header[1:])),
+        rows=tuple(
+            (
+                replace(first, text=words.options(study.rows, first.text)),
+                *(_exact(cell) if study.is_exact else cell for cell in rest),
+            )
+            for first, *rest in view.rows
         ),
-        header=tuple(map(_plain, view.header)),
-        dots=view.dots and replace(view.dots, legend=tuple(map(_plain, view.dots.legend))),
+        dots=dots,
     )
 
 
-def _plain(name: str) -> str:
-    """Fields in a heading without where they stand: a study's, and a data set's name."""
-    for field, words in (("study.", ""), ("dataset.name", "data set"), ("penalty.memory", "S_max")):
-        name = name.replace(field, words)
-    return name
+def _exact(cell: Cell) -> Cell:
+    """A number that has no interval because no seed has a part in it."""
+    return replace(cell, text=cell.text.replace(" (1 seed: no interval)", ""))
+
+
+def _notes(view: TableView, runs: Sequence[Record]) -> list[str]:
+    """The notes of a table that say something here, in words."""
+    # a study is named, and the data set that it took
+    lines = []
+    data = {words.source(studied_data(run)) for run in runs if setting(run, "choices.dataset")}
+    on = f" on {' and '.join(sorted(data))}" if data else ""
+    for line in view.notes:
+        if line == NO_DIRECTION or _NO_PROTOCOL in line:
+            continue
+        if found := _OF_STUDY.fullmatch(line):
+            name, code = found.groups()
+            line = f"Study: {words.source(name)}{on}. Code: commit {code}."
+        elif line.startswith(_ALSO):
+            line = "Rows or columns differ in this, too: " + words.settings(line[len(_ALSO) :])
+        lines.append(line)
+    return lines
 
 
 def _beside(views: Sequence[TableView], study: StudyTable, notes: Sequence[str]) -> TableView:
     """The tables of several scores, which have one column each, as one with a column for each."""
+    # a direction is that of a score
+    lines: dict[str, None] = {}
+    for view, score in zip(views, study.scores, strict=True):
+        for line in view.notes:
+            better = line.startswith(("Higher is better", "Lower is better"))
+            said = f"{words.score(score)}: {line[0].lower()}{line[1:]}" if better else line
+            lines[said] = None
+
+    # the drawing is that of the first
     first = views[0]
-    lines = dict.fromkeys(line for view in views for line in view.notes)
+    name = words.score(study.scores[0])
     return TableView(
         title="",
         notes=(*notes, *lines),
-        header=(first.header[0], *map(_words, study.scores)),
+        header=(first.header[0], *map(words.score, study.scores)),
         rows=tuple(
             (cells[0][0], *(cell for _, cell in cells))
             for cells in zip(*(view.rows for view in views), strict=True)
         ),
         csv=first.csv + "".join(view.csv.partition("\n")[2] for view in views[1:]),
         file=f"{safe_name('_'.join(study.scores))[:60]}.csv",
-        dots=first.dots
-        and replace(
-            first.dots, alt=f"{_words(study.scores[0])}, drawn", caption=_words(study.scores[0])
-        ),
+        dots=first.dots and replace(first.dots, alt=f"{name}, drawn", caption=name),
     )
 
 
@@ -241,7 +337,7 @@ def answers_view(
         "largest over seeds. Where an answer is another than the thesis's, see Slips in the thesis."
     )
     header = (answers.rows.rpartition(".")[2], *answers.columns, *answers.errors)
-    return TableView("", (note,), header, tuple(rows)), claims
+    return TableView("", (*answers.notes, note), header, tuple(rows)), claims
 
 
 def _answer(runs: Sequence[Record], score: str) -> str:
@@ -279,7 +375,8 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
     """Decide a statement of the thesis by the interval of a difference.
 
     A seed of a study is an instance of its problem: where both sides have the same seeds, the
-    difference is taken seed by seed, with Student's interval; else it is Welch's.
+    difference is taken seed by seed, with Student's interval; else it is Welch's. How many runs
+    diverged is a count, for which no such interval is right: Fisher's exact test decides.
     """
     # one run of a seed must be meant
     second_score = statement.second_score or statement.score
@@ -297,6 +394,8 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
     # or against other runs
     if statement.second is not None:
         second = _values(content, statement.second, second_score)
+        if statement.score == DIVERGED and first and second:
+            return _counted(statement, list(first.values()), list(second.values()))
         seeds = f"{len(first)} and {_seeds(len(second))}"
         what, gap = "difference ", None
         if first and first.keys() == second.keys():
@@ -310,9 +409,31 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
         return Claim(statement.text, "", NO_RUN)
     return Claim(
         statement.text,
-        f"{_words(statement.score)}: {what}{interval(gap)}, {seeds}",
+        f"{words.score(statement.score)}: {what}{interval(gap)}, {seeds}",
         decided(gap, higher=statement.higher),
     )
+
+
+def _counted(statement: Statement, first: Sequence[float], second: Sequence[float]) -> Claim:
+    """Decide a statement about which runs diverge more often, 1 for each that did."""
+    a, b, n, m = int(sum(first)), int(sum(second)), len(first), len(second)
+    p = _fisher(a, n, b, m)
+    verdict = NOT_DECIDED
+    if p <= _LEVEL:
+        verdict = HOLDS if (a / n > b / m) == statement.higher else REVERSED
+    ours = f"{a} of {n} runs diverged, beside {b} of {m}; Fisher's exact test: p = {p:.2g}"
+    return Claim(statement.text, ours, verdict)
+
+
+def _fisher(a: int, n: int, b: int, m: int) -> float:
+    """The two-sided p of a of n beside b of m: of all ways to spread a + b, those no likelier."""
+    total = a + b
+    ways = [
+        math.comb(n, x) * math.comb(m, total - x)
+        for x in range(max(0, total - m), min(n, total) + 1)
+    ]
+    seen = math.comb(n, a) * math.comb(m, b)
+    return sum(way for way in ways if way <= seen) / sum(ways)
 
 
 def _seed(record: Record) -> int:
@@ -378,8 +499,8 @@ def settings_view(
             tone = "good" if agrees else "muted"
             rows.append(
                 (
-                    Cell(optimizer),
-                    Cell(name),
+                    Cell(words.option("optimizer", optimizer)),
+                    Cell(words.field(f"optimizer.{name}")),
                     Cell(label(published)),
                     Cell(", ".join(ours) or "no run", links=links),
                     Cell(word, tone=tone),
