@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -86,3 +87,14 @@ def test_pages_have_commands_of_every_program():
 )
 def test_a_command_of_a_page_is_taken(program, arguments):
     CHECKS[program](compose(*of_each(list(arguments)), program=program))
+
+
+@pytest.mark.parametrize(
+    ("target", "remedy"), [("bundle", "add DATA=FOLDER"), ("unbundle", "add ARCHIVE=FOLDER")]
+)
+def test_a_target_that_needs_a_folder_asks_for_it(target, remedy):
+    made = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert made.returncode != 0
+    assert remedy in made.stderr
