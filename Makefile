@@ -79,10 +79,10 @@ archive: provenance ## the last commit as gan_lab.tar.gz, which tells its commit
 		--prefix=gan_lab/ HEAD
 
 bundle: $(INSTALLED) ## DATA=FOLDER: source, wheels, data and campaign.yaml for a GPU machine without a network
-	$(BIN)/python scripts/bundle.py pack --data $(DATA)
+	$(BIN)/python scripts/bundle.py pack --data $(or $(DATA),$(error make bundle: add DATA=FOLDER, the images to carry))
 
 unbundle: $(INSTALLED) ## ARCHIVE=FOLDER: bring home what a bundle's run.sh wrote; the next bundle continues it
-	$(BIN)/python scripts/bundle.py unpack $(ARCHIVE)
+	$(BIN)/python scripts/bundle.py unpack $(or $(ARCHIVE),$(error make unbundle: add ARCHIVE=FOLDER, what run.sh wrote))
 
 benchmark: $(INSTALLED) ## the training step, penalties, optimizers, scores and data on this machine
 	$(BIN)/python scripts/benchmark.py all

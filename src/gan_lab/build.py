@@ -382,6 +382,7 @@ def trainer(
     # how many processes there are is known only now
     check_shares(config, made.world_size)
 
+    # more processes than cores only wait for each other
     cores = os.cpu_count() or 1
     if made.strategy.root_device.type == "cpu" and made.num_devices > cores:
         raise UserError(

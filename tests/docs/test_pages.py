@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import fields
@@ -132,6 +133,28 @@ def test_every_loss_of_a_table_is_on_the_page_of_the_thesis():
     assert losses
     factories = {target("loss", loss).__name__ for loss in losses}
     assert [name for name in sorted(factories) if f"`{name}`" not in page] == []
+
+
+def test_what_the_page_of_the_thesis_calls_not_recorded_has_no_record():
+    """Recorded sweeps and experiments, by the names that their rows have; `X` stands for an
+    optimizer."""
+    recorded = {
+        choices[group]
+        for folder in ("records", "studies", "stability")
+        for path in (ROOT / "results" / folder).glob("*.json")
+        for choices in [json.loads(path.read_text())["choices"]]
+        for group in ("sweep", "experiment")
+        if choices.get(group)
+    }
+    assert "table_2_2_small" in recorded
+
+    rows = [line for line in (DOCS / "thesis.md").read_text().splitlines() if "no run rec" in line]
+    commands = re.compile(r"\b(?:table|figure|optimizers)_\w+")
+    named = {command for row in rows if row.startswith("|") for command in commands.findall(row)}
+    patterns = {re.sub(r"X$", r"\\w+", command) for command in named}
+    assert patterns, "no row says so: leave the state out of the page, and this test"
+    wrong = [command for command in recorded if any(re.fullmatch(one, command) for one in patterns)]
+    assert wrong == [], "docs/thesis.md: say that they are recorded"
 
 
 def test_the_layers_of_the_page_are_those_of_the_contract():

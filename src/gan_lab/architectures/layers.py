@@ -218,6 +218,8 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     """
     layers = [layer for layer in module.modules() if isinstance(layer, BatchNorm2d)]
     before = [layer.statistics_frozen for layer in layers]
+
+    # parametrisations have no such switch: spectral norm moves its vectors in training mode alone
     moving = [
         parametrisation
         for parametrisations in module.modules()
@@ -225,6 +227,8 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
         for parametrisation in parametrisations
         if parametrisation.training
     ]
+
+    # even where the body raises: a network must not stay frozen
     try:
         for layer in layers:
             layer.statistics_frozen = True

@@ -199,6 +199,8 @@ def _options(group: str) -> list[str]:
 def _no_such_part(key: str) -> str:
     """What is wrong with `penalty@penalty.first=gp`, where no option with such a part is chosen."""
     group, _, place = key.partition("@")
+
+    # the parts of each option, from its defaults list: penalty=sum has first and second
     parts = {
         option: [
             nested.removeprefix(f"/{group}@")
@@ -214,6 +216,7 @@ def _no_such_part(key: str) -> str:
     having = [option for option, names in parts.items() if part in names]
     if having and field == group:
         return f"{key}: no {group} is chosen that has a part {part!r}: add {group}={having[0]}"
+
     known = [
         f"{group}@{group}.{name} of {group}={option}"
         for option, names in parts.items()

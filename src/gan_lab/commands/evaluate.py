@@ -123,6 +123,7 @@ def score_runs(config: DictConfig, console: Console) -> None:
             if status != "finished":
                 console.print(f"{run_dir}: passed over, it is {status}")
                 continue
+
             if new := rescoring.score(run_dir, again=config.rescore):
                 scored[str(run_dir)] = new
         except Exception as error:

@@ -200,12 +200,16 @@ def check_study(config: DictConfig) -> None:
     _drop_fields_of_replaced_options(config, StudyConfig)
     _check_keys("study", config.study)
     _check_parts(config)
+
+    # a critic that judges by classes has none to judge by
     if config.architecture and traits_of("architecture", config.architecture).targets:
         raise UserError(
             f"architecture and study do not fit: the critic of {config.architecture._target_} "
             "judges every sample by its class, and a study draws none; set "
             "architecture.projection=false"
         )
+
+    # what a study has in common with every run
     for name, least in STUDY_NUMBERS.items():
         checks.whole(name, config[name], at_least=least)
     checks.choice("existing_run", config.existing_run, EXISTING_RUN)
@@ -216,6 +220,8 @@ def _plain_part(config: DictConfig, group: str) -> dict[str, Any]:
     """A part of a study, as dicts. Raises UserError where a field follows from a group that the
     study does not have."""
     node = config[group]
+
+    # whole, where the study has all that its fields follow from
     try:
         return plain_config(node)
     except InterpolationKeyError:
@@ -232,6 +238,7 @@ def _plain_part(config: DictConfig, group: str) -> dict[str, Any]:
             f"{group} and study do not fit: {target} is sized by images, and "
             f"{config.study['_target_']} takes no dataset; add architecture=mlp"
         )
+
     missing = [f"{group}.{name}=VALUE" for name, of in follows.items() if not config.get(of)]
     raise UserError(
         f"{group}: {target} has fields that follow from what a study does not have; set "

@@ -67,6 +67,7 @@ class CelebA(TreeSource):
         paths = {Path(path).name: path for path in list_images(folder / "img_align_celeba")}
         split_of = {row[0]: row[1] for row in _rows(folder / PARTITION, columns=2)}
         names, class_of = self._classes(folder)
+
         tree: dict[str, dict[str, list[str]]] = {
             split: {name: [] for name in names} for split in SPLITS.values()
         }

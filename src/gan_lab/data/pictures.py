@@ -80,6 +80,8 @@ def save_points(
     low, high = real.amin(0), real.amax(0)
     margin = _MARGIN * float((high - low).max()) or _AROUND_A_POINT
     low, high = low - margin, high + margin
+
+    # a sample outside of the window is counted, not drawn
     outside = int(((samples < low) | (samples > high)).any(1).sum())
     label = f"generated ({outside} of {len(samples)} outside)" if outside else "generated"
 

@@ -107,6 +107,7 @@ def list_files(folder: str | Path) -> list[str]:
                     f"{entry.path} is the folder {names[target]} once more, by a link: "
                     "remove the link"
                 )
+
             names[target] = entry.path
             waiting.append((entry.path, target))
 

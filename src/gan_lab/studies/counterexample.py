@@ -54,6 +54,7 @@ class Counterexample(Study):
             points=POINTS,
         )
 
+        # the end of every curve is a score; the figure needs the way there
         return Result(
             scores={_score(name): float(curve.theta[-1]) for name, curve in curves.items()},
             drawn={
@@ -120,6 +121,7 @@ class CriticalBetas(Study):
             seed=self.seed,
         )
 
+        # θ should fall: a share of 1 is an optimizer that is right everywhere
         return Result(
             scores={
                 "sequential_right": float((grid.sequential_theta < 0).mean()),

@@ -77,6 +77,7 @@ class CriticOnly(Study):
         critic = self.architecture.critic(spec, self.loss.outputs(1)).to(self.device)
         self.training = CriticTraining(critic, self.loss, self.penalty, self.optimizer)
 
+        # where a generator is named, its samples are the fakes
         self.saved = None
         if self.generator is not None:
             self.saved = load_generator(self.generator, device=self.device.type)

@@ -83,6 +83,7 @@ class DivergenceCurves(Study):
         worst = {name: max(one[name] for one in identities) for name in identities[0]}
         convexity = np.array([_convexity(rng) for _ in range(self.laws)])
 
+        # the two pictures of the figure are scored as well as drawn
         found = {name: compare_laws(laws) for name, (_, laws) in pictures.items()}
         return Result(
             scores={

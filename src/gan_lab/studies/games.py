@@ -126,6 +126,8 @@ class Games(Study):
         radius = float(np.abs(np.linalg.eigvals(self.matrix)).max())
         found = local_nash(self.played.game.value, *self.played.split())
         shown = list(self.played.shown)
+
+        # long ways are drawn by every n-th of their points
         return Result(
             scores={
                 "growth": growth,

@@ -112,6 +112,7 @@ class LipschitzEstimates(Study):
         slope = float(self.training.gradient(between).norm(dim=1).mean())
         rise = float(self.training.values(real).mean() - self.training.values(fake).mean())
 
+        # the critic itself, for its picture
         x = torch.linspace(-2 * self.shift, 2 * self.shift, POINTS, device=self.device).unsqueeze(1)
         return Result(
             scores={

@@ -301,6 +301,8 @@ class Objectives(Study):
             "cost_of_turning": search.turned().objective - found.objective,
             "spread": spread,
         }
+
+        # what the thesis's table says is a verdict on these numbers
         return Result(
             scores | _verdicts(objective, scores),
             {

@@ -176,6 +176,7 @@ class Tuning(Study):
 
     def result(self) -> Result:
         """The trial that is best at its end on what was held out, and all curves."""
+        # a trial that diverged has a shorter curve
         whole = [i for i, curve in enumerate(self.curves) if len(curve) == self.tests]
         best = min(whole, key=lambda i: self.curves[i][-1], default=None)
 
@@ -254,6 +255,8 @@ class OptimizersOnClassifier(Tuning):
                 "test": Split(train.values[order[:count]], train.labels[order[:count]]),
             },
         )
+
+        # a batch that is larger than a split is refused before the first trial
         steps_of_epoch(dataset, batch_size)
         steps_of_epoch(self.tuned, batch_size)
 

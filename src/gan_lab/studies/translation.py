@@ -148,6 +148,8 @@ class Translation(Study):
         rng = generator_for(self.seed, "sentences", number)
         sentences = self.language.sentences(self.batch_size, rng)
         right = self.language.translate(sentences).to(self.device)
+
+        # extra_adam takes two gradients of a step, each on the same sentences
         for move in moves(self.optimizer):
             logits = self.network(sentences.to(self.device), right)
             loss = F.cross_entropy(logits.flatten(0, 1), right.flatten())
@@ -159,6 +161,8 @@ class Translation(Study):
         # the curves
         values = {"train_loss": loss.detach()}
         self.curve.add(number, values)
+
+        # held-out sentences, each word translated after those that it wrote itself
         if number in self.tested:
             found = self.network.translate(self.held_out.to(self.device)).cpu()
             correct = found == self.language.translate(self.held_out)

@@ -625,12 +625,14 @@ def local_nash(
     if found.ndim or not found.isfinite():
         raise UserError(f"value of shape {tuple(found.shape)}: use one finite number")
 
+    # each player's own cost, while the other stands still
     def of_u(moved: Tensor) -> Tensor:
         return value(moved, v)
 
     def of_v(moved: Tensor) -> Tensor:
         return -value(u, moved)
 
+    # slopes, and the Hessians by their products with vectors
     by_u, hessian_u = torch.func.vjp(torch.func.grad(of_u), u)[:2]
     by_v, hessian_v = torch.func.vjp(torch.func.grad(of_v), v)[:2]
     norms = [float(slope.double().norm()) for slope in (by_u, by_v)]
@@ -646,6 +648,7 @@ def local_nash(
         kind = "saddle"
     else:
         kind = "strict" if min(curvatures) > tolerance else "undecided"
+
     return LocalNash(
         gradient_norm_u=norms[0],
         gradient_norm_v=norms[1],

@@ -133,6 +133,7 @@ def terms(function: ScalarFunction, name: str) -> tuple[Term, ...]:
     Raises:
         UserError: for a function that the package has no name for, or that is not convex.
     """
+    # a sum of terms, each of which may be a sum again
     if isinstance(function, WeightedSum):
         pairs = zip(function.weights, function.functions, strict=True)
         return tuple(
@@ -141,6 +142,7 @@ def terms(function: ScalarFunction, name: str) -> tuple[Term, ...]:
             for term in terms(part, name)
         )
 
+    # f(a t + b): the same terms at another argument
     if isinstance(function, Affine):
         return tuple(
             Term(
@@ -152,6 +154,7 @@ def terms(function: ScalarFunction, name: str) -> tuple[Term, ...]:
             for term in terms(function.function, name)
         )
 
+    # a function itself, if its name is known
     term = Term(function)
     try:
         _ = term.named

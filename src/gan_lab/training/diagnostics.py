@@ -85,6 +85,8 @@ def without_a_trace(gan: GAN) -> Iterator[None]:
     # the networks as they are: a compiled pass is made for one batch size
     passes_of_training = gan.passes
     devices = [gan.device] if gan.device.type == "cuda" else []
+
+    # layers that draw do so from a state of their own, the same at every step
     try:
         with torch.random.fork_rng(devices), torch.enable_grad():
             torch.manual_seed(fold(gan.settings.seed, f"{_PURPOSE} of rank {parallel.rank()}"))

@@ -121,6 +121,7 @@ def critic_stability(request: Request) -> Drawing:
     losses = sorted(
         {str(setting(run, "loss")) for run in runs}, key=lambda x: (x != FREE_OFFSET, x)
     )
+
     figure = new_figure(5.4 * len(losses), 4.4)
     panels = figure.subplots(1, len(losses), squeeze=False, sharex=True, sharey=True)[0]
     numbers: list[dict[str, Any]] = []
@@ -133,6 +134,8 @@ def critic_stability(request: Request) -> Drawing:
     # each text once
     panels[0].set_ylabel("critic's mean output")
     panels[0].legend(fontsize=8)
+
+    # what all runs have alike stands in the title
     first = runs[0]
     weight, steps = (
         setting(first, f"config.{n}") for n in ("penalty.weight", "max_generator_steps")
@@ -166,6 +169,8 @@ def _draw_loss(axes: Axes, loss: str, runs: Sequence[Outputs]) -> list[dict[str,
             numbers += [of_run | {"curve": name, "step": step, "value": v} for step, v in points]
         if run.record["status"] != "finished":
             continue
+
+        # how far a finished run drifted
         drift = Drift.of(run.steps, run.real, run.fake)
         finished.append(drift)
         last = run.steps[-1]

@@ -37,6 +37,8 @@ def optimizers(request: Request) -> Drawing:
             "no study of optimizers is recorded: run python scripts/study.py "
             "sweep=optimizers_logistic, and collect its records"
         )
+
+    # one colour and line style a name, in all panels
     found = workloads(records)
     styles = _styles(sorted({name for workload in found for name in workload.tuned}))
 
@@ -48,6 +50,8 @@ def optimizers(request: Request) -> Drawing:
         numbers += _rates(row[0], workload, styles)
         numbers += _budgets(row[1], workload, styles)
         numbers += _curves(row[2], workload, styles)
+
+    # the last row is over all workloads
     numbers += _profile(panels[-1][0], found, styles)
     numbers += _times(panels[-1][1], found, styles)
     numbers += _memory(panels[-1][2], found, styles)

@@ -154,6 +154,7 @@ def lipschitz_methods(request: Request) -> Drawing:
                 {"penalty": method, "step": step, "x": x, "y": y, "gradient_x": a, "gradient_y": b}
                 for (x, y), (a, b) in zip(fake, gradient, strict=True)
             ]
+
     figure.suptitle(
         "Figure 2-2: gradient at the fakes (orange) over training; grey: the optimum; blue: reals"
     )
@@ -364,6 +365,7 @@ def counterexample(request: Request) -> Drawing:
         axes.set(xlabel="million steps", ylabel="θ (down is right)", title=f"{letter})")
         axes.legend()
         plain_axes(axes)
+
     C, delta = (setting(records[0], f"study.{name}") for name in ("C", "delta"))
     figure.suptitle(f"Figure 3-1: C = {C:g}, δ = {delta:g}, seed {records[0]['seed']}")
     return Drawing(figure, numbers)
@@ -517,6 +519,7 @@ def translation(
         for axes, (curve, series) in zip(panels, curves, strict=True):
             numbers += _line(axes, label, curve, series, ("translation",))
 
+    # a loss falls over decades; shares of what is right do not
     log_scale(panels[0])
     panels[0].legend(fontsize="small")
     figure.suptitle(f"Figure {name}, on a made-up language: {', '.join(by)}; {_bands(numbers)}")
@@ -540,11 +543,14 @@ def critic_only(request: Request) -> Drawing:
                 _series(seeds, "steps", "penalty"),
                 strict=True,
             )
+
+            # J_D with the penalty: what the optimizer lowers
             series = [
                 [(step, loss + added) for (step, loss), (_, added) in zip(*both, strict=True)]
                 for both in whole
             ]
             numbers += _line(axes, optimizer, "J_D", series, (dataset,))
+
         axes.set_title(dataset)
         axes.legend(fontsize="small")
     figure.suptitle(f"Figure 3-7a: a critic alone, loss with penalty\n{_bands(numbers)}")
@@ -578,9 +584,12 @@ def _line(
     shown = mean_over_seeds(series)
     if shown is None:
         return []
+
     if curve == "training loss" and shown.n > 1:
         _, values = common_steps(series)
         shown = replace(shown, low=values.min(0), high=values.max(0), band="least to greatest")
+
+    # the mean, and the band in its colour
     colour = _COLOURS.get(label)
     (line,) = axes.plot(shown.steps, shown.mean, color=colour, label=_NAMES.get(label, label))
     axes.fill_between(
@@ -589,6 +598,7 @@ def _line(
     axes.set(xlabel="step", ylabel=curve)
     plain_axes(axes)
 
+    # a row of numbers for each step
     columns = zip(shown.steps, shown.mean, shown.low, shown.high, strict=True)
     of_line = {"of": " ".join(of), "optimizer": label, "curve": curve}
     return [
@@ -641,6 +651,7 @@ def divergences(request: Request) -> Drawing:
     ):
         curves = drawn[laws]
         for colour, (name, text) in zip(PALETTE[1:], _DIVERGENCES.items(), strict=False):
+            # KL is None where it is infinite, and nan leaves a gap in a line
             values = np.array([np.nan if one is None else one for one in curves[name]], dtype=float)
             jumps = laws == "lines" and name != "wasserstein"
             axes.plot(
@@ -655,6 +666,7 @@ def divergences(request: Request) -> Drawing:
                 {"laws": laws, "divergence": name, "shift": at, "value": value}
                 for at, value in zip(curves["shift"], curves[name], strict=True)
             ]
+
         axes.set(title=title, xlabel="shift", ylim=(-0.1, 2.6))
         plain_axes(axes)
     panels[0][0].legend(title="KL: infinite but at 0", loc="upper center", ncols=2)
@@ -691,6 +703,8 @@ def games(request: Request) -> Drawing:
                 axes.set_axis_off()
                 continue
             numbers += _way(axes, game, method, by_method[method])
+
+    # the axes have one meaning in all panels
     figure.supxlabel("u, the generator's")
     figure.supylabel("v, the critic's")
     figure.suptitle(

@@ -265,6 +265,7 @@ def _summary(content: Sequence[Record], axes: Axes, table: SweepTable | None) ->
         known = {place: mean for place, mean in means.items() if mean is not None}
         if not known:
             continue
+
         choose = max if higher_is_better(block.score) else min
         row, column = choose(known, key=lambda place: known[place].mean)
         keys = zip(

@@ -142,6 +142,8 @@ def _entry(item: Item, sources: _Sources) -> Entry:
     # what it claims
     claims = [studies.claim(statement, sources.others) for statement in item.statements]
     claims = [one for one in claims if one.verdict != studies.NO_RUN]
+
+    # settings and answers are tables with verdicts of their own
     settings = None
     if item.settings:
         settings = studies.settings_view(item.settings, sources.others, sources.anchors)
@@ -158,6 +160,7 @@ def _entry(item: Item, sources: _Sources) -> Entry:
     verdict, why = judged(item, scores, claims, settings, has_any=has_any, runs=runs)
     if has_any:
         why = "; ".join((why, *_measured(item, sources.results)))
+
     return Entry(
         id=safe_name(item.name.lower()),
         name=item.name,

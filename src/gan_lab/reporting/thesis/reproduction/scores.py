@@ -154,6 +154,8 @@ def _views(
         # other data have no published numbers at all, though their lines may have some elsewhere
         words = "Neither run nor published" if part.is_published else "Not run"
         notes.append(f"{words}: {'; '.join(empty)}.")
+
+    # columns in which nothing stands are left out of the page, not of the file
     header, lines = _without_empty(_header(design, part, section), rows)
     view = TableView(
         title=title,
@@ -239,6 +241,8 @@ def _row(
         score = cell.scores[kind.key]
         mean = score.estimate.mean if score else None
         cells.append(Cell(texts[place], mean, links=links if score else (), tone=_muted(score)))
+
+        # beside a score stand its ± and the published number, where the sheet has them
         width = 1 + kind.has_spread + part.is_published
         cells += [Cell(text) for text in texts[place + 1 : place + width]]
         place += width
@@ -256,6 +260,8 @@ def _row(
     # what the author's program lists of real data is not in the thesis
     if cell.line.is_real:
         cells[-1] = replace(cells[-1], text=f"{cells[-1].text} (author's program)")
+
+    # the verdict stands right after the heads
     cells.insert(len(design.heads), _verdict_cell(verdicts))
     return tuple(cells), [word for _, word in verdicts]
 
@@ -305,6 +311,7 @@ def _drawn(design: Design, part: Part) -> Dots | None:
         if score:
             text = f"{name}: ours {score.estimate.mean:.4g}"
             numbers.append(Number(score.estimate.mean, score.estimate.bounds, text))
+
         if published and part.is_published and not part.small_scale:
             beside = published.std or 0.0
             ends = (published.value - beside, published.value + beside)
@@ -334,6 +341,8 @@ def _orders(
     rows = []
     for texts, order in zip(section.rows, compared, strict=True):
         gap = None if order.difference is None else order.difference.mean
+
+        # a difference sorts by its number, and a verdict has its colour
         cells = [
             Cell(
                 _better(text) if index == 0 else text,
@@ -343,6 +352,7 @@ def _orders(
             for index, (name, text) in enumerate(zip(section.header, texts, strict=True))
         ]
         rows.append(tuple(cells))
+
     return TableView(
         title=f"{title}: orders of the thesis",
         notes=section.above,
@@ -423,6 +433,8 @@ def _pooled_order(
         Cell(f"{seeds[0]} and {seeds[1]}"),
         Cell(word, tone=_TONES.get(word, "muted")),
     )
+
+    # and for the file, unrounded
     values = (name, kind.title, p.value, p.low, p.high, len(first), *seeds, word)
     line = dict(zip(_OF_POOLED, values, strict=True))
     return row, line, [Number(p.value, (p.low, p.high), text)]

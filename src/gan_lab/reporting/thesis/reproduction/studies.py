@@ -506,5 +506,6 @@ def settings_view(
                     Cell(word, tone=tone),
                 )
             )
+
     header = ("optimizer", "setting", "published", "ours", "verdict")
     return TableView("Settings", (), header, tuple(rows))
