@@ -124,7 +124,9 @@ def test_a_loss_of_several_logits_is_refused():
         Pair(label_gan(), MaxGradientPenalty(1.0), ADAM, 1, 1)
 
 
-@pytest.mark.parametrize("make", [LipschitzMethods, GradientDirection])
+@pytest.mark.parametrize(
+    "make", [LipschitzMethods, functools.partial(GradientDirection, schedule="linear")]
+)
 def test_a_study_resumes_to_the_same_result(make):
     def fresh():
         study = make(exponential(), MaxGradientPenalty(1.0), ADAM, SMALL, points=4, **STEPS)
@@ -147,9 +149,22 @@ def begun_from(study, first):
     return study.result()
 
 
+@pytest.mark.parametrize(("schedule", "last"), [("constant", 1.0), ("linear", 1 / 20)])
+def test_the_rate_follows_its_schedule(schedule, last):
+    study = GradientDirection(
+        exponential(), MaxGradientPenalty(1.0), ADAM, SMALL, points=4, schedule=schedule, **STEPS
+    )
+    study.begin(0)
+    rates = []
+    for number in range(1, study.steps + 1):
+        study.step(number)
+        rates.append(study.training.optimizer.param_groups[0]["lr"] / study.rates[0])
+    assert rates == pytest.approx(np.linspace(1.0, last, 20))
+
+
 def test_the_laws_of_figure_2_4_lie_as_it_says():
     study = GradientDirection(
-        exponential(), MaxGradientPenalty(1.0), ADAM, SMALL, points=2000, **STEPS
+        exponential(), MaxGradientPenalty(1.0), ADAM, SMALL, points=2000, schedule="linear", **STEPS
     )
     laws = study.laws(0)
     assert torch.allclose(laws.fake.mean(0), torch.tensor([0.5, 1.5]), atol=0.03)
@@ -241,7 +256,7 @@ def records(tmp_path_factory):
     for name, penalty in {"gp": GradientPenalty(1.0), "maxgp": MaxGradientPenalty(1.0)}.items():
         for study, make in {
             "lipschitz_methods": LipschitzMethods,
-            "gradient_direction": GradientDirection,
+            "gradient_direction": functools.partial(GradientDirection, schedule="linear"),
         }.items():
             choices = {"study": study, "penalty": name, "loss": "wasserstein"}
             found.append(recorded(in_plane(make, penalty), choices=choices, config={}))

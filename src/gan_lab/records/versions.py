@@ -75,6 +75,7 @@ FIELD_DEFAULTS: dict[str, Since] = {
     # what is measured beside
     "diagnostics": Since(3, {}),
     "study.continuous": Since(3, before=False, of=("TenImages",)),
+    "study.schedule": Since(3, before="constant", of=("GradientDirection",)),
 }
 """By dotted field, at any depth. A field at its implied value is no part of a run's identity, nor is
 a group that has nothing but its implied value when such fields are left out."""

@@ -88,17 +88,25 @@ class OracleStudy(Study):
         torch.manual_seed(fold(seed, "initial weights"))
         critic = self.network(self.fake.shape[1:]).to(self.device)
         self.training = CriticTraining(critic, self.loss, self.penalty, self.optimizer)
+        self.rates = [group["lr"] for group in self.training.optimizer.param_groups]
         self.looks = self._looked_at()
         self.seen: dict[int, Tensor] = {}  # the gradient at the fakes, at the steps looked at
 
     def step(self, number: int) -> Mapping[str, Any]:
         """One step of the critic, on points drawn from the laws."""
+        for group, rate in zip(self.training.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.rate(number)
+
         rng = generator_for(self.seed, "batch", number)
         real, fake = self.batch(rng)
         logged = dict(self.training.step(real, fake, rng))
         if number in self.looks:
             self.seen[number] = self.training.gradient(self.watched).cpu()
         return logged
+
+    def rate(self, number: int) -> float:
+        """The factor of the optimizer's rate in a step, counted from 1."""
+        return 1.0
 
     def batch(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Reals and fakes of a step, drawn with replacement."""
