@@ -200,7 +200,7 @@ STABILITY := $(BIN)/python scripts/table.py runs=results/stability out=results/t
 SEEDS := 0# of chapter-2-run
 AT_SEEDS = 'hydra.sweeper.params.seed="$(SEEDS)"'
 
-chapter-2-run: $(INSTALLED) ## run the studies and short trainings of chapter 2 (an hour); SEEDS=1,2 adds two seeds
+chapter-2-run: $(INSTALLED) ## run the studies and short trainings of chapter 2 (half an hour a seed); SEEDS=1,2 adds two
 	-for study in $(STUDIES_2); do $(RUN_STUDY) sweep=$$study $(AT_SEEDS); done
 	-for study in $(COMPUTED_2); do $(RUN_COMPUTED) sweep=$$study; done
 	-for experiment in $(RUNS_2); do OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment=$$experiment $(AT_SEEDS); done

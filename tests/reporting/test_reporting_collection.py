@@ -220,6 +220,22 @@ def test_a_study_that_was_run_again_takes_the_place_of_the_old_one_where_asked(t
     assert len(read_records(out)) == 3  # seed 10 is not seed 1 or 0
 
 
+def test_cells_that_one_name_covers_do_not_replace_each_other(tmp_path):
+    """As of experiment=exp_penalties, which sweeps a field that stands in no file's name; where a
+    run lies, and how long it is, makes no other cell."""
+    out = tmp_path / "records"
+
+    def collected(run_id, *overrides):
+        made = record(run_id=run_id)
+        made["command"] = ["train.py", *overrides]
+        return collect([run_dirs(tmp_path / run_id, made)], out, report=list, replace=True)[0]
+
+    collected("aaaa0001", "penalty.target=0", "run_dir=a")
+    second = collected("aaaa0002", "penalty.target=1")
+    third = collected("aaaa0003", "penalty.target=0", "run_dir=b", "max_generator_steps=9")
+    assert {path.name for path in out.iterdir()} == {second.name, third.name}
+
+
 def test_a_record_whose_names_are_too_long_for_a_file_has_a_shorter_one(tmp_path):
     runs = run_dirs(tmp_path / "runs", record(run_id="a"), record(run_id="b"))
     path = runs / "a/record.json"

@@ -283,19 +283,42 @@ def collect(
 
 
 def _older(record: Record, path: Path) -> list[Path]:
-    """The other records beside `path` of the experiment, cell and seed of the one in it."""
+    """The other records beside `path` of the experiment, cell and seed of the one in it.
+
+    A file's name does not say all: what both commands set, and set differently, makes two cells.
+    """
     cell = path.name.removesuffix(f"{record['run_id']}.json")
-    others = [other for other in path.parent.glob(f"{cell}*.json") if other != path]
-    experiment = field(record, "choices.experiment")
-    return [other for other in others if _experiment(other) == experiment]
+    found = []
+    for other in path.parent.glob(f"{cell}*.json"):
+        if other == path or (content := _content(other)) is None:
+            continue
+
+        mine, its = _overrides(record), _overrides(content)
+        is_of_cell = all(mine[key] == its[key] for key in mine.keys() & its.keys())
+        experiments = [field(one, "choices.experiment") for one in (record, content)]
+        if is_of_cell and experiments[0] == experiments[1]:
+            found.append(other)
+    return found
 
 
-def _experiment(path: Path) -> Any:
-    """The experiment of a record; `ABSENT`, which is none, of a damaged one."""
+def _content(path: Path) -> Record | None:
+    """A record as it stands; None of a damaged one."""
     try:
-        return field(records.read_content(path), "choices.experiment")
+        return records.read_content(path)
     except UserError:
-        return ABSENT
+        return None
+
+
+def _overrides(record: Record) -> dict[str, str]:
+    """{field: value} of what the command of a run set of its result."""
+    determining = records.determining(record["config"])
+    words = map(str, record.get("command") or ())
+    pairs = (word.split("=", 1) for word in words if "=" in word)
+    return {
+        key: value
+        for key, value in pairs
+        if key.split(".")[0] in determining and key not in _PLACES
+    }
 
 
 def file_name(record: Mapping[str, Any]) -> str:
