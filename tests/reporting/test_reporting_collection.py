@@ -339,16 +339,10 @@ def test_names_of_chapter_2_stay_with_the_fields_of_chapter_4():
 
 
 @pytest.mark.parametrize(
-    ("dataset", "name"),
-    [
-        ({"name": "mine", "root": "data/photos"}, "mine"),
-        ({"name": "", "root": "data/photos/"}, "photos"),
-        ({"root": "data"}, "mnist"),  # a set of torchvision's: the folder is not of it alone
-    ],
+    ("its", "name"),
+    [({"dataset": {"name": "photos", "content_hash": "c" * 64}}, "photos"), ({}, "image_folder")],
 )
-def test_a_studys_data_are_called_as_a_runs_are(dataset, name):
-    record = {
-        "choices": {"study": "critic_only", "dataset": "mnist"},
-        "config": {"dataset": dataset},
-    }
-    assert studied_data(record) == name
+def test_a_studys_data_are_called_as_a_runs_are(its, name):
+    """A folder without a name in the config has one; records of before it was kept have not."""
+    choices = {"study": "critic_only", "dataset": "image_folder"}
+    assert studied_data({"choices": choices, "config": {"dataset": {"name": ""}}} | its) == name

@@ -196,6 +196,14 @@ def test_what_no_record_can_hold_is_refused_and_the_record_stays_whole(
     assert (place / "run" / "checkpoints" / "step_3.ckpt").exists()
 
 
+def test_a_record_says_which_data_a_study_took(tmp_path):
+    tiny = ("study=ten_images", "study.depth=1", "study.width=4")
+    about = record(study(tmp_path / "images", *tiny))["dataset"]
+    assert (about["name"], sum(about["splits"].values())) == ("digits", 1797)
+    assert len(about["content_hash"]) == 64
+    assert "dataset" not in record(study(tmp_path / "line"))
+
+
 # Sweeps, tables -----------------------------------------------------------------------------------
 
 SWEPT = (

@@ -164,10 +164,8 @@ def source_name(record: Mapping[str, Any]) -> str:
 
 
 def studied_data(record: Mapping[str, Any]) -> str:
-    """The name of the data set that a study took: its own, its folder's, or its option's."""
-    option = str(field(record, "choices.dataset"))
-    name = setting(record, "dataset.name", option)
-    return str(name or Path(str(setting(record, "dataset.root", option))).name)
+    """The name of the data set that a study took; where an older record has none, the option's."""
+    return str(setting(record, "dataset.name", "") or field(record, "choices.dataset"))
 
 
 def with_history_about(record: Record) -> Record:

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from gan_lab import build, records, terminal
 from gan_lab.callbacks import list_checkpoints
 from gan_lab.config import config_text, plain_config
+from gan_lab.data import LoadedData
 from gan_lab.data.source import one_line
 from gan_lab.errors import Diverged, Interrupted, UserError
 from gan_lab.files import (
@@ -77,9 +78,9 @@ def run(config: DictConfig, run_dir: Path) -> None:
         for place in (run_dir, run_dir / folder.CHECKPOINTS):
             clear_abandoned(place)
 
-        study = _made(config, machine.device)
+        study, data = _made(config, machine.device)
         study.begin(config.seed)
-        record = _record(config, run_dir, machine.device, previous)
+        record = _record(config, run_dir, machine.device, previous, data)
         progress = Progress(config, run_dir, record, study)
         with _recorded(progress):
             write_atomically(run_dir / folder.CONFIG, config_text(plain_config(config)))
@@ -132,23 +133,29 @@ def _pass_over(record: records.RunRecord, run_dir: Path) -> None:
     terminal.tell(f"{record['status']} before, passed over: {run_dir}")
 
 
-def _made(config: DictConfig, device: torch.device) -> Study:
-    """The study with its parts. Raises UserError for a value that one of them refuses."""
+def _made(config: DictConfig, device: torch.device) -> tuple[Study, LoadedData | None]:
+    """The study with its parts, and the data that it takes. Raises UserError for a value that one
+    of them refuses."""
     # in this order; by name Hydra would make a config of a part that is a dataclass
     parts = [build.make(group, config[group]) for group in ("loss", "penalty") if config[group]]
     if config.optimizer:
         parts.append(functools.partial(build.make, "optimizer", config.optimizer))
     if config.architecture:
         parts.append(build.make("architecture", config.architecture))
-    if config.dataset:
-        parts.append(build.loaded(config.dataset, config.data_cache))
+    data = build.loaded(config.dataset, config.data_cache) if config.dataset else None
+    if data is not None:
+        parts.append(data)
     study: Study = build.make("study", config.study, *parts)
     study.device, study.cache = device, Path(config.data_cache)
-    return study
+    return study, data
 
 
 def _record(
-    config: DictConfig, run_dir: Path, device: torch.device, previous: records.RunRecord | None
+    config: DictConfig,
+    run_dir: Path,
+    device: torch.device,
+    previous: records.RunRecord | None,
+    data: LoadedData | None,
 ) -> records.RunRecord:
     """The record of a study that begins, or goes on: it is running."""
     plain = plain_config(config)
@@ -167,6 +174,10 @@ def _record(
     # every field that a record of a study has stands there from the first moment
     part = outcome.new_part(0)
     record = records.RunRecord(run_dir, {})
+    if data is not None:
+        splits = {name: len(split) for name, split in data.splits.items()}
+        about = {"name": data.spec.name, "content_hash": data.content_hash, "splits": splits}
+        record.content["dataset"] = about
 
     record.update(
         version=versions.VERSION,
