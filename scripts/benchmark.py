@@ -129,8 +129,9 @@ def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> d
             programs["peer"] = peer.step
         return programs
 
-    # rounds of about 4 s, by a rough guess of a step's seconds on a CPU
-    expected = 6e-6 * channels * side**2 * arguments.n_critic / 5
+    # rounds of about 4 s, by a rough guess of a step's seconds on a CPU: arithmetic, or calls
+    arithmetic = 6e-6 * channels * side**2 * arguments.n_critic / 5
+    expected = max(arithmetic, 0.02 * (arguments.n_critic + 1))
     size = arguments.steps or max(1, round(4 / expected))
     rounds = steps.Rounds(size, arguments.rounds, others)
     steps.fit(config, data, [rounds], stop=rounds.total)
