@@ -164,7 +164,7 @@ def test_the_rate_follows_its_schedule(schedule, last):
 
 def test_the_laws_of_figure_2_4_lie_as_it_says():
     study = GradientDirection(
-        exponential(), MaxGradientPenalty(1.0), ADAM, SMALL, points=2000, schedule="linear", **STEPS
+        exponential(), MaxGradientPenalty(1.0), ADAM, SMALL, points=2000, **STEPS
     )
     laws = study.laws(0)
     assert torch.allclose(laws.fake.mean(0), torch.tensor([0.5, 1.5]), atol=0.03)
@@ -256,7 +256,7 @@ def records(tmp_path_factory):
     for name, penalty in {"gp": GradientPenalty(1.0), "maxgp": MaxGradientPenalty(1.0)}.items():
         for study, make in {
             "lipschitz_methods": LipschitzMethods,
-            "gradient_direction": functools.partial(GradientDirection, schedule="linear"),
+            "gradient_direction": GradientDirection,
         }.items():
             choices = {"study": study, "penalty": name, "loss": "wasserstein"}
             found.append(recorded(in_plane(make, penalty), choices=choices, config={}))

@@ -7,22 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_lab import checks
-from gan_lab.architectures import MLP
-from gan_lab.losses import ScalarLoss
-from gan_lab.optim.schedules import Constant, Linear
-from gan_lab.penalties import Penalty
-from gan_lab.studies.critics import OptimizerFactory
 from gan_lab.studies.oracle import Laws
 from gan_lab.studies.plane import PlaneStudy
-from gan_lab.training.gan import Schedule
 from gan_lab.training.randomness import generator_for
 
 # the thesis says how they lie, the numbers are ours
 REAL_MEANS = ((-1.5, 0.0), (1.5, 0.0))
 FAKE_MEAN = (0.5, 1.5)  # nearer to the second
 STD = 0.3
-SCHEDULES: dict[str, Schedule] = {"constant": Constant(), "linear": Linear()}
 
 
 class GradientDirection(PlaneStudy):
@@ -37,33 +29,12 @@ class GradientDirection(PlaneStudy):
         points: fakes, and as many reals.
         max_steps: of the optimizer.
         batch_size: fakes and reals of a step, drawn with replacement.
-        schedule: of the optimizer's rate: linear falls to 0. At a constant one the last critic is
-            some step of an oscillation, with a cosine of 0.88 to 0.97 to the optimum; with linear
-            it is 0.985 or more for ten of twelve (0.94 and 0.95 for the others).
+        schedule: as in OracleStudy; at a constant rate the cosine with the optimum is 0.88 to 0.97,
+            with linear 0.985 or more for ten of twelve (0.94 and 0.95 for the others).
 
     Source:
         Thesis 2.6.3 and Figure 2-4.
     """
-
-    def __init__(
-        self,
-        loss: ScalarLoss,
-        penalty: Penalty,
-        optimizer: OptimizerFactory,
-        architecture: MLP,
-        *,
-        points: int,
-        max_steps: int,
-        batch_size: int,
-        schedule: str,
-    ) -> None:
-        sizes = {"points": points, "max_steps": max_steps, "batch_size": batch_size}
-        super().__init__(loss, penalty, optimizer, architecture, **sizes)
-        self.schedule = SCHEDULES[checks.choice("schedule", schedule, tuple(SCHEDULES))]
-
-    def rate(self, number: int) -> float:
-        """The schedule's factor."""
-        return self.schedule(number - 1, self.steps)
 
     def laws(self, seed: int) -> Laws:
         """A sample of the three Gaussians."""

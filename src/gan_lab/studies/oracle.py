@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.losses import ScalarLoss
+from gan_lab.optim.schedules import Constant, Linear
 from gan_lab.penalties import Penalty, SpectralNorm
 from gan_lab.studies.contract import Result, Study
 from gan_lab.studies.critics import CriticTraining, OptimizerFactory
 from gan_lab.theory import OptimalCritic, optimal_critic, wasserstein_1
+from gan_lab.training.gan import Schedule
 from gan_lab.training.randomness import fold, generator_for
 
 Array = NDArray[np.float64]
@@ -26,6 +28,7 @@ ON_SEGMENTS = 33  # points of each segment between a fake and a real, where k is
 SEGMENTS = 512  # at most, of the fakes and reals taken in order
 LAST = 10  # the oscillation is that of the last tenth of the steps ...
 LOOKS = 50  # ... at so many steps
+SCHEDULES: dict[str, Schedule] = {"constant": Constant(), "linear": Linear()}
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class OracleStudy(Study):
         optimizer: of the critic's parameters.
         max_steps: of the optimizer.
         batch_size: fakes and reals of a step, drawn with replacement.
+        schedule: of the optimizer's rate, one of SCHEDULES: linear falls to 0; at a constant rate
+            the last critic is some step of an oscillation.
     """
 
     def __init__(
@@ -64,12 +69,14 @@ class OracleStudy(Study):
         optimizer: OptimizerFactory,
         max_steps: int,
         batch_size: int,
+        schedule: str = "constant",
     ) -> None:
         if not isinstance(loss, ScalarLoss):
             raise UserError("loss: the optimum is known for losses of one logit, as loss=exp")
         self.loss, self.penalty, self.optimizer = loss, penalty, optimizer
         self.steps = checks.whole("max_steps", max_steps, at_least=1)
         self.batch_size = checks.whole("batch_size", batch_size, at_least=1)
+        self.schedule = SCHEDULES[checks.choice("schedule", schedule, tuple(SCHEDULES))]
 
     def laws(self, seed: int) -> Laws:
         """The two laws of a seed."""
@@ -94,8 +101,9 @@ class OracleStudy(Study):
 
     def step(self, number: int) -> Mapping[str, Any]:
         """One step of the critic, on points drawn from the laws."""
+        factor = self.schedule(number - 1, self.steps)
         for group, rate in zip(self.training.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * self.rate(number)
+            group["lr"] = rate * factor
 
         rng = generator_for(self.seed, "batch", number)
         real, fake = self.batch(rng)
@@ -103,10 +111,6 @@ class OracleStudy(Study):
         if number in self.looks:
             self.seen[number] = self.training.gradient(self.watched).cpu()
         return logged
-
-    def rate(self, number: int) -> float:
-        """The factor of the optimizer's rate in a step, counted from 1."""
-        return 1.0
 
     def batch(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Reals and fakes of a step, drawn with replacement."""

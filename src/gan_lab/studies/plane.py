@@ -27,6 +27,7 @@ class PlaneStudy(OracleStudy):
         points: fakes, and as many reals.
         max_steps: of the optimizer.
         batch_size: fakes and reals of a step, drawn with replacement.
+        schedule: as in OracleStudy.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class PlaneStudy(OracleStudy):
         points: int,
         max_steps: int,
         batch_size: int,
+        schedule: str = "constant",
     ) -> None:
-        super().__init__(loss, penalty, optimizer, max_steps, batch_size)
+        super().__init__(loss, penalty, optimizer, max_steps, batch_size, schedule)
         self.points = checks.whole("points", points, at_least=1)
         self.architecture = architecture
 
