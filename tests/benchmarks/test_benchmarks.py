@@ -14,6 +14,7 @@ from gan_lab.benchmarks import cost_model, devices, steps
 from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.peer import Peer
 from gan_lab.benchmarks.steps import Operations, noise_data
+from gan_lab.errors import UserError
 from gan_lab.optim import AdaShift
 from gan_lab.optim.memory import state_copies
 from helpers.registry import CONF
@@ -124,6 +125,9 @@ def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
         "--cells",
         "1",
         "2",
+        "--devices",
+        "1",
+        "2",
     ]
     command = [
         sys.executable,
@@ -144,6 +148,7 @@ def test_every_benchmark_runs_and_keeps_its_figures(tmp_path):
         "scores",
         "data",
         "cells",
+        "devices",
     }
     assert {"gan_lab", "bare loop", "peer"} <= told["step"][0].keys()
     assert told["machine"]["hardware"]["processor"]
@@ -223,3 +228,9 @@ def test_two_processes_measure_what_a_message_costs():
     link = devices.measured_link()
     assert 0 < link.latency < 10
     assert 0 <= link.per_number < 1
+
+
+@pytest.mark.parametrize("count", [3, 128])
+def test_devices_that_cannot_share_a_batch_are_refused(count):
+    with pytest.raises(UserError, match=f"--devices {count}: batches of 64 and 128"):
+        devices.share(["trainer=cpu"], 16, count, rounds=1)

@@ -22,6 +22,7 @@ import torch.multiprocessing as mp
 from torch import Tensor
 
 from gan_lab.benchmarks import steps
+from gan_lab.errors import UserError
 
 MESSAGES = 30  # of each size that are timed
 _LONG = 2**20  # numbers of the message that tells the bandwidth: as many as a critic has
@@ -66,8 +67,16 @@ def share(overrides: Sequence[str], side: int, devices: int, rounds: int) -> Sha
         side: pixels of an image; the images are noise.
         devices: how many; must divide both batch sizes.
         rounds: of one step each.
+
+    Raises:
+        UserError: for a number of devices that cannot share the batches.
     """
     config = steps.composed(*overrides)
+    if config.batch_size % devices or config.generator_batch_size % devices:
+        raise UserError(
+            f"--devices {devices}: batches of {config.batch_size} and "
+            f"{config.generator_batch_size} cannot be shared by so many: use a divisor of both"
+        )
     config.batch_size //= devices  # the loader's share; what a step draws it shares itself
     watch = steps.Rounds(1, rounds, lambda gan: {})
     with _first_of(devices) as sent:
