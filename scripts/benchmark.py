@@ -3,8 +3,8 @@
 `python scripts/benchmark.py step`
 
 step        seconds of a generator step under the Trainer, beside a bare loop of the same step
-            (exp + maxgp, fp32) and a WGAN-GP step as public frameworks write it; FLOP/s beside the
-            device's own
+            (exp + maxgp, fp32) and a WGAN-GP step as public frameworks write it, in a process of
+            its own; FLOP/s beside the device's own
 penalties   what each penalty adds to the critic's loss and its gradients
 optimizers  a step of each optimizer on the critic's parameters beside torch's foreach Adam, and
             what it keeps in memory
@@ -17,29 +17,32 @@ devices     a generator step on 1 to 64 devices, simulated: the share of one is 
             message costs between two processes (32 pixels; the first width, the first precision)
 all         all of them
 
-Programs that are compared take turns in one process. Every figure says median, smallest and largest
-of the rounds.
+Programs that are compared take turns. Every figure says median, smallest and largest of the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import DictConfig
 
 from gan_lab import build
 from gan_lab.benchmarks import cost_model, devices, measuring, parts, scores, steps, throughput
 from gan_lab.benchmarks.bare import Bare
-from gan_lab.benchmarks.peer import Peer
+from gan_lab.benchmarks.peer import Apart
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import ResidentData
 from gan_lab.files import write_atomically
 from gan_lab.runs.start import quiet_lightning
 from gan_lab.terminal import tell
-from gan_lab.training import GAN, host
+from gan_lab.training import host
 
 BARE = "exp", "maxgp", "32-true"  # the loop's loss, penalty and precision
 WHAT = ("model", "step", "penalties", "optimizers", "scores", "data", "cells", "devices")
@@ -110,31 +113,15 @@ def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> d
     config = steps.composed(*overrides, f"trainer.compile={str(arguments.compile).lower()}")
     data = _data(arguments, config)
     side = data.spec.shape[1]
-
-    # every program draws its real samples from the device's memory
     device = steps.device_of(config)
-    values = ResidentData.place(data, device)
-
-    def real() -> torch.Tensor:
-        return values.gather(torch.randint(len(values), (config.batch_size,), device=device))[0]
-
-    def others(gan: GAN) -> steps.Others:
-        programs = {}
-        if "bare" in arguments.against and (arguments.loss, arguments.penalty, precision) == BARE:
-            programs["bare loop"] = Bare(build.gan(config, data.spec), config, device, real).step
-        if "peer" in arguments.against:
-            latent = config.architecture.latent_dim
-            sizes = config.n_critic, config.batch_size, config.generator_batch_size
-            peer = Peer(data.spec.shape, channels, latent, *sizes, device, real)
-            programs["peer"] = peer.step
-        return programs
 
     # rounds of about 4 s, by a rough guess of a step's seconds on a CPU: arithmetic, or calls
     arithmetic = 6e-6 * channels * side**2 * arguments.n_critic / 5
     expected = max(arithmetic, 0.02 * (arguments.n_critic + 1))
     size = arguments.steps or max(1, round(4 / expected))
-    rounds = steps.Rounds(size, arguments.rounds, others)
-    steps.fit(config, data, [rounds], stop=rounds.total)
+    with ExitStack() as stack:
+        rounds = steps.Rounds(size, arguments.rounds, _others(arguments, config, data, stack))
+        steps.fit(config, data, [rounds], stop=rounds.total)
 
     # what was measured, then its figures
     mine = rounds.seconds.pop("gan_lab")
@@ -151,6 +138,32 @@ def _one_step(arguments: argparse.Namespace, channels: int, precision: str) -> d
     figures["device_flop_per_s"] = measuring.device_rates(device, dtype, channels, side)
     _print_step(figures, list(rounds.seconds))
     return figures
+
+
+def _others(
+    arguments: argparse.Namespace, config: DictConfig, data: LoadedData, stack: ExitStack
+) -> steps.Others:
+    """The programs beside gan_lab's own; what they open is closed with `stack`."""
+    device = steps.device_of(config)
+    programs: dict[str, Callable[[int], float]] = {}
+
+    # the loop draws its real samples from the device's memory, as gan_lab does
+    method = arguments.loss, arguments.penalty, config.trainer.precision
+    if "bare" in arguments.against and method == BARE:
+        values = ResidentData.place(data, device)
+
+        def real() -> torch.Tensor:
+            return values.gather(torch.randint(len(values), (config.batch_size,), device=device))[0]
+
+        bare = Bare(build.gan(config, data.spec), config, device, real)
+        programs["bare loop"] = functools.partial(measuring.seconds_of, bare.step)
+
+    if "peer" in arguments.against:
+        sizes = {name: config.architecture[name] for name in ("channels", "latent_dim")}
+        sizes |= {name: config[name] for name in ("n_critic", "batch_size", "generator_batch_size")}
+        peer = Apart(data.spec.shape, sizes, device, torch.get_num_threads())
+        programs["peer"] = stack.enter_context(peer).seconds
+    return programs
 
 
 def _print_step(figures: dict[str, Any], others: list[str]) -> None:

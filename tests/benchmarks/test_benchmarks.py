@@ -12,7 +12,7 @@ import torch
 from gan_lab.architectures import ResNet
 from gan_lab.benchmarks import cost_model, devices, steps
 from gan_lab.benchmarks.measuring import seconds_of, summary
-from gan_lab.benchmarks.peer import Peer
+from gan_lab.benchmarks.peer import Apart, Peer
 from gan_lab.benchmarks.steps import Operations, noise_data
 from gan_lab.errors import UserError
 from gan_lab.optim import AdaShift
@@ -66,6 +66,22 @@ def test_a_step_of_the_peer_moves_both_networks():
     ]
     assert all(weights)
     assert all(torch.isfinite(torch.tensor(made.losses)))
+
+
+def test_the_peers_process_answers_ends_with_its_block_and_says_when_it_failed():
+    sizes = {"channels": 4, "latent_dim": 8, "n_critic": 2, "batch_size": 3}
+    sizes |= {"generator_batch_size": 4}
+    with Apart((3, 16, 16), sizes, DEVICE, threads=1) as apart:
+        assert apart.seconds(1) > 0
+        assert apart.seconds(2) > 0
+        process = apart._process
+        assert process.poll() is None
+    assert process.poll() is not None
+    with (
+        Apart((3, 16, 16), sizes | {"latent_dim": -1}, DEVICE, threads=1) as apart,
+        pytest.raises(RuntimeError, match="ended early"),
+    ):
+        apart.seconds(1)
 
 
 def test_operations_are_counted_by_hand():
@@ -177,7 +193,7 @@ def test_the_cost_model_counts_what_a_step_multiplies(side, penalty, beyond):
         "generator_batch_size=4",
     ]
     config = steps.composed(*overrides)
-    rounds = steps.Rounds(1, 1, lambda gan: {})
+    rounds = steps.Rounds(1, 1, {})
     steps.fit(config, noise_data(side), [rounds], stop=rounds.total)
     parts = cost_model.step_parts(
         8, side, n_critic=2, batch_size=6, generator_batch_size=4, penalty=penalty

@@ -78,7 +78,7 @@ def share(overrides: Sequence[str], side: int, devices: int, rounds: int) -> Sha
             f"{config.generator_batch_size} cannot be shared by so many: use a divisor of both"
         )
     config.batch_size //= devices  # the loader's share; what a step draws it shares itself
-    watch = steps.Rounds(1, rounds, lambda gan: {})
+    watch = steps.Rounds(1, rounds, {})
     with _first_of(devices) as sent:
         steps.fit(config, steps.noise_data(side), [watch], stop=watch.total)
     messages = {numbers: count / watch.total for numbers, count in sorted(sent.items())}

@@ -1,19 +1,28 @@
-"""A WGAN-GP step as public PyTorch frameworks write it, on plain layers.
+"""A WGAN-GP step as public PyTorch frameworks write it, on plain layers, in a process as they have.
 
 gan_lab's step is measured against it. It has three critic passes; a generator pass with its graph
 in every critic step; weight gradients of the critic in the generator's step; u drawn on the host; a
 value read back in every step; upsampling, pooling and convolutions one after the other; contiguous
 fp32 tensors; torch's Adam as it comes.
+
+gan_lab prepares its own process for training (`gan_lab.training.host`), which public frameworks do
+not: beside it the peer would be an eighth too fast. So it has a process of its own, `Apart`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import json
+import subprocess  # nosec B404 # this very module, below
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from gan_lab.benchmarks.measuring import seconds_of
 
 
 class _Up(nn.Module):
@@ -153,3 +162,63 @@ class Peer:
         loss.backward()
         self.critic_optimizer.step()
         return loss.item()
+
+
+class Apart(AbstractContextManager["Apart"]):
+    """A peer in a process of its own, which works only while it is asked to.
+
+    Its real samples are noise: no part of a step looks at them.
+
+    Args:
+        shape: of an image, (C, S, S).
+        sizes: `Peer`'s arguments that are numbers, by their names.
+        device: where it trains.
+        threads: of torch.
+    """
+
+    def __init__(
+        self, shape: Sequence[int], sizes: Mapping[str, int], device: torch.device, threads: int
+    ) -> None:
+        what = json.dumps([list(shape), dict(sizes), str(device), threads])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, what],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )  # nosec B603
+
+    def seconds(self, steps: int) -> float:
+        """Measure the seconds of one of so many generator steps.
+
+        Raises:
+            RuntimeError: the process ended.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{steps}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        if not (answer := self._process.stdout.readline()):
+            raise RuntimeError("the peer's process ended early: look above for its error")
+        return float(answer)
+
+    def __exit__(self, *arguments: object) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _serve(shape: Sequence[int], sizes: Mapping[str, int], device: str, threads: int) -> None:
+    """Answer every number of steps on stdin with the seconds of one, on stdout."""
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = True  # many frameworks do, and it is faster
+    real = torch.rand(sizes["batch_size"], *shape, device=device) * 2 - 1
+    peer = Peer(tuple(shape), device=torch.device(device), real=lambda: real, **sizes)
+    for steps in sys.stdin:
+        print(seconds_of(peer.step, int(steps)), flush=True)
+
+
+if __name__ == "__main__":
+    _serve(*json.loads(sys.argv[1]))

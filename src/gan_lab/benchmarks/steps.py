@@ -1,7 +1,4 @@
-"""Seconds of gan_lab's generator step under its Trainer, beside other programs.
-
-They take turns in one process.
-"""
+"""Seconds of gan_lab's generator step under its Trainer, beside other programs, in turns."""
 
 from __future__ import annotations
 
@@ -22,19 +19,19 @@ from torch.utils.flop_counter import flop_registry
 
 from gan_lab import build, terminal
 from gan_lab import config as configs
-from gan_lab.benchmarks.measuring import seconds_of, wait
+from gan_lab.benchmarks.measuring import wait
 from gan_lab.callbacks import Capture, Compile, ProgressBar, ReadMetrics, StopOnSignal
 from gan_lab.data import LoadedData
 from gan_lab.data.module import ResidentDataModule
 from gan_lab.data.source import Split
 from gan_lab.loggers import MetricsFile
-from gan_lab.training import GAN
 from gan_lab.types import DataSpec
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 WARM_UP = 2  # steps before the first round
 
-Others = Mapping[str, Callable[[], object]]
+# seconds of one of a number of steps
+Others = Mapping[str, Callable[[int], float]]
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -81,7 +78,7 @@ class Rounds(pl.Callback):
         flop: of one of gan_lab's steps.
     """
 
-    def __init__(self, steps: int, rounds: int, others: Callable[[GAN], Others]) -> None:
+    def __init__(self, steps: int, rounds: int, others: Others) -> None:
         self.steps, self.rounds, self.others = steps, rounds, others
         self.seconds: dict[str, list[float]] = {"gan_lab": []}
         self.flop = 0.0
@@ -96,21 +93,19 @@ class Rounds(pl.Callback):
     ) -> None:
         """At the beginning of a round the others have theirs."""
         # FLOP are counted in the very first step: counting slows a step down
-        assert isinstance(pl_module, GAN)
         batch_idx = arguments[1]
         if batch_idx == 0:
-            self.programs = self.others(pl_module)
             self.counter = Operations()
             self.counter.__enter__()
         if batch_idx < WARM_UP or (batch_idx - WARM_UP) % self.steps:
             return
 
         # a program's first step makes states
-        for name, step in self.programs.items():
+        for name, seconds in self.others.items():
             if name not in self.seconds:
                 self.seconds[name] = []
-                step()
-            self.seconds[name].append(seconds_of(step, self.steps))
+                seconds(1)
+            self.seconds[name].append(seconds(self.steps))
 
         # gan_lab's own time begins when the others' work is done
         wait()
