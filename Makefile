@@ -18,8 +18,8 @@ GRIDS_4 := 4-9:am_gan_dynamic 4-10:am_gan_predefined 4-11:ac_gan_dynamic 4-12:ac
 	table-2-2-small \
 	table-4-1 table-4-1-run table-4-1-small table-4-2 table-4-3 table-4-3-run \
 	table-2-2-real-small table-4-1-real-small report \
-	chapter-2 chapter-2-run known-critics-run chapter-3 chapter-3-run figures-3-run optimizers optimizers-run \
-	toys toys-run clean
+	chapter-2 chapter-2-run known-critics-run chapter-3 chapter-3-run figures-3-run resnet-small-run optimizers optimizers-run \
+	toys toys-run systems systems-run clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -256,15 +256,24 @@ chapter-3: $(INSTALLED) ## the tables and figures of chapter 3's studies from re
 		score=[train_loss,test_accuracy]
 	$(TABLE) 'select={choices.study:classification,study.network:[mlp,mlp_linear]}' rows=optimizer columns=study.network \
 		name=table_3_6 score=[train_loss,test_accuracy]
+	$(TABLE) 'select={choices.study:classification,study.network:resnet18}' rows=optimizer columns=dataset.name \
+		name=resnet_small score=[train_loss,test_accuracy]
 	$(TABLE) 'select={choices.study:critic_only}' rows=optimizer columns=dataset name=table_3_7 score=objective
 	$(TABLE) 'select={choices.study:translation,choices.sweep:[table_3_8_adam,table_3_8_adashift]}' rows=optimizer \
 		name=table_3_8 score=[train_loss,word_accuracy,sentence_accuracy]
-	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-3,3-7,3-7b,3-8,3-9,3-11,3-13,3-15,3-16,3-17,3-18]
+	$(BIN)/python scripts/figures.py figure=[3-1,3-2,3-3,3-4,3-7,3-7b,3-8,3-9,3-11,3-13,3-15,3-16,3-17,3-18]
 
 FIGURES_3 := figure_3_9_temporal figure_3_9_spatial figure_3_11 figure_3_13 figure_3_15 figure_3_16 figure_3_17 figure_3_18
 
 figures-3-run: $(INSTALLED) ## sweeps of Table 3-9 and Figures 3-9 to 3-18 in small on digits (hours); then make chapter-3
 	-for study in $(addprefix table_3_9_resnet_,adam adashift) $(FIGURES_3); do $(RUN_STUDY) sweep=$$study; done
+	$(COLLECT_STUDIES)
+
+ON_CIFAR_JPEG := dataset=image_folder dataset.root=data/cifar10-jpeg dataset.name=cifar10-jpeg
+RESNET_SMALL := $(ON_CIFAR_JPEG) study.epochs=2 study.lr_drops=[] 'hydra.sweeper.params.seed="0,1"'
+
+resnet-small-run: $(INSTALLED) ## Figure 3-4 in small on data/cifar10-jpeg: 8 runs of 2 epochs (an hour); then make chapter-3
+	-for optimizer in sgd adam adashift; do $(RUN_STUDY) sweep=table_3_9_resnet_$$optimizer $(RESNET_SMALL); done
 	$(COLLECT_STUDIES)
 
 optimizers-run: $(INSTALLED) ## tune every optimizer with the same budget on three workloads (half an hour; needs MNIST in data)
@@ -283,6 +292,20 @@ toys-run: $(INSTALLED) ## train ring and grid in small, 120 runs of 10 to 20 s o
 toys: $(INSTALLED) ## the table of ring and grid from results/toys
 	$(BIN)/python scripts/table.py runs=results/toys out=results/tables rows=loss columns=penalty facet=dataset name=toys \
 		score=[modes_mixture_2500,good_mixture_2500,modekl_mixture_2500]
+
+SYSTEMS_RUN := OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment=systems_small
+
+systems-run: $(INSTALLED) ## train self-attention, progressive growing, relativistic losses and game optimizers on digits (an hour)
+	-$(SYSTEMS_RUN)
+	-$(SYSTEMS_RUN) architecture=resnet loss=relativistic penalty=r1_r2
+	-$(SYSTEMS_RUN) architecture=resnet optimizer=optimistic_adam
+	-$(SYSTEMS_RUN) architecture=resnet optimizer=extra_adam max_generator_steps=1500 evaluate_every=300
+	$(BIN)/python scripts/collect.py runs=outputs/systems_small out=results/systems replace=true
+
+systems: $(INSTALLED) ## their table, each system beside the resnet with exp + maxgp and Adam, from results/systems
+	$(BIN)/python scripts/table.py runs=results/systems out=results/tables rows=[architecture,loss,penalty,optimizer] name=systems \
+		'baseline={architecture:resnet,loss:exp,penalty:maxgp,optimizer:adam}' \
+		score=[fid_classifier_10k_train,is_classifier_10k_10x,am_classifier_10k]
 
 clean: ## remove the installation and caches; runs and data stay
 	rm -rf $(VENV) $(DOCS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
