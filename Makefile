@@ -297,6 +297,7 @@ SYSTEMS_RUN := OMP_NUM_THREADS=1 $(BIN)/python train.py $(EVERY_CORE) experiment
 
 systems-run: $(INSTALLED) ## train self-attention, progressive growing, relativistic losses and game optimizers on digits (an hour)
 	-$(SYSTEMS_RUN)
+	-$(SYSTEMS_RUN) architecture=progressive optimizer.lr=3e-2
 	-$(SYSTEMS_RUN) architecture=resnet loss=relativistic penalty=r1_r2
 	-$(SYSTEMS_RUN) architecture=resnet optimizer=optimistic_adam
 	-$(SYSTEMS_RUN) architecture=resnet optimizer=extra_adam max_generator_steps=1500 evaluate_every=300
