@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -242,24 +243,28 @@ GROUPS = groups(TrainConfig)
 
 
 def register(*schemas: type) -> None:
-    """Tell Hydra the resolvers and the schemas of this program. Every entry point calls it once.
+    """Tell Hydra the resolvers and the schemas of this program, as every entry point does.
 
     Args:
         schemas: those of the program; all where none is named. (Hydra's `--help` copies whatever it
             has been told a hundred times, which took a quarter of a second.)
     """
     for name, fields_of in _SCHEMAS.items():
-        if schemas and fields_of not in schemas:
-            continue
-        schema = OmegaConf.structured(fields_of)
-
-        # open: `optimizer_critic.lr=1` needs no `+`; checks hold the keys to the target
-        for group in groups(fields_of):
-            OmegaConf.set_struct(schema[group], value=False)
-        ConfigStore.instance().store(name=name, node=schema)
-
+        if not schemas or fields_of in schemas:
+            _store(name, fields_of)
     OmegaConf.register_new_resolver("first", _first, replace=True)
     OmegaConf.register_new_resolver("any", _any, replace=True)
+
+
+@functools.cache
+def _store(name: str, fields_of: type) -> None:
+    """Tell Hydra a schema, once in a process."""
+    schema = OmegaConf.structured(fields_of)
+
+    # open: `optimizer_critic.lr=1` needs no `+`; checks hold the keys to the target
+    for group in groups(fields_of):
+        OmegaConf.set_struct(schema[group], value=False)
+    ConfigStore.instance().store(name=name, node=schema)
 
 
 def _first(*values: Any) -> Any:
