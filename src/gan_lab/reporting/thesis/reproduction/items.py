@@ -886,6 +886,14 @@ BESIDE = (
                         ("modes_mixture_2500", "good_mixture_2500", "modekl_mixture_2500"),
                         ("penalty",), ("dataset",)),
          )),
+    Item("Systems", "", "self-attention, progressive growing, relativistic losses, game optimizers",
+         "No statement of the thesis: what other systems do beside its ResNet with exp and MaxGP.",
+         "make systems-run systems", scale="in small",
+         studies=(
+             StudyTable({"choices.experiment": "systems_small"},
+                        ("architecture", "loss", "penalty", "optimizer"),
+                        ("fid_classifier_10k_train", "is_classifier_10k_10x")),
+         )),
     Item("Optimizers", "", "tuned with equal budgets",
          "No statement of the thesis: every optimizer with the same trials, chosen on held-out "
          "data.",

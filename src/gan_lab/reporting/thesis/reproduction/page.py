@@ -38,7 +38,8 @@ from gan_lab.reporting.thesis.reproduction.slips import SLIPS
 from gan_lab.sweeps.cells import duration
 
 _DECIDED = {studies.HOLDS: "hold", studies.REVERSED: "reversed", studies.NOT_DECIDED: "not decided"}
-_TRAINED = ("stability", "toys")  # folders of GANs beside those of the tables; none needs to be
+# folders of GANs beside those of the tables; none needs to be
+_TRAINED = ("stability", "toys", "systems")
 _AT = {  # how many of our scores have a verdict, in words
     AGREES: "agree",
     BETTER: "are better",
