@@ -469,7 +469,14 @@ def own(tmp_path, monkeypatch):
     (tmp_path / "own_package/__init__.py").write_text("from .deep import mine\n")
     (tmp_path / "own_package/deep.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
+
+    # what other tests of the process imported is no import of this one
+    _forget_own()
     yield
+    _forget_own()
+
+
+def _forget_own() -> None:
     for name in [name for name in sys.modules if name.startswith("own_")]:
         del sys.modules[name]
 
