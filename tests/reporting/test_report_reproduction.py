@@ -338,6 +338,28 @@ def test_several_scores_of_a_study_stand_beside_each_other():
     assert view.dots is None  # one number is no drawing
 
 
+def test_the_runs_of_a_table_alone_are_none_of_a_figure_that_sets_others_beside_them():
+    """Figure 3-9 is of AdaShift's parts; without them Adam and AdaShift would stand for it."""
+    shown = StudyTable(
+        {"choices.study": "one"},
+        ("optimizer",),
+        ("loss",),
+        needs={"choices.sweep": re.compile("^figure")},
+    )
+    beside = study("one", choices={"optimizer": "adam", "sweep": "table_3_9_resnet_adam"}, loss=1.0)
+    own = study("one", choices={"optimizer": "adam_spatial", "sweep": "figure_3_9"}, loss=2.0)
+    assert studies.study_views(shown, [beside], {}) == ([], [])
+    assert studies.runs_of(shown, [beside]) == []
+    assert studies.runs_of(shown, [beside, own]) == [beside, own]
+    for number, network in (("3-9", "resnet18"), ("3-19", "densenet")):
+        item = BY_NAME[f"Figure {number}"]
+        made = study("classification", choices={"sweep": f"table_3_9_{network}_adam"}, loss=1.0)
+        made["config"] |= {"study": {"network": network}, "dataset": {"name": "cifar10"}}
+        (table,) = item.studies
+        assert studies.chosen([made], table.select)
+        assert not studies.runs_of(table, [made])
+
+
 def test_a_direction_is_that_of_its_score():
     """Two scores of one table, of which one is better where it is lower."""
     runs = [

@@ -437,7 +437,8 @@ def classification(
         name: of the figure.
         networks: a row of panels each, where one is recorded.
         dataset: the part of its name that the data set's has to have; None: any.
-        sweeps: of conf/sweep, or how their names begin; none: all but those of other settings.
+        sweeps: of conf/sweep, or how their names begin; none: all but those of other settings. Of a
+            figure's own ("figure_...") one must be recorded: a table's runs stand beside them.
         by: in what the lines differ.
     """
     records = [
@@ -448,7 +449,8 @@ def classification(
         and _is_of(record, sweeps)
     ]
 
-    if not records:
+    own = [sweep for sweep in sweeps if sweep.startswith("figure_")] or sweeps
+    if not any(_is_of(record, own) for record in records):
         raise NothingRecorded(
             f"no study classification is recorded with study.network={', '.join(networks)}"
             f"{f' on {dataset}' if dataset else ''}: run "

@@ -41,6 +41,7 @@ class StudyTable:
         notes: sentences that are needed to read it.
         alike: fields of which the notes say what value all runs have.
         is_exact: whether no seed has a part in the numbers, which then need no interval.
+        needs: of the runs that are looked at, one at least must be so; others stand beside it.
     """
 
     select: Where
@@ -52,6 +53,7 @@ class StudyTable:
     notes: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
     is_exact: bool = False
+    needs: Where = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -484,12 +486,15 @@ def _classifier(
     runs: Where,
     *,
     by: str = "optimizer",
+    needs: str = "",
     command: str = "",
     on: str = "resnet18",
     statements: tuple[Statement, ...] = (),
 ) -> Item:
-    """A figure of training loss and test accuracy; `by` is what its lines differ in."""
-    table = StudyTable(runs, ("dataset.name", by), _LEARNING)
+    """A figure of training loss and test accuracy; `by` is what its lines differ in, `needs` how
+    the names of its own sweeps begin, where it has others' runs beside them."""
+    own = {"choices.sweep": re.compile(f"^(?:{needs})")} if needs else {}
+    table = StudyTable(runs, ("dataset.name", by), _LEARNING, needs=own)
     return Item("Figure", number, title, shows, command, studies=(table,), statements=statements,
                 published=_CLASSIFIERS[on])  # fmt: skip
 
@@ -502,6 +507,7 @@ _CRITIC_ONLY = _study("critic_only")
 _TABLE_3_8 = _study("translation") | {"choices.sweep": re.compile("^table_3_8")}
 _RESNET_SWEEPS = ("table_3_9_resnet_adam", "table_3_9_resnet_adashift")
 _DENSE_SWEEPS = ("table_3_9_densenet_adam", "table_3_9_densenet_adashift")
+_MORE = "figure_3_9_spatial|figure_3_18"
 _BEHIND = "Adam's training loss is below AMSGrad's"
 _ALONE = (
     "The temporal shift alone is less stable than AdaShift, and may need a smaller rate; the "
@@ -668,10 +674,10 @@ _CHAPTER_3 = (
          ),
          scale="a grid of 21×21 values of our choice"),
     _classifier("3-9", "temporal shift or spatial operation alone: ResNet on CIFAR-10", _ALONE,
-                _trained("resnet18", "table_3_9|figure_3_9"),
+                _trained("resnet18", "table_3_9|figure_3_9"), needs="figure_3_9",
                 command=_sweeps("figure_3_9_temporal", "figure_3_9_spatial")),
     _classifier("3-10", "temporal shift or spatial operation alone: DenseNet on CIFAR-10", _ALONE,
-                _trained("densenet", "table_3_9|figure_3_9"), on="densenet",
+                _trained("densenet", "table_3_9|figure_3_9"), needs="figure_3_9", on="densenet",
                 command=_sweeps("figure_3_9_temporal", "figure_3_9_spatial", more=_DENSENET)),
     _classifier("3-11", "sensitivity to the learning rate: ResNet on CIFAR-10", _RATE,
                 _trained("resnet18", "figure_3_11"), by="optimizer.lr",
@@ -698,13 +704,13 @@ _CHAPTER_3 = (
                         ("optimizer.n", "optimizer.m"), ("train_loss", "word_accuracy")),
          )),
     _classifier("3-18", "more optimizers: ResNet on CIFAR-10", _ALIKE,
-                _trained("resnet18", "table_3_9|figure_3_9_spatial|figure_3_18"),
+                _trained("resnet18", f"table_3_9|{_MORE}"), needs=_MORE,
                 command=_sweeps("figure_3_18", "figure_3_9_spatial")),
     _classifier("3-19", "more optimizers: DenseNet on CIFAR-10", _ALIKE,
-                _trained("densenet", "table_3_9|figure_3_9_spatial|figure_3_18"), on="densenet",
+                _trained("densenet", f"table_3_9|{_MORE}"), needs=_MORE, on="densenet",
                 command=_sweeps("figure_3_18", "figure_3_9_spatial", more=_DENSENET)),
     _classifier("3-20", "more optimizers: DenseNet on Tiny-ImageNet", _ALIKE,
-                _trained("densenet", "table_3_9|figure_3_9_spatial|figure_3_18", _TINY), on="tiny",
+                _trained("densenet", f"table_3_9|{_MORE}", _TINY), needs=_MORE, on="tiny",
                 command=_sweeps("figure_3_18", "figure_3_9_spatial", more=(
                     f"{_DENSENET} dataset=tiny_imagenet dataset.root=FOLDER device=cuda"
                 ))),

@@ -211,7 +211,7 @@ def _measured(item: Item, results: Path) -> list[str]:
 
 def _runs_of(item: Item, content: Sequence[Record]) -> list[Record]:
     """The runs of its studies or settings, each once."""
-    runs = [run for study in item.studies for run in studies.chosen(content, study.select)]
+    runs = [run for study in item.studies for run in studies.runs_of(study, content)]
     runs += studies.of_settings(item.settings, content) if item.settings else []
     return list({id(run): run for run in runs}.values())
 

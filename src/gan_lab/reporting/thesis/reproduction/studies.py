@@ -149,11 +149,17 @@ def _value(run: Record, name: str) -> Any:
 # Tables -------------------------------------------------------------------------------------------
 
 
+def runs_of(study: StudyTable, content: Sequence[Record]) -> Sequence[Record]:
+    """The runs that a table of studies is made of; none where one that it needs is missing."""
+    runs = chosen(content, study.select)
+    return runs if chosen(runs, study.needs) else []
+
+
 def study_views(
     study: StudyTable, content: Sequence[Record], anchors: Mapping[str, str]
 ) -> tuple[list[TableView], list[str]]:
     """The tables of a study, and what could not be shown; both empty without a record."""
-    runs = chosen(content, study.select)
+    runs = runs_of(study, content)
     if not runs:
         return [], []
     found = Found(tuple(map(Run, runs)))
