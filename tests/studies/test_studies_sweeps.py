@@ -27,6 +27,7 @@ TABLES = {
     ("3_9", "adam"): (1e-3, [0.9, 0.999], None),
     ("3_9", "amsgrad"): (1e-3, [0.9, 0.999], None),
     ("3_9", "adashift"): (1e-2, [0.9, 0.999], 10),
+    ("3_9", "sgd"): (0.1, None, None),  # ours, as in 3-5: the table has none
 }
 FILES = sorted(path.stem for path in (CONF / "sweep").glob("table_3_[56789]*.yaml"))
 
