@@ -236,6 +236,22 @@ def test_cells_that_one_name_covers_do_not_replace_each_other(tmp_path):
     assert {path.name for path in out.iterdir()} == {second.name, third.name}
 
 
+def test_another_part_by_default_or_typed_is_another_cell(tmp_path):
+    """As of experiment=systems_small with and without optimizer=optimistic_adam."""
+    out = tmp_path / "records"
+
+    def collected(run_id, *overrides, **choices):
+        made = record(run_id=run_id)
+        made["command"] = ["train.py", *overrides]
+        made["choices"] |= choices
+        return collect([run_dirs(tmp_path / run_id, made)], out, report=list, replace=True)[0]
+
+    first = collected("aaaa0001", optimizer="adam")
+    second = collected("aaaa0002", "optimizer=optimistic_adam", optimizer="optimistic_adam")
+    third = collected("aaaa0003", "architecture=sagan", architecture="sagan", optimizer="adam")
+    assert {path.name for path in out.iterdir()} == {first.name, second.name, third.name}
+
+
 def test_a_record_whose_names_are_too_long_for_a_file_has_a_shorter_one(tmp_path):
     runs = run_dirs(tmp_path / "runs", record(run_id="a"), record(run_id="b"))
     path = runs / "a/record.json"

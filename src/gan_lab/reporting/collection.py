@@ -280,10 +280,20 @@ def collect(
     return written
 
 
+_CELL = (
+    "experiment",
+    "architecture",
+    "loss",
+    "penalty",
+    "optimizer",
+)  # choices that tell cells apart
+
+
 def _older(record: Record, path: Path) -> list[Path]:
     """The other records beside `path` of the experiment, cell and seed of the one in it.
 
-    A file's name does not say all: what both commands set, and set differently, makes two cells.
+    A file's name does not say all: another part, whether typed or by default, makes another cell,
+    and so does what both commands set, and set differently.
     """
     cell = path.name.removesuffix(f"{record['run_id']}.json")
     found = []
@@ -293,8 +303,8 @@ def _older(record: Record, path: Path) -> list[Path]:
 
         mine, its = _overrides(record), _overrides(content)
         is_of_cell = all(mine[key] == its[key] for key in mine.keys() & its.keys())
-        experiments = [field(one, "choices.experiment") for one in (record, content)]
-        if is_of_cell and experiments[0] == experiments[1]:
+        alike = [[field(one, f"choices.{name}") for name in _CELL] for one in (record, content)]
+        if is_of_cell and alike[0] == alike[1]:
             found.append(other)
     return found
 
