@@ -196,12 +196,8 @@ SOURCES = [
     *sorted((CONF.parent / "scripts").glob("*.py")),
 ]
 OWN = {"terminal.py"}
-FOR_MACHINES = {
-    "peer.py",
-    "provenance.py",
-    "scores.py",
-    "throughput.py",
-}  # their output is no text of users
+# their output is no text of users
+FOR_MACHINES = {"peer.py", "provenance.py", "scores.py", "throughput.py"}
 
 
 def test_no_program_prints_but_through_one_module():
