@@ -130,8 +130,9 @@ table-4-1-small: $(INSTALLED) ## Table 4-1 on the embedded digits, in small: tra
 
 # The small tables on real images, a target for each cell: a record that is collected counts as done, whatever has become
 # of outputs/; a cell that was killed goes on. Two at a time, a thread each.
-CELLS_2_2 := $(foreach seed,0 1 2,$(foreach loss,wasserstein exp logistic sqrt quadratic hinge,$(foreach weight,0.1 1, \
-	cell-2-2/$(loss)/maxgp/$(weight)/$(seed))) cell-2-2/wasserstein/gp/10/$(seed))
+# A whole column of the table comes before the next one: what is there early can be read.
+CELLS_2_2 := $(foreach seed,0 1 2,cell-2-2/wasserstein/gp/10/$(seed) $(foreach weight,0.1 1, \
+	$(foreach loss,wasserstein exp logistic sqrt quadratic hinge,cell-2-2/$(loss)/maxgp/$(weight)/$(seed))))
 CELLS_4_1 := $(foreach seed,0 1,$(foreach loss,ac_gan ac_gan_plus am_gan,$(foreach labels,dynamic predefined, \
 	cell-4-1/$(loss)/$(labels)/$(seed))) $(foreach loss,gan gan_star label_gan,$(foreach layer,false true, \
 	cell-4-1-no-targets/$(loss)/$(layer)/$(seed))))
