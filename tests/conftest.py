@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from helpers.composing import read_once
 from helpers.gan_runs import environment
 
 # what a file imports that starts programs, trains whole runs or composes whole configs
@@ -67,3 +68,10 @@ def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name, value in environment(tmp_path_factory).items():
             patch.setenv(name, value)
         yield Path(os.environ["GAN_LAB_DATA_CACHE"])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _configs_are_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        read_once(patch)
+        yield

@@ -647,12 +647,18 @@ def test_the_other_tests_are_there(path, name):
     assert f"def {name}(" in (ROOT / "tests" / path).read_text()
 
 
-def write_data_sets(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small ones in the layouts of their publishers."""
-    make_mnist(place / "mnist")
-    make_cifar10(place / "cifar10", monkeypatch)
-    make_flowers102(place / "flowers102", monkeypatch)
-    make_tiny(place / "tiny", size=16)
+def write_data_sets(case: Case, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the case names, small, in the layouts of their publishers."""
+    make = {
+        "mnist": lambda: make_mnist(place / "mnist"),
+        "cifar10": lambda: make_cifar10(place / "cifar10", monkeypatch),
+        "flowers102": lambda: make_flowers102(place / "flowers102", monkeypatch),
+        "tiny": lambda: make_tiny(place / "tiny", size=16),
+    }
+    words = " ".join([*case.typed, *case.advised, *case.stands_for.values(), case.also])
+    for name, write in make.items():
+        if name in words:
+            write()
 
 
 @pytest.mark.parametrize("case", TRAINING, ids=lambda case: case.says)
@@ -665,7 +671,7 @@ def test_the_remedies_of_training(case, place, monkeypatch, capsys):
 
     monkeypatch.setattr(pl.Trainer, "fit", fit)
     case.write_images()
-    write_data_sets(place, monkeypatch)
+    write_data_sets(case, place, monkeypatch)
     refused = command(capsys, *SMALL, *case.typed)
     is_refusal(refused, *as_written(case))
     for advised in case.advised:

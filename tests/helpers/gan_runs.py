@@ -29,6 +29,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, flag_override
 
 from gan_lab import config
+from helpers.composing import read_once
 from helpers.registry import options
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,8 @@ DCGAN = (
     "architecture.generator_channels=4",
     "architecture.critic_channels=4",
 )
-SMALL = ("n_critic=5", "batch_size=16", "generator_batch_size=16", "evaluation=off")
+N_CRITIC = 2
+SMALL = (f"n_critic={N_CRITIC}", "batch_size=16", "generator_batch_size=16", "evaluation=off")
 
 
 def environment(factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -286,6 +288,7 @@ def each_without_torch(
 
 def run_each() -> None:
     """The other side of `each_without_torch`: commands from standard input, ends to its output."""
+    read_once(pytest.MonkeyPatch())
     ends, program = [], sys.argv[2]
     for number, arguments in enumerate(json.load(sys.stdin)):
         place = Path(sys.argv[1], str(number))

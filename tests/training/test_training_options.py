@@ -8,7 +8,17 @@ import pytest
 import torch
 
 from gan_lab.data.resident import to_uint8
-from helpers.gan_runs import checkpoint, fitting, metrics, record, steps_of, train, traits, weights
+from helpers.gan_runs import (
+    N_CRITIC,
+    checkpoint,
+    fitting,
+    metrics,
+    record,
+    steps_of,
+    train,
+    traits,
+    weights,
+)
 from helpers.registry import options
 
 TRAINED = [("loss", name, fitting("loss", name)) for name in options("loss")]
@@ -19,7 +29,7 @@ DIAGNOSED = ("penalty.memory=4", "max_generator_steps=5", "log_every=3", "n_crit
 def is_finished(run_dir, steps: int, has_norm: bool = True) -> None:
     kept = record(run_dir)
     assert (kept["status"], kept["reason"]) == ("finished", None)
-    assert (kept["generator_steps"], kept["critic_steps"]) == (steps, 5 * steps)
+    assert (kept["generator_steps"], kept["critic_steps"]) == (steps, N_CRITIC * steps)
     for line in metrics(run_dir):
         k = line.pop("gradient_norm")
         assert k > 0 if has_norm else k == "nan"  # k is shown whatever the penalty
@@ -145,7 +155,7 @@ def test_sixty_generator_steps(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch.optim.Adam, "step", step)
     run_dir = train(tmp_path / "run", "max_generator_steps=60", "checkpoint_every=8", "keep_checkpoints=100",
-                    "sample_every=25", "log_every=7")  # fmt: skip
+                    "sample_every=25", "log_every=7", "n_critic=5")  # fmt: skip
     kept = record(run_dir)
     assert counted == {kept["parameters"]["generator"]: 60, kept["parameters"]["critic"]: 300}
     assert (kept["generator_steps"], kept["critic_steps"], kept["images_seen"]) == (

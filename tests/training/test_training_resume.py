@@ -19,6 +19,7 @@ from gan_lab.files import is_intact
 from gan_lab.records import provenance
 from helpers.gan_runs import (
     CHANNELS,
+    N_CRITIC,
     SMALL,
     checkpoint,
     command,
@@ -92,7 +93,8 @@ def test_a_run_that_died_resumes_exactly(option, tmp_path, kill_after):
     assert [line["generator_step"] for line in metrics(straight)] == [2, 3, 4, 6, 8, 9, 10, 12]
     kept = record(tmp_path / "killed")
     assert (kept["status"], kept["resumed_from_step"]) == ("finished", 7)
-    assert (kept["generator_steps"], kept["critic_steps"], kept["images_seen"]) == (12, 60, 960)
+    assert (kept["generator_steps"], kept["critic_steps"]) == (12, 12 * N_CRITIC)
+    assert kept["images_seen"] == 12 * N_CRITIC * 16
     assert kept["last_metrics"] == record(straight)["last_metrics"]
     assert kept["diagnostics"] == record(straight)["diagnostics"]
     assert [step for step, _ in kept["diagnostics"]["stationarity"]] == [3, 6, 9, 12]
@@ -150,7 +152,8 @@ def test_a_run_that_died_after_its_last_step_is_finished_by_a_resume(tmp_path, k
     resume(tmp_path / "killed")
     assert weights(tmp_path / "killed") == weights(straight)
     kept = record(tmp_path / "killed")
-    assert (kept["status"], kept["generator_steps"], kept["critic_steps"]) == ("finished", 4, 20)
+    assert (kept["status"], kept["generator_steps"]) == ("finished", 4)
+    assert kept["critic_steps"] == 4 * N_CRITIC
 
 
 # A longer run -------------------------------------------------------------------------------------
@@ -261,7 +264,11 @@ def stopped(finished, tmp_path):
     shutil.copytree(finished, copy)
     for path in (copy / "checkpoints").glob("step_4*"):
         path.unlink()
-    content = record(copy) | {"status": "interrupted", "generator_steps": 3, "critic_steps": 15}
+    content = record(copy) | {
+        "status": "interrupted",
+        "generator_steps": 3,
+        "critic_steps": 3 * N_CRITIC,
+    }
     (copy / "record.json").write_text(json.dumps(content))
     return copy
 
