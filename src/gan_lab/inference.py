@@ -1,4 +1,4 @@
-"""Networks as they are evaluated: undisturbed, in full precision."""
+"""Networks as they are evaluated: undisturbed, in full precision; what in them mixes samples."""
 
 from __future__ import annotations
 
@@ -75,3 +75,20 @@ def _full_precision() -> Iterator[None]:
 def device_of(module: torch.nn.Module) -> torch.device:
     """Where its parameters are."""
     return next(module.parameters()).device
+
+
+def layers_that_mix_samples(module: nn.Module) -> dict[str, nn.Module]:
+    """{name: layer} of the layers that make an output depend, in training, on the samples beside
+    it: batch norm, and any layer with the attribute `mixes_samples`.
+
+    Examples:
+        >>> from torch import nn
+        >>> from gan_lab.inference import layers_that_mix_samples
+        >>> list(layers_that_mix_samples(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))))
+        ['1']
+    """
+    return {
+        name: layer
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) or hasattr(layer, "mixes_samples")
+    }

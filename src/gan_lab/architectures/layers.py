@@ -242,15 +242,6 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
             parametrisation.training = True
 
 
-def does_mix_samples(module: nn.Module) -> bool:
-    """Whether an output depends on the samples beside it in training: by batch norm, or by a layer
-    with the attribute `mixes_samples`."""
-    return any(
-        isinstance(layer, nn.modules.batchnorm._BatchNorm) or hasattr(layer, "mixes_samples")
-        for layer in module.modules()
-    )
-
-
 def normalises_by_batch(module: nn.Module) -> bool:
     """Whether an output depends on the samples beside it even in eval mode.
 

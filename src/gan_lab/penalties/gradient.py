@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gan_lab import checks, parallel
 from gan_lab.checks import renamed_argument
 from gan_lab.errors import UserError
+from gan_lab.inference import layers_that_mix_samples
 from gan_lab.penalties.base import Penalty, Score, gradient_norms
 from gan_lab.penalties.regions import REGIONS, Noise
 
@@ -53,17 +54,14 @@ class PointPenalty(Penalty):
         Raises:
             UserError: where batch norm makes f(x) depend on the batch around x.
         """
-        mixing = [
-            name
-            for name, m in critic.named_modules()
-            if isinstance(m, nn.modules.batchnorm._BatchNorm) or hasattr(m, "mixes_samples")
-        ]
+        mixing = layers_that_mix_samples(critic)
 
         # a weight of 0 only measures
         if mixing and self.weight > 0:
+            name, layer = next(iter(mixing.items()))
             raise UserError(
                 "a gradient penalty needs one gradient per sample, and the critic's "
-                f"{_layer(critic, mixing[0])} ({mixing[0]}) mixes samples: build the critic "
+                f"{_in_words(layer)} ({name}) mixes samples: build the critic "
                 "without it, or take penalty=spectral, clip or none"
             )
         return critic
@@ -137,7 +135,7 @@ class GradientPenalty(PointPenalty):
         return self.weight * excess.square().mean()
 
 
-def _layer(critic: nn.Module, name: str) -> str:
-    """What a layer that mixes samples is, in words."""
-    is_norm = isinstance(critic.get_submodule(name), nn.modules.batchnorm._BatchNorm)
+def _in_words(layer: nn.Module) -> str:
+    """What a layer that mixes samples is."""
+    is_norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)
     return "batch norm" if is_norm else "minibatch deviation"

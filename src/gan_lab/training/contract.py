@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from gan_lab.architectures.layers import does_mix_samples
 from gan_lab.errors import UserError
+from gan_lab.inference import layers_that_mix_samples
 from gan_lab.losses import Loss, RelativeLoss
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.gradient import PointPenalty
@@ -130,7 +130,7 @@ def found_traits(loss: Loss, penalty: Penalty, critic: nn.Module) -> Mapping[tup
     Raises:
         UserError: where that of a penalty cannot be told, and matters.
     """
-    mixes_samples = does_mix_samples(critic)
+    mixes_samples = bool(layers_that_mix_samples(critic))
 
     # a weight of 0 only measures
     is_active = getattr(penalty, "weight", None) != 0

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from gan_lab import parallel
 from gan_lab.architectures import Growing, frozen_statistics, normalises_by_batch
-from gan_lab.architectures.layers import does_mix_samples
 from gan_lab.errors import Diverged, UserError
+from gan_lab.inference import layers_that_mix_samples
 from gan_lab.losses import ClassLoss, Loss, RelativeLoss
 from gan_lab.losses.targets import Targets
 from gan_lab.optim import capturable
@@ -157,7 +157,7 @@ class GAN(pl.LightningModule):
         self.settings = settings
 
         # Where a layer mixes samples, no gradient belongs to one sample alone.
-        self._critic_mixes_samples = does_mix_samples(critic)
+        self._critic_mixes_samples = bool(layers_that_mix_samples(critic))
         self._sees_norm = (
             not self._critic_mixes_samples and loss.has_score and not penalty.measures_norm
         )
