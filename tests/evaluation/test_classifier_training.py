@@ -354,10 +354,10 @@ def test_a_training_that_was_stopped_goes_on_exactly(epoch, tmp_path, monkeypatc
     monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
     original, saved = training._save, []
 
-    def stop(path, network, optimizer, epochs, seconds):
-        original(path, network, optimizer, epochs, seconds)
-        saved.append(epochs)
-        if epochs == epoch:
+    def stop(path, network, optimizer, progressed):
+        original(path, network, optimizer, progressed)
+        saved.append(progressed["epochs"])
+        if progressed["epochs"] == epoch:
             raise Stop
 
     monkeypatch.setattr(training, "_save", stop)
@@ -375,6 +375,29 @@ def test_a_training_that_was_stopped_goes_on_exactly(epoch, tmp_path, monkeypatc
     assert weights(tmp_path / "stopped").read_bytes() == weights(tmp_path / "straight").read_bytes()
     assert resumed.record["accuracy"] == straight.record["accuracy"]
     assert [name for name in files(tmp_path / "stopped") if name.endswith(".ckpt")] == []
+
+
+@pytest.mark.parametrize("is_said", [True, False], ids=["said", "by an older checkpoint not"])
+def test_it_goes_on_in_the_precision_that_it_began_in(is_said, tmp_path, monkeypatch):
+    """On a machine that auto takes for another one."""
+    given, recipe = data(), replace(QUICK, precision="auto")
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(training, "resolved", lambda asked, device: "bf16-mixed")
+    original = training._save
+
+    def stop(path, network, optimizer, progressed):
+        if not is_said:
+            del progressed["precision"]
+        original(path, network, optimizer, progressed)
+        raise Stop
+
+    monkeypatch.setattr(training, "_save", stop)
+    with pytest.raises(Stop):
+        classifier(given, recipe, tmp_path)
+    monkeypatch.setattr(training, "_save", original)
+    monkeypatch.setattr(training, "resolved", lambda asked, device: "32-true")
+    resumed = classifier(given, recipe, tmp_path)
+    assert resumed.record["precision"] == ("bf16-mixed" if is_said else "32-true")
 
 
 def test_a_damaged_checkpoint_is_begun_anew(tmp_path, monkeypatch):

@@ -18,6 +18,14 @@ CPU = torch.device("cpu")
 RUN = (CHANNELS, *SMALL, "max_generator_steps=2")
 
 
+@pytest.fixture(autouse=True)
+def _measured_anew():
+    """A test makes its own machine, and leaves it to nobody."""
+    precision._gain.cache_clear()
+    yield
+    precision._gain.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
@@ -33,6 +41,27 @@ def test_bf16_where_it_is_worth_its_casts(seconds, expected, monkeypatch):
     assert precision.resolved("auto", CPU) == expected
     assert precision.resolved("32-true", CPU) == "32-true"
     assert precision.resolved("bf16-mixed", CPU) == "bf16-mixed"
+
+
+def test_a_machine_that_became_busy_does_not_change_it(monkeypatch):
+    """In one process a training is the same however often it is begun."""
+    for gain in (2.0, 1.0):
+        monkeypatch.setattr(
+            precision,
+            "_seconds",
+            lambda _, dtype, gain=gain: gain if dtype is torch.float32 else 1.0,
+        )
+        assert precision.resolved("auto", CPU) == "bf16-mixed"
+
+
+def test_a_moment_in_which_the_machine_is_busy_does_not_change_it(monkeypatch):
+    """Both are measured in turns: a load that comes and goes meets both."""
+    clock = iter(range(1000))
+    seconds = {torch.float32: 2.0, torch.bfloat16: 1.0}
+    monkeypatch.setattr(  # the machine is busy in the first half: everything takes ten times as long
+        precision, "_seconds", lambda _, dtype: seconds[dtype] * (10 if next(clock) < 8 else 1)
+    )
+    assert precision.resolved("auto", CPU) == "bf16-mixed"
 
 
 def test_convolutions_are_timed_in_both():

@@ -94,8 +94,9 @@ def fit(
     )
     batch_size = min(recipe.batch_size, len(labels))
     steps = len(labels) // batch_size
-    first, seconds_before = _resume(checkpoint, network, optimizer)
-    precision = resolved(recipe.precision, device)
+    begun = _resume(checkpoint, network, optimizer)
+    precision = begun["precision"] or resolved(recipe.precision, device)
+    first, seconds_before = begun["epochs"], begun["seconds"]
     began = saved = time.monotonic()
     console.print(
         f"training the classifier of {data.spec.name} ({type(recipe.network).__name__}, "
@@ -134,7 +135,9 @@ def fit(
             # what is done is kept
             if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 saved = time.monotonic()
-                _save(checkpoint, network, optimizer, epoch + 1, seconds_before + saved - began)
+                spent = seconds_before + saved - began
+                progressed = _Progress(epochs=epoch + 1, seconds=spent, precision=precision)
+                _save(checkpoint, network, optimizer, progressed)
 
     network.eval()
     return Fitted(network, mean, std, precision, seconds_before + time.monotonic() - began)
@@ -180,20 +183,23 @@ def pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     return mean.float(), variance.sqrt().float()
 
 
+class _Progress(TypedDict):
+    """What a checkpoint of a training holds beside states."""
+
+    epochs: Count
+    seconds: float
+    precision: str | None  # None: not said, by an older checkpoint
+
+
 def _save(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int, seconds: float
+    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, progressed: _Progress
 ) -> None:
-    """Keep a training after so many epochs and seconds."""
-    state = {
-        "epochs": epochs,
-        "seconds": seconds,
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-    write_with_checksum(path, lambda temporary: save_state(state, temporary))
+    """Keep a training that has come so far."""
+    states = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    write_with_checksum(path, lambda temporary: save_state({**progressed, **states}, temporary))
 
 
-def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> _Progress:
     """Load a training that was stopped.
 
     Args:
@@ -202,23 +208,28 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
         optimizer: takes its state.
 
     Returns:
-        (epochs done, seconds spent); (0, 0.0) where there is no checkpoint that is whole.
+        How far it had come: not begun where there is no checkpoint that is whole.
 
     Raises:
         UserError: where the checkpoint is of another classifier.
     """
     # A damaged checkpoint costs time alone: the training begins anew.
+    not_begun = _Progress(epochs=0, seconds=0.0, precision=None)
     if not is_intact(path):
-        return 0, 0.0
+        return not_begun
     try:
         state = load_state(path)
     except Exception:  # a crafted file can raise anything; nothing in it was called
-        return 0, 0.0
+        return not_begun
 
     # One of another classifier is refused: the network may have taken half of it.
     try:
-        facts = {name: state[name] for name in _Progress.__annotations__}
-        if misfit(facts, _Progress):
+        progressed = _Progress(
+            epochs=state["epochs"],
+            seconds=state["seconds"],
+            precision=state.get("precision"),
+        )
+        if misfit(progressed, _Progress):
             raise ValueError("its numbers are none")
         network.load_state_dict(state["network"])
         capturable.load_state(optimizer, state["optimizer"])
@@ -227,11 +238,4 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
             f"{path} is not of this classifier ({one_line(error)[:120]}): remove it"
         ) from None
 
-    return facts["epochs"], facts["seconds"]
-
-
-class _Progress(TypedDict):
-    """What a checkpoint of a training holds beside states."""
-
-    epochs: Count
-    seconds: float
+    return progressed
