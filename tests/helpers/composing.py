@@ -6,14 +6,14 @@ Some 2,700 configs are composed, of 22 files each: reading them again takes a qu
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 import pytest
 from hydra._internal.config_repository import ConfigRepository
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+from helpers.registry import CONF
+
 LASTING = {str(CONF), "hydra.conf"}  # folders of config files that no test writes to
 
 

@@ -30,10 +30,9 @@ from omegaconf import DictConfig, flag_override
 
 from gan_lab import config
 from helpers.composing import read_once
-from helpers.registry import options
+from helpers.registry import CONF, options
 
 ROOT = Path(__file__).resolve().parents[2]
-CONF = ROOT / "conf"
 CHANNELS = "architecture.channels=8"
 DCGAN = (
     "architecture=dcgan",
