@@ -4,11 +4,12 @@ Tiny tensors stay on one thread: threads that wait for one another on a busy mac
 the tests. OMP_NUM_THREADS asks for another number, as `make test-portable` does.
 """
 
+import ast
 import os
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -17,7 +18,7 @@ from helpers.gan_runs import environment
 
 # what a file imports that starts programs, trains whole runs or composes whole configs
 STARTERS = {
-    "subprocess", "hydra.compose.compose", "helpers.gloo", "helpers.gan_runs.compose",
+    "subprocess", "hydra.compose", "helpers.gloo", "helpers.gan_runs.compose",
     "helpers.gan_runs.train", "helpers.gan_runs.resume", "helpers.gan_runs.command",
     "helpers.gan_runs.start", "helpers.gan_runs.without_torch",
     "helpers.gan_runs.each_without_torch", "helpers.evaluation_runs.script",
@@ -31,24 +32,34 @@ STARTERS = {
 NETWORKS = {"trained_classifier", "inception_file"}
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files of programs are not even imported where unit tests alone are asked for."""
+    only_units = re.fullmatch(r"unit( and (not )?\w+)*", config.getoption("markexpr"))
+    is_test_file = collection_path.match("test_*.py")
+    return True if only_units and is_test_file and starts_programs(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark a test `program` where its file starts programs, trains or composes, or where a fixture
-    makes a whole network; else `unit`."""
+    makes a whole network; `unit` where it is neither that nor `thorough`."""
     for item in items:
-        is_program = starts_programs(item.module) or NETWORKS & set(item.fixturenames)
-        item.add_marker("program" if is_program else "unit")
+        if starts_programs(item.path) or NETWORKS & set(item.fixturenames):
+            item.add_marker("program")
+        elif item.get_closest_marker("thorough") is None:
+            item.add_marker("unit")
 
 
 @cache
-def starts_programs(module: ModuleType) -> bool:
-    return any(full_name(value) in STARTERS for value in vars(module).values())
-
-
-def full_name(value: object) -> str:
-    """`package.module.function` of a function, `package.module` of a module."""
-    if isinstance(value, ModuleType):
-        return value.__name__
-    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+def starts_programs(file: Path) -> bool:
+    """Whether a test file imports one of STARTERS."""
+    imported = set()
+    for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+        match statement:
+            case ast.Import(names):
+                imported |= {alias.name for alias in names}
+            case ast.ImportFrom(module, names):
+                imported |= {f"{module}.{alias.name}" for alias in names}
+    return not STARTERS.isdisjoint(imported)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -255,6 +255,7 @@ def test_every_parameter_matters(option, spec):
                 assert parameter.grad.abs().max() > 0, name
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("option", "spec"), ON_IMAGES)
 def test_channels_last_and_contiguous_agree(option, spec):
     """training/build.py moves the networks to channels_last. Outputs, gradients and gradients of
@@ -361,6 +362,7 @@ def test_a_gradient_penalty_under_bf16_autocast(option, spec):
     assert any(p.grad is not None and p.grad.abs().max() > 0 for p in critic.parameters())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("option", "spec"), ACCEPTED)
 def test_spectral_norm_works_on_the_critic(option, spec):
     """penalty=spectral: every weight matrix gets norm 1, the score and its second derivative still

@@ -234,6 +234,7 @@ def test_every_download_has_its_peer():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("option", DOWNLOADS)
 def test_torchvision_is_asked_for_the_layout_it_makes(option, tmp_path, monkeypatch, reachable):
     """torchvision's own download is replaced by one that writes its layout: the source then finds

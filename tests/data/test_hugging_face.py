@@ -303,6 +303,7 @@ def test_a_damaged_arrow_file(damage, tmp_path):
     user_error(lambda: load(source(folder), None), path)
 
 
+@pytest.mark.thorough
 def test_bytes_flipped_anywhere_end_in_an_error_or_in_data(tmp_path):
     """Offsets and lengths in the file are checked before they are followed."""
     folder = write(tmp_path / "set")

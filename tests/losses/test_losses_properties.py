@@ -131,6 +131,7 @@ def combinations(draw) -> ScalarLoss:
     return shift(scale(total, draw(st.floats(0.5, 2))), draw(st.floats(-2, 2)))
 
 
+@pytest.mark.thorough
 @repeatable
 @given(combinations())
 def test_made_of_members_is_a_member(made):

@@ -66,6 +66,7 @@ def test_without_a_good_sample_the_divergences_are_the_largest():
     assert nothing.modejsd.item() == collapsed.modejsd.item()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layout", ["ring", "grid"])
 def test_real_samples_are_good_as_often_as_the_normal_law_says(layout):
     """In the plane P(|x - c| < 3 σ) = 1 - e^(-9/2) = 98.9%: an interval of 1 in 10^6 around it."""

@@ -163,6 +163,7 @@ def test_a_number_of_levels_without_weights(levels):
         ms_ssim(*related(1, 1, 64, 64), levels)
 
 
+@pytest.mark.thorough
 def test_torchmetrics():
     """Where all five levels are at least 11 pixels wide the window is theirs: 11 wide, sigma 1.5.
 
@@ -211,6 +212,7 @@ SHADES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("side", [8, 32])
 @pytest.mark.parametrize(("one", "other"), list(combinations(SHADES, 2)))
 @pytest.mark.parametrize("variant", ["abs", "signed"])
@@ -236,6 +238,7 @@ def test_negative_correlation_is_clamped(side):
     assert ms_ssim(a, 255 - a, variant="signed").tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.thorough
 @settings(derandomize=True, deadline=None, max_examples=25)
 @given(st.sampled_from([8, 16, 32]), st.integers(0, 10**6), st.floats(0, 1))
 def test_symmetry_and_bounds(side, seed, share):

@@ -41,6 +41,7 @@ def test_the_reference_knows_every_spatial_function():
     assert set(str(error.value).partition("choose one of ")[2].split(", ")) == set(PHI)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("beta1", BETA1)
 @pytest.mark.parametrize("spatial", PHI)
 @pytest.mark.parametrize(("n", "m"), WINDOWS)
@@ -71,6 +72,7 @@ def test_equals_the_closed_form_for_other_beta2_and_eps(spatial, beta2, eps):
         np.testing.assert_allclose(param.detach().numpy(), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.thorough
 @settings(max_examples=30, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
 def test_equals_the_closed_form_for_any_setting_and_missing_gradients(data):

@@ -44,6 +44,7 @@ gpu = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("foreach", [True, False])
 @pytest.mark.parametrize(("kind", "fields"), CASES)
 def test_a_step_needs_no_values(kind, fields, foreach):
@@ -112,6 +113,7 @@ def autocast(device: str) -> Iterator[None]:
         torch.set_autocast_dtype(device, before[1])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize(("kind", "fields"), CASES)
 def test_autocast_does_not_reach_into_a_step(kind, fields, device):

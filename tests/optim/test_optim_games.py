@@ -117,6 +117,7 @@ def test_optimistic_adam_is_optimistic_descent_on_the_bilinear_game():
     assert np.linalg.norm(path[-1]) < np.linalg.norm(START)
 
 
+@pytest.mark.thorough
 def test_on_the_bilinear_game_both_come_closer_than_adam():
     """The mean distance from the equilibrium over the last 100 of 800 steps at 0.01, betas (0, 0.9).
 

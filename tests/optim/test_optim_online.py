@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -64,6 +65,7 @@ def stochastic(steps: int, copies: int, delta: float) -> list[Tensor]:
     ]
 
 
+@pytest.mark.thorough
 def test_periodic_problem():
     """Twenty periods of 101 steps, nineteen of them counted. A period's gradients sum to +1: down
     is right.
@@ -80,6 +82,7 @@ def test_periodic_problem():
     assert down < -0.5 * 19 * 3.72 * LR / math.sqrt(112)
 
 
+@pytest.mark.thorough
 def test_stochastic_problem():
     """Means over 8,192 independent copies, more than five standard errors from 0, and AdaShift
     ahead of AMSGrad.

@@ -17,6 +17,7 @@ def peer():
     return pytest.importorskip("pytorch_optimizer").AdaShift
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("foreach", [True, False])
 @pytest.mark.parametrize("beta1", [0.0, 0.9])
 @pytest.mark.parametrize("spatial", REDUCE)

@@ -146,6 +146,7 @@ def test_an_option_makes_its_optimizer_with_parameters_and_without(option):
         assert not np.array_equal(one.detach().numpy(), start)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("option", ALL)
 def test_an_option_reduces_a_convex_quadratic(option):
     """f = θ' A θ / 2, eigenvalues 1/2 to 2, at a rate of 0.02 for 400 steps: below a hundredth of

@@ -310,6 +310,7 @@ def settled(layer: nn.Module, x: Tensor, passes: int = 100, **settings) -> nn.Mo
     return layer.eval()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_norm_of_a_convolution_becomes_one(name):
     """By numpy's singular values of the whole map; the bias stays, and the effective weight is W
@@ -325,6 +326,7 @@ def test_the_norm_of_a_convolution_becomes_one(name):
         assert torch.equal(layer.bias, plain.bias)
 
 
+@pytest.mark.thorough
 def test_the_reshaped_kernel_is_no_bound_of_a_convolution():
     """16 to 16 channels on 8x8: normalised as a matrix (16, 144) it lengthens an image by about
     1.5."""
@@ -352,6 +354,7 @@ def test_linear_layers_are_normalised_as_before():
     assert torch.equal(one(x), other(x))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", ["3x3, stride 2, on 8x8", "with a mean of 2x2", "transposed, stride 2"]
 )

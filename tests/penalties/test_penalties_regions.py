@@ -91,6 +91,7 @@ def test_perturbed_points_lie_above_real_ones_by_at_most_half_a_deviation(option
     assert kstest(u.numpy(), "uniform").statistic < 1.95 / np.sqrt(50) + 2 * 4 * 0.29 / 10
 
 
+@pytest.mark.thorough
 def test_perturbed_takes_the_population_deviation():
     """0 and 2 deviate by 1, by sqrt(2) as a sample: then 5% of the noise would exceed 1/2, and 400
     draws show it."""

@@ -245,6 +245,7 @@ def test_grids_are_shown_within_their_room_and_other_files_are_passed_over(tmp_p
     assert small.left_out[0].startswith("1 more runs have such images")
 
 
+@pytest.mark.thorough
 def test_a_huge_sweep_stays_small():
     """100 cells of 3 seeds: the page is below 2 MB, two curves of each among them."""
     steps = [[step, 100 / (step + 1)] for step in range(0, 2000, 200)]

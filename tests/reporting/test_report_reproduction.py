@@ -595,6 +595,7 @@ def test_lines_of_a_figure_are_named_in_words(tmp_path):
     assert names == [["exp(x), λ 0.1", "max(0, x+1), λ 1"], ["GAN*, seed 0", "GAN, seed 1"]]
 
 
+@pytest.mark.thorough
 def test_a_number_of_a_figures_file_stands_beside_the_published_one():
     """Figure 4-4: 99.6% in print; ours is the mean over the classes of its file."""
     (entry,) = reproduction(ROOT / "results", [BY_NAME["Figure 4-4"]], ()).entries
@@ -617,6 +618,7 @@ def test_an_interval_that_leaves_the_axis_has_an_arrow():
     assert (a.cut, b.cut) == ((a.high,), ())
 
 
+@pytest.mark.thorough
 def test_our_own_results_make_a_page_whose_tables_are_committed():
     """Every number of Table 2-2 in small is the one in results/tables."""
     shown = reproduction(ROOT / "results", [BY_NAME["Table 2-2"]])

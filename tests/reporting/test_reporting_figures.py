@@ -18,6 +18,8 @@ from gan_lab.reporting.thesis import mode_dropping, objectives
 from helpers.made_up import SMALL_AM, SMALL_FID, SMALL_IS, labelled, record, run_dirs, write
 from helpers.registry import fields, target
 
+pytestmark = pytest.mark.thorough  # most draw a figure
+
 
 def rows(path):
     with path.open(newline="") as file:

@@ -288,6 +288,7 @@ def test_labels_are_as_typed(value, text):
     assert label(value) == text
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(st.randoms(use_true_random=False), st.sampled_from(["loss", "penalty.weight", "penalty"]))
 def test_the_order_of_records_does_not_matter(order: random.Random, row):

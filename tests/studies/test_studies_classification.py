@@ -72,6 +72,7 @@ def test_training_is_that_of_a_loop_by_hand(digits):
     assert len(result.drawn["test_accuracy"]) == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("network", ["mlp", "resnet18"])
 def test_a_resumed_study_ends_as_one_that_was_not_stopped(digits, network):
     """With AdaShift, whose queue is state, and a network with batch normalisation."""

@@ -78,6 +78,7 @@ def rows() -> dict[str, dict[str, float]]:
     return {name: row(name) for name in named}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("column", ["vanishes", "uninformative", "unique"])
 def test_the_columns_are_those_of_the_thesis(rows, column):
     """But for a straight loss: its optimum has a free offset, whatever the penalty."""
@@ -85,6 +86,7 @@ def test_the_columns_are_those_of_the_thesis(rows, column):
     assert differ == ({"lgan_wasserstein"} if column == "unique" else set())
 
 
+@pytest.mark.thorough
 def test_the_optimum_is_the_closed_form(rows):
     for name in ("vanilla", "least_squares", "fisher"):
         assert rows[name]["optimum_error"] < 1e-6, name

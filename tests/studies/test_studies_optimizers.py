@@ -262,6 +262,7 @@ def test_a_bad_field_is_refused_by_its_name(digits, field, value):
         begun(digits, **{field: value})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", ["torch.optim.RAdam", "pytorch_optimizer.optimizer.lion.Lion"])
 def test_an_optimizer_of_another_package_is_named_on_the_command_line(tmp_path, target):
     """sgd is the option with no field but the rate. pytorch_optimizer finds its short names only when

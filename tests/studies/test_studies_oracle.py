@@ -124,6 +124,7 @@ def test_a_loss_of_several_logits_is_refused():
         Pair(label_gan(), MaxGradientPenalty(1.0), ADAM, 1, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "make", [LipschitzMethods, functools.partial(GradientDirection, schedule="linear")]
 )
@@ -291,6 +292,7 @@ def records(tmp_path_factory):
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
@@ -316,6 +318,7 @@ def test_a_figure_without_a_study_says_what_to_run(name):
         FIGURES[name](Request(studies=[]))
 
 
+@pytest.mark.thorough
 def test_images_are_drawn_as_they_are(records):
     """Two rows of noise, gradient, four steps and the nearest real, one pixel of white between."""
     (axes, _) = FIGURES["2-3"](Request(studies=records)).figure.axes

@@ -47,6 +47,7 @@ def cells(file):
     return {name: composed(f"sweep={file}", f"optimizer={name}") for name in swept.split(",")}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file", FILES)
 def test_a_sweep_has_the_settings_of_its_table(file):
     for optimizer, cell in cells(file).items():
@@ -57,6 +58,7 @@ def test_a_sweep_has_the_settings_of_its_table(file):
         assert cell.hydra.sweep.dir == f"outputs/studies/{file[:9]}"
 
 
+@pytest.mark.thorough
 def test_every_setting_of_the_tables_is_swept():
     swept = {(file[6:9], optimizer) for file in FILES for optimizer in cells(file)}
     assert swept == set(TABLES)

@@ -247,6 +247,7 @@ def zeros(n):
     return torch.zeros(n, dtype=torch.float64)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n", [1, 5, 64, 65, 300])
 def test_eigenvalues_of_the_blocks_against_numpy(n):
     """Written out up to 64 parameters, by Lanczos above; each to 1e-9 of the largest."""

@@ -83,6 +83,7 @@ def test_spectral_norm_brings_the_constant_to_one_at_most():
     assert network.training  # a copy was taken
 
 
+@pytest.mark.thorough
 def test_exact_spectral_norm_of_convolutions():
     torch.manual_seed(0)
     network = nn.Sequential(
@@ -103,6 +104,7 @@ def test_a_linear_network_has_its_singular_value(widths):
     assert found.upper == pytest.approx(sigma, rel=1e-12)
 
 
+@pytest.mark.thorough
 def test_the_lower_bound_finds_the_steepest_wide_piece():
     """On a line f has few pieces, between kinks -b/w of the first layer: all slopes are known.
 
@@ -211,6 +213,7 @@ LAYERS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=[str(layer) for layer, _ in LAYERS])
 def test_the_norm_of_a_layer_is_that_of_its_dense_matrix(layer, shape):
     """To 1e-12: Lanczos' error is of second order in its residual. A bias of 1e8 costs no digits
@@ -230,6 +233,7 @@ def test_the_norm_of_a_layer_is_that_of_its_dense_matrix(layer, shape):
         assert found.upper == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["plain", "pooled"])
 def test_the_norm_of_a_convolution_agrees_with_the_power_method(kind):
     """`operator_norm` after 3,000 iterations, from below: singular values lie close."""
@@ -287,6 +291,7 @@ def test_the_empty_network_is_the_identity():
 # Blocks -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_branches_add():
     """A flat block: 1 + σ_1 σ_2; a down block: σ_1 σ_2 + σ_s/2; an up block: σ_1 σ_2 / (1 + eps)
     (two batch norms of running variance 1) + 2 σ_s."""
@@ -314,6 +319,7 @@ def test_branches_add():
         assert found.upper == pytest.approx(expected, rel=1e-11)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", ["critic", "generator"])
 @pytest.mark.parametrize("architecture", [ResNet(4, 6), MLP(2, 8, latent_dim=6)])
 def test_networks_of_the_lab(architecture, part):

@@ -216,6 +216,7 @@ def test_two_steps_in_a_period_never_go_the_wrong_way():
     assert period_update(SequentialProblem(7.0, 2), (0.0, 0.0)) == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.thorough
 def test_one_c_is_critical_for_a_period():
     """S changes its sign once at most over C in (1, 1e8], on 300 random problems."""
     rng = np.random.default_rng(0)
@@ -486,6 +487,7 @@ def test_mean_step_of_adashift_is_delta_times_one_factor():
     assert adam > 5 * now.std() / math.sqrt(is_large.sum())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("beta2", [0.0, 0.5, 0.9])
 def test_a_large_beta1_makes_the_average_regret_small(beta2: float):
     """Theorem 3.1 on (3-6), C = d = 20 on [-1, 1], lr 1e-4: G = 20, ε2 = max lr G²/sqrt(v) <= 0.04.

@@ -88,6 +88,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PAIRS)
 def test_recurrence_follows_the_optimizer_step_by_step(name: str, steps: int):
@@ -207,6 +208,7 @@ def test_stochastic_gradients_have_their_chance():
     assert not (copies[0] == copies[1]).all()
 
 
+@pytest.mark.thorough
 def test_mean_drifts_are_those_of_theory():
     """40 copies of 100,000 steps, within five standard errors: Adam up, AdaShift down.
 

@@ -69,6 +69,7 @@ def test_wasserstein_between_two_points(weight, length):
     assert critic.objective == pytest.approx(-(d**2) / (4 * weight), rel=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("weight", [1e-3, 0.5, 40.0])
 @pytest.mark.parametrize("length", [1e-3, 1.0, 300.0])
 def test_exp_between_two_points(weight, length):
@@ -115,6 +116,7 @@ def test_wasserstein_is_transport_in_each_mode(weights):
 # other solvers
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", range(5))
 def test_fifty_small_instances_against_slsqp(part):
     """SLSQP with both directions of every pair stops at 1e-14 of progress; it reaches 1e-9."""
@@ -133,6 +135,7 @@ def test_fifty_small_instances_against_slsqp(part):
         assert critic.objective == pytest.approx(exact, rel=0, abs=1e-6), (seed, name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [*FORMULAS, "hinge"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_programme_with_all_pairs_has_the_same_optimum(name, seed):
@@ -144,6 +147,7 @@ def test_the_programme_with_all_pairs_has_the_same_optimum(name, seed):
     assert critic.objective == pytest.approx(exact, rel=0, abs=1e-8)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
     "mode", [{"weight": 0.2}, {"weight": 0.5, "target": 1.0}, {"constant": 0.7}]
@@ -202,6 +206,7 @@ def test_numpy_slopes_are_torchs(name):
 # theorems
 
 
+@pytest.mark.thorough
 @FEW
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(MEMBERS)), shuffle=st.randoms())
 def test_theorem_2_2_the_values_on_both_supports_are_unique(seed, name, shuffle):
@@ -233,6 +238,7 @@ def test_theorem_2_2_wasserstein_has_a_free_offset():
     )
 
 
+@pytest.mark.thorough
 @FEW
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(MEMBERS)))
 def test_theorems_2_3_and_2_4_who_is_bound_to_whom(seed, name):
@@ -261,6 +267,7 @@ def test_theorems_2_3_and_2_4_who_is_bound_to_whom(seed, name):
     assert np.abs(critic.slack).max(initial=0) < 8e-8 * (1 + critic.k)
 
 
+@pytest.mark.thorough
 @FEW
 @given(seed=st.integers(0, 10**6), name=st.sampled_from([*sorted(MEMBERS), "wasserstein"]))
 def test_theorem_2_3_c_and_d_k_is_zero_where_and_only_where_the_laws_are_equal(seed, name):
@@ -282,6 +289,7 @@ def test_theorem_2_3_c_and_d_k_is_zero_where_and_only_where_the_laws_are_equal(s
     assert np.abs(other.slopes_fake).max() > 1e-3
 
 
+@pytest.mark.thorough
 @FEW
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(ALL)))
 def test_theorem_2_5_the_gradient_along_a_bound_pair(seed, name):
@@ -312,6 +320,7 @@ def test_theorem_2_5_the_gradient_along_a_bound_pair(seed, name):
         assert rise / 0.01 == pytest.approx(critic.k, abs=8e-6 * (1 + critic.k))
 
 
+@pytest.mark.thorough
 @FEW
 @given(seed=st.integers(0, 10**6))
 def test_lemma_2_17_bound_pairs_in_a_row_lie_on_a_line(seed):
@@ -325,6 +334,7 @@ def test_lemma_2_17_bound_pairs_in_a_row_lie_on_a_line(seed):
                 assert (z - y) * (y - x) > 0
 
 
+@pytest.mark.thorough
 @FEW
 @given(seed=st.integers(0, 10**6), name=st.sampled_from(sorted(MEMBERS)))
 def test_lemma_2_8_a_bound_from_below(seed, name):
@@ -467,6 +477,7 @@ def test_degenerate_points():
     assert empty.slopes_fake[2] == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", ["exponential", "wasserstein", "quadratic", "hinge", "logistic", "sqrt"]
 )
@@ -481,6 +492,7 @@ def test_units_of_length_do_not_matter(name, factor):
     assert other.k * factor == pytest.approx(one.k, rel=1e-7)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["exponential", "logistic", "sqrt", "hinge", "quadratic"])
 @pytest.mark.parametrize("weight", [1e-6, 1e6])
 def test_very_small_and_very_large_weights(name, weight):

@@ -205,6 +205,7 @@ def test_programme_that_begins_with_near_pairs_ends_with_the_plan_of_all(n, m, k
 # Properties of a metric ----------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @quick
 @given(seeds, sizes, sizes, sizes, dimensions, kinds)
 def test_distance_is_a_metric(seed, n, m, k, d, kind):
