@@ -133,9 +133,10 @@ table-4-1-small: $(INSTALLED) ## Table 4-1 on the embedded digits, in small: tra
 # A whole column of the table comes before the next one: what is there early can be read.
 CELLS_2_2 := $(foreach seed,0 1 2,cell-2-2/wasserstein/gp/10/$(seed) $(foreach weight,0.1 1, \
 	$(foreach loss,wasserstein exp logistic sqrt quadratic hinge,cell-2-2/$(loss)/maxgp/$(weight)/$(seed))))
-CELLS_4_1 := $(foreach seed,0 1,$(foreach loss,ac_gan ac_gan_plus am_gan,$(foreach labels,dynamic predefined, \
-	cell-4-1/$(loss)/$(labels)/$(seed))) $(foreach loss,gan gan_star label_gan,$(foreach layer,false true, \
-	cell-4-1-no-targets/$(loss)/$(layer)/$(seed))))
+# Models without targets have the extra layer in the column of predefined labels.
+CELLS_4_1 := $(foreach seed,0 1,$(foreach column,dynamic/false predefined/true, \
+	$(foreach loss,am_gan ac_gan ac_gan_plus,cell-4-1/$(loss)/$(patsubst %/,%,$(dir $(column)))/$(seed)) \
+	$(foreach loss,gan gan_star label_gan,cell-4-1-no-targets/$(loss)/$(notdir $(column))/$(seed))))
 word_of = $(word $(1),$(subst /, ,$*))
 # (experiment, a pattern of its records): true where one of them is of the experiment
 recorded = grep -qs '"experiment": "$(1)"' results/records/cifar10-jpeg_$(2)_*.json
