@@ -441,6 +441,25 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path, monkeypatch):
         classifier(given, QUICK, tmp_path)
 
 
+def test_a_checkpoint_of_a_precision_that_there_is_not_is_refused(tmp_path, monkeypatch):
+    """It would go on in fp32, and the record would name the other."""
+    monkeypatch.setattr(training, "_SECONDS_BETWEEN_CHECKPOINTS", 0)
+    original = training._save
+
+    def stop(path, network, optimizer, progressed):
+        original(path, network, optimizer, {**progressed, "precision": "8-mixed"})
+        raise Stop
+
+    monkeypatch.setattr(training, "_save", stop)
+    with pytest.raises(Stop):
+        classifier(data(), QUICK, tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(
+        UserError, match=r"is not of this classifier \(precision is '8-mixed'\): remove it"
+    ):
+        classifier(data(), QUICK, tmp_path)
+
+
 # The cache ----------------------------------------------------------------------------------------
 
 

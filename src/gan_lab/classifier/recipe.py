@@ -13,6 +13,8 @@ from gan_lab.types import DataSpec
 VERSION = 2
 """Raise it when the same recipe would train another network: every cached classifier is trained
 anew."""
+PRECISIONS = ("32-true", "bf16-mixed")
+"""What a classifier is trained in; "auto" becomes one of them."""
 
 
 class Network(Protocol):
@@ -107,7 +109,7 @@ class ClassifierRecipe:
         for name in ("lr", "momentum", "weight_decay"):
             checks.number(name, getattr(self, name), at_least=0)
         checks.choice("padding", self.padding, ("reflect", "constant"))
-        checks.choice("precision", self.precision, ("auto", "32-true", "bf16-mixed"))
+        checks.choice("precision", self.precision, ("auto", *PRECISIONS))
 
 
 def described(recipe: ClassifierRecipe) -> dict[str, Any]:

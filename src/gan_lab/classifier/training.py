@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gan_lab import terminal
 from gan_lab.classifier.networks import Classifier, standardise
-from gan_lab.classifier.recipe import ClassifierRecipe
+from gan_lab.classifier.recipe import PRECISIONS, ClassifierRecipe
 from gan_lab.data import LoadedData
 from gan_lab.data.source import one_line
 from gan_lab.errors import UserError
@@ -231,6 +231,8 @@ def _resume(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) ->
         )
         if misfit(progressed, _Progress):
             raise ValueError("its numbers are none")
+        if progressed["precision"] not in (None, *PRECISIONS):
+            raise ValueError(f"precision is {progressed['precision']!r}")
         network.load_state_dict(state["network"])
         capturable.load_state(optimizer, state["optimizer"])
     except Exception as error:  # torch's loaders raise any type
