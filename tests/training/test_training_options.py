@@ -142,6 +142,17 @@ def test_every_diagnostic_leaves_the_bytes_of_a_run_without(option, plain_run, t
     assert record(run_dir)["config_hash"] == record(plain_run)["config_hash"]
 
 
+@pytest.mark.parametrize(("penalty", "is_measured"), [("none", False), ("maxgp", True)])
+def test_k_of_a_row_is_of_its_own_step(penalty, is_measured, tmp_path):
+    """Step 3 has a row for its diagnostics alone; there nobody measures k for penalty=none."""
+    diagnosed = ("diagnostics=critic_outputs", "diagnostics.every=3", "log_every=2")
+    run_dir = train(tmp_path / "run", f"penalty={penalty}", *diagnosed, "max_generator_steps=4")
+    k = {line["generator_step"]: line["gradient_norm"] for line in metrics(run_dir)}
+    assert list(k) == [2, 3, 4]
+    assert (k[3] != "nan") is is_measured
+    assert k[2] > 0 and k[4] > 0
+
+
 def test_sixty_generator_steps(tmp_path, monkeypatch):
     """60 asked: 60 done and 300 critic steps, counted at the optimizers; checkpoints, grids and
     metrics where asked."""

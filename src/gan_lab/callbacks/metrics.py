@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,9 @@ class ReadMetrics(pl.Callback):
     hand the metrics to the loggers.
 
     `last` holds the newest values: critic_loss, penalty, generator_loss, gradient_norm (k, the
-    largest seen in the last critic step), learning_rate, critic_learning_rate. `scores_at(step)`
-    gives scores to log beside them; a step that has some is always logged.
+    largest seen in the last critic step; nan where it was not measured), learning_rate,
+    critic_learning_rate. `scores_at(step)` gives scores to log beside them; a step that has some is
+    always logged.
 
     Args:
         last: what a resumed run has read before its first step.
@@ -54,6 +56,8 @@ class ReadMetrics(pl.Callback):
         pl_module.check_finite()
         values = torch.stack([value.float() for value in pl_module.metrics.values()]).tolist()
         self.last = dict(zip(pl_module.metrics, values, strict=True))
+        if not pl_module.has_norm(step):
+            self.last["gradient_norm"] = math.nan
         names = ("learning_rate", "critic_learning_rate")
         for name, optimizer in zip(names, trainer.optimizers, strict=True):
             self.last[name] = float(optimizer.param_groups[0]["lr"])

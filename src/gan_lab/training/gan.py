@@ -220,7 +220,7 @@ class GAN(pl.LightningModule):
         self.run_iteration(draws)
 
         # k for the log, where the penalty does not measure it anyway
-        if self._sees_norm and self.settings.is_logged(self.generator_steps + 1):
+        if self._sees_norm and self.has_norm(self.generator_steps + 1):
             self._observe_norm(draws.real[-1], rng)
         self.generator_steps += 1
         self.critic_steps += self.settings.n_critic
@@ -345,6 +345,11 @@ class GAN(pl.LightningModule):
             self.penalty.observe(self.score, real, self.fake(latent, real.dtype), rng)
         self.critic.train()
         self.metrics["gradient_norm"] = self.penalty.last_norm
+
+    def has_norm(self, step: int) -> bool:
+        """Whether `gradient_norm` is of this generator step, where it is a number at all: what the
+        penalty does not measure is measured only where every metric is logged."""
+        return not self._sees_norm or self.settings.is_logged(step)
 
     def fake(self, latent: Latent, dtype: torch.dtype) -> Tensor:
         """Fake samples for a critic step.
