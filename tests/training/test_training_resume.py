@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
@@ -17,6 +18,7 @@ from gan_lab import callbacks, config, records
 from gan_lab.errors import Interrupted, UserError
 from gan_lab.files import is_intact
 from gan_lab.records import provenance
+from gan_lab.runs import outcome
 from helpers.gan_runs import (
     CHANNELS,
     N_CRITIC,
@@ -216,6 +218,64 @@ def test_a_part_of_which_no_step_is_left_is_no_part_of_the_run(tmp_path, monkeyp
     told = record(tmp_path)
     assert [(part["from_step"], part["git"]) for part in told["parts"]] == [(0, mended)]
     records.check_citable(told)
+
+
+def test_what_was_measured_after_the_checkpoint_is_no_part_of_the_run(tmp_path, kill_after):
+    """The resumed run measures nothing of the kind: the points of steps that were done again go."""
+    kill_after(3)
+    measured = ("diagnostics=critic_outputs", "diagnostics.every=1", "checkpoint_every=2")
+    with pytest.raises(Stop):
+        train(tmp_path, "max_generator_steps=4", *measured)
+    scored = {"fid_made_10k_train": [[2, 3.0], [3, 2.0]], "is_made_10k_10x": [[3, 1.0]]}
+    about = {"n_samples": 10_000, "splits": 1, "git": {"sha": "a" * 40, "dirty": False}}
+    records.read(tmp_path).update(history=scored, history_about=dict.fromkeys(scored, about))
+    resume(tmp_path, "diagnostics=none")
+    told = record(tmp_path)
+    assert {name: [step for step, _ in points] for name, points in told["diagnostics"].items()} == {
+        "output_real": [1, 2],
+        "output_fake": [1, 2],
+    }
+    assert told["history"] == {"fid_made_10k_train": [[2, 3.0]]}
+    assert list(told["history_about"]) == ["fid_made_10k_train"]
+
+
+def test_a_part_on_another_machine_has_hardware_of_its_own(tmp_path, monkeypatch):
+    machines = [{"cpu": "A", "cores": 2}, {"cpu": "B", "cores": 64}]
+    for machine, go in zip(machines, (train, resume), strict=True):
+        monkeypatch.setattr(provenance, "hardware", lambda machine=machine: machine)
+        go(tmp_path, f"max_generator_steps={'2' if go is train else '4'}", "trainer=cpu")
+    told, on = record(tmp_path), [machine | {"device": "cpu"} for machine in machines]
+    assert [part["hardware"] for part in told["parts"]] == on
+    assert told["hardware"] == on[1]
+
+
+def test_a_part_that_ends_before_its_first_step_takes_no_steps_away(tmp_path, monkeypatch):
+    train(tmp_path, "max_generator_steps=2")
+
+    def refuse(self, plain):
+        raise UserError("no such project")
+
+    monkeypatch.setattr("gan_lab.loggers.MetricsFile.log_hyperparams", refuse)
+    with pytest.raises(UserError, match="no such project"):
+        resume(tmp_path, "max_generator_steps=4")
+    told = record(tmp_path)
+    assert (told["status"], told["generator_steps"]) == ("failed", 2)
+    assert (told["critic_steps"], told["images_seen"]) == (2 * N_CRITIC, 2 * N_CRITIC * 16)
+
+
+def test_the_device_is_that_of_the_training(tmp_path):
+    """When a run diverges, Lightning moves its networks to the CPU before the record is closed."""
+    record = records.RunRecord(tmp_path, {"parts": [{"hardware": {"cores": 2}}]})
+    gan = SimpleNamespace(
+        critic_steps=0, generator_steps=0, device=torch.device("cpu"),
+        settings=SimpleNamespace(batch_size=16),
+    )  # fmt: skip
+    session = SimpleNamespace(
+        record=record, gan=gan, seconds=lambda: 0.0, reader=SimpleNamespace(last={}),
+        machine=SimpleNamespace(device=torch.device("meta")),
+    )  # fmt: skip
+    outcome.end_record(session, "diverged", "critic_loss is not finite")
+    assert record["hardware"] == {"cores": 2, "device": "meta"}
 
 
 def test_the_code_is_asked_for_its_commit_before_the_data_are_read(tmp_path, monkeypatch):

@@ -197,7 +197,7 @@ class Content(TypedDict, total=False):
     git: Code  # that the run began with
     parts: list[Part]  # of which steps are left
     packages: dict[str, str]  # versions of Python and of what can change a result
-    hardware: dict[str, Any]  # processor, cores, device
+    hardware: dict[str, Any]  # processor, cores, device of the last part
     precision: str
     seed: Count
     dataset: Dataset  # what it was trained on

@@ -133,15 +133,16 @@ def _continued(
     otherwise, or of an older version."""
     # scores of an older version may have had other names
     record, done = previous.record, previous.generator_steps
-    renamed = {
-        name: versions.renamed(record.content.get(name) or {}) for name in ("scores", "history")
-    }
+    content = record.content
+    scores, history = (versions.renamed(content.get(name) or {}) for name in ("scores", "history"))
 
     # without an evaluator the scores that are there keep their extractor
     scored = {} if extractor is None else {"extractor": extractor}
 
-    # parts of which no step is left are done again
-    parts = [part for part in records.parts_of(record.content) if part["from_step"] < done]
+    # parts of which no step is left are done again, and so are steps that were measured in them
+    parts = [part for part in records.parts_of(content) if part["from_step"] < done]
+    history = _until(done, history)
+    about = content.get("history_about") or {}
     record.update(
         version=versions.VERSION,
         status="running",
@@ -150,10 +151,19 @@ def _continued(
         config_hash=records.config_hash(plain),
         resumed_from_step=done,
         parts=[*parts, new_part(done)],
-        **renamed,
+        scores=scores,
+        history=history,
+        history_about={name: its for name, its in about.items() if name in history},
+        diagnostics=_until(done, content.get("diagnostics") or {}),
         **scored,
     )
     return record
+
+
+def _until(step: int, curves: dict[str, Any]) -> dict[str, Any]:
+    """The points of curves up to a generator step, by name; a curve that has none goes."""
+    kept = {name: [point for point in curves[name] if point[0] <= step] for name in curves}
+    return {name: points for name, points in kept.items() if points}
 
 
 @contextmanager
@@ -253,16 +263,22 @@ def end_record(session: Session, status: str, reason: str | None) -> None:
     record, gan, seconds = session.record, session.gan, session.seconds()
     images = gan.critic_steps * gan.settings.batch_size
 
-    # what it took
-    on_gpu = gan.device.type == "cuda"
-    device = torch.cuda.get_device_name(gan.device) if on_gpu else gan.device.type
-    memory = torch.cuda.max_memory_allocated(gan.device) if on_gpu else _peak_resident_bytes()
+    # what it took, where it trained: Lightning has moved the networks back to the CPU
+    device = session.machine.device
+    on_gpu = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if on_gpu else device.type
+    memory = torch.cuda.max_memory_allocated(device) if on_gpu else _peak_resident_bytes()
+
+    # a part that goes on elsewhere has a machine of its own
+    *before, part = record["parts"]
+    hardware = part["hardware"] | {"device": name}
 
     # in one write: a record never says "finished" without its numbers
     record.update(
         status=status,
         reason=reason,
-        hardware=record["hardware"] | {"device": device},
+        hardware=hardware,
+        parts=[*before, part | {"hardware": hardware}],
         generator_steps=gan.generator_steps,
         critic_steps=gan.critic_steps,
         images_seen=images,

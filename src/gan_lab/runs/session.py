@@ -74,6 +74,10 @@ class Session:
         self.done = previous.generator_steps if previous else 0
         state = previous.state if previous else None
 
+        # the networks get their state once they are on their device; what ends before has done this
+        if state is not None:
+            gan.generator_steps, gan.critic_steps = state["generator_steps"], state["critic_steps"]
+
         # the callbacks that the run asks later; all of them, in their order, are `in_every_step`
         self.seconds = Seconds(state["seconds"] if state else 0.0)
         self.stop = callbacks.StopOnSignal()
