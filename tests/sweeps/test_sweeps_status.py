@@ -128,6 +128,27 @@ def test_a_lost_cell_is_noted_once_and_an_ended_one_stays_as_it_is(tmp_path):
     assert found[2]["command"] == ["seed=7"]
 
 
+def test_a_cell_that_another_process_trains_is_left_to_it(tmp_path):
+    """A sweep that was started twice refuses the cell a second time: the first goes on with it."""
+    made_up(tmp_path / "0", "running")
+    with records.only_writer(tmp_path / "0"):
+        sweeps.keep_failure(tmp_path / "0", [], "is being trained by another process")
+        assert records.read(tmp_path / "0")["status"] == "running"
+    sweeps.keep_failure(tmp_path / "0", [], "killed")
+    assert records.read(tmp_path / "0")["status"] == "failed"
+
+
+def test_a_cell_that_a_process_of_this_machine_trains_is_not_silent(tmp_path):
+    """It may be scoring, which writes nothing for minutes."""
+    made_up(tmp_path / "0", "running", logged=50)
+    later = NOW + 10_000
+    assert [cell.state for cell in sweeps.read_cells(tmp_path, later)] == ["silent"]
+    with records.only_writer(tmp_path / "0"):
+        assert [cell.state for cell in sweeps.read_cells(tmp_path, later)] == ["running"]
+    (tmp_path / "0/.lock").touch()  # of a killed process
+    assert [cell.state for cell in sweeps.read_cells(tmp_path, later)] == ["silent"]
+
+
 def test_a_damaged_record_is_a_failed_cell(tmp_path):
     made_up(tmp_path / "0", "finished")
     (tmp_path / "0/record.json").write_text('{"schema": 1, ')

@@ -25,6 +25,7 @@ from gan_lab.records.record import (
     updated,
     version,
 )
+from gan_lab.records.writer import has_writer, only_writer
 
 __all__ = [
     "STATUSES",
@@ -40,8 +41,10 @@ __all__ = [
     "config_hash",
     "determining",
     "differing",
+    "has_writer",
     "identity",
     "is_commit",
+    "only_writer",
     "parts_of",
     "read",
     "read_content",

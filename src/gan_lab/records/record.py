@@ -263,6 +263,10 @@ class RunRecord:
             if self.writes:
                 write_atomically(self.path, to_json(self.content, indent=2) + "\n")
 
+    def read_again(self) -> None:
+        """Take over what another process has written since. Raises UserError as `read`."""
+        self.content = read_content(self.path)
+
     def __getitem__(self, field: str) -> Any:
         """Raises UserError for a field that this record does not have."""
         if field not in self.content:

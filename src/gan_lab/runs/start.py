@@ -14,7 +14,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.plugins.environments import TorchElasticEnvironment
@@ -293,18 +292,5 @@ def only_writer(run_dir: Path, machine: Machine) -> Iterator[None]:
         yield
         return
 
-    # the system drops the lock of a process that was killed
-    lock = FileLock(run_dir / folder.LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(
-            f"{run_dir} is being trained by another process: wait for it, or end it"
-        ) from None
-
-    # the file goes before the lock: who comes between makes a new one
-    try:
+    with records.only_writer(run_dir):
         yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()

@@ -46,7 +46,8 @@ class SweepCell:
     Args:
         run_dir: its directory.
         overrides: what was asked for.
-        state: one of STATES; "silent": its record says running, but nothing was written for long.
+        state: one of STATES; "silent": its record says running, but nothing was written for long,
+            and no process of this machine is at work there.
         reason: why it is not finished, where that is known.
         step: generator steps done.
         max_step: generator steps to do; None where it has no record.
@@ -163,7 +164,8 @@ def _progress(run_dir: Path, record: Mapping[str, Any], now: float) -> dict[str,
     # how long is too long depends on the pace: a line may take minutes
     silent = now - max(_changed(run_dir / name) for name in _SIGNS)
     interval = (per_step or 0.0) * config.get("log_every", 1)
-    if silent > max(_SILENT_SECONDS, _SILENT_INTERVALS * interval):
+    too_long = max(_SILENT_SECONDS, _SILENT_INTERVALS * interval)
+    if silent > too_long and not records.has_writer(run_dir):
         reason = f"nothing written for {duration(silent)}: its process may be gone"
         return facts | {"state": "silent", "reason": reason}
     if per_step is not None and "max_generator_steps" in config:
@@ -228,9 +230,9 @@ def keep_failure(
 ) -> None:
     """Write how a cell ended into its record, unless one stands there that has ended.
 
-    That one may be of an earlier call, or of another run: it is never touched. Where
-    nothing can be written (no room, no permission, no such name) nothing is:
-    `Sweep.note_failed` remembers the reason.
+    That one may be of an earlier call, or of another run: it is never touched, and neither is one
+    that another process trains. Where nothing can be written (no room, no permission, no such name)
+    nothing is: `Sweep.note_failed` remembers the reason.
 
     Args:
         run_dir: the cell's directory; it need not be there.
@@ -249,7 +251,7 @@ def keep_failure(
                 record = records.read(run_dir)
             except UserError:  # it is damaged, which the table says
                 return
-            if record["status"] != "running":
+            if record["status"] != "running" or records.has_writer(run_dir):
                 return
         else:
             content = {"version": versions.VERSION, "command": list(overrides)}
