@@ -8,11 +8,13 @@ import shutil
 import numpy as np
 import pytest
 
+from gan_lab import records
 from gan_lab.build import evaluator
 from gan_lab.callbacks.evaluate import add_to_history
 from gan_lab.records import provenance
 from gan_lab.records.record import RunRecord
 from gan_lab.runs.saved import load_generator
+from gan_lab.scoring.evaluator import Evaluator
 from helpers.evaluation_runs import SMALL_RUN, save_images, script
 from helpers.gan_runs import train
 
@@ -96,6 +98,54 @@ def test_scores_that_another_protocol_took_the_place_of_are_made_again(sweep, ev
     )
     assert evaluate(f"runs={sweep}").out.count("scoring 50 samples") == 2
     assert {told(sweep / "seed0")["scores"][name]["batch_size"] for name in FINAL} == {25}
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """meanwhile(act): while the next run is scored, another process acts."""
+
+    def arm(act):
+        original = Evaluator.scores
+
+        def scores(self, gan, protocol):
+            monkeypatch.setattr(Evaluator, "scores", original)
+            act()
+            return original(self, gan, protocol)
+
+        monkeypatch.setattr(Evaluator, "scores", scores)
+
+    return arm
+
+
+def test_what_another_evaluation_wrote_meanwhile_stays(sweep, evaluate, meanwhile):
+    before = told(sweep / "seed0")["scores"]
+    other = before | {"fid_other_50_train": next(iter(before.values()))}
+    point = {"fid_other_50_train": [[1, 2.0]]}
+    meanwhile(lambda: change(sweep / "seed0", scores=other, history=point))
+    assert evaluate(f"run_dir={sweep / 'seed0'}").code == 0
+    found = told(sweep / "seed0")
+    assert found["scores"].keys() == other.keys() | FINAL
+    assert found["history"] == point
+
+
+@pytest.mark.parametrize("fields", [{"generator_steps": 9}, {"status": "running"}], ids=str)
+def test_a_run_that_was_trained_on_meanwhile_keeps_its_record(fields, sweep, evaluate, meanwhile):
+    meanwhile(lambda: change(sweep / "seed0", **fields))
+    ended = evaluate(f"run_dir={sweep / 'seed0'}")
+    assert ended.code == 1
+    assert "was trained on meanwhile: score it again\n" in ended.err
+    found = told(sweep / "seed0")
+    assert {name: found[name] for name in fields} == fields
+    assert not FINAL & found["scores"].keys()
+
+
+def test_a_run_that_is_being_trained_keeps_its_record(sweep, evaluate):
+    before = (sweep / "seed0" / "record.json").read_bytes()
+    with records.only_writer(sweep / "seed0"):
+        ended = evaluate(f"run_dir={sweep / 'seed0'}")
+    assert ended.code == 1
+    assert "is being trained by another process" in ended.err
+    assert (sweep / "seed0" / "record.json").read_bytes() == before
 
 
 def test_many_runs_score_as_each_alone(sweep, evaluate):

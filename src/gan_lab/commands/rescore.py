@@ -3,6 +3,8 @@ generators, and of the kept checkpoints."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +17,7 @@ from gan_lab.callbacks.evaluate import add_to_history, is_by_another
 from gan_lab.config.schema import plain_config
 from gan_lab.data import LoadedData
 from gan_lab.errors import UserError
+from gan_lab.reading.declared_scores import declared_scores
 from gan_lab.records import folder as names
 from gan_lab.records import versions
 from gan_lab.runs.saved import (
@@ -116,7 +119,8 @@ class Rescoring:
             load_critic_to_label(gan, run, self.protocol)
             self._say(f"{run_dir}: scoring {self.protocol.samples:,} samples")
             scores = evaluator.scores(gan, evaluator.protocol)
-            run.record.update(scores=versions.renamed(run.record["scores"]) | scores)
+            with _as_it_is_now(run):
+                run.record.update(scores=versions.renamed(run.record["scores"]) | scores)
 
         # and as it was at its checkpoints
         if self.config.history:
@@ -157,7 +161,8 @@ class Rescoring:
                         "evaluation.extractor.weights to that one, or "
                         "evaluation.samples_in_training to another number"
                     )
-            add_to_history(run.record, step, entries, keep_unknown=False)
+            with _as_it_is_now(run):
+                add_to_history(run.record, step, entries, keep_unknown=False)
 
     def _say(self, message: str) -> None:
         self.console.print(message)
@@ -210,21 +215,38 @@ def find_runs(folder: Path) -> list[Path]:
     return run_dirs
 
 
+@contextmanager
+def _as_it_is_now(run: SavedRun) -> Iterator[None]:
+    """Inside, the record is what stands on disk, and nobody else writes it: another evaluation may
+    have added scores while this one was made.
+
+    Raises:
+        UserError: where the run is trained on, or was.
+    """
+    with records.only_writer(run.folder):
+        steps = run.record["generator_steps"]
+        run.record.read_again()
+        if (run.record["status"], run.record["generator_steps"]) != ("finished", steps):
+            raise UserError(f"{run.folder} was trained on meanwhile: score it again")
+        yield
+
+
 def _has_scores(run: SavedRun, evaluator: Evaluator) -> bool:
     """Whether a run's record has every score of the evaluator's protocol, of its last step.
 
     Another protocol may have scores of the same names, which took the place of some.
     """
     wanted = (evaluator.fingerprint(evaluator.protocol), run.record["generator_steps"])
-    there = {
-        name.split("_")[0]
+    there = [
+        name
         for name, entry in run.record["scores"].items()
         if (entry.get("protocol"), entry.get("step")) == wanted
-    }
+    ]
 
-    # PRDC is four scores, of which precision is one
-    scores = evaluator.protocol.scores
-    return {"precision" if score == "prdc" else score for score in scores} <= there
+    # some are several values under names of their own, as PRDC is
+    facts = [declared_scores()[score].facts for score in evaluator.protocol.scores]
+    words = [(its.values or (its.name,))[0] for its in facts]
+    return all(any(name.startswith(f"{word}_") for name in there) for word in words)
 
 
 def _has_point(run: SavedRun, step: int, fingerprint: str) -> bool:
