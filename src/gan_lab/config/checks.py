@@ -173,6 +173,7 @@ def check_fields(config: DictConfig, schema: type) -> None:
     """Refuse a field that the schema does not have and a key that a group's target does not take.
     Raises UserError."""
     check_known(config, schema)
+    _check_one_option_each(schema)
     for group in groups(schema):
         trust.check(group, plain_config(config[group]))
         _check_group(group, config[group])
@@ -186,10 +187,24 @@ def check_known(config: DictConfig, schema: type) -> None:
             raise UserError(f"{key}: there is no such field{suggestion(key, known)}")
 
 
+def _check_one_option_each(schema: type) -> None:
+    """Refuse several options of a group, of which Hydra would make one part: the last, with fields
+    of the others. Loggers alone stand beside each other."""
+    if not HydraConfig.initialized():
+        return
+    for override in HydraConfig.get().overrides.task:
+        group, _, options_of = override.lstrip("+").partition("=")
+        is_list = options_of.startswith("[") and "," in options_of
+        if is_list and group in groups(schema) and group != "logger":
+            both = "; penalty=sum adds two penalties" if group == "penalty" else ""
+            raise UserError(f"{override}: choose one {group}{both}")
+
+
 def check_study(config: DictConfig) -> None:
     """Refuse a config that is of no study: unknown keys, ranges, no study, parts that it does not
     take. Raises UserError."""
     check_known(config, StudyConfig)
+    _check_one_option_each(StudyConfig)
     if "_target_" not in config.study:
         names = ", ".join(options.contents("study"))
         raise UserError(f"study is not set: add study=NAME (there are: {names})")
