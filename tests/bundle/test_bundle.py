@@ -52,6 +52,12 @@ def test_cells_take_every_value_in_the_order_of_the_file(tmp_path):
         ("- overrides: [a]\n  eech: {}", "an entry has overrides and each"),
         ("- each: {loss: [exp]}\n- each: {loss: [exp]}", "has two cells exp"),
         ("- [", "cannot be read as a campaign"),
+        ("- each: {seed: 3}", "entry.each.seed is 3, and must be a list"),
+        ("- each: {loss: exp}", 'each.loss is "exp", and must be a list'),
+        ("- each: [seed]", "each is a list of 1, and must be a mapping"),
+        ("- overrides:", "overrides is null, and must be a list"),
+        ("- overrides: loss=exp", 'overrides is "loss=exp", and must be a list'),
+        ("- overrides: [3]", "is 3, and must be a text"),
     ],
 )
 def test_a_list_that_is_none_is_one_line(text, words, tmp_path):
@@ -73,6 +79,15 @@ def test_the_campaign_of_the_repository_composes():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for cell in cells:
             config.check(compose("train", [*cell.overrides, "dataset.root=elsewhere"]))
+
+
+def test_values_are_written_as_hydra_reads_them(tmp_path):
+    path = tmp_path / "campaign.yaml"
+    path.write_text("- each: {optimizer.m: [null, 10], penalty.one_sided: [true], loss: [exp]}")
+    assert [cell.overrides for cell in campaign.read_campaign(path)] == [
+        ("optimizer.m=null", "penalty.one_sided=true", "loss=exp"),
+        ("optimizer.m=10", "penalty.one_sided=true", "loss=exp"),
+    ]
 
 
 # What comes home ----------------------------------------------------------------------------------
@@ -107,7 +122,8 @@ def test_what_was_trained_comes_home_in_parts_and_what_is_too_large_is_named(tmp
     made_run(there / "runs" / "large", "finished", 20, size=90_000)
     cells = [campaign.CampaignRun(name, ()) for name in ("ended", "begun", "large", "not_begun")]
     left_out = bundle.pack_results(there / "told", there / "runs", cells, out)
-    assert left_out == ["runs/large/generator.safetensors"]
+    exported = ("generator.json", "generator.safetensors")
+    assert left_out == [f"runs/large/{name}" for name in exported]
     parts = sorted(out.iterdir())
     assert [part.name for part in parts] == [
         f"results.tar.{number:02}" for number in range(len(parts))
@@ -128,6 +144,29 @@ def test_what_was_trained_comes_home_in_parts_and_what_is_too_large_is_named(tmp
     )
     assert (tmp_path / "home" / "ended" / "generator.safetensors").stat().st_size == 30_000
     assert (tmp_path / "home" / "told" / "cells.json").exists()
+
+
+def test_a_checkpoint_for_which_there_was_no_room_stays_at_home(tmp_path, monkeypatch):
+    """Its checksum alone must not take its place."""
+    monkeypatch.setattr(bundle, "RESULT_BYTES", 150_000)
+    cells = [campaign.CampaignRun(name, ()) for name in ("one", "two")]
+    for cell in cells:
+        made_run(tmp_path / "there" / "runs" / cell.name, "interrupted", 12, size=100_000)
+        made_run(tmp_path / "home" / cell.name, "interrupted", 5)
+    (tmp_path / "there" / "told").mkdir()
+    left_out = bundle.pack_results(
+        tmp_path / "there" / "told", tmp_path / "there" / "runs", cells, tmp_path / "out"
+    )
+    newest = "runs/one/checkpoints/step_12.ckpt"
+    assert left_out == [newest, f"{newest}.sha256"]
+
+    bundle.unpack(tmp_path / "out", tmp_path / "home")
+    names = {
+        cell.name: sorted(path.name for path in (tmp_path / "home" / cell.name).glob("check*/*"))
+        for cell in cells
+    }
+    kept = [f"step_{step}.ckpt{end}" for step in (4, 5) for end in ("", ".sha256")]
+    assert names == {"one": kept, "two": ["step_12.ckpt", "step_12.ckpt.sha256"]}
 
 
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "runs/../../outside"])

@@ -19,16 +19,23 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from gan_lab import terminal
-from gan_lab.bundles.campaign import ENDED, CampaignRun, read_campaign, status_of, work_through
+from gan_lab.bundles.campaign import (
+    ENDED,
+    GRACE_SECONDS,
+    CampaignRun,
+    read_campaign,
+    status_of,
+    work_through,
+)
 from gan_lab.errors import UserError
-from gan_lab.files import open_regular, write_atomically
+from gan_lab.files import checksum_path, open_regular, write_atomically
 from gan_lab.records import folder, provenance
 
 MIB = 2**20
 BUNDLE_BYTES = 55 * MIB
 PART_BYTES, PARTS, RESULT_BYTES = 16 * MIB, 8, 50 * MIB  # of what comes home
 WORK = ("tests", "benchmark", "cells")  # what is done there, in this order
-TESTS_SECONDS, BENCHMARK_SECONDS, STOPPING_SECONDS, PACKING_SECONDS = 120, 60, 20, 15
+TESTS_SECONDS, BENCHMARK_SECONDS, PACKING_SECONDS = 120, 60, 15
 
 # What a machine with torch, torchvision, Lightning, scikit-learn and matplotlib may lack. They are
 # wheels of pure Python, or for the stable interface of CPython: one that is built here fits there.
@@ -164,7 +171,7 @@ def _to_go_on(run_dir: Path) -> Iterator[str]:
 def _newest_checkpoint(run_dir: Path) -> list[str]:
     """Its file and the checksum's; none where there is none."""
     checkpoints = folder.checkpoint_paths(run_dir)
-    return [checkpoints[-1].name, checkpoints[-1].name + ".sha256"] if checkpoints else []
+    return [checkpoints[-1].name, checksum_path(checkpoints[-1]).name] if checkpoints else []
 
 
 def _root() -> Path:
@@ -205,7 +212,7 @@ def run(minutes: float, out: Path, began: float, only: Collection[str] = WORK) -
     ended_before = {cell.name for cell in cells if status_of(runs / cell.name) in ENDED}
 
     def is_over() -> bool:
-        return bool(signals) or time.monotonic() > until - STOPPING_SECONDS
+        return bool(signals) or time.monotonic() > until - GRACE_SECONDS
 
     statuses = work_through(cells if "cells" in only else [], runs, is_over)
     (told / "cells.json").write_text(json.dumps(statuses, indent=1) + "\n")
@@ -261,25 +268,25 @@ def pack_results(told: Path, runs: Path, cells: Iterable[CampaignRun], out: Path
         The names of the files that did not fit.
     """
     # small and wanted most first: outputs and records
-    first = [(path, f"told/{path.name}") for path in sorted(told.iterdir())]
-    checkpoints: list[tuple[Path, str]] = []
-    last: list[tuple[Path, str]] = []
+    first = [[(path, f"told/{path.name}")] for path in sorted(told.iterdir())]
+    checkpoints: list[list[tuple[Path, str]]] = []
+    last: list[list[tuple[Path, str]]] = []
     for cell in cells:
         run_dir, status = runs / cell.name, status_of(runs / cell.name)
         if (log := runs / f"{cell.name}.txt").exists():
-            first.append((log, f"runs/{log.name}"))
+            first.append([(log, f"runs/{log.name}")])
         if status is None:
             continue
-        first += _members(run_dir, [folder.CONFIG, folder.RECORD, folder.METRICS])
+        first.append(_members(run_dir, [folder.CONFIG, folder.RECORD, folder.METRICS]))
 
         # then the checkpoints of runs that go on, those of the latest run before all
         if status not in ENDED:
             names = [f"{folder.CHECKPOINTS}/{name}" for name in _newest_checkpoint(run_dir)]
-            checkpoints = [*_members(run_dir, names), *checkpoints]
+            checkpoints.insert(0, _members(run_dir, names))
 
         # generators and grids last: people look at them, no run needs them
-        exported = [folder.DESCRIPTION, folder.WEIGHTS]
-        last += _members(run_dir, [*exported, *_last_grid(run_dir)])
+        last.append(_members(run_dir, [folder.DESCRIPTION, folder.WEIGHTS]))
+        last.append(_members(run_dir, _last_grid(run_dir)))
     return _write_parts([*first, *checkpoints, *last], out)
 
 
@@ -296,22 +303,28 @@ def _last_grid(run_dir: Path) -> list[str]:
     return [f"{folder.SAMPLES}/{grids[-1].name}"] if grids else []
 
 
-def _write_parts(members: Iterable[tuple[Path, str]], out: Path) -> list[str]:
+def _write_parts(groups: Iterable[list[tuple[Path, str]]], out: Path) -> list[str]:
     """Write one tar over several files of at most PART_BYTES.
 
+    Args:
+        groups: files and their names in the tar. Of a group all come, or none: a checkpoint is
+            nothing without its checksum, and a checksum without its checkpoint even less.
+        out: the folder of the parts.
+
     Returns:
-        The names of the members that would have made it too large.
+        The names of the files that would have made it too large.
     """
     # a member takes blocks of 512 bytes, and two of them for its header: a long name needs a second
     most = min(RESULT_BYTES, PARTS * PART_BYTES) - 20 * 1024  # tar's own end
     whole, left_out, size = io.BytesIO(), [], 0
     with tarfile.open(fileobj=whole, mode="w") as archive:
-        for path, name in members:
-            needed = 1024 + -(-path.stat().st_size // 512) * 512
+        for members in groups:
+            needed = sum(1024 + -(-path.stat().st_size // 512) * 512 for path, _ in members)
             if size + needed > most:
-                left_out.append(name)
+                left_out += [name for _, name in members]
                 continue
-            archive.add(path, name)
+            for path, name in members:
+                archive.add(path, name)
             size += needed
 
     # the parts are copied one by one by whoever carries them
@@ -384,7 +397,12 @@ def _merge(arrived: Path, kept: Path) -> None:
         shutil.copy(arrived, kept)
         return
 
-    # of checkpoints only the newer ones stay; a run that has ended needs none
-    if (arrived / folder.CHECKPOINTS).is_dir() or status_of(arrived) in ENDED:
-        shutil.rmtree(kept / folder.CHECKPOINTS, ignore_errors=True)
+    # of checkpoints only the newer ones stay, once they are there; a run that has ended needs none
+    before = folder.checkpoint_paths(kept)
     shutil.copytree(arrived, kept, dirs_exist_ok=True)
+    newer = {path.name for path in folder.checkpoint_paths(arrived)}
+    if newer or status_of(arrived) in ENDED:
+        for path in before:
+            if path.name not in newer:
+                path.unlink()
+                checksum_path(path).unlink(missing_ok=True)

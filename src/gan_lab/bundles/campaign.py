@@ -15,17 +15,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import yaml
 
 from gan_lab import records
 from gan_lab.errors import UserError
 from gan_lab.files import open_regular, safe_name
+from gan_lab.reading.schema import misfit
 from gan_lab.records import folder
+from gan_lab.terminal import quoted
 
 ENDED = ("finished", "diverged")
 GRACE_SECONDS = 30.0  # in which a run that is asked to stop writes its checkpoint
+
+
+class _Entry(TypedDict, total=False):
+    """One of the list that a campaign's file holds."""
+
+    overrides: list[str]  # of train.py
+    each: dict[str, list[Any]]  # field: its values
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,10 @@ def read_campaign(path: Path) -> list[CampaignRun]:
 
 
 def _cells_of(entry: Any, path: Path) -> list[CampaignRun]:
-    if not isinstance(entry, dict) or entry.keys() - {"overrides", "each"}:
+    if not isinstance(entry, dict) or entry.keys() - _Entry.__annotations__.keys():
         raise UserError(f"{path}: an entry has overrides and each, not {entry!r:.80}")
+    if wrong := misfit(entry, _Entry, "entry"):
+        raise UserError(f"{path}: {wrong}; as in {{overrides: [a=1], each: {{seed: [0, 1]}}}}")
     overrides, each = entry.get("overrides", []), entry.get("each", {})
 
     # "exp_weight0.1_seed0": an option is its own name, a number needs that of its field
@@ -71,7 +82,7 @@ def _cells_of(entry: Any, path: Path) -> list[CampaignRun]:
             f"{field.split('.')[-1] if '.' in field or field == 'seed' else ''}{value}"
             for field, value in chosen.items()
         ]
-        arguments = (*overrides, *(f"{field}={value}" for field, value in chosen.items()))
+        arguments = (*overrides, *(f"{field}={quoted(value)}" for field, value in chosen.items()))
         cells.append(CampaignRun(safe_name("_".join(parts)), arguments))
     return cells
 
