@@ -362,6 +362,14 @@ def test_a_resumed_old_run_keeps_its_curve_and_tells_no_protocol_of_it(tmp_path)
     assert record["history_about"]["am"]["protocol"] is None
 
 
+def test_a_run_alone_has_its_checkpoints_scored_again(sweep, evaluate):
+    history = (f"run_dir={sweep / 'seed0'}", "history=true")
+    scored = f"{sweep / 'seed0' / 'checkpoints'}"
+    assert evaluate(*history).out.count(scored) == len(STEPS)
+    assert evaluate(*history).out.count(scored) == 0
+    assert evaluate(*history, "rescore=true").out.count(scored) == len(STEPS)
+
+
 def test_own_classes_are_those_of_the_critic_of_each_checkpoint(trained, tmp_path, evaluate):
     labels = ("experiment=am_gan", "architecture.generator_channels=8", "architecture.critic_channels=4",
               "evaluation.scores=[is]", f"data_cache={trained / 'cache'}", "checkpoint_every=2")  # fmt: skip
@@ -414,7 +422,11 @@ def test_a_root_that_a_run_has_no_use_for_is_said(sweep, evaluate):
             ["self_test=true", "history=true"],
             "history=true has an effect only with run_dir or runs",
         ),
-        (["run_dir=x", "rescore=true"], "rescore=true has an effect only with runs"),
+        (["self_test=true", "rescore=true"], "rescore=true has an effect only with run_dir or"),
+        (["run_dir=x", "reference=photos"], "reference=photos has an effect only with samples"),
+        (["runs=.", "size=32"], "size=32 has an effect only with samples"),
+        (["self_test=true", "resize=box"], "resize=box has an effect only with samples"),
+        (["run_dir=x", "name=mine"], "name=mine has an effect only with samples or self_test or"),
     ],
 )
 def test_bad_requests_are_one_line(arguments, words, evaluate, sweep, monkeypatch):

@@ -44,6 +44,13 @@ CLASSES_ALONE = 10  # as many classes at most have a row of their own in the sel
 LEAST_ALONE = 20  # ... where every class has so many images
 ORDER_SEED = 0  # in which given images are dealt to splits and chunks
 
+# an option: the tasks that it changes something of
+_HAS_EFFECT = {
+    **dict.fromkeys(("history", "rescore"), ("run_dir", "runs")),
+    **dict.fromkeys(("reference", "resize", "size"), ("samples",)),
+    "name": ("samples", "self_test", "data_statistics"),
+}
+
 
 def evaluate(config: DictConfig) -> None:
     """Do what `scripts/evaluate.py` was asked to.
@@ -70,11 +77,13 @@ def evaluate(config: DictConfig) -> None:
             "self_test=true or data_statistics=true"
         )
 
-    # an option without effect is refused
-    for option, its in {"history": ("run_dir", "runs"), "rescore": ("runs",)}.items():
-        if config[option] and asked[0] not in its:
+    # an option without effect is refused: who typed it believes that it has one
+    for option, its in _HAS_EFFECT.items():
+        is_given = config[option] not in (None, False, "none")
+        if is_given and asked[0] not in its:
             raise UserError(
-                f"{option}=true has an effect only with {' or '.join(its)}: omit {option}"
+                f"{option}={terminal.quoted(config[option])} has an effect only with "
+                f"{' or '.join(its)}: omit {option}"
             )
 
     if not config.evaluation:
