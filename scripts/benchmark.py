@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,8 +38,10 @@ from gan_lab import build
 from gan_lab.benchmarks import cost_model, devices, measuring, parts, scores, steps, throughput
 from gan_lab.benchmarks.bare import Bare
 from gan_lab.benchmarks.peer import Apart
+from gan_lab.config import options
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import ResidentData
+from gan_lab.errors import UserError
 from gan_lab.files import write_atomically
 from gan_lab.runs.start import quiet_lightning
 from gan_lab.terminal import tell
@@ -58,9 +61,13 @@ def main() -> None:
     # figures mean nothing without the machine that they are of
     measured = WHAT if arguments.what == "all" else (arguments.what,)
     figures: dict[str, Any] = {"machine": measuring.machine()}
-    with host.prepared():
-        for what in measured:
-            figures[what] = MEASURED[what](arguments)
+    try:
+        with host.prepared():
+            for what in measured:
+                figures[what] = MEASURED[what](arguments)
+    except UserError as error:
+        tell(f"error: {error}", error=True)
+        sys.exit(1)
     if arguments.json:
         write_atomically(arguments.json, json.dumps(figures, indent=1) + "\n")
 
@@ -76,12 +83,14 @@ def parsed() -> argparse.Namespace:
     add("what", choices=[*WHAT, "all"])
     add("--side", type=int, help="pixels; default: the embedded digits, which have 8")
     add("--channels", type=int, nargs="*", default=[32, 128], help="network widths")
-    add("--precision", nargs="*", default=["32-true"], help="32-true, bf16-mixed")
-    add("--loss", default="exp", help="of step")
-    add("--penalty", default="maxgp", help="of step")
+    precisions = ["32-true", "bf16-mixed"]
+    add("--precision", nargs="*", default=precisions[:1], choices=precisions)
+    add("--loss", default="exp", choices=options.contents("loss"), help="of step")
+    add("--penalty", default="maxgp", choices=options.contents("penalty"), help="of step")
     add("--compile", action="store_true", help="of step: gan_lab's networks are compiled")
     add("--n-critic", type=int, default=5)
-    add("--against", nargs="*", default=["bare", "peer"], help="of bare and peer")
+    others = ["bare", "peer"]
+    add("--against", nargs="*", default=others, choices=others, help="of bare and peer")
 
     # how long
     add("--steps", type=int, help="generator steps a round (default: about 4 s)")

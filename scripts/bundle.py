@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -37,7 +38,8 @@ def main() -> None:
             names = bundle.unpack(arguments.archive, arguments.runs)
             terminal.tell(f"{len(names)} runs in {arguments.runs}: {', '.join(names)}")
 
-    except UserError as error:
+    # pip says what it could not find; a folder may be somebody else's
+    except (UserError, OSError, subprocess.CalledProcessError) as error:
         terminal.tell(f"error: {error}", error=True)
         sys.exit(1)
 

@@ -87,6 +87,18 @@ def test_one_class(runs):
             generator.sample(3, label=label)
 
 
+def test_no_samples_are_refused(runs):
+    generator = gan_lab.load_generator(runs["drawn"])
+    for draw, words in (
+        (lambda: generator.sample(0), "n=0"),
+        (lambda: generator.images(-1), "n=-1"),
+        (lambda: generator.lines(rows=0), "rows=0"),
+        (lambda: generator.lines(steps=1), "steps=1"),
+    ):
+        with pytest.raises(UserError, match=words):
+            draw()
+
+
 def test_one_class_by_the_critic(runs):
     generator = gan_lab.load_generator(runs["seen"])
     drawn = [len(generator.sample(2, label=label)) for label in range(10)]

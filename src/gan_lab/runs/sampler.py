@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gan_lab import build
+from gan_lab import build, checks
 from gan_lab.data.resident import to_uint8
 from gan_lab.errors import UserError
 from gan_lab.files import read_json
@@ -61,8 +61,9 @@ class SavedGenerator:
             generator seldom draws the class.
 
         Raises:
-            UserError: for a class that the samples do not have.
+            UserError: for a class that the samples do not have, and for no samples at all.
         """
+        checks.whole("n", n, at_least=1)
         rng = generator_for(seed, PURPOSE, device=self.gan.device)
         if label is None:
             with undisturbed(self.gan):
@@ -87,8 +88,11 @@ class SavedGenerator:
             float32 on the CPU, (rows, steps, *spec.shape).
 
         Raises:
-            UserError: for a class that the samples do not have.
+            UserError: for a class that the samples do not have, for no line, and for one without
+                both ends.
         """
+        checks.whole("rows", rows, at_least=1)
+        checks.whole("steps", steps, at_least=2)
         if label is not None:
             self._check_label(label)
         rng = generator_for(seed, PURPOSE, device=self.gan.device)
