@@ -393,5 +393,5 @@ def _cvxpy() -> Any:
     try:
         import cvxpy
     except ImportError:
-        raise UserError("optimal_critic needs cvxpy: pip install 'gan_lab[theory]'") from None
+        raise UserError("optimal_critic needs the package cvxpy: pip install cvxpy") from None
     return cvxpy
