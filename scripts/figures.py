@@ -42,7 +42,7 @@ def draw(cfg: dict[str, Any]) -> None:
 
     studies = []
     if reporting.NEED_STUDIES & set(names):
-        studies = reporting.read_records(Path(cfg["studies"]), None, cfg["allow"])
+        studies = reporting.read_records(Path(cfg["studies"]), cfg["select"], cfg["allow"])
 
     request = reporting.Request(
         found=records,

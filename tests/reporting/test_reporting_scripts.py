@@ -6,10 +6,12 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import subprocess
 import sys
 from itertools import product
 from math import prod
+from pathlib import Path
 
 import pytest
 from hydra.core.hydra_config import HydraConfig
@@ -57,6 +59,21 @@ def test_from_runs_to_table_and_figures(tmp_path):
         "figure_2_7.png",
     ]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "runs"]
+
+
+def test_records_of_studies_are_selected_as_those_of_runs_are(tmp_path, monkeypatch, capsys):
+    """Of the committed ones, whose lowest seed is 0."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "studies").mkdir()
+    for file in (ROOT / "results" / "studies").glob("study_gradient_uninformativeness_*"):
+        shutil.copy(file, "studies")
+    ended = command(
+        capsys, "figure=2-8", "studies=studies", "out=.", "select={seed:1}",
+        program="scripts/figures.py",
+    )  # fmt: skip
+    assert ended.code == 0, ended
+    with Path("figure_2_8.csv").open() as file:
+        assert {row["seed"] for row in csv.DictReader(file)} == {"1"}
 
 
 @pytest.mark.parametrize(

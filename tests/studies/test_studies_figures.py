@@ -1,15 +1,22 @@
 """Figures 3-2 to 3-7a, from made-up records."""
 
+import itertools
+
 import pytest
 
+from gan_lab.errors import UserError
+from gan_lab.reporting.collection import selected
 from gan_lab.reporting.figures.draw import FIGURES
 from gan_lab.reporting.figures.request import NothingRecorded, Request
+
+NUMBERS = itertools.count()
 
 
 def record(study, optimizer, network=None, dataset="digits", sweep=None, **fields):
     drawn = {"steps": [5, 10], "train_loss": [2.0, 1.0], "epoch_steps": [10]}
     return {
         "status": "finished",
+        "run_id": f"run{next(NUMBERS)}",
         "seed": 0,
         "choices": {"study": study, "optimizer": optimizer, "sweep": sweep},
         "config": {
@@ -29,8 +36,12 @@ def record(study, optimizer, network=None, dataset="digits", sweep=None, **field
     }
 
 
+def on_mnist(optimizer, sweep="table_3_5_adam", seed=0, **fields):
+    return record("classification", optimizer, "logistic", sweep=sweep, **fields) | {"seed": seed}
+
+
 def test_a_classifier_is_drawn_as_loss_and_accuracy_of_each_optimizer():
-    records = [record("classification", name, "logistic") for name in ("adam", "sgd")]
+    records = [on_mnist(name) for name in ("adam", "sgd")]
     drawing = FIGURES["3-2"](Request(studies=records))
     found = [(row["optimizer"], row["curve"], row["step"], row["mean"]) for row in drawing.numbers]
     assert found == [
@@ -50,7 +61,7 @@ def test_lines_are_means_over_seeds_with_the_band_of_three():
     """Accuracies 0.1, 0.2, 0.3: Student's half width 0.1 * 4.3027 / sqrt(3); of losses the ends."""
     records = []
     for seed, value in enumerate((1.0, 2.0, 3.0)):
-        records.append(record("classification", "adam", "logistic") | {"seed": seed})
+        records.append(on_mnist("adam", seed=seed))
         more = {"train_loss": [2.0, value], "test_accuracy": [value / 10]}
         records[-1]["drawn"] = records[-1]["drawn"] | more
     drawing = FIGURES["3-2"](Request(studies=records))
@@ -60,9 +71,59 @@ def test_lines_are_means_over_seeds_with_the_band_of_three():
     assert accuracy["high"] - accuracy["mean"] == pytest.approx(0.4302653 / 3**0.5, rel=1e-6)
 
 
+LINES = {  # figure: the study whose curves it is drawn of, a network, a sweep
+    "3-2": ("classification", "logistic", "table_3_5_adam"),
+    "3-4": ("classification", "resnet18", "table_3_9_resnet_adam"),
+    "3-7": ("critic_only", None, "table_3_7_adam"),
+    "3-7b": ("translation", None, "table_3_8_adam"),
+}
+
+
+def seeds_of(name, optimizer="adam", **fields):
+    """Seeds 0 and 1 of a line of a figure."""
+    study, network, sweep = LINES[name]
+    made = record(study, optimizer, network, sweep=sweep, **fields)
+    return [made, made | {"seed": 1, "run_id": f"{made['run_id']}b"}]
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_run_at_another_rate_is_no_seed_of_a_line(name):
+    """Its curve would stand in the mean. The remedy that the message names is typed."""
+    records = seeds_of(name, lr=0.1) + seeds_of(name, lr=0.5)
+    with pytest.raises(UserError, match=r"config\.optimizer\.lr.*select=\{config\.optimizer\.lr:0"):
+        FIGURES[name](Request(studies=records))
+    kept = selected(records, {"config.optimizer.lr": 0.1})
+    assert {row["n"] for row in FIGURES[name](Request(studies=kept)).numbers} == {2}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_seed_that_was_run_twice_is_refused(name):
+    with pytest.raises(UserError, match=r"adam, seed 1: runs run\w+ and run\w+ are the same cell"):
+        FIGURES[name](Request(studies=seeds_of(name) + seeds_of(name)[1:]))
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_optimizers_are_compared_on_one_batch_size(name):
+    records = seeds_of(name) + seeds_of(name, "sgd")
+    for one in records[2:]:
+        one["config"]["study"]["batch_size"] = 7
+    with pytest.raises(UserError, match=r"differ in config\.study\.batch_size"):
+        FIGURES[name](Request(studies=records))
+
+
+def test_a_single_run_stands_in_no_figure_of_a_table():
+    """What was typed by hand may have any setting."""
+    by_hand = on_mnist("adam", sweep=None, seed=7, lr=9.0)
+    drawing = FIGURES["3-2"](Request(studies=[on_mnist("adam"), by_hand]))
+    assert {row["n"] for row in drawing.numbers} == {1}
+    with pytest.raises(NothingRecorded, match="begin with table_3_5"):
+        FIGURES["3-2"](Request(studies=[by_hand]))
+
+
 def test_tiny_imagenet_has_a_figure_of_its_own():
     records = [
-        record("classification", "adam", "densenet", name) for name in ("cifar10", "tiny-imagenet")
+        record("classification", "adam", "densenet", name, "table_3_9_densenet_adam")
+        for name in ("cifar10", "tiny-imagenet")
     ]
     drawing = FIGURES["3-6"](Request(studies=records))
     assert {row["of"] for row in drawing.numbers} == {"densenet tiny-imagenet"}
@@ -133,6 +194,7 @@ def computed(study, scores, drawn, penalty=None, **fields):
     choices = {"study": study} | ({"penalty": penalty} if penalty else {})
     return {
         "status": "finished",
+        "run_id": f"run{next(NUMBERS)}",
         "seed": 0,
         "choices": choices,
         "config": {"study": fields},
@@ -185,3 +247,15 @@ def test_bounds_are_drawn_beside_the_published_number():
     _, right = drawing.figure.axes
     diamonds = [line for line in right.lines if line.get_marker() == "D"]
     assert [tuple(map(float, line.get_xydata()[0])) for line in diamonds] == [(0.0, 0.06554)]
+
+
+@pytest.mark.parametrize("C", [101.0, 7.0])
+def test_of_two_examples_none_is_taken_silently(C):
+    """Of one seed; at another C the message says how to choose."""
+    curve = {"steps": [1, 2], "theta": [0.0, -1.0]}
+    drawn = {"a": ["adam"], "b": ["adam"], "curves": {"adam": curve}}
+    records = [computed("counterexample", {}, drawn, C=c, delta=0.02) for c in (101.0, C)]
+    FIGURES["3-1"](Request(studies=records[:1]))
+    words = "are the same cell" if C == 101 else r"select=\{config\.study\.C:101\.0\}"
+    with pytest.raises(UserError, match=words):
+        FIGURES["3-1"](Request(studies=records))

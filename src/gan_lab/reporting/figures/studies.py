@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan_lab.reporting.collection import Record, setting, studied_data
+from gan_lab.reporting.comparable import check_same_config, check_seeds
 from gan_lab.reporting.figures.drawing import (
     BLACK,
     BLUE,
@@ -53,12 +54,35 @@ def _of_study(request: Request, study: str, **fields: Any) -> list[Record]:
 
 
 def _by(records: Sequence[Record], name: str) -> dict[Any, Record]:
-    """The record of the lowest seed for each value of a field, in the order of the values."""
-    values = sorted({setting(record, name) for record in records}, key=str)
-    return {
-        value: next(record for record in records if setting(record, name) == value)
-        for value in values
+    """The record of the lowest seed for each value of a field, in the order of the values. Raises
+    UserError as `_example`."""
+    by_value = {
+        value: [record for record in records if setting(record, name) == value]
+        for value in _values(records, name)
     }
+    return {value: _example(f"{name} {value}", mine) for value, mine in by_value.items()}
+
+
+def _example(where: str, records: Sequence[Record]) -> Record:
+    """The record of the lowest seed. Raises UserError, which names `where`, for several of it.
+
+    records: by seed.
+    """
+    first = records[0]
+    twins = [record for record in records if record["seed"] == first["seed"]]
+    _check_seeds_alone(where, twins)
+    return first
+
+
+def _check_seeds_alone(where: str, records: Sequence[Record]) -> None:
+    """Refuse records that are no seeds of each other, or are of one seed. Raises UserError."""
+    check_same_config(records, {"config.seed"})
+    check_seeds(where, records)
+
+
+def _values(records: Sequence[Record], name: str) -> list[Any]:
+    """The values of a field, in order."""
+    return sorted({setting(record, name) for record in records}, key=str)
 
 
 def _lines(records: Sequence[Record], by: Sequence[str]) -> dict[str, list[Record]]:
@@ -67,16 +91,25 @@ def _lines(records: Sequence[Record], by: Sequence[str]) -> dict[str, list[Recor
     Args:
         records: by seed.
         by: the fields in which lines differ; an optimizer's name is its own label.
+
+    Raises:
+        UserError: records of a line that differ in more than their seed, or are of one seed; lines
+            that differ in more than their optimizer.
     """
-    found: dict[str, dict[Any, Record]] = {}
+    found: dict[str, list[Record]] = {}
     for record in records:
         values = {name: setting(record, name) for name in by}
         label = ", ".join(
             str(value) if name == "optimizer" else f"{name.split('.')[-1]} {_typed(value)}"
             for name, value in values.items()
         )
-        found.setdefault(label, {}).setdefault(record["seed"], record)
-    return {label: list(seeds.values()) for label, seeds in sorted(found.items())}
+        found.setdefault(label, []).append(record)
+
+    # other networks, data or steps are no seeds of one line, and no comparison of optimizers
+    for label, seeds in found.items():
+        _check_seeds_alone(label, seeds)
+    check_same_config(records, {"config.seed", "config.optimizer"})
+    return dict(sorted(found.items()))
 
 
 def _typed(value: Any) -> str:
@@ -343,8 +376,8 @@ def _sheet(rows: Sequence[Sequence[str]], shape: Sequence[int]) -> NDArray[np.ui
 
 def counterexample(request: Request) -> Drawing:
     """Draw Figure 3-1: θ over the steps, by optimizer."""
-    records = _of_study(request, "counterexample")
-    drawn = records[0]["drawn"]
+    record = _example("figure 3-1", _of_study(request, "counterexample"))
+    drawn = record["drawn"]
 
     # the optimizers of 3-1a, and Adam with larger rates beside
     figure = new_figure(11, 4.2)
@@ -366,14 +399,14 @@ def counterexample(request: Request) -> Drawing:
         axes.legend()
         plain_axes(axes)
 
-    C, delta = (setting(records[0], f"study.{name}") for name in ("C", "delta"))
-    figure.suptitle(f"Figure 3-1: C = {C:g}, δ = {delta:g}, seed {records[0]['seed']}")
+    C, delta = (setting(record, f"study.{name}") for name in ("C", "delta"))
+    figure.suptitle(f"Figure 3-1: C = {C:g}, δ = {delta:g}, seed {record['seed']}")
     return Drawing(figure, numbers)
 
 
 def critical_betas(request: Request) -> Drawing:
     """Draw Figure 3-8: θ and the critical C over β1 and β2."""
-    record = _of_study(request, "critical_betas")[0]
+    record = _example("figure 3-8", _of_study(request, "critical_betas"))
     drawn = record["drawn"]
     betas = drawn["betas"]
 
@@ -426,8 +459,8 @@ def classification(
     request: Request,
     name: str,
     networks: Sequence[str],
+    sweeps: Sequence[str],
     dataset: str | None = None,
-    sweeps: Sequence[str] = (),
     by: Sequence[str] = ("optimizer",),
 ) -> Drawing:
     """Draw Figures 3-2 to 3-6 and 3-9 to 3-20: training loss and test accuracy.
@@ -436,9 +469,9 @@ def classification(
         request: with records of studies.
         name: of the figure.
         networks: a row of panels each, where one is recorded.
+        sweeps: of conf/sweep, or how their names begin. Of a figure's own ("figure_...") one must
+            be recorded: a table's runs stand beside them.
         dataset: the part of its name that the data set's has to have; None: any.
-        sweeps: of conf/sweep, or how their names begin; none: all but those of other settings. Of a
-            figure's own ("figure_...") one must be recorded: a table's runs stand beside them.
         by: in what the lines differ.
     """
     records = [
@@ -453,8 +486,8 @@ def classification(
     if not any(_is_of(record, own) for record in records):
         raise NothingRecorded(
             f"no study classification is recorded with study.network={', '.join(networks)}"
-            f"{f' on {dataset}' if dataset else ''}: run "
-            f"{' and '.join(sweeps) or 'the sweeps of Tables 3-5, 3-6 and 3-9'} of conf/sweep"
+            f"{f' on {dataset}' if dataset else ''}: run the sweeps of conf/sweep whose names "
+            f"begin with {' or '.join(sweeps)}"
         )
 
     # a row for each network on each data set
@@ -485,10 +518,8 @@ def classification(
 
 
 def _is_of(record: Record, sweeps: Sequence[str]) -> bool:
-    """Whether a record is of these sweeps; without any, of none for a figure with other settings
-    than a table's."""
-    sweep = str(record["choices"].get("sweep") or "")
-    return sweep.startswith(tuple(sweeps)) if sweeps else not sweep.startswith("figure_")
+    """Whether a record is of these sweeps, or of one whose name begins as they do."""
+    return str(record["choices"].get("sweep") or "").startswith(tuple(sweeps))
 
 
 def translation(
@@ -639,7 +670,7 @@ _DIVERGENCES = {  # as they are called in a legend
 
 def divergences(request: Request) -> Drawing:
     """Draw what divergences say of two parallel lines and of two normal laws, by their distance."""
-    record = _of_study(request, "divergences")[0]
+    record = _example("figure divergences", _of_study(request, "divergences"))
     drawn, scores = record["drawn"], record["scores"]
 
     # two lines on the left, where KL is infinite but at 0; two normal laws on the right
@@ -691,9 +722,9 @@ def games(request: Request) -> Drawing:
     records = _of_study(request, "games")
     by_game = {
         game: _by([one for one in records if setting(one, "study.game") == game], "study.method")
-        for game in _by(records, "study.game")
+        for game in _values(records, "study.game")
     }
-    methods = list(_by(records, "study.method"))
+    methods = _values(records, "study.method")
 
     # a row for each game, a column for each update
     figure = new_figure(2.5 * len(methods), 2.6 * len(by_game))
@@ -734,7 +765,7 @@ def _way(axes: Axes, game: str, method: str, record: Record) -> list[dict[str, A
 def lipschitz_estimates(request: Request) -> Drawing:
     """Draw critics that are trained by different methods, and both bounds of their constants."""
     records = _of_study(request, "lipschitz_estimates")
-    methods = list(_by(records, "penalty"))
+    methods = _values(records, "penalty")
 
     # the critics of the first seed on the left
     figure = new_figure(10.5, 4.2)
@@ -742,6 +773,7 @@ def lipschitz_estimates(request: Request) -> Drawing:
     numbers: list[dict[str, Any]] = []
     for place, (colour, method) in enumerate(zip(PALETTE, methods, strict=False)):
         of_method = [one for one in records if setting(one, "penalty") == method]
+        _check_seeds_alone(f"penalty {method}", of_method)
         drawn = of_method[0]["drawn"]
         value = np.array(drawn["value"])
         left.plot(drawn["x"], value - value[len(value) // 2], color=colour, label=method)
@@ -790,6 +822,14 @@ def _mark(
     )
 
 
+_TABLES: tuple[tuple[str, Sequence[str], str | None, str], ...] = (
+    ("3-2", ["logistic"], None, "table_3_5"),
+    ("3-3", ["mlp", "mlp_linear"], None, "table_3_6"),
+    ("3-4", ["resnet18"], None, "table_3_9"),
+    ("3-5", ["densenet"], None, "table_3_9"),
+    ("3-6", ["densenet"], "tiny", "table_3_9"),
+)
+"""Figures of the runs of a table: name, networks, data set, how the table's sweeps begin."""
 _PARTS = ["table_3_9", "figure_3_9"]
 _MORE = ["table_3_9", "figure_3_9_spatial", "figure_3_18"]
 _OPTIMIZER = ["optimizer"]
@@ -819,11 +859,12 @@ FIGURES: dict[str, Callable[[Request], Drawing]] = {
     "2-5": functools.partial(ten_images, name="2-5", by="loss", penalty="maxgp"),
     "2-19": images_and_a_law,
     "3-1": counterexample,
-    "3-2": functools.partial(classification, name="3-2", networks=["logistic"]),
-    "3-3": functools.partial(classification, name="3-3", networks=["mlp", "mlp_linear"]),
-    "3-4": functools.partial(classification, name="3-4", networks=["resnet18"]),
-    "3-5": functools.partial(classification, name="3-5", networks=["densenet"]),
-    "3-6": functools.partial(classification, name="3-6", networks=["densenet"], dataset="tiny"),
+    **{
+        name: functools.partial(
+            classification, name=name, networks=networks, dataset=dataset, sweeps=[table]
+        )
+        for name, networks, dataset, table in _TABLES
+    },
     "3-7": critic_only,
     "3-7b": functools.partial(translation, name="3-7b", sweeps=["table_3_8"]),
     "3-8": critical_betas,
