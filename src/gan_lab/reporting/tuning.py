@@ -12,6 +12,7 @@ from statistics import mean, median
 
 from gan_lab.errors import UserError
 from gan_lab.reporting.collection import Record
+from gan_lab.reporting.comparable import check_same_config, check_seeds
 
 REFERENCE = "adam"
 REFERENCE_SHARE = 0.75  # of its steps, after which the reference sets the target (Dahl et al. 2023)
@@ -95,6 +96,7 @@ class Tuned:
     """An optimizer on a workload, with all its seeds.
 
     Attributes:
+        seeds: rising.
         rates: the trials.
         steps: after which they were judged.
         curves: by seed, then by rate: scores on what was held out, up to where a trial diverged.
@@ -103,6 +105,7 @@ class Tuned:
             ended.
     """
 
+    seeds: tuple[int, ...]
     rates: tuple[float, ...]
     steps: tuple[int, ...]
     curves: tuple[tuple[tuple[float, ...], ...], ...]
@@ -136,12 +139,17 @@ class Workload:
     Attributes:
         name: as "mlp on mnist".
         metric: what its scores are.
-        tuned: by optimizer.
+        tuned: by optimizer; all have the same seeds.
     """
 
     name: str
     metric: str
     tuned: Mapping[str, Tuned]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """With which each optimizer was tuned."""
+        return next(iter(self.tuned.values())).seeds
 
     @property
     def target(self) -> float:
@@ -168,25 +176,65 @@ def workloads(records: Sequence[Record]) -> list[Workload]:
         records: finished, of study=optimizers and study=optimizers_gan.
 
     Raises:
-        UserError: where the budgets of a workload differ.
+        UserError: where the optimizers of a workload differ in budget, seeds or anything else, or
+            the records of one in more than their seed.
     """
+    # by workload, then by optimizer
     groups: dict[str, dict[str, list[Record]]] = {}
     for record in sorted(records, key=lambda record: int(record["seed"])):
         of_workload = groups.setdefault(str(record["drawn"]["workload"]), {})
         of_workload.setdefault(optimizer_name(record), []).append(record)
 
+    # optimizers are compared on equal terms, and each has its seeds once
     found = []
     for name, by_optimizer in sorted(groups.items()):
         every = [record for group in by_optimizer.values() for record in group]
-        budgets = {(tuple(r["drawn"]["rates"]), tuple(r["drawn"]["steps"])) for r in every}
-        if len(budgets) > 1:
-            raise UserError(
-                f"{name}: its records have other rates or steps: compare those of one budget, "
-                "and move the others to another folder"
-            )
+        _check_budgets(name, every)
+        check_same_config(every, {"config.seed", "config.optimizer"})
+        for optimizer, group in by_optimizer.items():
+            check_same_config(group, {"config.seed"})
+            check_seeds(f"{name}, {optimizer}", group)
+
+        # the same seeds, so that there are the same problems for all
         tuned = {optimizer: _tuned(group) for optimizer, group in sorted(by_optimizer.items())}
+        _check_matched(name, tuned)
         found.append(Workload(name, str(every[0]["drawn"]["metric"]), tuned))
     return found
+
+
+def _check_budgets(workload: str, records: Sequence[Record]) -> None:
+    """Refuse records of a workload with other trials than the others. Raises UserError."""
+    budgets = {
+        (tuple(record["drawn"]["rates"]), tuple(record["drawn"]["steps"])) for record in records
+    }
+    if len(budgets) > 1:
+        raise UserError(
+            f"{workload}: its records have other rates or steps: compare those of one budget, "
+            "and move the others to another folder"
+        )
+
+
+def _check_matched(workload: str, tuned: Mapping[str, Tuned]) -> None:
+    """Refuse optimizers with other seeds than the first: a seed is a problem that all must have
+    tried. Raises UserError."""
+    first, *others = tuned
+    seeds = tuned[first].seeds
+    other = next((name for name in others if tuned[name].seeds != seeds), None)
+    if other is None:
+        return
+
+    # the seeds that all have can be compared now
+    shared = sorted(set.intersection(*(set(each.seeds) for each in tuned.values())))
+    select = f"'select={{seed:[{','.join(map(str, shared))}]}}'"
+    remedy = f", or add {select}" if shared else ""
+    raise UserError(
+        f"{workload}: {first} was tuned with seeds {_listed(seeds)}, and {other} with "
+        f"{_listed(tuned[other].seeds)}: run the missing ones with scripts/study.py{remedy}"
+    )
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def optimizer_name(record: Record) -> str:
@@ -199,6 +247,7 @@ def _tuned(group: Sequence[Record]) -> Tuned:
     drawn = [record["drawn"] for record in group]
     copies = [float(record["scores"]["state_copies"]["value"]) for record in group]
     return Tuned(
+        seeds=tuple(int(record["seed"]) for record in group),
         rates=tuple(drawn[0]["rates"]),
         steps=tuple(drawn[0]["steps"]),
         curves=tuple(tuple(map(tuple, of_seed["valid"])) for of_seed in drawn),

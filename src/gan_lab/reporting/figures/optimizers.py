@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ def optimizers(request: Request) -> Drawing:
     # each name once
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=9, fontsize="small")
-    seeds = len(next(iter(found[0].tuned.values())).curves)
+    seeds = " or ".join(map(str, sorted({len(workload.seeds) for workload in found})))
     figure.suptitle(
         f"Optimizers, each with the same trials; rates chosen on held-out data; seeds: {seeds}"
     )
@@ -186,7 +187,7 @@ def _profile(axes: Axes, found: Sequence[Workload], styles: Styles) -> Numbers:
 def _times(axes: Axes, found: Sequence[Workload], styles: Styles) -> Numbers:
     """Steps to the target, as a share of all steps; a cross at the right for a miss."""
     numbers, names = [], list(styles)
-    for workload, marker in zip(found, "osD^v", strict=False):
+    for workload, marker in zip(found, itertools.cycle("osD^v"), strict=False):
         for name, tuned in workload.tuned.items():
             times = tuned.steps_to(workload.target)
             at = [min(time / tuned.steps[-1], 1.1) for time in times]
@@ -195,7 +196,7 @@ def _times(axes: Axes, found: Sequence[Workload], styles: Styles) -> Numbers:
                 axes.plot(share, names.index(name), sign, color=styles[name]["color"])
             numbers += [
                 _number("steps to target", workload.name, name, seed, time)
-                for seed, time in enumerate(times)
+                for seed, time in zip(tuned.seeds, times, strict=True)
             ]
         axes.plot([], [], marker, color="0.4", label=workload.name)
     axes.plot([], [], "x", color="0.4", label="missed")
