@@ -94,6 +94,16 @@ def test_2_6_counts_a_run_that_diverged_and_draws_it_as_far_as_it_came():
     }
 
 
+def test_2_6_draws_more_runs_than_there_are_colours():
+    """Nine, the colours of the first two again; none of them is said to be lost."""
+    drawing = FIGURES["2-6"](Request(found=[outputs("exp", seed, 0.0) for seed in range(9)]))
+    (panel,) = drawing.figure.axes
+    assert {row["seed"] for row in drawing.numbers} == set(range(9))
+    solid = [line.get_color() for line in panel.lines if line.get_label().startswith("seed")]
+    assert solid[7:] == solid[:2]
+    assert "did not finish" not in panel.get_title()
+
+
 def test_2_6_refuses_runs_that_differ_in_more_than_loss_and_seed():
     found = [outputs("exp", 0, 0.0), outputs("wasserstein", 0, 0.0, weight=1.0)]
     with pytest.raises(UserError, match=r"config\.penalty\.weight"):

@@ -259,3 +259,12 @@ def test_of_two_examples_none_is_taken_silently(C):
     words = "are the same cell" if C == 101 else r"select=\{config\.study\.C:101\.0\}"
     with pytest.raises(UserError, match=words):
         FIGURES["3-1"](Request(studies=records))
+
+
+def test_a_ninth_method_is_drawn_in_a_colour_that_was_used():
+    drawn = {"x": [-1.0, 0.0, 1.0], "value": [0.0, 1.0, 2.0]}
+    scores = {"lower": 0.5, "upper": 2.0, "seed_004": None, "optimal_slope": None}
+    records = [computed("lipschitz_estimates", scores, drawn, f"method{i}") for i in range(9)]
+    drawing = FIGURES["lipschitz_estimates"](Request(studies=records))
+    assert [row["penalty"] for row in drawing.numbers] == [f"method{i}" for i in range(9)]
+    assert len(drawing.figure.axes[0].lines) == 9

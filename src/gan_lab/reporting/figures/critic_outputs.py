@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,7 @@ def _draw_loss(axes: Axes, loss: str, runs: Sequence[Outputs]) -> list[dict[str,
     """Draw the runs of a loss, with their drift above; the rows of the CSV."""
     numbers: list[dict[str, Any]] = []
     finished: list[Drift] = []
-    for colour, run in zip(PALETTE, runs, strict=False):
+    for colour, run in zip(itertools.cycle(PALETTE), runs, strict=False):
         seed = run.record["seed"]
         axes.plot(run.steps, run.real, color=colour, label=f"seed {seed}", linewidth=1.2)
         axes.plot(run.steps, run.fake, color=colour, linestyle="--", linewidth=1)
@@ -189,7 +190,7 @@ def _draw_loss(axes: Axes, loss: str, runs: Sequence[Outputs]) -> list[dict[str,
 
 def _heading(what: str, runs: Sequence[Outputs], finished: Sequence[Drift]) -> list[str]:
     """The loss, how many of its runs diverged, and the mean drift of the others."""
-    lost = len(runs) - len(finished)
+    lost = sum(run.record["status"] != "finished" for run in runs)
     lines = [f"{what}: {lost} of {len(runs)} runs did not finish" if lost else what]
     if finished:
         offset, slope, spread, gap = (

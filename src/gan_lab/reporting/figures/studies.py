@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -384,7 +385,7 @@ def counterexample(request: Request) -> Drawing:
     panels = figure.subplots(1, 2)
     numbers: list[dict[str, Any]] = []
     for axes, letter in zip(panels, "ab", strict=True):
-        for colour, optimizer in zip(PALETTE, drawn[letter], strict=False):
+        for colour, optimizer in zip(itertools.cycle(PALETTE), drawn[letter], strict=False):
             curve = drawn["curves"][optimizer]
             millions = np.array(curve["steps"]) / 1e6
             axes.plot(millions, curve["theta"], color=colour, label=optimizer)
@@ -771,7 +772,7 @@ def lipschitz_estimates(request: Request) -> Drawing:
     figure = new_figure(10.5, 4.2)
     left, right = figure.subplots(1, 2)
     numbers: list[dict[str, Any]] = []
-    for place, (colour, method) in enumerate(zip(PALETTE, methods, strict=False)):
+    for place, (colour, method) in enumerate(zip(itertools.cycle(PALETTE), methods, strict=False)):
         of_method = [one for one in records if setting(one, "penalty") == method]
         _check_seeds_alone(f"penalty {method}", of_method)
         drawn = of_method[0]["drawn"]
