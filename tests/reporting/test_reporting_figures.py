@@ -104,6 +104,12 @@ def test_2_6_draws_more_runs_than_there_are_colours():
     assert "did not finish" not in panel.get_title()
 
 
+def test_2_6_shows_a_penalty_without_a_weight():
+    run = outputs("exp", 0, 0.0, penalty="spectral", weight=None)
+    drawing = FIGURES["2-6"](Request(found=[run]))
+    assert "digits, spectral, λ = none, 1,000 steps" in drawing.figure.get_suptitle()
+
+
 def test_2_6_refuses_runs_that_differ_in_more_than_loss_and_seed():
     found = [outputs("exp", 0, 0.0), outputs("wasserstein", 0, 0.0, weight=1.0)]
     with pytest.raises(UserError, match=r"config\.penalty\.weight"):

@@ -21,7 +21,7 @@ from gan_lab.reporting.figures.drawing import (
 )
 from gan_lab.reporting.figures.request import NothingRecorded, Request
 from gan_lab.reporting.tables.statistics import estimate
-from gan_lab.reporting.tables.text import interval
+from gan_lab.reporting.tables.text import interval, weight_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,9 +141,8 @@ def critic_stability(request: Request) -> Drawing:
     weight, steps = (
         setting(first, f"config.{n}") for n in ("penalty.weight", "max_generator_steps")
     )
-    about = (
-        f"{first['dataset']['name']}, {setting(first, 'penalty')}, λ = {weight:g}, {steps:,} steps"
-    )
+    method = f"{setting(first, 'penalty')}, λ = {weight_text(weight)}"
+    about = f"{first['dataset']['name']}, {method}, {steps:,} steps"
     figure.suptitle(f"Figure 2-6: E f on real (solid) and generated samples (dashed); {about}")
     return Drawing(figure, numbers, [str(first["dataset"]["name"])])
 
