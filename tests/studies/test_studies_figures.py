@@ -1,6 +1,7 @@
 """Figures 3-2 to 3-7a, from made-up records."""
 
 import itertools
+import math
 
 import pytest
 
@@ -204,10 +205,12 @@ def computed(study, scores, drawn, penalty=None, **fields):
 
 
 def test_an_infinite_divergence_is_not_drawn_and_stays_empty_in_the_numbers():
+    """As a score it is a text of the record."""
     curve = {name: [1.0, 0.0] for name in ("total_variation", "jensen_shannon", "wasserstein")}
     curve |= {"shift": [1.0, 0.0], "kl_real_fake": [None, 0.0]}
     density = {"x": [0.0, 1.0], "real": [1.0, 0.0], "fake": [0.0, 1.0]}
     scores = {f"{name}_{of}": 0.5 for name in ("tv", "js", "w1", "kl") for of in ("apart", "near")}
+    scores["kl_apart"] = "inf"
     drawn = {
         "lines": curve,
         "normals": curve,
@@ -216,6 +219,9 @@ def test_an_infinite_divergence_is_not_drawn_and_stays_empty_in_the_numbers():
     drawing = FIGURES["divergences"](Request(studies=[computed("divergences", scores, drawn)]))
     found = [row["value"] for row in drawing.numbers if row["divergence"] == "kl_real_fake"]
     assert found == [None, 0.0, None, 0.0]
+    assert [axes.get_title() for axes in drawing.figure.axes[2:]] == [
+        f"TV 0.500, JS 0.500, W1 0.500, KL {value}" for value in ("inf", "0.500")
+    ]
 
 
 def test_each_game_has_a_row_and_each_update_a_column():
@@ -228,6 +234,17 @@ def test_each_game_has_a_row_and_each_update_a_column():
     titles = [axes.get_title() for axes in drawing.figure.axes]
     assert sorted(titles) == sorted(["", *(f"{game}, {by}\n1.0100 (1.0200)" for game, by in pairs)])
     assert len(drawing.numbers) == 6
+
+
+def test_a_game_that_leaves_every_bound_is_drawn_as_far_as_it_goes():
+    """Its growth is not defined: NaN, and infinite points, are texts of the record."""
+    scores = {"growth": "nan", "spectral_radius": 1.02}
+    drawn = {"way": [[0.0, 1.0], ["inf", "-inf"]], "stationary": [0.0, 0.0]}
+    record = computed("games", scores, drawn, game="bilinear", method="simultaneous")
+    drawing = FIGURES["games"](Request(studies=[record]))
+    (axes,) = drawing.figure.axes
+    assert axes.get_title() == "bilinear, simultaneous\nnan (1.0200)"
+    assert axes.lines[0].get_xdata().tolist() == [0.0, math.inf]
 
 
 def test_bounds_are_drawn_beside_the_published_number():

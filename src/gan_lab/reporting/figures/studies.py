@@ -26,6 +26,7 @@ from gan_lab.reporting.figures.drawing import (
 )
 from gan_lab.reporting.figures.request import NothingRecorded, Request
 from gan_lab.reporting.figures.series import Series, common_steps, mean_over_seeds
+from gan_lab.reporting.scores import score_value
 from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 
 if TYPE_CHECKING:
@@ -113,6 +114,11 @@ def _lines(records: Sequence[Record], by: Sequence[str]) -> dict[str, list[Recor
     return dict(sorted(found.items()))
 
 
+def _array(values: Any) -> NDArray[np.float64]:
+    """Numbers of a record, which writes those that are not finite as text; NaN for None."""
+    return np.array(values, dtype=np.float64)
+
+
 def _typed(value: Any) -> str:
     """A value of a config as it is typed."""
     return "null" if value is None else str(value)
@@ -132,17 +138,17 @@ def uninformative_gradient(request: Request, name: str, number: int) -> Drawing:
     numbers: list[dict[str, Any]] = []
     for column, (layout, record) in enumerate(panels_of.items()):
         drawn = record["drawn"]
-        x = np.array(drawn["x"])
+        x = _array(drawn["x"])
         upper, lower = panels[0][column], panels[1][column]
-        optimum = np.array([np.nan if one is None else one for one in drawn["optimum"]])
+        optimum = _array(drawn["optimum"])
 
         # the two laws behind, the critic and its optimum before
         for law, colour, label in (("fake", FAKE, "P_g"), ("real", REAL, "P_r")):
-            density = np.array(drawn[f"{law}_density"])
+            density = _array(drawn[f"{law}_density"])
             upper.fill_between(x, 0, density, color=colour, alpha=0.25, label=label, linewidth=0)
-        upper.plot(x, drawn["value"], color=VERMILION, label="critic f")
+        upper.plot(x, _array(drawn["value"]), color=VERMILION, label="critic f")
         upper.plot(x, optimum, color=BLACK, linestyle="--", linewidth=1, label="optimum f*")
-        lower.plot(x, drawn["gradient"], color=VERMILION)
+        lower.plot(x, _array(drawn["gradient"]), color=VERMILION)
         lower.axhline(0, color=BLACK, linewidth=0.6)
         upper.set_title(f"{layout}, seed {record['seed']}")
         lower.set_xlabel("x")
@@ -176,13 +182,13 @@ def lipschitz_methods(request: Request) -> Drawing:
     numbers: list[dict[str, Any]] = []
     for row, (method, record) in zip(panels, methods.items(), strict=True):
         drawn = record["drawn"]
-        fake, real = np.array(drawn["fake"]), np.array(drawn["real"])
+        fake, real = _array(drawn["fake"]), _array(drawn["real"])
 
         # the optimum's direction behind the critic's
         for axes, step, gradient in zip(row, drawn["steps"], drawn["gradients"], strict=True):
             _points(axes, fake, real)
-            _arrows(axes, fake, np.array(drawn["directions"]), "0.7", share=0.35)
-            _arrows(axes, fake, np.array(gradient), VERMILION, share=0.35)
+            _arrows(axes, fake, _array(drawn["directions"]), "0.7", share=0.35)
+            _arrows(axes, fake, _array(gradient), VERMILION, share=0.35)
             axes.set_title(f"{method}, {step:,}", fontsize="small")
             numbers += [
                 {"penalty": method, "step": step, "x": x, "y": y, "gradient_x": a, "gradient_y": b}
@@ -210,16 +216,16 @@ def gradient_direction(request: Request) -> Drawing:
     numbers: list[dict[str, Any]] = []
     for axes, (loss, record) in zip(panels, losses.items(), strict=True):
         drawn = record["drawn"]
-        fake, gradient = np.array(drawn["fake"]), np.array(drawn["gradient"])
+        fake, gradient = _array(drawn["fake"]), _array(drawn["gradient"])
 
         # the critic's levels, the points, and where the gradient leads
         axes.contour(
-            drawn["grid"], drawn["grid"], drawn["values"], 20, colors="0.8", linewidths=0.7
+            drawn["grid"], drawn["grid"], _array(drawn["values"]), 20, colors="0.8", linewidths=0.7
         )
-        _points(axes, fake, np.array(drawn["real"]))
+        _points(axes, fake, _array(drawn["real"]))
         _arrows(axes, fake, gradient, VERMILION, share=0.06)
-        cosine = record["scores"]["cosine"]["value"]
-        axes.set_title(f"{loss}: cosine with the optimum {float(cosine):.3f}", fontsize="medium")
+        cosine = score_value(record, "cosine")
+        axes.set_title(f"{loss}: cosine with the optimum {cosine:.3f}", fontsize="medium")
         numbers += [
             {"loss": loss, "x": x, "y": y, "gradient_x": a, "gradient_y": b}
             for (x, y), (a, b) in zip(fake, gradient, strict=True)
@@ -301,7 +307,7 @@ def images_and_a_law(request: Request) -> Drawing:
         pairs = [image for row in drawn["rows"] for image in row[:2]]
         half = len(pairs) // 4 * 2
         _show(upper, [pairs[:half], pairs[half : 2 * half]], drawn["shape"])
-        cosine = float(record["scores"]["cosine"]["value"])
+        cosine = score_value(record, "cosine")
         upper.set_title(f"{loss}: cosine with the sample's optimum {cosine:.2f}")
     figure.suptitle(
         "Figure 2-19: P_g a Gaussian. Above: noise, gradient, noise, ...\n"
@@ -334,7 +340,7 @@ def _draw_walks(axes: Axes, record: Record, title: str) -> None:
         for row, nearest in zip(drawn["rows"], drawn["nearest"], strict=True)
     ]
     _show(axes, rows[:ROWS], drawn["shape"])
-    left = float(record["scores"]["left_over"]["value"])
+    left = score_value(record, "left_over")
     axes.set_title(f"{title}: {left:.0%} of the way left")
 
 
@@ -388,7 +394,7 @@ def counterexample(request: Request) -> Drawing:
         for colour, optimizer in zip(itertools.cycle(PALETTE), drawn[letter], strict=False):
             curve = drawn["curves"][optimizer]
             millions = np.array(curve["steps"]) / 1e6
-            axes.plot(millions, curve["theta"], color=colour, label=optimizer)
+            axes.plot(millions, _array(curve["theta"]), color=colour, label=optimizer)
             numbers += [
                 {"panel": letter, "optimizer": optimizer, "step": step, "theta": theta}
                 for step, theta in zip(curve["steps"], curve["theta"], strict=True)
@@ -423,7 +429,7 @@ def critical_betas(request: Request) -> Drawing:
     figure = new_figure(11, 8.4)
     numbers: list[dict[str, Any]] = []
     for axes, (field, title) in zip(figure.subplots(2, 2).flat, titles.items(), strict=True):
-        values = np.array(drawn[field], dtype=float)
+        values = _array(drawn[field])
         is_theta = field.endswith("theta")
         most = np.abs(values).max()
         shown = values if is_theta else np.log10(values)
@@ -672,7 +678,7 @@ _DIVERGENCES = {  # as they are called in a legend
 def divergences(request: Request) -> Drawing:
     """Draw what divergences say of two parallel lines and of two normal laws, by their distance."""
     record = _example("figure divergences", _of_study(request, "divergences"))
-    drawn, scores = record["drawn"], record["scores"]
+    drawn = record["drawn"]
 
     # two lines on the left, where KL is infinite but at 0; two normal laws on the right
     figure = new_figure(10.5, 6.6)
@@ -686,7 +692,7 @@ def divergences(request: Request) -> Drawing:
         curves = drawn[laws]
         for colour, (name, text) in zip(PALETTE[1:], _DIVERGENCES.items(), strict=False):
             # KL is None where it is infinite, and nan leaves a gap in a line
-            values = np.array([np.nan if one is None else one for one in curves[name]], dtype=float)
+            values = _array(curves[name])
             jumps = laws == "lines" and name != "wasserstein"
             axes.plot(
                 curves["shift"],
@@ -709,8 +715,10 @@ def divergences(request: Request) -> Drawing:
     for axes, (name, density) in zip(panels[1], drawn["densities"].items(), strict=True):
         for law, colour, text in (("real", REAL, "P_r"), ("fake", FAKE, "P_g")):
             axes.fill_between(density["x"], 0, density[law], color=colour, alpha=0.4, label=text)
-        found = {text: scores[f"{text.lower()}_{name}"]["value"] for text in _DIVERGENCES.values()}
-        axes.set_title(", ".join(f"{text} {value:.3f}" for text, value in found.items()))
+        said = {
+            text: score_value(record, f"{text.lower()}_{name}") for text in _DIVERGENCES.values()
+        }
+        axes.set_title(", ".join(f"{text} {value:.3f}" for text, value in said.items()))
         axes.set(xlabel="x")
         plain_axes(axes)
     panels[1][0].legend()
@@ -750,7 +758,7 @@ def games(request: Request) -> Drawing:
 
 def _way(axes: Axes, game: str, method: str, record: Record) -> list[dict[str, Any]]:
     """Draw one way; its points."""
-    way, stationary = (np.array(record["drawn"][name]) for name in ("way", "stationary"))
+    way, stationary = (_array(record["drawn"][name]) for name in ("way", "stationary"))
     axes.plot(*way.T, color=VERMILION, linewidth=0.8)
     axes.plot(*way[0], "o", color=VERMILION, markersize=4)
     axes.plot(*stationary, "x", color=BLACK)
@@ -758,7 +766,7 @@ def _way(axes: Axes, game: str, method: str, record: Record) -> list[dict[str, A
     axes.locator_params(nbins=4)
     plain_axes(axes)
 
-    growth, radius = (record["scores"][name]["value"] for name in ("growth", "spectral_radius"))
+    growth, radius = (score_value(record, name) for name in ("growth", "spectral_radius"))
     axes.set_title(f"{game}, {method}\n{growth:.4f} ({radius:.4f})", fontsize="small")
     return [{"game": game, "method": method, "u": u, "v": v} for u, v in way]
 
@@ -776,7 +784,7 @@ def lipschitz_estimates(request: Request) -> Drawing:
         of_method = [one for one in records if setting(one, "penalty") == method]
         _check_seeds_alone(f"penalty {method}", of_method)
         drawn = of_method[0]["drawn"]
-        value = np.array(drawn["value"])
+        value = _array(drawn["value"])
         left.plot(drawn["x"], value - value[len(value) // 2], color=colour, label=method)
 
         # the bounds of every seed on the right, each a line from the lower to the upper one
