@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ from gan_lab.studies.gradient_direction import GradientDirection
 from gan_lab.studies.gradient_uninformativeness import GradientUninformativeness
 from gan_lab.studies.known_critics import KnownCritics
 from gan_lab.studies.lipschitz_methods import LipschitzMethods
-from gan_lab.studies.oracle import Laws, OracleStudy
+from gan_lab.studies.oracle import Laws, OracleStudy, _segments
 from gan_lab.studies.run import _plain
 from gan_lab.studies.ten_images import SCORED, DenseMLP, TenImages
 
@@ -104,6 +106,43 @@ def test_directions_of_a_straight_loss_are_those_of_the_plan():
     assert study.optimum.partners.tolist() == [0, 1]
     assert np.allclose(study.optimum.directions, [[0, 1], [0, 1]])
     assert study.optimum.hit_rate(np.array([[0.0, 1.0], [-1.0, 0.0]])) == 0.5
+
+
+@pytest.mark.parametrize("steep", [0, 5, 57, 127])
+def test_k_is_found_whichever_real_it_lies_before(steep):
+    """All points at 0 but one real at (1, 0); the critic rises by 2 where x > 0.5. Four of the 128
+    reals were looked at before."""
+    study = Pair(wasserstein(), MaxGradientPenalty(1.0), ADAM, 1, 1)
+    study.fake, study.real = torch.zeros(128, 2), torch.zeros(128, 2)
+    study.real[steep, 0] = 1.0
+    study.training = SimpleNamespace(gradient=lambda x: 2.0 * (x > 0.5).float())
+    assert study.lipschitz() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("fakes", "reals"),
+    [
+        (23, 22),
+        (512, 1),
+        (128, 128),
+        (32, 32),
+        (256, 10),
+        (10, 256),
+        (1000, 3),
+        (3, 1000),
+        (600, 700),
+    ],
+)
+def test_at_most_512_segments_are_spread_over_fakes_and_reals(fakes, reals):
+    """All of 23 x 22 = 506. Of more, each fake and each real as often as the others, or once more:
+    4 each of 128 and 128."""
+    chosen = _segments(fakes, reals)
+    assert len(chosen) == len(set(chosen)) == min(512, fakes * reals)
+    for side, points in zip(zip(*chosen, strict=True), (fakes, reals), strict=True):
+        counts = Counter(side)
+        assert set(counts) <= set(range(points))
+        assert len(counts) == min(512, points)
+        assert max(counts.values()) - min(counts.values()) <= 1
 
 
 def test_the_gradient_moves_by_its_standard_deviation():

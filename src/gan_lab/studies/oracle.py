@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from gan_lab.training.randomness import fold, generator_for
 Array = NDArray[np.float64]
 
 ON_SEGMENTS = 33  # points of each segment between a fake and a real, where k is looked for
-SEGMENTS = 512  # at most, of the fakes and reals taken in order
+SEGMENTS = 512  # at most, see `_segments`
 LAST = 10  # the oscillation is that of the last tenth of the steps ...
 LOOKS = 50  # ... at so many steps
 SCHEDULES: dict[str, Schedule] = {"constant": Constant(), "linear": Linear()}
@@ -176,9 +177,8 @@ class OracleStudy(Study):
         }
 
     def lipschitz(self) -> float:
-        """The largest gradient norm on the segments between fakes and reals."""
-        pairs = [(i, j) for i in range(len(self.fake)) for j in range(len(self.real))]
-        chosen = pairs[:: max(1, len(pairs) // SEGMENTS)]
+        """The largest gradient norm on the segments between fakes and reals, at ON_SEGMENTS points
+        of each; of more than SEGMENTS pairs at as many of them, spread over fakes and reals."""
         share = torch.linspace(0, 1, ON_SEGMENTS, device=self.device)
         share = share.view(-1, *(1 for _ in self.fake.shape[1:]))
         norms = [
@@ -186,7 +186,7 @@ class OracleStudy(Study):
             .flatten(1)
             .norm(dim=1)
             .max()
-            for i, j in chosen
+            for i, j in _segments(len(self.fake), len(self.real))
         ]
         return float(torch.stack(norms).max())
 
@@ -280,6 +280,20 @@ class Optimum:
             cosine = towards @ gradient[i] / np.where(length == 0, np.inf, length)
             hits.append(int(cosine.argmax()) == self.partners[i])
         return float(np.mean(hits)) if hits else float("nan")
+
+
+def _segments(fakes: int, reals: int) -> list[tuple[int, int]]:
+    """The pairs (fake, real) between which k is looked for: all of them, or SEGMENTS.
+
+    Of more pairs every fake has as many as the others, or one more, with reals that follow each
+    other around; so has every real.
+    """
+    if fakes * reals <= SEGMENTS:
+        return list(itertools.product(range(fakes), range(reals)))
+    return [
+        (i * fakes // SEGMENTS, i % reals if reals <= SEGMENTS else i * reals // SEGMENTS)
+        for i in range(SEGMENTS)
+    ]
 
 
 def _partners(
