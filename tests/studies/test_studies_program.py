@@ -267,6 +267,21 @@ def test_a_cell_that_failed_before_it_began_runs_once_it_can(place, capsys):
     assert (about["status"], about["reason"]) == ("finished", None)
 
 
+def test_what_fails_before_the_record_leaves_the_folder_to_the_same_command(place, monkeypatch):
+    """Memory that is full while networks are made, for example."""
+    begin = "gan_lab.studies.gradient_uninformativeness.GradientUninformativeness.begin"
+
+    def full(self, seed):
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(begin, full)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            study(place / "run")
+    assert list((place / "run").iterdir()) == []
+    assert record(study(place / "run"))["status"] == "finished"
+
+
 def collected(capsys, folder: str, *more: str) -> list[Path]:
     ended = command(
         capsys,

@@ -40,7 +40,7 @@ def train(config: DictConfig, run_dir: Path) -> None:
         machine.console.print(f"{ended} before, passed over: {run_dir}")
         return
 
-    # from here on whatever happens is in the record
+    # once there is a record, the last thing that is prepared, whatever happens is in it
     with start.only_writer(run_dir, machine), machine.prepared():
         session = _prepared(config, run_dir, machine)
         with outcome.recorded(session):

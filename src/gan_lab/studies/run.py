@@ -70,7 +70,7 @@ def run(config: DictConfig, run_dir: Path) -> None:
         _pass_over(previous, run_dir)
         return
 
-    # from here on whatever happens is in the record
+    # one process at a time
     machine = start.Machine(
         device=build.device(config.device), is_first=True, console=terminal.console()
     )
@@ -78,8 +78,11 @@ def run(config: DictConfig, run_dir: Path) -> None:
         for place in (run_dir, run_dir / folder.CHECKPOINTS):
             clear_abandoned(place)
 
+        # what is refused or fails before the record leaves the folder to the same command
         study, data = _made(config, machine.device)
         study.begin(config.seed)
+
+        # from here on whatever happens is in the record
         record = _record(config, run_dir, machine.device, previous, data)
         progress = Progress(config, run_dir, record, study)
         with _recorded(progress):
