@@ -13,45 +13,43 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-PHI: dict[str, Callable[[Array], Array]] = {}
 
-
-def _phi(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    PHI[function.__name__] = function
-    return function
-
-
-@_phi
 def wasserstein(t: Array) -> Array:
     """t"""
     return t
 
 
-@_phi
 def exp(t: Array) -> Array:
     """exp(t)"""
     return np.exp(t)
 
 
-@_phi
 def logistic(t: Array) -> Array:
     """-log σ(-t) = log(1 + exp(t))"""
     return np.logaddexp(0.0, t)
 
 
-@_phi
 def sqrt(t: Array) -> Array:
     """t + sqrt(t² + 1)"""
     return t + np.sqrt(t**2 + 1)
 
 
-@_phi
 def quadratic(t: Array) -> Array:
     """(t + 1)²"""
     return (t + 1) ** 2
 
 
-@_phi
 def hinge(t: Array) -> Array:
     """max(0, t + 1)"""
     return np.maximum(0.0, t + 1)
+
+
+PHI: dict[str, Callable[[Array], Array]] = {
+    "wasserstein": wasserstein,
+    "exp": exp,
+    "logistic": logistic,
+    "sqrt": sqrt,
+    "quadratic": quadratic,
+    "hinge": hinge,
+}
+"""By the option's name."""
