@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from gan_lab.architectures import MLP
 from gan_lab.data import Digits, load
 from gan_lab.errors import UserError
-from gan_lab.losses import am_gan, logistic
+from gan_lab.losses import am_gan, fisher, logistic, relativistic
 from gan_lab.optim import AdaShift
 from gan_lab.penalties import MaxGradientPenalty
 from gan_lab.studies.critic_only import CriticOnly
@@ -80,15 +80,17 @@ def test_the_scores_are_means_over_the_last_tenth(digits):
     assert scores["objective"] == scores["critic_loss"] + scores["penalty"]
 
 
-def test_a_resumed_study_ends_as_one_that_was_not_stopped(digits):
+@pytest.mark.parametrize("loss", [logistic, fisher, relativistic])
+def test_a_resumed_study_ends_as_one_that_was_not_stopped(digits, loss):
+    """Also of losses that have a multiplier, or compare fakes with reals."""
     adashift = functools.partial(AdaShift, lr=1e-3, n=2)
-    whole, file = begun(digits, adashift), io.BytesIO()
+    whole, file = begun(digits, adashift, loss()), io.BytesIO()
     for number in range(1, whole.steps + 1):
         whole.step(number)
         if number == 5:
             torch.save(whole.state_dict(), file)
     file.seek(0)
-    resumed = begun(digits, adashift)
+    resumed = begun(digits, adashift, loss())
     resumed.load_state_dict(torch.load(file, weights_only=True))
     for number in range(6, resumed.steps + 1):
         resumed.step(number)
@@ -105,5 +107,5 @@ def test_a_bad_field_is_refused_by_its_name(digits, field, value):
 
 
 def test_a_loss_of_class_logits_is_refused(digits):
-    with pytest.raises(UserError, match="loss=logistic"):
+    with pytest.raises(UserError, match="one of a single logit, as loss=exp"):
         begun(digits, loss=am_gan())

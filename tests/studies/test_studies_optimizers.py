@@ -17,7 +17,7 @@ from gan_lab.config import check_study
 from gan_lab.data import Digits, load
 from gan_lab.data.resident import to_uint8
 from gan_lab.errors import UserError
-from gan_lab.losses import exponential
+from gan_lab.losses import am_gan, exponential, fisher, relativistic
 from gan_lab.metrics.frechet import Moments, frechet_distance
 from gan_lab.optim import AdaShift, ExtraAdam
 from gan_lab.penalties import MaxGradientPenalty, Penalty
@@ -70,6 +70,20 @@ def gan(digits):
     for number in (1, 2):
         study.step(number)
     return study
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (am_gan(), "one of a single logit, as loss=exp"),
+        (fisher(), "without a state or reals of its own, as loss=exp"),
+        (relativistic(), "without a state or reals of its own, as loss=exp"),
+    ],
+)
+def test_a_loss_that_a_gan_of_the_study_cannot_take_is_refused(digits, loss, words):
+    parts = (loss, MaxGradientPenalty(1.0), torch.optim.Adam, ResNet(channels=4), digits)
+    with pytest.raises(UserError, match=words):
+        OptimizersOnGAN(*parts, extractor=Shipped(), **OF_GAN)
 
 
 def run(study, first=1):

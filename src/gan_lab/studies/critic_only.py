@@ -13,12 +13,12 @@ from gan_lab.architectures import MLP, ResNet
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import ResidentData, ResidentLoader, check_batch_size
 from gan_lab.errors import UserError
-from gan_lab.losses import ScalarLoss
+from gan_lab.losses import Loss
 from gan_lab.penalties import Penalty
 from gan_lab.runs.sampler import load_generator
 from gan_lab.studies.classifiers import BlockMeans
 from gan_lab.studies.contract import Result, Study
-from gan_lab.studies.critics import CriticTraining, OptimizerFactory
+from gan_lab.studies.critics import CriticTraining, OptimizerFactory, check_single_logit
 from gan_lab.training.randomness import fold, generator_for
 
 CURVES = ("critic_loss", "penalty")
@@ -46,7 +46,7 @@ class CriticOnly(Study):
 
     def __init__(
         self,
-        loss: ScalarLoss,
+        loss: Loss,
         penalty: Penalty,
         optimizer: OptimizerFactory,
         architecture: MLP | ResNet,
@@ -56,8 +56,7 @@ class CriticOnly(Study):
         max_steps: int,
         batch_size: int,
     ) -> None:
-        if not isinstance(loss, ScalarLoss):
-            raise UserError("loss: use one of a single logit, as loss=logistic")
+        check_single_logit(loss)
         self.loss, self.penalty, self.optimizer = loss, penalty, optimizer
         self.architecture, self.dataset, self.generator = architecture, dataset, generator
         self.steps = checks.whole("max_steps", max_steps, at_least=10)

@@ -29,7 +29,7 @@ from gan_lab.scoring.extractors import OwnClassifier
 from gan_lab.scoring.features import Extractor
 from gan_lab.studies.classifiers import NETWORKS, ClassifierTraining, steps_of_epoch, test_split
 from gan_lab.studies.contract import Result, Study
-from gan_lab.studies.critics import CriticTraining, OptimizerFactory
+from gan_lab.studies.critics import CriticTraining, OptimizerFactory, check_single_logit
 from gan_lab.training.randomness import fold, generator_for
 
 VALID, TEST = "valid", "test"
@@ -342,8 +342,9 @@ class OptimizersOnGAN(Tuning):
         tests: int,
     ) -> None:
         super().__init__(optimizer, rates, max_steps, tests)
+        check_single_logit(loss)
         if not isinstance(loss, ScalarLoss):
-            raise UserError("loss: use one of a single logit, as loss=exp")
+            raise UserError("loss: use one without a state or reals of its own, as loss=exp")
         self.loss, self.penalty, self.architecture = loss, penalty, architecture
         self.dataset, self.extractor = dataset, extractor
         self.n_critic = checks.whole("n_critic", n_critic, at_least=1)
