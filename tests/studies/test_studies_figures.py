@@ -9,6 +9,7 @@ from gan_lab.errors import UserError
 from gan_lab.reporting.collection import selected
 from gan_lab.reporting.figures.draw import FIGURES
 from gan_lab.reporting.figures.request import NothingRecorded, Request
+from gan_lab.reporting.thesis.reproduction.words import OPTIONS
 
 NUMBERS = itertools.count()
 
@@ -175,6 +176,14 @@ def test_other_settings_have_figures_of_their_own():
     assert lines("3-13", records) == ["betas [0.0, 0.9]", "betas [0.9, 0.9]"]
     with pytest.raises(NothingRecorded, match="figure_3_15"):
         FIGURES["3-15"](Request(studies=records))
+
+
+def test_an_optimizer_has_one_name_in_legends_and_on_the_page():
+    """The thesis's (3.E)."""
+    records = [record("classification", "adam_spatial", "resnet18", sweep="figure_3_9_spatial")]
+    axes = FIGURES["3-9"](Request(studies=records)).figure.axes[0]
+    assert axes.get_legend_handles_labels()[1] == ["spatial-only AdaShift"]
+    assert OPTIONS["optimizer"]["adam_spatial"] == "spatial-only AdaShift"
 
 
 def test_a_translator_is_drawn_as_loss_and_accuracies():

@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
 from gan_lab.losses import hinge, least_squares
+from gan_lab.reporting.thesis.reproduction.words import OPTIONS
 from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 from gan_lab.studies.gradient_uninformativeness import (
     LAYOUTS,
@@ -151,6 +152,7 @@ def test_every_setting_makes_its_network(setting):
     assert (type(made_by).__name__.lower(), made_by.param_groups[0]["lr"]) == (optimizer, lr)
 
 
-def test_a_figure_names_the_setting_that_the_study_trains():
-    assert str(SETTINGS[2]) == "Adam 1e-2, ReLU, 4 x 1024"
-    assert str(SETTINGS[5]) == "SGD 1e-4, SELU, 64 x 128"
+def test_figures_and_the_page_name_the_setting_that_the_study_trains():
+    assert str(SETTINGS[2]) == "Adam 1e-2, ReLU, 4×1024 units"
+    assert str(SETTINGS[5]) == "SGD 1e-4, SELU, 64×128 units"
+    assert OPTIONS["study.setting"]["5"] == "5: SGD 1e-4, SELU, 64×128 units"

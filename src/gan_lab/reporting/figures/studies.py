@@ -16,8 +16,11 @@ from gan_lab.reporting.comparable import check_same_config, check_seeds
 from gan_lab.reporting.figures.drawing import (
     BLACK,
     BLUE,
+    GREEN,
     ORANGE,
     PALETTE,
+    PURPLE,
+    SKY,
     VERMILION,
     Drawing,
     log_scale,
@@ -27,6 +30,7 @@ from gan_lab.reporting.figures.drawing import (
 from gan_lab.reporting.figures.request import NothingRecorded, Request
 from gan_lab.reporting.figures.series import Series, common_steps, mean_over_seeds
 from gan_lab.reporting.scores import score_value
+from gan_lab.reporting.thesis.optimizer_names import OPTIMIZERS
 from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 
 if TYPE_CHECKING:
@@ -450,16 +454,15 @@ def critical_betas(request: Request) -> Drawing:
     return Drawing(figure, numbers)
 
 
-_NAMES = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "amsgrad": "AMSGrad",
-    "adashift_none": "non-AdaShift",
-    "adashift": "max-AdaShift",
-    "nadam": "Nadam",
-    "adam_spatial": "spatial-only AdaShift",
+_COLOURS = {
+    "sgd": SKY,
+    "adam": VERMILION,
+    "amsgrad": BLUE,
+    "adashift_none": GREEN,
+    "adashift": PURPLE,
+    "nadam": ORANGE,
+    "adam_spatial": BLACK,
 }
-_COLOURS = dict(zip(_NAMES, PALETTE, strict=False))
 
 
 def classification(
@@ -631,7 +634,7 @@ def _line(
 
     # the mean, and the band in its colour
     colour = _COLOURS.get(label)
-    (line,) = axes.plot(shown.steps, shown.mean, color=colour, label=_NAMES.get(label, label))
+    (line,) = axes.plot(shown.steps, shown.mean, color=colour, label=OPTIMIZERS.get(label, label))
     axes.fill_between(
         shown.steps, shown.low, shown.high, color=line.get_color(), alpha=0.2, linewidth=0
     )

@@ -25,7 +25,7 @@ class CriticSetting(NamedTuple):
     def __str__(self) -> str:
         optimizer, activation = _NAMES[self.optimizer], _NAMES[self.activation]
         rate = f"{self.lr:.0e}".replace("e-0", "e-")
-        return f"{optimizer} {rate}, {activation}, {self.depth} x {self.width}"
+        return f"{optimizer} {rate}, {activation}, {self.depth}×{self.width} units"
 
 
 _NAMES = {"adam": "Adam", "sgd": "SGD", "relu": "ReLU", "selu": "SELU"}

@@ -14,7 +14,9 @@ from typing import Any
 from gan_lab.reporting.thesis.chapter_2 import TABLE_2_2
 from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1, TABLE_4_2, TABLE_4_3
 from gan_lab.reporting.thesis.design import Design
-from gan_lab.reporting.thesis.reproduction.words import CRITICS, DIVERGED, OPTIMIZERS
+from gan_lab.reporting.thesis.optimizer_names import OPTIMIZERS
+from gan_lab.reporting.thesis.reproduction.words import DIVERGED
+from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 
 CHAPTERS = {
     2: "Lipschitz GANs and the maximum gradient penalty",
@@ -391,18 +393,18 @@ _CHAPTER_2 = (
          _MADE_2_2, scale=_OF_2_2),
     *(
         Item(
-            "Figure", f"2-{8 + index}", f"uninformative gradients: {words}",
+            "Figure", f"2-{7 + setting}", f"uninformative gradients: {critic}",
             "The optimal critic's gradient says nothing of where the reals are, whatever network "
             "and optimizer.",
             _CHAPTER_2_MADE, scale=_2_1_SCALE,
             studies=(
                 StudyTable(
-                    _study(_UNINFORMATIVE) | {"study.setting": index + 1}, ("study.layout",),
+                    _study(_UNINFORMATIVE) | {"study.setting": setting}, ("study.layout",),
                     _SCORES_2_1, notes=(_LAYOUTS,),
                 ),
             ),
         )
-        for index, words in enumerate(CRITICS)
+        for setting, critic in SETTINGS.items()
     ),
     Item("Figure", "2-13", "phi and varphi of the objectives",
          "The functions of Table 2-2 that meet (2-11), drawn.",

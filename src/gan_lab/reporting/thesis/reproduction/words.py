@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from gan_lab.reporting.thesis.design import DATASETS
+from gan_lab.reporting.thesis.optimizer_names import OPTIMIZERS
+from gan_lab.reporting.thesis.unconstrained_critics import SETTINGS
 
 DIVERGED = "diverged"  # whether a run did: no score of a record
 
@@ -131,31 +133,13 @@ _PENALTIES = {
     "lp": "Lipschitz penalty (2-13)",
     "maxgp": "MaxGP",
 }
-OPTIMIZERS: Mapping[str, str] = {
-    "sgd": "SGD",
-    "momentum": "SGD with momentum",
-    "adam": "Adam",
-    "amsgrad": "AMSGrad",
-    "nadam": "Nadam",
-    "rmsprop": "RMSprop",
-    "adam_spatial": "Adam, spatial operation alone",
-    "adashift": "max-AdaShift",
-    "adashift_none": "non-AdaShift",
-}
-CRITICS = (
-    "Adam 1e-5, ReLU, 1×1024 units", "Adam 1e-2, ReLU, 4×1024 units",
-    "Adam 1e-5, ReLU, 4×1024 units", "SGD 1e-3, SELU, 64×128 units",
-    "SGD 1e-4, SELU, 64×128 units",
-)  # fmt: skip
-"""Of Figures 2-8 to 2-12."""
-
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "loss": _OBJECTIVES,
     "penalty": _PENALTIES,
     "optimizer": OPTIMIZERS,
     "dataset.name": DATASETS | {"mnist": "MNIST"},
     "study": {"divergences": "normal laws"},
-    "study.setting": {str(at): f"{at}: {words}" for at, words in enumerate(CRITICS, start=1)},
+    "study.setting": {str(at): f"{at}: {critic}" for at, critic in SETTINGS.items()},
     "study.layout": {
         "disjoint": "disjoint intervals",
         "covered": "two intervals, other densities",
