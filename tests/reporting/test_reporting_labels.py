@@ -162,10 +162,24 @@ def test_diverged_and_unscored_runs_are_named():
         labelled(seed=2, scores={}, run_id="bare"),
     ]
     row = sections("4-1", found)["digits"][7]
-    assert row["notes"] == "1 of 2 seeds diverged (am_gan-dynamic-s1); without a score: bare"
+    assert row["notes"] == "1 of 3 seeds diverged (am_gan-dynamic-s1); without a score: bare"
     assert row["runs"] == "am_gan-dynamic-s0"
     gone = sections("4-1", [labelled(status="diverged")])["digits"][7]
     assert (gone["IS ± 95% over seeds"], gone["seeds"]) == ("diverged", "")
+
+
+def test_a_score_is_called_diverged_only_where_every_run_diverged():
+    """Of two seeds one diverged, and the other finished without AM or without any score."""
+    gone, without_am = labelled(seed=1, status="diverged"), labelled(seed=0, inception_score=8.2)
+    del without_am["scores"][AM]
+    row = sections("4-1", [without_am, gone, labelled("gan")])["digits"][7]
+    assert row[f"{IS} ± 95% over seeds"].startswith("8.20")
+    assert row[f"{AM} ± 95% over seeds"] == "no score"
+    assert row["notes"] == "1 of 2 seeds diverged (am_gan-dynamic-s1)"
+    bare = labelled(seed=0, scores={}, run_id="bare")
+    row = sections("4-1", [bare, gone])["digits"][7]
+    assert row["IS ± 95% over seeds"] == "no score"
+    assert row["notes"] == "1 of 2 seeds diverged (am_gan-dynamic-s1); without a score: bare"
 
 
 # What may not be averaged -------------------------------------------------------------------------

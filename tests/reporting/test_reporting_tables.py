@@ -85,6 +85,18 @@ def test_diverged_runs_are_counted_and_named():
     assert "| diverged |" in to_markdown(table_2_2(every, ["digits"]))
 
 
+def test_a_weight_of_which_a_run_finished_without_a_score_did_not_diverge():
+    found = [
+        record(weight=0.1),
+        record(weight=1, status="diverged", run_id="gone"),
+        record(weight=1, seed=1, fid=None, run_id="bare"),
+    ]
+    text = to_markdown(table_2_2(found, ["digits"]))
+    assert "λ = 1: 1 of 2 seeds diverged (gone); without a score: bare" in text
+    assert "weights diverged" not in text
+    assert "| diverged |" not in to_markdown(table_2_2(found[1:], ["digits"]))
+
+
 def test_a_weight_whose_fid_is_not_finite_may_not_win():
     broken = record(weight=0.1)
     broken["scores"][FID]["value"] = "nan"

@@ -111,12 +111,10 @@ def _with_history(line: Line, runs: Sequence[Record], name: str) -> Weight | Non
     mine = [record for record in runs if belongs(record, line)]
     check_seeds_of(line, None, mine)
     diverged = tuple(record for record in mine if record["status"] == "diverged")
-    scored = tuple(
-        record
-        for record in mine
-        if record["status"] != "diverged" and (record.get("history") or {}).get(name)
-    )
-    return Weight(None, scored, diverged, np.nan) if scored else None
+    others = [record for record in mine if record["status"] != "diverged"]
+    scored = tuple(record for record in others if (record.get("history") or {}).get(name))
+    unscored = tuple(record for record in others if not (record.get("history") or {}).get(name))
+    return Weight(None, scored, diverged, unscored, np.nan) if scored else None
 
 
 def _curve(line: Line, weight: Weight, name: str) -> Curve | None:

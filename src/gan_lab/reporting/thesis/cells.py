@@ -30,12 +30,23 @@ class Score:
 
 @dataclass(frozen=True)
 class Weight:
-    """The runs of one penalty weight: those that were scored and those that diverged."""
+    """The runs of one penalty weight: each is scored, diverged or neither."""
 
     weight: float | None
     scored: tuple[Record, ...]
     diverged: tuple[Record, ...]
+    unscored: tuple[Record, ...]  # finished, or allowed unfinished, without the score
     mean: float  # over seeds, of the score that chooses the weight; nan without one
+
+    @property
+    def runs(self) -> int:
+        """How many there are."""
+        return len(self.scored) + len(self.diverged) + len(self.unscored)
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether all of them diverged."""
+        return len(self.diverged) == self.runs
 
 
 @dataclass(frozen=True)
@@ -44,9 +55,13 @@ class ThesisCell:
 
     line: Line
     searched: tuple[Weight, ...]
-    unscored: tuple[Record, ...]  # finished, or allowed unfinished, without the score
     chosen: Weight | None  # None where no run can be shown
     scores: Mapping[str, Score | None]  # by Kind.key
+
+    @property
+    def unscored(self) -> list[Record]:
+        """Those of every weight."""
+        return [record for weight in self.searched for record in weight.unscored]
 
 
 def runs_of(content: Sequence[Record], dataset: str) -> list[Record]:
@@ -119,7 +134,6 @@ def cell(
     for weight in weights:
         check_seeds_of(line, weight, by_weight[weight])
         searched.append(_searched(weight, by_weight[weight], deciding, choosing))
-    unscored = [r for r in mine if r["status"] != "diverged" and not has_score(r, deciding)]
 
     # a weight of which some seeds diverged may not win by the mean of those that are left
     most = max((len(weight.scored) for weight in searched), default=0)
@@ -130,7 +144,6 @@ def cell(
     return ThesisCell(
         line=line,
         searched=tuple(searched),
-        unscored=tuple(unscored),
         chosen=chosen,
         scores={key: _score(chosen, name) for key, name in names.items()},
     )
@@ -152,8 +165,10 @@ def _searched(
     """
     diverged = tuple(record for record in runs if record["status"] == "diverged")
     scored = tuple(record for record in runs if has_score(record, deciding))
+    unscored = tuple(r for r in runs if r["status"] != "diverged" and not has_score(r, deciding))
     values = [score_value(record, choosing) for record in scored] if choosing is not None else []
-    return Weight(weight, scored, diverged, sum(values) / len(values) if values else math.nan)
+    mean = sum(values) / len(values) if values else math.nan
+    return Weight(weight, scored, diverged, unscored, mean)
 
 
 def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | None]) -> ThesisCell:
@@ -166,7 +181,7 @@ def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | Non
         entries = [record["scores"][name] for record in runs if has_score(record, [name])]
         real = [float(entry["real"]) for entry in entries if entry.get("real") is not None]
         scores[key] = Score((real[0],), Estimate(real[0], None, 0), None) if real else None
-    return ThesisCell(line, searched=(), unscored=(), chosen=None, scores=scores)
+    return ThesisCell(line, searched=(), chosen=None, scores=scores)
 
 
 def score_name(

@@ -96,7 +96,7 @@ def _empty(cell: ThesisCell) -> str:
         return NOTHING
     if not cell.searched:
         return NO_RUN
-    return "diverged" if all(weight.diverged for weight in cell.searched) else "no score"
+    return "diverged" if all(weight.has_diverged for weight in cell.searched) else "no score"
 
 
 def _heads(design: Design, line: Line) -> list[str]:

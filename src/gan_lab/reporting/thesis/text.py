@@ -61,7 +61,7 @@ def _diverged(design: Design, cell: ThesisCell) -> list[str]:
     lines = []
 
     # weights of which no run is left, in one line
-    whole = [weight for weight in with_diverged if design.chosen_by and not weight.scored]
+    whole = [weight for weight in with_diverged if design.chosen_by and weight.has_diverged]
     if whole:
         each = "; ".join(f"λ = {weight_text(one.weight)}: {run_ids(one.diverged)}" for one in whole)
         lines.append(f"{len(whole)} of {len(cell.searched)} weights diverged ({each})")
@@ -69,7 +69,7 @@ def _diverged(design: Design, cell: ThesisCell) -> list[str]:
     # weights of which some seeds are left, a line each
     for weight in with_diverged:
         if weight not in whole:
-            count = f"{len(weight.diverged)} of {len(weight.diverged) + len(weight.scored)}"
+            count = f"{len(weight.diverged)} of {weight.runs}"
             which = f"λ = {weight_text(weight.weight)}: " if design.chosen_by else ""
             lines.append(f"{which}{count} seeds diverged ({run_ids(weight.diverged)})")
     return lines
