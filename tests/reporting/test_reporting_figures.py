@@ -405,6 +405,20 @@ def test_a_curve_is_mean_least_and_greatest_of_its_seeds(tmp_path):
         assert tuple(float(last[name][key]) for key in ("mean", "min", "max")) == expected
 
 
+def test_an_interrupted_run_does_not_end_the_curve_of_those_that_finished(tmp_path):
+    """Alone it is drawn, as far as it came."""
+    early = labelled("am_gan", seed=2, status="interrupted")
+    early["history"] = {SMALL_AM: [[500, 9.0]]}
+    _, found = drawn("4-8", tmp_path / "a", found=[*label_models(), early], datasets=("digits",))
+    ours = [row for row in found if row["model"] == "AM-GAN" and row["score"] == SMALL_AM]
+    assert [(row["step"], row["mean"], row["seeds"]) for row in ours] == [
+        ("500", "1.0", "2"),
+        ("1000", "0.5", "2"),
+    ]
+    _, found = drawn("4-8", tmp_path / "b", found=[early], datasets=("digits",))
+    assert [(row["step"], row["mean"], row["seeds"]) for row in found] == [("500", "9.0", "1")]
+
+
 def test_terms_in_the_history_are_not_taken_for_scores(tmp_path):
     found = label_models()
     assert f"{SMALL_IS}.marginal_entropy" in found[0]["history"]

@@ -182,6 +182,16 @@ def test_a_score_is_called_diverged_only_where_every_run_diverged():
     assert row["notes"] == "1 of 2 seeds diverged (am_gan-dynamic-s1); without a score: bare"
 
 
+def test_an_unfinished_run_that_is_allowed_is_in_no_mean_and_is_named():
+    """Its score is of an earlier step than those of the runs that finished."""
+    found = [labelled(seed=seed, inception_score=8.0 + seed) for seed in (0, 1)]
+    early = labelled(seed=2, inception_score=1.0, status="interrupted", run_id="early")
+    assert cell([*found, early]).scores["is"].values == (8.0, 9.0)
+    row = sections("4-1", [*found, early])["digits"][7]
+    assert (row["seeds"], row["notes"]) == ("2", "unfinished: early")
+    assert cell([early]).chosen is None
+
+
 # What may not be averaged -------------------------------------------------------------------------
 
 

@@ -115,6 +115,12 @@ def has_score(record: Record, names: Collection[str | None]) -> bool:
     return record["status"] != "diverged" and bool(there)
 
 
+def counts_in_mean(record: Record, names: Collection[str | None]) -> bool:
+    """Whether a run is in the mean of a cell: it finished, and has one of the scores."""
+    # an unfinished run may have scores of an earlier step, which would stand beside final ones
+    return record["status"] == "finished" and has_score(record, names)
+
+
 def score_value(record: Record, name: str) -> float:
     """The value of a score; a record writes "nan" and "inf" as strings."""
     return float(record["scores"][name]["value"])

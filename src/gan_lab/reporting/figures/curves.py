@@ -66,8 +66,9 @@ def curves(
 ) -> list[Curve]:
     """Make the curves of some lines of a design on one data set.
 
-    They are at the penalty weight that the table shows (cells.cell); where the design has no choice
-    of weights, every run with a history is in them. A step is kept where every seed was scored.
+    They are at the penalty weight that the table shows (cells.cell), and of the runs in its mean;
+    where the design has no choice of weights, of every finished run with a history, or of the
+    unfinished ones of a line where none finished. A step is kept where every seed was scored.
 
     Args:
         design: the table.
@@ -112,8 +113,13 @@ def _with_history(line: Line, runs: Sequence[Record], name: str) -> Weight | Non
     check_seeds_of(line, None, mine)
     diverged = tuple(record for record in mine if record["status"] == "diverged")
     others = [record for record in mine if record["status"] != "diverged"]
-    scored = tuple(record for record in others if (record.get("history") or {}).get(name))
-    unscored = tuple(record for record in others if not (record.get("history") or {}).get(name))
+    whole = [record for record in others if (record.get("history") or {}).get(name)]
+
+    # one that was interrupted would end the curve of those that finished: their steps in common
+    # are its own; alone it is drawn as far as it came
+    finished = [record for record in whole if record["status"] == "finished"]
+    scored = tuple(finished or whole)
+    unscored = tuple(record for record in others if record not in scored)
     return Weight(None, scored, diverged, unscored, np.nan) if scored else None
 
 

@@ -13,7 +13,13 @@ from gan_lab.reporting.axes import Axes, Facet, Key, Place, assigned, facets, la
 from gan_lab.reporting.collection import Record, agree
 from gan_lab.reporting.outcomes import known_seeds, outcomes
 from gan_lab.reporting.runs import Found, Run
-from gan_lab.reporting.scores import has_score, higher_is_better, names_in, score_value, whole_name
+from gan_lab.reporting.scores import (
+    counts_in_mean,
+    higher_is_better,
+    names_in,
+    score_value,
+    whole_name,
+)
 from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
 
 
@@ -153,12 +159,10 @@ def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> TableCell:
 
     seeds: how many the facet has; None: each cell is one of them.
     """
-    # an unfinished run may have scores of an earlier step, which would stand beside final ones
     scored: list[Record] = []
     left_out: list[Record] = []
     for run in runs:
-        is_scored = run.record["status"] == "finished" and has_score(run.record, [score])
-        (scored if is_scored else left_out).append(run.record)
+        (scored if counts_in_mean(run.record, [score]) else left_out).append(run.record)
 
     # without a scored run the cell still says what became of its seeds
     values = tuple(score_value(record, score) for record in scored)

@@ -14,7 +14,7 @@ from gan_lab.reporting.comparable import (
     check_same_field,
     check_seeds,
 )
-from gan_lab.reporting.scores import has_score, names_in, score_value, sizes
+from gan_lab.reporting.scores import counts_in_mean, has_score, names_in, score_value, sizes
 from gan_lab.reporting.tables.statistics import Estimate, estimate
 from gan_lab.reporting.thesis.design import ALIASES, Kind, Line
 
@@ -35,7 +35,7 @@ class Weight:
     weight: float | None
     scored: tuple[Record, ...]
     diverged: tuple[Record, ...]
-    unscored: tuple[Record, ...]  # finished, or allowed unfinished, without the score
+    unscored: tuple[Record, ...]  # finished without the score, or allowed unfinished
     mean: float  # over seeds, of the score that chooses the weight; nan without one
 
     @property
@@ -164,8 +164,9 @@ def _searched(
         choosing: the score whose mean is taken; None: no mean.
     """
     diverged = tuple(record for record in runs if record["status"] == "diverged")
-    scored = tuple(record for record in runs if has_score(record, deciding))
-    unscored = tuple(r for r in runs if r["status"] != "diverged" and not has_score(r, deciding))
+    others = [record for record in runs if record["status"] != "diverged"]
+    scored = tuple(record for record in others if counts_in_mean(record, deciding))
+    unscored = tuple(record for record in others if not counts_in_mean(record, deciding))
     values = [score_value(record, choosing) for record in scored] if choosing is not None else []
     mean = sum(values) / len(values) if values else math.nan
     return Weight(weight, scored, diverged, unscored, mean)

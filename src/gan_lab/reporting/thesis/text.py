@@ -38,8 +38,10 @@ def notes(design: Design, cell: ThesisCell) -> str:
                 lines.append(f"{kind.title} of {score.estimate.n} seeds")
 
     # runs that are in no number at all
-    if cell.unscored:
-        lines.append(f"without a score: {run_ids(cell.unscored)}")
+    finished = [record for record in cell.unscored if record["status"] == "finished"]
+    unfinished = [record for record in cell.unscored if record["status"] != "finished"]
+    lines += [f"without a score: {run_ids(finished)}"] if finished else []
+    lines += [f"unfinished: {run_ids(unfinished)}"] if unfinished else []
     return "; ".join(lines)
 
 

@@ -18,7 +18,7 @@ from gan_lab.reporting.figures.critic_outputs import DRIFT, Drift, Outputs, has_
 from gan_lab.reporting.report.model import Cell, Claim, Link, TableView
 from gan_lab.reporting.report.tables import table_views
 from gan_lab.reporting.runs import Found, Run
-from gan_lab.reporting.scores import has_score, score_value
+from gan_lab.reporting.scores import counts_in_mean, has_score, score_value
 from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
 from gan_lab.reporting.tables.sweep import sweep_table
 from gan_lab.reporting.tables.sweep_sheet import NO_DIRECTION
@@ -468,7 +468,7 @@ def _values(content: Sequence[Record], where: Where, score: str) -> dict[int, fl
 def _has(record: Record, score: str) -> bool:
     if score == DIVERGED:
         return record["status"] in ("finished", "diverged")
-    return record["status"] == "finished" and has_score(record, [score])
+    return counts_in_mean(record, [score])
 
 
 def of_settings(settings: Settings, content: Sequence[Record]) -> list[Record]:
