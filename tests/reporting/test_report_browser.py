@@ -159,6 +159,22 @@ def test_the_filter_leaves_the_runs_with_its_words(shown):
     )
 
 
+def test_a_page_without_room_for_any_grid_says_so_and_does_the_rest(opened, tmp_path):
+    here, _ = opened
+    runs = run_dirs(tmp_path / "runs", record())
+    (samples,) = (run / "samples" for run in runs.iterdir())
+    samples.mkdir()
+    (samples / "step_100.png").write_bytes(picture(50))
+    page = write_page(gather(read_runs([runs]), Asked(megabytes=1e-6)), tmp_path / "page.html")
+    here.errors.clear()
+    here.open(page)
+    assert here.errors == []
+    assert here.run("document.querySelectorAll('.gallery img').length") == 0
+    assert "leave no room" in here.run("document.querySelector('.gallery').innerText")
+    tools = "getComputedStyle(document.querySelector('.gallery .tools')).display"
+    assert here.run(tools) == "none"
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (1280, True)])
 def test_nothing_is_wider_than_the_screen(opened, tmp_path, width, dark):
     here, page = opened
@@ -208,5 +224,12 @@ def test_the_page_of_the_thesis_opens_and_its_links_lead_somewhere(opened, tmp_p
     assert here.run(lost) == 0
     assert len(ITEMS) == 72
     assert here.run("document.querySelectorAll('.entry').length") == len(ITEMS) + len(BESIDE)
+    here.run("""{ const box = document.getElementById('filter');
+        box.value = 'am_gan, seed 1'; box.dispatchEvent(new Event('input')); }""")
+    left, every = (
+        f"document.querySelectorAll('.run{one}').length" for one in (":not([hidden])", "")
+    )
+    assert 0 < here.run(left) < here.run(every)
+    assert here.errors == []
     here.open(page, 390)
     assert here.run("document.documentElement.scrollWidth") <= 390

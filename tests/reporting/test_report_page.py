@@ -242,7 +242,10 @@ def test_grids_are_shown_within_their_room_and_other_files_are_passed_over(tmp_p
     assert gallery.grids[0].alt == "64 samples of loss=exp, seed 0"
     (small,) = gather(found, Asked(megabytes=0.0015)).galleries
     assert len(small.grids) == 1
-    assert small.left_out[0].startswith("1 more runs have such images")
+    assert small.left_out[0].startswith("1 more run has such images")
+    (none,) = gather(found, Asked(megabytes=1e-6)).galleries
+    assert none.grids == ()
+    assert none.left_out[0].startswith("2 runs have such images, for which 1e-06 MB leave no room")
 
 
 @pytest.mark.thorough

@@ -59,9 +59,11 @@ def galleries(
 
         # what is not shown is counted
         if grids or without_room:
+            which = f"{without_room}{' more' if grids else ''}"
+            which += " run has" if without_room == 1 else " runs have"
             left_out = (
-                f"{without_room} more runs have such images, for which {megabytes:g} MB leave no "
-                "room: see the field megabytes."
+                f"{which} such images, for which {megabytes:g} MB leave no room: "
+                "see the field megabytes."
             )
             shown = (left_out,) if without_room else ()
             made.append(Gallery(name, title, tuple(grids), shown))

@@ -49,7 +49,8 @@
       const fits = (node) => words.every((word) => node.firstElementChild.textContent.toLowerCase().includes(word));
       const hidden = new Map(all(".run", section).map((run) => [run.id, !fits(run)]));
       hidden.forEach((isHidden, id) => { document.getElementById(id).hidden = isHidden; });
-      for (const row of all("tbody tr", section.querySelector("table.sortable"))) {
+      // the page of the thesis has runs without a table of them
+      for (const row of section.querySelector("table.sortable")?.tBodies[0].rows ?? []) {
         const link = row.querySelector("a");
         row.hidden = link ? hidden.get(link.hash.slice(1)) : !fits(row);
       }
@@ -226,6 +227,8 @@
   for (const place of all(".gallery")) {
     const grids = data.frames[place.dataset.gallery];
     const steps = [...new Set(grids.flat().map(([step]) => step))].sort((a, b) => a - b);
+    // there was no room for any run: the gallery says so in words
+    if (!steps.length) continue;
     const [slider, output, play] = ["input", "output", ".play"].map((one) => place.querySelector(one));
     const images = all("img", place);
     const show = () => {
