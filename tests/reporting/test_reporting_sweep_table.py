@@ -33,6 +33,7 @@ from gan_lab.reporting import (
 )
 from gan_lab.reporting.axes import label
 from gan_lab.reporting.outcomes import OUTCOMES
+from gan_lab.reporting.report import facts
 from gan_lab.reporting.scores import higher_is_better, score_origin, whole_name
 from gan_lab.sweeps import keep_failure, write_plan
 from helpers.made_up import FID, IS, record, run_dirs, write
@@ -399,6 +400,49 @@ def test_select_leaves_out_a_run_without_a_config_only_where_it_says_so(tmp_path
     keep_failure(tmp_path / "b", ["loss=hinge", "seed=0"], "no")
     found = read_runs([tmp_path], {"penalty.weight": 0.1})
     assert sorted(run.record["run_id"] for run in found.runs) == ["b", "expmaxgp0.1s0"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "typed"),
+    [
+        ("optimizer.betas", [0.0, 0.9], "[0.0,0.9]"),
+        ("penalty.one_sided", True, "true"),
+        ("penalty.one_sided", False, "False"),
+        ("penalty.target", None, "null"),
+        ("optimizer.lr", 1e-3, "1e-3"),
+        ("penalty.kind", "a b", "'a b'"),
+    ],
+)
+def test_what_was_typed_for_a_run_without_a_record_is_what_a_config_holds(
+    field, value, typed, tmp_path
+):
+    """It stands in the row of the runs with that value, and is selected by it."""
+    name = f"config__{field.replace('.', '__')}"
+    run_dirs(tmp_path, *(record("exp", 1, seed, **{name: value}) for seed in (0, 1)))
+    keep_failure(tmp_path / "gone", ["loss=exp", f"{field}={typed}", "seed=2"], "no room")
+    found = read_runs([tmp_path], {field: [value]})
+    assert len(found.runs) == 3
+    (shown,) = sweep_table(found, Axes((field,)), ["fid_train"]).blocks
+    assert list(shown.cells) == [((label(value),), ())]
+    assert shown.cells[(label(value),), ()].others["failed"] == 1
+    (run,) = (run for run in found.runs if not run.is_whole)
+    again = shlex.split(facts.command(run.record))
+    assert again == ["python", "train.py", "loss=exp", f"{field}={typed}", "seed=2"]
+
+
+@pytest.mark.parametrize("typed", ["0.1,1", "[1", "${seed}"])
+def test_what_has_no_value_of_its_own_stays_as_it_was_typed(typed, tmp_path):
+    run_dirs(tmp_path, record())
+    keep_failure(tmp_path / "gone", ["loss=exp", f"+penalty.weight={typed}"], "no")
+    (run,) = (run for run in read_runs([tmp_path]).runs if not run.is_whole)
+    assert run.record["choices"]["penalty.weight"] == typed
+
+
+def test_a_run_that_was_refused_for_its_seed_has_none(tmp_path):
+    run_dirs(tmp_path, record(), record(seed=1))
+    keep_failure(tmp_path / "gone", ["loss=exp", "seed=[0,1]"], "no")
+    (shown,) = sweep_table(read_runs([tmp_path]), Axes(("loss",)), ["fid_train"]).blocks
+    assert shown.cells[("exp",), ()].others["failed"] == 1
 
 
 def test_runs_are_read_from_any_folder_and_stand_once(tmp_path):

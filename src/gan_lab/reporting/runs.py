@@ -5,6 +5,7 @@ None of a sweep is lost on the way to its table.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -186,29 +187,34 @@ def _without_record(
         )
 
     # no more than tables read of a run without scores
-    typed = {
-        versions.new_name(name): _number(value)
-        for name, _, value in (override.partition("=") for override in overrides)
-    }
+    typed = {versions.new_name(name): value for name, value in map(_assigned, overrides)}
+    seed = typed.get("seed")
     record = {
         "run_id": run_dir.name,
         "status": status,
         "reason": reason,
         "choices": typed,
-        "seed": typed.get("seed"),
+        "seed": seed if isinstance(seed, int) else None,
+        "command": list(overrides),
     }
 
     return Run(record, run_dir)
 
 
-def _number(text: str) -> Any:
-    """A typed value as a config would hold it."""
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
+@functools.cache
+def _assigned(override: str) -> tuple[str, Any]:
+    """The name in what was typed, and its value as a config would hold it."""
+    # Hydra takes a quarter of a second to import, and most folders have every record
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    # what is several values, or none, stays a text
+    name, _, value = override.lstrip("+").partition("=")
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+    except HydraException:
+        return name, value
+    return name, value if parsed.is_sweep_override() else parsed.value()
 
 
 def _may_be(run: Run, select: Mapping[str, Any] | None) -> bool:

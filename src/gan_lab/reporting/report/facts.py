@@ -133,10 +133,10 @@ def command(record: Record) -> str:
         >>> command({"command": ["train.py", "loss=exp", "data=a b"]})
         "python train.py loss=exp 'data=a b'"
     """
-    # a run without a record of its own is known by what was typed
+    # a run without a record of its own may have been started by its program's name alone
     typed = [str(part) for part in record.get("command") or []]
     if not typed and "config" not in record:
-        typed = ["train.py", *(f"{key}={value}" for key, value in record["choices"].items())]
+        typed = ["train.py"]
     if not typed:
         return ""
 
