@@ -112,6 +112,27 @@ def test_an_axis_by_an_old_name_is_that_of_today(axis, prefix):
     assert len(old.blocks[0].cells) * len(old.blocks) == 2
 
 
+@pytest.mark.parametrize(
+    ("asked", "plain"),
+    [
+        (("choices.loss", "config.penalty.weight"), ("loss", "penalty.weight")),
+        (("loss", "config.seed"), ("loss", "seed")),
+    ],
+)
+def test_an_axis_by_its_place_in_the_record_is_the_one_without(asked, plain):
+    """Else the table would say that its own rows differ in more, and that seeds are missing."""
+    found = [*sweep(), record("hinge", 1, 3, fid=2.0)]
+    found = [one for one in found if plain[1] != "seed" or one["config"]["penalty"]["weight"] == 1]
+    (rows, columns), (row, column) = asked, plain
+    text = markdown(found, rows=(rows,), columns=(columns,), baseline={rows: "exp"})
+    assert text == markdown(found, rows=(row,), columns=(column,), baseline={row: "exp"})
+    assert "Cells differ in more" not in text
+    if column == "seed":
+        assert "missing" not in text
+    with pytest.raises(UserError, match="loss is named twice"):
+        table(found, rows=("loss",), columns=("choices.loss",))
+
+
 def test_a_baseline_by_an_old_name_is_that_of_today():
     shown = table(by_fraction(), rows=("dataset.labelled_fraction",), columns=(),
                   baseline={"dataset.labelled_fraction": 0.5})  # fmt: skip

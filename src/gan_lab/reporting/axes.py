@@ -28,11 +28,23 @@ Place = tuple[Key, Key]
 """A row and a column."""
 
 
+def axis_name(typed: str) -> str:
+    """The one name of a field or group on an axis, by which axes are compared with what differs.
+
+    It is today's, without the place in the record.
+
+    Examples:
+        >>> axis_name("config.penalty.weight"), axis_name("choices.loss"), axis_name("seed")
+        ('penalty.weight', 'loss', 'seed')
+    """
+    return versions.new_name(typed).removeprefix("config.").removeprefix("choices.")
+
+
 @dataclass(frozen=True)
 class Axes:
     """The fields that make rows, columns and facets, each as collection.setting takes it.
 
-    A field by the name that it had before gets its name of today, which the records have.
+    A field by another of its names gets the one that `axis_name` says.
     """
 
     rows: tuple[str, ...]
@@ -41,8 +53,7 @@ class Axes:
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns", "facet"):
-            todays = tuple(map(versions.new_name, getattr(self, name)))
-            object.__setattr__(self, name, todays)
+            object.__setattr__(self, name, tuple(map(axis_name, getattr(self, name))))
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gan_lab.errors import UserError
-from gan_lab.records import versions
-from gan_lab.reporting.axes import Axes, Facet, Key, Place, assigned, facets, label
+from gan_lab.reporting.axes import Axes, Facet, Key, Place, assigned, axis_name, facets, label
 from gan_lab.reporting.collection import Record, agree
 from gan_lab.reporting.outcomes import known_seeds, outcomes
 from gan_lab.reporting.runs import Found, Run
@@ -118,7 +117,7 @@ def _baseline_row(axes: Axes, baseline: Mapping[str, Any], shown: Sequence[Facet
     """
     rows = list(dict.fromkeys(row for facet in shown for row in facet.rows))
     known = "; ".join(assigned(axes.rows, row) for row in rows)
-    baseline = {versions.new_name(name): value for name, value in baseline.items()}
+    baseline = {axis_name(name): value for name, value in baseline.items()}
     for name in baseline:
         if name not in axes.rows:
             raise UserError(
