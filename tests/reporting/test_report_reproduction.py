@@ -326,6 +326,28 @@ def test_settings_agree_where_all_runs_have_them():
     assert studies.settings_view(settings, [], {}) is None
 
 
+def test_an_optimizer_that_nobody_ran_does_not_speak_against_the_settings_of_the_others():
+    run = study("c", choices={"sweep": "table_3_5_sgd", "optimizer": "sgd"})
+    settings = Settings("table_3_5", {"sgd": {"lr": 0.1}, "adam": {"lr": 1.0, "n": 1}})
+    item = Item("Table", "3-5", "x", settings=settings)
+    view = studies.settings_view(settings, [run], run_anchors([run]))
+    word, why = judged(item, None, [], view, has_any=True)
+    assert (word, why) == (
+        "agrees",
+        "every setting of our runs is the published one; no run of Adam",
+    )
+    run["config"]["optimizer"]["lr"] = 0.2
+    view = studies.settings_view(settings, [run], run_anchors([run]))
+    word, why = judged(item, None, [], view, has_any=True)
+    assert (word, why) == (
+        "other scale",
+        "not every setting of our runs is the published one; no run of Adam",
+    )
+    run["choices"]["optimizer"] = "lion"
+    view = studies.settings_view(settings, [run], run_anchors([run]))
+    assert judged(item, None, [], view, has_any=True)[0] == "not run"
+
+
 def test_several_scores_of_a_study_stand_beside_each_other():
     runs = [study("c", seed, a=seed, b=2.0) for seed in (0, 1)]
     table_of = StudyTable({"choices.study": "c"}, ("study.C",), ("a", "b"), published={"a": "0.4"})

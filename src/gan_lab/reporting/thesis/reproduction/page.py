@@ -13,6 +13,7 @@ from gan_lab.reporting.collection import Record, is_study, read_records, source_
 from gan_lab.reporting.report import facts
 from gan_lab.reporting.report.gather import made_by
 from gan_lab.reporting.report.model import (
+    Cell,
     Chart,
     Claim,
     Entry,
@@ -242,7 +243,8 @@ def judged(
         return AGREES, f"it is exact, and checked by tests/{item.in_tests}"
 
     # nothing, or no run of a table of settings
-    if not has_any or (item.settings is not None and settings is None):
+    has_settings = settings is not None and bool(_ran(settings))
+    if not has_any or (item.settings is not None and not has_settings):
         return NOT_RUN, "nothing is recorded"
 
     # at another scale whatever its claims say
@@ -268,7 +270,9 @@ def _told(settings: TableView | None, claims: Sequence[Claim]) -> list[str]:
     """What settings and statements come to, in words."""
     if settings is not None:
         is_same = "every setting of our runs is the published one"
-        return [is_same if _is_as_published(settings) else f"not {is_same}"]
+        without = dict.fromkeys(row[0].text for row in settings.rows if row[-1].text == NOT_RUN)
+        told = [is_same if _is_as_published(settings) else f"not {is_same}"]
+        return told + ([f"no run of {' or '.join(without)}"] if without else [])
     counts = Counter(one.verdict for one in claims)
     told = ", ".join(
         f"{counts[word]} {word if counts[word] == 1 else several}"
@@ -278,8 +282,13 @@ def _told(settings: TableView | None, claims: Sequence[Claim]) -> list[str]:
     return [f"statements of the thesis: {told}"] if claims else []
 
 
+def _ran(settings: TableView) -> list[tuple[Cell, ...]]:
+    """The rows of settings that some run has."""
+    return [row for row in settings.rows if row[-1].text != NOT_RUN]
+
+
 def _is_as_published(settings: TableView) -> bool:
-    return {row[-1].text for row in settings.rows} == {AGREES}
+    return {row[-1].text for row in _ran(settings)} == {AGREES}
 
 
 def _of_scores(scores: Scores) -> tuple[str, str]:
