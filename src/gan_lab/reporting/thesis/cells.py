@@ -196,13 +196,14 @@ def score_name(
     Args:
         runs: of one data set.
         kind: of score.
-        asked: a whole name, or None.
+        asked: a whole name, or None; where the runs have no score of the kind (one data set of
+            several may have none), it is not looked at.
         among: the field of a record that is searched, "scores" or "history".
         option: the field that `asked` was typed for.
 
     Raises:
         UserError: several are left and none was asked for, since scores of two protocols are two
-            scores; or the runs do not have the one that was.
+            scores; or the runs have some, and not the one that was asked for.
     """
     names = {
         name

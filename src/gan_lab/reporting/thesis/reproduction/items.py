@@ -90,7 +90,7 @@ class Statement:
 
     Attributes:
         text: the statement.
-        score: its name, or how it begins; DIVERGED: whether a run did.
+        score: its whole name; DIVERGED: whether a run did.
         first: the runs.
         second: the other runs; None: 0 is in their place.
         second_score: of the other runs, where it is another score; they are paired by no seed.
