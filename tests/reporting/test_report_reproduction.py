@@ -36,7 +36,7 @@ from gan_lab.reporting.thesis.reproduction.items import (
 from gan_lab.reporting.thesis.reproduction.page import VERDICTS, judged
 from gan_lab.reporting.thesis.reproduction.scores import decided, scores_of, verdict
 from gan_lab.reporting.thesis.reproduction.slips import SLIPS
-from helpers.made_up import labelled, record, write
+from helpers.made_up import AM, IS, labelled, record, write
 
 ROOT = Path(__file__).resolve().parents[2]
 BY_NAME = {item.name: item for item in ITEMS}
@@ -488,6 +488,47 @@ def test_what_the_author_lists_of_real_data_is_not_called_published():
     cifar10 = scores_of(TABLE_4_2, [], {}).tables[0]
     name, *_, number = cifar10.rows[-1]
     assert (name.text, number.text) == ("real data", "0.341 (author's program)")
+
+
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_a_score_that_is_not_finite_is_in_no_probability_and_it_is_said(value):
+    """AM of digits is left out, and its IS is not; another data set has its AM."""
+    content = [
+        labelled(loss, seed=seed, inception_score=8.0 - seed, am=0.5, choices__experiment="x")
+        for loss in ("am_gan", "label_gan")
+        for seed in (0, 1)
+    ]
+    content[0]["scores"][AM]["value"] = value
+    said = (
+        "AM-GAN better than LabelGAN, dynamic labels, by AM, on digits: in no P(better), because a "
+        "score is not finite."
+    )
+    shown = scores_of(TABLE_4_1, content, run_anchors(content))
+    assert [(row[0].text, row[1].text) for row in shown.tables[-1].rows] == [
+        ("AM-GAN better than LabelGAN", "IS")
+    ]
+    assert shown.notes == (said,)
+    more = [
+        labelled(loss, am=0.5, dataset="cifar10", choices__experiment="x", run_id=f"{loss}c")
+        for loss in ("am_gan", "label_gan")
+    ]
+    every = [*content, *more]
+    pooled = scores_of(TABLE_4_1, every, run_anchors(every)).tables[-1]
+    assert [(row[1].text, row[3].text) for row in pooled.rows] == [("IS", "2"), ("AM", "1")]
+    for one in content:
+        del one["scores"][IS]
+    empty = scores_of(TABLE_4_1, content, run_anchors(content))
+    assert empty.notes == (said,)
+    assert "Orders of the thesis over all cells" not in [view.title for view in empty.tables]
+
+
+def test_a_page_of_scores_that_are_not_finite_can_be_made(tmp_path):
+    runs = [labelled(loss) for loss in ("am_gan", "label_gan")]
+    for one in runs:
+        one["scores"][AM]["value"] = "inf"  # as a record writes it
+    write(tmp_path / "records", *runs)
+    shown = reproduction(tmp_path, [BY_NAME["Table 4-1"], BY_NAME["Table 4-2"]], [])
+    assert "in no P(better)" in to_html(shown)
 
 
 def test_experiments_are_not_mixed_and_variants_of_one_are():

@@ -94,7 +94,10 @@ def scores_of(design: Design, content: Sequence[Record], anchors: Mapping[str, s
         tables=(*tables, *_pooled(design, parts)),
         verdicts=tuple(verdicts),
         orders=tuple(_claim(part, order) for part in parts for order in comparisons(design, part)),
-        notes=tuple(notes),
+        notes=(
+            *notes,
+            *dict.fromkeys(line for part in parts for line in _not_finite(design, part)),
+        ),
         scales=tuple(scales),
     )
 
@@ -369,12 +372,18 @@ def _better(text: str) -> str:
 
 
 def _claim(part: Part, order: Comparison) -> Claim:
+    """An order with what our runs say."""
+    ours = "" if order.difference is None else f"difference {interval(order.difference)}"
+    seeds = f"{order.seeds[0]} and {order.seeds[1]} seeds"
+    text = _order_text(part, order)
+    return Claim(text, f"{ours}, {seeds}" if ours else "", order.verdict)
+
+
+def _order_text(part: Part, order: Comparison) -> str:
     """An order in words."""
     labels = f", {order.better.labels} labels" if order.better.labels else ""
     name = f"{order.better.text} better than {order.worse.text}{labels}, by {order.kind.title}"
-    ours = "" if order.difference is None else f"difference {interval(order.difference)}"
-    seeds = f"{order.seeds[0]} and {order.seeds[1]} seeds"
-    return Claim(f"{name}, on {part.title}", f"{ours}, {seeds}" if ours else "", order.verdict)
+    return f"{name}, on {part.title}"
 
 
 def _pooled(design: Design, parts: Sequence[Part]) -> list[TableView]:
@@ -469,18 +478,33 @@ def decided(p: Bootstrapped, first: Cells, second: Cells) -> str:
 def _paired(
     design: Design, parts: Sequence[Part], better: str, worse: str, kind: Kind
 ) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
-    """The seeds of both lines in each cell that has both and in which the thesis has the order."""
+    """The seeds of both lines in each cell that has both and in which the thesis has the order.
+
+    A cell with a score that is not finite is left out: see `_not_finite`.
+    """
     first, second = [], []
     for part in parts:
         for order in comparisons(design, part):
             if (order.better.key, order.worse.key, order.kind) != (better, worse, kind):
                 continue
-            cells = {
-                (cell.line.key, cell.line.labels): cell.scores[kind.key] for cell in part.cells
-            }
-            ours = cells[better, order.better.labels]
-            theirs = cells[worse, order.worse.labels]
-            if ours and theirs:
-                first.append(ours.values)
-                second.append(theirs.values)
+            ours, theirs = _seeds_of(part, order)
+            if ours and theirs and all(map(math.isfinite, ours + theirs)):
+                first.append(ours)
+                second.append(theirs)
     return first, second
+
+
+def _not_finite(design: Design, part: Part) -> list[str]:
+    """The orders of a part that are in no probability, since a score of a seed is not finite."""
+    return [
+        f"{_order_text(part, order)}: in no P(better), because a score is not finite."
+        for order in comparisons(design, part)
+        if not all(map(math.isfinite, sum(_seeds_of(part, order), ())))
+    ]
+
+
+def _seeds_of(part: Part, order: Comparison) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The scores of the seeds of both lines of an order; empty where a line has none."""
+    scores = {(cell.line.key, cell.line.labels): cell.scores[order.kind.key] for cell in part.cells}
+    ours, theirs = (scores[line.key, line.labels] for line in (order.better, order.worse))
+    return (ours.values if ours else ()), (theirs.values if theirs else ())
