@@ -271,8 +271,8 @@ def _told(settings: TableView | None, claims: Sequence[Claim]) -> list[str]:
     if settings is not None:
         is_same = "every setting of our runs is the published one"
         without = dict.fromkeys(row[0].text for row in settings.rows if row[-1].text == NOT_RUN)
-        told = [is_same if _is_as_published(settings) else f"not {is_same}"]
-        return told + ([f"no run of {' or '.join(without)}"] if without else [])
+        said = [is_same if _is_as_published(settings) else f"not {is_same}"]
+        return said + ([f"no run of {' or '.join(without)}"] if without else [])
     counts = Counter(one.verdict for one in claims)
     told = ", ".join(
         f"{counts[word]} {word if counts[word] == 1 else several}"
