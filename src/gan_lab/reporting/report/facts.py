@@ -15,11 +15,10 @@ from gan_lab.reporting.collection import Record
 from gan_lab.reporting.comparable import differing_fields, leaves
 from gan_lab.reporting.report.model import Cell, Link, RunView, TableView
 from gan_lab.reporting.runs import Run
-from gan_lab.reporting.tables.text import number
+from gan_lab.reporting.tables.text import commit_text, number
 from gan_lab.sweeps.cells import duration
 
 _PROGRAMS = {"study.py": "scripts/study.py"}
-_SETTINGS = 60  # at most, of what runs share
 _TONES = {"finished": "good", "diverged": "bad", "failed": "bad"}
 
 
@@ -82,10 +81,6 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
-def _commit(git: Mapping[str, Any]) -> str:
-    return str(git.get("sha"))[:9] + ("" if git.get("dirty") is False else " (dirty)")
-
-
 def _begun(time: str) -> str:
     return f"{time[:19].replace('T', ' ')} UTC"
 
@@ -110,7 +105,7 @@ _FACTS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("peak memory", "peak_memory_bytes", _memory),
     ("parameters", "parameters", _counts),
     ("config hash", "config_hash", str),
-    ("commit", "git", _commit),
+    ("commit", "git", commit_text),
     ("packages", "packages", _listed),
     ("hardware", "hardware", _listed),
 )
@@ -241,7 +236,7 @@ def versions(content: Sequence[Record], anchors: Mapping[str, str]) -> TableView
     by_place: dict[tuple[str, str, str], list[Record]] = {}
     for record in content:
         packages, hardware = (_listed(record.get(name) or {}) for name in ("packages", "hardware"))
-        by_place.setdefault((_commit(record.get("git") or {}), packages, hardware), []).append(
+        by_place.setdefault((commit_text(record.get("git") or {}), packages, hardware), []).append(
             record
         )
 

@@ -76,7 +76,7 @@ def data_text(runs: Sequence[Record]) -> str:
 def code_text(runs: Sequence[Record], names: Iterable[str | None]) -> str:
     """The commits that trained the runs, and those that took the scores `names`, where others."""
     # a run that was resumed may have been trained by several
-    trained = {_commit(part["git"]) for record in runs for part in records.parts_of(record)}
+    trained = {commit_text(part["git"]) for record in runs for part in records.parts_of(record)}
     entries = [
         (record, entry)
         for record in runs
@@ -85,11 +85,12 @@ def code_text(runs: Sequence[Record], names: Iterable[str | None]) -> str:
     ]
 
     # older entries do not say their commit: they were written by their run
-    scored = {_commit(entry.get("git") or record.get("git") or {}) for record, entry in entries}
+    scored = {commit_text(entry.get("git") or record.get("git") or {}) for record, entry in entries}
     scored -= trained
     scored_text = f"; scores by {', '.join(sorted(scored))}" if scored else ""
     return ", ".join(sorted(trained)) + scored_text
 
 
-def _commit(git: Mapping[str, Any]) -> str:
+def commit_text(git: Mapping[str, Any]) -> str:
+    """The beginning of a commit, and whether the code differed from it."""
     return f"{str(git.get('sha'))[:9]}" + ("" if git.get("dirty") is False else " (dirty)")
