@@ -16,7 +16,7 @@ import pytest
 from gan_lab.errors import UserError
 from gan_lab.reporting import Asked, Axes, Found, Run, gather, read_runs, sweep_sheet, sweep_table
 from gan_lab.reporting.report import curves, facts, page
-from gan_lab.reporting.report.dots import WIDTH, Number, draw_dots
+from gan_lab.reporting.report.dots import Number, draw_dots
 from gan_lab.reporting.tables.render import to_csv
 from gan_lab.reporting.tables.text import interval
 from helpers.made_up import FID, IS, SMALL_FID, record, run_dirs
@@ -287,7 +287,7 @@ def test_dots_stand_in_the_order_of_their_numbers():
     places = [line.dots[0].x for line in drawing.lines]
     assert places[0] < places[2] < places[1]
     assert places[2] - places[0] == pytest.approx(places[1] - places[2], abs=0.2)
-    assert all(0 < line.dots[0].low < line.dots[0].high < WIDTH for line in drawing.lines)
+    assert all(0 < line.dots[0].low < line.dots[0].high < drawing.width for line in drawing.lines)
     assert draw_dots("one", [("a", numbers[:1])]) is None
     far = draw_dots("far", [("a", [Number(1.0, (-1e9, 1e9), "")]), ("b", [Number(2.0, None, "")])])
     assert far.lines[1].dots[0].x - far.lines[0].dots[0].x > 100

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gan_lab.reporting.report.model import Dot, DotLine, Dots
 
-WIDTH = 640.0
+_WIDTH = 640
 _LEFT, _RIGHT = 232.0, 622.0  # the names of the lines stand to the left
 _TOP, _LINE, _SHIFT = 14.0, 26.0, 5.0
 
@@ -76,6 +76,7 @@ def draw_dots(
     # from top to bottom, as in the table
     return Dots(
         alt=alt,
+        width=_WIDTH,
         height=_TOP + line * len(shown) + 30,
         lines=tuple(
             DotLine(name, _TOP + line * (index + 0.5), tuple(_dots(numbers, place, low, high)))
@@ -87,8 +88,9 @@ def draw_dots(
     )
 
 
-def _dots(numbers: Sequence[Number], place: object, low: float, high: float) -> list[Dot]:
-    assert callable(place)
+def _dots(
+    numbers: Sequence[Number], place: Callable[[float], float], low: float, high: float
+) -> list[Dot]:
     return [
         Dot(
             x=place(number.value),

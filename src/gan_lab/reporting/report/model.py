@@ -93,7 +93,8 @@ class Dots:
 
     Attributes:
         alt: what a reader who does not see it is told.
-        height: of the drawing; its width is 640.
+        width: of the drawing.
+        height: likewise.
         lines: from top to bottom.
         ticks: (place, number) on the axis.
         legend: of the colours; empty where there is one.
@@ -102,6 +103,7 @@ class Dots:
     """
 
     alt: str
+    width: float
     height: float
     lines: tuple[DotLine, ...]
     ticks: tuple[tuple[float, str], ...]
