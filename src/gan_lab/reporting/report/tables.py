@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from gan_lab.files import safe_name
@@ -12,9 +13,8 @@ from gan_lab.reporting.scores import higher_is_better
 from gan_lab.reporting.tables.bootstrap import mean_over_cells, probability_of_improvement
 from gan_lab.reporting.tables.render import csv_text
 from gan_lab.reporting.tables.sheet import Section
-from gan_lab.reporting.tables.statistics import Estimate
 from gan_lab.reporting.tables.sweep import Block, SweepTable, TableCell
-from gan_lab.reporting.tables.sweep_sheet import sweep_sheet
+from gan_lab.reporting.tables.sweep_sheet import sweep_sheet, verdict
 from gan_lab.reporting.tables.text import number
 
 _LINES = 40  # at most in a drawing
@@ -105,18 +105,13 @@ def _differences(section: Section, table: SweepTable, block: Block, baseline: Ke
     for row, texts in zip(others, section.rows, strict=True):
         gaps = [block.cells[row, column].difference for column in block.facet.columns]
         cells = [
-            Cell(text, None if gap is None else gap.mean, tone=_tone(gap, block.score))
+            Cell(text, gap.mean, tone=_TONES.get(verdict(gap, block.score), ""))
+            if gap is not None
+            else Cell(text)
             for text, gap in zip(texts[1:], gaps, strict=True)
         ]
         rows.append((Cell(texts[0]), *cells))
     return TableView(section.title, section.above, section.header, tuple(rows))
-
-
-def _tone(gap: Estimate | None, score: str) -> str:
-    is_higher = higher_is_better(score)
-    if gap is None or not gap.excludes_zero or is_higher is None:
-        return ""
-    return "good" if (gap.mean > 0) == is_higher else "bad"
 
 
 # Over all columns ---------------------------------------------------------------------------------
@@ -178,12 +173,8 @@ def bootstrap_view(table: SweepTable, block: Block) -> TableView | None:
 def _values(block: Block, row: Key) -> list[tuple[float, ...]] | None:
     """The values of a row's cells; None where one has no finite score."""
     cells = [block.cells[row, column].values for column in block.facet.columns]
-    is_whole = all(cell and all(map(_is_finite, cell)) for cell in cells)
+    is_whole = all(cell and all(map(math.isfinite, cell)) for cell in cells)
     return cells if is_whole else None
-
-
-def _is_finite(value: float) -> bool:
-    return abs(value) < float("inf")
 
 
 def _notes(block: Block, against: str, left_out: Sequence[str]) -> tuple[str, ...]:

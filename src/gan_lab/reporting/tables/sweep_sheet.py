@@ -100,7 +100,7 @@ def _differences(table: SweepTable, block: Block, baseline: Key) -> Section:
     # the number never stands without its verdict: small differences look large beside each other
     def text(place: Place) -> str:
         gap = block.cells[place].difference
-        return NOTHING if gap is None else f"{interval(gap)}, {_verdict(gap, block.score)}"
+        return NOTHING if gap is None else f"{interval(gap)}, {verdict(gap, block.score)}"
 
     # as the section of the means, without bold
     return Section(
@@ -168,7 +168,9 @@ def _text(cell: TableCell) -> str:
     return "; ".join(filter(None, (mean, outcomes_text(cell.others))))
 
 
-def _verdict(gap: Estimate, score: str) -> str:
+def verdict(gap: Estimate, score: str) -> str:
+    """Judge a difference of a score: better, worse, not decided, or different where nobody knows
+    which way is better."""
     is_higher = higher_is_better(score)
     if not gap.excludes_zero:
         return "not decided"

@@ -10,6 +10,8 @@ from gan_lab.reporting.thesis.cells import ThesisCell
 from gan_lab.reporting.thesis.design import Design, Kind, Line
 from gan_lab.reporting.thesis.table import Part
 
+HOLDS, REVERSED, NOT_DECIDED, NO_RUN = "holds", "is reversed", "not decided", "no run"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -90,14 +92,14 @@ def _comparison(better: ThesisCell, worse: ThesisCell, kind: Kind, dataset: str)
         difference=gap,
         seeds=seeds,
         published=above.value - below.value if above and below else None,
-        verdict=verdict(gap, kind.higher_is_better),
+        verdict=verdict(gap, higher=kind.higher_is_better),
     )
 
 
-def verdict(gap: Estimate | None, higher_is_better: bool) -> str:
-    """Judge an order by the interval of a difference."""
+def verdict(gap: Estimate | None, *, higher: bool) -> str:
+    """Judge a statement by the interval of a difference, which should be above 0 or below."""
     if gap is None:
-        return "no run"
+        return NO_RUN
     if not gap.excludes_zero:
-        return "not decided"
-    return "holds" if (gap.mean > 0) == higher_is_better else "is reversed"
+        return NOT_DECIDED
+    return HOLDS if (gap.mean > 0) == higher else REVERSED

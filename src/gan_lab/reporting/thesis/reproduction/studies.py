@@ -19,10 +19,11 @@ from gan_lab.reporting.report.model import Cell, Claim, Link, TableView
 from gan_lab.reporting.report.tables import table_views
 from gan_lab.reporting.runs import Found, Run
 from gan_lab.reporting.scores import counts_in_mean, has_score, score_value
-from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
+from gan_lab.reporting.tables.statistics import difference, estimate
 from gan_lab.reporting.tables.sweep import sweep_table
 from gan_lab.reporting.tables.sweep_sheet import NO_DIRECTION
 from gan_lab.reporting.tables.text import NOTHING, interval, number
+from gan_lab.reporting.thesis.orders import HOLDS, NO_RUN, NOT_DECIDED, REVERSED, verdict
 from gan_lab.reporting.thesis.reproduction import words
 from gan_lab.reporting.thesis.reproduction.items import (
     Answers,
@@ -33,7 +34,6 @@ from gan_lab.reporting.thesis.reproduction.items import (
 )
 from gan_lab.reporting.thesis.reproduction.words import DIVERGED
 
-HOLDS, REVERSED, NOT_DECIDED, NO_RUN = "holds", "is reversed", "not decided", "no run"
 _LENGTHS = {  # fields that say how long a run is
     "study.max_steps": "steps",
     "study.epochs": "epochs",
@@ -416,7 +416,7 @@ def claim(statement: Statement, content: Sequence[Record]) -> Claim:
     return Claim(
         statement.text,
         f"{words.score(statement.score)}: {what}{interval(gap)}, {seeds}",
-        decided(gap, higher=statement.higher),
+        verdict(gap, higher=statement.higher),
     )
 
 
@@ -424,11 +424,11 @@ def _counted(statement: Statement, first: Sequence[float], second: Sequence[floa
     """Decide a statement about which runs diverge more often, 1 for each that did."""
     a, b, n, m = int(sum(first)), int(sum(second)), len(first), len(second)
     p = _fisher(a, n, b, m)
-    verdict = NOT_DECIDED
+    word = NOT_DECIDED
     if p <= _LEVEL:
-        verdict = HOLDS if (a / n > b / m) == statement.higher else REVERSED
+        word = HOLDS if (a / n > b / m) == statement.higher else REVERSED
     ours = f"{a} of {n} runs diverged, beside {b} of {m}; Fisher's exact test: p = {p:.2g}"
-    return Claim(statement.text, ours, verdict)
+    return Claim(statement.text, ours, word)
 
 
 def _fisher(a: int, n: int, b: int, m: int) -> float:
@@ -448,13 +448,6 @@ def _seed(record: Record) -> int:
 
 def _seeds(count: int) -> str:
     return f"{count} seed" + ("" if count == 1 else "s")
-
-
-def decided(gap: Estimate, *, higher: bool) -> str:
-    """Whether a difference is above 0, or below, as it should be."""
-    if not gap.excludes_zero:
-        return NOT_DECIDED
-    return HOLDS if (gap.mean > 0) == higher else REVERSED
 
 
 def _values(content: Sequence[Record], where: Where, score: str) -> dict[int, float]:
