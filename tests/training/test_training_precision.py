@@ -4,6 +4,7 @@ typed."""
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import yaml
 
 from gan_lab import records
 from gan_lab.errors import UserError
+from gan_lab.runs import start
 from gan_lab.training import precision
 from helpers.gan_runs import CHANNELS, SMALL, resume, train
 
@@ -91,6 +93,31 @@ def test_what_it_came_to_is_the_runs_precision_for_ever(fastest, tmp_path, monke
         auto, *RUN, "trainer.precision=auto", "existing_run=resume"
     )  # finished before: passed over
     assert (auto / "record.json").read_bytes() == before
+
+
+def several(started_by=None, by_others=False):
+    """What Lightning says of a run of two processes."""
+    environment = SimpleNamespace(creates_processes_externally=by_others)
+    strategy = SimpleNamespace(
+        root_device=CPU, started_by=started_by, cluster_environment=environment
+    )
+    return SimpleNamespace(world_size=2, strategy=strategy)
+
+
+def test_all_processes_of_a_run_have_the_first_ones(tmp_path, monkeypatch):
+    monkeypatch.delenv("GAN_LAB_PRECISION", raising=False)
+    config = SimpleNamespace(existing_run="refuse")
+    monkeypatch.setattr(precision, "resolved", lambda asked, device: "bf16-mixed")
+    assert start._precision(config, tmp_path, several()) == "bf16-mixed"
+    monkeypatch.setattr(precision, "resolved", lambda asked, device: "32-true")
+    assert start._precision(config, tmp_path, several(started_by=1)) == "bf16-mixed"
+    assert start._precision(config, tmp_path, several()) == "32-true"  # a run of its own
+
+
+def test_processes_that_others_start_are_told_their_precision(tmp_path):
+    config = SimpleNamespace(existing_run="refuse")
+    with pytest.raises(UserError, match=r"set trainer\.precision=bf16-mixed or 32-true"):
+        start._precision(config, tmp_path, several(by_others=True))
 
 
 @pytest.mark.parametrize(

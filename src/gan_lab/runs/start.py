@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.plugins.environments import TorchElasticEnvironment
+from lightning.pytorch.plugins.environments import ClusterEnvironment, TorchElasticEnvironment
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -29,6 +29,9 @@ from gan_lab.sweeps.devices import logger_groups
 from gan_lab.terminal import pasted
 from gan_lab.training import host, passes, precision
 from gan_lab.types import DataSpec
+
+# tells the processes that a run starts what the first one measured
+_PRECISION = "GAN_LAB_PRECISION"
 
 # Where it trains ----------------------------------------------------------------------------------
 
@@ -68,7 +71,7 @@ class Machine:
         probe = build.trainer(config, [], [], str(run_dir))
         device = probe.strategy.root_device
         if asked == "auto":
-            config.trainer.precision = _precision(config, run_dir, device)
+            config.trainer.precision = _precision(config, run_dir, probe)
         _check_processes(config, probe)
 
         if config.trainer.get("compile"):
@@ -80,13 +83,36 @@ class Machine:
         return cls(device, probe.is_global_zero, terminal.console(quiet=not probe.is_global_zero))
 
 
-def _precision(config: DictConfig, run_dir: Path, device: torch.device) -> str:
-    """What trainer.precision=auto comes to: what the run began with,
-    else what this device is faster in."""
+def _precision(config: DictConfig, run_dir: Path, trainer: pl.Trainer) -> str:
+    """What trainer.precision=auto comes to: what the run began with, else what this device is
+    faster in.
+
+    Raises:
+        UserError: where several processes would each measure for themselves.
+    """
     if config.existing_run == "resume" and _has_run(run_dir):
         return str(saved_config(run_dir, "run_dir").trainer.precision)
+
+    # all processes of a run multiply alike: those that this program starts as the first one does
+    if getattr(trainer.strategy, "started_by", None) is not None and _PRECISION in os.environ:
+        return os.environ[_PRECISION]
+    if trainer.world_size > 1 and _starts_processes(trainer) is not None:
+        raise UserError(
+            "trainer.precision=auto: of processes that torchrun or srun started each would measure "
+            "for itself; set trainer.precision=bf16-mixed or 32-true"
+        )
     with host.prepared():  # torch's threads begin here
-        return precision.resolved("auto", device)
+        measured = precision.resolved("auto", trainer.strategy.root_device)
+    os.environ[_PRECISION] = measured
+    return measured
+
+
+def _starts_processes(trainer: pl.Trainer) -> ClusterEnvironment | None:
+    """Slurm, torchrun or another program, as Lightning knows it, that starts a run's processes;
+    None where the run does so itself."""
+    environment: ClusterEnvironment | None = getattr(trainer.strategy, "cluster_environment", None)
+    is_external = environment is not None and environment.creates_processes_externally
+    return environment if is_external else None
 
 
 def _check_processes(config: DictConfig, trainer: pl.Trainer) -> None:
@@ -110,10 +136,9 @@ def _check_processes(config: DictConfig, trainer: pl.Trainer) -> None:
     if trainer.world_size == 1 or getattr(trainer.strategy, "started_by", None) is not None:
         return
 
-    # Slurm's and others', as Lightning knows them
-    environment = getattr(trainer.strategy, "cluster_environment", None)
-    external = environment is not None and environment.creates_processes_externally
-    if environment is not None and external:
+    # those of others
+    environment = _starts_processes(trainer)
+    if environment is not None:
         try:
             environment.validate_settings(
                 num_devices=trainer.num_devices, num_nodes=trainer.num_nodes
@@ -126,7 +151,7 @@ def _check_processes(config: DictConfig, trainer: pl.Trainer) -> None:
     own_folder = hydra.mode == RunMode.RUN and not any(
         override.startswith("run_dir=") for override in hydra.overrides.task
     )
-    if external and config.resume is None and own_folder:
+    if environment is not None and config.resume is None and own_folder:
         raise UserError(
             "processes started by torchrun or srun need one folder for all of them: "
             "add run_dir=FOLDER"
