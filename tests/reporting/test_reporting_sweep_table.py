@@ -451,7 +451,7 @@ def test_what_was_typed_for_a_run_without_a_record_is_what_a_config_holds(
     assert again == ["python", "train.py", "loss=exp", f"{field}={typed}", "seed=2"]
 
 
-@pytest.mark.parametrize("typed", ["0.1,1", "[1", "${seed}"])
+@pytest.mark.parametrize("typed", ["0.1,1", "[1", "${seed}", "off"])
 def test_what_has_no_value_of_its_own_stays_as_it_was_typed(typed, tmp_path):
     run_dirs(tmp_path, record())
     keep_failure(tmp_path / "gone", ["loss=exp", f"+penalty.weight={typed}"], "no")

@@ -85,11 +85,7 @@ def read(path: Path) -> Any:
     """
     try:
         with open_regular(path, MOST_BYTES) as file:
-            loader = _Loader(file.read())
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
+            return _value_of(file.read())
     except UserError:
         raise
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -97,3 +93,19 @@ def read(path: Path) -> Any:
             error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:200]
         )
         raise UserError(f"{path} cannot be read ({reason}): restore it") from None
+
+
+def parsed(text: str) -> Any:
+    """The value of a text, as "[0.0,0.9]". Raises UserError where it is none."""
+    try:
+        return _value_of(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{text[:80]} is no value ({' '.join(str(error).split())[:200]})") from None
+
+
+def _value_of(text: str | bytes) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()

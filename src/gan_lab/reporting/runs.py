@@ -5,7 +5,6 @@ None of a sweep is lost on the way to its table.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from gan_lab import records, sweeps
 from gan_lab.errors import DamagedFile, UserError
+from gan_lab.reading import plain_yaml
 from gan_lab.records import folder as names
 from gan_lab.records import versions
 from gan_lab.records.record import ALLOWANCES
@@ -201,20 +201,18 @@ def _without_record(
     return Run(record, run_dir)
 
 
-@functools.cache
 def _assigned(override: str) -> tuple[str, Any]:
-    """The name in what was typed, and its value as a config would hold it."""
-    # Hydra takes a quarter of a second to import, and most folders have every record
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    # what is several values, or none, stays a text
-    name, _, value = override.lstrip("+").partition("=")
+    """The name in what was typed, and its value as a config would hold it; what is no value, as
+    several of them, stays a text."""
+    name, _, text = override.lstrip("+").partition("=")
     try:
-        parsed = OverridesParser.create().parse_override(override)
-    except HydraException:
-        return name, value
-    return name, value if parsed.is_sweep_override() else parsed.value()
+        value = plain_yaml.parsed(text)
+    except UserError:
+        return name, text
+
+    # YAML takes off for false; on a command line it is the name of an option
+    is_option = isinstance(value, bool) and text.lower() not in ("true", "false")
+    return name, text if is_option else value
 
 
 def _may_be(run: Run, select: Mapping[str, Any] | None) -> bool:
