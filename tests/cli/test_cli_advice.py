@@ -451,6 +451,10 @@ COMMANDS = {
 
 # Advice that another test follows: words of the message, and that test.
 ELSEWHERE = {
+    "of processes that torchrun or srun started each would measure for itself": (
+        "training/test_training_precision.py",
+        "test_processes_that_others_start_are_told_their_precision",
+    ),
     "to what they were": (
         "training/test_training_moved_data.py",
         "test_a_run_goes_on_with_data_and_cache_elsewhere",

@@ -111,7 +111,7 @@ def test_a_triple_is_the_digits_of_the_channels():
 def test_stacked_digits_are_told_by_a_classifier_of_single_ones(tmp_path):
     """The triple of a stack is what that classifier says of each channel by itself."""
     make_mnist(tmp_path, train=20)
-    recipe = preset("classifier=fast", "classifier.epochs=2", "classifier.batch_size=20")
+    recipe = preset("classifier=fast", "classifier.epochs=8", "classifier.batch_size=20")
     source, cache = {"root": str(tmp_path), "download": False}, tmp_path / "cache"
     single, stacked = MNIST(**source), StackedMNIST(**source, num_train=50, num_test=10)
     made = StackedDigits(recipe, single).make(
