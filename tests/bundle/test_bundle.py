@@ -146,6 +146,20 @@ def test_what_was_trained_comes_home_in_parts_and_what_is_too_large_is_named(tmp
     assert (tmp_path / "home" / "told" / "cells.json").exists()
 
 
+def test_a_record_comes_home_without_metrics_for_which_there_is_no_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "RESULT_BYTES", 50_000)
+    made_run(tmp_path / "there" / "runs" / "one", "interrupted", 12)
+    (tmp_path / "there" / "runs" / "one" / "metrics.jsonl").write_text("m" * 60_000)
+    (tmp_path / "there" / "told").mkdir()
+    cells = [campaign.CampaignRun("one", ())]
+    left_out = bundle.pack_results(
+        tmp_path / "there" / "told", tmp_path / "there" / "runs", cells, tmp_path / "out"
+    )
+    assert left_out == ["runs/one/metrics.jsonl"]
+    bundle.unpack(tmp_path / "out", tmp_path / "home")
+    assert (tmp_path / "home" / "one" / "record.json").exists()
+
+
 def test_a_checkpoint_for_which_there_was_no_room_stays_at_home(tmp_path, monkeypatch):
     """Its checksum alone must not take its place."""
     monkeypatch.setattr(bundle, "RESULT_BYTES", 150_000)

@@ -277,7 +277,8 @@ def pack_results(told: Path, runs: Path, cells: Iterable[CampaignRun], out: Path
             first.append([(log, f"runs/{log.name}")])
         if status is None:
             continue
-        first.append(_members(run_dir, [folder.CONFIG, folder.RECORD, folder.METRICS]))
+        first.append(_members(run_dir, [folder.CONFIG, folder.RECORD]))
+        first.append(_members(run_dir, [folder.METRICS]))
 
         # then the checkpoints of runs that go on, those of the latest run before all
         if status not in ENDED:
