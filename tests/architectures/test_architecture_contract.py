@@ -292,6 +292,7 @@ def test_channels_last_and_contiguous_agree(option, spec):
             torch.testing.assert_close(a, b, rtol=0, atol=1e-11 * scale)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("option", "spec"), [(option, spec) for option, spec in ACCEPTED if spec.size <= 64]
 )

@@ -154,6 +154,7 @@ def test_initial_weights(activation):
         assert (linears[-1].bias == 0).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_signals_pass_a_deep_net(activation):
     """The 64×128 net of science.md §4: neither the signal nor its gradient vanishes or explodes at

@@ -100,6 +100,7 @@ def assert_same_derivatives(ours: nn.Module, literal: nn.Module, x: Tensor) -> N
         assert max(t.abs().max() for t in expected[part]) > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("image_channels", "side"), SIZES)
 @pytest.mark.parametrize("training", [True, False])
 def test_generator_forward_and_both_backward_passes(image_channels, side, training):
@@ -113,6 +114,7 @@ def test_critic_forward_and_both_backward_passes(image_channels, side):
     assert_same_derivatives(ours, literal, normal(2, image_channels, side, side))
 
 
+@pytest.mark.thorough
 def test_both_at_table_2_3s_own_size():
     """128 channels, 32 px, the initial weights, single precision in ours: 14 layers, sums of up to
     2,048 products."""
@@ -156,6 +158,7 @@ def test_parameter_counts_of_digits():
     assert count(architecture.critic(images(1, 8), 1)) == 46_657 == critic_parameters(1, 32, 1, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("image_channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("side", sorted(UPS))
 @pytest.mark.parametrize(

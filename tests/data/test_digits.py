@@ -56,6 +56,7 @@ def test_the_split_is_stratified(fraction):
         assert held_out + int((splits["train"].labels == label).sum()) == members
 
 
+@pytest.mark.thorough
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(fraction=st.floats(0, 1, exclude_min=True, exclude_max=True), seed=st.integers(0, 2**40))
 def test_every_class_is_in_both_splits_at_any_fraction(fraction, seed):

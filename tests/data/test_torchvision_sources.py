@@ -111,6 +111,7 @@ def central_square(path, size):
     return ((2 * means + factor**2) // (2 * factor**2)).transpose(2, 0, 1)
 
 
+@pytest.mark.thorough
 def test_flowers_splits_labels_and_pixels(tmp_path, monkeypatch):
     made = make_flowers102(tmp_path, monkeypatch)
     data = flowers(tmp_path, size=4, split="standard", fit="crop")
@@ -143,6 +144,7 @@ def test_flowers_against_torchvision(tmp_path, monkeypatch):
             np.testing.assert_array_equal(value, np.asarray(square).transpose(2, 0, 1))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("resize", ["box", "bilinear"])
 def test_all_flowers_are_training_data_stretched_to_squares(tmp_path, monkeypatch, resize):
     """By default, as published: every image of the three splits, its whole width and height, by
@@ -190,6 +192,7 @@ def test_flowers_names_the_altered_file(tmp_path, monkeypatch, name):
     user_error(lambda: flowers(tmp_path), name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
 def test_flowers_names_the_damaged_image(tmp_path, monkeypatch, damage):
     make_flowers102(tmp_path, monkeypatch)

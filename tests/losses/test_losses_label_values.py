@@ -361,6 +361,7 @@ def test_half_precision_logits_are_widened_before_anything_else(option, flags, d
     assert made.critic(*tensors(batch)).dtype == torch.float64
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("option", "flags"), VARIANTS, ids=name_of)
 @few
 @given(st.integers(2, 4), st.integers(0, 10**6))

@@ -76,6 +76,7 @@ class TestDeclaredIsMeasured:
     def test_strictly_convex(self, option):
         assert strictly_convex(loss(option)) == loss(option).strictly_convex
 
+    @pytest.mark.thorough
     def test_member_of_2_11(self, option):
         made = loss(option)
         measured = increasing(made) and convex(made) and balance(made, bound=50) is not None

@@ -75,6 +75,7 @@ def test_two_pixels_by_hand():
     assert ms_ssim(a, a.mT).item() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("side", LEVELS)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("kind", ["related", "noise"])

@@ -221,6 +221,7 @@ def test_images_that_are_all_the_same_have_moments(tmp_path):
     assert load_reference(tmp_path / "theirs.npz", None).covariance.abs().max() == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(20)
 def test_a_file_of_zeros_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
     path = tmp_path / "theirs.npz"

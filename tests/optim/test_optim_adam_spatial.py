@@ -24,6 +24,7 @@ from helpers.optim_reference import (
 BETAS = [(0.0, 0.9), (0.9, 0.999), (0.5, 0.0), (0.0, 0.0)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("foreach", [True, False])
 @pytest.mark.parametrize("eps", [0.0, 1e-8, 1e-2])
 @pytest.mark.parametrize("betas", BETAS)

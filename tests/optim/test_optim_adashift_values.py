@@ -59,6 +59,7 @@ def test_equals_the_loop_of_algorithm_3_2(n, m, spatial, beta1):
         np.testing.assert_allclose(param.detach().numpy(), loop.theta, rtol=0, atol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spatial", PHI)
 @pytest.mark.parametrize("beta2", [0.0, 0.5, 0.999])
 @pytest.mark.parametrize("eps", [0.0, 1e-2])
@@ -239,6 +240,7 @@ def test_steps_do_not_depend_on_the_scale_of_the_gradients(spatial, beta1):
         assert torch.equal(one, other)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spatial", PHI)
 @pytest.mark.parametrize(("n", "m"), [(1, None), (10, 3)])
 @pytest.mark.parametrize("beta1", [0.0, 0.9])

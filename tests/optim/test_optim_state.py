@@ -38,6 +38,7 @@ def tensors(optimizer: torch.optim.Optimizer) -> list[tuple[str, Tensor]]:
     return [(key, value) for state in optimizer.state.values() for key, value in state.items()]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "fields"), CASES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("cut", [3, 9])

@@ -92,6 +92,7 @@ def test_a_new_run_makes_a_new_page_and_time_alone_does_not(live):
     assert "passed over" in ask(port)[1]
 
 
+@pytest.mark.thorough
 def test_a_page_that_cannot_be_made_at_first_is_refused(tmp_path):
     with pytest.raises(UserError, match="there is no such folder"):
         LivePage(lambda: gather(read_runs([tmp_path / "none"]), Asked()), 5)

@@ -120,6 +120,7 @@ def test_a_block_adds_two_convolutions_to_its_input():
     assert PreActivationBlock(4, 8, stride=2)(x).shape == (2, 8, 3, 3)
 
 
+@pytest.mark.thorough
 def test_convolutional_networks_see_standardised_images(digits):
     study = begun(digits, network="resnet18")
     seen = []

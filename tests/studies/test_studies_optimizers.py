@@ -233,6 +233,7 @@ def test_a_resumed_study_ends_as_one_that_was_not_stopped(digits, stopped_after)
     assert whole.result().scores["state_copies"] == pytest.approx(3, abs=1e-3)
 
 
+@pytest.mark.thorough
 def test_a_gan_is_judged_by_the_distance_of_its_features(gan, digits):
     """By means and covariances of numpy; the test split for the end alone."""
     trial = gan.running

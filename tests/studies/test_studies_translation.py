@@ -84,6 +84,7 @@ def test_the_translator_is_two_lstms_by_their_equations():
     assert network.translate(torch.tensor([sentence])).tolist() == [words]
 
 
+@pytest.mark.thorough
 def test_it_learns_and_is_tested_on_sentences_of_its_own():
     """Chance is one word in four, and a loss of log 4."""
     study = begun(functools.partial(torch.optim.Adam, lr=1e-2), max_steps=150, tests=3)

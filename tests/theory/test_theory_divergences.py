@@ -227,6 +227,7 @@ def test_divergences_are_jointly_convex(seed, k, share):
         assert measure(*mixed) <= bound + ROUNDING
 
 
+@pytest.mark.thorough
 @quick
 @given(seeds, sizes, st.integers(1, 3))
 def test_distance_is_between_total_variation_times_the_extremes(seed, k, d):
@@ -261,6 +262,7 @@ def test_bounded_critics_give_twice_the_total_variation(seed, k):
     assert (p - q) @ metric.critic == pytest.approx(metric.value, abs=ROUNDING)
 
 
+@pytest.mark.thorough
 @quick
 @given(seeds, sizes, st.integers(1, 3))
 def test_lipschitz_critics_give_the_wasserstein_distance(seed, k, d):

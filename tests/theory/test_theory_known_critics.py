@@ -172,6 +172,7 @@ def test_w1_of_several_funnels_on_a_line_agrees_with_scipy():
     assert cost == pytest.approx(wasserstein_distance(fake.ravel(), real.ravel()), rel=0, abs=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("dimension", "count", "published"),
     [(2, 4, 0.81738), (2, 256, 0.13364), (16, 4, 1.94055), (16, 256, 1.39887), (128, 256, 1.04152)],

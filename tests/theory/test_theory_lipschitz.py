@@ -149,6 +149,7 @@ def test_a_smooth_peak_is_found():
     assert 0.999 * 3**0.5 < found.lower <= 3**0.5
 
 
+@pytest.mark.thorough
 @settings(derandomize=True, deadline=None, max_examples=20)
 @given(
     st.lists(st.integers(1, 12), min_size=2, max_size=5),

@@ -104,6 +104,7 @@ def test_weighted_plan_is_certified_and_is_that_of_pot(seed, n, m, d, kind):
     assert abs(transport.distance - ot.emd2(p, q, cdist(fake, real))) <= PROGRAMME
 
 
+@pytest.mark.thorough
 @quick
 @given(seeds, st.integers(1, 30), st.integers(1, 30))
 def test_distance_on_the_line_is_that_of_scipy(seed, n, m):
@@ -232,6 +233,7 @@ def test_moving_all_points_by_a_vector_costs_its_length(seed, n, d):
     assert abs(moved - np.linalg.norm(shift)) <= PROGRAMME
 
 
+@pytest.mark.thorough
 @quick
 @given(seeds, sizes, dimensions, kinds)
 def test_distance_is_jointly_convex(seed, n, d, kind):
@@ -266,6 +268,7 @@ def test_convexity_is_no_equality():
 # The dual forms ------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @quick
 @given(seeds, sizes, sizes, dimensions, kinds)
 def test_both_duals_have_the_value_of_the_primal(seed, n, m, d, kind):
@@ -307,6 +310,7 @@ def test_optimal_critic_of_the_relaxed_dual_is_lipschitz_on_the_supports(seed, n
     assert excess.max() <= 1e-8
 
 
+@pytest.mark.thorough
 @quick
 @given(seeds, sizes, sizes, dimensions, kinds)
 def test_optimal_critics_rise_by_the_distance_along_the_plan(seed, n, m, d, kind):
