@@ -26,6 +26,7 @@ WITH_EXAMPLES = [
 OPTIONS = doctest.NORMALIZE_WHITESPACE
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("module", "name"), PUBLIC, ids=[".".join(part) for part in PUBLIC])
 def test_example_of_a_public_part_runs(
     module: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -41,6 +42,7 @@ def test_example_of_a_public_part_runs(
     assert said == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples_of_a_file_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)

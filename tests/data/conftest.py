@@ -1,8 +1,11 @@
-"""No test of the data room reaches the network: name look-ups and urlopen fail, and are noted."""
+"""No test of the data room reaches the network: name look-ups and urlopen fail, and are noted; what
+its loggers warn of is noted as well."""
 
+import logging
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 
@@ -24,3 +27,22 @@ def network_attempts(monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", refuse_url)
     monkeypatch.setattr(socket, "getaddrinfo", refuse_name)
     return attempts
+
+
+class _Notes(logging.Handler):
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(record.getMessage())
+
+
+@pytest.fixture
+def warned() -> Iterator[list[str]]:
+    """What gan_lab's loggers warn of; not caplog, since `make test-unit` runs without its plugin."""
+    notes = _Notes()
+    logger = logging.getLogger("gan_lab")
+    logger.addHandler(notes)
+    yield notes.texts
+    logger.removeHandler(notes)

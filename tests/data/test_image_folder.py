@@ -169,7 +169,7 @@ def test_other_files_and_hidden_ones_are_passed_over(tmp_path):
     assert after.content_hash == before.content_hash
 
 
-def test_files_passed_over_are_told_once(tmp_path, caplog):
+def test_files_passed_over_are_told_once(tmp_path, warned):
     save_tree(tmp_path)
     for place in (
         "train/cat/a.avif",
@@ -184,9 +184,9 @@ def test_files_passed_over_are_told_once(tmp_path, caplog):
     (tmp_path / "train" / "cat" / ".hidden.avif").write_bytes(b"")
     (tmp_path / "test" / "dog" / "link").symlink_to("../../train/cat")
     for _ in range(2):
-        caplog.clear()
+        warned.clear()
         load(folder(tmp_path), tmp_path / "cache")  # from the cache, too
-        (line,) = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
+        (line,) = warned
         assert line.startswith(
             f"dataset.root={tmp_path}: passed over 4 .avif, 4 of other names, 1 .heic, 1 .jfif, "
             "since"
@@ -195,23 +195,23 @@ def test_files_passed_over_are_told_once(tmp_path, caplog):
         assert line.isprintable()
 
 
-def test_many_kinds_of_files_are_one_line(tmp_path, caplog):
+def test_many_kinds_of_files_are_one_line(tmp_path, warned):
     save_tree(tmp_path)
     for index in range(300):
         (tmp_path / "train" / "cat" / f"a.{index}").write_bytes(b"")
     loaded(tmp_path)
-    (line,) = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
+    (line,) = warned
     assert "files of 292 kinds more" in line
     assert len(line) < 400
 
 
-def test_where_nothing_is_passed_over_nothing_is_told(tmp_path, caplog):
+def test_where_nothing_is_passed_over_nothing_is_told(tmp_path, warned):
     save_tree(tmp_path)
     loaded(tmp_path)
-    assert not [entry for entry in caplog.records if entry.levelname == "WARNING"]
+    assert not warned
 
 
-def test_a_class_of_other_kinds_only(tmp_path, caplog):
+def test_a_class_of_other_kinds_only(tmp_path):
     save_tree(tmp_path)
     for path in (tmp_path / "train" / "dog").iterdir():
         path.rename(path.with_suffix(".heic"))
