@@ -30,9 +30,8 @@ demo: $(INSTALLED) ## install into .venv, then train the default GAN on the embe
 test: $(INSTALLED) ## the tests of every commit (minutes)
 	$(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile
 
-# Without pytest's capture of logs, which hooks each of the fifty loggers of torch six times a test.
 test-unit: $(INSTALLED) ## the tests of single parts: no program, no whole run (a minute)
-	$(BIN)/python -m pytest -m "unit and not slow and not gpu" -p no:logging --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "unit and not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(INSTALLED) ## the tests that take longer, and those that need a GPU where there is one
 	$(BIN)/python -m pytest -m "slow or gpu"

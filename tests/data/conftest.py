@@ -40,7 +40,7 @@ class _Notes(logging.Handler):
 
 @pytest.fixture
 def warned() -> Iterator[list[str]]:
-    """What gan_lab's loggers warn of; not caplog, since `make test-unit` runs without its plugin."""
+    """What gan_lab's loggers warn of; not caplog, whose plugin is switched off."""
     notes = _Notes()
     logger = logging.getLogger("gan_lab")
     logger.addHandler(notes)
