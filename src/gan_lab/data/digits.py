@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -65,8 +66,10 @@ class Digits(Source):
         return Decoded(splits, tuple("0123456789"))
 
 
+@cache
 def _raw() -> tuple[np.ndarray, np.ndarray]:
-    """Pixels 0..16, uint8 (1797, 8, 8), and labels, int64 (1797,)."""
+    """Pixels 0..16, uint8 (1797, 8, 8), and labels, int64 (1797,), read once in a process: the file
+    is text."""
     with waits_for_imports():
         from sklearn.datasets import load_digits
 
