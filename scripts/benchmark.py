@@ -37,6 +37,7 @@ from omegaconf import DictConfig
 from gan_lab import build
 from gan_lab.benchmarks import cost_model, devices, measuring, parts, scores, steps, throughput
 from gan_lab.benchmarks.bare import Bare
+from gan_lab.benchmarks.link import measured_link
 from gan_lab.benchmarks.peer import Apart
 from gan_lab.config import options
 from gan_lab.data import LoadedData
@@ -297,7 +298,7 @@ def of_devices(arguments: argparse.Namespace) -> dict[str, Any]:
     overrides += [f"architecture.channels={channels}", f"trainer.precision={precision}"]
 
     # what a message costs
-    link = devices.measured_link()
+    link = measured_link()
     microseconds, rate = link.latency * 1e6, 4e-9 / max(link.per_number, 1e-15)
     tell(
         f"SIMULATED devices, {side} px, {channels} channels, {precision}, the same global batches;"

@@ -11,6 +11,7 @@ import torch
 
 from gan_lab.architectures import ResNet
 from gan_lab.benchmarks import cost_model, devices, steps
+from gan_lab.benchmarks.link import Link, measured_link
 from gan_lab.benchmarks.measuring import seconds_of, summary
 from gan_lab.benchmarks.peer import Apart, Peer
 from gan_lab.benchmarks.steps import Operations, noise_data
@@ -216,7 +217,7 @@ def test_the_cost_model_at_thesis_size():
 
 def test_a_sum_over_a_ring_by_hand():
     """Of 4 devices: 6 turns with a quarter of the numbers each."""
-    link = devices.Link(latency=2.0, per_number=0.5)
+    link = Link(latency=2.0, per_number=0.5)
     assert link.all_reduce(1, 1000) == 0
     assert link.all_reduce(4, 8) == 6 * (2.0 + 0.5 * 2)
 
@@ -237,11 +238,11 @@ def test_a_device_sends_its_gradients_once_for_every_move():
     )
     assert fourth.messages[critic] == 3
     assert fourth.messages[generator] == 1
-    assert devices.seconds_of_messages(fourth, devices.Link(0.0, 1.0), 4) > 1.5 * critic
+    assert devices.seconds_of_messages(fourth, Link(0.0, 1.0), 4) > 1.5 * critic
 
 
 def test_two_processes_measure_what_a_message_costs():
-    link = devices.measured_link()
+    link = measured_link()
     assert 0 < link.latency < 10
     assert 0 <= link.per_number < 1
 
