@@ -1,7 +1,7 @@
-"""One of several gloo processes trains every case a few steps.
+"""One of several gloo processes trains every case a few steps, and scores samples.
 
-`python -m helpers.parallel_worker RANK WORLD RENDEZVOUS OUT` writes {case: what `train` returns}
-with torch.save. `every_case(0, 1)` is what one process makes of it.
+`python -m helpers.parallel_worker RANK WORLD RENDEZVOUS OUT` writes with torch.save what
+`everything` returns. `everything(0, 1)` is what one process makes of it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
 from helpers import gloo
+from helpers.composing import keep_composed
 
 STEPS = 5
 RESNET = ("architecture=resnet", "architecture.channels=8")
@@ -121,7 +123,7 @@ def train(
 
     def spy(*arguments: Any, **named: Any) -> torch.Tensor:
         value = penalise(*arguments, **named)
-        own.append(float(value))
+        own.append(value.item())
         return value
 
     gan.penalty.forward = spy
@@ -153,21 +155,27 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
     torch.set_default_dtype(before)
 
 
-def every_case(rank: int, world: int, rendezvous: str = "") -> dict[str, Any]:
+def everything(rank: int, world: int, rendezvous: str = "") -> dict[str, Any]:
+    """What `train` returns of every case, as "steps"; of `sharded_cases` the "scores" of every case,
+    and "dropout", the state and the masks of two steps for each kind of labels."""
+    from helpers import sharded_cases as sharded
+
     started = {name: made(overrides) for name, overrides in CASES.items()}
-    results = {}
+    steps = {}
     with gloo.joined(rank, world, rendezvous):
         for name, (cfg, fed, gan) in started.items():
             same = copy.deepcopy(gan)
-            results[name] = train(cfg, fed, gan, rank, world, STEPS, torch.float64)
-            results[f"{name}, one step in float32"] = train(
+            steps[name] = train(cfg, fed, gan, rank, world, STEPS, torch.float64)
+            steps[f"{name}, one step in float32"] = train(
                 cfg, fed, same, rank, world, 1, torch.float32
             )
-    return results
+        dropout = {labels: sharded.trained(labels, rank, world) for labels in sharded.LABELS}
+        return {"steps": steps, "scores": sharded.scored(), "dropout": dropout}
 
 
 def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
-    torch.save(every_case(rank, world, rendezvous), out)
+    keep_composed(pytest.MonkeyPatch())
+    torch.save(everything(rank, world, rendezvous), out)
 
 
 if __name__ == "__main__":

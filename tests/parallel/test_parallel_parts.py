@@ -1,9 +1,7 @@
-"""parallel.py alone; scores shared by two processes; dropout of each; and what is refused before
-there are any."""
+"""parallel.py alone, and what is refused before there are processes."""
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
@@ -12,11 +10,8 @@ import torch
 from torch import nn
 
 from gan_lab import parallel
-from helpers import gloo
 from helpers.gan_runs import CHANNELS, command, is_refusal
-from helpers.sharded_worker import COUNTS, EVERY_SCORE, LABELS, every_case
 
-WORKER = "helpers.sharded_worker"
 SHORT = (
     CHANNELS,
     "max_generator_steps=2",
@@ -53,7 +48,7 @@ def test_the_share_of_a_rank_is_its_slice(rank, rows, monkeypatch):
 def test_the_batches_of_all_processes_are_those_of_one(monkeypatch):
     """z and its classes, drawn whole and sliced."""
     from helpers.parallel_worker import made
-    from helpers.sharded_worker import SMALL_DCGAN
+    from helpers.sharded_cases import SMALL_DCGAN
 
     gan = made((*SMALL_DCGAN, "loss=am_gan", "labels=predefined", "penalty=none"))[2]
     whole = gan.share_of_latent(24, torch.Generator().manual_seed(0))
@@ -84,59 +79,6 @@ def test_the_batches_of_all_processes_are_those_of_one(monkeypatch):
 )
 def test_which_errors_say_that_another_process_is_gone(error, is_lost):
     assert parallel.lost_another(error) is is_lost
-
-
-# Two processes ------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory) -> list[dict]:
-    """What one process makes of every case of the worker, and each of two."""
-    two, said = gloo.results(WORKER, tmp_path_factory.mktemp("sharded"), gloo.TWO)
-    assert said == ["", ""]
-    return [every_case(0, 1), *two]
-
-
-@pytest.mark.parametrize("case", COUNTS)
-def test_scores_of_two_processes_are_those_of_one(results, case):
-    """Of the same images of a generator with batch statistics; every number of every entry, to
-    1e-9."""
-    alone, first, second = (result["scores"][case] for result in results)
-    assert alone.keys() == first.keys() == second.keys()
-    assert {name.split("_")[0] for name in alone} >= set(EVERY_SCORE) - {"prdc"} | {
-        "precision",
-        "coverage",
-    }
-    for name, entry in alone.items():
-        assert first[name].keys() == entry.keys()
-        for key, value in entry.items():
-            if isinstance(value, float | list):
-                assert second[name][key] == pytest.approx(
-                    first[name][key], rel=0, abs=0, nan_ok=True
-                ), (name, key)
-                assert first[name][key] == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), (
-                    name,
-                    key,
-                )
-            else:
-                assert second[name][key] == first[name][key] == value, (name, key)
-    assert any(
-        math.isfinite(entry["value"]) for name, entry in alone.items() if name.startswith("msssim")
-    )
-
-
-@pytest.mark.parametrize("labels", LABELS)
-def test_each_process_has_dropout_of_its_own_and_the_same_state(results, labels):
-    _, first, second = (result["trained"][labels] for result in results)
-    assert len(first["masks"]) == len(second["masks"]) >= 20
-    for mine, its in zip(first["masks"], second["masks"], strict=True):
-        assert mine.shape == its.shape
-        assert not torch.equal(mine, its)
-        assert 0.4 < mine.float().mean() < 0.9  # dropout 0.3 of units
-    assert first["state"].keys() == second["state"].keys()
-    for name, value in first["state"].items():
-        assert torch.equal(value, second["state"][name]), name
-        assert torch.isfinite(value).all(), name
 
 
 # Refusals -----------------------------------------------------------------------------------------

@@ -1,9 +1,5 @@
-"""One of several gloo processes scores and trains a DCGAN.
-
-`python -m helpers.sharded_worker RANK WORLD RENDEZVOUS OUT` writes with torch.save: "scores" {case:
-entries of score_samples for the same generator}, "trained" {labels: state and dropout masks of two
-steps with noise and dropout}. `every_case(0, 1)` is what one process makes of it.
-"""
+"""What `parallel_worker` does with a DCGAN, in one of several gloo processes: it scores the samples
+of the initial generator, and trains two steps with noise and dropout."""
 
 from __future__ import annotations
 
@@ -14,8 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from helpers import gloo
 
 SMALL_DCGAN = (
     "architecture=dcgan",
@@ -98,19 +92,3 @@ def trained(labels: str, rank: int, world: int) -> dict[str, Any]:
             layer.register_forward_hook(look)
     state = train(*parts, rank, world, 2, torch.float32)["state"]
     return {"state": state, "masks": masks}
-
-
-def every_case(rank: int, world: int, rendezvous: str = "") -> dict[str, Any]:
-    with gloo.joined(rank, world, rendezvous):
-        return {
-            "scores": scored(),
-            "trained": {labels: trained(labels, rank, world) for labels in LABELS},
-        }
-
-
-def main(rank: int, world: int, rendezvous: str, out: Path) -> None:
-    torch.save(every_case(rank, world, rendezvous), out)
-
-
-if __name__ == "__main__":
-    main(*gloo.arguments())
