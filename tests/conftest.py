@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.composing import read_once
+from helpers.composing import keep_composed
 from helpers.gan_runs import environment
 
 # what a file imports that starts programs, trains whole runs or composes whole configs
@@ -82,7 +82,7 @@ def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _configs_are_read_once() -> Iterator[None]:
+def _configs_are_composed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        read_once(patch)
+        keep_composed(patch)
         yield

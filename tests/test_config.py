@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from copy import deepcopy
 
 import pytest
 import yaml
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import config, terminal
 from gan_lab.errors import UserError
+from helpers import composing
 from helpers.gan_runs import compose, fitting
 from helpers.registry import CONF, options
 
@@ -43,6 +45,34 @@ def test_every_option_of_a_study_composes_and_is_accepted(group, option):
     composed = compose(f"{group}={option}", program="study")
     config.check_study(composed)
     assert composed.study._target_.startswith("gan_lab.studies.")
+
+
+def described(node):
+    """A config node by node: type, flags, and the value before it is resolved."""
+    about, inside = node._metadata, node._value()
+    if isinstance(inside, dict):
+        inside = {key: described(child) for key, child in inside.items()}
+    elif isinstance(inside, list):
+        inside = [described(child) for child in inside]
+    return type(node), about.ref_type, about.object_type, about.optional, about.flags, inside
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("loss=exp", "penalty=maxgp", "penalty.weight=3", "+trainer.num_nodes=2"),
+        ("experiment=am_gan", "labels=predefined"),
+        ("penalty=sum", "penalty@penalty.first=gp", "penalty@penalty.second=r1_r2"),
+        ("hydra/launcher=joblib", "optimizer@optimizer_critic=adashift", "evaluation=off"),
+    ],
+)
+def test_what_the_tests_keep_is_what_hydra_composes(overrides, monkeypatch):
+    kept = [compose(*overrides, "seed=1"), compose(*overrides, "seed=2")]
+    composing.leave_to_hydra(monkeypatch)
+    assert ConfigStore.instance() is not copy.deepcopy(ConfigStore.instance())
+    for seed, config_of_tests in enumerate(kept, 1):
+        assert described(config_of_tests) == described(compose(*overrides, f"seed={seed}"))
 
 
 @pytest.mark.parametrize("option", options("dataset"))
@@ -122,7 +152,7 @@ def defaults():
 
 def check_with(composed, path, value):
     """The checks of a composed config in which one field has another value."""
-    changed = deepcopy(composed)
+    changed = copy.deepcopy(composed)
     OmegaConf.update(changed, path, value, force_add=True)
     config.check(changed)
 
@@ -140,7 +170,7 @@ def test_a_number_below_the_least_or_of_another_kind_is_refused(path, least, def
 
 
 def test_precision_is_one_of_three(defaults):
-    changed = deepcopy(defaults)
+    changed = copy.deepcopy(defaults)
     for precision in config.PRECISIONS:
         changed.trainer.precision = precision
         config.check(changed)
