@@ -70,7 +70,7 @@ def described(node):
 def test_what_the_tests_keep_is_what_hydra_composes(overrides, monkeypatch):
     kept = [compose(*overrides, "seed=1"), compose(*overrides, "seed=2")]
     composing.leave_to_hydra(monkeypatch)
-    assert ConfigStore.instance() is not copy.deepcopy(ConfigStore.instance())
+    monkeypatch.delattr(ConfigStore.instance(), "__deepcopy__")
     for seed, config_of_tests in enumerate(kept, 1):
         assert described(config_of_tests) == described(compose(*overrides, f"seed={seed}"))
 

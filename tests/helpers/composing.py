@@ -15,7 +15,6 @@ import pytest
 from hydra._internal import defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
-from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig
@@ -37,8 +36,6 @@ def keep_composed(patch: pytest.MonkeyPatch) -> None:
     _read_once(patch)
     _merge_once(patch)
     _no_unused_maps(patch)
-    # the only one of a process, of which each repository would make a copy
-    patch.setattr(ConfigStore, "__deepcopy__", lambda store, memo: store, raising=False)
 
 
 def leave_to_hydra(patch: pytest.MonkeyPatch) -> None:
@@ -46,7 +43,6 @@ def leave_to_hydra(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ConfigRepository, "load_config", _read)
     patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", _merge)
     patch.setattr(defaults_list, "_create_interpolation_map", _create_map)
-    patch.delattr(ConfigStore, "__deepcopy__", raising=False)
 
 
 def _place(repository: ConfigRepository, config_path: str) -> tuple[str | None, str]:
