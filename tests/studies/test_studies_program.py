@@ -212,6 +212,7 @@ SWEPT = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_cells_of_a_study_run_beside_each_other(place, capsys):
     """As `make chapter-2-run` runs them: a study has no trainer whose devices could be counted."""
     ended = command(
