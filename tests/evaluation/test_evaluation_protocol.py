@@ -655,25 +655,73 @@ def test_scores_are_known_without_torch():
     subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
 
 
-def test_a_metric_is_one_file(tmp_path, monkeypatch, extractor, references):
-    """Nothing but a class and its facts: the score is found, made, fed and named.
-
-    The example of docs/extending.md: the distance of the features' mean from that of real ones.
-    """
-    page = (CONF.parent / "docs" / "extending.md").read_text()
-    (code,) = re.findall(r"```python\n(# src/gan_lab/metrics/mine\.py\n.*?)```", page, re.DOTALL)
-    (tmp_path / "metric_of_one_file.py").write_text(code)
-    ((name, facts),) = facts_in(tmp_path / "metric_of_one_file.py")
+def score_by_a_file(folder, code, monkeypatch, extractor, references, images):
+    """The entries of a score "mine" whose metric is one file: found, made, fed and named."""
+    (folder / "metric_of_one_file.py").write_text(code)
+    ((name, facts),) = facts_in(folder / "metric_of_one_file.py")
     every = {**declared_scores(), "mine": DeclaredScore(facts, "metric_of_one_file", name)}
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "metric_of_one_file", raising=False)
     for module in (meters, protocols):
         monkeypatch.setattr(module, "declared_scores", lambda: every)
     monkeypatch.setattr(protocols, "SCORES", tuple(every))
 
-    images, asked = pictures(30, 4), protocol(("mine",), 30)
-    marginal = references["train"].marginal
-    found = score_samples(Drawn(images, 7), extractor, references, marginal, asked, 30)
+    asked, marginal = protocol(("mine",), len(images)), references["train"].marginal
+    return score_samples(Drawn(images, 7), extractor, references, marginal, asked, len(images))
+
+
+def test_a_metric_is_one_file(tmp_path, monkeypatch, extractor, references):
+    """Nothing but a class and its facts. The example of docs/extending.md: the distance of the
+    features' mean from that of real ones."""
+    page = (CONF.parent / "docs" / "extending.md").read_text()
+    (code,) = re.findall(r"```python\n(# src/gan_lab/metrics/mine\.py\n.*?)```", page, re.DOTALL)
+    images = pictures(30, 4)
+    found = score_by_a_file(tmp_path, code, monkeypatch, extractor, references, images)
     features = by_hand(extractor, images)[0]
     for split, reference in references.items():
         expected = np.linalg.norm(features.mean(0) - reference.moments.mean.numpy())
         assert found[f"mine_made_30_{split}"]["value"] == pytest.approx(expected, rel=1e-12, abs=0)
+
+
+BRIGHTNESS = """
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_lab.metrics.base import Score
+from gan_lab.reading.declared_scores import ScoreFacts
+
+
+class Value(NamedTuple):
+    value: Tensor
+
+
+class Brightness(Score):
+    facts = ScoreFacts("mine", reads="images", higher_is_better=True, stable=False)
+
+    def __init__(self):
+        super().__init__()
+        self.add_state("total", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    @classmethod
+    def of_setting(cls, setting, reference=None):
+        return cls()
+
+    def update(self, images):
+        self.total = self.total + images.sum()
+        self.count = self.count + images.numel()
+
+    def compute(self):
+        return Value(self.total.double() / self.count)
+"""
+
+
+def test_a_metric_may_read_images(tmp_path, monkeypatch, extractor, references):
+    """Their mean; not MS-SSIM, which reads them, too."""
+    images = pictures(30, 4)
+    found = score_by_a_file(tmp_path, BRIGHTNESS, monkeypatch, extractor, references, images)
+    assert found.keys() == {"mine_made_30"}
+    expected = images.double().mean().item()
+    assert found["mine_made_30"]["value"] == pytest.approx(expected, rel=1e-12, abs=0)

@@ -23,6 +23,7 @@ CLASSES = {
 } | {
     getattr(importlib.import_module(score.module), score.class_name)
     for score in declared_scores().values()
+    if score.facts.stable
 }
 """Those that are exported, and those that score runs, which need not be."""
 

@@ -198,7 +198,8 @@ def test_memory_is_constant(name):
 @pytest.mark.parametrize("name", OF_FEATURES)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_features_that_are_not_finite(name, bad):
-    """A diverged generator is named as such, at the latest when the result is asked for."""
+    """A diverged generator is named as such, at the latest when the result is asked for: `compute`
+    raises UserError where its states are not finite."""
 
     def spoil(values):
         values = values.clone()

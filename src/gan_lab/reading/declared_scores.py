@@ -20,8 +20,8 @@ class ScoreFacts:
 
     Args:
         name: in `evaluation.scores`, and the first word of the score's name in a record.
-        reads: what the metric is fed with: "logits" (n, K), "features" (n, d), or "images" with the
-            classes that they show.
+        reads: what `update` takes: "logits" (n, K), "features" (n, d), or "images", uint8
+            (n, C, H, W). MS-SSIM is given their classes as well.
         higher_is_better: which way is better.
         over_splits: whether a score of logits is a mean over splits of the samples, so that its
             name in a record says how many (is_classifier_10k_10x).
@@ -31,6 +31,7 @@ class ScoreFacts:
             words stand in the place of `name` in a record.
         better_lower: those of `values` that are better where they are lower, in a metric whose
             others are better where they are higher.
+        stable: False: the tests do not ask yet for what it is fed and made with.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ScoreFacts:
     reference: Literal["moments", "features"] | None = None
     values: tuple[str, ...] = ()
     better_lower: tuple[str, ...] = ()
+    stable: bool = True
 
 
 @dataclass(frozen=True)

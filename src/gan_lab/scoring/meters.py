@@ -102,9 +102,9 @@ class Meter(Interface):
     def entries(self) -> dict[str, Entry]: ...
 
 
-class _OfLogits:
-    """A score of logits, with its deviation over splits where its metric has one, or several of
-    them.
+class _OfSamples:
+    """A score of logits or images, with its deviation over splits where its metric has one, or
+    several of them.
 
     Where its value is the mean over splits its name says how many (is_classifier_10k_10x); AM
     Score's value is of all samples at once (am_classifier_10k).
@@ -113,16 +113,18 @@ class _OfLogits:
     def __init__(self, setting: Setting, facts: ScoreFacts, metric: Metric) -> None:
         splits = setting.protocol.splits
         self.setting = setting
+        self.reads = facts.reads
         self.values = facts.values
         self.name = setting.name(facts.name, splits if facts.over_splits else 1)
         self.metric = metric.to(device_of(setting.extractor))
         self.has_std = splits > 1
 
     def update(self, batch: Batch) -> None:
+        rows = batch.images if self.reads == "images" else batch.logits
         if isinstance(self.metric, SplitScore):
-            self.metric.update(batch.logits, batch.split)
+            self.metric.update(rows, batch.split)
         else:
-            self.metric.update(batch.logits)
+            self.metric.update(rows)
 
     def end_chunk(self) -> None:
         pass
@@ -281,8 +283,8 @@ def _meters(score: str, setting: Setting) -> list[Meter]:
     with."""
     facts, kind = declared_scores()[score].facts, metric_class(score)
     kind.check_setting(setting)
-    if facts.reads == "images":
+    if issubclass(kind, MSSSIM):
         return [_WithinClasses(setting)]
-    if facts.reads == "logits":
-        return [_OfLogits(setting, facts, kind.of_setting(setting))]
+    if facts.reads != "features":
+        return [_OfSamples(setting, facts, kind.of_setting(setting))]
     return [_OfFeatures(setting, facts, kind, split) for split in setting.references]
