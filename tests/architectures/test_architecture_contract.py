@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import pickle
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -172,6 +174,7 @@ SIZES = [
 @pytest.mark.parametrize(("option", "field"), SIZES)
 @pytest.mark.parametrize("value", [0, 8.0])
 def test_a_size_that_is_no_positive_whole_number_is_refused(option, field, value):
+    """`checks.whole(name, value, at_least=1)` in __post_init__ does so."""
     with pytest.raises(UserError, match=rf"^{field}={value}: use a whole number of at least 1$"):
         small(option, **{field: value})
 
@@ -462,3 +465,20 @@ def test_sizes_that_the_resnet_takes(side):
         fake = architecture.generator(spec)(torch.randn(2, 128))
         assert fake.shape == (2, 3, side, side)
         assert architecture.critic(spec, 1)(fake).shape == (2, 1)
+
+
+def test_the_example_of_the_page_is_an_architecture(tmp_path, monkeypatch):
+    """That of docs/extending.md."""
+    page = (CONF.parent / "docs" / "extending.md").read_text()
+    (code,) = re.findall(
+        r"```python\n(# src/gan_lab/architectures/mine\.py\n.*?)```", page, re.DOTALL
+    )
+    (tmp_path / "architecture_of_the_page.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    made = importlib.import_module("architecture_of_the_page").Mine(latent_dim=3, width=5)
+    samples = made.generator(images(2, 8), conditions=4)(torch.randn(6, 7))
+    assert samples.shape == (6, 2, 8, 8)
+    assert samples.abs().max() < 1
+    assert made.critic(images(2, 8), 2)(samples).shape == (6, 2)
+    with pytest.raises(UserError, match="width=0: use a whole number of at least 1"):
+        type(made)(width=0)
