@@ -725,3 +725,8 @@ def test_a_metric_may_read_images(tmp_path, monkeypatch, extractor, references):
     assert found.keys() == {"mine_made_30"}
     expected = images.double().mean().item()
     assert found["mine_made_30"]["value"] == pytest.approx(expected, rel=1e-12, abs=0)
+
+    # an extractor without classes serves as well, but not MS-SSIM
+    protocols.check_scores_of_features(("mine", "fid"), "efficientnet")
+    with pytest.raises(UserError, match="msssim need class probabilities"):
+        protocols.check_scores_of_features(("mine", "msssim"), "efficientnet")

@@ -123,9 +123,14 @@ class Protocol:
 
 
 def reads(score: str) -> str:
-    """What the metric of a score is fed with: "logits", "features" or "images" with their classes,
-    which are those of the logits where they have none of their own."""
+    """What the metric of a score is fed with: "logits", "features" or "images"."""
     return declared_scores()[score].facts.reads
+
+
+def needs_classes(score: str) -> bool:
+    """Whether a score needs the extractor's logits. MS-SSIM has its images' classes by them, where
+    they have none of their own."""
+    return reads(score) == "logits" or score == "msssim"
 
 
 def needs_features(scores: Sequence[str]) -> bool:
@@ -180,9 +185,9 @@ def score_text(entry: Entry) -> str:
 
 def check_scores_of_features(scores: Sequence[str], extractor: str) -> None:
     """Refuse scores of logits by an extractor whose features alone are of use. Raises UserError."""
-    refused = [score for score in scores if reads(score) != "features"]
+    refused = [score for score in scores if needs_classes(score)]
     if refused:
-        possible = ", ".join(score for score in SCORES if reads(score) == "features")
+        possible = ", ".join(score for score in SCORES if not needs_classes(score))
         raise UserError(
             f"evaluation.scores: {', '.join(refused)} need class probabilities, and those of the "
             f"{extractor} extractor "
