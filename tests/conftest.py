@@ -51,8 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare Python's garbage collector a million objects that stay: tests and libraries. It would
-    look through them a hundred times, two thirds of a second each."""
+    """Spare Python's garbage collector a million objects that stay: tests and libraries. It looked
+    through them again and again, two thirds of a second each time."""
     gc.collect()
     gc.freeze()
 
