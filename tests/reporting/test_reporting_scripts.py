@@ -85,6 +85,8 @@ def test_records_of_studies_are_selected_as_those_of_runs_are(tmp_path, monkeypa
         ("tables", ["+tabel=2-2"], "tabel: there is no such field; did you mean 'table'?"),
         ("tables", ["table=4-4"], "there is no such table"),
         ("figures", [], "figure is not set"),
+        ("figures", ["curves=fid"], "it is a field of scripts/curves.py, scripts/report.py"),
+        ("tables", ["rows=loss"], "it is a field of scripts/table.py, scripts/curves.py, scripts"),
         ("figures", ["figure=4-4"], "add statistics=[FILE.json,...]"),
         ("table", ["rows=loss", "score=fid"], "runs is not set"),
         ("table", ["runs=nowhere", "rows=loss", "score=fid"], "nowhere: there is no such folder"),

@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import terminal
 from gan_lab.config import options, trust
-from gan_lab.config.checks import suggestion
+from gan_lab.config.checks import no_such_field, suggestion
 from gan_lab.config.schema import groups
 from gan_lab.errors import Interrupted, UserError
 from gan_lab.sweeps import callback
@@ -260,12 +260,9 @@ def _one_line(error: Exception, schema: type | None) -> str:
             return f"{key}: no study is chosen that takes a {key}: omit it, or add study=NAME"
         if "@" in key:
             return _no_such_part(key)
-        known = (
-            suggestion(key, [item.name for item in fields(schema)])
-            if schema
-            else "; --help lists them"
-        )
-        return f"{key}: there is no such field{known}"
+        if schema is None:
+            return f"{key}: there is no such field; --help lists them"
+        return no_such_field(key, schema)
 
     # everything else: Hydra says which override, OmegaConf what is wrong with it
     message += f"\n{error.__cause__ or ''}"

@@ -10,6 +10,7 @@ from gan_lab.config.checks import (
     check_shares,
     check_study,
     merged_critic_optimizer,
+    no_such_field,
     suggestion,
 )
 from gan_lab.config.resume import WHERE, config_text, resumed, saved_config
@@ -59,6 +60,7 @@ __all__ = [
     "config_text",
     "listed",
     "merged_critic_optimizer",
+    "no_such_field",
     "plain_config",
     "register",
     "resumed",

@@ -23,6 +23,7 @@ from gan_lab.config.schema import (
     TrainConfig,
     groups,
     plain_config,
+    programs_with,
     rename_old_fields,
 )
 from gan_lab.config.traits import traits_of
@@ -184,7 +185,7 @@ def check_known(config: DictConfig, schema: type) -> None:
     known = {item.name for item in fields(schema)}
     for key in map(str, config):
         if key not in known:
-            raise UserError(f"{key}: there is no such field{suggestion(key, known)}")
+            raise UserError(no_such_field(key, schema))
 
 
 def _check_one_option_each(schema: type) -> None:
@@ -508,3 +509,11 @@ def suggestion(key: str, known: Iterable[str]) -> str:
         return " (it takes none)"
     close = difflib.get_close_matches(key, names, n=1)
     return (f"; did you mean {close[0]!r}?" if close else "") + f" (there are: {', '.join(names)})"
+def no_such_field(key: str, schema: type) -> str:
+    """What is said of a field that a program does not have. Where a few others have it, they are
+    named: `rows` is of table.py, not of tables.py."""
+    said = f"{key}: there is no such field{suggestion(key, [item.name for item in fields(schema)])}"
+    others = programs_with(key)
+    return f"{said}; it is a field of {', '.join(others)}" if 0 < len(others) < 4 else said
+
+

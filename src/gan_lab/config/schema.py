@@ -242,6 +242,15 @@ def groups(schema: type) -> tuple[str, ...]:
 GROUPS = groups(TrainConfig)
 
 
+def programs_with(name: str) -> list[str]:
+    """The programs, as scripts/table.py, that have a field of this name."""
+    return [
+        f"scripts/{key.removesuffix('_schema')}.py" if "_" in key else "train.py"
+        for key, schema in _SCHEMAS.items()
+        if name in {item.name for item in fields(schema)}
+    ]
+
+
 def register(*schemas: type) -> None:
     """Tell Hydra the resolvers and the schemas of this program, as every entry point does.
 
