@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from gan_lab.commands import entry
 from gan_lab.config import checks, resume, schema
 from gan_lab.interrupts import waits_for_imports
-from gan_lab.sweeps.devices import check_devices_of_job
+from gan_lab.sweeps.devices import settle_job
 
 schema.register(schema.TrainConfig)
 
@@ -27,8 +27,7 @@ def main(cfg: DictConfig) -> None:
             cfg = resume.resumed(cfg, hydra_config.overrides.task, run_dir)
         checks.check(cfg)
         if hydra_config.mode == RunMode.MULTIRUN:
-            launcher = hydra_config.runtime.choices["hydra/launcher"]
-            check_devices_of_job(cfg, launcher, hydra_config.overrides.task, run_dir)
+            settle_job(cfg, hydra_config, run_dir)
 
         with waits_for_imports():
             from gan_lab.runs.train import train  # torch: 3 s

@@ -17,7 +17,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.plugins.environments import ClusterEnvironment, TorchElasticEnvironment
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
 from gan_lab import build, callbacks, records, terminal
@@ -25,7 +25,6 @@ from gan_lab.config import plain_config, saved_config
 from gan_lab.data import LoadedData
 from gan_lab.errors import UserError
 from gan_lab.records import folder
-from gan_lab.sweeps.devices import logger_groups
 from gan_lab.terminal import pasted
 from gan_lab.training import host, passes, precision
 from gan_lab.types import DataSpec
@@ -172,14 +171,6 @@ def quiet_lightning() -> None:
         "zero length",
     ):
         warnings.filterwarnings("ignore", message=f".*{message}")
-
-
-def group_in_loggers(config: DictConfig) -> None:
-    """In a sweep, let the loggers show its runs as one group, unless the user named one."""
-    hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN:
-        for field, group in logger_groups(config, Path(hydra.sweep.dir)).items():
-            OmegaConf.update(config, field, group)
 
 
 # What is there already ----------------------------------------------------------------------------

@@ -35,7 +35,6 @@ def train(config: DictConfig, run_dir: Path) -> None:
 
     # where it trains, and whether there is anything left to do
     machine = start.Machine.of(config, run_dir)
-    start.group_in_loggers(config)
     if (ended := start.take_up(config, run_dir)) is not None:
         machine.console.print(f"{ended} before, passed over: {run_dir}")
         return

@@ -1,13 +1,12 @@
-"""Which launchers take cells of several devices, and where the loggers of a
-sweep group its runs. Torch-free."""
+"""What a job of a sweep asks of devices and loggers. Torch-free."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 
-from omegaconf import DictConfig
+from hydra.conf import HydraConf
+from omegaconf import DictConfig, OmegaConf
 
 from gan_lab.errors import UserError
 from gan_lab.terminal import quoted
@@ -35,18 +34,26 @@ def uses_several_devices(config: DictConfig) -> bool:
     ) != (1, 1)
 
 
-def check_devices_of_job(
-    config: DictConfig, launcher: str, overrides: Iterable[str], run_dir: Path
-) -> None:
-    """Refuse several devices in a job that runs in the process of its sweep. Raises UserError.
+def settle_job(config: DictConfig, hydra: HydraConf, run_dir: Path) -> None:
+    """Let the loggers of a sweep's job show its runs as one group, unless the user named one.
 
-    Lightning would start the other processes with this one's command
-    line, which is the whole sweep's.
+    Args:
+        config: of the job; is changed.
+        hydra: Hydra's own config of it.
+        run_dir: the job's directory.
+
+    Raises:
+        UserError: for several devices in a job that runs in the process of its sweep: Lightning
+            would start the other processes with this one's command line, which is the whole
+            sweep's.
     """
+    launcher = hydra.runtime.choices["hydra/launcher"]
     if launcher in ("serial", "basic") and uses_several_devices(config):
-        alone = shlex.join([*overrides, f"run_dir={quoted(run_dir)}"])
+        alone = shlex.join([*hydra.overrides.task, f"run_dir={quoted(run_dir)}"])
         raise UserError(
             f"trainer.devices={config.trainer.devices}: several devices need a process for each "
             "cell: add hydra/launcher=joblib hydra.launcher.n_jobs=1 to the sweep, "
             f"or run this cell by itself: python train.py {alone}"
         )
+    for field, group in logger_groups(config, Path(hydra.sweep.dir)).items():
+        OmegaConf.update(config, field, group)
