@@ -22,7 +22,7 @@ from rich.console import Console
 from gan_lab.architectures import initialise_from_data
 from gan_lab.config import signature, trust
 from gan_lab.config.checks import check_declared, check_shares, merged_critic_optimizer
-from gan_lab.config.schema import META_KEYS, plain_config
+from gan_lab.config.schema import plain_config
 from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import Supervision, class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
@@ -30,7 +30,6 @@ from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss, ProjectedLoss
 from gan_lab.losses.class_logits import check_classes
-from gan_lab.records.versions import without_traits
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.training.contract import check_part, found_traits
@@ -52,15 +51,7 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
         UserError: where the target refuses a value or cannot be imported, under the path of the
             field; where a config may not name the target (see gan_lab.config.trust).
     """
-    plain = plain_config(node)
-    trust.check(group, plain)
-
-    # what only the checks of a config read is no argument of the target
-    fields = {
-        key: without_traits(value)
-        for key, value in plain.items()
-        if key == "_target_" or key not in META_KEYS
-    }
+    fields = trust.call_of(group, node)
 
     # a part speaks of its own argument; the path to it is added here, once
     try:

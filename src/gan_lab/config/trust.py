@@ -19,14 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from gan_lab.config import options, signature
 from gan_lab.config.schema import (
+    META_KEYS,
     ClassifierConfig,
     EvaluateConfig,
     StudyConfig,
     TrainConfig,
     groups,
+    plain_config,
 )
 from gan_lab.errors import UserError
 from gan_lab.records import versions
@@ -49,6 +52,26 @@ of the group's own folder in conf/."""
 
 _AGENT = "WANDB_SWEEP_ID"  # set by an agent of a W&B sweep, which types for somebody else
 _TYPED_FOR_RUNS: ContextVar[frozenset[str]] = ContextVar("typed_for_runs", default=frozenset())
+
+
+def call_of(group: str, node: DictConfig) -> dict[str, Any]:
+    """What a config node calls: its `_target_` and the arguments for it, without what only the
+    checks of a config read.
+
+    Args:
+        group: the path of the node in the config, for messages.
+        node: a `_target_` and its fields.
+
+    Raises:
+        UserError: as `check`.
+    """
+    plain = plain_config(node)
+    check(group, plain)
+    return {
+        key: versions.without_traits(value)
+        for key, value in plain.items()
+        if key == "_target_" or key not in META_KEYS
+    }
 
 
 def check(path: str, node: Any) -> None:
