@@ -392,20 +392,6 @@ def loggers(config: DictConfig, run_dir: str, run_id: str) -> list[Logger]:
         facts = {"save_dir": run_dir}
         taken = signature.parameters(node["_target_"])
         if "id" in taken:
-            facts["id"] = safe_name(run_id)
-        if "sub_dir" in taken:
-            _check_folders(f"logger.{name}", node)
+            facts["id"] = safe_name(run_id)  # it may be from somebody else's record
         made.append(make(f"logger.{name}", node, **facts))
     return made
-
-
-def _check_folders(path: str, node: DictConfig) -> None:
-    """Refuse fields that name folders of a logger and would lead out of the run directory. Raises
-    UserError."""
-    for name in ("name", "version", "sub_dir"):
-        value = node.get(name)
-        if value not in (None, "") and safe_name(value) != str(value):
-            raise UserError(
-                f"{path}.{name}={value}: a folder in the run directory is meant: use letters, "
-                "digits and -"
-            )

@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 
-from gan_lab import build, reporting, sweeps
+from gan_lab import build, config, reporting, sweeps
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 from helpers.gan_runs import command, compose
@@ -114,10 +114,12 @@ def test_the_data_set_that_is_scored(out, monkeypatch, only_in, capsys):
 @pytest.mark.parametrize("name", ["../../outside", "/outside", "$HOME", "~", ".."])
 @pytest.mark.parametrize("field", ["name", "version", "sub_dir"])
 def test_the_folders_of_a_logger(field, name, tmp_path, only_in):
-    run_dir = tmp_path / "run"
-    config = compose("logger=tensorboard", f"++logger.tensorboard.{field}='{name}'")
-    with only_in(run_dir), pytest.raises(UserError, match=rf"logger\.tensorboard\.{field}="):
-        build.loggers(config, str(run_dir), "id")
+    overrides = "logger=tensorboard", f"++logger.tensorboard.{field}='{name}'"
+    with (
+        only_in(tmp_path / "run"),
+        pytest.raises(UserError, match=rf"logger\.tensorboard\.{field}="),
+    ):
+        config.check(compose(*overrides))
 
 
 def test_the_run_id_of_a_record_names_no_folder_of_wandb(tmp_path):

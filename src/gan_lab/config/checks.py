@@ -28,6 +28,7 @@ from gan_lab.config.schema import (
 )
 from gan_lab.config.traits import traits_of
 from gan_lab.errors import UserError
+from gan_lab.files import safe_name
 
 WHOLE_NUMBERS = {
     "seed": 0,
@@ -312,8 +313,23 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
                     "wandb, many or none"
                 )
             _check_keys(f"logger.{name}", logger)
+            _check_folders(f"logger.{name}", logger)
     elif group != "optimizer_critic":  # may be a part of an option; checked merged
         _check_keys(group, node)
+
+
+def _check_folders(path: str, node: Mapping[str, Any]) -> None:
+    """Refuse fields that name folders of a logger and would lead out of the run directory. Raises
+    UserError."""
+    if "sub_dir" not in signature.parameters(str(node["_target_"])):
+        return
+    for name in ("name", "version", "sub_dir"):
+        value = node.get(name)
+        if value not in (None, "") and safe_name(value) != str(value):
+            raise UserError(
+                f"{path}.{name}={value}: a folder in the run directory is meant: use letters, "
+                "digits and -"
+            )
 
 
 def _check_keys(path: str, node: Mapping[str, Any]) -> None:
