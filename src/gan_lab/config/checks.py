@@ -7,7 +7,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -26,7 +26,7 @@ from gan_lab.config.schema import (
     programs_with,
     rename_old_fields,
 )
-from gan_lab.config.traits import traits_of
+from gan_lab.config.traits import Traits, traits_of
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
 
@@ -363,30 +363,37 @@ def _to_add(field: str, target: str) -> str:
 
 
 def _check_pairs(config: DictConfig) -> None:
+    """Whether the chosen options fit each other; by their traits."""
+    traits = _traits(config)
     kind = OmegaConf.select(config, "dataset.recipe.kind")
-    kinds = traits_of("architecture", config.architecture).kinds or (kind,)
+    kinds = traits["architecture"].kinds or (kind,)
     if kind is not None and kind not in kinds:
         raise UserError(
             f"architecture and dataset do not fit: {config.architecture._target_} takes "
             f"{' and '.join(kinds)}, "
             f"dataset {config.dataset.get('name')} holds {kind}; add architecture=mlp"
         )
-    _check_labels(config)
-    check_penalty(config)
-    _check_diagnostics(config)
+    _check_labels(config, traits)
+    _check_penalty(config, traits)
+    _check_diagnostics(config, traits)
     if "root" in config.dataset and not config.dataset.root:
         raise UserError(
             "dataset.root is not set: add dataset.root=FOLDER, the folder that holds the images"
         )
 
 
-def _check_labels(config: DictConfig) -> None:
-    """Whether the loss aims at classes exactly where the labels give some; by their traits."""
-    loss, labels = traits_of("loss", config.loss), traits_of("labels", config.labels)
-    architecture = traits_of("architecture", config.architecture)
+def _traits(config: DictConfig) -> dict[str, Traits]:
+    """{group: the traits of its option}, of every group whose options have some."""
+    chosen = ("architecture", "loss", "labels", "penalty", "diagnostics")
+    return {group: traits_of(group, config[group]) for group in chosen if config.get(group)}
+
+
+def _check_labels(config: DictConfig, traits: Mapping[str, Traits]) -> None:
+    """Whether the loss aims at classes exactly where the labels give some."""
+    loss, labels = traits["loss"], traits["labels"]
 
     # a critic that judges by classes needs drawn ones, whatever the loss
-    if architecture.targets:
+    if traits["architecture"].targets:
         if not labels.targets:
             raise UserError(
                 f"architecture and labels do not fit: the critic of {config.architecture._target_} "
@@ -416,17 +423,17 @@ def _check_labels(config: DictConfig) -> None:
         )
 
 
-def _check_diagnostics(config: DictConfig) -> None:
-    """Whether loss and critic have the score that a diagnostic reads; by their traits."""
+def _check_diagnostics(config: DictConfig, traits: Mapping[str, Traits]) -> None:
+    """Whether loss and critic have the score that a diagnostic reads."""
     diagnostics = config.diagnostics
-    if not diagnostics or not traits_of("diagnostics", diagnostics).score:
+    if not diagnostics or not traits["diagnostics"].score:
         return
-    if not traits_of("loss", config.loss).score:
+    if not traits["loss"].score:
         raise UserError(
             f"loss and diagnostics do not fit: {config.loss._target_} has no real-fake score that "
             f"{diagnostics._target_} could read; add diagnostics=stationarity or diagnostics=none"
         )
-    if traits_of("architecture", config.architecture).targets:
+    if traits["architecture"].targets:
         raise UserError(
             f"architecture and diagnostics do not fit: {diagnostics._target_} reads a score, and a "
             "critic that judges by classes has none without a class; add diagnostics=stationarity "
@@ -434,23 +441,20 @@ def _check_diagnostics(config: DictConfig) -> None:
         )
 
 
-def check_penalty(config: DictConfig) -> None:
-    """Whether loss and critic have the gradients that the penalty measures; by their traits.
-
-    Raises UserError.
-    """
-    if not traits_of("penalty", config.penalty).gradient:
+def _check_penalty(config: DictConfig, traits: Mapping[str, Traits]) -> None:
+    """Whether loss and critic have the gradients that the penalty measures."""
+    if not traits["penalty"].gradient:
         return
 
     # a score of real against fake, of a sample without its class
-    if not traits_of("loss", config.loss).score:
+    if not traits["loss"].score:
         raise UserError(
             f"loss and penalty do not fit: {config.loss._target_} has no real-fake score whose "
             "gradient "
             f"{config.penalty._target_} could measure; add penalty=none"
         )
 
-    architecture = traits_of("architecture", config.architecture)
+    architecture = traits["architecture"]
     if architecture.targets:
         raise UserError(
             f"architecture and penalty do not fit: {config.penalty._target_} measures gradients of "
@@ -472,8 +476,8 @@ def check_penalty(config: DictConfig) -> None:
 
 
 def check_declared(config: DictConfig, found: Mapping[tuple[str, str], bool]) -> None:
-    """Refuse parts that do not fit and that `check_penalty` let pass, because a class of the user's
-    does not declare its traits.
+    """Refuse parts that do not fit and that `check` let pass, because a class of the user's does
+    not declare its traits.
 
     Args:
         config: whose parts have been made.
@@ -482,23 +486,27 @@ def check_declared(config: DictConfig, found: Mapping[tuple[str, str], bool]) ->
     Raises:
         UserError: says which traits to add.
     """
+    traits = _traits(config)
     undeclared = {
-        f"{group}.traits.{name}": value
+        (group, name): value
         for (group, name), value in found.items()
-        if getattr(traits_of(group, config[group]), name) != value
+        if getattr(traits[group], name) != value
     }
     if not undeclared:
         return
 
     # the refusal is that of the same config with these traits
-    declared = OmegaConf.create(plain_config(config))
-    for field, value in undeclared.items():
-        OmegaConf.update(declared, field, value, force_add=True)
+    for (group, name), value in undeclared.items():
+        found_so: dict[str, Any] = {name: value}
+        traits[group] = replace(traits[group], **found_so)
 
     try:
-        check_penalty(declared)
+        _check_penalty(config, traits)
     except UserError as error:
-        typed = " ".join(f"+{field}={str(value).lower()}" for field, value in undeclared.items())
+        typed = " ".join(
+            f"+{group}.traits.{name}={str(value).lower()}"
+            for (group, name), value in undeclared.items()
+        )
         raise UserError(
             f"{error}; and add {typed}, which the class does not declare (in its option file: "
             "traits: {...})"
@@ -518,13 +526,6 @@ def merged_critic_optimizer(config: DictConfig) -> DictConfig:
     return merged
 
 
-def suggestion(key: str, known: Iterable[str]) -> str:
-    """ "; did you mean 'weight'?" and the list of what there is."""
-    names = sorted(known)
-    if not names:
-        return " (it takes none)"
-    close = difflib.get_close_matches(key, names, n=1)
-    return (f"; did you mean {close[0]!r}?" if close else "") + f" (there are: {', '.join(names)})"
 def no_such_field(key: str, schema: type) -> str:
     """What is said of a field that a program does not have. Where a few others have it, they are
     named: `rows` is of table.py, not of tables.py."""
@@ -533,3 +534,10 @@ def no_such_field(key: str, schema: type) -> str:
     return f"{said}; it is a field of {', '.join(others)}" if 0 < len(others) < 4 else said
 
 
+def suggestion(key: str, known: Iterable[str]) -> str:
+    """ "; did you mean 'weight'?" and the list of what there is."""
+    names = sorted(known)
+    if not names:
+        return " (it takes none)"
+    close = difflib.get_close_matches(key, names, n=1)
+    return (f"; did you mean {close[0]!r}?" if close else "") + f" (there are: {', '.join(names)})"
