@@ -16,12 +16,13 @@ from torch import nn
 from gan_lab.errors import UserError
 from gan_lab.metrics import PrecisionRecallDensityCoverage
 from gan_lab.reading.declared_scores import DeclaredScore, declared_scores, facts_in
+from gan_lab.records import ScoreName
 from gan_lab.records.versions import FIELD_DEFAULTS
 from gan_lab.scoring import meters
 from gan_lab.scoring import protocol as protocols
 from gan_lab.scoring.features import ClassifierExtractor, Extractor, Features
 from gan_lab.scoring.meters import Samples, metric_class
-from gan_lab.scoring.protocol import SCORES, Protocol, needs_features, score_name, score_text
+from gan_lab.scoring.protocol import SCORES, Protocol, needs_features, score_text
 from gan_lab.scoring.score import check_scores, measure_reference, score_samples
 from helpers.evaluation_runs import (
     am_score,
@@ -166,7 +167,19 @@ def test_a_generator_that_repeats_one_real_image_has_no_recall(exchanged, digits
     ],
 )
 def test_names(arguments, name):
-    assert score_name(*arguments) == name
+    assert str(ScoreName(*arguments)) == name
+    old = {"extractor": {"name": arguments[1]}}
+    assert ScoreName.of_entry(name, old) == ScoreName(*arguments)
+
+
+def test_an_entry_says_its_extractor_where_its_name_would_be_read_otherwise():
+    name = ScoreName("fid", "my_net", 10_000, reference="train")
+    entry = {"extractor": {"name": "my_net"}, **name.fields}
+    assert ScoreName.of_entry(str(name), entry) == name
+
+
+def test_a_value_of_a_study_is_no_score_of_samples():
+    assert ScoreName.of_entry("theta_adam_beta1_0_9", {"value": 0.1}) is None
 
 
 CHAPTERS = {
@@ -189,12 +202,12 @@ def test_an_option_means_the_published_protocol(option):
     names = set()
     for score in node.scores:
         if score in ("is", "mode"):
-            names.add(score_name(score, name, node.samples, node.splits))
+            names.add(str(ScoreName(score, name, node.samples, node.splits)))
         elif score in ("am", "entropy", "msssim"):
-            names.add(score_name(score, name, node.samples))
+            names.add(str(ScoreName(score, name, node.samples)))
         else:
             names |= {
-                score_name(score, name, node.samples, node.chunks, split)
+                str(ScoreName(score, name, node.samples, node.chunks, split))
                 for split in ("train", "test")
             }
     assert names == CHAPTERS[option]
@@ -251,7 +264,7 @@ def test_scores_are_those_of_the_concatenated_samples(
     }
     names = set()
     for score, values in expected.items():
-        name = score_name(score, "made", samples, 1 if score == "am" else splits)
+        name = str(ScoreName(score, "made", samples, 1 if score == "am" else splits))
         names.add(name)
         value = (
             am_score(logits, train) if score == "am" else np.mean(values)
@@ -264,14 +277,16 @@ def test_scores_are_those_of_the_concatenated_samples(
     for split in real:
         reference, _ = by_hand(extractor, real[split])
         values = [frechet(part, reference) for part in parts(features, chunks)]
-        name = score_name("fid", "made", samples, chunks, split)
+        name = str(ScoreName("fid", "made", samples, chunks, split))
         names.add(name)
         assert found[name]["value"] == pytest.approx(np.mean(values), rel=1e-6)
         if chunks == 1:
             assert found[name]["std"] is None
         else:
             assert found[name]["std"] == pytest.approx(np.std(values), rel=1e-5)
+        assert found[name]["reference"] == split
     assert set(found) == names
+    assert all(str(ScoreName.of_entry("", entry)) == name for name, entry in found.items())
     for entry in found.values():
         assert (entry["n_samples"], entry["splits"], entry["chunks"]) == (samples, splits, chunks)
         assert entry["extractor"] == {
@@ -311,7 +326,7 @@ def test_kid_and_prdc(chunks, extractor, real, references):
     reference, _ = by_hand(extractor, real["test"])
     cut = parts(by_hand(extractor, images)[0], chunks)
     values = [kernel_distance(reference, part) for part in cut]
-    kid = found[score_name("kid", "made", samples, chunks, "test")]
+    kid = found[str(ScoreName("kid", "made", samples, chunks, "test"))]
     assert kid["value"] == pytest.approx(np.mean(values), rel=1e-8)
     assert kid["std_over_subsets"] == pytest.approx(0, abs=1e-12)
     expected = []
@@ -321,7 +336,7 @@ def test_kid_and_prdc(chunks, extractor, real, references):
         metric.update(torch.from_numpy(part).float())
         expected.append(metric.compute()._asdict())
     for term in ("precision", "recall", "density", "coverage"):
-        entry = found[score_name(term, "made", samples, chunks, "test")]
+        entry = found[str(ScoreName(term, "made", samples, chunks, "test"))]
         assert entry["value"] == pytest.approx(np.mean([float(value[term]) for value in expected]))
     assert len(found) == 5
 
@@ -388,7 +403,7 @@ def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
     }
 
     def values(score, split=None, parts=1):
-        wanted = score_name(score, "classifier", len(test), parts, split)
+        wanted = str(ScoreName(score, "classifier", len(test), parts, split))
         return {name: row[wanted]["value"] for name, row in found.items()}
 
     inception, am = values("is", parts=3), values("am")

@@ -11,7 +11,7 @@ import pytest
 from gan_lab import records
 from gan_lab.build import evaluator
 from gan_lab.callbacks.evaluate import add_to_history
-from gan_lab.records import provenance
+from gan_lab.records import ScoreName, provenance
 from gan_lab.records.record import RunRecord
 from gan_lab.runs.saved import load_generator
 from gan_lab.scoring.evaluator import Evaluator
@@ -23,6 +23,7 @@ SCORES = ("evaluation.scores=[is,fid]", "evaluation.samples=50", "evaluation.sam
 FINAL = {"is_classifier_50", "fid_classifier_50_train", "fid_classifier_50_test"}
 CURVES = {name.replace("50", "30") for name in FINAL}
 STEPS = [2, 4]
+AM = ScoreName("am", "classifier", 30)
 TRAINING = [field for field in SMALL_RUN if not field.startswith("evaluat")]
 
 
@@ -228,6 +229,10 @@ def test_the_history_of_a_second_protocol_stands_beside_the_first(sweep, evaluat
         assert [point[0] for point in found["history"][name]] == STEPS
         about = found["history_about"][name]
         assert (about["n_samples"], about["splits"]) == (30, 1)
+        its = {key: about[key] for key in ("score", "parts", "reference")}
+        score, *_, last = name.split("_")
+        reference = last if score == "fid" else None
+        assert its == {"score": score, "parts": 1, "reference": reference}
         assert (
             about["extractor"]["weights_sha256"]
             == found["scores"]["fid_classifier_50_train"]["extractor"]["weights_sha256"]
@@ -267,7 +272,7 @@ def test_a_run_that_goes_on_with_another_extractor_begins_its_curve_anew(tmp_pat
     mix."""
 
     def entry(value, weights):
-        about = {"n_samples": 30, "splits": 1, "protocol": "p", "git": {}}
+        about = {**AM.fields, "splits": 1, "protocol": "p", "git": {}}
         return {
             "am": {
                 "value": value,
@@ -329,7 +334,7 @@ def test_a_curve_of_an_old_record_is_made_again_at_every_checkpoint(sweep, evalu
 
 def test_a_curve_is_as_clean_as_its_dirtiest_point(tmp_path):
     def entry(protocol, **git):
-        about = {"extractor": {"weights_sha256": "a"}, "n_samples": 30, "splits": 1}
+        about = {"extractor": {"weights_sha256": "a"}, **AM.fields, "splits": 1}
         return {"am": {"value": 1.0, **about, "protocol": protocol, "git": git}}
 
     dirty, clean = {"sha": "1", "dirty": True}, {"sha": "2", "dirty": False}
@@ -347,7 +352,7 @@ def test_a_resumed_old_run_keeps_its_curve_and_tells_no_protocol_of_it(tmp_path)
     entry = {
         "value": 1.0,
         "extractor": {"weights_sha256": "a"},
-        "n_samples": 30,
+        **AM.fields,
         "splits": 1,
         "git": {},
     }

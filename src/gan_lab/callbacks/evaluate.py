@@ -97,7 +97,11 @@ def add_to_history(
     for name, entry in entries.items():
         its = about.get(name) or {}
         about[name] = {
-            key: entry[key] for key in ("extractor", "n_samples", "splits", "protocol", "git")
+            key: entry[key]
+            for key in (
+                *("extractor", "score", "n_samples", "parts", "reference"),
+                *("splits", "protocol", "git"),
+            )
         }
         if all(point[0] == step for point in history.get(name, [])):
             continue

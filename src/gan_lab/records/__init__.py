@@ -25,6 +25,7 @@ from gan_lab.records.record import (
     updated,
     version,
 )
+from gan_lab.records.score_name import ScoreName
 from gan_lab.records.writer import has_writer, only_writer
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Content",
     "Network",
     "RunRecord",
+    "ScoreName",
     "canonical",
     "check_allowances",
     "check_citable",

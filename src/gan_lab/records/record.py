@@ -79,6 +79,9 @@ class _Score(TypedDict):
 class Score(_Score, total=False):
     """A score, with the terms of those that have some; see gan_lab.scoring.protocol.Entry."""
 
+    score: str  # the metric, and further words of its protocol that stand in the name
+    parts: Count  # splits or chunks, where the value is a mean over these
+    reference: str | None  # split of the real data that the samples were compared with
     splits: Count  # of IS, AM and Mode Score
     chunks: Count  # of FID, KID and PRDC
     git: Code  # that scored
@@ -102,7 +105,10 @@ class About(TypedDict, total=False):
     """How a score over training was taken."""
 
     extractor: Extractor
+    score: str
     n_samples: Count
+    parts: Count
+    reference: str | None
     splits: Count
     protocol: str | None
     git: Code

@@ -10,6 +10,7 @@ from typing import Any
 
 from gan_lab.errors import UserError
 from gan_lab.reading.declared_scores import ScoreFacts, declared_scores
+from gan_lab.records import ScoreName
 from gan_lab.reporting.collection import Record, is_study
 
 # Names --------------------------------------------------------------------------------------------
@@ -35,27 +36,20 @@ def _facts_of(name: str) -> ScoreFacts | None:
     return next((facts for facts in every if first in (facts.values or (facts.name,))), None)
 
 
-def samples_and_extractor(name: str) -> tuple[str, str]:
-    """Extractor and samples of a score's name, <score>[_<more>]_<extractor>_<samples>[_...]."""
-    match = re.search(r"_([^_]+)_(\d+k?)(?:_|$)", name)
-    return (match[1], match[2]) if match else ("unknown", "unknown")
+def fields_of(runs: Sequence[Record], name: str) -> ScoreName | None:
+    """What a score's entry says in fields, of the end of a run or over training; None where no run
+    has the score, and of a study's.
 
-
-def sizes(name: str) -> tuple[int, int]:
-    """Samples and parts of a score's name; one that says nothing of parts has 1.
-
-    Examples:
-        >>> sizes("is_classifier_2k_10x"), sizes("fid_classifier_10k_train")
-        ((2000, 10), (10000, 1))
+    Args:
+        runs: which are comparable: any one of them says it for all.
+        name: of the score.
     """
-    samples = samples_and_extractor(name)[1]
-    count = (
-        int(samples.removesuffix("k")) * (1000 if samples.endswith("k") else 1)
-        if samples != "unknown"
-        else 0
-    )
-    parts = re.search(r"_(\d+)x(?:_|$)", name)
-    return count, int(parts[1]) if parts else 1
+    for record in runs:
+        for among in ("scores", "history_about"):
+            entry = (record.get(among) or {}).get(name) or {}
+            if fields := ScoreName.of_entry(name, entry):
+                return fields
+    return None
 
 
 def names_in(runs: Sequence[Record], among: str) -> set[str]:

@@ -21,8 +21,9 @@ from gan_lab.metrics.ms_ssim import MSSSIM
 from gan_lab.metrics.setting import Reference
 from gan_lab.metrics.splits import SplitScore
 from gan_lab.reading.declared_scores import ScoreFacts, declared_scores
+from gan_lab.records import ScoreName
 from gan_lab.scoring.features import Extractor
-from gan_lab.scoring.protocol import Entry, check_scores_of_features, score_name
+from gan_lab.scoring.protocol import Entry, check_scores_of_features
 
 if TYPE_CHECKING:
     from gan_lab.scoring.protocol import Protocol
@@ -58,9 +59,9 @@ class Setting:
         """Of the extractor: a sample without a larger logit is of no class."""
         return self.extractor.least_logit
 
-    def name(self, score: str, parts: int = 1, reference: str | None = None) -> str:
+    def name(self, score: str, parts: int = 1, reference: str | None = None) -> ScoreName:
         """The name of a score with this protocol."""
-        return score_name(score, self.extractor.name, self.samples, parts, reference)
+        return ScoreName(score, self.extractor.name, self.samples, parts, reference)
 
 
 class Samples(NamedTuple):
@@ -99,7 +100,7 @@ class Meter(Interface):
 
     def end_chunk(self) -> None: ...
 
-    def entries(self) -> dict[str, Entry]: ...
+    def entries(self) -> dict[ScoreName, Entry]: ...
 
 
 class _OfSamples:
@@ -129,7 +130,7 @@ class _OfSamples:
     def end_chunk(self) -> None:
         pass
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[ScoreName, Entry]:
         terms = {name: term.tolist() for name, term in self.metric.compute()._asdict().items()}
 
         # several scores of names of their own; what else there is stands with the first
@@ -168,7 +169,7 @@ class _OfFeatures:
         self.values.append({name: part.item() for name, part in parts.items()})
         self.metric = None
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[ScoreName, Entry]:
         # several scores of names of their own
         if self.facts.values:
             return {self._name(part): self._over_chunks(part) for part in self.facts.values}
@@ -189,7 +190,7 @@ class _OfFeatures:
             metric.update(reference.features, real=True)
         return metric
 
-    def _name(self, score: str) -> str:
+    def _name(self, score: str) -> ScoreName:
         return self.setting.name(score, self.setting.protocol.chunks, self.split)
 
     def _over_chunks(self, part: str) -> Entry:
@@ -233,7 +234,7 @@ class _WithinClasses:
     def end_chunk(self) -> None:
         pass
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[ScoreName, Entry]:
         assert self.metric is not None
         per_class, mean, maximum, pairs = self.metric.compute()
         entry = {
@@ -246,10 +247,8 @@ class _WithinClasses:
             "classes": self.by,
         }
         if self.by == "own":
-            return {
-                score_name(self.metric.protocol, "own", self.setting.samples): entry
-                | {"extractor": OWN}
-            }
+            name = ScoreName(self.metric.protocol, "own", self.setting.samples)
+            return {name: entry | {"extractor": OWN}}
         return {self.setting.name(self.metric.protocol): entry}
 
 

@@ -140,31 +140,14 @@ def needs_features(scores: Sequence[str]) -> bool:
 
 Entry = dict[str, Any]
 """A score in a record: value (AM Score's is of all samples at once, its std over splits), std
-(population, over splits or chunks; None where there is one), n_samples, splits, chunks, extractor,
-and the terms of a score that has some."""
+(population, over splits or chunks; None where there is one), what its `records.ScoreName` says,
+splits, chunks, extractor, and the terms of a score that has some."""
 
 TERMS = (
     "marginal_entropy",
     "marginal_divergence",
     "conditional_entropy",
 )  # of IS, Mode and AM Score, for their curves
-
-
-def score_name(
-    score: str, extractor: str, samples: int, parts: int = 1, reference: str | None = None
-) -> str:
-    """<score>_<extractor>_<samples>[_<parts>x][_<reference split>], as
-    "fid_inception_500k_10x_train"."""
-    count = f"{samples // 1000}k" if samples % 1000 == 0 else str(samples)
-    return "_".join(
-        [
-            score,
-            extractor,
-            count,
-            *([f"{parts}x"] if parts > 1 else []),
-            *([reference] if reference else []),
-        ]
-    )
 
 
 def score_text(entry: Entry) -> str:

@@ -12,6 +12,7 @@ from gan_lab import parallel
 from gan_lab.inference import device_of, undisturbed
 from gan_lab.metrics.frechet import FrechetDistance
 from gan_lab.metrics.setting import Reference
+from gan_lab.records import ScoreName
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.meters import Batch, Meter, Samples, Setting, meters_of
 from gan_lab.scoring.protocol import Entry, Protocol
@@ -97,16 +98,15 @@ def score_samples(
         # chunks that other processes have filled to the end
         while ends:
             _end_chunk(ends, meters)
-        entries: dict[str, Entry] = {}
+        entries: dict[ScoreName, Entry] = {}
         for meter in meters:
             entries |= meter.entries()
 
     # the facts that all of these scores share
     description = extractor.description
     named = {key: description[key] for key in ("name", "architecture", "weights_sha256")}
-    about: Entry = {"n_samples": samples, "splits": protocol.splits, "chunks": protocol.chunks}
-    about |= {"extractor": named}
-    return {name: about | entry for name, entry in entries.items()}
+    about: Entry = {"splits": protocol.splits, "chunks": protocol.chunks, "extractor": named}
+    return {str(name): {**name.fields, **about, **entry} for name, entry in entries.items()}
 
 
 def _update(meters: Sequence[Meter], ends: list[int], batch: Batch, position: int) -> None:

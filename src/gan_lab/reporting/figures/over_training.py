@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gan_lab.errors import UserError
+from gan_lab.records import ScoreName
 from gan_lab.reporting.collection import Record, with_history_about
 from gan_lab.reporting.figures.curves import Curve, Quantity, curves
 from gan_lab.reporting.figures.drawing import (
@@ -18,7 +19,7 @@ from gan_lab.reporting.figures.drawing import (
     step_axis,
 )
 from gan_lab.reporting.figures.request import COLOURS, DASHES, NothingRecorded, Request
-from gan_lab.reporting.scores import sizes
+from gan_lab.reporting.scores import fields_of
 from gan_lab.reporting.tables.text import run_ids, weight_text
 from gan_lab.reporting.thesis.cells import belongs, canonical, runs_of
 from gan_lab.reporting.thesis.chapter_2 import (
@@ -157,14 +158,19 @@ def _heading(
     scale = small_scale(panels.design, runs, names, [kind for kind, _ in shown.values()])
     title = DATASETS.get(dataset, dataset)
     title += f", not the thesis's scale or settings: {scale}" if scale else ""
-    return [title, *(f"{name}: {_size(kind, name)}" for kind, name in shown.values())]
+    sizes = [
+        f"{name}: {_size(kind, fields)}"
+        for kind, name in shown.values()
+        if (fields := fields_of(runs, name)) is not None
+    ]
+    return [title, *sizes]
 
 
-def _size(kind: Kind, name: str) -> str:
-    """The size in a score's name, as "2,000 samples in splits of 200 (thesis: 50,000)"."""
-    count, parts = sizes(name)
+def _size(kind: Kind, name: ScoreName) -> str:
+    """The size of a score, as "2,000 samples in splits of 200 (thesis: 50,000)"."""
+    count, parts = name.samples, name.parts
     ours = f"{count:,} samples" + (f" in splits of {count // parts:,}" if parts > 1 else "")
-    thesis = int((kind.samples or "0k").removesuffix("k")) * 1000
+    thesis = kind.samples or 0
     in_splits = f" in splits of {thesis // kind.parts:,}" if kind.parts else ""
     return f"{ours} at every point (thesis: {thesis:,}{in_splits})"
 

@@ -14,7 +14,7 @@ from gan_lab.reporting.comparable import (
     check_same_field,
     check_seeds,
 )
-from gan_lab.reporting.scores import counts_in_mean, has_score, names_in, score_value, sizes
+from gan_lab.reporting.scores import counts_in_mean, fields_of, has_score, names_in, score_value
 from gan_lab.reporting.tables.statistics import Estimate, estimate
 from gan_lab.reporting.thesis.design import ALIASES, Kind, Line
 
@@ -226,7 +226,8 @@ def score_name(
 
     # the largest is advised: FID falls with the number of samples
     if len(names) > 1:
-        several, largest = " and ".join(sorted(names)), max(sorted(names), key=sizes)
+        several = " and ".join(sorted(names))
+        largest = max(sorted(names), key=lambda name: _size_of(runs, name))
         words = ", ".join(kind.published_words)
         published = f" (published: {words})" if words else ""
         raise UserError(
@@ -234,6 +235,12 @@ def score_name(
             f"{option}={largest}"
         )
     return next(iter(names), None)
+
+
+def _size_of(runs: Sequence[Record], name: str) -> tuple[int, int]:
+    """Samples of a score, and their parts."""
+    fields = fields_of(runs, name)
+    return (fields.samples, fields.parts) if fields is not None else (0, 1)
 
 
 # Comparable runs ----------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ from typing import Any
 
 from gan_lab.reporting.thesis.design import Design, Kind, Line, Order, Published, Setting, settings
 
-_OF_500K: dict[str, Any] = {"extractor": "inception", "samples": "500k", "parts": 10}
+_OF_500K: dict[str, Any] = {"extractor": "inception", "samples": 500_000, "parts": 10}
 INCEPTION_SCORE = Kind("is", "IS", "is_", "", "inception_score", **_OF_500K)
 FRECHET_DISTANCE = Kind("fid", "FID", "fid_", "_train", "frechet_distance", **_OF_500K)
 # over training, as in the figures; how many splits those scores had is not known
-INCEPTION_SCORE_IN_TRAINING = replace(INCEPTION_SCORE, samples="50k", parts=None)
-FRECHET_DISTANCE_IN_TRAINING = replace(FRECHET_DISTANCE, samples="50k", parts=None)
+INCEPTION_SCORE_IN_TRAINING = replace(INCEPTION_SCORE, samples=50_000, parts=None)
+FRECHET_DISTANCE_IN_TRAINING = replace(FRECHET_DISTANCE, samples=50_000, parts=None)
 
 GENERATOR_STEPS = Setting("config.max_generator_steps", 200_000, "generator steps")
 CHANNELS = Setting("config.architecture.channels", 128, "channels")

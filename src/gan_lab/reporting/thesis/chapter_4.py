@@ -24,9 +24,9 @@ from gan_lab.reporting.thesis.design import (
     settings,
 )
 
-INCEPTION_SCORE = replace(OF_500K, samples="50k")
+INCEPTION_SCORE = replace(OF_500K, samples=50_000)
 _BY_DENSENET: dict[str, Any] = {"extractor": "classifier", "architecture": "DenseNet"}
-AM_SCORE = Kind("am", "AM", "am_", "", "am_score", samples="50k", **_BY_DENSENET)
+AM_SCORE = Kind("am", "AM", "am_", "", "am_score", samples=50_000, **_BY_DENSENET)
 ENTROPY = replace(
     AM_SCORE,
     key="entropy",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gan_lab.records.score_name import samples_word
 from gan_lab.reporting.scores import higher_is_better
 
 DATASETS = {"cifar10": "CIFAR-10", "tiny_imagenet": "Tiny-ImageNet"}
@@ -53,7 +54,7 @@ class Kind:
         option: the field that names one of several.
         has_spread: whether it has a ± within one run.
         extractor: the thesis's, as it stands in a score's name; None: not compared.
-        samples: likewise.
+        samples: the thesis's number; None: not compared.
         architecture: a part of the name of the thesis's network; None: not compared.
         parts: the thesis's splits or chunks; None: not compared.
         variants: other words of the name.
@@ -67,7 +68,7 @@ class Kind:
     option: str
     has_spread: bool = True
     extractor: str | None = None
-    samples: str | None = None
+    samples: int | None = None
     architecture: str | None = None
     parts: int | None = None
     variants: tuple[Variant, ...] = ()
@@ -83,7 +84,8 @@ class Kind:
         """The words of a score's name that say the thesis's protocol, the most important first."""
         variants = [variant.thesis for variant in self.variants]
         parts = None if self.parts is None else f"{self.parts}x"
-        words = [self.extractor, *variants, self.samples, parts]
+        samples = None if self.samples is None else samples_word(self.samples)
+        words = [self.extractor, *variants, samples, parts]
         return [word for word in words if word is not None]
 
     def counts_of(self, name: str) -> dict[str, int]:

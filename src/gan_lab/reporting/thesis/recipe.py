@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from gan_lab.records.score_name import samples_word
 from gan_lab.reporting.collection import Record, field
-from gan_lab.reporting.scores import samples_and_extractor, sizes
+from gan_lab.reporting.scores import fields_of
 from gan_lab.reporting.thesis.cells import canonical
 from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Setting
 
@@ -114,23 +115,24 @@ def _differences(kind: Kind, name: str, runs: Sequence[Record]) -> list[tuple[st
     """(of what, ours, the thesis's) of one score."""
     # another extractor has another network anyway
     differences = []
-    extractor, samples = samples_and_extractor(name)
+    ours = fields_of(runs, name)
+    assert ours is not None, "a score that is shown is some run's"
     network = next((network for record in runs if (network := _network(record, name))), None)
-    if kind.extractor is not None and extractor != kind.extractor:
-        differences.append(("extractor", extractor, kind.extractor))
+    if kind.extractor is not None and ours.extractor != kind.extractor:
+        differences.append(("extractor", ours.extractor, kind.extractor))
     elif kind.architecture is not None and network is not None and kind.architecture not in network:
         differences.append(("network", network, kind.architecture))
 
     # other samples make parts of another size anyway
-    if kind.samples is not None and samples != kind.samples:
-        differences.append(("samples", samples, kind.samples))
-    elif kind.parts is not None and (parts := sizes(name)[1]) != kind.parts:
-        differences.append(("parts", str(parts), str(kind.parts)))
+    if kind.samples is not None and ours.samples != kind.samples:
+        differences.append(("samples", samples_word(ours.samples), samples_word(kind.samples)))
+    elif kind.parts is not None and ours.parts != kind.parts:
+        differences.append(("parts", str(ours.parts), str(kind.parts)))
 
     # further words of the name
     for variant in kind.variants:
-        if (ours := variant.of(name)) != variant.thesis:
-            differences.append((variant.title, ours, variant.thesis))
+        if (word := variant.of(name)) != variant.thesis:
+            differences.append((variant.title, word, variant.thesis))
     for what, count in kind.counts_of(name).items():
         if count != kind.counts[what]:
             differences.append((what, str(count), str(kind.counts[what])))

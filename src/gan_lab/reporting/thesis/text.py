@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gan_lab.reporting.scores import ScoreOrigin, samples_and_extractor
+from gan_lab.reporting.scores import ScoreOrigin
 from gan_lab.reporting.tables.text import NOTHING, number, origin_text, run_ids, weight_text
 from gan_lab.reporting.thesis.cells import Score, ThesisCell, Weight
 from gan_lab.reporting.thesis.design import Design, Kind, Published
@@ -116,9 +116,7 @@ def _in_variants(kind: Kind, origin: ScoreOrigin) -> str:
         )
         facts.append(f"{ours} {what} ({published})")
 
-    # an extractor in the name decides the classes; without one in it, no network takes part
-    if samples_and_extractor(origin.score)[0] == origin.extractor:
-        facts.append(origin.network)
+    facts.append(origin.network)  # decides the classes, where they are not the samples' own
     return f"{origin.score}: {'; '.join(facts)}; {origin.n_samples:,} samples."
 
 
