@@ -157,6 +157,13 @@ def tiles(path: Path, columns: int) -> np.ndarray:
 # What is drawn ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("count", "columns"), [(8, 8), (64, 8), (65, 9), (600, 25)])
+def test_a_grid_of_many_is_no_strip(count, columns, runs, capsys, place):
+    assert sample(capsys, runs["plain"], f"n={count}", "out=grid.png").code == 0
+    width, height = Image.open(place / "grid.png").size
+    assert ((width - 2) // 50, (height - 2) // 50) == (columns, -(-count // columns))
+
+
 def test_samples_of_all_classes_are_the_exported_generators(runs, capsys, place):
     ended = sample(capsys, runs["plain"], "n=13", "seed=4", "out=grid.png", "images=single")
     assert ended.code == 0, ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,8 @@ def _drawn(
 
     if config["class"] is None and config.between is None:
         with undisturbed(gan.to(device)):
-            return gan.sample(config.n, rng)[0].float().cpu(), f"n{config.n}", 8
+            samples = gan.sample(config.n, rng)[0].float().cpu()
+        return samples, f"n{config.n}", _in_a_row(config.n)
 
     # of classes, where samples have some: the generator's input, or what the critic says they are
     if not sampling.knows_classes(gan):
@@ -130,7 +132,12 @@ def _drawn(
         console.print(f"warning: it came up only {len(samples)} times; asked were {config.n}")
     if not len(samples):
         raise UserError(f"class={config['class']}: this generator does not draw that class")
-    return samples, f"class_{which}_n{config.n}", 8
+    return samples, f"class_{which}_n{config.n}", _in_a_row(config.n)
+
+
+def _in_a_row(count: int) -> int:
+    """How many of so many samples make a row: 8, or more where the grid would be a strip."""
+    return max(8, math.isqrt(count - 1) + 1)
 
 
 def _class(asked: Any, spec: DataSpec, field: str) -> int:
