@@ -235,6 +235,68 @@ def test_extra_adam_takes_second_gradients_where_both_players_look():
                 torch.testing.assert_close(mine.state_dict()[name], value, rtol=1e-9, atol=1e-8)
 
 
+def state_after_training(gan, network=None):
+    """A copy of the state after the batches, of one network or of everything."""
+    for i, batch in enumerate(batches()):
+        gan.training_step(batch, i)
+    return {name: value.clone() for name, value in (network or gan).state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("parts", "rate"),
+    [  # of the critic; 0: what moves depends on how often alone, not on who moves first
+        (["penalty=spectral"], 0),
+        (["penalty=maxgp", "penalty.memory=4"], 0.01),
+        (["penalty=none", "loss=fisher", "loss.rho=0.1"], 0.01),
+        (["penalty=clip"], 0.01),
+    ],
+    ids=["spectral vectors", "S_max", "multiplier", "clip"],
+)
+def test_a_critic_by_adam_beside_extra_adam_is_as_beside_adam(parts, rate):
+    """A generator whose rate is 0 looks ahead to where it is. Each critic step is then one of Adam,
+    and everything that moves with a critic's pass or gradient moves once a step."""
+    rates = ["optimizer.lr=0", f"optimizer_critic.lr={rate}"]
+    usual = state_after_training(draws_are_doubles(made(*parts, *rates)))
+    gan = draws_are_doubles(
+        made(*parts, "optimizer=extra_adam", "optimizer@optimizer_critic=adam", *rates)
+    )
+    mixed = state_after_training(gan)
+    for name, value in usual.items():
+        torch.testing.assert_close(mixed[name], value, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_a_generator_by_adam_beside_extra_adam_is_as_beside_adam():
+    """The same of a generator beside a critic that stays: with its batch norm's statistics."""
+    rates = ["penalty=none", "optimizer.lr=0.01", "optimizer_critic.lr=0"]
+    gan = draws_are_doubles(made(*rates))
+    usual = state_after_training(gan, gan.generator)
+    gan = draws_are_doubles(made("optimizer=adam", "optimizer@optimizer_critic=extra_adam", *rates))
+    mixed = state_after_training(gan, gan.generator)
+    for name, value in usual.items():
+        torch.testing.assert_close(mixed[name], value, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize(
+    ("of_generator", "of_critic", "gradients"),
+    [  # of the critic and of the generator, in one iteration of two critic steps
+        ("extra_adam", "extra_adam", (4, 2)),
+        ("extra_adam", "adam", (2, 2)),
+        ("adam", "extra_adam", (4, 1)),
+        ("adam", "adam", (2, 1)),
+    ],
+)
+def test_only_who_looks_ahead_takes_two_gradients_a_step(of_generator, of_critic, gradients):
+    gan = draws_are_doubles(
+        made(f"optimizer={of_generator}", f"optimizer@optimizer_critic={of_critic}")
+    )
+    taken = []
+    differentiate = gan._differentiate
+    gan._differentiate = lambda loss, module: (taken.append(module), differentiate(loss, module))
+    gan.training_step(next(batches()), 0)
+    counts = tuple(sum(one is network for one in taken) for network in (gan.critic, gan.generator))
+    assert counts == gradients
+
+
 def test_the_critic_step_leaves_the_generator_alone_and_the_reverse():
     """By observation at the optimizers: who has a gradient, what has changed, when running
     statistics move."""

@@ -19,7 +19,7 @@ from gan_lab.inference import layers_that_mix_samples
 from gan_lab.losses import ClassLoss, Loss, RelativeLoss
 from gan_lab.losses.targets import Targets
 from gan_lab.optim import capturable
-from gan_lab.optim.base import LooksAhead
+from gan_lab.optim.base import LooksAhead, moves
 from gan_lab.penalties import Penalty
 from gan_lab.penalties.regions import Noise
 from gan_lab.training import passes
@@ -260,22 +260,36 @@ class GAN(pl.LightningModule):
 
         The generator's step and the last of the critic are one, of both players: both look ahead,
         then both take their gradients there, on the same draws. The critic's other steps are its
-        own. A player whose optimizer does not look ahead waits meanwhile.
+        own. A player whose optimizer does not look ahead stays where it is meanwhile: it takes no
+        first gradient, and its state (batch norm's statistics, S_max) moves once a step.
         """
         # the critic alone
-        for i in range(self.settings.n_critic - 1):
-            for move in _moves(critic_optimizer):
+        last = self.settings.n_critic - 1
+        for i in range(last):
+            for move in moves(critic_optimizer):
                 self._critic_gradient(draws, i)
                 self._move_critic(move)
 
-        # both at the look-ahead point of both; batch norm's statistics move once
-        moves = zip(_moves(generator_optimizer), _moves(critic_optimizer), strict=True)
-        for half, (move_generator, move_critic) in enumerate(moves):
-            self._critic_gradient(draws, self.settings.n_critic - 1)
-            with frozen_statistics(self.generator) if half == 0 else nullcontext():
+        # the first gradients, of those who look ahead: all are taken before anybody moves
+        critic_looks = isinstance(critic_optimizer, LooksAhead)
+        if critic_looks:
+            self._critic_gradient(draws, last)
+        if isinstance(generator_optimizer, LooksAhead):
+            of_critic = nullcontext() if critic_looks else frozen_statistics(self.critic)
+            with frozen_statistics(self.generator), of_critic:
                 self._generator_gradient(draws)
-            self._move_critic(move_critic)
-            move_generator()
+
+        # they go there, and the others stay
+        if isinstance(critic_optimizer, LooksAhead):
+            self._move_critic(critic_optimizer.look_ahead)
+        if isinstance(generator_optimizer, LooksAhead):
+            generator_optimizer.look_ahead()
+
+        # the second, of both, where they are now
+        self._critic_gradient(draws, last)
+        self._generator_gradient(draws)
+        self._move_critic(critic_optimizer.step)
+        generator_optimizer.step()
 
     def _move_critic(self, move: Callable[[], Any]) -> None:
         """θ_D moves, and the penalty may change it in place."""
@@ -530,17 +544,6 @@ class GAN(pl.LightningModule):
         for optimizer, saved in zip(self.trainer.optimizers, state["optimizers"], strict=True):
             capturable.load_state(optimizer, saved)
         self.generator_steps, self.critic_steps = state["generator_steps"], state["critic_steps"]
-
-
-def _moves(optimizer: torch.optim.Optimizer) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """What an optimizer does with its first gradient, and with its second."""
-    if isinstance(optimizer, LooksAhead):
-        return optimizer.look_ahead, optimizer.step
-    return _wait, optimizer.step
-
-
-def _wait() -> None:
-    """Stay."""
 
 
 def _of_all(value: Tensor) -> Tensor:
