@@ -193,6 +193,16 @@ def test_collect_copies_what_is_citable_and_reports_the_rest(tmp_path):
     assert len(collect([runs], tmp_path / "all", ["dirty", "unfinished"], said.append)) == 4
 
 
+def test_a_folder_name_that_is_collected_writes_no_escape_to_the_terminal(tmp_path, capsys):
+    """Of a record that is taken, and of one that is refused."""
+    runs = tmp_path / "\x1b[31mruns"
+    run_dirs(runs, record(run_id="aaaa"), record(run_id="bbbb", status="interrupted"))
+    collect([runs], tmp_path / "records")
+    said = capsys.readouterr().out
+    assert said.count("\\x1b[31mruns") == 2
+    assert "\x1b" not in said
+
+
 def test_collecting_again_replaces_the_same_files(tmp_path):
     runs = run_dirs(tmp_path / "runs", record())
     first, second = (collect([runs], tmp_path / "records", report=list) for _ in range(2))

@@ -227,7 +227,7 @@ def collect(
     runs: Iterable[Path],
     out: Path,
     allow: Collection[str] = (),
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = terminal.tell,
     replace: bool = False,
 ) -> list[Path]:
     """Copy every citable record below some folders to `out`, without the places of this machine.
