@@ -494,9 +494,9 @@ ELSEWHERE = {
         "evaluation/test_data_statistics.py",
         "test_the_digits_under_their_classifier",
     ),
-    "enough for is and fid": (
+    "holds moments, not enough for": (
         "evaluation/test_evaluation_scripts.py",
-        "test_statistics_of_ours_and_of_pytorch_fid",
+        "test_moments_are_enough_for_the_scores_that_the_refusal_names",
     ),
     "restore the checkpoint, or set": (
         "evaluation/test_evaluation_runs.py",

@@ -658,8 +658,32 @@ def test_what_is_read_of_a_metric_without_importing_it_is_what_it_says(score):
     assert kind.facts == declared_scores()[score].facts
     assert kind.facts.name == score
     assert kind.facts.reads in ("logits", "features", "images")
-    of_features = kind.facts.reads == "features"
-    assert kind.facts.reference in (("moments", "features") if of_features else (None,))
+    references = {"features": ("moments", "features"), "logits": (None, "marginal")}
+    assert kind.facts.reference in references.get(kind.facts.reads, (None,))
+
+
+class Watched:
+    """A setting that remembers what was read of it."""
+
+    def __init__(self, setting):
+        self.setting, self.read = setting, []
+
+    def __getattr__(self, name):
+        self.read.append(name)
+        return getattr(self.setting, name)
+
+
+@pytest.mark.parametrize("score", [score for score in SCORES if score != "msssim"])
+def test_a_score_reads_the_training_marginal_where_it_says_so(score, extractor, references):
+    """Others can be made without one, as beside a file of moments."""
+    reference = references["train"]
+    asked = protocol((score,), 30)
+    setting = Watched(
+        meters.Setting(extractor, {"train": reference}, reference.marginal, asked, 30)
+    )
+    kind = metric_class(score)
+    kind.of_setting(setting, reference)
+    assert ("train_marginal" in setting.read) == (kind.facts.reference == "marginal")
 
 
 def test_scores_are_known_without_torch():

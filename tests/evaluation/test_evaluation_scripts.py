@@ -178,6 +178,20 @@ def test_statistics_of_ours_and_of_pytorch_fid(
     assert values[1] == pytest.approx(values[0], rel=1e-4)
 
 
+def test_moments_are_enough_for_the_scores_that_the_refusal_names(
+    folders, statistics, capsys, place, digits_classifier
+):
+    """Which compare with moments or with nothing, as the metrics declare: here entropy, which is of
+    the samples alone."""
+    asked = (f"samples={folders / 'train'}", f"reference={statistics}", "out=kept")
+    ended = evaluate(capsys, *asked, "evaluation.scores=[entropy,am]")
+    assert "add evaluation.scores=[entropy]," in ended.err
+    ended = evaluate(capsys, *asked, "evaluation.scores=[entropy]")
+    assert ended.code == 0, ended
+    [kept] = (place / "kept").glob("*.json")
+    assert set(written(kept)["scores"]) == {"entropy_classifier_100"}
+
+
 def test_a_folder_by_inception(inception_file, capsys, place):
     """A few small colour images, a random network; one split, so that their order does not
     matter."""
@@ -553,8 +567,15 @@ def test_statistics_of_another_protocol_are_refused(
     assert not (place / "kept").exists()
 
 
-@pytest.mark.parametrize("scores", ["[is,am,fid]", "[fid,kid]", "[prdc]", "[mode]"])
-def test_moments_are_not_enough_for_other_scores(scores, folders, capsys, place):
+@pytest.mark.parametrize(
+    ("scores", "refused", "remedy"),
+    [
+        ("[is,am,fid]", "am", "[is,fid]"),
+        ("[entropy,kid]", "kid", "[entropy]"),
+        ("[prdc,mode]", "prdc, mode", "[fid]"),
+    ],
+)
+def test_moments_are_not_enough_for_other_scores(scores, refused, remedy, folders, capsys, place):
     with (place / "made.npz").open("wb") as file:
         np.savez(file, mu=np.zeros(64), sigma=np.eye(64))
     asked = (
@@ -563,7 +584,8 @@ def test_moments_are_not_enough_for_other_scores(scores, folders, capsys, place)
         f"evaluation.scores={scores}",
         "data_cache=fresh",
     )
-    is_refusal(evaluate(capsys, *asked, QUICK), "made.npz", "is", "fid")
+    words = ("made.npz", f"not enough for {refused}:", f"add evaluation.scores={remedy},")
+    is_refusal(evaluate(capsys, *asked, QUICK), *words)
     assert classifiers(place / "fresh") == []
 
 

@@ -28,13 +28,20 @@ from gan_lab.files import asked_path, safe_name
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.feature_moments import read_statistics
 from gan_lab.metrics.setting import Reference
+from gan_lab.reading.declared_scores import declared_scores
 from gan_lab.records import folder as names
 from gan_lab.records import provenance
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.extractors import OwnClassifier, StackedDigits
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.meters import Samples
-from gan_lab.scoring.protocol import Entry, Protocol, needs_features, score_text
+from gan_lab.scoring.protocol import (
+    Entry,
+    Protocol,
+    enough_are_moments,
+    needs_features,
+    score_text,
+)
 from gan_lab.scoring.score import check_scores, measure_reference, score_samples
 from gan_lab.training.host import keep_freed_memory
 
@@ -230,12 +237,25 @@ def _check_folders(config: DictConfig, protocol: Protocol) -> None:
     protocol.check_count(count, what, splits=protocol.splits, chunks=protocol.chunks)
 
     # a file of statistics has no images, which other scores compare
-    is_file = Path(config.reference).expanduser().is_file()
-    if is_file and not set(protocol.scores) <= {"is", "fid"}:
-        raise UserError(
-            f"reference={config.reference} holds moments, enough for is and fid: "
-            "add evaluation.scores=[is,fid], or name a folder of images"
-        )
+    if Path(config.reference).expanduser().is_file():
+        _check_moments_are_enough(config.reference, protocol)
+
+
+def _check_moments_are_enough(reference: str, protocol: Protocol) -> None:
+    """Refuse scores that compare with more of the real data than moments. Raises UserError."""
+    refused = [score for score in protocol.scores if not enough_are_moments(score)]
+    if not refused:
+        return
+
+    # what was asked for and is possible; else a score that a file of moments is made for
+    kept = [score for score in protocol.scores if enough_are_moments(score)]
+    made_for = [
+        name for name, score in declared_scores().items() if score.facts.reference == "moments"
+    ]
+    raise UserError(
+        f"reference={reference} holds moments, not enough for {', '.join(refused)}: "
+        f"add evaluation.scores={terminal.quoted(kept or made_for)}, or name a folder of images"
+    )
 
 
 class _Batches:

@@ -99,7 +99,7 @@ class AMScore(SplitScore):
         0.0
     """
 
-    facts = ScoreFacts("am", reads="logits", higher_is_better=False)
+    facts = ScoreFacts("am", reads="logits", higher_is_better=False, reference="marginal")
 
     log_train: Tensor
 

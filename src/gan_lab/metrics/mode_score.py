@@ -84,7 +84,9 @@ class ModeScore(SplitScore):
         2.0
     """
 
-    facts = ScoreFacts("mode", reads="logits", higher_is_better=True, over_splits=True)
+    facts = ScoreFacts(
+        "mode", reads="logits", higher_is_better=True, over_splits=True, reference="marginal"
+    )
 
     log_train: Tensor
 

@@ -25,8 +25,9 @@ class ScoreFacts:
         higher_is_better: which way is better.
         over_splits: whether a score of logits is a mean over splits of the samples, so that its
             name in a record says how many (is_classifier_10k_10x).
-        reference: what a score of features compares with, of each split of the real data: their
-            "moments", or the "features" themselves, which are kept then.
+        reference: what of the real data it compares with: a score of features with the "moments" of
+            each split, or with the "features" themselves, which are kept then; one of logits with
+            the "marginal", the mean of C(x) over the training set. None: with nothing.
         values: the names of its numbers, where a metric has several scores in one; their first
             words stand in the place of `name` in a record.
         better_lower: those of `values` that are better where they are lower, in a metric whose
@@ -38,7 +39,7 @@ class ScoreFacts:
     reads: Literal["logits", "features", "images"]
     higher_is_better: bool
     over_splits: bool = False
-    reference: Literal["moments", "features"] | None = None
+    reference: Literal["moments", "features", "marginal"] | None = None
     values: tuple[str, ...] = ()
     better_lower: tuple[str, ...] = ()
     stable: bool = True

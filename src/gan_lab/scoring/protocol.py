@@ -138,6 +138,11 @@ def needs_features(scores: Sequence[str]) -> bool:
     return any(declared_scores()[score].facts.reference == "features" for score in scores)
 
 
+def enough_are_moments(score: str) -> bool:
+    """Whether the moments of the real features are all that a score asks of the real data."""
+    return declared_scores()[score].facts.reference in (None, "moments")
+
+
 Entry = dict[str, Any]
 """A score in a record: value (AM Score's is of all samples at once, its std over splits), std
 (population, over splits or chunks; None where there is one), what its `records.ScoreName` says,
