@@ -3,6 +3,7 @@ continued."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -51,7 +52,15 @@ def test_cells_take_every_value_in_the_order_of_the_file(tmp_path):
         ("a: 1", "must be a list of entries"),
         ("- overrides: [a]\n  eech: {}", "an entry has overrides and each"),
         ("- each: {loss: [exp]}\n- each: {loss: [exp]}", "has two cells exp"),
-        ("- [", "cannot be read as a campaign"),
+        ("- [", r"campaign\.yaml cannot be read .* correct it"),
+        ("- each: {loss: &a [*a]}", "an anchor within itself"),
+        ("- each: {loss: [exp]}\n  each: {loss: [sqrt]}", "a key twice"),
+        ("- overrides: [" + "a=1, " * 20_000 + "]", "at most 100,000"),
+        (
+            "- &a [x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"- &{to} [{f'*{of}, ' * 9}]\n" for of, to in itertools.pairwise("abcdefgh")),
+            "more than 10,000 values",
+        ),
         ("- each: {seed: 3}", "entry.each.seed is 3, and must be a list"),
         ("- each: {loss: exp}", 'each.loss is "exp", and must be a list'),
         ("- each: [seed]", "each is a list of 1, and must be a mapping"),
@@ -88,6 +97,26 @@ def test_values_are_written_as_hydra_reads_them(tmp_path):
         ("optimizer.m=null", "penalty.one_sided=true", "loss=exp"),
         ("optimizer.m=10", "penalty.one_sided=true", "loss=exp"),
     ]
+
+
+def test_values_are_read_as_a_command_line_has_them(tmp_path):
+    """1e-3 is a number, off the name of an option, and a part may be repeated by its anchor."""
+    path = tmp_path / "campaign.yaml"
+    path.write_text(
+        "- overrides: &small [batch_size=8]\n"
+        "  each: {optimizer.lr: [1e-3, 2.5e-5], evaluation: [off, classifier]}\n"
+        "- overrides: *small\n"
+        "  each: {loss: [exp]}\n"
+    )
+    cells = campaign.read_campaign(path)
+    assert [(cell.name, cell.overrides[1:]) for cell in cells] == [
+        ("lr0.001_off", ("optimizer.lr=0.001", "evaluation=off")),
+        ("lr0.001_classifier", ("optimizer.lr=0.001", "evaluation=classifier")),
+        ("lr2.5e-05_off", ("optimizer.lr=2.5e-05", "evaluation=off")),
+        ("lr2.5e-05_classifier", ("optimizer.lr=2.5e-05", "evaluation=classifier")),
+        ("exp", ("loss=exp",)),
+    ]
+    assert {cell.overrides[0] for cell in cells} == {"batch_size=8"}
 
 
 # What comes home ----------------------------------------------------------------------------------

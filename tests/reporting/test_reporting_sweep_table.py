@@ -432,6 +432,8 @@ def test_select_leaves_out_a_run_without_a_config_only_where_it_says_so(tmp_path
         ("penalty.target", None, "null"),
         ("optimizer.lr", 1e-3, "1e-3"),
         ("penalty.kind", "a b", "'a b'"),
+        ("penalty.kind", "off", "off"),
+        ("penalty.kind", ["off", True], "[off,true]"),
     ],
 )
 def test_what_was_typed_for_a_run_without_a_record_is_what_a_config_holds(

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-import yaml
-
 from gan_lab import records
 from gan_lab.errors import UserError
-from gan_lab.files import open_regular, safe_name
+from gan_lab.files import safe_name
+from gan_lab.reading import plain_yaml
 from gan_lab.reading.schema import misfit
 from gan_lab.records import folder
 from gan_lab.terminal import quoted
@@ -51,11 +50,7 @@ def read_campaign(path: Path) -> list[CampaignRun]:
     Raises:
         UserError: it is no campaign, or two cells have one name.
     """
-    try:
-        with open_regular(path) as file:
-            entries = yaml.safe_load(file)
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read as a campaign ({error})") from None
+    entries = plain_yaml.read_typed(path)
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path} must be a list of entries with overrides and each")
 

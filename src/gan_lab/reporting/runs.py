@@ -206,13 +206,9 @@ def _assigned(override: str) -> tuple[str, Any]:
     several of them, stays a text."""
     name, _, text = override.lstrip("+").partition("=")
     try:
-        value = plain_yaml.parsed(text)
+        return name, plain_yaml.parsed(text)
     except UserError:
         return name, text
-
-    # YAML takes off for false; on a command line it is the name of an option
-    is_option = isinstance(value, bool) and text.lower() not in ("true", "false")
-    return name, text if is_option else value
 
 
 def _may_be(run: Run, select: Mapping[str, Any] | None) -> bool:
