@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from gan_lab import records
+from gan_lab import build, records
 from gan_lab.build import evaluator
 from gan_lab.callbacks.evaluate import add_to_history
 from gan_lab.records import ScoreName, provenance
@@ -53,6 +53,21 @@ def sweep(trained, tmp_path):
     return tmp_path / "sweep"
 
 
+@pytest.fixture
+def protocols(monkeypatch):
+    """The protocols that are made, in their order."""
+    made = []
+
+    def spied(group, node, *facts, make=build.make, **named_facts):
+        result = make(group, node, *facts, **named_facts)
+        if group == "evaluation":
+            made.append(result)
+        return result
+
+    monkeypatch.setattr(build, "make", spied)
+    return made
+
+
 def told(run_dir):
     return json.loads((run_dir / "record.json").read_text())
 
@@ -69,6 +84,19 @@ def evaluate(trained, tmp_path, capsys):
         return script(capsys, "evaluate", f"data_cache={trained / 'cache'}", *SCORES, *arguments)
 
     return go
+
+
+def test_runs_that_are_scored_by_one_protocol_share_it(sweep, evaluate, protocols):
+    """To make one hashes the file of its weights, 95 MB of Inception's."""
+    assert evaluate(f"runs={sweep}").code == 0
+    assert len(protocols) == 1
+
+
+@pytest.mark.parametrize("task", ["self_test=true", "data_statistics=true"])
+def test_a_protocol_is_made_once_for_the_data_set(task, evaluate, protocols, tmp_path):
+    ended = evaluate(task, f"out={tmp_path}")
+    assert ended.code == 0, ended
+    assert len(protocols) == 1
 
 
 def test_every_finished_run_is_scored_and_a_second_time_none(sweep, evaluate):

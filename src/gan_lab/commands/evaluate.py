@@ -372,8 +372,9 @@ def self_test(config: DictConfig, console: Console) -> None:
     which have one number of images.
     """
     # samples of which everybody knows how good they are
-    evaluator = _of_dataset(config, console)
-    data, protocol = evaluator.data, evaluator.protocol
+    protocol: Protocol = build.make("evaluation", config.evaluation)
+    evaluator = _of_dataset(config, protocol, console)
+    data = evaluator.data
     known = _known_samples(data)
     for name, images in known.items():
         what = f"{name} holds {len(images)} images"
@@ -413,7 +414,7 @@ def real_images(config: DictConfig, console: Console) -> None:
         )
 
     # numbers and picture, side by side under one name
-    evaluator = _of_dataset(config, console)
+    evaluator = _of_dataset(config, protocol, console)
     statistics, images = data_statistics(evaluator, "train")
     data = evaluator.data
     stem = f"data_statistics_{data.spec.name}_{evaluator.extractor.name}"
@@ -424,16 +425,17 @@ def real_images(config: DictConfig, console: Console) -> None:
     console.print(f"images by entropy, three levels: {path}")
 
 
-def _of_dataset(config: DictConfig, console: Console) -> Evaluator:
-    """The evaluator of `config.dataset`. Raises UserError where it cannot be scored."""
-    build.make("evaluation", config.evaluation)
+def _of_dataset(config: DictConfig, protocol: Protocol, console: Console) -> Evaluator:
+    """The evaluator of `config.dataset` by the protocol of the config. Raises UserError where it
+    cannot be scored."""
     data = build.loaded(config.dataset, config.data_cache)
     if data.spec.kind != "images":
         raise UserError(
             f"{data.spec.name} holds {data.spec.kind}, and this is of images: "
             "choose another dataset"
         )
-    evaluator = build.evaluator(config, data, build.device(config.device), console)
+    device = build.device(config.device)
+    evaluator = build.evaluator(config, data, device, console, scored_by=protocol)
     assert evaluator is not None, "evaluation=off was refused"
     return evaluator
 

@@ -67,13 +67,14 @@ class Rescoring:
         self.root = config.dataset.root if "dataset.root" in of_data else None
         self.option = of_data["dataset"].partition("=")[2] if "dataset" in of_data else None
 
-        # weights that are missing are refused here, before the first run is looked at
-        self.protocol: Protocol = build.make("evaluation", config.evaluation)
-        self.device = build.device(config.device)
-
         # by content, for all runs that share it
+        self.protocols: dict[str, Protocol] = {}
         self.loaded: dict[str, LoadedData] = {}
         self.evaluators: dict[str, Evaluator] = {}
+
+        # weights that are missing are refused here, before the first run is looked at
+        self.protocol = self._protocol()
+        self.device = build.device(config.device)
 
     def score(self, run_dir: Path, *, again: bool) -> dict[str, Entry]:
         """Score a finished run; the scores join its record, and with
@@ -167,6 +168,13 @@ class Rescoring:
     def _say(self, message: str) -> None:
         self.console.print(message)
 
+    def _protocol(self) -> Protocol:
+        """That of the config as it is now: to make one may hash a large file of weights."""
+        key = records.canonical(plain_config(self.config.evaluation))
+        if key not in self.protocols:
+            self.protocols[key] = build.make("evaluation", self.config.evaluation)
+        return self.protocols[key]
+
     def _data(self, run: SavedRun) -> LoadedData:
         """The data that a run was trained on. Raises UserError where they have changed since."""
         key = records.canonical(plain_config(run.config.dataset))
@@ -189,7 +197,8 @@ class Rescoring:
         # the evaluation takes the classifier's recipe from the config's data set
         if data.content_hash not in self.evaluators:
             self.config.dataset = run.config.dataset
-            made = build.evaluator(self.config, data, self.device, self.console, gan)
+            protocol = self._protocol()
+            made = build.evaluator(self.config, data, self.device, self.console, gan, protocol)
             if made is None:
                 raise UserError(
                     f"run_dir={run.folder}: {data.spec.name} holds {data.spec.kind}, and these "
