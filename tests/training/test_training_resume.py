@@ -220,6 +220,31 @@ def test_a_part_of_which_no_step_is_left_is_no_part_of_the_run(tmp_path, monkeyp
     records.check_citable(told)
 
 
+@pytest.mark.parametrize("more", [(), ("max_generator_steps=6",)], ids=["as long", "longer"])
+def test_scores_and_diagnostics_of_every_step_stand_once(more, tmp_path, kill_after, data_cache):
+    """A run scores and measures in every step, and dies in its third with a checkpoint of the
+    second."""
+    every_step = (
+        *("evaluation=classifier", "evaluation.scores=[is,fid]", "evaluation.splits=1"),
+        *("evaluation.samples=40", "evaluation.samples_in_training=40", "evaluate_every=1"),
+        *("diagnostics=critic_outputs", "diagnostics.every=1", "checkpoint_every=2"),
+        *("max_generator_steps=4", "schedule=constant", f"data_cache={data_cache}"),
+    )
+    straight = record(train(tmp_path / "straight", *every_step, *more))
+    kill_after(3)
+    with pytest.raises(Stop):
+        train(tmp_path / "killed", *every_step)
+    before = record(tmp_path / "killed")
+    resume(tmp_path / "killed", *more)
+    told = record(tmp_path / "killed")
+    for curves in ("history", "diagnostics"):
+        assert {points[-1][0] for points in before[curves].values()} == {3}
+        assert told[curves] == straight[curves]
+        last = told["generator_steps"] + 1
+        for points in told[curves].values():
+            assert [step for step, _ in points] == list(range(1, last))
+
+
 def test_what_was_measured_after_the_checkpoint_is_no_part_of_the_run(tmp_path, kill_after):
     """The resumed run measures nothing of the kind: the points of steps that were done again go."""
     kill_after(3)

@@ -53,13 +53,12 @@ class Diagnose(pl.Callback):
             measured = self.diagnostic.measure(pl_module, self.batch)
             values = torch.stack(list(measured.values())).tolist()
 
-        # a resumed run measures again what the killed one had after its last checkpoint
+        # every step comes once: of a resumed run the points after its checkpoint are gone
         step = pl_module.generator_steps
         self.newest = step, dict(zip(measured, values, strict=True))
         curves = dict(self.record.content.get("diagnostics") or {})
         for name, value in self.newest[1].items():
-            before = [point for point in curves.get(name, []) if point[0] < step]
-            curves[name] = [*before, [step, value]]
+            curves[name] = [*curves.get(name, []), [step, value]]
         self.record.update(diagnostics=curves)
 
     def at(self, step: int) -> dict[str, float]:

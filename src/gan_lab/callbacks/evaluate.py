@@ -50,10 +50,6 @@ class Evaluate(pl.Callback):
         with self.seconds.paused():
             entries = self.evaluator.scores(pl_module, self.evaluator.protocol.in_training)
 
-        # a resumed run scores again what the killed one had scored after its last checkpoint
-        history = self.record.content.get("history") or {}
-        for name in curves_of(entries):
-            history[name] = [point for point in history.get(name, []) if point[0] < step]
         self.newest = step, add_to_history(self.record, step, entries)
 
     def at(self, step: int) -> dict[str, float]:
