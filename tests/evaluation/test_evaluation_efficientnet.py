@@ -27,8 +27,8 @@ from gan_lab.scoring import efficientnet
 from gan_lab.scoring.efficientnet import EfficientNetExtractor, find_weights, preprocess
 from gan_lab.scoring.extractors import EfficientNet
 from gan_lab.scoring.features import Extractor, Features
+from gan_lab.scoring.meters import Setting, meters_of
 from gan_lab.scoring.protocol import SCORES, Protocol, reads
-from gan_lab.scoring.score import check_scores
 from helpers.evaluation_runs import frechet, save_images, script
 from helpers.gan_runs import ROOT, is_refusal, record
 from helpers.inception_weights import images
@@ -281,7 +281,7 @@ class FeaturesOnly(Extractor):
 def test_an_extractor_of_features_only_refuses_them_too(score):
     """Where the protocol was made without knowing its extractor."""
     with pytest.raises(UserError, match=score):
-        check_scores(FeaturesOnly(), {}, torch.full((2,), 0.5), Protocol(None, [score]), 100)
+        meters_of(Setting(FeaturesOnly(), {}, torch.full((2,), 0.5), Protocol(None, [score]), 100))
 
 
 REFUSED = [

@@ -22,7 +22,7 @@ from gan_lab.errors import UserError
 from gan_lab.inference import undisturbed
 from gan_lab.metrics import FrechetDistance, InceptionScore
 from gan_lab.scoring.features import InceptionExtractor, check_weights
-from gan_lab.scoring.meters import Samples
+from gan_lab.scoring.meters import Samples, Setting
 from gan_lab.scoring.protocol import Protocol
 from gan_lab.scoring.score import measure_reference, score_samples
 from helpers.evaluation_runs import frechet, inception_score
@@ -184,7 +184,7 @@ def entries(extractor, sides, passed):
     real = measure_reference(torch.arange(COUNT, 2 * COUNT).split(5), replay, keep_features=False)
     fake = torch.arange(COUNT).split(5)
     return score_samples(
-        lambda b: Samples(fake[b]), replay, {"train": real}, real.marginal, protocol, COUNT
+        lambda b: Samples(fake[b]), Setting(replay, {"train": real}, real.marginal, protocol, COUNT)
     )
 
 
@@ -246,11 +246,7 @@ def test_more_images_end_to_end(extractor, inception_file):
     batches = fake.split(13)
     ours = score_samples(
         lambda b: Samples(batches[b]),
-        extractor,
-        {"train": reference},
-        reference.marginal,
-        protocol,
-        40,
+        Setting(extractor, {"train": reference}, reference.marginal, protocol, 40),
     )
     with torch.no_grad():
         features = [

@@ -21,9 +21,9 @@ from gan_lab.records.versions import FIELD_DEFAULTS
 from gan_lab.scoring import meters
 from gan_lab.scoring import protocol as protocols
 from gan_lab.scoring.features import ClassifierExtractor, Extractor, Features
-from gan_lab.scoring.meters import Samples, metric_class
+from gan_lab.scoring.meters import Samples, Setting, meters_of, metric_class
 from gan_lab.scoring.protocol import SCORES, Protocol, needs_features, score_text
-from gan_lab.scoring.score import check_scores, measure_reference, score_samples
+from gan_lab.scoring.score import measure_reference, score_samples
 from helpers.evaluation_runs import (
     am_score,
     composed,
@@ -143,7 +143,9 @@ def test_a_generator_that_repeats_one_real_image_has_no_recall(exchanged, digits
     reference = measure_reference(real.split(64), extractor, keep_features=True)
     asked = protocol(["prdc"], 200, batch_size=64)
     drawn = Drawn(fake, 64)
-    found = score_samples(drawn, extractor, {"train": reference}, reference.marginal, asked, 200)
+    found = score_samples(
+        drawn, Setting(extractor, {"train": reference}, reference.marginal, asked, 200)
+    )
     precision, recall, coverage = (
         found[f"{score}_made_200_train"]["value"] for score in ("precision", "recall", "coverage")
     )
@@ -250,7 +252,7 @@ def test_scores_are_those_of_the_concatenated_samples(
     extractor.passes.clear()
     asked = protocol(("is", "am", "mode", "fid"), samples, splits, chunks, batch_size)
     marginal = references["train"].marginal
-    found = score_samples(drawn, extractor, references, marginal, asked, samples)
+    found = score_samples(drawn, Setting(extractor, references, marginal, asked, samples))
     assert drawn.asked == list(range(math.ceil(samples / batch_size)))
     assert sum(extractor.passes) == samples
     assert max(extractor.passes) <= batch_size
@@ -301,7 +303,7 @@ def test_is_is_the_product_of_its_recorded_terms(extractor, references):
     images = pictures(30, 4)
     asked = protocol(("is", "am"), 30)
     found = score_samples(
-        Drawn(images, 7), extractor, references, references["train"].marginal, asked, 30
+        Drawn(images, 7), Setting(extractor, references, references["train"].marginal, asked, 30)
     )
     entry = found["is_made_30"]
     assert math.log(entry["value"]) == pytest.approx(
@@ -321,7 +323,7 @@ def test_kid_and_prdc(chunks, extractor, real, references):
     one = {"test": references["test"]}
     asked = protocol(("kid", "prdc"), samples, chunks=chunks, kid_subset_size=size)
     found = score_samples(
-        Drawn(images, 7), extractor, one, references["train"].marginal, asked, samples
+        Drawn(images, 7), Setting(extractor, one, references["train"].marginal, asked, samples)
     )
     reference, _ = by_hand(extractor, real["test"])
     cut = parts(by_hand(extractor, images)[0], chunks)
@@ -366,7 +368,7 @@ def test_am_compares_with_the_training_marginal_it_is_given(extractor, reference
     images = pictures(30, 4)
     uniform = torch.full((CLASSES,), 1 / CLASSES, dtype=torch.float64)
     found = score_samples(
-        Drawn(images, 7), extractor, references, uniform, protocol(("am",), 30), 30
+        Drawn(images, 7), Setting(extractor, references, uniform, protocol(("am",), 30), 30)
     )
     assert found["am_made_30"]["value"] == pytest.approx(
         am_score(by_hand(extractor, images)[1], uniform), rel=1e-9
@@ -397,7 +399,8 @@ def test_digits_noise_and_one_image_are_ranked(digits, digits_classifier):
     marginal = references["train"].marginal
     found = {
         name: score_samples(
-            Drawn(images.contiguous(), 100), extractor, references, marginal, asked, len(test)
+            Drawn(images.contiguous(), 100),
+            Setting(extractor, references, marginal, asked, len(test)),
         )
         for name, images in samples.items()
     }
@@ -476,7 +479,9 @@ CLASSES_OF_THEIR_OWN = torch.arange(90) % 3
 def similarity(extractor, references, asked, own_classes, drawn=None):
     drawn = drawn or Pictured(SIMILAR, asked.batch_size, CLASSES_OF_THEIR_OWN)
     marginal = references["train"].marginal
-    return score_samples(drawn, extractor, references, marginal, asked, asked.samples, own_classes)
+    return score_samples(
+        drawn, Setting(extractor, references, marginal, asked, asked.samples, own_classes)
+    )
 
 
 @pytest.mark.parametrize(
@@ -554,7 +559,7 @@ def test_classes_that_samples_do_not_have_are_refused_before_one_is_drawn(extrac
         for word in words:
             assert word in str(refused.value)
         with pytest.raises(UserError):
-            check_scores(made, references, references["train"].marginal, asked, 90)
+            meters_of(Setting(made, references, references["train"].marginal, asked, 90))
     assert drawn.asked == []
 
 
@@ -637,15 +642,15 @@ def test_kid_of_too_few_is_refused_before_a_sample_is_drawn(
     kept = {split: references[split] for split in splits}
     drawn = Drawn(pictures(samples, 3), 7)
     for check in (
-        lambda: check_scores(extractor, kept, marginal, asked, samples),
-        lambda: score_samples(drawn, extractor, kept, marginal, asked, samples),
+        lambda: meters_of(Setting(extractor, kept, marginal, asked, samples)),
+        lambda: score_samples(drawn, Setting(extractor, kept, marginal, asked, samples)),
     ):
         with pytest.raises(UserError) as refused:
             check()
         for word in words:
             assert word in str(refused.value)
     assert drawn.asked == []
-    check_scores(extractor, {"train": references["train"]}, marginal, asked, 60)
+    meters_of(Setting(extractor, {"train": references["train"]}, marginal, asked, 60))
 
 
 def test_the_names_of_scores_that_other_programs_rely_on():
@@ -678,9 +683,7 @@ def test_a_score_reads_the_training_marginal_where_it_says_so(score, extractor, 
     """Others can be made without one, as beside a file of moments."""
     reference = references["train"]
     asked = protocol((score,), 30)
-    setting = Watched(
-        meters.Setting(extractor, {"train": reference}, reference.marginal, asked, 30)
-    )
+    setting = Watched(Setting(extractor, {"train": reference}, reference.marginal, asked, 30))
     kind = metric_class(score)
     kind.of_setting(setting, reference)
     assert ("train_marginal" in setting.read) == (kind.facts.reference == "marginal")
@@ -706,7 +709,9 @@ def score_by_a_file(folder, code, monkeypatch, extractor, references, images):
     monkeypatch.setattr(protocols, "SCORES", tuple(every))
 
     asked, marginal = protocol(("mine",), len(images)), references["train"].marginal
-    return score_samples(Drawn(images, 7), extractor, references, marginal, asked, len(images))
+    return score_samples(
+        Drawn(images, 7), Setting(extractor, references, marginal, asked, len(images))
+    )
 
 
 def test_a_metric_is_one_file(tmp_path, monkeypatch, extractor, references):

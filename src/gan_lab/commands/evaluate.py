@@ -34,7 +34,7 @@ from gan_lab.records import provenance
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.extractors import OwnClassifier, StackedDigits
 from gan_lab.scoring.features import Extractor
-from gan_lab.scoring.meters import Samples
+from gan_lab.scoring.meters import Samples, Setting, meters_of
 from gan_lab.scoring.protocol import (
     Entry,
     Protocol,
@@ -42,7 +42,7 @@ from gan_lab.scoring.protocol import (
     needs_features,
     score_text,
 )
-from gan_lab.scoring.score import check_scores, measure_reference, score_samples
+from gan_lab.scoring.score import measure_reference, score_samples
 from gan_lab.training.host import keep_freed_memory
 
 NOISE_SEED = 0  # of the self-test
@@ -204,14 +204,10 @@ def score_folder(config: DictConfig, console: Console) -> None:
         reference = _held_to(reference_data, extractor, console)
 
     # the scores, with the names of both folders
-    scores = score_samples(
-        _Batches(images, protocol, device),
-        extractor,
-        {"reference": reference},
-        reference.marginal,
-        protocol,
-        len(images),
+    setting = Setting(
+        extractor, {"reference": reference}, reference.marginal, protocol, len(images)
     )
+    scores = score_samples(_Batches(images, protocol, device), setting)
 
     _print(console, {str(config.samples): scores})
     samples_name, reference_name = Path(config.samples).name, Path(config.reference).name
@@ -489,8 +485,7 @@ def _check_classes_alone(rows: dict[str, Tensor], evaluator: Evaluator) -> None:
     protocol = evaluator.protocol
     what = f"the smallest class holds {count} images"
     protocol.check_count(count, what, splits=protocol.splits, chunks=protocol.chunks)
-    references = evaluator.references
-    check_scores(evaluator.extractor, references, references["train"].marginal, protocol, count)
+    meters_of(evaluator.setting(protocol, count))
 
 
 # Shown and kept -----------------------------------------------------------------------------------

@@ -26,9 +26,9 @@ from gan_lab.metrics.setting import Reference
 from gan_lab.reading.schema import Number, misfit
 from gan_lab.records import provenance
 from gan_lab.scoring.features import Extractor
-from gan_lab.scoring.meters import Samples, check_own_classes
+from gan_lab.scoring.meters import Samples, Setting, check_own_classes, meters_of
 from gan_lab.scoring.protocol import Entry, Protocol, needs_features
-from gan_lab.scoring.score import check_scores, measure_reference, score_samples
+from gan_lab.scoring.score import measure_reference, score_samples
 from gan_lab.training.gan import GAN
 from gan_lab.training.randomness import generator_for
 
@@ -81,13 +81,15 @@ class Evaluator:
         }
 
         # both protocols, now: the one for the end must not fail after days of training
-        marginal = self.references["train"].marginal
         for checked in (protocol, protocol.in_training):
-            check_scores(
-                self.extractor, self.references, marginal, checked, checked.samples, own_classes
-            )
+            meters_of(self.setting(checked, checked.samples, own_classes))
 
         self.real_similarity = self._real_similarity(cache) if "msssim" in protocol.scores else {}
+
+    def setting(self, protocol: Protocol, samples: int, own_classes: int | None = None) -> Setting:
+        """What so many samples are scored with by a protocol."""
+        marginal = self.references["train"].marginal
+        return Setting(self.extractor, self.references, marginal, protocol, samples, own_classes)
 
     def scores(self, gan: GAN, protocol: Protocol) -> dict[str, Entry]:
         """Score `gan`'s EMA generator, with the same noise at every step.
@@ -150,10 +152,7 @@ class Evaluator:
 
         MS-SSIM has that of real images in their true classes beside it: `real`, `real_per_class`.
         """
-        marginal = self.references["train"].marginal
-        entries = score_samples(
-            sample, self.extractor, self.references, marginal, protocol, samples, own_classes
-        )
+        entries = score_samples(sample, self.setting(protocol, samples, own_classes))
 
         # an entry that counts pairs is one of MS-SSIM
         return {

@@ -6,7 +6,7 @@ import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from typing import Protocol as Interface
 
 import torch
@@ -23,11 +23,7 @@ from gan_lab.metrics.splits import SplitScore
 from gan_lab.reading.declared_scores import ScoreFacts, declared_scores
 from gan_lab.records import ScoreName
 from gan_lab.scoring.features import Extractor
-from gan_lab.scoring.protocol import Entry, check_scores_of_features
-
-if TYPE_CHECKING:
-    from gan_lab.scoring.protocol import Protocol
-
+from gan_lab.scoring.protocol import Entry, Protocol, check_scores_of_features
 
 OWN = {"name": "own", "architecture": None, "weights_sha256": None}
 """In place of the extractor in a score of samples' own classes, which none was asked for."""
@@ -35,7 +31,17 @@ OWN = {"name": "own", "architecture": None, "weights_sha256": None}
 
 @dataclass(frozen=True)
 class Setting:
-    """What a score is made with; see `gan_lab.scoring.score.score_samples`."""
+    """What scores of some samples are made with.
+
+    Args:
+        extractor: takes the samples.
+        references: by split of the real data; FID, KID and PRDC compare with them.
+        train_marginal: (K,); AM and Mode Score compare with it.
+        protocol: of the scores.
+        samples: how many there are.
+        own_classes: how many classes samples have of their own; None: none, or it is not known
+            which is whose.
+    """
 
     extractor: Extractor
     references: Mapping[str, Reference]

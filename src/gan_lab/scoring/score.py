@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from gan_lab.metrics.setting import Reference
 from gan_lab.records import ScoreName
 from gan_lab.scoring.features import Extractor
 from gan_lab.scoring.meters import Batch, Meter, Samples, Setting, meters_of
-from gan_lab.scoring.protocol import Entry, Protocol
+from gan_lab.scoring.protocol import Entry
 
 
 def measure_reference(
@@ -48,15 +48,7 @@ def measure_reference(
         return Reference(distance.real_moments(), total / count, features)
 
 
-def score_samples(
-    sample: Callable[[int], Samples],
-    extractor: Extractor,
-    references: Mapping[str, Reference],
-    train_marginal: Tensor,
-    protocol: Protocol,
-    samples: int,
-    own_classes: int | None = None,
-) -> dict[str, Entry]:
+def score_samples(sample: Callable[[int], Samples], setting: Setting) -> dict[str, Entry]:
     """Score samples; every process returns the scores of all of them, by name.
 
     Sample i belongs to split floor(i · splits / samples), and to the chunk of the same rule.
@@ -64,17 +56,14 @@ def score_samples(
     Args:
         sample: sample(b) is the b-th batch of `protocol.batch_size` samples; the last may be longer
             than the part of it that is used.
-        extractor: that takes them.
-        references: by split; FID, KID and PRDC compare with them.
-        train_marginal: (K,); AM and Mode Score compare with it.
-        protocol: of the scores.
-        samples: how many.
-        own_classes: how many classes samples have of their own; None: none, or it is not known
-            which is whose.
+        setting: what they are scored with, and how many there are.
+
+    Raises:
+        UserError: a score cannot be made in this setting, before a sample is drawn; see
+            `meters_of`.
     """
-    meters = meters_of(
-        Setting(extractor, references, train_marginal, protocol, samples, own_classes)
-    )
+    meters = meters_of(setting)
+    extractor, protocol, samples = setting.extractor, setting.protocol, setting.samples
     ends = [math.ceil((chunk + 1) * samples / protocol.chunks) for chunk in range(protocol.chunks)]
 
     # each process takes batches that follow one another, so that together the samples keep their
@@ -141,19 +130,3 @@ def _end_chunk(ends: list[int], meters: Sequence[Meter]) -> None:
     ends.pop(0)
     for meter in meters:
         meter.end_chunk()
-
-
-def check_scores(
-    extractor: Extractor,
-    references: Mapping[str, Reference],
-    train_marginal: Tensor,
-    protocol: Protocol,
-    samples: int,
-    own_classes: int | None = None,
-) -> None:
-    """Check without a sample whether `score_samples` can score with these arguments.
-
-    Raises:
-        UserError: it cannot.
-    """
-    meters_of(Setting(extractor, references, train_marginal, protocol, samples, own_classes))
