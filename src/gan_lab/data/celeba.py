@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_lab.data.image_folder import UNLABELLED, root_folder
+from gan_lab.data.image_folder import UNLABELLED_CLASS, root_folder
 from gan_lab.data.images import ImageRule
 from gan_lab.data.source import one_line, read_bytes
 from gan_lab.data.tree import Tree, TreeSource, list_images
@@ -89,7 +89,7 @@ class CelebA(TreeSource):
     def _classes(self, folder: Path) -> tuple[list[str], dict[str, str]]:
         """The class names, and the class of each file; none without an attribute."""
         if self.attribute is None:
-            return [UNLABELLED], {}
+            return [UNLABELLED_CLASS], {}
 
         # a line of counts, a line of names, then a line for each file
         header, *rows = _rows(folder / ATTRIBUTES, columns=2, skip=1)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from gan_lab.data.image_folder import UNLABELLED, folder_name, root_folder
+from gan_lab.data.image_folder import UNLABELLED_CLASS, folder_name, root_folder
 from gan_lab.data.images import ImageRule, PackedImage
 from gan_lab.data.source import RAW_BYTES, one_line, read_bytes
 from gan_lab.data.tree import Tree, TreeSource, list_folder
@@ -132,7 +132,7 @@ class HuggingFace(TreeSource):
         if self.label is not None:
             label = _column(folder, types, "label", self.label, "ClassLabel")
         if label is None:
-            return _Columns(image, None, [UNLABELLED])
+            return _Columns(image, None, [UNLABELLED_CLASS])
         names = features[label].get("names")
         if misfit(names, list[str]) or not names or len(set(names)) != len(names):
             raise UserError(f"{folder} has no names of classes for column {label}: {_AGAIN}")

@@ -21,7 +21,7 @@ from gan_lab.data.tree import (
 )
 from gan_lab.errors import UserError
 
-UNLABELLED = "unlabelled"
+UNLABELLED_CLASS = "unlabelled"  # the name of the one class of data without labels
 
 
 def _default_splits() -> dict[str, str | None]:
@@ -137,7 +137,7 @@ class ImageFolder(TreeSource):
                 "move them into the folders"
             )
 
-        return {UNLABELLED: [os.path.join(folder, image) for image in loose]}
+        return {UNLABELLED_CLASS: [os.path.join(folder, image) for image in loose]}
 
     def _files(self) -> list[str]:
         """All files of the splits, images or not."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_lab import checks
-from gan_lab.data.image_folder import UNLABELLED, root_folder
+from gan_lab.data.image_folder import UNLABELLED_CLASS, root_folder
 from gan_lab.data.images import ImageRule, PackedImage
 from gan_lab.data.source import RAW_BYTES, Decoded, Source, one_line
 from gan_lab.data.tree import Tree, decode_tree, list_folder, tree_key
@@ -77,11 +77,11 @@ class LSUN(Source):
 
     def content_key(self) -> str:
         with self._opened() as tree:
-            return tree_key(tree, [UNLABELLED], self.rule)
+            return tree_key(tree, [UNLABELLED_CLASS], self.rule)
 
     def decode(self) -> Decoded:
         with self._opened() as tree:
-            return decode_tree(tree, [UNLABELLED], self.rule, self.name)
+            return decode_tree(tree, [UNLABELLED_CLASS], self.rule, self.name)
 
     @contextmanager
     def _opened(self) -> Iterator[Tree]:
@@ -94,7 +94,7 @@ class LSUN(Source):
             if not keys:
                 raise UserError(f"{path} holds no image: unpack {path.parent.name}.zip again")
 
-            yield {"train": {UNLABELLED: [_image(path, environment, key) for key in keys]}}
+            yield {"train": {UNLABELLED_CLASS: [_image(path, environment, key) for key in keys]}}
 
     def _database(self) -> Path:
         """The category's file. Raises UserError, naming the categories that there are."""
