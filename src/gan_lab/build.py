@@ -111,13 +111,15 @@ def _at(group: str, node: Mapping[str, Any], below: str, message: str) -> str:
     # does the message begin with one of its fields?
     first = re.match(r"\w*", message)
     is_field = first is not None and first[0] in taken
-    if message.startswith(f"{group}."):
-        return message
-    if is_field:
-        return f"{path}.{message}"
+    if is_field and not message.startswith(f"{group}."):
+        message = f"{path}.{message}"
 
-    # a data set's messages name files, which need no group before them
-    return message if group == "dataset" and not below else f"{path}: {message}"
+    # a data set's messages begin with files and name its fields after them, as "... add size=32"
+    if group == "dataset" and not below:
+        fields = "|".join(map(re.escape, sorted(taken)))
+        return re.sub(rf"(?<!\S)(?=(?:{fields})(?:\.\w+)*=)", f"{path}.", message)
+    is_told = message.startswith(f"{group}.")
+    return message if is_told else f"{path}: {message}"
 
 
 _OF_A_VALUE = (

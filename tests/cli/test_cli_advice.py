@@ -117,19 +117,19 @@ TRAINING = [
         {"FOLDER": "images"},
     ),
     Case(
-        "dataset.resize=box dataset.size=",
+        "(or bilinear, bicubic, lanczos)",
         [*RESNET, *FOLDER],
         ["dataset.resize=box dataset.size=8"],
         sides=[8, 16],
     ),
     Case(
-        "dataset.resize=box dataset.size=",
+        "(or bilinear, bicubic, lanczos)",
         [*RESNET, *FOLDER],
         ["dataset.resize=box dataset.size=32"],
         sides=[9, 20],
     ),
     Case(
-        "dataset.resize=box dataset.size=",
+        "(or bilinear, bicubic, lanczos)",
         [*RESNET, *FOLDER, "dataset.size=16"],
         ["dataset.resize=box dataset.size=16"],
     ),
@@ -318,7 +318,7 @@ TRAINING = [
         {"FOLDER": "flowers102"},
     ),
     Case(
-        "dataset.splits has no train",
+        "splits has no train",
         [*RESNET, *FOLDER, "~dataset.splits.train"],
         ["dataset.splits.train=FOLDER"],
         {"FOLDER": "train"},
@@ -526,10 +526,18 @@ ELSEWHERE = {
         "data/test_hugging_face.py",
         "test_a_class_without_images",
     ),
-    ", or dataset.label=null": ("data/test_hugging_face.py", "test_a_class_without_images"),
+    ", or set category=NAME, out of": (
+        "data/test_lsun.py",
+        "test_the_folder_that_does_not_hold_it",
+    ),
+    ", or label=null": ("data/test_hugging_face.py", "test_a_class_without_images"),
     "to the folder of the split to train on": (
         "data/test_hugging_face.py",
         "test_a_dict_without_train",
+    ),
+    "need more memory than there is": (
+        "data/test_image_bounds.py",
+        "test_a_set_that_fits_no_memory",
     ),
     "other columns or classes than": (
         "data/test_hugging_face.py",

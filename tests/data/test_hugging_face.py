@@ -160,9 +160,9 @@ def test_several_columns_to_choose_from(tmp_path):
     second = image_column(CONTENTS[::-1])
     fine = (pyarrow.array([0, 1, 2, 2]), classes("a", "b", "c"))
     write(tmp_path / "set", mask=(second, IMAGE), fine=fine)
-    user_error(source(tmp_path / "set").validate, "set dataset.image to one of image, mask")
+    user_error(source(tmp_path / "set").validate, "set image=NAME, one of image, mask")
     chosen = source(tmp_path / "set", image="mask")
-    user_error(chosen.validate, "set dataset.label to one of label, fine")
+    user_error(chosen.validate, "set label=NAME, one of label, fine")
     data = load(source(tmp_path / "set", image="mask", label="fine"), None)
     assert data.spec.class_names == ("a", "b", "c")
     np.testing.assert_array_equal(data.splits["train"].values[0], PIXELS[3].transpose(2, 0, 1))
@@ -174,9 +174,7 @@ def test_several_columns_to_choose_from(tmp_path):
 )
 def test_a_column_of_another_type_or_name(field, asked, tmp_path):
     write(tmp_path / "set")
-    message = user_error(
-        source(tmp_path / "set", **{field: asked}).validate, f"dataset.{field}={asked}"
-    )
+    message = user_error(source(tmp_path / "set", **{field: asked}).validate, f"{field}={asked}")
     assert "image (Image), label (ClassLabel)" in message
 
 
@@ -187,7 +185,7 @@ def test_a_row_without_a_label(label, tmp_path):
     message = user_error(
         source(tmp_path / "set").validate, "data-00000-of-00001.arrow, row 3", "no label"
     )
-    assert "dataset.label=null" in message
+    assert " label=null" in message
     assert len(load(source(tmp_path / "set", label=None), None).splits["train"]) == 4
 
 
@@ -218,7 +216,7 @@ def test_what_is_no_image_is_refused(tmp_path):
 
 def test_images_of_two_sizes(tmp_path):
     write(tmp_path / "set", [*CONTENTS[:3], encoded(noise(9, 9, 3))])
-    user_error(lambda: load(source(tmp_path / "set"), None), "row 3", "add dataset.resize=box")
+    user_error(lambda: load(source(tmp_path / "set"), None), "row 3", "add resize=box")
 
 
 def test_no_rows(tmp_path):
@@ -233,7 +231,7 @@ def test_a_class_without_images(tmp_path):
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     message = user_error(source(tmp_path).validate, tmp_path / "test", "no image of class dog")
     assert "set dataset.root=FOLDER to the folder of one split" in message
-    assert "or dataset.label=null" in message
+    assert "or label=null" in message
     source(tmp_path / "train").validate()
     source(tmp_path, label=None).validate()
     user_error(source(tmp_path / "test").validate, "no image of class dog")

@@ -272,7 +272,7 @@ def test_a_set_that_fits_no_memory(tmp_path):
     user_error(
         lambda: decode_tree(tree, ["a"], ANY, "x"),
         "10,000,000 images of 3000x3000",
-        "dataset.resize=box",
+        "add resize=box size=32",
     )
 
 

@@ -7,8 +7,10 @@ import time
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
+from gan_lab import build
 from gan_lab.data import ImageFolder, load
 from gan_lab.data.images import decode_image
 from helpers.data_builders import noise, save, save_tree, user_error
@@ -135,20 +137,20 @@ def test_a_folder_named_by_a_number(tmp_path):
 )
 def test_train_is_needed(tmp_path, splits):
     save_tree(tmp_path)
-    user_error(lambda: loaded(tmp_path, splits=splits), "train", "dataset.splits.train=FOLDER")
+    user_error(lambda: loaded(tmp_path, splits=splits), "train", " splits.train=FOLDER")
 
 
 @pytest.mark.parametrize("splits", [None, "train", ["train", "test"], 3])
 def test_splits_of_another_kind(tmp_path, splits):
     save_tree(tmp_path)
-    user_error(lambda: loaded(tmp_path, splits=splits), "dataset.splits")
+    user_error(lambda: loaded(tmp_path, splits=splits), "splits=")
 
 
 @pytest.mark.parametrize("missing", ["train", "test"])
 def test_a_missing_split_is_named(tmp_path, missing):
     save_tree(tmp_path)
     shutil.rmtree(tmp_path / missing)
-    user_error(lambda: loaded(tmp_path), tmp_path, missing, f"dataset.splits.{missing}=FOLDER")
+    user_error(lambda: loaded(tmp_path), tmp_path, missing, f" splits.{missing}=FOLDER")
 
 
 # What lies in the folders -------------------------------------------------------------------------
@@ -393,7 +395,31 @@ def test_the_root_is_a_file(tmp_path):
 def test_mixed_sizes_name_the_file_and_the_remedy(tmp_path, place):
     save_tree(tmp_path)
     odd = save(tmp_path.joinpath(*place, "odd.png"), noise(9, 7, 3))
-    user_error(lambda: loaded(tmp_path), odd, "7x9", "8x8", "dataset.resize=box")
+    user_error(lambda: loaded(tmp_path), odd, "7x9", "8x8", " add resize=box size=8")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"size": 16}, "8x8, not dataset.size=16: add dataset.resize=box dataset.size=16 (or"),
+        ({"resize": "box"}, "dataset.resize=box needs a size: add dataset.size=32"),
+        (
+            {"fit": "stretch"},
+            "dataset.fit=stretch needs a filter: add dataset.resize=box dataset.size=32",
+        ),
+        ({"splits": {}}, "dataset.splits has no train: add dataset.splits.train=FOLDER, a folder"),
+        ({"splits": {"train": "no"}}, "name its folder with dataset.splits.train=FOLDER ("),
+        ({"root": "nowhere"}, "dataset.root=nowhere is no folder: set dataset.root=FOLDER, "),
+    ],
+)
+def test_a_config_has_the_path_of_every_field_that_a_message_names(tmp_path, fields, words):
+    """The part speaks of its own arguments; names of files stay as they are."""
+    root = tmp_path / "size=8"
+    save_tree(root)
+    node = {"_target_": "gan_lab.data.ImageFolder", "root": str(root), **fields}
+    message = user_error(lambda: build.loaded(OmegaConf.create(node), tmp_path / "cache"), words)
+    assert "dataset.dataset" not in message
+    assert "dataset.size=8/" not in message
 
 
 def test_mixed_sizes_with_a_rule(tmp_path):
@@ -407,7 +433,7 @@ def test_mixed_sizes_with_a_rule(tmp_path):
 def test_a_size_without_a_rule_is_what_every_file_must_have(tmp_path):
     save_tree(tmp_path)
     assert loaded(tmp_path, size=8).spec.shape == (3, 8, 8)
-    user_error(lambda: loaded(tmp_path, size=16), "8x8", "dataset.size=16")
+    user_error(lambda: loaded(tmp_path, size=16), "8x8", " size=16")
 
 
 def test_images_that_are_not_square_are_kept_as_they_are(tmp_path):
@@ -457,7 +483,7 @@ def test_a_class_that_greyscale_empties_is_named(tmp_path, emptied):
     names = ["a"] if emptied == "both" else [emptied]
     message = user_error(
         lambda: loaded(tmp_path, splits={"train": "train"}, greyscale="drop"),
-        "dataset.greyscale=keep",
+        " greyscale=keep",
     )
     assert f"class {names[0]} " in message
 

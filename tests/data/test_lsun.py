@@ -74,7 +74,7 @@ def test_another_category_is_other_data(tmp_path):
     assert data.spec.name == "lsun_tower_val"
     assert len(data.splits["train"]) == 2
     message = user_error(lsun(tmp_path, category="kitchen_train").validate, "kitchen_train_lmdb")
-    assert "choose dataset.category out of bedroom_train, tower_val" in message
+    assert "set category=NAME, out of bedroom_train, tower_val" in message
 
 
 def test_the_folder_that_does_not_hold_it(tmp_path):

@@ -121,7 +121,7 @@ def test_celeba_by_partition_and_attribute(tmp_path):
 def test_celeba_refuses_what_does_not_fit(tmp_path):
     make_celeba(tmp_path)
     source = CelebA(root=str(tmp_path), size=8, attribute="Smilling")
-    user_error(source.validate, "dataset.attribute=Smilling", "Bald, Smiling")
+    user_error(source.validate, "attribute=Smilling", "Bald, Smiling")
     save(tmp_path / "celeba" / "img_align_celeba" / "000007.jpg", noise(8, 8, 3))
     user_error(CelebA(root=str(tmp_path), size=8).validate, "000007.jpg", "list_eval_partition")
     elsewhere = CelebA(root=str(tmp_path / "celeba"), size=8)

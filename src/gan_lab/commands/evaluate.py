@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -298,13 +297,10 @@ def _read(config: DictConfig, name: str, shape: tuple[int, ...] | torch.Size | N
         config.size, config.resize, channels=shape[0] if shape else 3, greyscale="refuse"
     )
 
-    # errors are of a data set's fields, which have other names here
-    try:
-        rule.validate()
-        say_passed_over(f"{name}={config[name]}", list_files(Path(config[name]).expanduser()))
-        images = decode_tree({"train": {"all": files}}, ["all"], rule, name).splits["train"].values
-    except UserError as error:
-        raise UserError(re.sub(r"dataset\.(resize|size)", r"\1", str(error))) from None
+    # the fields size and resize are the rule's, by the same names
+    rule.validate()
+    say_passed_over(f"{name}={config[name]}", list_files(Path(config[name]).expanduser()))
+    images = decode_tree({"train": {"all": files}}, ["all"], rule, name).splits["train"].values
 
     # both folders are seen in one size, and a classifier knows only its own
     if shape is not None and images.shape[1:] != tuple(shape):

@@ -94,9 +94,7 @@ class CelebA(TreeSource):
         # a line of counts, a line of names, then a line for each file
         header, *rows = _rows(folder / ATTRIBUTES, columns=2, skip=1)
         if self.attribute not in header:
-            raise UserError(
-                f"dataset.attribute={self.attribute}: choose one of {', '.join(header)}"
-            )
+            raise UserError(f"attribute={self.attribute}: choose one of {', '.join(header)}")
         column = 1 + header.index(self.attribute)
         names = [f"not_{self.attribute}", self.attribute]
         try:

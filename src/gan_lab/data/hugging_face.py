@@ -157,7 +157,7 @@ class HuggingFace(TreeSource):
         for name, images in classes.items():
             if not images:
                 whose = f" of class {name}" if columns.label else ""
-                others = ", or dataset.label=null" if columns.label else ""
+                others = ", or label=null" if columns.label else ""
                 raise UserError(
                     f"{folder} has no image{whose}: fill it, or set dataset.root=FOLDER to the "
                     f"folder of one split that has some{others}"
@@ -244,12 +244,12 @@ def _column(
         return fitting[0] if fitting else None
     if asked == AUTO:
         raise UserError(
-            f"{folder} has several columns of type {kind}: set dataset.{field} to one of "
+            f"{folder} has several columns of type {kind}: set {field}=NAME, one of "
             f"{', '.join(fitting)}"
         )
     if asked not in fitting:
         raise UserError(
-            f"dataset.{field}={asked} is no column of type {kind} of {folder}, which has "
+            f"{field}={asked} is no column of type {kind} of {folder}, which has "
             f"{_listed(types)}: name another, or cast it in the data set"
         )
     return asked
@@ -278,7 +278,7 @@ def _rows(path: Path, columns: _Columns) -> Iterator[tuple[PackedImage, int]]:
         for index in np.flatnonzero((labels < 0) | (labels >= len(columns.class_names)))[:1]:
             raise UserError(
                 f"{path}, row {begin + index} has no label in column {columns.label}: "
-                "give it one, remove the row, or set dataset.label=null"
+                "give it one, remove the row, or set label=null"
             )
 
         for index, label in enumerate(labels.tolist()):

@@ -86,14 +86,10 @@ class ImageFolder(TreeSource):
         # the splits that are asked for
         if not isinstance(self.splits, Mapping):
             raise UserError(
-                f"dataset.splits={self.splits}: name a folder for each split, as "
-                "dataset.splits.train=FOLDER"
+                f"splits={self.splits}: name a folder for each split, as splits.train=FOLDER"
             )
         if self.splits.get("train") is None:
-            raise UserError(
-                "dataset.splits has no train: "
-                "add dataset.splits.train=FOLDER, a folder in dataset.root"
-            )
+            raise UserError("splits has no train: add splits.train=FOLDER, a folder below the root")
 
         # what is in the folders, and what is passed over
         super().validate()
@@ -123,7 +119,7 @@ class ImageFolder(TreeSource):
             other = "'.' is the root itself" if split == "train" else "null leaves the split out"
             raise UserError(
                 f"{root} has no folder {name} (split {split}): "
-                f"name its folder with dataset.splits.{split}=FOLDER ({other})"
+                f"name its folder with splits.{split}=FOLDER ({other})"
             )
 
         # class folders, or images without labels, but not both

@@ -84,9 +84,9 @@ class ImageRule:
 
         # two values together
         if self.fit == "stretch" and self.resize == "none":
-            raise UserError("fit=stretch needs a filter: add dataset.resize=box dataset.size=32")
+            raise UserError("fit=stretch needs a filter: add resize=box size=32")
         if self.resize != "none" and self.size is None:
-            raise UserError(f"resize={self.resize} needs a size: add dataset.size=32")
+            raise UserError(f"resize={self.resize} needs a size: add size=32")
         if self.channels == 1 and self.greyscale == "drop_grey":
             raise UserError("greyscale=drop_grey drops everything of channels=1: use keep or drop")
 

@@ -102,7 +102,7 @@ class LSUN(Source):
         found = [name for name in list_folder(root)[0] if name.endswith(FOLDER)]
         if f"{self.category}{FOLDER}" not in found:
             names = ", ".join(name.removesuffix(FOLDER) for name in found)
-            others = f", or choose dataset.category out of {names}" if names else ""
+            others = f", or set category=NAME, out of {names}" if names else ""
             raise UserError(
                 f"{root} has no folder {self.category}{FOLDER}: unpack {self.category}{FOLDER}.zip "
                 f"there, or set dataset.root=FOLDER to where it is{others}"

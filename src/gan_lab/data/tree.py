@@ -326,7 +326,7 @@ def _empty(count: int, shape: tuple[int, ...]) -> np.ndarray:
     except MemoryError:
         raise UserError(
             f"{count:,} images of {extent(shape[:0:-1])} need more memory than there is: add "
-            "dataset.resize=box dataset.size=32"
+            "resize=box size=32"
         ) from None
 
 
@@ -342,8 +342,8 @@ def _finish(
     if values is None or not counts.all():
         name = class_names[int(counts.argmin())]
         raise UserError(
-            f"dataset.greyscale={rule.greyscale} leaves no image of class {name} in split {split}: "
-            "set dataset.greyscale=keep"
+            f"greyscale={rule.greyscale} leaves no image of class {name} in split {split}: "
+            "set greyscale=keep"
         )
     return Split(values[: len(labels)], labels)
 
@@ -358,8 +358,5 @@ def _mixed_sizes(
     is_drawn = expected[1] == expected[2] >= 8 and expected[1].bit_count() == 1
     size = rule.size or (expected[1] if is_drawn else 32)
     before = f"but those before it are {wanted}"
-    whose = f"not dataset.size={rule.size}" if rule.size else before
-    return (
-        f"{path} is {found}, {whose}: add dataset.resize=box dataset.size={size} "
-        "(or bilinear, bicubic, lanczos)"
-    )
+    whose = f"not size={rule.size}" if rule.size else before
+    return f"{path} is {found}, {whose}: add resize=box size={size} (or bilinear, bicubic, lanczos)"
