@@ -28,7 +28,7 @@ from gan_lab.data.labelled import Supervision, class_shares, count_labelled, par
 from gan_lab.data.resident import ResidentData, ResidentLoader
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss, ProjectedLoss
+from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss, ProjectedLoss, ScalarLoss
 from gan_lab.losses.class_logits import check_classes
 from gan_lab.scoring.evaluator import Evaluator
 from gan_lab.scoring.protocol import Protocol
@@ -170,7 +170,7 @@ def gan(
     # networks, their weights from the seed
     architecture = make("architecture", config.architecture)
     if getattr(architecture, "projection", False):
-        loss = _projected(loss, training_view)
+        loss = _projected(loss, spec.num_classes, training_view)
     torch.manual_seed(fold(config.seed, "initial weights"))
     is_image = spec.kind == "images"
     layout = torch.channels_last if is_image else torch.contiguous_format  # faster convolutions
@@ -232,12 +232,21 @@ def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
         ) from None
 
 
-def _projected(loss: Loss, training_view: LoadedData | None) -> Loss:
+def _projected(loss: Loss, num_classes: int, training_view: LoadedData | None) -> Loss:
     """The loss for a critic with a logit for each class.
 
     Raises:
-        UserError: where the loss is not made for it, and where labels are missing.
+        UserError: where the loss is not made for it, and where classes or labels are missing.
     """
+    if not isinstance(loss, ScalarLoss):
+        raise UserError(
+            "architecture.projection=true takes a loss of phi, varphi and psi: add loss=hinge"
+        )
+    if num_classes < 2:
+        raise UserError(
+            "architecture.projection=true judges samples by their class, and these data have one: "
+            "set architecture.projection=false labels=none"
+        )
     if training_view is not None and count_labelled(training_view) < len(
         training_view.splits["train"].labels
     ):
@@ -245,7 +254,7 @@ def _projected(loss: Loss, training_view: LoadedData | None) -> Loss:
             "architecture.projection=true needs the label of every sample: set "
             "supervision.labelled_fraction=1, or architecture.projection=false labels=none"
         )
-    return ProjectedLoss(loss)  # type: ignore[arg-type]  # it refuses all but scalar losses
+    return ProjectedLoss(loss)
 
 
 def _guided(loss: Loss, reference: str | None, data: LoadedData, training_view: LoadedData) -> Loss:

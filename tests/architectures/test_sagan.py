@@ -4,6 +4,7 @@ conditional batch norm and its projection critic."""
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,9 +173,9 @@ def test_a_projected_loss_is_the_loss_of_each_samples_own_logit():
     )
     assert torch.equal(projected.generator(fake, targets), hinge().generator(own_fake))
     for other in (relativistic(), am_gan()):
-        with pytest.raises(UserError, match="add loss=hinge"):
+        with pytest.raises(UserError, match=r"^loss: a projection takes"):
             ProjectedLoss(other)
-    with pytest.raises(UserError, match=r"set architecture\.projection=false"):
+    with pytest.raises(UserError, match=r"^num_classes=1: "):
         projected.outputs(1)
 
 
@@ -254,6 +255,19 @@ PROJECTION = ("architecture=sagan", "architecture.projection=true", "labels=pred
 def test_pairs_that_do_not_fit_are_refused_before_torch(typed, words):
     with pytest.raises(UserError, match=words):
         config.check(compose(*typed))
+
+
+@pytest.mark.parametrize(
+    ("loss", "classes", "words"),
+    [
+        ("relativistic", 10, "architecture.projection=true takes a loss.*: add loss=hinge"),
+        ("hinge", 1, "architecture.projection=true judges.*set architecture.projection=false"),
+    ],
+)
+def test_a_config_has_the_field_that_asks_for_a_projection(loss, classes, words, digits):
+    job = compose(*PROJECTION, "penalty=spectral", f"loss={loss}")
+    with pytest.raises(UserError, match=words):
+        build.gan(job, replace(digits.spec, num_classes=classes))
 
 
 def test_missing_labels_are_refused(digits):

@@ -47,9 +47,7 @@ class ProjectedLoss:
 
     def __post_init__(self) -> None:
         if not isinstance(self.loss, ScalarLoss):
-            raise UserError(
-                "architecture.projection=true takes a loss of phi, varphi and psi: add loss=hinge"
-            )
+            raise UserError("loss: a projection takes one of phi, varphi and psi, as hinge()")
 
     @property
     def name(self) -> str:
@@ -64,8 +62,8 @@ class ProjectedLoss:
         """
         if num_classes < 2:
             raise UserError(
-                "architecture.projection=true judges samples by their class, and these data have "
-                "one: set architecture.projection=false labels=none"
+                f"num_classes={num_classes}: a projection judges samples by their class, of which "
+                "it needs at least 2"
             )
         return num_classes
 
