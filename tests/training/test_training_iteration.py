@@ -374,6 +374,10 @@ def equal(one: GAN, other: GAN) -> bool:
     [
         *(pytest.param([f"penalty={option}"], marks=gpu) for option in options("penalty")),
         *(pytest.param([f"optimizer={option}"], marks=gpu) for option in options("optimizer")),
+        *(
+            pytest.param([f"optimizer={one}", f"optimizer@optimizer_critic={other}"], marks=gpu)
+            for one, other in (("adam", "extra_adam"), ("extra_adam", "adam"))
+        ),
         pytest.param(["penalty.memory=16"], marks=gpu),
         pytest.param(
             ["experiment=am_gan", "architecture=resnet", "architecture.channels=16"], marks=gpu
