@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gan_lab import config, terminal
+from gan_lab.config import trust
 from gan_lab.errors import UserError
 from helpers import composing
 from helpers.gan_runs import compose, fitting
@@ -184,6 +185,65 @@ def test_points_and_a_convolution_do_not_fit():
     with pytest.raises(UserError, match="architecture=mlp"):
         config.check(compose("dataset=gaussians"))
     config.check(compose("dataset=gaussians", "architecture=mlp"))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        # what is of trainer alone
+        "architecture.compile=true",
+        "optimizer.tf32=all",
+        "evaluation.capture=off",
+        "optimizer_critic.compile=true",
+        # what an option's file may say of it, where it does not
+        "loss.stable=true",
+        "loss.recipe.channels=8",
+        "optimizer.traits.targets=true",
+        "optimizer_critic.stable=true",
+        "architecture.accepts=[images]",
+        "evaluation.extractor.recipe.stable=true",
+        "evaluation.extractor.recipe.recipe.epochs=1",
+    ],
+)
+def test_a_key_that_only_checks_read_is_refused_where_nothing_reads_it(typed):
+    """The target would not get it, so it would have no effect."""
+    path = typed.partition("=")[0]
+    with pytest.raises(UserError, match=r"^[\w.]+: [\w.]+ takes no '\w+'") as refused:
+        config.check(compose(typed))
+    assert path.startswith(str(refused.value).partition(":")[0])
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "trainer.compile=true",
+        "trainer.tf32=none",
+        "trainer.capture=off",
+        "dataset.recipe.channels=8",
+        "labels.recipe.extra_layer=true",
+        "loss.traits.targets=false",
+        "evaluation.extractor.recipe.epochs=1",
+    ],
+)
+def test_such_a_key_is_set_where_it_is_read(typed):
+    config.check(compose(typed))
+
+
+def test_an_experiment_sets_the_trainers_keys_of_the_trainer_alone(defaults):
+    check_with(defaults, "trainer.compile", value=True)
+    with pytest.raises(UserError, match=r"^architecture\.compile: [\w.]+ takes no 'compile'"):
+        check_with(defaults, "architecture.compile", value=True)
+
+
+@pytest.mark.parametrize("fact", ["stable", "recipe", "traits"])
+def test_what_a_file_says_of_an_option_in_another_one_does_not_come_to_its_target(fact, defaults):
+    """`recipe` is also a parameter of the extractor, and stays one."""
+    node = copy.deepcopy(defaults.evaluation)
+    OmegaConf.update(node, f"extractor.recipe.{fact}", {"channels": 8}, force_add=True)
+    OmegaConf.update(node, fact, {"channels": 8}, force_add=True)
+    call = trust.call_of("evaluation", node)
+    assert call == trust.call_of("evaluation", defaults.evaluation)
+    assert call["extractor"]["recipe"]["epochs"] == defaults.evaluation.extractor.recipe.epochs
 
 
 @pytest.mark.parametrize("option", options("optimizer"))

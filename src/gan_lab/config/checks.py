@@ -17,11 +17,11 @@ from omegaconf.errors import InterpolationKeyError
 from gan_lab import checks, records
 from gan_lab.config import options, signature, trust
 from gan_lab.config.schema import (
-    META_KEYS,
     EvaluateConfig,
     StudyConfig,
     TrainConfig,
     groups,
+    meta_keys,
     plain_config,
     programs_with,
     rename_old_fields,
@@ -29,6 +29,7 @@ from gan_lab.config.schema import (
 from gan_lab.config.traits import Traits, traits_of
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
+from gan_lab.records.versions import FACTS
 
 WHOLE_NUMBERS = {
     "seed": 0,
@@ -54,6 +55,8 @@ REFERENCES = (None, "uniform", "data")
 DEVICES = ("auto", "cpu", "cuda")
 _WITHOUT = {"evaluation": "off", "diagnostics": "none"}
 """Groups that may have no object, and the option that says so."""
+_WITH_TRAITS = ("architecture", "loss", "labels", "penalty", "diagnostics")
+"""Groups whose options say of themselves what the checks must know."""
 
 
 def check(config: DictConfig) -> None:
@@ -107,7 +110,7 @@ def _drop_fields(path: str, node: DictConfig) -> None:
     # what it takes stays, and what was typed
     target = str(node["_target_"])
     trust.reach(target)
-    kept = signature.parameters(target) | META_KEYS
+    kept = signature.parameters(target) | meta_keys(path)
     kept |= {field.removeprefix(f"{path}.") for field in typed}
     with open_dict(node):
         for key in droppable & set(node) - kept:
@@ -339,17 +342,39 @@ def _check_keys(path: str, node: Mapping[str, Any]) -> None:
             option = f"{path}={_WITHOUT[path]}"
             raise UserError(f"{path}.{next(iter(node))}: {option} has no fields; omit one of both")
         raise UserError(f"{path}: no option is chosen; `python train.py --help` lists them")
-    allowed = signature.parameters(str(target)) | META_KEYS
+    parameters = signature.parameters(str(target))
+    allowed = parameters | meta_keys(path) - _facts_without_effect(path)
     for key in node:
         if key not in allowed:
             named = f"{path}.{key!s}"
-            advice = suggestion(str(key), allowed - META_KEYS)
+            advice = suggestion(str(key), parameters)
             raise UserError(
                 f"{named}: {target} takes no {key!r}{advice}"
                 f"{'' if 'did you mean' in advice else _to_add(named, str(target))}"
             )
         if isinstance(value := node[key], Mapping) and "_target_" in value:
             _check_keys(f"{path}.{key}", value)
+
+
+def _facts_without_effect(path: str) -> set[str]:
+    """The facts that were typed for an option and that nothing reads: its file in conf/ has none
+    of the name. What the files of the user say of an option is not looked at."""
+    typed = {
+        fact
+        for fact in FACTS
+        for name in trust.typed_fields()
+        if f"{name}.".startswith(f"{path}.{fact}.")
+    }
+    if not typed:
+        return typed
+
+    # the option in place of a group, or as a part of another one: penalty@penalty.first
+    has: set[str] = {"traits"} if path.partition(".")[0] in _WITH_TRAITS else set()
+    for place, option in HydraConfig.get().runtime.choices.items():
+        group, _, part = place.partition("@")
+        if option is not None and path == (part or group):
+            has |= options.contents(group).get(option, dict.fromkeys(FACTS)).keys()
+    return typed - has
 
 
 def _to_add(field: str, target: str) -> str:
@@ -384,8 +409,7 @@ def _check_pairs(config: DictConfig) -> None:
 
 def _traits(config: DictConfig) -> dict[str, Traits]:
     """{group: the traits of its option}, of every group whose options have some."""
-    chosen = ("architecture", "loss", "labels", "penalty", "diagnostics")
-    return {group: traits_of(group, config[group]) for group in chosen if config.get(group)}
+    return {group: traits_of(group, config[group]) for group in _WITH_TRAITS if config.get(group)}
 
 
 def _check_labels(config: DictConfig, traits: Mapping[str, Traits]) -> None:

@@ -14,10 +14,11 @@ from gan_lab.errors import UserError
 from gan_lab.records.versions import FACTS, RENAMED_FIELDS
 
 Group = dict[str, Any]
-# keys of an option's YAML that are not passed on to its target
 META_KEYS = frozenset({"_target_", *FACTS})
-# of trainer: whether iterations become a CUDA graph, networks are compiled; what CUDA rounds
-META_KEYS |= {"capture", "compile", "tf32"}
+"""Keys that an option's YAML may have beside the parameters of its target."""
+TRAINER_KEYS = frozenset({"capture", "compile", "tf32"})
+"""The same of trainer alone: whether iterations become a CUDA graph, networks are compiled; what
+CUDA rounds."""
 
 
 @dataclass
@@ -240,6 +241,15 @@ def groups(schema: type) -> tuple[str, ...]:
 
 
 GROUPS = groups(TrainConfig)
+
+
+def meta_keys(path: str) -> frozenset[str]:
+    """The keys of a config node that are not passed on to its target.
+
+    Args:
+        path: of the node in the config, dotted.
+    """
+    return META_KEYS | TRAINER_KEYS if path == "trainer" else META_KEYS
 
 
 def programs_with(name: str) -> list[str]:

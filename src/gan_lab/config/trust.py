@@ -23,12 +23,12 @@ from omegaconf import DictConfig
 
 from gan_lab.config import options, signature
 from gan_lab.config.schema import (
-    META_KEYS,
     ClassifierConfig,
     EvaluateConfig,
     StudyConfig,
     TrainConfig,
     groups,
+    meta_keys,
     plain_config,
 )
 from gan_lab.errors import UserError
@@ -67,11 +67,23 @@ def call_of(group: str, node: DictConfig) -> dict[str, Any]:
     """
     plain = plain_config(node)
     check(group, plain)
-    return {
-        key: versions.without_traits(value)
-        for key, value in plain.items()
-        if key == "_target_" or key not in META_KEYS
-    }
+    read_by_checks = meta_keys(group) - {"_target_"}
+    return {key: _without_facts(value) for key, value in plain.items() if key not in read_by_checks}
+
+
+def _without_facts(node: Any) -> Any:
+    """Nested containers without what the options in them say of themselves: a penalty of two has
+    two. A parameter may have the name of a fact, as `recipe` of an extractor."""
+    if isinstance(node, Mapping):
+        target = str(node.get("_target_"))
+        return {
+            key: _without_facts(value)
+            for key, value in node.items()
+            if "_target_" not in node
+            or key not in versions.FACTS
+            or (key != "traits" and key in signature.parameters(target))
+        }
+    return [_without_facts(item) for item in node] if isinstance(node, list) else node
 
 
 def check(path: str, node: Any) -> None:
