@@ -16,7 +16,7 @@ from gan_lab import config, terminal
 from gan_lab.config import trust
 from gan_lab.errors import UserError
 from helpers import composing
-from helpers.gan_runs import compose, fitting
+from helpers.gan_runs import compose, content, fitting
 from helpers.registry import CONF, options
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
@@ -179,6 +179,49 @@ def test_precision_is_one_of_three(defaults):
         changed.trainer.precision = precision
         with pytest.raises(UserError, match="bf16-mixed"):
             config.check(changed)
+
+
+OF_TORCH = [
+    option
+    for option in options("optimizer")
+    if content("optimizer", option)["_target_"].startswith("torch.")
+]
+
+
+@pytest.mark.parametrize("option", OF_TORCH)
+@pytest.mark.parametrize("path", ["optimizer", "optimizer_critic"])
+def test_torchs_optimizers_are_checked_before_torch(option, path):
+    """Under the path at which the value stands; a field that torch has and the option does not is
+    checked where it is typed."""
+    composed = compose(f"optimizer={option}")
+    fields = {"lr", "weight_decay"} | content("optimizer", option).keys() & {"eps", "momentum"}
+    for field in fields:
+        check_with(composed, f"{path}.{field}", 0)
+        for value in ("abc", None, math.inf, math.nan, -1, True, [1]):
+            with pytest.raises(
+                UserError, match=rf"^{path}\.{field}=.*: use a number of at least 0"
+            ):
+                check_with(composed, f"{path}.{field}", value)
+
+    # two numbers, of which neither is 1
+    for betas in ([0.5], [0.5, 1.0], [1.0, 0.5], [-0.1, 0.5], ["a", 0.5], None, 0.5, [0.1] * 3):
+        if "betas" in composed.optimizer:
+            with pytest.raises(
+                UserError, match=rf"^{path}\.betas=.*: use two numbers, the first in"
+            ):
+                check_with(composed, f"{path}.betas", betas)
+
+
+@pytest.mark.parametrize("option", sorted({*options("optimizer")} - {*OF_TORCH}))
+def test_the_ranges_of_our_optimizers_are_their_own(option):
+    """AdaShift's β1 may be 1, and a class of the user's has fields that nobody else knows."""
+    config.check(compose(f"optimizer={option}", "optimizer.betas=[1.0,0.5]"))
+
+
+def test_the_optimizer_of_a_study_is_checked_too():
+    composed = compose("study=classification", "optimizer.lr=abc", program="study")
+    with pytest.raises(UserError, match=r"^optimizer\.lr=abc: use a number of at least 0"):
+        config.check_study(composed)
 
 
 def test_points_and_a_convolution_do_not_fit():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from gan_lab.errors import UserError
@@ -77,6 +77,18 @@ def choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
     if not any(value is one or (type(value) is type(one) and value == one) for one in known):
         raise UserError(f"{name}={value}: choose one of {', '.join(map(str, known))}")
     return value
+
+
+def betas(name: str, value: Any, *, first_may_be_1: bool = False) -> Sequence[float]:
+    """β1 and β2 of an optimizer: two numbers in [0, 1), or [0, 1] of the first one."""
+    are_two = isinstance(value, Sequence) and len(value) == 2
+    if are_two and all(type(beta) in (int, float) for beta in value):
+        first, second = value
+        if (0 <= first < 1 or (first == 1 and first_may_be_1)) and 0 <= second < 1:
+            return value
+
+    bounds = "[0, 1]" if first_may_be_1 else "[0, 1)"
+    raise UserError(f"{name}={value}: use two numbers, the first in {bounds}, the second in [0, 1)")
 
 
 def renamed_argument(

@@ -169,6 +169,11 @@ TRAINING = [
     ),
     Case("(trainer=auto takes", [*RESNET, "trainer=gpu"], ["trainer=auto"]),
     Case(
+        "takes no whole numbers",
+        [*RESNET, "optimizer.betas=[0,0.9]"],
+        ["optimizer.betas=[0.0,0.9]"],
+    ),
+    Case(
         "aims every generated sample at a class",
         [*RESNET, "loss=ac_gan", "penalty=none"],
         ["labels=dynamic", "labels=predefined"],

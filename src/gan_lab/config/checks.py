@@ -29,7 +29,7 @@ from gan_lab.config.schema import (
 from gan_lab.config.traits import Traits, traits_of
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
-from gan_lab.records.versions import FACTS
+from gan_lab.records.versions import FACTS, component
 
 WHOLE_NUMBERS = {
     "seed": 0,
@@ -47,6 +47,9 @@ WHOLE_NUMBERS = {
 
 STUDY_NUMBERS = {"seed": 0, "log_every": 1, "checkpoint_every": 1}
 """The same of a study."""
+
+AT_LEAST_0 = ("lr", "eps", "weight_decay", "momentum", "momentum_decay", "alpha")
+"""Fields of torch's optimizers that must be numbers of at least 0."""
 
 PRECISIONS = ("32-true", "bf16-mixed", "auto")
 TF32 = (records.TF32, "all", "none")
@@ -67,6 +70,8 @@ def check(config: DictConfig) -> None:
     check_fields(config, TrainConfig)
     merged = merged_critic_optimizer(config)
     _check_keys("optimizer_critic", merged)
+    for path, optimizer in (("optimizer", config.optimizer), ("optimizer_critic", merged)):
+        _check_optimizer(path, optimizer)
     for name, least in WHOLE_NUMBERS.items():
         checks.whole(name, config[name], at_least=least)
     checks.number("ema_decay", config.ema_decay, at_least=0, below=1)
@@ -115,6 +120,28 @@ def _drop_fields(path: str, node: DictConfig) -> None:
     with open_dict(node):
         for key in droppable & set(node) - kept:
             del node[key]
+
+
+def _check_optimizer(path: str, node: Mapping[str, Any]) -> None:
+    """Ranges of torch's optimizers, which answer in Python's words, or take lr=inf. Ours, and the
+    user's, check their own."""
+    target = str(node["_target_"])
+    if target.partition(".")[0] != "torch":
+        return
+
+    for name in AT_LEAST_0:
+        if name in node:
+            checks.number(f"{path}.{name}", node[name], at_least=0)
+    if "betas" not in node:
+        return
+    betas = checks.betas(f"{path}.betas", node["betas"])
+
+    # its constructor compares types
+    if component(target) in ("Adam", "AdamW") and any(isinstance(beta, int) for beta in betas):
+        floats = ",".join(str(float(beta)) for beta in betas)
+        raise UserError(
+            f"{path}.betas={betas}: {target} takes no whole numbers; set {path}.betas=[{floats}]"
+        )
 
 
 def _check_supervision(config: DictConfig) -> None:
@@ -220,6 +247,9 @@ def check_study(config: DictConfig) -> None:
     _drop_fields_of_replaced_options(config, StudyConfig)
     _check_keys("study", config.study)
     _check_parts(config)
+
+    if config.optimizer:
+        _check_optimizer("optimizer", config.optimizer)
 
     # a critic that judges by classes has none to judge by
     if config.architecture and traits_of("architecture", config.architecture).targets:

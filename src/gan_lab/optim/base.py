@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -67,21 +67,7 @@ class ListOptimizer(Optimizer, ABC):
         lr = group["lr"]
         checks.number("lr", lr.item() if isinstance(lr, Tensor) else lr, at_least=0)
         checks.number("eps", group["eps"], at_least=0)
-
-        betas = group["betas"]
-        if not self._are_betas(betas):
-            first = "[0, 1]" if self.beta1_may_be_1 else "[0, 1)"
-            raise UserError(
-                f"betas={betas}: use two numbers, the first in {first}, the second in [0, 1)"
-            )
-
-    def _are_betas(self, betas: Any) -> bool:
-        """Whether these are β1 and β2, in range."""
-        are_two = isinstance(betas, Sequence) and len(betas) == 2
-        if not are_two or not all(isinstance(beta, int | float) for beta in betas):
-            return False
-        first, second = betas
-        return (0 <= first < 1 or (first == 1 and self.beta1_may_be_1)) and 0 <= second < 1
+        checks.betas("betas", group["betas"], first_may_be_1=self.beta1_may_be_1)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As torch's, with every hyperparameter checked; the constructor comes through here too."""
