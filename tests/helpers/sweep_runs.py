@@ -35,7 +35,7 @@ def sweep(place: Path, *overrides: str, threads: str | None = "1") -> tuple[int,
 def statuses(place: Path) -> list[str]:
     """The status of every cell's record, in the order of their numbers."""
     folders = sorted(
-        (path for path in (place / "sweep").iterdir() if path.name.isdigit()),
+        (path for path in (place / "sweep").iterdir() if path.name.isdecimal()),
         key=lambda p: int(p.name),
     )
     return [record(folder)["status"] for folder in folders]
@@ -46,7 +46,7 @@ def process_of(cell: Path) -> int | None:
     for entry in Path("/proc").iterdir():
         try:
             if (
-                entry.name.isdigit()
+                entry.name.isdecimal()
                 and Path(os.readlink(entry / "fd/1")) == (cell / "output.log").resolve()
             ):
                 return int(entry.name)

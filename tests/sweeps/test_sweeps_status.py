@@ -110,6 +110,18 @@ def test_cells_that_were_planned_and_have_no_record_wait(tmp_path):
     assert "existing_run=resume" in ending[-1]
 
 
+def test_a_cell_whose_name_is_a_digit_and_no_number_stands_after_the_numbers(tmp_path):
+    """Python reads "٣" as 3, and "²" as no number, though both are digits."""
+    for name in ("²", "10", "٣", "2"):
+        made_up(tmp_path / name, "failed", reason="no such file")
+    cells = sweeps.read_cells(tmp_path, NOW)
+    assert [cell.run_dir.name for cell in cells] == ["2", "٣", "10", "²"]
+    assert [column.header for column in status_table("a sweep", cells).columns][:2] == [
+        "cell",
+        "status",
+    ]
+
+
 def test_nothing_is_advised_where_nothing_is_missing(tmp_path):
     made_up(tmp_path / "0", "finished")
     made_up(tmp_path / "1", "diverged", reason="not finite")

@@ -219,7 +219,7 @@ def _headline(record: Mapping[str, Any]) -> str | None:
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:
     """Sorts 2 before 10."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in path.parts]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in path.parts]
 
 
 # What a cell's own process could not write --------------------------------------------------------

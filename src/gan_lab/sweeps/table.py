@@ -39,7 +39,7 @@ def status_table(title: str, cells: Sequence[SweepCell]) -> Table:
     common = shared(cell.overrides for cell in cells)
 
     # a name that the user chose tells the cells apart, a number does not
-    numbered = all(cell.run_dir.name.isdigit() for cell in cells)
+    numbered = all(cell.run_dir.name.isdecimal() for cell in cells)
 
     for name in ("cell", "overrides", "status") if numbered else ("cell", "status"):
         table.add_column(name, overflow="fold")

@@ -26,7 +26,7 @@ from gan_lab.reporting.figures.request import Request
 
 def _place(name: str) -> tuple[bool, list[int], str]:
     """Chapter and number of those of the thesis; the others after them."""
-    return not name[0].isdigit(), list(map(int, re.findall(r"\d+", name))), name
+    return not name[0].isdecimal(), list(map(int, re.findall(r"\d+", name))), name
 
 
 _OF_FORMULAS: dict[str, Callable[[Request], Drawing]] = {  # their texts are all our own
