@@ -47,6 +47,24 @@ def test_a_number_within_bounds(bounds, inside, outside, words):
         assert str(refused.value) == f"x={value}: {words}"
 
 
+def test_a_list_of_numbers_names_the_one_that_is_out_of_bounds():
+    assert checks.numbers("x", (0, 0.5), at_most=1) == (0, 0.5)
+    assert checks.numbers("x", [], at_most=1) == []
+    with pytest.raises(UserError, match=r"^x\[1\]=2: use a number of at most 1$"):
+        checks.numbers("x", [0, 2], at_most=1)
+    for value in ("12", 5, None, {1: 2}):
+        with pytest.raises(UserError, match=r"use a list of numbers$"):
+            checks.numbers("x", value)
+
+
+def test_betas_are_two_numbers_of_which_the_first_may_be_1_where_that_has_a_meaning():
+    assert checks.betas("b", [0, 0.9]) == [0, 0.9]
+    assert checks.betas("b", (1.0, 0.9), first_may_be_1=True) == (1.0, 0.9)
+    for value in ([1.0, 0.9], [0.9], [0.9, 1.0], [0.1, math.nan], [True, 0.5], "ab", None, 0.9):
+        with pytest.raises(UserError, match=r"use two numbers, the first in \[0, 1\), the second"):
+            checks.betas("b", value)
+
+
 def test_a_flag_is_true_or_false_and_no_word():
     assert checks.flag("b", True) is True
     assert checks.flag("b", False) is False

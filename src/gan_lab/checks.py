@@ -64,6 +64,15 @@ def number(
     return value
 
 
+def numbers(name: str, values: Any, **bounds: float) -> Sequence[float]:
+    """A list of numbers, each within the bounds of `number`, which names the first that is not."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise UserError(f"{name}={values}: use a list of numbers")
+    for i, value in enumerate(values):
+        number(f"{name}[{i}]", value, **bounds)
+    return values
+
+
 def flag(name: str, value: Any) -> bool:
     """True or False: the text "no" would count as true."""
     if not isinstance(value, bool):

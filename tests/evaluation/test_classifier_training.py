@@ -100,6 +100,26 @@ def test_a_warmup_that_cannot_be_is_refused(warmup):
         OneCycle(warmup)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("divisor", 0, "divisor=0: use a number of at least 1"),
+        ("divisor", "no", "divisor=no: use a number of at least 1"),
+        ("divisor", True, "divisor=True: use a number of at least 1"),
+        ("divisor", math.inf, "divisor=inf: use a number of at least 1"),
+        ("at", "no", "at=no: use a list of numbers"),
+        ("at", None, "at=None: use a list of numbers"),
+        ("at", 0.5, "at=0.5: use a list of numbers"),
+        ("at", [0.5, 1.5], "at[1]=1.5: use a number between 0 and 1"),
+        ("at", ["half"], "at[0]=half: use a number between 0 and 1"),
+    ],
+)
+def test_steps_that_cannot_be_are_refused(field, value, words):
+    with pytest.raises(UserError) as refused:
+        Steps(**{field: value})
+    assert str(refused.value) == words
+
+
 def test_the_published_recipe():
     """DenseNet-BC 40/40/0.5, 300 epochs of 64, Nesterov 0.9, 0.1 ÷ 10 at 150 and 225, 1e-4, crops
     of 4 and flips."""

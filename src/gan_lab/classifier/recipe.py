@@ -31,6 +31,9 @@ class OneCycle:
     Args:
         warmup: the share of training in which it rises, in (0, 1).
 
+    Raises:
+        UserError: for a share out of range.
+
     Source:
         Smith 2017 (arXiv:1708.07120).
     """
@@ -49,8 +52,11 @@ class Steps:
     """The factor of the learning rate is divided at some fractions of training.
 
     Args:
-        at: the fractions, 1/2 and 3/4 for DenseNet.
-        divisor: by which it is divided each time, 10 for DenseNet.
+        at: the fractions, 1/2 and 3/4 for DenseNet, each in [0, 1].
+        divisor: by which it is divided each time, 10 for DenseNet; at least 1.
+
+    Raises:
+        UserError: for values out of range.
 
     Source:
         Huang et al. 2017 (arXiv:1608.06993).
@@ -58,6 +64,10 @@ class Steps:
 
     at: tuple[float, ...] = (0.5, 0.75)
     divisor: float = 10.0
+
+    def __post_init__(self) -> None:
+        checks.numbers("at", self.at, at_least=0, at_most=1)
+        checks.number("divisor", self.divisor, at_least=1)
 
     def __call__(self, progress: float) -> float:
         return self.divisor ** -sum(progress >= fraction for fraction in self.at)
