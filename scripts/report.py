@@ -12,7 +12,7 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from gan_lab import config, reporting, terminal
+from gan_lab import checks, config, reporting, terminal
 from gan_lab.commands import entry
 from gan_lab.errors import UserError
 from gan_lab.files import safe_name
@@ -61,8 +61,8 @@ def build(cfg: dict[str, Any]) -> model.Report | model.Reproduction:
 
 def serve_page(cfg: dict[str, Any]) -> None:
     """Serve the page on 127.0.0.1 and make it anew, until Ctrl-C. Raises UserError."""
-    if not cfg["every"] > 0:
-        raise UserError(f"every={cfg['every']}: must be a number of seconds above 0")
+    checks.seconds("every", cfg["every"])
+    checks.number("port", cfg["port"], at_least=0, at_most=65535)
     live = serve.LivePage(lambda: build(cfg), cfg["every"])
     server = serve.server(live, cfg["port"])
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from rich.live import Live
 from rich.table import Table
 
-from gan_lab import terminal
+from gan_lab import checks, terminal
 from gan_lab.errors import UserError
 from gan_lab.sweeps.cells import read_cells
 from gan_lab.sweeps.table import status_table
@@ -73,14 +72,17 @@ def parsed(arguments: list[str]) -> tuple[Path, float | None]:
         name, _, value = field.partition("=")
         if name != "every":
             raise UserError(f"{name}: there is no such field (there are: every)")
-        try:
-            every = float(value)
-        except ValueError:
-            every = math.nan
-        if not 0 < every < math.inf:
-            raise UserError(f"every={value}: must be a number of seconds above 0")
+        every = checks.seconds(name, _number(value))
 
     return Path(folders[0]), every
+
+
+def _number(text: str) -> float | str:
+    """What was typed as a number, where it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 if __name__ == "__main__":

@@ -64,6 +64,12 @@ def number(
     return value
 
 
+def seconds(name: str, value: Any) -> float:
+    """A number of seconds to wait: above 0 and of at most a day, as a clock takes no number of any
+    size."""
+    return number(name, value, above=0, at_most=24 * 60 * 60)
+
+
 def numbers(name: str, values: Any, **bounds: float) -> Sequence[float]:
     """A list of numbers, each within the bounds of `number`, which names the first that is not."""
     if isinstance(values, str) or not isinstance(values, Sequence):

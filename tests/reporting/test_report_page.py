@@ -7,6 +7,7 @@ import csv
 import html
 import io
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -246,6 +247,12 @@ def test_grids_are_shown_within_their_room_and_other_files_are_passed_over(tmp_p
     (none,) = gather(found, Asked(megabytes=1e-6)).galleries
     assert none.grids == ()
     assert none.left_out[0].startswith("2 runs have such images, for which 1e-06 MB leave no room")
+
+
+@pytest.mark.parametrize("megabytes", [-1, math.nan, math.inf])
+def test_a_number_of_megabytes_that_cannot_be_is_refused(megabytes):
+    with pytest.raises(UserError, match=rf"^megabytes={megabytes}: use a number of at least 0$"):
+        Asked(megabytes=megabytes)
 
 
 @pytest.mark.thorough

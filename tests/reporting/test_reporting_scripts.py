@@ -95,7 +95,11 @@ def test_records_of_studies_are_selected_as_those_of_runs_are(tmp_path, monkeypa
         ("curves", ["rows=loss", "curves=fid"], "runs is not set"),
         ("report", [], "runs is not set"),
         ("report", ["thesis=true", "runs=x"], "made of collected records: omit runs"),
-        ("report", ["watch=true", "every=0"], "must be a number of seconds above 0"),
+        ("report", ["watch=true", "every=0"], "every=0.0: use a number above 0"),
+        ("report", ["watch=true", "every=inf"], "every=inf: use a number above 0"),
+        ("report", ["watch=true", "every=1e300"], "and of at most 86400"),
+        ("report", ["watch=true", "port=70000"], "port=70000: use a number between 0 and 65535"),
+        ("report", ["watch=true", "port=-1"], "port=-1: use a number between 0 and 65535"),
         ("curves", ["runs=.", "allow=[drity]"], "there is no record.json below it"),
     ],
 )

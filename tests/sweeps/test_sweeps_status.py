@@ -263,6 +263,7 @@ def status(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ([], ["name one folder", "SWEEP_DIR"]),
     (["a", "b"], ["name one folder"]), (["nowhere"], ["nowhere", "no such folder"]),
     (["."], ["no record.json"]), ([".", "every=0"], ["every=0", "above 0"]), ([".", "every=soon"], ["every=soon"]),
+    ([".", "every=inf"], ["every=inf", "above 0"]), ([".", "every=1e300"], ["every=1e+300", "at most 86400"]),
     ([".", "evry=1"], ["evry", "every"]),
 ])  # fmt: skip
 def test_bad_input_of_status(arguments, words, tmp_path):

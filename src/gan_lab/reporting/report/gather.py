@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gan_lab import checks
 from gan_lab.errors import UserError
 from gan_lab.records.provenance import git_state
 from gan_lab.reporting.axes import Axes, assigned, check_fields, varied_fields
@@ -44,7 +45,10 @@ class Asked:
         curves: likewise.
         baseline: of the rows, as sweep_table takes it.
         title: of the page.
-        megabytes: of images.
+        megabytes: of images, at least 0.
+
+    Raises:
+        UserError: for no such number of megabytes.
     """
 
     rows: tuple[str, ...] = ()
@@ -55,6 +59,9 @@ class Asked:
     baseline: Mapping[str, Any] | None = None
     title: str = "Report"
     megabytes: float = 20.0
+
+    def __post_init__(self) -> None:
+        checks.number("megabytes", self.megabytes, at_least=0)
 
 
 @dataclass
