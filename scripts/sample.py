@@ -12,13 +12,14 @@ from gan_lab import config
 from gan_lab.commands import entry
 from gan_lab.interrupts import waits_for_imports
 
-config.register()
+config.register(config.SampleConfig)
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="sample")
 def main(cfg: DictConfig) -> None:
     """Check, import torch, draw."""
     with entry.refusing():
+        config.check_fields(cfg, config.SampleConfig)
         config.check_device(cfg.device)
         with waits_for_imports():
             from gan_lab.commands import sample  # torch: 3 s
@@ -27,4 +28,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    entry.run(main)
+    entry.run(main, config.SampleConfig)

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCHEMAS = {
     "classifier": config.ClassifierConfig,
+    "sample": config.SampleConfig,
     "collect": config.CollectConfig,
     "table": config.TableConfig,
     "tables": config.TablesConfig,
@@ -31,7 +32,6 @@ CHECKS: dict[str, Callable[[DictConfig], object]] = {
     "train": config.check,
     "study": config.check_study,
     "evaluate": config.check_evaluation,
-    "sample": lambda composed: config.check_device(composed.device),
 } | {program: partial(config.check_fields, schema=schema) for program, schema in SCHEMAS.items()}
 ALL_KNOWN = {"--help", "-sc", "--cfg"}  # of Hydra, which says what it says of itself
 

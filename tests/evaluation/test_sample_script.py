@@ -403,6 +403,8 @@ ASKED_WRONGLY = [
     ("nowhere", [], ["run_dir=nowhere", "no run directory"]),
     (".", [], ["run_dir=.", "no run directory"]),
     ("plain", ["nn=3"], ["nn", "no such field"]),
+    ("plain", ["+foo=3"], ["foo", "no such field", "between, class, device"]),
+    ("plain", ["+clas=3"], ["clas", "no such field; did you mean 'class'?"]),
     ("plain", ["device=tpu"], ["device=tpu", "cuda"]),
     *(("plain", [f"{field}={value}"], [f"{field}=", "whole number", f"at least {least}"])
       for field, value, least in (("n", "0", 1), ("n", "true", 1), ("seed", "-1", 0), ("steps", "1", 2))),

@@ -111,6 +111,26 @@ class EvaluateConfig:
 
 
 @dataclass
+class SampleConfig:
+    """The fields of `scripts/sample.py`; see conf/sample.yaml. The command says itself what its
+    numbers must be."""
+
+    run_dir: str | None = None
+    n: Any = MISSING
+    between: Any = None
+    interpolate: Any = False
+    steps: Any = MISSING
+    seed: Any = MISSING
+    out: str | None = None
+    images: str | None = None
+    device: str = MISSING
+
+    # `class` is a keyword of Python: it cannot be annotated, nor stand in a generated method
+    __annotations__["class"] = "Any"
+    vars()["class"] = field(default=None, init=False, repr=False, compare=False)
+
+
+@dataclass
 class CollectConfig:
     """The fields of `scripts/collect.py`; see conf/collect.yaml."""
 
@@ -225,6 +245,7 @@ _SCHEMAS = {
     "study_schema": StudyConfig,
     "classifier_schema": ClassifierConfig,
     "evaluate_schema": EvaluateConfig,
+    "sample_schema": SampleConfig,
     "collect_schema": CollectConfig,
     "table_schema": TableConfig,
     "tables_schema": TablesConfig,
