@@ -179,6 +179,13 @@ def test_a_typo_in_an_experiment_file_is_refused(text, words, place, capsys):
     assert not (place / "here").exists()
 
 
+def test_the_options_are_those_of_the_package_wherever_its_program_stands(place, monkeypatch):
+    """A program of one's own calls entry.run, too."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(place / "mine.py"), raising=False)
+    said = entry._uncomposed(TypeError("Hydra's words"), ["penalty=null"])
+    assert said.startswith("penalty=null: choose an option by its name (there are: clip, ")
+
+
 # What takes a look at the data, the machine or the folder -----------------------------------------
 
 

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from traceback import walk_tb
 
@@ -174,7 +173,7 @@ def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
         names = [
             name for value in values for name in (value if isinstance(value, list) else [value])
         ]
-        known = _options(override.key_or_group)
+        known = options.contents(override.key_or_group)
         if not all(isinstance(name, str) for name in names) and (
             known or "/" in override.key_or_group
         ):
@@ -185,15 +184,6 @@ def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
     files = [text for text in typed if text.lstrip("+").startswith("experiment=")]
     about = " ".join(files or typed)
     return f"{about}: {said}; a group takes an option's name, as penalty=gp"
-
-
-def _options(group: str) -> list[str]:
-    """The options of a group of this program's conf folder; none where there is no such group."""
-    program = Path(getattr(sys.modules["__main__"], "__file__", None) or ".").resolve()
-    folders = (folder / "conf" / group for folder in program.parents[:2])
-    return sorted(
-        path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.yaml")
-    )
 
 
 def _no_such_part(key: str) -> str:
@@ -232,7 +222,7 @@ def _one_line(error: Exception, schema: type | None) -> str:
     message = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        if known := error.options or _options(group):
+        if known := error.options or options.contents(group):
             return f"{group}={choice}: there is no such option{suggestion(choice, known)}"
 
     # null for a field that needs a value
@@ -248,7 +238,7 @@ def _one_line(error: Exception, schema: type | None) -> str:
     if "Cannot assign" in f"{message}{error.__cause__}" and (
         match := re.search(r"override (optimizer_critic=(\S*))", message)
     ):
-        chosen = match[2] if match[2] in _options("optimizer") else "NAME"
+        chosen = match[2] if match[2] in options.contents("optimizer") else "NAME"
         return f"{match[1]}: choose an option by optimizer@optimizer_critic={chosen}"
 
     # a misspelt field: Hydra would advise to add it with `+`
@@ -256,7 +246,7 @@ def _one_line(error: Exception, schema: type | None) -> str:
         r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in '?(?:struct|\w+Config)", message
     ):
         key = match[1] or match[2]
-        if key in {item.name for item in (fields(schema) if schema else ())} and _options(key):
+        if schema and key in groups(schema) and options.contents(key):
             return f"{key}: no study is chosen that takes a {key}: omit it, or add study=NAME"
         if "@" in key:
             return _no_such_part(key)
