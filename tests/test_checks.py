@@ -22,6 +22,14 @@ def test_what_is_no_whole_number_is_refused(value):
     assert str(refused.value) == f"n={value}: use a whole number of at least 1"
 
 
+def test_a_whole_number_may_have_an_upper_bound_and_something_beside():
+    assert checks.whole("n", 3, 1, 3) == 3
+    for value in (0, 4, 1.0, True):
+        with pytest.raises(UserError) as refused:
+            checks.whole("n", value, 1, 3, beside=", or null for all")
+        assert str(refused.value) == f"n={value}: use a whole number from 1 to 3, or null for all"
+
+
 @pytest.mark.parametrize(
     ("bounds", "inside", "outside", "words"),
     [

@@ -18,11 +18,26 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def whole(name: str, value: Any, at_least: int = 0) -> int:
-    """A whole number, which True is not."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise UserError(f"{name}={value}: use a whole number of at least {at_least}")
-    return value
+def whole(
+    name: str, value: Any, at_least: int = 0, at_most: int | None = None, *, beside: str = ""
+) -> int:
+    """A whole number, which True is not.
+
+    Args:
+        name: the argument's.
+        value: what was given.
+        at_least: included, as `at_most` is.
+        at_most: None: there is no such bound.
+        beside: what else the argument takes, as ", or null for all", for the message.
+
+    Raises:
+        UserError: names the bounds that there are.
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or value < at_least or (at_most is not None and value > at_most):
+        words = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+        raise UserError(f"{name}={value}: use a whole number {words}{beside}")
+    return int(value)
 
 
 def number(

@@ -16,8 +16,9 @@ import shutil
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig
 
-from gan_lab import terminal
+from gan_lab import checks, terminal
 from gan_lab.errors import UserError
 from gan_lab.sweeps import (
     PlannedCell,
@@ -84,7 +85,8 @@ class CellLauncher(_Launcher):
         """Run all cells; one result for each, also where its process was killed."""
         # what is wrong with a field of the launcher is found before anything is sent
         setup_globals()
-        self.check()
+        with _refusing():
+            self.check()
         self.sweep, cells = self._plan(job_overrides, initial_job_idx)
         self.sweep.directory.mkdir(parents=True, exist_ok=True)
 
@@ -104,10 +106,11 @@ class CellLauncher(_Launcher):
             for cell, overrides in zip(cells, job_overrides, strict=True)
         ]
 
-        return self.run_all(jobs, Ended(self.sweep, cells))
+        with _refusing():
+            return self.run_all(jobs, Ended(self.sweep, cells))
 
     def check(self) -> None:
-        """Raises CompactHydraException where a field cannot be used or a package is missing."""
+        """Raises UserError where a field cannot be used or a package is missing."""
 
     @abstractmethod
     def run_all(self, jobs: list[Job], ended: Ended) -> list[JobReturn]:
@@ -212,13 +215,13 @@ def _failed(overrides: Sequence[str], reason: str) -> JobReturn:
     return result
 
 
-def _check_whole(name: str, value: Any, words: str = "at least 1", least: int = 1) -> None:
-    """Raises CompactHydraException unless a field of the launcher is a
-    whole number, and large enough."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise CompactHydraException(
-            f"hydra.launcher.{name}={value}: must be a whole number, {words}"
-        )
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn a UserError inside into Hydra's, which ends a sweep in one line."""
+    try:
+        yield
+    except UserError as error:
+        raise CompactHydraException(str(error)) from None
 
 
 class JoblibLauncher(CellLauncher):
@@ -239,13 +242,14 @@ class JoblibLauncher(CellLauncher):
     def check(self) -> None:
         """See CellLauncher."""
         if self.n_jobs != -1:
-            _check_whole("n_jobs", self.n_jobs, "at least 1, or -1 for one job for each core")
+            beside = ", or -1 for one job for each core"
+            checks.whole("hydra.launcher.n_jobs", self.n_jobs, at_least=1, beside=beside)
         if self.gpus is not None and not (self.gpus and isinstance(self.gpus, list | ListConfig)):
-            raise CompactHydraException(
+            raise UserError(
                 f"hydra.launcher.gpus={self.gpus}: must be a list of devices' numbers, as [0,1]"
             )
         for number in self.gpus or ():
-            _check_whole("gpus", number, "at least 0", least=0)
+            checks.whole("hydra.launcher.gpus", number)
 
     def run_all(self, jobs: list[Job], ended: Ended) -> list[JobReturn]:
         """See CellLauncher."""
@@ -341,17 +345,14 @@ class SubmititLauncher(CellLauncher):
     def check(self) -> None:
         """See CellLauncher."""
         _need("submitit", "submitit", "sweeps")
-        if self.cluster not in ("slurm", "local"):
-            raise CompactHydraException(
-                f"hydra.launcher.cluster={self.cluster}: choose slurm or local"
-            )
+        checks.choice("hydra.launcher.cluster", self.cluster, ("slurm", "local"))
         if self.cluster == "slurm" and shutil.which("srun") is None:
-            raise CompactHydraException(
+            raise UserError(
                 "hydra/launcher=submitit_slurm: there is no srun on this machine; start the sweep "
                 "where Slurm's commands are, or add hydra/launcher=joblib"
             )
         for field in ("timeout_min", "cpus_per_task"):
-            _check_whole(field, self.resources[field])
+            checks.whole(f"hydra.launcher.{field}", self.resources[field], at_least=1)
 
     def run_all(self, jobs: list[Job], ended: Ended) -> list[JobReturn]:
         """See CellLauncher."""
@@ -366,7 +367,7 @@ class SubmititLauncher(CellLauncher):
         try:
             executor.update_parameters(**resources)
         except (NameError, TypeError, ValueError) as error:
-            raise CompactHydraException(
+            raise UserError(
                 f"hydra.launcher: submitit refuses it ({' '.join(str(error).split())})"
             ) from None
 
@@ -407,7 +408,7 @@ class SubmititLauncher(CellLauncher):
             trainer = config.get("trainer", {"accelerator": config.get("device")})  # or a study
             devices = trainer.get("devices", 1)
             if isinstance(devices, bool) or not isinstance(devices, int):
-                raise CompactHydraException(
+                raise UserError(
                     f"trainer.devices={devices}: Slurm must be told a number, as trainer.devices=4"
                 )
 
@@ -416,7 +417,7 @@ class SubmititLauncher(CellLauncher):
 
         # the jobs are sent as one array, which has one set of resources
         if len(asked) > 1:
-            raise CompactHydraException(
+            raise UserError(
                 "the cells of one sweep need the same devices on Slurm: "
                 "make a sweep for each number"
             )
@@ -472,14 +473,11 @@ class RayLauncher(CellLauncher):
         """See CellLauncher."""
         _need("ray", "ray", "ray")
         if self.num_cpus is not None:
-            _check_whole("num_cpus", self.num_cpus)
+            checks.whole("hydra.launcher.num_cpus", self.num_cpus, at_least=1)
         for field, value in {"cpus_per_cell": self.cpus, "gpus_per_cell": self.gpus}.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise CompactHydraException(
-                    f"hydra.launcher.{field}={value}: must be a number, at least 0"
-                )
+            checks.number(f"hydra.launcher.{field}", value, at_least=0)
         if self.address is None and self.cpus > (there := self.num_cpus or os.cpu_count() or 1):
-            raise CompactHydraException(
+            raise UserError(
                 f"hydra.launcher.cpus_per_cell={self.cpus}: must be at most {there}, the cores"
             )
 
@@ -520,7 +518,7 @@ class RayLauncher(CellLauncher):
 
 def _need(module: str, package: str, extra: str) -> None:
     if importlib.util.find_spec(module) is None:
-        raise CompactHydraException(
+        raise UserError(
             f"this launcher needs the package {package}: pip install --constraint constraints.txt "
             f"'.[{extra}]'"
         )

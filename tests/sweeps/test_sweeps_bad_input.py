@@ -12,7 +12,10 @@ from helpers.sweep_runs import sweep
 BAD = [
     (["hydra/launcher=joblb"], ["hydra/launcher=joblb", "joblib"]),
     (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], ["n_jobs=0", "at least 1"]),
-    (["hydra/launcher=joblib", "hydra.launcher.n_jobs=two"], ["n_jobs=two", "whole number"]),
+    (
+        ["hydra/launcher=joblib", "hydra.launcher.n_jobs=two"],
+        ["n_jobs=two: use a whole number of at least 1, or -1"],
+    ),
     (["hydra/launcher=joblib", "hydra.launcher.gpus=1"], ["gpus=1", "[0,1]"]),
     (["hydra/launcher=joblib", "hydra.launcher.gpus=[]"], ["gpus=[]", "[0,1]"]),
     (["hydra/launcher=joblib", "hydra.launcher.gpus=[0,-1]"], ["gpus=-1", "at least 0"]),
@@ -22,6 +25,7 @@ if importlib.util.find_spec("ray") is None:
     BAD.append((["hydra/launcher=ray"], ["package ray", "pip install"]))
 else:
     BAD.append((["hydra/launcher=ray", "hydra.launcher.cpus_per_cell=-1"], ["cpus_per_cell=-1"]))
+    BAD.append((["hydra/launcher=ray", "hydra.launcher.gpus_per_cell=nan"], ["gpus_per_cell=nan"]))
 if importlib.util.find_spec("submitit") is None:
     BAD.append((["hydra/launcher=submitit_slurm"], ["package submitit", "pip install"]))
 else:

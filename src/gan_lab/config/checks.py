@@ -53,6 +53,7 @@ AT_LEAST_0 = ("lr", "eps", "weight_decay", "momentum", "momentum_decay", "alpha"
 
 PRECISIONS = ("32-true", "bf16-mixed", "auto")
 TF32 = (records.TF32, "all", "none")
+CAPTURE = ("auto", "off")  # which YAML reads as false
 EXISTING_RUN = ("refuse", "resume")
 REFERENCES = (None, "uniform", "data")
 DEVICES = ("auto", "cpu", "cuda")
@@ -160,8 +161,8 @@ def _check_trainer(config: DictConfig) -> None:
     """Devices and how batches are shared by them; what this machine has is looked at later."""
     # what makes a step faster
     trainer = config.trainer
-    if trainer.get("capture", "auto") not in ("auto", "off", False):  # YAML reads off as false
-        raise UserError(f"trainer.capture={trainer.capture}: choose auto or off")
+    capture = trainer.get("capture", "auto")
+    checks.choice("trainer.capture", "off" if capture is False else capture, CAPTURE)
     if checks.flag("trainer.compile", trainer.get("compile", False)) and trainer.get("strategy"):
         raise UserError("trainer.compile=true: it is for one device; set trainer.compile=false")
     checks.choice("trainer.tf32", trainer.get("tf32", records.TF32), TF32)
@@ -331,8 +332,7 @@ def check_evaluation(config: DictConfig) -> None:
 
 def check_device(device: str) -> None:
     """Refuse a device that is none of DEVICES. Raises UserError."""
-    if device not in DEVICES:
-        raise UserError(f"device={device}: choose {', '.join(DEVICES)}")
+    checks.choice("device", device, DEVICES)
 
 
 def _check_group(group: str, node: Mapping[str, Any]) -> None:

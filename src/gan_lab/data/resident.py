@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_lab import checks
 from gan_lab.data.source import LoadedData
 from gan_lab.errors import UserError
 
@@ -152,17 +153,16 @@ class ResidentLoader:
         world_size: int = 1,
     ) -> None:
         # what a user can set
+        checks.whole("batch_size", batch_size, at_least=1)
         check_batch_size(batch_size, len(data), data.name)
-        if batch_size < 1 or batch_size % world_size:
+        if batch_size % world_size:
             raise UserError(
                 f"batch_size={batch_size} cannot be shared by {world_size} devices: "
                 f"set a multiple of {world_size}"
             )
 
-        if n_critic < 1:
-            raise UserError(f"n_critic={n_critic}: give at least 1")
-        if seed < 0:
-            raise UserError(f"seed={seed}: give a number >= 0")
+        checks.whole("n_critic", n_critic, at_least=1)
+        checks.whole("seed", seed)
 
         # what the program sets
         assert 0 <= start <= stop, (start, stop)

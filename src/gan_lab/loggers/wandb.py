@@ -13,6 +13,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from gan_lab import checks
 from gan_lab.errors import UserError
 
 STEP = "generator_step"
@@ -60,9 +61,7 @@ class WandbLogger(Logger):
 
         # a text such as "no" would count as true, and an online run without login would wait at a
         # question that nobody sees
-        if not isinstance(offline, bool):
-            raise UserError(f"offline={offline}: use true or false")
-        if not offline:
+        if not checks.flag("offline", offline):
             check_login("logger.wandb.offline=true")
 
         # for wandb.init, which is called when the first thing is logged

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from gan_lab import checks
-from gan_lab.errors import UserError
 from gan_lab.optim.base import ListOptimizer, State, average, bias_correction, descend, whole
 
 
@@ -104,13 +103,9 @@ class AdaShift(ListOptimizer):
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         n, m = group["n"], group["m"]
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise UserError(
-                f"n={n}: use a whole number of steps, "
-                "at least 1 (optimizer=adam_spatial has no shift)"
-            )
-        if m is not None and (isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= n):
-            raise UserError(f"m={m}: use a whole number from 1 to n={n}, or null for n")
+        checks.whole("n", n, at_least=1, beside=" (optimizer=adam_spatial has no shift)")
+        if m is not None:
+            checks.whole("m", m, 1, n, beside=", which is n, or null for n")
         checks.choice("spatial", group["spatial"], SPATIAL)
 
     def new_state(self, param: Tensor, group: dict[str, Any]) -> State:

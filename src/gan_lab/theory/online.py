@@ -327,8 +327,8 @@ class AdaShiftRecurrence:
         checks.number("lr", self.lr, at_least=0)
         check_betas(self.betas, first_at_most=1)
         checks.whole("n", self.n, at_least=1)
-        if self.m is not None and checks.whole("m", self.m, at_least=1) > self.n:
-            raise UserError(f"m={self.m}: use a whole number from 1 to n={self.n}, or None for n")
+        if self.m is not None:
+            checks.whole("m", self.m, 1, self.n, beside=", which is n, or None for n")
         checks.number("eps", self.eps, above=0)
 
     def updates(self, chunks: Iterable[Array]) -> Iterator[Array]:
