@@ -272,10 +272,14 @@ def test_such_a_key_is_set_where_it_is_read(typed):
     config.check(compose(typed))
 
 
-def test_an_experiment_sets_the_trainers_keys_of_the_trainer_alone(defaults):
-    check_with(defaults, "trainer.compile", value=True)
-    with pytest.raises(UserError, match=r"^architecture\.compile: [\w.]+ takes no 'compile'"):
-        check_with(defaults, "architecture.compile", value=True)
+def test_a_trainers_key_elsewhere_in_the_file_of_an_old_run_has_no_effect(defaults):
+    """An older gan_lab let it be typed there."""
+    check_with(defaults, "architecture.compile", value=True)
+    node = copy.deepcopy(defaults.architecture)
+    OmegaConf.update(node, "compile", value=True, force_add=True)
+    assert trust.call_of("architecture", node) == trust.call_of(
+        "architecture", defaults.architecture
+    )
 
 
 @pytest.mark.parametrize("fact", ["stable", "recipe", "traits"])

@@ -17,11 +17,12 @@ from omegaconf.errors import InterpolationKeyError
 from gan_lab import checks, records
 from gan_lab.config import options, signature, trust
 from gan_lab.config.schema import (
+    META_KEYS,
+    TRAINER_KEYS,
     EvaluateConfig,
     StudyConfig,
     TrainConfig,
     groups,
-    meta_keys,
     plain_config,
     programs_with,
     rename_old_fields,
@@ -116,7 +117,7 @@ def _drop_fields(path: str, node: DictConfig) -> None:
     # what it takes stays, and what was typed
     target = str(node["_target_"])
     trust.reach(target)
-    kept = signature.parameters(target) | meta_keys(path)
+    kept = signature.parameters(target) | META_KEYS
     kept |= {field.removeprefix(f"{path}.") for field in typed}
     with open_dict(node):
         for key in droppable & set(node) - kept:
@@ -373,7 +374,7 @@ def _check_keys(path: str, node: Mapping[str, Any]) -> None:
             raise UserError(f"{path}.{next(iter(node))}: {option} has no fields; omit one of both")
         raise UserError(f"{path}: no option is chosen; `python train.py --help` lists them")
     parameters = signature.parameters(str(target))
-    allowed = parameters | meta_keys(path) - _facts_without_effect(path)
+    allowed = parameters | META_KEYS - _typed_without_effect(path)
     for key in node:
         if key not in allowed:
             named = f"{path}.{key!s}"
@@ -386,17 +387,18 @@ def _check_keys(path: str, node: Mapping[str, Any]) -> None:
             _check_keys(f"{path}.{key}", value)
 
 
-def _facts_without_effect(path: str) -> set[str]:
-    """The facts that were typed for an option and that nothing reads: its file in conf/ has none
-    of the name. What the files of the user say of an option is not looked at."""
+def _typed_without_effect(path: str) -> set[str]:
+    """The META_KEYS that were typed for an option and that nothing reads: a trainer's keys
+    elsewhere, and facts that its file in conf/ has not. What files say is not looked at: an old run
+    may have such a key, and goes on."""
     typed = {
-        fact
-        for fact in FACTS
+        key
+        for key in (*FACTS, *TRAINER_KEYS)
         for name in trust.typed_fields()
-        if f"{name}.".startswith(f"{path}.{fact}.")
+        if f"{name}.".startswith(f"{path}.{key}.")
     }
-    if not typed:
-        return typed
+    if not typed or path == "trainer":
+        return typed & set(FACTS)
 
     # the option in place of a group, or as a part of another one: penalty@penalty.first
     has: set[str] = {"traits"} if path.partition(".")[0] in _WITH_TRAITS else set()

@@ -14,11 +14,12 @@ from gan_lab.errors import UserError
 from gan_lab.records.versions import FACTS, RENAMED_FIELDS
 
 Group = dict[str, Any]
-META_KEYS = frozenset({"_target_", *FACTS})
-"""Keys that an option's YAML may have beside the parameters of its target."""
 TRAINER_KEYS = frozenset({"capture", "compile", "tf32"})
-"""The same of trainer alone: whether iterations become a CUDA graph, networks are compiled; what
-CUDA rounds."""
+"""What only a trainer has: whether iterations become a CUDA graph, networks are compiled; what CUDA
+rounds."""
+META_KEYS = frozenset({"_target_", *FACTS}) | TRAINER_KEYS
+"""Keys that an option's YAML may have beside the parameters of its target. Those of a trainer have
+no effect elsewhere; runs of an older gan_lab may have them there."""
 
 
 @dataclass
@@ -262,15 +263,6 @@ def groups(schema: type) -> tuple[str, ...]:
 
 
 GROUPS = groups(TrainConfig)
-
-
-def meta_keys(path: str) -> frozenset[str]:
-    """The keys of a config node that are not passed on to its target.
-
-    Args:
-        path: of the node in the config, dotted.
-    """
-    return META_KEYS | TRAINER_KEYS if path == "trainer" else META_KEYS
 
 
 def programs_with(name: str) -> list[str]:

@@ -23,12 +23,13 @@ from omegaconf import DictConfig
 
 from gan_lab.config import options, signature
 from gan_lab.config.schema import (
+    META_KEYS,
+    TRAINER_KEYS,
     ClassifierConfig,
     EvaluateConfig,
     StudyConfig,
     TrainConfig,
     groups,
-    meta_keys,
     plain_config,
 )
 from gan_lab.errors import UserError
@@ -67,7 +68,8 @@ def call_of(group: str, node: DictConfig) -> dict[str, Any]:
     """
     plain = plain_config(node)
     check(group, plain)
-    read_by_checks = meta_keys(group) - {"_target_"}
+    taken = signature.parameters(str(plain["_target_"]))
+    read_by_checks = META_KEYS - {"_target_"} - (TRAINER_KEYS & taken)
     return {key: _without_facts(value) for key, value in plain.items() if key not in read_by_checks}
 
 
