@@ -91,7 +91,7 @@ def test_equals_numpy(activation, depth, spec):
         # 3 hidden layers of 512: 128·512 + 512, 2 (512² + 512), 512·64 + 64; and 64·512 + 512, the
         # same, 513
         (MLP(), images(1, 8), 1, 66_048 + 525_312 + 32_832, 33_280 + 525_312 + 513),
-        # science.md §4: 4×1024 in the plane: 3·1024, 3·(1024² + 1024), 1025
+        # thesis Figure 2-9: 4×1024 in the plane: 3·1024, 3·(1024² + 1024), 1025
         (
             MLP(depth=4, width=1024, latent_dim=2),
             points(2),
@@ -157,8 +157,8 @@ def test_initial_weights(activation):
 @pytest.mark.thorough
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_signals_pass_a_deep_net(activation):
-    """The 64×128 net of science.md §4: neither the signal nor its gradient vanishes or explodes at
-    the start.
+    """The 64×128 net of thesis Figures 2-11 and 2-12: neither the signal nor its gradient vanishes
+    or explodes at the start.
 
     A factor per layer that is off by 10% would be off by 400 after 63 layers: bounds of 1/100 and
     100 separate.

@@ -35,8 +35,8 @@ def assert_uniform(weight: Tensor, bound: float) -> None:
 
 
 def expected_bound(name: str, weight: Tensor) -> float:
-    """science.md §3: 3×3 convolutions He-uniform on fan-in; 1×1, output convolution and linear
-    Glorot-uniform."""
+    """The author's program of Table 2-3: 3×3 convolutions He-uniform on fan-in; 1×1, output
+    convolution and linear Glorot-uniform."""
     fan_out, fan_in = weight.shape[0] * weight[0, 0].numel(), weight[0].numel()
     if name.startswith("blocks.") and weight.shape[2:] == (3, 3):
         return math.sqrt(6 / fan_in)

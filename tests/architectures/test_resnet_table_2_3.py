@@ -184,7 +184,7 @@ def test_parameter_counts_elsewhere(image_channels, side, channels, latent_dim, 
 )
 @pytest.mark.parametrize("image_channels", [1, 3])
 def test_maps_of_every_block(side, up_maps, down_maps, image_channels):
-    """Table 2-3's column of shapes, and house.md's rule for other sizes."""
+    """Table 2-3's column of shapes, and other sizes by the rule of `ResNet`."""
     architecture, spec = ResNet(channels=4, latent_dim=3), images(image_channels, side)
     found: list[list[tuple[int, ...]]] = []
     for module, x in (

@@ -47,7 +47,7 @@ LAYOUT = {  # torchvision's
     "stacked_mnist": "MNIST/raw",
 }
 with_download = pytest.mark.parametrize("option", LAYOUT)
-PROMISED = {  # house.md
+PROMISED = {  # the Makefile, the experiments and README name these
     "digits",
     "mnist",
     "cifar10",
@@ -127,7 +127,7 @@ def test_recipe(option):
     assert recipe["kind"] in ("images", "points")
     assert type(recipe["channels"]) is int
     assert type(recipe["max_generator_steps"]) is int
-    if option == "digits":  # house.md: the embedded default is quick
+    if option == "digits":  # the embedded default is quick
         assert (
             recipe["channels"],
             recipe["lr"],
@@ -139,7 +139,7 @@ def test_recipe(option):
             1,
             3700,
         )
-    elif recipe["kind"] == "images" and option in PROMISED:  # house.md: 32-px sets are the thesis
+    elif recipe["kind"] == "images" and option in PROMISED:  # 32-px sets are the thesis's
         assert (recipe["channels"], recipe["max_generator_steps"]) == (128, 200_000)
         assert not own & set(recipe)
     else:
@@ -322,7 +322,7 @@ def test_files_in_place_need_no_network(option, tmp_path, monkeypatch, network_a
 
 
 def test_validation_imports_no_torch_and_decodes_nothing(tmp_path, monkeypatch):
-    """House rule: bad data are refused before torch is imported."""
+    """Bad data are refused before torch is imported."""
     lines = ["import sys, gan_lab.data"]
     for option in PREPARE:
         if option in PACKED and importlib.util.find_spec(PACKED[option]) is None:

@@ -112,7 +112,7 @@ def networks(run: Path, conditions: int = 0) -> Networks:
 
 
 def random(seed: int) -> torch.Generator:
-    """The house's seed for (seed, purpose, step 0)."""
+    """The program's seed for (seed, purpose, step 0)."""
     digest = hashlib.blake2b(f"{seed}/scripts/sample.py/0".encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
 

@@ -305,7 +305,7 @@ def run_each() -> None:
 
 
 def is_refusal(ended: Ended, *words: str) -> None:
-    """House rule: two lines, the first of them Hydra's own, the second with these words; exit code
+    """Two lines, the first of them Hydra's own, the second with these words; exit code
     1, no traceback."""
     lines = [
         line

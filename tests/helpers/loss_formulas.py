@@ -1,7 +1,7 @@
-"""The formulas of science.md §1 and §6, written a second time, as naively as they are printed.
+"""The formulas of docs/thesis.md, chapters 2 and 4, a second time, as naively as they are printed.
 
-§1 with mpmath at 60 digits: f(x) on fake is s, on real r. Every entry: phi(s), varphi(r), psi(s)
-and their derivatives, worked out by hand. §6, the losses with classes, with numpy.
+Chapter 2 with mpmath at 60 digits: f(x) on fake is s, on real r. Every entry: phi(s), varphi(r),
+psi(s) and their derivatives, worked out by hand. Chapter 4, the losses with classes, with numpy.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The optimizers of science.md §5 a second time, in numpy float64, one tensor at a time and as
-printed.
+"""The optimizers of docs/thesis.md, chapter 3, a second time, in numpy float64, one tensor at a
+time and as printed.
 
 Two independent forms of AdaShift: `AdaShiftLoop` is Algorithm 3-2 with its queue (bias correction
 inside the root, first moment (3-44)); `adashift_steps` has no recursion at all, it writes every

@@ -139,8 +139,8 @@ def test_spatial_functions_by_hand(spatial, roots):
 
 @pytest.mark.parametrize("spatial", PHI)
 def test_without_averages_the_step_is_the_gradient_over_the_root_of_the_one_before(spatial):
-    """science.md §5: n = 1, β1 = 0: g_t / sqrt(v̂(g²_{t-1})). At β2 = 0 v̂ is φ(g²_{t-1})
-    itself."""
+    """Thesis (3-16), (3-17) with n = 1, β1 = 0: g_t / sqrt(v̂(g²_{t-1})). At β2 = 0 v̂ is
+    φ(g²_{t-1}) itself."""
     params = parameters(starts())
     optimizer = AdaShift(params, n=1, betas=(0.0, 0.0), spatial=spatial, eps=0.0)
     values = gradients(6)

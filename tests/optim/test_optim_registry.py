@@ -86,8 +86,8 @@ def test_numbers_are_numbers(option):
 
 
 def test_settings_of_the_recipes():
-    """science.md §3: Adam(0.0, 0.9), eps 1e-8, lr 2e-4. §1: RMSprop lr 5e-5. §5: β2 = 0.999 and n =
-    1 for GANs."""
+    """Thesis 2.C.2: Adam(0.0, 0.9), lr 2e-4, and eps 1e-8 [code]. Arjovsky et al. 2017
+    (arXiv:1701.07875), Algorithm 1: RMSprop, lr 5e-5. Thesis Table 3-7: β2 = 0.999, n = 1."""
     adam = fields("optimizer", "adam")
     assert (adam["lr"], adam["betas"], adam["eps"]) == (2e-4, [0.0, 0.9], 1e-8)
     assert fields("optimizer", "amsgrad")["amsgrad"] is True
@@ -107,8 +107,7 @@ def test_settings_of_the_recipes():
 
 
 def test_defaults_of_the_class_are_those_of_the_thesis():
-    """science.md §5: n = 10, β = (0.9, 0.999), lr 0.01 for max, eps 1e-10, and the signature of
-    house.md."""
+    """Thesis 3.F: n = 10, β = (0.9, 0.999), lr 0.01 for max; eps 1e-10 [code]."""
     expected = {
         "lr": 1e-2,
         "betas": (0.9, 0.999),

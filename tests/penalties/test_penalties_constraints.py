@@ -68,7 +68,7 @@ def test_clip_after_an_optimizer_step():
 
 
 def test_the_lipschitz_constant_under_clipping():
-    """Seed 004: a 3-layer ReLU net 1-256-256-1 with every weight at 0.01 has slope 0.01^3 2^16 =
+    """A 3-layer ReLU net 1-256-256-1 with every weight at 0.01 has slope 0.01^3 2^16 =
     0.065536."""
     critic, penalty = mlp(1, 256, 256, 1), instantiate("penalty", "clip", clip=0.01)
     for parameter in critic.parameters():

@@ -33,8 +33,8 @@ from helpers.registry import check_complete, fields, instantiate
 
 @dataclass(frozen=True)
 class Pointwise:
-    """The penalty of one gradient norm m and its derivative, for weight w and target c (science.md
-    §2).
+    """The penalty of one gradient norm m and its derivative, for weight w and target c, as
+    docs/thesis.md has them.
 
     reduce: picks the one norm of a batch that counts; None: the mean of the penalty over all.
     """

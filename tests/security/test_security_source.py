@@ -1,4 +1,4 @@
-"""What no line of the house may do: run text, unpickle, start a shell, load YAML or arrays or
+"""What no line of this repository may do: run text, unpickle, start a shell, load YAML or arrays or
 tensors unsafely."""
 
 from __future__ import annotations

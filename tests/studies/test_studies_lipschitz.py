@@ -1,4 +1,4 @@
-"""Seed 004's comparison of Lipschitz constants."""
+"""Lipschitz constants of small critics beside the printed ones (docs/thesis.md)."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def dense_norm(network: nn.Module, *shape: int) -> float:
 
 
 def test_weights_at_the_clip_in_three_layers():
-    """Seed 004: 0.01³ 2¹⁶ = 0.065536 for 1-256-256-1, where both bounds meet."""
+    """By hand: 0.01³ 2¹⁶ = 0.065536 for 1-256-256-1, where both bounds meet."""
     network = mlp(1, 256, 256, 1)
     for parameter in network.parameters():
         nn.init.constant_(parameter, 5.0)
