@@ -33,8 +33,8 @@ from gan_lab.training.randomness import fold
 
 Array = NDArray[np.float64]
 
-APART, OVERLAPPING = 3.0, 0.5  # shifts of the two pictures of seed 002
-STD = 0.3  # of its normal laws
+APART, OVERLAPPING = 3.0, 0.5  # shifts between the means of the two normal laws
+STD = 0.3  # of each normal law
 MOST_POINTS = 8  # of a random law
 NAMES = tuple(Divergences.__dataclass_fields__)
 
@@ -55,7 +55,9 @@ class DivergenceCurves(Study):
         laws: random instances of the identities.
 
     Source:
-        Arjovsky et al. 2017 (arXiv:1701.07875), example 1; seeds 000, 002 and 004.
+        Lines: Arjovsky et al. 2017 (arXiv:1701.07875), example 1; the minimax value: Goodfellow et
+        al. 2014 (arXiv:1406.2661), theorem 1; bounded critics: Müller 1997 (Advances in Applied
+        Probability 29); 1-Lipschitz critics: thesis (2-3).
     """
 
     def __init__(self, *, largest_shift: float, shifts: int, grid: int, laws: int) -> None:

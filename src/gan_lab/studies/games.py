@@ -73,7 +73,7 @@ class Games(Study):
 
     Source:
         Mescheder et al. 2017, 2018 (arXiv:1705.10461, 1801.04406); Daskalakis et al. 2018
-        (arXiv:1711.00141); Farnia and Ozdaglar 2020 (arXiv:2002.09124); seed 004.
+        (arXiv:1711.00141); Farnia and Ozdaglar 2020 (arXiv:2002.09124).
     """
 
     def __init__(

@@ -30,9 +30,11 @@ class LipschitzEstimates(Study):
     """Train a small critic between two normal laws of the line that differ by a shift, and bound
     its Lipschitz constant from both sides.
 
-    The upper bound is the product of the layers' norms, which seed 004 prints for a network of
-    three layers. It says neither what its networks were trained on nor how large they were; 0.0655
-    is 0.01³ · 2¹⁶, all weights of 256 units at the clip and one input.
+    The upper bound is the product of the layers' norms. Beside it, as the score `seed_004`, stands
+    a printed number: 0.06554 for weight clipping, 0.9993 for spectral normalisation, 1.100 for the
+    gradient penalty. They come from an introduction to GANs that names neither data nor sizes of
+    its networks of three layers; 0.0655 is 0.01³ · 2¹⁶, all weights of 256 units at the clip and
+    one input. docs/thesis.md, "Beside the thesis", says more of them.
 
     Without a constraint of its own the optimum f' - c of the gradient penalty is (F_g - F_r) /
     (2 λ ρ), ρ the density of interpolates: it is not the same everywhere, but its mean over
@@ -48,7 +50,9 @@ class LipschitzEstimates(Study):
         batch_size: fakes and reals of a step.
 
     Source:
-        Seed 004.
+        Clipping: Arjovsky et al. 2017 (arXiv:1701.07875), Algorithm 1; the gradient penalty:
+        Gulrajani et al. 2017 (arXiv:1704.00028), section 4; spectral normalisation: Miyato et al.
+        2018 (arXiv:1802.05957), section 2.1; MaxGP: thesis (2-17).
     """
 
     def __init__(
@@ -146,7 +150,7 @@ class LipschitzEstimates(Study):
 
 
 def _published(penalty: Penalty) -> float:
-    """Seed 004's number; NaN for a method that it does not have."""
+    """The printed constant of this method; NaN for a method without one."""
     if isinstance(penalty, WeightClipping):
         return 0.06554
     if isinstance(penalty, SpectralNorm):

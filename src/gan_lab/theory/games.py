@@ -54,7 +54,7 @@ class BilinearGame:
         UserError: for anything else.
 
     Source:
-        Seed 004; Daskalakis et al. 2018 (arXiv:1711.00141).
+        Daskalakis et al. 2018 (arXiv:1711.00141).
 
     Examples:
         >>> import numpy as np
@@ -510,7 +510,8 @@ def bilinear_eigenvalues(
         UserError: for numbers out of range.
 
     Source:
-        Seed 004; worked out from `update_matrix`.
+        Worked out from `update_matrix`. Simultaneous and alternating, for the Dirac-GAN: Mescheder,
+        Geiger and Nowozin 2018 (arXiv:1801.04406), Lemmas 2.3 and 2.4.
 
     Examples:
         >>> from gan_lab.theory import bilinear_eigenvalues
@@ -605,7 +606,7 @@ def local_nash(
             converge.
 
     Source:
-        Seed 004, the last section; Jin, Netrapalli and Jordan 2020 (arXiv:1902.00618).
+        Jin, Netrapalli and Jordan 2020 (arXiv:1902.00618).
 
     Examples:
         >>> import torch
@@ -723,7 +724,7 @@ def generator_slopes(logits: ArrayLike) -> GeneratorSlopes:
         UserError: for logits that are not finite.
 
     Source:
-        Goodfellow et al. 2014 (arXiv:1406.2661), section 3; seed 004.
+        Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
 
     Examples:
         >>> from gan_lab.theory import generator_slopes

@@ -196,7 +196,8 @@ class Stationarity(Diagnostic):
         samples: likewise.
 
     Source:
-        Seed 004, the last section; `gan_lab.theory.local_nash` for games of few parameters.
+        Mescheder et al. 2017 (arXiv:1705.10461), section 4, where half of it is the objective of
+        consensus optimisation; `gan_lab.theory.local_nash` for games of few parameters.
 
     Examples:
         >>> from gan_lab.training.diagnostics import Stationarity

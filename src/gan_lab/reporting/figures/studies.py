@@ -714,7 +714,7 @@ def divergences(request: Request) -> Drawing:
         plain_axes(axes)
     panels[0][0].legend(title="KL: infinite but at 0", loc="upper center", ncols=2)
 
-    # the two pictures of seed 002, each with what the divergences say of it
+    # two normal laws far apart and overlapping, each with its divergences
     for axes, (name, density) in zip(panels[1], drawn["densities"].items(), strict=True):
         for law, colour, text in (("real", REAL, "P_r"), ("fake", FAKE, "P_g")):
             axes.fill_between(density["x"], 0, density[law], color=colour, alpha=0.4, label=text)
