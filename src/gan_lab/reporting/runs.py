@@ -32,7 +32,7 @@ from gan_lab.reporting.collection import (
 class Run:
     """A run and where it stands.
 
-    Attributes:
+    Args:
         record: as of today (records.updated). Of a run that ended before it had a record of its
             own, or has not begun, it has no "config", and its "choices" are what was typed.
         run_dir: None of a record in a folder of collected ones.

@@ -95,7 +95,7 @@ def share_within(ratios: Sequence[float], factor: float) -> float:
 class Tuned:
     """An optimizer on a workload, with all its seeds.
 
-    Attributes:
+    Args:
         seeds: rising.
         rates: the trials.
         steps: after which they were judged.
@@ -136,7 +136,7 @@ class Tuned:
 class Workload:
     """A workload with every optimizer that was tuned on it.
 
-    Attributes:
+    Args:
         name: as "mlp on mnist".
         metric: what its scores are.
         tuned: by optimizer; all have the same seeds.

@@ -14,7 +14,7 @@ import torch
 class Result:
     """What a study has found.
 
-    Attributes:
+    Args:
         scores: {name: value}; tables are made of them. A value may be NaN where it is not defined.
         drawn: {name: number, text, or nested lists or an array of these}: what its figure is drawn
             from. It is stored in the record, so it is small: some thousand numbers.

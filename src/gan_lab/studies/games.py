@@ -30,7 +30,7 @@ POINTS = 500  # of a trajectory, at most, for the figure
 class Played:
     """A game, where it stands still, and which numbers of (u, v) its figure shows.
 
-    Attributes:
+    Args:
         game: see `gan_lab.theory.games`.
         equilibrium: (u, v) with F = 0.
         shown: two indices into (u, v).

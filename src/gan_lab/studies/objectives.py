@@ -37,7 +37,7 @@ ALMOST = 1e-4  # of its mass a law has on the other's points where the two are a
 class Objective:
     """A row of Table 2-1.
 
-    Attributes:
+    Args:
         loss: phi, varphi and psi.
         critics: of which f is the best: any, fisher (E_μ f² <= 1), lipschitz (k(f) <= 1), relaxed
             (f(y) - f(x) <= ‖y - x‖ for real y and fake x alone, thesis (2-4)), or penalised
@@ -68,7 +68,7 @@ OBJECTIVES: dict[str, Objective] = {
 class PointLaws:
     """Two laws on the same points of the plane, and probes on which neither has mass.
 
-    Attributes:
+    Args:
         points: (n, 2).
         fake: P_g, (n,).
         real: P_r, (n,).
@@ -101,7 +101,7 @@ class PointLaws:
 class Found:
     """An optimum that was found by minimising.
 
-    Attributes:
+    Args:
         values: f at the points, (n,).
         objective: J_D, with λ k² where it is penalised.
         k: the Lipschitz constant that it may have; NaN where it may have any.

@@ -36,7 +36,7 @@ SCHEDULES: dict[str, Schedule] = {"constant": Constant(), "linear": Linear()}
 class Laws:
     """Two laws on finitely many points.
 
-    Attributes:
+    Args:
         fake: (n, *sample), float32.
         real: (m, *sample), float32.
     """
@@ -211,7 +211,7 @@ class OracleStudy(Study):
 class Optimum:
     """What a critic between two laws is compared with.
 
-    Attributes:
+    Args:
         fake: (n, d).
         real: (m, d).
         directions: of the gradient at each fake that is bound to one real, NaN for others, (n, d).

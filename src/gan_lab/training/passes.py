@@ -21,7 +21,7 @@ Pass = Callable[[Tensor], Tensor]
 class Passes:
     """The passes of a step that are differentiated once.
 
-    Attributes:
+    Args:
         generator: the generator's input -> samples (n, *sample).
         critic: samples -> logits; the gradient reaches samples and parameters.
         constant_critic: the same, for passes whose gradient is taken for the samples alone.

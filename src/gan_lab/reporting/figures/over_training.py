@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 class Panels:
     """A figure of curves: lines of a design, and a panel for each quantity on each data set.
 
-    Attributes:
+    Args:
         number: of the figure.
         design: the table that its lines are of.
         lines: those that are shown.

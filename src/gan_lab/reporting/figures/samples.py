@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Samples:
     """A figure of sample grids.
 
-    Attributes:
+    Args:
         number: of the figure.
         dataset: the thesis's.
         title: the data set's name in the thesis.

@@ -36,7 +36,7 @@ _DASHES = ("-", "--", "-.")  # of the lines after one colour has been used
 class Line:
     """A row of a facet.
 
-    Attributes:
+    Args:
         row: its labels.
         mean: over the finished runs that have the curve; None without one.
         averaged: these runs.
@@ -64,7 +64,7 @@ class Panel:
 class Curves:
     """Panels in the order of curves, and in it of facets.
 
-    Attributes:
+    Args:
         axes: that tell its lines apart.
         panels: with their lines.
         rows: of all panels.

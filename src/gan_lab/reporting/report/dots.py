@@ -17,7 +17,7 @@ _TOP, _LINE, _SHIFT = 14.0, 26.0, 5.0
 class Number:
     """A number to be drawn.
 
-    Attributes:
+    Args:
         value: finite ones only are drawn.
         ends: of its interval, or None.
         text: as its table writes it.

@@ -37,7 +37,7 @@ _LOGGED = ("critic_loss", "generator_loss", "penalty", "gradient_norm", "learnin
 class Asked:
     """What a report is asked to show.
 
-    Attributes:
+    Args:
         rows: the fields of tables, as Axes takes them; empty: those in which the runs differ.
         columns: likewise.
         facet: likewise.

@@ -22,7 +22,7 @@ class Link:
 class Cell:
     """A cell of a table.
 
-    Attributes:
+    Args:
         text: as the table code writes it.
         sort: the unrounded number that the column is sorted by; None: the text.
         bold: whether it is its column's best.
@@ -43,7 +43,7 @@ class Cell:
 class TableView:
     """A table that can be sorted by each column.
 
-    Attributes:
+    Args:
         title: its heading.
         notes: sentences that are needed to read it.
         header: of the columns.
@@ -91,7 +91,7 @@ class DotLine:
 class Dots:
     """Means and their intervals on one axis, drawn.
 
-    Attributes:
+    Args:
         alt: what a reader who does not see it is told.
         width: of the drawing.
         height: likewise.
@@ -116,7 +116,7 @@ class Dots:
 class Chart:
     """Curves over generator steps, of which one panel is shown at a time.
 
-    Attributes:
+    Args:
         id: of its place.
         title: its heading.
         notes: how it is to be read.
@@ -164,7 +164,7 @@ class Gallery:
 class RunView:
     """A run: the place that every number leads to.
 
-    Attributes:
+    Args:
         id: of its place.
         name: its run id.
         title: what it was, by the axes.
@@ -197,7 +197,7 @@ class Fact:
 class Report:
     """A page about the runs of any folders.
 
-    Attributes:
+    Args:
         title: its heading.
         made: when, and by which version.
         facts: headline numbers.
@@ -247,7 +247,7 @@ class Claim:
 class Entry:
     """A table or figure of the thesis.
 
-    Attributes:
+    Args:
         id: of its place.
         name: "Table 2-2".
         title: its subject.
@@ -286,7 +286,7 @@ class Entry:
 class Reproduction:
     """The page of the thesis: every table and figure in its order.
 
-    Attributes:
+    Args:
         title: its heading.
         made: when, and by which version.
         facts: headline numbers.

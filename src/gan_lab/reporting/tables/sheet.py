@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Section:
     """One table with its heading.
 
-    Attributes:
+    Args:
         title: its heading in Markdown.
         caption: in LaTeX.
         above: the lines above it in Markdown.
@@ -37,7 +37,7 @@ class Section:
 class Sheet:
     """A whole table.
 
-    Attributes:
+    Args:
         title: its heading.
         source: how its numbers came about.
         sections: its tables.

@@ -13,7 +13,7 @@ import numpy as np
 class Estimate:
     """A mean over n training seeds and the half width of its interval.
 
-    Attributes:
+    Args:
         mean: over the seeds.
         half_width: of the interval; None of one seed, nan where some value is not finite.
         n: of a difference of two means, the number of seeds of the smaller group; of real data,

@@ -26,7 +26,7 @@ from gan_lab.reporting.tables.statistics import Estimate, difference, estimate
 class TableCell:
     """The runs of a row and a column.
 
-    Attributes:
+    Args:
         scored: those in the mean, in the order of their seeds.
         values: their scores.
         left_out: the other runs.
@@ -61,7 +61,7 @@ class Block:
 class SweepTable:
     """A block for each facet and score.
 
-    Attributes:
+    Args:
         axes: that tell its cells apart.
         blocks: in the order of facets, and in it of scores.
         baseline: its row; None: no comparison.

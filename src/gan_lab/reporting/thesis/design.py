@@ -46,7 +46,7 @@ class Variant:
 class Kind:
     """A kind of score that a table shows.
 
-    Attributes:
+    Args:
         key: how columns of the CSV begin.
         title: how the thesis heads it.
         prefix: of the names of its scores.
@@ -101,7 +101,7 @@ class Kind:
 class Line:
     """A line of a table: its runs, its name, and its published numbers.
 
-    Attributes:
+    Args:
         key: names it in code.
         text: its name.
         latex: its name in LaTeX.
@@ -137,7 +137,7 @@ class Line:
 class Setting:
     """A field of a record that belongs to the thesis's recipe, and the thesis's value.
 
-    Attributes:
+    Args:
         dotted: the field.
         thesis: the thesis's value.
         words: for the things that a number counts ("generator steps"); empty: the field says it.
@@ -172,7 +172,7 @@ class Order:
 class Design:
     """A table of the thesis before anything was run.
 
-    Attributes:
+    Args:
         number: of the table.
         title: of the table.
         heads: of the columns that name a line (Line.text, Line.labels).

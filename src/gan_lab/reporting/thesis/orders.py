@@ -17,7 +17,7 @@ HOLDS, REVERSED, NOT_DECIDED, NO_RUN = "holds", "is reversed", "not decided", "n
 class Comparison:
     """An order by one score in one column of labels.
 
-    Attributes:
+    Args:
         better: the line that the thesis puts first.
         worse: the other line.
         kind: the score.

@@ -33,7 +33,7 @@ TABLES = {design.number: design for design in (TABLE_2_2, TABLE_4_1, TABLE_4_2, 
 class Part:
     """The table of one data set.
 
-    Attributes:
+    Args:
         dataset: its one name.
         title: its name in the thesis.
         is_published: whether the thesis has this data set, so that its numbers stand beside ours.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class CriticSetting(NamedTuple):
     """How a critic of these figures is made and trained.
 
-    Attributes:
+    Args:
         optimizer: adam or sgd.
         lr: its learning rate.
         activation: of the hidden layers.

@@ -33,7 +33,7 @@ pattern: any value in which it is found."""
 class StudyTable:
     """A table of studies, or of trainings beside the thesis's, by the generic table code.
 
-    Attributes:
+    Args:
         select: of the records.
         rows: fields, as Axes takes them.
         scores: names.
@@ -62,7 +62,7 @@ class StudyTable:
 class Answers:
     """A table of yes and no, each computed and held against the thesis's.
 
-    Attributes:
+    Args:
         select: of the records.
         rows: the field that names a row.
         names: {value of that field: row}, in the order of rows.
@@ -88,7 +88,7 @@ class Statement:
     The score of `first` is lower than that of `second`, or where there is no `second`, lower than
     0; with `higher` the other way round.
 
-    Attributes:
+    Args:
         text: the statement.
         score: its whole name; DIVERGED: whether a run did.
         first: the runs.
@@ -109,7 +109,7 @@ class Statement:
 class Settings:
     """A table of settings: what the thesis prints for each optimizer.
 
-    Attributes:
+    Args:
         sweeps: how `choices.sweep` begins in the records.
         values: {optimizer: {field of config.optimizer: value}}.
     """
@@ -122,7 +122,7 @@ class Settings:
 class Quantity:
     """A number in the file of a figure, beside the thesis's.
 
-    Attributes:
+    Args:
         name: in the file's column `quantity`.
         what: its rows come to.
         published: the thesis's.
@@ -137,7 +137,7 @@ class Quantity:
 class Item:
     """A table or figure.
 
-    Attributes:
+    Args:
         kind: Table or Figure; beside them Section, or what is studied.
         number: as "2-2"; "" where there is none.
         title: its subject.

@@ -54,7 +54,7 @@ VERDICTS = (AGREES, PARTLY, BETTER, WORSE, OTHER_SCALE, NOT_RUN)
 class _Sources:
     """What the page is made of.
 
-    Attributes:
+    Args:
         content: the GANs of the tables of published scores.
         others: studies, and GANs that were trained to look at the critic or at modes.
         results: the folder.

@@ -37,7 +37,7 @@ _VARIANTS = re.compile(r"_(no_targets|wgan_gp|ac_gan_original|ac_gan_weight)(?=_
 class Scores:
     """A design beside our records.
 
-    Attributes:
+    Args:
         tables: a view of each data set and experiment, and of its orders.
         verdicts: of every published number, and of every score of ours on other data.
         orders: of the thesis on each data set, by Welch's interval.
