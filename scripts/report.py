@@ -38,7 +38,11 @@ def main(cfg: DictConfig) -> None:
 
 
 def build(cfg: dict[str, Any]) -> model.Report | model.Reproduction:
-    """Make the content of the page that is asked for. Raises UserError."""
+    """Make the content of the page that is asked for.
+
+    Raises:
+        UserError: for fields that do not go together, and for runs that the page cannot show.
+    """
     if cfg["thesis"]:
         if cfg["runs"] is not None:
             raise UserError("thesis=true is made of collected records: omit runs")
@@ -60,7 +64,11 @@ def build(cfg: dict[str, Any]) -> model.Report | model.Reproduction:
 
 
 def serve_page(cfg: dict[str, Any]) -> None:
-    """Serve the page on 127.0.0.1 and make it anew, until Ctrl-C. Raises UserError."""
+    """Serve the page on 127.0.0.1 and make it anew, until Ctrl-C.
+
+    Raises:
+        UserError: for a number out of range, and as `build`.
+    """
     checks.seconds("every", cfg["every"])
     checks.number("port", cfg["port"], at_least=0, at_most=65535)
     live = serve.LivePage(lambda: build(cfg), cfg["every"])

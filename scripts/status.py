@@ -55,7 +55,11 @@ def table(folder: Path) -> tuple[Table, bool]:
 
 
 def parsed(arguments: list[str]) -> tuple[Path, float | None]:
-    """The folder and the seconds between two tables. Raises UserError."""
+    """The folder and the seconds between two tables.
+
+    Raises:
+        UserError: for other arguments than a folder and every=SECONDS.
+    """
     # a folder's name may have an equals sign in it, as those of a sweep's cells
     folders = [argument for argument in arguments if "=" not in argument or Path(argument).is_dir()]
     fields = [argument for argument in arguments if argument not in folders]

@@ -34,7 +34,11 @@ def main(cfg: DictConfig) -> None:
 
 
 def build(cfg: dict[str, Any]) -> reporting.SweepTable:
-    """Make the table that is asked for. Raises UserError."""
+    """Make the table that is asked for.
+
+    Raises:
+        UserError: for runs that cannot be read or stand in one table.
+    """
     names = {name: config.listed(cfg[name]) for name in ("rows", "columns", "facet", "score")}
     axes = reporting.Axes(tuple(names["rows"]), tuple(names["columns"]), tuple(names["facet"]))
     folders = [Path(folder) for folder in config.listed(cfg["runs"])]

@@ -36,7 +36,11 @@ def main(cfg: DictConfig) -> None:
 
 
 def build(cfg: dict[str, Any]) -> reporting.Table:
-    """Make the table that is asked for. Raises UserError."""
+    """Make the table that is asked for.
+
+    Raises:
+        UserError: for a table that there is not, and runs that may not stand in it.
+    """
     number = cfg["table"]
     if number not in reporting.TABLES:
         raise UserError(

@@ -221,7 +221,12 @@ def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
     """`gan` without memory for its weights: to see whether a file fits it, of whatever size a
     config says it is.
 
-    Raises UserError as `gan`, and for networks of more weights than can be counted.
+    Args:
+        config: of a run.
+        spec: of its data.
+
+    Raises:
+        UserError: as `gan`, and for networks of more weights than can be counted.
     """
     try:
         with torch.device("meta"):
@@ -286,8 +291,11 @@ def device(name: str) -> torch.device:
 
 
 def protocol(config: DictConfig) -> Protocol | None:
-    """How the run is scored; None for evaluation=off. Raises UserError where weights are
-    missing."""
+    """How the run is scored; None for evaluation=off.
+
+    Raises:
+        UserError: where weights are missing.
+    """
     result: Protocol | None = make("evaluation", config.evaluation) if config.evaluation else None
     return result
 
@@ -316,14 +324,22 @@ def evaluator(
     gan: GAN | None = None,
     scored_by: Protocol | None = None,
 ) -> Evaluator | None:
-    """The evaluator of a run, with its classifier trained or its weights checked; None for
-    evaluation=off, and for points where it scores images.
+    """The evaluator of a run, with its classifier trained or its weights checked.
 
-    gan: what it is to score, so that a score which that cannot have is refused now; None: images
-    without a generator.
-    scored_by: the `protocol` of the config, where it is at hand.
+    Args:
+        config: of a run.
+        data: what the run trains on.
+        device: where the extractor runs.
+        console: says where points train without scores.
+        gan: what is to be scored, so that a score which it cannot have is refused now; None:
+            images without a generator.
+        scored_by: the `protocol` of the config, where it is at hand.
 
-    Raises UserError for images where it scores points, and what `Evaluator` raises.
+    Returns:
+        None for evaluation=off, and for points where the evaluation scores images.
+
+    Raises:
+        UserError: for images where the evaluation scores points, and as `Evaluator`.
     """
     scored_by = protocol(config) if scored_by is None else scored_by
     if scored_by is None:

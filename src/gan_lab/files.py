@@ -88,7 +88,11 @@ def read_json(path: Path, at_most: int = JSON_BYTES) -> Any:
 
 
 def parse_json(content: str | bytes) -> Any:
-    """The value of a JSON text that somebody else may have written. Raises ValueError."""
+    """The value of a JSON text that somebody else may have written.
+
+    Raises:
+        ValueError: for what is no JSON, or is nested too deeply.
+    """
     try:
         return json.loads(content)
     except RecursionError:

@@ -110,7 +110,11 @@ class CellLauncher(_Launcher):
             return self.run_all(jobs, Ended(self.sweep, cells))
 
     def check(self) -> None:
-        """Raises UserError where a field cannot be used or a package is missing."""
+        """Check the fields, and that the packages are there.
+
+        Raises:
+            UserError: where a field cannot be used or a package is missing.
+        """
 
     @abstractmethod
     def run_all(self, jobs: list[Job], ended: Ended) -> list[JobReturn]:

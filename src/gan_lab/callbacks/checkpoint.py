@@ -151,8 +151,11 @@ def load_newest(run_dir: Path, warn: Callable[[str], None]) -> tuple[Path, dict[
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The state in a checkpoint, on the CPU. Raises UserError for a
-    file that is no checkpoint of ours."""
+    """The state in a checkpoint, on the CPU.
+
+    Raises:
+        UserError: for a file that is no checkpoint of ours.
+    """
     try:
         state = load_state(path)
     except Exception as error:  # a crafted file can raise anything; nothing in it was called

@@ -107,10 +107,10 @@ def _halving(channels: int, wider: int, height: int, width: int) -> nn.Conv2d:
 class PatchWhitening(nn.Module):
     """A fixed conv3 whose outputs are uncorrelated over the training images.
 
-    Its outputs and their negatives, a bias, ReLU: (n, C, H, W) -> (n, 18 C, H, W). Rows of the
-    kernel: eigenvectors of the covariance of 3×3 patches over the root of their eigenvalue + 0.01,
-    so that training does not wait for the many directions in which pixels vary little. `fit` sets
-    the kernel, zero until then.
+    Its outputs and their negatives, a bias, ReLU: (n, C, H, W) -> (n, 18 C, H, W). The rows of the
+    kernel are the eigenvectors of the covariance of 3×3 patches over the root of their eigenvalue +
+    0.01, so that training does not wait for the many directions in which pixels vary little. `fit`
+    sets the kernel, zero until then.
 
     Args:
         channels: C.

@@ -65,8 +65,11 @@ _WITH_TRAITS = ("architecture", "loss", "labels", "penalty", "diagnostics")
 
 
 def check(config: DictConfig) -> None:
-    """Refuse a config that cannot train: unknown keys, ranges, pairs that do not fit. Raises
-    UserError."""
+    """Refuse a config that cannot train.
+
+    Raises:
+        UserError: for unknown keys, values out of range, and pairs that do not fit.
+    """
     rename_old_fields(config, trust.typed_fields())
     _drop_fields_of_replaced_options(config, TrainConfig)
     check_fields(config, TrainConfig)
@@ -188,7 +191,11 @@ def _check_trainer(config: DictConfig) -> None:
 
 
 def check_shares(config: DictConfig, devices: int) -> None:
-    """Raises UserError unless so many devices can share the batches."""
+    """Refuse batches that so many devices cannot share.
+
+    Raises:
+        UserError: where a batch size is no multiple of the number of devices.
+    """
     sizes = {name: config[name] for name in ("batch_size", "generator_batch_size")}
     if "samples" in config.diagnostics:
         samples = config.diagnostics.samples
@@ -205,7 +212,10 @@ def check_shares(config: DictConfig, devices: int) -> None:
 
 def check_fields(config: DictConfig, schema: type) -> None:
     """Refuse a field that the schema does not have and a key that a group's target does not take.
-    Raises UserError."""
+
+    Raises:
+        UserError: for the first of them.
+    """
     check_known(config, schema)
     _check_one_option_each(schema)
     for group in groups(schema):
@@ -214,7 +224,11 @@ def check_fields(config: DictConfig, schema: type) -> None:
 
 
 def check_known(config: DictConfig, schema: type) -> None:
-    """Refuse a field that the schema does not have. Raises UserError."""
+    """Refuse a field that the schema does not have.
+
+    Raises:
+        UserError: for the first of them.
+    """
     known = {item.name for item in fields(schema)}
     for key in map(str, config):
         if key not in known:
@@ -235,8 +249,12 @@ def _check_one_option_each(schema: type) -> None:
 
 
 def check_study(config: DictConfig) -> None:
-    """Refuse a config that is of no study: unknown keys, ranges, no study, parts that it does not
-    take. Raises UserError."""
+    """Refuse a config that is of no study.
+
+    Raises:
+        UserError: for unknown keys, values out of range, no study, and parts that the study does
+            not take.
+    """
     check_known(config, StudyConfig)
     _check_one_option_each(StudyConfig)
     if "_target_" not in config.study:
@@ -319,10 +337,13 @@ def _check_parts(config: DictConfig) -> None:
 
 
 def check_evaluation(config: DictConfig) -> None:
-    """Refuse fields that scripts/evaluate.py does not have. Raises UserError.
+    """Refuse fields that scripts/evaluate.py does not have.
 
     With `run_dir` and `runs`, `dataset.root` belongs to the data set of the runs, not to the one
     that is composed.
+
+    Raises:
+        UserError: for the first of them.
     """
     checked = config.copy()
     if config.run_dir or config.runs:
@@ -332,7 +353,11 @@ def check_evaluation(config: DictConfig) -> None:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is none of DEVICES. Raises UserError."""
+    """Refuse a device that is none of DEVICES.
+
+    Raises:
+        UserError: names those that there are.
+    """
     checks.choice("device", device, DEVICES)
 
 

@@ -53,9 +53,10 @@ class _Dict(TypedDict):
 class _Columns(NamedTuple):
     """Which columns are read.
 
-    image: the column of images.
-    label: the column of classes; None: no labels.
-    class_names: in the order of the labels.
+    Args:
+        image: the column of images.
+        label: the column of classes; None: no labels.
+        class_names: in the order of the labels.
     """
 
     image: str

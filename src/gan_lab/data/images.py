@@ -73,7 +73,11 @@ class ImageRule:
         }
 
     def validate(self) -> None:
-        """Raise UserError for values that are not offered, or that contradict each other."""
+        """Check each value, and what they say together.
+
+        Raises:
+            UserError: for values that are not offered, or that contradict each other.
+        """
         # each value for itself
         checks.choice("resize", self.resize, ["none", *FILTERS])
         checks.choice("fit", self.fit, FITS)

@@ -125,9 +125,12 @@ class Source(ABC):
         return None
 
     def validate(self) -> None:  # noqa: B027
-        """Raise UserError for what the fields and the folders tell.
+        """Check what the fields and the folders tell.
 
         It uses no network and no torch, and decodes nothing.
+
+        Raises:
+            UserError: for the first thing that is wrong.
         """
 
     def fetch(self) -> None:  # noqa: B027

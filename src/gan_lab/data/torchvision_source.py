@@ -43,7 +43,11 @@ class TorchvisionSource(Source):
 
     @property
     def folder(self) -> Path:
-        """Where the raw files are. Raises UserError without a root."""
+        """Where the raw files are.
+
+        Raises:
+            UserError: without a root.
+        """
         if not self.root:
             raise UserError(
                 f"dataset.root is not set: add dataset.root=FOLDER, which holds {self._held}"

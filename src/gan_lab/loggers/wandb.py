@@ -95,7 +95,11 @@ class WandbLogger(Logger):
 
     @property
     def run(self) -> Any:
-        """The wandb.Run. Raises UserError where W&B refuses it."""
+        """The wandb.Run.
+
+        Raises:
+            UserError: where W&B refuses it.
+        """
         if self._run is None:
             import wandb
 

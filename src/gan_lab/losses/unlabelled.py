@@ -59,7 +59,11 @@ class CatLoss:
         return self.classes(logits).log_softmax(1)
 
     def score(self, logits: Tensor) -> Tensor:
-        """Raise UserError: there is none."""
+        """Refuse a score: CatGAN has none that tells real from fake.
+
+        Raises:
+            UserError: always.
+        """
         raise UserError(
             "loss=cat_gan has no real-fake score that a penalty could measure: take penalty=none"
         )

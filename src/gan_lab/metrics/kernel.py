@@ -131,7 +131,11 @@ class KernelDistance(FeatureSets):
 
     @classmethod
     def check_setting(cls, setting: ScoreSetting) -> None:
-        """Raises UserError where a side has fewer samples than a subset."""
+        """Refuse a side with fewer samples than a subset.
+
+        Raises:
+            UserError: names the side and the largest size that is possible.
+        """
         size = setting.protocol.kid_subset_size
         sides = {split: reference.moments.n for split, reference in setting.references.items()}
         sides["a chunk of the samples"] = setting.samples // setting.protocol.chunks

@@ -92,7 +92,11 @@ def log_marginal(train_marginal: Tensor) -> Tensor:
 
 
 def check_classes(log_q: Tensor, log_train: Tensor) -> None:
-    """Raise UserError unless both have the same number of classes."""
+    """Refuse distributions over different numbers of classes.
+
+    Raises:
+        UserError: where log_q and log_train differ in their last dimension.
+    """
     if log_q.shape[-1] != log_train.shape[-1]:
         raise UserError(
             f"logits have {log_q.shape[-1]} classes and train_marginal {log_train.shape[-1]}: "

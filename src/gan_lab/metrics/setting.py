@@ -16,8 +16,10 @@ from gan_lab.metrics.feature_moments import Moments
 class Reference:
     """What is kept of a split of the real data, as the extractor sees it.
 
-    moments: of its features. marginal: the mean of C(x), (K,). features: (n, d), where a score
-    needs them.
+    Args:
+        moments: of its features.
+        marginal: the mean of C(x), (K,).
+        features: (n, d), where a score needs them.
     """
 
     moments: Moments
@@ -28,11 +30,16 @@ class Reference:
 class ScoreSetting(Interface):
     """The facts of an evaluation; `gan_lab.scoring.meters.Setting` has them.
 
-    num_classes: K of the extractor's logits. num_features: d of its features. least_logit: where
-    the largest logit of a sample is not above it, the sample is of no class; None: every sample is
-    of one. train_marginal: (K,), the mean of C over the training set. references: by split of the
-    real data. samples: how many are scored. protocol: the fields of the group `evaluation`, as
-    `splits` and `chunks`; a knob of a score is one of them.
+    Attributes:
+        num_classes: K of the extractor's logits.
+        num_features: d of its features.
+        least_logit: where the largest logit of a sample is not above it, the sample is of no class;
+            None: every sample is of one.
+        train_marginal: (K,), the mean of C over the training set.
+        references: by split of the real data.
+        samples: how many are scored.
+        protocol: the fields of the group `evaluation`, as `splits` and `chunks`; a knob of a score
+            is one of them.
     """
 
     @property

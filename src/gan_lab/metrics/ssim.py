@@ -75,7 +75,11 @@ def _band(size: int, side: int, like: Tensor) -> Tensor:
 
 
 def check_variant(variant: str) -> None:
-    """Raise UserError for a variant that `ssim` does not have."""
+    """Refuse a variant that `ssim` does not have.
+
+    Raises:
+        UserError: names those that there are.
+    """
     if variant not in VARIANTS:
         raise UserError(f"variant={variant} is unknown: choose one of {', '.join(VARIANTS)}")
 

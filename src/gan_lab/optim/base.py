@@ -63,7 +63,11 @@ class ListOptimizer(Optimizer, ABC):
         """One step, in place, of parameters that share dtype and device."""
 
     def check(self, group: dict[str, Any]) -> None:
-        """Raise UserError for hyperparameters outside their range."""
+        """Check the hyperparameters of a group.
+
+        Raises:
+            UserError: for one outside its range.
+        """
         lr = group["lr"]
         checks.number("lr", lr.item() if isinstance(lr, Tensor) else lr, at_least=0)
         checks.number("eps", group["eps"], at_least=0)

@@ -70,8 +70,11 @@ def check_members(file: BufferedReader, at_most: int | None) -> None:
 
 
 def json_of(array: NDArray[Any] | None) -> Any:
-    """The value of a JSON text that an array holds as bytes; None
-    without one. Raises ValueError."""
+    """The value of a JSON text that an array holds as bytes; None without an array.
+
+    Raises:
+        ValueError: for an array that holds no text, and a text that is no JSON.
+    """
     if array is None:
         return None
     if array.dtype != np.uint8 or array.ndim != 1 or array.nbytes > JSON_BYTES:

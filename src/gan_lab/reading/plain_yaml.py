@@ -151,7 +151,11 @@ def _read(path: Path, loader: type[_Loader], remedy: str) -> Any:
 
 
 def parsed(text: str) -> Any:
-    """The value of a typed text, as "[0.0,0.9]"; off is a name. Raises UserError for no value."""
+    """The value of a typed text, as "[0.0,0.9]"; off is a name.
+
+    Raises:
+        UserError: where it is none.
+    """
     try:
         return _value_of(text, _TypedLoader)
     except (ValueError, yaml.YAMLError) as error:

@@ -119,8 +119,14 @@ def write_for_build(folder: Path) -> Path | None:
 
 
 def _write(package: Path, state: Mapping[str, Any], files: Iterable[Path]) -> Path:
-    """{"sha", "dirty", "files"}; files: {path relative to the package:
-    SHA-256}, in the order of their names."""
+    """Write the file of provenance: {"sha", "dirty", "files"}.
+
+    Args:
+        package: the folder it is written into.
+        state: sha and dirty.
+        files: what is hashed. They are written as {path relative to the package: SHA-256}, in the
+            order of their names.
+    """
     path = package / FILE_NAME
     hashes = {
         Path(os.path.relpath(file, package)).as_posix(): _sha256(file)

@@ -270,11 +270,19 @@ class RunRecord:
                 write_atomically(self.path, to_json(self.content, indent=2) + "\n")
 
     def read_again(self) -> None:
-        """Take over what another process has written since. Raises UserError as `read`."""
+        """Take over what another process has written since.
+
+        Raises:
+            UserError: as `read`.
+        """
         self.content = read_content(self.path)
 
     def __getitem__(self, field: str) -> Any:
-        """Raises UserError for a field that this record does not have."""
+        """The value of a field.
+
+        Raises:
+            DamagedFile: where this record does not have it.
+        """
         if field not in self.content:
             raise DamagedFile(f"{self.path} is damaged: it has no {field}; restore it")
         return self.content[field]
@@ -344,20 +352,26 @@ def updated(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_allowances(allow: Collection[str]) -> None:
-    """Raises UserError for an exception that is none of ALLOWANCES."""
+    """Refuse an exception that is none of ALLOWANCES.
+
+    Raises:
+        UserError: names those that there are.
+    """
     if unknown := set(allow) - set(ALLOWANCES):
         raise UserError(f"allow={', '.join(sorted(unknown))}: choose from {', '.join(ALLOWANCES)}")
 
 
 def check_citable(content: Mapping[str, Any], allow: Collection[str] = ()) -> None:
-    """Refuse a record that no published number may rest on. Raises UserError: what
-    is wrong and how to let it pass.
+    """Refuse a record that no published number may rest on.
 
     Args:
         content: of a record.
         allow: exceptions out of ALLOWANCES. "dirty": the code of a part of the run, or of a score,
             was no commit; "commits": parts of the run are of different commits; "unfinished": the
             run neither finished nor diverged (that a run diverged is a result).
+
+    Raises:
+        UserError: says what is wrong and how to let it pass.
     """
     check_allowances(allow)
     parts = parts_of(content)

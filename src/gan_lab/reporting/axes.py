@@ -65,7 +65,11 @@ class Axes:
 class Facet:
     """The runs of one table, or one panel, by row and column.
 
-    key: the facet's own labels.
+    Args:
+        key: the facet's own labels.
+        rows: the labels of each row, in their order.
+        columns: the labels of each column, in their order.
+        cells: the runs at each place.
     """
 
     key: Key

@@ -93,9 +93,12 @@ def check_seeds(where: str, runs: Sequence[Record]) -> None:
 
 
 def _check_same(runs: Sequence[Record], name: str, values: Sequence[Any]) -> None:
-    """Refuse runs with two values of the field `name`.
+    """Refuse runs with two values of one field.
 
-    values: as they are compared; the message shows them as they stand in the records.
+    Args:
+        runs: their records.
+        name: of the field.
+        values: as they are compared; the message shows them as they stand in the records.
     """
     by_value: dict[str, Record] = {}
     for record, value in zip(runs, values, strict=True):

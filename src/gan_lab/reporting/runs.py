@@ -51,7 +51,9 @@ class Run:
 class Found:
     """The runs below some folders.
 
-    damaged: one line for each run whose record cannot be read.
+    Args:
+        runs: each once, in the order of their names.
+        damaged: one line for each run whose record cannot be read.
     """
 
     runs: tuple[Run, ...]

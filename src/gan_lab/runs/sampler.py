@@ -99,8 +99,11 @@ class SavedGenerator:
         return sampling.along(self.gan, rows, steps, rng, within=label)
 
     def images(self, n: int = 64, seed: int = 0, label: int | None = None) -> Tensor:
-        """`sample` as pixels: uint8 (n, C, H, W). Raises UserError as `sample`,
-        and for data that are no images."""
+        """`sample` as pixels: uint8 (n, C, H, W).
+
+        Raises:
+            UserError: as `sample`, and for data that are no images.
+        """
         if self.spec.kind != "images":
             raise UserError(f"{self.spec.name} holds {self.spec.kind}, not images: use sample()")
         return to_uint8(self.sample(n, seed, label))
@@ -143,8 +146,11 @@ def load_generator(run_dir: str | PathLike[str], device: str = "auto") -> SavedG
 
 
 def data_spec(run: SavedRun) -> DataSpec:
-    """The facts of the data that a run was trained on, from its own files. Raises UserError where
-    they are damaged."""
+    """The facts of the data that a run was trained on, from its own files.
+
+    Raises:
+        UserError: where they are damaged.
+    """
     # the data set itself need not be there
     path = run.folder / folder.DESCRIPTION
     try:

@@ -67,7 +67,11 @@ def open_run(folder: Path) -> SavedRun:
 
 
 def load_generator(gan: GAN, run: SavedRun) -> None:
-    """Give `gan` the run's EMA generator. Raises UserError where its file cannot be used."""
+    """Give `gan` the run's EMA generator.
+
+    Raises:
+        UserError: where its file cannot be used.
+    """
     path, tensors = _weights(run)
     gan.ema.average.load_state_dict(state_for(gan.ema.average, tensors, path))
     gan.generator_steps = run.record["generator_steps"]

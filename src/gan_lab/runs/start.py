@@ -191,13 +191,20 @@ class Previous:
         return self.state["generator_steps"] if self.state else 0
 
     def check_fits(self, config: DictConfig, spec: DataSpec) -> None:
-        """Refuse a checkpoint of other networks, before memory is
-        taken for them. Raises UserError."""
+        """Refuse a checkpoint of other networks, before memory is taken for them.
+
+        Raises:
+            UserError: where its weights have other names or shapes.
+        """
         if self.state is not None and self.checkpoint is not None:
             callbacks.check_fits(self.state, self.checkpoint, build.empty_gan(config, spec))
 
     def check_data(self, run_dir: Path, data: LoadedData) -> None:
-        """Refuse to go on with other data than the run began with. Raises UserError."""
+        """Refuse to go on with other data than the run began with.
+
+        Raises:
+            UserError: where the hash of their content differs.
+        """
         was = self.record["dataset"]
         if was["content_hash"] == data.content_hash:
             return

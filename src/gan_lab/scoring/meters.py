@@ -85,10 +85,15 @@ class Samples(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """uint8 images (n, C, H, W) or float32 points (n, D), their features (n, d) and logits (n, K),
-    their numbers and splits, int64 (n,).
+    """Samples with what the extractor says of them.
 
-    classes: int64 (n,), those of `Samples`.
+    Args:
+        images: uint8 images (n, C, H, W) or float32 points (n, D).
+        features: (n, d).
+        logits: (n, K).
+        number: of each sample, int64 (n,).
+        split: of each sample, int64 (n,).
+        classes: int64 (n,), those of `Samples`.
     """
 
     images: Tensor
@@ -259,7 +264,11 @@ class _WithinClasses:
 
 
 def check_own_classes(protocol: Protocol, own_classes: int | None) -> None:
-    """Raises UserError where a score is asked within classes that samples do not have."""
+    """Refuse scores within classes that samples do not have.
+
+    Raises:
+        UserError: for msssim_classes=own of samples without classes of their own.
+    """
     if protocol.uses_own_classes and protocol.msssim_classes == "own" and own_classes is None:
         raise UserError(
             "evaluation.msssim_classes=own: these samples have no classes of their own "
@@ -269,8 +278,11 @@ def check_own_classes(protocol: Protocol, own_classes: int | None) -> None:
 
 
 def meters_of(setting: Setting) -> list[Meter]:
-    """The meters of a protocol's scores. Raises UserError where a score cannot be made in this
-    setting."""
+    """The meters of a protocol's scores.
+
+    Raises:
+        UserError: where a score cannot be made in this setting.
+    """
     if setting.extractor.features_only:
         check_scores_of_features(setting.protocol.scores, setting.extractor.name)
     return [meter for score in setting.protocol.scores for meter in _meters(score, setting)]

@@ -21,26 +21,31 @@ CLASSES = ("auto", "own", "classifier")
 
 @dataclass(frozen=True)
 class Protocol:
-    """extractor: makes the extractor (see gan_lab.scoring.extractors).
+    """How a generator is scored: which scores, of how many samples, cut into which parts.
 
-    scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the samples,
-        but AM Score's value is of all samples at once), fid, kid, prdc (from features, against each
-        split of the real data; mean and std over `chunks` parts), entropy (of C(x), with the
-        histogram of classes) and msssim (of the images, within classes).
-    samples: scored after training, or by scripts/evaluate.py. samples_in_training: every
-    `evaluate_every` steps.
-    batch_size: images generated, and passed through the extractor, at once.
-    kid_subset_size: of the subsets whose mean KID is.
-    msssim_images: of each class. msssim_pairs: of these, "rounds" (half as many pairs, also in a
-        class with fewer images), "disjoint" or "all", see gan_lab.metrics.MSSSIM. Table 4-2 has 10
-        images, 5 pairs.
-    msssim_variant: "abs" (|σ_xy| in place of σ_xy, as Table 4-2) or "signed".
-    msssim_classes: "own", a sample's class is the one it was drawn with or the critic's own label,
-        as in Table 4-2; "classifier", the one that the data's classifier sees; "auto", own where
-        samples have classes of their own.
+    Args:
+        extractor: makes the extractor (see gan_lab.scoring.extractors).
+        scores: out of is, am, mode (from logits; mean and std over `splits` equal parts of the
+            samples, but AM Score's value is of all samples at once), fid, kid, prdc (from features,
+            against each split of the real data; mean and std over `chunks` parts), entropy (of
+            C(x), with the histogram of classes) and msssim (of the images, within classes).
+        samples: scored after training, or by scripts/evaluate.py.
+        samples_in_training: scored every `evaluate_every` steps.
+        splits: equal parts of the samples, for scores from logits.
+        chunks: parts of the samples, for scores from features.
+        batch_size: images generated, and passed through the extractor, at once.
+        kid_subset_size: samples of each subset; KID is the mean over subsets.
+        msssim_images: images of each class; Table 4-2 has 10.
+        msssim_pairs: pairs of these images: "rounds" (half as many pairs as images, also in a class
+            with fewer images), "disjoint" or "all", see gan_lab.metrics.MSSSIM. Table 4-2 has 5.
+        msssim_variant: "abs" (|σ_xy| in place of σ_xy, as Table 4-2) or "signed".
+        msssim_classes: "own", a sample's class is the one it was drawn with or the critic's own
+            label, as in Table 4-2; "classifier", the one that the data's classifier sees; "auto",
+            own where samples have classes of their own.
 
-    Errors: UserError for an unknown score, one that the extractor is not fit for, fewer samples
-    than splits or chunks, numbers out of range.
+    Raises:
+        UserError: for an unknown score, one that the extractor is not fit for, fewer samples than
+            splits or chunks, and numbers out of range.
     """
 
     extractor: Any
@@ -172,7 +177,11 @@ def score_text(entry: Entry) -> str:
 
 
 def check_scores_of_features(scores: Sequence[str], extractor: str) -> None:
-    """Refuse scores of logits by an extractor whose features alone are of use. Raises UserError."""
+    """Refuse scores of logits by an extractor whose features alone are of use.
+
+    Raises:
+        UserError: names the scores that remain.
+    """
     refused = [score for score in scores if needs_classes(score)]
     if refused:
         possible = ", ".join(score for score in SCORES if not needs_classes(score))

@@ -76,14 +76,14 @@ class RunningPearson:
 class History:
     """The newest values of a tensor, and of its running mean of squares.
 
-    Attributes:
-        values: row n is the value n steps ago, (LAGS + 1, *shape), float64.
-        seconds: likewise v̂, of v ← β2 v + (1 - β2) value² and v̂ = v / (1 - β2^t).
-
     Args:
         shape: of a value.
         beta2: β2.
         device: where it is.
+
+    Attributes:
+        values: row n is the value n steps ago, (LAGS + 1, *shape), float64.
+        seconds: likewise v̂, of v ← β2 v + (1 - β2) value² and v̂ = v / (1 - β2^t).
     """
 
     def __init__(self, shape: tuple[int, ...], beta2: float, device: torch.device) -> None:

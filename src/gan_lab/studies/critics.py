@@ -18,7 +18,11 @@ OptimizerFactory = Callable[[Any], torch.optim.Optimizer]  # parameters -> optim
 
 
 def check_single_logit(loss: Loss) -> None:
-    """Raises UserError for a loss of classes, which a critic between two laws has none of."""
+    """Refuse a loss of classes, of which a critic between two laws has none.
+
+    Raises:
+        UserError: for a loss of classes.
+    """
     if isinstance(loss, ClassLoss):
         raise UserError("loss: use one of a single logit, as loss=exp")
 

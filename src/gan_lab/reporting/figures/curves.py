@@ -36,9 +36,16 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity of a table line over training: mean, least and greatest over seeds.
+    """A quantity of a table line over training, over its seeds.
 
-    Arrays have the shape (steps,). name: of the score, or <score>.<term>.
+    Args:
+        line: of the table.
+        weight: the runs with one weight of the penalty.
+        name: of the score, or <score>.<term>.
+        steps: generator steps, (steps,).
+        mean: over seeds, (steps,).
+        low: the least of a seed, (steps,).
+        high: the greatest of a seed, (steps,).
     """
 
     line: Line

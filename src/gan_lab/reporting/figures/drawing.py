@@ -32,7 +32,10 @@ SKY, VERMILION, BLUE, GREEN, PURPLE, ORANGE, BLACK = PALETTE = (
 class Drawing:
     """A figure and the numbers in it.
 
-    of: the data sets that its file is named after.
+    Args:
+        figure: matplotlib's.
+        numbers: a dict for each row of its file.
+        of: the data sets that its file is named after.
     """
 
     figure: Figure

@@ -39,10 +39,17 @@ class NothingRecorded(UserError):
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that a figure is drawn from.
+    """Everything that a figure is drawn from; conf/figures.yaml says more of each field.
 
-    found: records of runs; studies: records of studies.
-    datasets: None stands for the thesis's own; for the rest see conf/figures.yaml.
+    Args:
+        found: records of runs.
+        studies: records of studies.
+        datasets: those to show; None: the thesis's own.
+        run_dirs: runs whose samples are drawn.
+        curves: names of scores over training.
+        frechet_distance: the name of the final score that chooses a penalty's weight.
+        statistics: files of real images' statistics.
+        allow: exceptions out of records.ALLOWANCES.
     """
 
     found: Sequence[Record] = ()

@@ -70,9 +70,14 @@ def _by(records: Sequence[Record], name: str) -> dict[Any, Record]:
 
 
 def _example(where: str, records: Sequence[Record]) -> Record:
-    """The record of the lowest seed. Raises UserError, which names `where`, for several of it.
+    """The record of the lowest seed.
 
-    records: by seed.
+    Args:
+        where: named in the error.
+        records: by seed.
+
+    Raises:
+        UserError: where several records are of that seed.
     """
     first = records[0]
     twins = [record for record in records if record["seed"] == first["seed"]]

@@ -129,7 +129,15 @@ def _series_of(run: Run) -> dict[str, Series]:
 def _line(
     axes: Axes, facet: Facet, row: Key, name: str, by_run: Mapping[int, Mapping[str, Series]]
 ) -> Line:
-    """Make the line of a row. by_run: the series of a run, by its id()."""
+    """Make the line of a row.
+
+    Args:
+        axes: what tells the rows apart.
+        facet: the runs.
+        row: its labels.
+        name: of the curve.
+        by_run: the series of a run, by its id().
+    """
     # a run that ended early would bend the mean where it is missing
     runs = facet.cells[row, ()]
     averaged: list[Run] = []
@@ -155,7 +163,11 @@ def _line(
 
 
 def draw_curves(curves: Curves) -> Drawing:
-    """Draw a row of panels for each curve. Raises UserError where no panel has a line."""
+    """Draw a row of panels for each curve.
+
+    Raises:
+        UserError: where no panel has a line.
+    """
     # the numbers first: without any there is nothing to draw
     numbers = [
         row

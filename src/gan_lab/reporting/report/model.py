@@ -12,7 +12,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Link:
-    """A text that leads to a place of the page. target: the id of the place, without "#"."""
+    """A text that leads to a place of the page.
+
+    Args:
+        text: what is shown.
+        target: the id of the place, without "#".
+    """
 
     text: str
     target: str
@@ -66,8 +71,13 @@ class TableView:
 class Dot:
     """A number on a line of `Dots`, in the coordinates of the drawing.
 
-    low, high: the ends of its whisker; None without an interval.
-    cut: those of them at which the axis ends and the interval goes on.
+    Args:
+        x: its place.
+        low: the left end of its whisker; None without an interval.
+        high: the right end; None without an interval.
+        colour: its number among the colours of the page.
+        text: shown beside the pointer.
+        cut: those of the two ends at which the axis ends and the interval goes on.
     """
 
     x: float
@@ -131,7 +141,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Frame:
-    """A grid of images at a step. image: a data URI."""
+    """A grid of images at a step.
+
+    Args:
+        step: of the generator.
+        image: a data URI.
+    """
 
     step: int
     image: str
@@ -151,7 +166,11 @@ class Grid:
 class Gallery:
     """Grids beside each other, moved through training by one slider.
 
-    left_out: sentences on what is not shown, and why.
+    Args:
+        id: its place on the page.
+        title: above it.
+        grids: one for each run.
+        left_out: sentences on what is not shown, and why.
     """
 
     id: str

@@ -49,7 +49,10 @@ class TableCell:
 class Block:
     """A score of a facet.
 
-    cells: of every row and column, in their order.
+    Args:
+        facet: the runs.
+        score: its name.
+        cells: of every row and column, in their order.
     """
 
     facet: Facet
@@ -156,7 +159,10 @@ def _block(axes: Axes, facet: Facet, score: str, baseline: Key | None) -> Block:
 def _cell(runs: Sequence[Run], score: str, seeds: int | None) -> TableCell:
     """Make a cell; only finished runs are in its mean.
 
-    seeds: how many the facet has; None: each cell is one of them.
+    Args:
+        runs: of the cell.
+        score: its name.
+        seeds: how many the facet has; None: each cell is one of them.
     """
     scored: list[Record] = []
     left_out: list[Record] = []

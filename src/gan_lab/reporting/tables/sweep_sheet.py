@@ -122,7 +122,10 @@ def _title(table: SweepTable, block: Block) -> str:
 def _header(table: SweepTable, columns: tuple[Key, ...], single: str) -> tuple[str, ...]:
     """The names of the columns.
 
-    single: of the only column, where none were asked for.
+    Args:
+        table: names the fields of its axes.
+        columns: the labels of each.
+        single: of the only column, where none were asked for.
     """
     return (
         ", ".join(table.axes.rows),

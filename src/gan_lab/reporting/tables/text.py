@@ -17,10 +17,13 @@ SMALL = 1e-6
 
 
 def number(value: float, beside: float | None = None) -> str:
-    """Round a number to two decimals from 1 on, to three significant digits below; below 1e-6, as
-    rounding errors are, with an exponent.
+    """Round a number to two decimals from 1 on, to three significant digits below.
 
-    beside: another number whose decimals it takes, unless that leaves nothing of it.
+    Numbers below 1e-6, as rounding errors are, have an exponent.
+
+    Args:
+        value: the number.
+        beside: another number whose decimals it takes, unless that leaves nothing of it.
 
     Examples:
         >>> number(15.6389), number(0.012345), number(0.1234, beside=15.64), number(2.5e-16)

@@ -287,7 +287,11 @@ def check_comparable(
 
 
 def check_seeds_of(line: Line, weight: float | None, runs: Sequence[Record]) -> None:
-    """Refuse two runs of one seed in a cell. Raises UserError, which names both."""
+    """Refuse two runs of one seed in a cell.
+
+    Raises:
+        UserError: names both.
+    """
     which = f"penalty weight {weight}" if line.labels is None else f"{line.labels} labels"
     check_seeds(f"{line.text}, {which}", runs)
 

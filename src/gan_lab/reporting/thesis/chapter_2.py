@@ -63,7 +63,12 @@ def _line(
 ) -> tuple[str, Line]:
     """A line of MaxGP, its weight chosen from those that were tried.
 
-    cifar10, tiny_imagenet: IS, its ±, FID, its ±.
+    Args:
+        loss: of the line.
+        text: its name in words.
+        latex: its name in formulas.
+        cifar10: IS, its ±, FID, its ±.
+        tiny_imagenet: the same four.
     """
     numbers = {"cifar10": cifar10, "tiny_imagenet": tiny_imagenet}
     published = {

@@ -269,7 +269,14 @@ def _order_values(design: Design, part: Part, order: Comparison) -> dict[str, ob
 def _score_values(
     design: Design, part: Part, key: str, numbers: list[float | None]
 ) -> dict[str, object]:
-    """numbers: mean, half width of its interval, and the published kind of ±."""
+    """The cells of a score in a file of values.
+
+    Args:
+        design: of the table.
+        part: the data set.
+        key: of the kind of score.
+        numbers: mean, half width of its interval, and the published kind of ±.
+    """
     origin = part.origins[key]
     assert origin is not None
     taken = [origin.score, origin.extractor, origin.weights_sha256, origin.n_samples]

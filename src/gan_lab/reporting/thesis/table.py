@@ -61,8 +61,11 @@ class Part:
 class Table:
     """A table of the thesis.
 
-    published_apart: data sets whose published numbers stand under a heading of their own, because
-    `parts` has data sets that were not published.
+    Args:
+        design: what the thesis's table holds.
+        parts: one for each data set.
+        published_apart: data sets whose published numbers stand under a heading of their own,
+            because `parts` has data sets that were not published.
     """
 
     design: Design
