@@ -20,9 +20,6 @@ from gan_lab.reading.schema import misfit
 from gan_lab.records import folder as names
 from gan_lab.records import versions
 
-# Resume -------------------------------------------------------------------------------------------
-
-
 # what a run that goes on may find elsewhere, or fetch again; none of it determines a result, see
 # records.determining
 WHERE = ("dataset.root", "dataset.download", "data_cache")
