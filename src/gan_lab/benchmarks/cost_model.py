@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LATENT_DIM = 128
+IMAGE_CHANNELS = 3
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -52,25 +55,21 @@ def _plain(inputs: int, outputs: int, side: int, taps: int = 9) -> Convolution:
     return Convolution(inputs, outputs, taps, side, side, side)
 
 
-def generator_layers(
-    channels: int, image_channels: int, side: int, latent_dim: int = 128
-) -> list[Convolution]:
+def generator_layers(channels: int, side: int) -> list[Convolution]:
     """The layers of the generator for images of side 2^k >= 8."""
-    layers = [Convolution(latent_dim, channels * 16, 1, 1, 1, 1)]
+    layers = [Convolution(LATENT_DIM, channels * 16, 1, 1, 1, 1)]
     now = 4
     while now < side:
         layers.append(Convolution(channels, channels, 16, now, now, 2 * now))  # upsampled, then 3×3
         layers.append(_plain(channels, channels, 2 * now))
         layers.append(_plain(channels, channels, now, taps=1))  # shortcut, before it is upsampled
         now *= 2
-    return [*layers, _plain(channels, image_channels, side)]
+    return [*layers, _plain(channels, IMAGE_CHANNELS, side)]
 
 
-def critic_layers(
-    channels: int, image_channels: int, side: int, outputs: int = 1
-) -> list[Convolution]:
+def critic_layers(channels: int, side: int) -> list[Convolution]:
     """The layers of the critic for images of side 2^k >= 8."""
-    layers, now, inputs = [], side, image_channels
+    layers, now, inputs = [], side, IMAGE_CHANNELS
     for _ in range(max(1, (side // 8).bit_length() - 1)):
         half = now // 2
         layers.append(_plain(inputs, channels, now))
@@ -80,7 +79,7 @@ def critic_layers(
 
     # two blocks without pooling
     layers += [_plain(channels, channels, now) for _ in range(4)]
-    return [*layers, Convolution(channels, outputs, 1, 1, 1, 1)]
+    return [*layers, Convolution(channels, 1, 1, 1, 1, 1)]
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,6 @@ def step_parts(
     channels: int = 128,
     side: int = 32,
     *,
-    image_channels: int = 3,
     n_critic: int = 5,
     batch_size: int = 64,
     generator_batch_size: int = 128,
@@ -117,9 +115,9 @@ def step_parts(
     """Count the parts of one generator step as gan_lab does it: FLOP and values by name."""
     # one pass of real and fake samples, with the gradients of the kernels and of all inputs but
     # the images
-    generator = generator_layers(channels, image_channels, side)
-    critic = critic_layers(channels, image_channels, side)
-    of_images = [layer for layer in critic if layer.inputs == image_channels]
+    generator = generator_layers(channels, side)
+    critic = critic_layers(channels, side)
+    of_images = [layer for layer in critic if layer.inputs == IMAGE_CHANNELS]
     both = 2 * batch_size
     forwards_and_backwards = _passes(critic, both, 3) + _passes(of_images, both, -1)
 

@@ -41,12 +41,12 @@ def composed(*overrides: str) -> DictConfig:
         return compose("train", ["max_generator_steps=1000000", "schedule=constant", *overrides])
 
 
-def noise_data(side: int, image_channels: int = 3, samples: int = 2048) -> LoadedData:
+def noise_data(side: int, samples: int = 2048) -> LoadedData:
     """Make images of noise, of the size that is measured: no part of a step looks at them."""
     rng = np.random.default_rng(0)
-    values = rng.integers(0, 256, (samples, image_channels, side, side), dtype=np.uint8)
+    values = rng.integers(0, 256, (samples, 3, side, side), dtype=np.uint8)
     labels = rng.integers(0, 10, samples)
-    spec = DataSpec("noise", "images", (image_channels, side, side), 10, tuple(map(str, range(10))))
+    spec = DataSpec("noise", "images", (3, side, side), 10, tuple(map(str, range(10))))
     return LoadedData(spec, {"train": Split(values, labels)}, "noise")
 
 

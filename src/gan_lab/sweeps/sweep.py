@@ -81,13 +81,9 @@ class Sweep:
         self._failures[run_dir] = reason
         keep_failure(run_dir, overrides, reason, status)
 
-    def states(self, now: float | None = None) -> list[SweepCell]:
-        """What became of every cell by now.
-
-        Args:
-            now: seconds since the epoch; None: of the clock.
-        """
-        now = time.time() if now is None else now
+    def states(self) -> list[SweepCell]:
+        """What became of every cell by now."""
+        now = time.time()
         planned = {cell.run_dir: cell.overrides for cell in self.cells}
         states = [read_cell(run_dir, overrides, now) for run_dir, overrides in planned.items()]
 
