@@ -75,6 +75,10 @@ def test_a_lower_score_may_be_the_better_one_and_both_sides_make_one():
 def test_a_page_made_again_has_the_same_interval():
     assert mean_over_cells(X) == mean_over_cells(X)
     assert mean_over_cells(X) != mean_over_cells(X, seed=1)
+    first, again, other = (
+        probability_of_improvement(X, Y, higher_is_better=True, seed=seed) for seed in (0, 0, 1)
+    )
+    assert first == again != other
 
 
 @pytest.mark.parametrize("cells", [[], [[]], [[1.0], [float("nan")]]])

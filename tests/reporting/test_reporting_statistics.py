@@ -59,11 +59,12 @@ def test_the_interval_of_a_difference_is_welchs():
     assert found.half_width == pytest.approx(_student(0.975, freedom) * math.sqrt(a + b), rel=1e-9)
 
 
-def test_welch_against_scipys_test():
+@pytest.mark.parametrize("confidence", [0.95, 0.8])
+def test_welch_against_scipys_test(confidence):
     stats = pytest.importorskip("scipy.stats")
     first, second = [9.0, 9.3, 8.8, 9.9], [8.1, 7.0, 8.4]
-    low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
-    found = difference(first, second)
+    low, high = stats.ttest_ind(first, second, equal_var=False).confidence_interval(confidence)
+    found = difference(first, second, confidence)
     assert (found.mean - found.half_width, found.mean + found.half_width) == pytest.approx(
         (low, high), rel=1e-9
     )

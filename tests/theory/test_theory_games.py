@@ -273,6 +273,13 @@ def test_verdicts(a, b, kind, n):
     assert local_nash(quadratic(a * np.eye(n), b * np.eye(n)), zeros(n), zeros(n)).kind == kind
 
 
+@pytest.mark.parametrize(("a", "kind"), [(0.01, "strict"), (-0.01, "saddle")])
+def test_curvature_below_the_tolerance_decides_nothing(a, kind):
+    value = quadratic(a * np.eye(2), np.eye(2))
+    assert local_nash(value, zeros(2), zeros(2), tolerance=1e-3).kind == kind
+    assert local_nash(value, zeros(2), zeros(2), tolerance=0.1).kind == "undecided"
+
+
 def test_gradients_by_hand():
     """V = u² + 3uv - v² at (1, 2): ∇_u = 2 + 6, ∇_v = 3 - 4."""
     found = local_nash(

@@ -144,8 +144,8 @@ def test_theta_moves_by_the_period_update(betas: tuple[float, float]):
     """(3-42): S = Σ k(g_i) g_i, and Adam moves by -lr S in each late period."""
     problem, lr = SequentialProblem(6.0, 6), 1e-3
     update = period_update(problem, betas)
-    factors = periodic_net_update_factors(problem, betas)
-    assert update == pytest.approx(factors @ problem.gradients(6), rel=1e-10, abs=1e-10)
+    factors = periodic_net_update_factors(problem, betas, lr)
+    assert lr * update == pytest.approx(factors @ problem.gradients(6), rel=1e-10, abs=1e-13)
 
     # moments have settled to 0.95^6000; sums of 6,000 steps round to 6000 · 2^-53
     adam = AdamRecurrence(lr=lr, betas=betas, eps=1e-100)
@@ -524,6 +524,21 @@ def test_grid_of_final_theta_is_that_of_single_runs(beta1: list[float], beta2: l
         adam = AdamRecurrence(lr=1e-3, betas=(beta1[i], beta2[j]))
         single = trajectory(adam, gradients, every=2000).theta[:, -1]
         np.testing.assert_allclose(grid[:, i, j], single, atol=1e-11)
+
+
+def test_final_theta_of_one_step_is_by_hand():
+    """m̂ = g = 3 and sqrt(v̂) = 3 whatever the betas: θ = -0.1 · 3 / (3 + 1)."""
+    theta = adam_final_theta([3.0], [0.0, 0.9], [0.5], lr=0.1, eps=1.0)
+    np.testing.assert_allclose(theta, [[-0.075], [-0.075]], rtol=ROUNDING)
+
+
+def test_the_rate_stretches_figure_3_8():
+    """Nothing but the length of the steps depends on it."""
+    ours, double = (critical_grid([0.0, 0.9], [0.5], copies=2, lr=lr) for lr in (1e-3, 2e-3))
+    np.testing.assert_allclose(double.sequential_theta, 2 * ours.sequential_theta, rtol=1e-12)
+    np.testing.assert_allclose(double.stochastic_theta, 2 * ours.stochastic_theta, rtol=1e-12)
+    assert (double.critical_period == ours.critical_period).all()
+    assert (double.critical_C == ours.critical_C).all()
 
 
 def test_figure_3_8():
