@@ -88,7 +88,7 @@ def status_of(run_dir: Path) -> str | None:
 
 
 def work_through(
-    cells: Sequence[CampaignRun], runs: Path, is_over: Callable[[], bool], at_once: int = 1
+    cells: Sequence[CampaignRun], runs: Path, is_over: Callable[[], bool]
 ) -> dict[str, str | None]:
     """Train cells in their order, from where they are, and stop those that run when time is over.
 
@@ -99,32 +99,31 @@ def work_through(
         cells: of a campaign.
         runs: the folder of their run directories.
         is_over: whether time is over; a run then has GRACE_SECONDS to write its checkpoint.
-        at_once: how many processes train at a time.
 
     Returns:
         The status of every cell.
     """
     # a failed or interrupted run is tried again; it goes on from its newest checkpoint
     waiting = [cell for cell in cells if status_of(runs / cell.name) not in ENDED]
-    running: list[subprocess.Popen[bytes]] = []
+    running: subprocess.Popen[bytes] | None = None
     runs.mkdir(parents=True, exist_ok=True)
 
     # one that has ended makes room for the next
     while (waiting or running) and not is_over():
-        running = [process for process in running if process.poll() is None]
-        while waiting and len(running) < at_once:
-            running.append(_start(waiting.pop(0), runs))
+        if running and running.poll() is not None:
+            running = None
+        if waiting and not running:
+            running = _start(waiting.pop(0), runs)
         time.sleep(0.2)
 
-    # time is over: each writes a checkpoint, all of them at the same time
-    for process in running:
-        process.send_signal(signal.SIGTERM)
-    for process in running:
+    # time is over: the run writes a checkpoint
+    if running:
+        running.send_signal(signal.SIGTERM)
         try:
-            process.wait(GRACE_SECONDS)
+            running.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            running.kill()
+            running.wait()
 
     return {cell.name: status_of(runs / cell.name) for cell in cells}
 
