@@ -158,8 +158,8 @@ class Ended:
 
 
 class CellSweeper(BasicSweeper):
-    """Hydra's own, without composing every cell once more before the first
-    where SweepCallback has done so.
+    """Hydra's basic sweeper, which does not compose every cell again where SweepCallback has done
+    so.
 
     Why our own: Hydra's composes each cell at a tenth of a second, so that the first of 200 cells
     waits 20 seconds; `CellConfigs` composes each combination of options once.

@@ -22,7 +22,7 @@ def wait() -> None:
 
 
 def seconds_of(work: Callable[[], object], times: int = 1) -> float:
-    """Measure the seconds of one of `times` calls."""
+    """Measure the mean seconds of a call, over `times` calls."""
     wait()
     began = time.perf_counter()
     for _ in range(times):

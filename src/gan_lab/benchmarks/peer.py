@@ -188,7 +188,7 @@ class Apart(AbstractContextManager["Apart"]):
         )  # nosec B603
 
     def seconds(self, steps: int) -> float:
-        """Measure the seconds of one of so many generator steps.
+        """Measure the mean seconds of a generator step, over `steps` steps.
 
         Raises:
             RuntimeError: the process ended.
@@ -211,7 +211,7 @@ class Apart(AbstractContextManager["Apart"]):
 
 
 def _serve(shape: Sequence[int], sizes: Mapping[str, int], device: str, threads: int) -> None:
-    """Answer every number of steps on stdin with the seconds of one, on stdout."""
+    """Read numbers of steps on stdin; answer each with the mean seconds of a step, on stdout."""
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True  # many frameworks do, and it is faster
     real = torch.rand(sizes["batch_size"], *shape, device=device) * 2 - 1

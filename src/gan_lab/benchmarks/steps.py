@@ -30,7 +30,7 @@ from gan_lab.types import DataSpec
 CONF = Path(__file__).resolve().parents[3] / "conf"
 WARM_UP = 2  # steps before the first round
 
-# seconds of one of a number of steps
+# by program: number of steps -> mean seconds of a step
 Others = Mapping[str, Callable[[int], float]]
 
 
@@ -74,8 +74,8 @@ class Rounds(pl.Callback):
     Before each round each of `others` does as many steps, and is timed too.
 
     Attributes:
-        seconds: {program: a step's, in each round}; gan_lab's own under "gan_lab".
-        flop: of one of gan_lab's steps.
+        seconds: {program: mean seconds of a step in each round}, "gan_lab" among them.
+        flop: of a step of gan_lab.
     """
 
     def __init__(self, steps: int, rounds: int, others: Others) -> None:

@@ -32,7 +32,7 @@ class Seconds(pl.Callback):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What happens inside is not counted."""
+        """Do not count the time that the block takes."""
         paused_at = time.monotonic()
         try:
             yield

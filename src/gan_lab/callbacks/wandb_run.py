@@ -139,8 +139,7 @@ class WandbRun(pl.Callback):
 
 
 def cell(content: Mapping[str, Any]) -> str:
-    """What a record's run has in common with those of other seeds, as
-    "digits resnet exp maxgp 0.1 adam"."""
+    """The sweep cell of a run, its options without the seed: "digits resnet exp maxgp 0.1 adam"."""
     choices = content["choices"]
     words = []
     for group in ("dataset", "architecture", "loss", "labels", "penalty", "optimizer"):

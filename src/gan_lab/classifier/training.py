@@ -194,7 +194,7 @@ class _Progress(TypedDict):
 def _save(
     path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, progressed: _Progress
 ) -> None:
-    """Keep a training that has come so far."""
+    """Write a checkpoint of the training."""
     states = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
     write_with_checksum(path, lambda temporary: save_state({**progressed, **states}, temporary))
 

@@ -94,7 +94,7 @@ def _errors_shown_by_us() -> Iterator[bool]:
 
 
 def _message(error: Exception, schema: type | None) -> str | None:
-    """What the user reads of an error; None for one that is a fault of this program."""
+    """The line that the user reads for an error; None for a fault of this program."""
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _one_line(error, schema)
     if isinstance(error, OSError | MemoryError):
@@ -133,7 +133,7 @@ def refuse(error: Exception, run_dir: Path | None = None) -> CompactHydraExcepti
 
 
 def _of_the_system(error: OSError | MemoryError) -> str:
-    """What the file system, or the machine, has refused."""
+    """The message for what the file system, or the machine, has refused."""
     if isinstance(error, MemoryError):
         return "there is not enough memory: set smaller batches, or fewer samples at once"
 

@@ -608,8 +608,11 @@ def merged_critic_optimizer(config: DictConfig) -> DictConfig:
 
 
 def no_such_field(key: str, schema: type) -> str:
-    """What is said of a field that a program does not have. Where a few others have it, they are
-    named: `rows` is of table.py, not of tables.py."""
+    """The message for a field that a program does not have.
+
+    Where a few other programs have it, they are named: `rows` belongs to table.py, not to
+    tables.py.
+    """
     said = f"{key}: there is no such field{suggestion(key, [item.name for item in fields(schema)])}"
     others = programs_with(key)
     return f"{said}; it is a field of {', '.join(others)}" if 0 < len(others) < 4 else said

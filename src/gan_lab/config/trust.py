@@ -224,10 +224,11 @@ def _typed() -> frozenset[str]:
 
 
 def _typed_overrides() -> list[str]:
-    """What the user typed.
+    """The overrides that the user typed on this command line.
 
-    Parameters of a sweep that stand in a file are no such values, though Hydra hands them on among
-    the others; nor is what the agent of a W&B sweep hands over, which stands in that sweep's file.
+    Hydra lists among them the parameters of a sweep that stand in a file. They are left out: a file
+    may be somebody else's. So are the values that the agent of a W&B sweep hands over, since they
+    stand in that sweep's file.
     """
     if not HydraConfig.initialized() or os.environ.get(_AGENT):
         return []
@@ -244,7 +245,7 @@ def _packages() -> frozenset[str]:
 
 
 def _is_of_python(target: str) -> bool:
-    """Whether a name is of Python's own library."""
+    """Whether a name belongs to Python's standard library."""
     return target.split(".")[0] in (*sys.stdlib_module_names, "builtins")
 
 

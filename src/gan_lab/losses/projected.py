@@ -51,7 +51,7 @@ class ProjectedLoss:
 
     @property
     def name(self) -> str:
-        """That of the scalar loss."""
+        """The name of the scalar loss."""
         return self.loss.name
 
     def outputs(self, num_classes: int) -> int:

@@ -123,21 +123,21 @@ class GuidedLoss:
 
     @property
     def name(self) -> str:
-        """That of `loss`."""
+        """The name of `loss`."""
         return self.loss.name
 
     @property
     def needs_targets(self) -> bool:
-        """Whether `loss` does."""
+        """Whether `loss` reads targets."""
         return self.loss.needs_targets
 
     @property
     def has_score(self) -> bool:
-        """Whether `loss` has."""
+        """Whether `loss` has a score."""
         return self.loss.has_score
 
     def outputs(self, num_classes: int) -> int:
-        """As many as `loss` has."""
+        """The number of logits of `loss`."""
         assert num_classes == len(self.reference), (num_classes, self.reference)
         return self.loss.outputs(num_classes)
 

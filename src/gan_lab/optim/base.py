@@ -34,7 +34,9 @@ class LooksAhead(Protocol):
 
 
 def moves(optimizer: Optimizer) -> tuple[Callable[[], Any], ...]:
-    """What an optimizer does with each gradient of one step: two of one that looks ahead."""
+    """The calls that a step consists of, one after each gradient: two where the optimizer looks
+    ahead.
+    """
     if isinstance(optimizer, LooksAhead):
         return optimizer.look_ahead, optimizer.step
     return (optimizer.step,)

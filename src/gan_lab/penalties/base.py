@@ -120,10 +120,10 @@ class Penalty(nn.Module):
         rng: torch.Generator | None = None,
         noise: Noise | None = None,
     ) -> Tensor:
-        """The term to add to the critic's loss, 0-d: zero here, without a look at the critic.
+        """The term to add to the critic's loss, 0-d: zero here, without evaluating the critic.
 
-        Gradient flows to the critic's parameters only. A call takes `generator=` for `rng`, too,
-        its name before, with a DeprecationWarning.
+        Gradient flows to the critic's parameters only. `generator=`, the old name of `rng`, still
+        works, with a DeprecationWarning.
 
         Args:
             critic_score: f.

@@ -136,6 +136,6 @@ class GradientPenalty(PointPenalty):
 
 
 def _in_words(layer: nn.Module) -> str:
-    """What a layer that mixes samples is."""
+    """The name of a layer that mixes samples."""
     is_norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)
     return "batch norm" if is_norm else "minibatch deviation"

@@ -83,7 +83,7 @@ class OperatorNorm(nn.Module):
             UserError: where images were of another shape before.
         """
         if not self.v.numel():
-            # of no random state that a run has, so that v is the same in every process
+            # from a seed of its own, so that v is the same in every process
             rng = torch.Generator().manual_seed(0)
             first = torch.randn((1, *size), generator=rng, dtype=torch.float64)
             self.v = F.normalize(first.flatten(), dim=0).view_as(first).to(weight)

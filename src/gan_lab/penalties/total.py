@@ -48,7 +48,7 @@ class PenaltySum(Penalty):
 
     @property
     def measures_norm(self) -> bool:  # type: ignore[override]
-        """Whether one of the two does."""
+        """Whether one of the two penalties measures gradient norms."""
         return self.first.measures_norm or self.second.measures_norm
 
     def wrap(self, critic: nn.Module) -> nn.Module:

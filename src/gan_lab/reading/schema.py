@@ -76,8 +76,12 @@ def _misfit(value: Any, hint: Any, name: str, depth: int) -> str | None:
 
 
 def _of_none(value: Any, options: tuple[Any, ...], name: str, depth: int) -> str | None:
-    """Of X | Y: None if one of them fits; of several containers what is
-    wrong with the one that is meant."""
+    """Check a value against X | Y.
+
+    Returns:
+        None if it fits one of them; of several containers, what is wrong with the one that is
+        meant.
+    """
     found = [
         wrong for option in options if (wrong := _misfit(value, option, name, depth)) is not None
     ]
@@ -88,7 +92,7 @@ def _of_none(value: Any, options: tuple[Any, ...], name: str, depth: int) -> str
 
 
 def _of_mapping(value: Any, hint: Any, name: str, depth: int) -> str | None:
-    """Of a TypedDict or a dict[str, X]."""
+    """Check a value against a TypedDict or a dict[str, X]."""
     if not isinstance(value, dict):
         return _said(value, hint, name)
 
@@ -103,7 +107,7 @@ def _of_mapping(value: Any, hint: Any, name: str, depth: int) -> str | None:
 
 
 def _of_list(value: Any, hint: Any, name: str, depth: int) -> str | None:
-    """Of a list[X] or a tuple[X, Y]."""
+    """Check a value against a list[X] or a tuple[X, Y]."""
     options = get_args(hint)
     is_tuple = get_origin(hint) is tuple
     if not isinstance(value, list) or (is_tuple and len(value) != len(options)):
@@ -116,7 +120,7 @@ def _of_list(value: Any, hint: Any, name: str, depth: int) -> str | None:
 
 
 def _unreadable(value: Any, name: str, depth: int) -> str | None:
-    """Of a value of which nothing else is asked."""
+    """Check a value of any type: it must only be readable."""
     if isinstance(value, str):
         return _text(value, name)
     if isinstance(value, dict):

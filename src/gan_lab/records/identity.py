@@ -52,10 +52,10 @@ def check_same_run(checkpoint: Path, config: Mapping[str, Any], its: Mapping[str
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a resolved config of any version is in a sweep: `determining` in
-    the form that versions compare.
+    """The part of a resolved config, of any version, that tells it apart in a sweep.
 
-    Moving a class, or a new field at the value that was implied before, changes nothing in it.
+    It is `determining` in the form that versions compare: moving a class, or a new field at the
+    value that was implied before, changes nothing in it.
     """
     return versions.normalised(determining(config))
 
@@ -75,7 +75,7 @@ def determining(config: Mapping[str, Any]) -> dict[str, Any]:
     checkpoint keeps."""
     kept = {key: value for key, value in config.items() if key not in _NOT_IDENTITY}
 
-    # of the trainer its arithmetic; at torch's own tf32 a run is that of before there was the field
+    # the trainer counts by its arithmetic alone; torch's own tf32 was implied before the field was
     if isinstance(trainer := kept.get("trainer"), Mapping):
         kept["trainer"] = {"precision": trainer.get("precision")}
         if (tf32 := trainer.get("tf32", TF32)) != TF32:

@@ -57,7 +57,7 @@ class Axes:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """All of them."""
+        """The fields of all three axes."""
         return (*self.facet, *self.rows, *self.columns)
 
 
@@ -79,12 +79,12 @@ class Facet:
 
     @property
     def runs(self) -> list[Run]:
-        """All of them."""
+        """The runs of all cells."""
         return [run for runs in self.cells.values() for run in runs]
 
     @property
     def records(self) -> list[Record]:
-        """Of the runs whose config is known."""
+        """The records of the runs whose config is known."""
         return [run.record for run in self.runs if run.is_whole]
 
 

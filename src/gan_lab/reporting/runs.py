@@ -61,7 +61,7 @@ class Found:
 
     @property
     def records(self) -> list[Record]:
-        """Of the runs whose config is known."""
+        """The records of the runs whose config is known."""
         return [run.record for run in self.runs if run.is_whole]
 
 
@@ -214,7 +214,7 @@ def _assigned(override: str) -> tuple[str, Any]:
 
 
 def _may_be(run: Run, select: Mapping[str, Any] | None) -> bool:
-    """Whether what was typed for a run without a config does not speak against it."""
+    """Whether `select` agrees with what is known of a run without a config."""
     known = {
         name: value
         for name, value in (select or {}).items()

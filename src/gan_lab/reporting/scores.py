@@ -100,8 +100,10 @@ def whole_name(asked: str, names: Collection[str], option: str) -> str:
 
 
 def has_score(record: Record, names: Collection[str | None]) -> bool:
-    """Whether a run has one of the scores; a diverged one has none, and where a study's is NaN it
-    is not defined."""
+    """Whether a run has one of the scores.
+
+    A diverged run has none, and a study's score that is NaN is not defined.
+    """
     scores = record.get("scores") or {}
     there = [name for name in names if name in scores]
     if is_study(record):

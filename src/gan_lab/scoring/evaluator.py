@@ -261,7 +261,7 @@ def _kept_similarity(path: Path, meta: dict[str, Any]) -> dict[str, Any] | None:
 
 
 class _Meta(TypedDict):
-    """Of cached statistics, beside what they depend on."""
+    """What a file of cached statistics holds beside the moments and what they depend on."""
 
     marginal: list[float]
 

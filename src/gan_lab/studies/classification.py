@@ -66,7 +66,7 @@ class Classification(ClassifierStudy):
         return {**values, "epoch": number / self.epoch_steps, **tested}
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the training, and the curves so far."""
+        """The state of the training, and the curves so far."""
         own = {"by_epoch": self.by_epoch.sums, "test_accuracy": self.test_accuracy}
         return super().state_dict() | own
 

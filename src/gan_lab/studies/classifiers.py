@@ -344,7 +344,7 @@ class ClassifierStudy(Study):
         self.curve = BlockMeans(["train_loss"], self.steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the training, and the curve so far."""
+        """The state of the training, and the curve so far."""
         return {"training": self.training.state_dict(), "curve": self.curve.sums}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -234,7 +234,7 @@ class Correlation(ClassifierStudy):
         self.sums["max_adashift_shifted"].add(squares[1:], largest_v[1:])
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the training, the last gradients, and the sums."""
+        """The state of the training, the last gradients, and the sums."""
         return super().state_dict() | {
             "gradients": self.gradients.state_dict(),
             "largest": self.largest.state_dict(),

@@ -107,7 +107,7 @@ class CriticOnly(Study):
         return values
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the critic's training, and the curves so far."""
+        """The state of the critic's training, and the curves so far."""
         return {"training": self.training.state_dict(), "curves": self.curves.sums}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

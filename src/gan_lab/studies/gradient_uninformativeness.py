@@ -136,11 +136,11 @@ class GradientUninformativeness(Study):
         return self.training.step(real, fake, rng)
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the critic's training."""
+        """The state of the critic's training."""
         return self.training.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Of the critic's training."""
+        """Take up the state of the critic's training."""
         self.training.load_state_dict(state)
 
     def result(self) -> Result:

@@ -80,11 +80,11 @@ class KnownCritics(Study):
         return self.training.step(self._tensor(real), self._tensor(fake), rng)
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the critic's training."""
+        """The state of the critic's training."""
         return self.training.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Of the critic's training."""
+        """Take up the state of the critic's training."""
         self.training.load_state_dict(state)
 
     def result(self) -> Result:

@@ -92,11 +92,11 @@ class LipschitzEstimates(Study):
         return (means + STD * torch.randn(2, count, 1, generator=rng)).to(self.device)
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the critic's training."""
+        """The state of the critic's training."""
         return self.training.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Of the critic's training."""
+        """Take up the state of the critic's training."""
         self.training.load_state_dict(state)
 
     def result(self) -> Result:

@@ -53,7 +53,7 @@ class Trial(Protocol):
         """Take up a `state_dict`."""
 
     def optimizers(self) -> Sequence[torch.optim.Optimizer]:
-        """Everything that the rate is of."""
+        """All optimizers that take the rate."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,7 @@ class Tuning(Study):
         raise NotImplementedError
 
     def begin(self, seed: int) -> None:
-        """No trial yet, but one is made, for what it refuses is refused before anything is
-        written."""
+        """Make a first trial, so that what it refuses is refused before anything is written."""
         self.seed = seed
         self.trial(AtRate(self.optimizer, self.rates[0]))
         self.curves: list[list[float]] = [[] for _ in self.rates]
@@ -156,7 +155,7 @@ class Tuning(Study):
         return [-(-i * self.max_steps // self.tests) for i in range(1, self.tests + 1)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the trial that runs, and what was found before."""
+        """The state of the trial that runs, and the results of those before."""
         return {
             "index": self.index,
             "diverged": self.diverged,

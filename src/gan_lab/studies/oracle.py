@@ -132,7 +132,7 @@ class OracleStudy(Study):
         return self._over_training() | {round(step) for step in last}
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the critic's training, and the gradients that were kept."""
+        """The state of the critic's training, and the gradients that were kept."""
         return {"training": self.training.state_dict(), "seen": self.seen}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -151,7 +151,7 @@ class OracleStudy(Study):
         Args:
             gradient: of the critic at the fakes.
         """
-        # what the critic has come to
+        # the critic as it is now
         with torch.no_grad():
             real, fake = self.training.values(self.real), self.training.values(self.fake)
             value = float(self.loss.critic(real.unsqueeze(1), fake.unsqueeze(1)))
@@ -159,7 +159,7 @@ class OracleStudy(Study):
         k = self.lipschitz()
         found = gradient.flatten(1).double().numpy()
 
-        # beside what it should be
+        # the critic as it should be
         optimum = self.optimum
 
         last = [self.seen[at] for at in sorted(self.seen) if at >= self.steps * (1 - 1 / LAST)]

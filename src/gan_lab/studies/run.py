@@ -166,7 +166,7 @@ def _record(
         previous.update(version=versions.VERSION, status="running", reason=None, config=plain)
         return previous
 
-    # one of one's own may have no option: its class says which it is
+    # a study of the user's own may have no option: its class names it
     hydra = HydraConfig.get()
     choices = {"study": str(plain["study"]["_target_"])} | {
         key: value

@@ -176,7 +176,7 @@ class Translation(Study):
         return [-(-i * self.steps // self.tests) for i in range(1, self.tests + 1)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Of network and optimizer, and the curves so far."""
+        """The states of network and optimizer, and the curves so far."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),

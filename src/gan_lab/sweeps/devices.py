@@ -26,7 +26,7 @@ def logger_groups(config: DictConfig, sweep_dir: Path) -> dict[str, str]:
 
 
 def uses_several_devices(config: DictConfig) -> bool:
-    """Whether a run may be of several processes; `auto` may be any number, a study is of one."""
+    """Whether a run may have several processes. `auto` may be any number; a study has one."""
     trainer = config.get("trainer", {})
     return trainer.get("strategy") is not None and (
         trainer.get("devices"),

@@ -104,8 +104,9 @@ class Job:
         return True, ""
 
     def to_go_on(self) -> Job:
-        """The cell for another process, which goes on where this one, that
-        will soon be told to end, has come."""
+        """A copy of this job that resumes where this process stopped, which will soon be told to
+        end (Slurm preemption).
+        """
         self.requeued = True
         return replace(self, overrides=[*self.overrides, "existing_run=resume"], requeued=False)
 

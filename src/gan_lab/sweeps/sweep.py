@@ -66,11 +66,11 @@ class Sweep:
     def note_failed(
         self, run_dir: Path, overrides: Sequence[str], reason: str, status: str = "failed"
     ) -> None:
-        """Note how a cell ended that may not have said so itself.
+        """Note how a cell ended whose own process may not have said so.
 
-        The record is what everybody reads. It cannot say everything: it may not be writable, and
-        where a run of an earlier call stands, which this cell was refused for, it stays as it is.
-        So the reason is kept here as well, for `states`.
+        Everybody reads the record. But it may not be writable, and a record of an earlier call,
+        because of which this cell was refused, is not changed. So the reason is kept here as well,
+        for `states`.
 
         Args:
             run_dir: the cell's directory.

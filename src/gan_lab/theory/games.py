@@ -295,7 +295,7 @@ class GameTrajectory:
 
 @dataclass(frozen=True)
 class _Settings:
-    """What an update needs beside the game."""
+    """The numbers of an update rule."""
 
     step_size: float
     consensus: float

@@ -151,8 +151,11 @@ def found_traits(loss: Loss, penalty: Penalty, critic: nn.Module) -> Mapping[tup
 
 
 def _says_whether_it_measures(penalty: Penalty) -> bool:
-    """Whether somebody decided on `measures_norm`: one who writes a `forward` may not have known of
-    it, and the False of `Penalty` is that of its own forward."""
+    """Whether a penalty's class decides on `measures_norm`.
+
+    A class with a `forward` of its own must: the False that it inherits from `Penalty` describes
+    the forward of `Penalty`.
+    """
     if type(penalty).forward is Penalty.forward or "measures_norm" in vars(penalty):
         return True
     return any("measures_norm" in vars(c) for c in type(penalty).__mro__ if c is not Penalty)

@@ -94,7 +94,7 @@ class Draws:
     latent: Latent
 
     def tensors(self) -> list[Tensor]:
-        """All of them, always in one order."""
+        """All tensors, always in the same order."""
         latents = [
             part for latent in (*self.fake, self.latent) for part in (latent.z, latent.drawn)
         ]

@@ -45,7 +45,8 @@ def by_class(gan: GAN, classes: Sequence[int], each: int, rng: torch.Generator) 
     """
     if not classes or each < 1:
         raise UserError(
-            f"{each} samples of each of {len(classes)} classes: ask for at least one of one"
+            f"{each} samples of each of {len(classes)} classes: ask for at least one sample of at "
+            "least one class"
         )
 
     # draw until every class has enough

@@ -162,7 +162,7 @@ def _draw_loss(axes: Axes, loss: str, runs: Sequence[Outputs]) -> list[dict[str,
         axes.plot(run.steps, run.real, color=colour, label=f"seed {seed}", linewidth=1.2)
         axes.plot(run.steps, run.fake, color=colour, linestyle="--", linewidth=1)
 
-        # every point, then what they come to
+        # every point, then the summary of the run
         of_run = {"loss": loss, "seed": seed, "run_id": run.record["run_id"]}
         for name, values in zip(NAMES, (run.real, run.fake), strict=True):
             points = zip(run.steps, values, strict=True)

@@ -211,7 +211,7 @@ def lipschitz_methods(request: Request) -> Drawing:
 
 
 def _without_memory(records: Sequence[Record]) -> list[Record]:
-    """Those whose penalty has no S_max."""
+    """The records whose penalty has no S_max."""
     return [record for record in records if not setting(record, "penalty.memory")]
 
 
@@ -533,7 +533,7 @@ def classification(
 
 
 def _is_of(record: Record, sweeps: Sequence[str]) -> bool:
-    """Whether a record is of these sweeps, or of one whose name begins as they do."""
+    """Whether a record belongs to a sweep whose name begins with one of these."""
     return str(record["choices"].get("sweep") or "").startswith(tuple(sweeps))
 
 

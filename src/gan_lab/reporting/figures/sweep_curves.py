@@ -29,7 +29,7 @@ from gan_lab.reporting.tables.text import run_ids
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot
 
-_DASHES = ("-", "--", "-.")  # of the lines after one colour has been used
+_DASHES = ("-", "--", "-.")  # the next one where the colours begin anew
 
 
 @dataclass(frozen=True)

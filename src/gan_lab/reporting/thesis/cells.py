@@ -25,7 +25,8 @@ class Score:
 
     values: tuple[float, ...]  # of the seeds
     estimate: Estimate
-    spread: float | None  # mean over seeds of the published kind of ±; None where there is none
+    # mean over seeds of the within-run deviation that the thesis prints after ±; None without one
+    spread: float | None
 
 
 @dataclass(frozen=True)

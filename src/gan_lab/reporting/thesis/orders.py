@@ -46,7 +46,7 @@ def comparisons(design: Design, part: Part) -> list[Comparison]:
         # a line has a cell in each column of labels, in the same order
         pairs = zip(_cells(part.cells, order.better), _cells(part.cells, order.worse), strict=True)
 
-        # an order of one score need not be one of another
+        # the thesis may order two lines by one score and not by another
         for better, worse in pairs:
             kinds = [
                 kind
