@@ -16,8 +16,8 @@ from gan_lab.reporting.thesis.cells import (
     cell,
     check_comparable,
     check_seeds_of,
+    chosen_score,
     runs_of,
-    score_name,
 )
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE
 from gan_lab.reporting.thesis.design import Design, Kind, Line
@@ -96,7 +96,7 @@ def curves(
         if any(belongs(record, line) for line in lines)
     ]
 
-    name = score_name(runs, quantity.kind, asked, "history", "curve")
+    name = chosen_score(runs, quantity.kind, asked, "history", "curve")
     check_comparable(runs, lines, [f"history_about.{name}.extractor"], design.may_differ)
     if name is None:
         return []
@@ -105,7 +105,7 @@ def curves(
     if design.chosen_by is None:
         shown = [(line, _with_history(line, runs, name)) for line in lines]
     else:
-        fid = score_name(
+        fid = chosen_score(
             runs, FRECHET_DISTANCE, frechet_distance, "scores", FRECHET_DISTANCE.option
         )
         shown = [(line, cell(line, runs, {"fid": fid}, "fid").chosen) for line in lines]

@@ -186,7 +186,7 @@ def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | Non
     return ThesisCell(line, searched=(), chosen=None, scores=scores)
 
 
-def score_name(
+def chosen_score(
     runs: Sequence[Record], kind: Kind, asked: str | None, among: str, option: str
 ) -> str | None:
     """Find the one score of a kind that the runs have; None without any.

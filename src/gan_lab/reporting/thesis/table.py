@@ -18,8 +18,8 @@ from gan_lab.reporting.thesis.cells import (
     canonical,
     cell,
     check_comparable,
+    chosen_score,
     runs_of,
-    score_name,
 )
 from gan_lab.reporting.thesis.chapter_2 import TABLE_2_2
 from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1, TABLE_4_2, TABLE_4_3
@@ -116,7 +116,7 @@ def part(
     """Make the table of one data set from its runs."""
     # one score of each kind, and runs that may stand together by it
     names = {
-        kind.key: score_name(runs, kind, asked.get(kind.option), "scores", kind.option)
+        kind.key: chosen_score(runs, kind, asked.get(kind.option), "scores", kind.option)
         for kind in design.kinds
     }
     scored = [f"scores.{name}.extractor" for name in names.values()]
