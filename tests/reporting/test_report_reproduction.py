@@ -19,7 +19,7 @@ from gan_lab.reporting.report.model import Claim
 from gan_lab.reporting.report.page import _breakable, to_html
 from gan_lab.reporting.tables.bootstrap import Bootstrapped
 from gan_lab.reporting.tables.statistics import Estimate
-from gan_lab.reporting.thesis.cells import Score
+from gan_lab.reporting.thesis.cells import CellScore
 from gan_lab.reporting.thesis.chapter_2 import FRECHET_DISTANCE, INCEPTION_SCORE, TABLE_2_2
 from gan_lab.reporting.thesis.chapter_4 import TABLE_4_1, TABLE_4_2
 from gan_lab.reporting.thesis.design import Published
@@ -107,7 +107,7 @@ def test_slips_of_equations_stand_on_the_page_of_the_thesis_too():
 
 
 def score(mean, half_width, n=3):
-    return Score((mean,) * n, Estimate(mean, half_width, n), None)
+    return CellScore((mean,) * n, Estimate(mean, half_width, n), None)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from gan_lab.reporting.thesis.design import ALIASES, Kind, Line
 
 
 @dataclass(frozen=True)
-class Score:
+class CellScore:
     """A score of a cell."""
 
     values: tuple[float, ...]  # of the seeds
@@ -57,7 +57,7 @@ class ThesisCell:
     line: Line
     searched: tuple[Weight, ...]
     chosen: Weight | None  # None where no run can be shown
-    scores: Mapping[str, Score | None]  # by Kind.key
+    scores: Mapping[str, CellScore | None]  # by Kind.key
 
     @property
     def unscored(self) -> list[Record]:
@@ -178,11 +178,11 @@ def _real_cell(line: Line, runs: Sequence[Record], names: Mapping[str, str | Non
 
     Entries of the runs hold its score, the same value in all of them.
     """
-    scores: dict[str, Score | None] = {}
+    scores: dict[str, CellScore | None] = {}
     for key, name in names.items():
         entries = [record["scores"][name] for record in runs if has_score(record, [name])]
         real = [float(entry["real"]) for entry in entries if entry.get("real") is not None]
-        scores[key] = Score((real[0],), Estimate(real[0], None, 0), None) if real else None
+        scores[key] = CellScore((real[0],), Estimate(real[0], None, 0), None) if real else None
     return ThesisCell(line, searched=(), chosen=None, scores=scores)
 
 
@@ -297,7 +297,7 @@ def check_seeds_of(line: Line, weight: float | None, runs: Sequence[Record]) -> 
     check_seeds(f"{line.text}, {which}", runs)
 
 
-def _score(chosen: Weight | None, name: str | None) -> Score | None:
+def _score(chosen: Weight | None, name: str | None) -> CellScore | None:
     runs = [record for record in chosen.scored if has_score(record, [name])] if chosen else []
     if name is None or not runs:
         return None
@@ -306,4 +306,4 @@ def _score(chosen: Weight | None, name: str | None) -> Score | None:
     spreads = [record["scores"][name].get("std") for record in runs]
     has_spread = all(spread is not None for spread in spreads)
     spread = sum(map(float, spreads)) / len(spreads) if has_spread else None
-    return Score(values, estimate(values), spread)
+    return CellScore(values, estimate(values), spread)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gan_lab.reporting.scores import ScoreOrigin
 from gan_lab.reporting.tables.text import NOTHING, number, origin_text, run_ids, weight_text
-from gan_lab.reporting.thesis.cells import Score, ThesisCell, Weight
+from gan_lab.reporting.thesis.cells import CellScore, ThesisCell, Weight
 from gan_lab.reporting.thesis.design import Design, Kind, Published
 from gan_lab.reporting.thesis.table import Part
 
@@ -128,6 +128,6 @@ def published_text(value: Published | None) -> str:
     return " ± ".join(f"{number:.{value.decimals}f}" for number in numbers)
 
 
-def spread_text(score: Score | None) -> str:
+def spread_text(score: CellScore | None) -> str:
     """The published kind of ± of a score of ours."""
     return number(score.spread) if score and score.spread is not None else NOTHING

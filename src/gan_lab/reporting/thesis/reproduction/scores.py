@@ -20,7 +20,7 @@ from gan_lab.reporting.tables.bootstrap import (
 from gan_lab.reporting.tables.render import csv_text
 from gan_lab.reporting.tables.sheet import Section, Sheet
 from gan_lab.reporting.tables.text import NO_RUN, NOTHING, interval
-from gan_lab.reporting.thesis.cells import Score, ThesisCell, belongs, canonical
+from gan_lab.reporting.thesis.cells import CellScore, ThesisCell, belongs, canonical
 from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Order, Published
 from gan_lab.reporting.thesis.orders import Comparison, comparisons
 from gan_lab.reporting.thesis.sheets import sheet
@@ -269,11 +269,13 @@ def _row(
     return tuple(cells), [word for _, word in verdicts]
 
 
-def _muted(score: Score | None) -> str:
+def _muted(score: CellScore | None) -> str:
     return "" if score else "muted"
 
 
-def verdict(score: Score | None, published: Published | None, kind: Kind, small_scale: str) -> str:
+def verdict(
+    score: CellScore | None, published: Published | None, kind: Kind, small_scale: str
+) -> str:
     """Judge a score of ours beside the published one.
 
     It agrees where the published value ± its own ± meets our interval over seeds; else it is better
