@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gan_lab.reporting.thesis.design import Design, Kind, Line, Order, Published, Setting, settings
+from gan_lab.reporting.thesis.design import (
+    Design,
+    Kind,
+    Line,
+    Order,
+    Published,
+    RecipeField,
+    settings,
+)
 
 _OF_500K: dict[str, Any] = {"extractor": "inception", "samples": 500_000, "parts": 10}
 INCEPTION_SCORE = Kind("is", "IS", "is_", "", "inception_score", **_OF_500K)
@@ -18,13 +26,13 @@ FRECHET_DISTANCE = Kind("fid", "FID", "fid_", "_train", "frechet_distance", **_O
 INCEPTION_SCORE_IN_TRAINING = replace(INCEPTION_SCORE, samples=50_000, parts=None)
 FRECHET_DISTANCE_IN_TRAINING = replace(FRECHET_DISTANCE, samples=50_000, parts=None)
 
-GENERATOR_STEPS = Setting("config.max_generator_steps", 200_000, "generator steps")
-CHANNELS = Setting("config.architecture.channels", 128, "channels")
+GENERATOR_STEPS = RecipeField("config.max_generator_steps", 200_000, "generator steps")
+CHANNELS = RecipeField("config.architecture.channels", 128, "channels")
 GRID = (0.01, 0.1, 1.0, 10.0)
 _OF_MAXGP, _OF_GP = {"choices.penalty": "maxgp"}, {"choices.penalty": "gp"}
 
 
-def optimizer_settings(**fields: Any) -> tuple[Setting, ...]:
+def optimizer_settings(**fields: Any) -> tuple[RecipeField, ...]:
     """Adam's settings, of both networks."""
     both = {
         f"{name}.{key}": value
@@ -32,8 +40,8 @@ def optimizer_settings(**fields: Any) -> tuple[Setting, ...]:
         for key, value in fields.items()
     }
     return (
-        Setting("choices.optimizer", "adam"),
-        Setting("config.optimizer_critic._target_", "torch.optim.Adam"),
+        RecipeField("choices.optimizer", "adam"),
+        RecipeField("config.optimizer_critic._target_", "torch.optim.Adam"),
         *settings(both),
     )
 
@@ -42,15 +50,15 @@ def optimizer_settings(**fields: Any) -> tuple[Setting, ...]:
 RECIPE = (
     GENERATOR_STEPS,
     CHANNELS,
-    Setting("choices.architecture", "resnet"),
-    Setting("choices.schedule", "linear"),
+    RecipeField("choices.architecture", "resnet"),
+    RecipeField("choices.schedule", "linear"),
     *optimizer_settings(lr=2e-4, betas=[0.0, 0.9], eps=1e-8),
     *settings({"n_critic": 5, "batch_size": 64, "generator_batch_size": 128, "ema_decay": 0.99}),
     *settings({"architecture.latent_dim": 128, "trainer.precision": "32-true"}),
     *settings({"loss.generator_objective": "linear", "loss.alpha": 1.0}),
     *settings({"penalty.region": "interpolates", "penalty.memory": 0, "penalty.one_sided": False}),
-    Setting("config.penalty.target", 0.0, where=_OF_MAXGP),
-    Setting("config.penalty.target", 1.0, where=_OF_GP),
+    RecipeField("config.penalty.target", 0.0, where=_OF_MAXGP),
+    RecipeField("config.penalty.target", 1.0, where=_OF_GP),
 )
 
 

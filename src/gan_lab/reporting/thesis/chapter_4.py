@@ -19,7 +19,7 @@ from gan_lab.reporting.thesis.design import (
     Line,
     Order,
     Published,
-    Setting,
+    RecipeField,
     Variant,
     settings,
 )
@@ -176,18 +176,20 @@ def _related(text: str, score: tuple[float, float]) -> Line:
     return Line("related", text, text, None, "none", {"is": {"cifar10": Published(*score)}})
 
 
-_CRITIC_CHANNELS = Setting("config.architecture.critic_channels", 64, "critic channels")
+_CRITIC_CHANNELS = RecipeField("config.architecture.critic_channels", 64, "critic channels")
 _RECIPE = (  # 4.B; the steps and the schedule are the author's program's
-    Setting("config.max_generator_steps", 1_000_000, "generator steps"),
-    Setting("config.architecture.generator_channels", 96, "generator channels"),
+    RecipeField("config.max_generator_steps", 1_000_000, "generator steps"),
+    RecipeField("config.architecture.generator_channels", 96, "generator channels"),
     _CRITIC_CHANNELS,
-    Setting("choices.architecture", "dcgan"),
+    RecipeField("choices.architecture", "dcgan"),
     *settings({"architecture.latent_dim": 100}),
     *settings({"architecture.noise": 0.1, "architecture.dropout": 0.3}),
     *settings({"architecture.critic_batch_norm": True, "architecture.batch_norm_eps": 1e-3}),
-    Setting("config.architecture.extra_layer", thesis=True, where={"choices.labels": PREDEFINED}),
-    Setting("config.architecture.extra_layer", thesis=False, where={"choices.labels": DYNAMIC}),
-    Setting("choices.schedule", "staircase"),
+    RecipeField(
+        "config.architecture.extra_layer", thesis=True, where={"choices.labels": PREDEFINED}
+    ),
+    RecipeField("config.architecture.extra_layer", thesis=False, where={"choices.labels": DYNAMIC}),
+    RecipeField("choices.schedule", "staircase"),
     *settings({"schedule.factor": 0.5, "schedule.every": 100_000}),
     *optimizer_settings(lr=4e-4, betas=[0.5, 0.999], eps=1e-8),
     *settings({"n_critic": 1, "batch_size": 100, "generator_batch_size": 100, "ema_decay": 0.0}),

@@ -134,7 +134,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Setting:
+class RecipeField:
     """A field of a record that belongs to the thesis's recipe, and the thesis's value.
 
     Args:
@@ -155,9 +155,9 @@ class Setting:
         return self.dotted.removeprefix("config.").removeprefix("choices.")
 
 
-def settings(fields: Mapping[str, Any]) -> tuple[Setting, ...]:
+def settings(fields: Mapping[str, Any]) -> tuple[RecipeField, ...]:
     """Settings of the config by dotted field: those that need no words of their own."""
-    return tuple(Setting(f"config.{name}", value) for name, value in fields.items())
+    return tuple(RecipeField(f"config.{name}", value) for name, value in fields.items())
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class Design:
     parts: str
     source: str
     reading: str
-    recipe: tuple[Setting, ...]
+    recipe: tuple[RecipeField, ...]
     orders: tuple[Order, ...] = ()
     ordered_by: tuple[str, ...] = ()
     grid: tuple[float, ...] = ()

@@ -9,7 +9,7 @@ from gan_lab.records.score_name import samples_word
 from gan_lab.reporting.collection import Record, field
 from gan_lab.reporting.scores import fields_of
 from gan_lab.reporting.thesis.cells import canonical
-from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, Setting
+from gan_lab.reporting.thesis.design import DATASETS, Design, Kind, RecipeField
 
 
 def small_scale(
@@ -46,7 +46,7 @@ def _data(design: Design, runs: Sequence[Record]) -> list[str]:
     return [] if dataset in design.datasets else [f"data set {dataset} (thesis: {thesis})"]
 
 
-def _settings(recipe: Sequence[Setting], runs: Sequence[Record]) -> list[str]:
+def _settings(recipe: Sequence[RecipeField], runs: Sequence[Record]) -> list[str]:
     """The settings of which some run has another value, in words."""
     differences = []
     for setting in recipe:
