@@ -34,9 +34,12 @@ def test_the_page_has_every_field_of_a_record():
 def test_a_field_that_comes_is_on_the_page():
     source = generate_record.SOURCE.read_text().replace(
         "    status: str  # one of STATUSES\n",
-        "    status: str  # one of STATUSES\n    mood: dict[str, list[Score | None]]  # how it "
+        "    status: str  # one of STATUSES\n    mood: dict[str, list[ScoreEntry | None]]  # how it "
         "felt\n",
     )
     page = generate_record.page(source.encode())
-    assert "| `mood` | object, each value: list of [Score](#score) or null | how it felt |" in page
+    assert (
+        "| `mood` | object, each value: list of [ScoreEntry](#scoreentry) or null | how it felt |"
+        in page
+    )
     assert "| `status` | string | one of `running`, `finished`," in page

@@ -202,7 +202,7 @@ def weights_of(data: LoadedData, recipe: ClassifierRecipe, folder: Path) -> Path
 class Known(TypedDict):
     """What the JSON beside a classifier's weights must say; it has more."""
 
-    architecture: records.Network
+    architecture: records.NetworkEntry
     weights_sha256: str
     recipe: dict[str, Any]
     data: dict[str, str]

@@ -51,7 +51,7 @@ class Dataset(_Dataset, total=False):
     num_classes: Count  # as trained
 
 
-class Network(TypedDict):
+class NetworkEntry(TypedDict):
     """An architecture: its name, and its fields beside it."""
 
     name: str
@@ -61,14 +61,14 @@ class Extractor(TypedDict, total=False):
     """What scores are made with."""
 
     name: str  # as it stands in the names of scores
-    architecture: Network | str | None
+    architecture: NetworkEntry | str | None
     weights_sha256: str | None
     accuracy: dict[str, Number]  # of a classifier, by split
     calibration: dict[str, dict[str, Number]]  # of a classifier, by split
     origin: str  # of a classifier: file, shipped or trained
 
 
-class _Score(TypedDict):
+class _ScoreEntry(TypedDict):
     value: Number
     std: Number | None  # over splits or chunks of the samples; None where there is one
     n_samples: Count
@@ -76,7 +76,7 @@ class _Score(TypedDict):
     extractor: Extractor
 
 
-class Score(_Score, total=False):
+class ScoreEntry(_ScoreEntry, total=False):
     """A score, with the terms of those that have some; see gan_lab.scoring.protocol.Entry."""
 
     score: str  # the metric, and further words of its protocol that stand in the name
@@ -218,7 +218,7 @@ class Content(TypedDict, total=False):
     # of the last part of the run; on the accelerator where there is one
     peak_memory_bytes: Count | None
     last_metrics: dict[str, Number]  # of the last logged step
-    scores: dict[str, Score]  # by the name that says the protocol
+    scores: dict[str, ScoreEntry]  # by the name that says the protocol
     history: dict[str, list[tuple[Count, Number]]]  # over training: [generator step, value], ...
     history_about: dict[str, About]  # of its scores
     # over training: [generator step, value], ... of what `diagnostics` of the config measures
