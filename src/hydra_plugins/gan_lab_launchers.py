@@ -165,6 +165,7 @@ class CellSweeper(BasicSweeper):
     waits 20 seconds; `CellConfigs` composes each combination of options once.
     """
 
+    # written out, since the check of a config reads no package but ours (config.signature)
     def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None) -> None:
         super().__init__(max_batch_size, params)
 
