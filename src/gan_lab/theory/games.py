@@ -511,7 +511,7 @@ def bilinear_eigenvalues(
 
     Source:
         Worked out from `update_matrix`. Simultaneous and alternating, for the Dirac-GAN: Mescheder,
-        Geiger and Nowozin 2018 (arXiv:1801.04406), Lemmas 2.3 and 2.4.
+        Geiger and Nowozin 2018 (arXiv:1801.04406).
 
     Examples:
         >>> from gan_lab.theory import bilinear_eigenvalues

@@ -99,7 +99,7 @@ def lipschitz_estimate(
             values that are not finite.
 
     Source:
-        Upper bound: Szegedy et al. 2014 (arXiv:1312.6199), section 4.3.
+        Upper bound: Szegedy et al. 2014 (arXiv:1312.6199).
 
     Examples:
         Weights of 0.01 everywhere in 256 units, twice: 0.01³ · 2¹⁶.

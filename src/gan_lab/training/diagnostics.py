@@ -196,7 +196,7 @@ class Stationarity(Diagnostic):
         samples: likewise.
 
     Source:
-        Mescheder et al. 2017 (arXiv:1705.10461), section 4, where half of it is the objective of
+        Mescheder et al. 2017 (arXiv:1705.10461), where half of it is the objective of
         consensus optimisation; `gan_lab.theory.local_nash` for games of few parameters.
 
     Examples:
