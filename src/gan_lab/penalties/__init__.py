@@ -3,7 +3,7 @@
 The classes are the targets of conf/penalty; anything with the methods of `Penalty` can be trained.
 """
 
-from gan_lab.penalties.base import Penalty, gradient_norms
+from gan_lab.penalties.base import Penalty, gradient_norms, gradients
 from gan_lab.penalties.constraints import NoPenalty, SpectralNorm, WeightClipping
 from gan_lab.penalties.gradient import GradientPenalty
 from gan_lab.penalties.maxgp import MaxGradientPenalty
@@ -18,4 +18,5 @@ __all__ = [
     "SpectralNorm",
     "WeightClipping",
     "gradient_norms",
+    "gradients",
 ]

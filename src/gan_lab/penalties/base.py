@@ -1,4 +1,4 @@
-"""What the training step asks of a penalty, and the gradient norm that all of them share."""
+"""What the training step asks of a penalty, and the gradients that all of them share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,53 @@ from gan_lab.penalties.regions import Noise, interpolates
 Score = Callable[[Tensor], Tensor]  # samples (n, *sample) -> (n,), each from its own sample alone
 
 
-def gradient_norms(critic_score: Score, points: Tensor, *, create_graph: bool = False) -> Tensor:
-    """||grad_x f(x)|| at every point.
+def gradients(critic_score: Score, points: Tensor, *, create_graph: bool = False) -> Tensor:
+    """grad_x f(x) at every point.
 
-    The critic may run under autocast; the norm does not. Where a gradient is zero, so is that of
-    its norm. Where critic_score has an attribute `first_order`, a pass without a graph calls that:
-    the same scores, for one derivative by the samples.
+    The critic may run under autocast. Where critic_score has an attribute `first_order`, a pass
+    without a graph calls that: the same scores, for one derivative by the samples.
+
+    Args:
+        critic_score: f: samples (n, *sample) -> (n,), each from its own sample alone.
+        points: (n, *sample).
+        create_graph: let the gradients carry gradient to the critic's parameters.
+
+    Returns:
+        (n, *sample), in the precision of `points`.
+
+    Raises:
+        UserError: unless there is one score per point.
+
+    Examples:
+        A linear critic has its weight for a gradient, everywhere:
+
+        >>> import torch
+        >>> from gan_lab.penalties import gradients
+        >>> gradients(lambda x: x @ torch.tensor([3.0, 4.0]), torch.zeros(2, 2))
+        tensor([[3., 4.],
+                [3., 4.]])
+    """
+    if not create_graph:
+        critic_score = getattr(critic_score, "first_order", critic_score)
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        scores = critic_score(points)
+        if scores.shape != points.shape[:1]:
+            raise UserError(
+                f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: "
+                "it must give one each"
+            )
+
+        # the sum's gradient is each point's own
+        with torch.autocast(points.device.type, enabled=False):
+            (found,) = torch.autograd.grad(scores.sum(), points, create_graph=create_graph)
+            return found
+
+
+def gradient_norms(critic_score: Score, points: Tensor, *, create_graph: bool = False) -> Tensor:
+    """||grad_x f(x)||, Euclidean, at every point; see `gradients`.
+
+    The norm is not taken under autocast. Where a gradient is zero, so is that of its norm.
 
     Args:
         critic_score: f: samples (n, *sample) -> (n,), each from its own sample alone.
@@ -36,37 +77,25 @@ def gradient_norms(critic_score: Score, points: Tensor, *, create_graph: bool = 
         UserError: unless there is one score per point.
 
     Examples:
-        A linear critic has its weight for a gradient, everywhere:
-
         >>> import torch
         >>> from gan_lab.penalties import gradient_norms
         >>> gradient_norms(lambda x: x @ torch.tensor([3.0, 4.0]), torch.zeros(2, 2))
         tensor([5., 5.])
     """
-    if not create_graph:
-        critic_score = getattr(critic_score, "first_order", critic_score)
-    points = points.detach().requires_grad_()
-    with torch.enable_grad():
-        scores = critic_score(points)
-        if scores.shape != points.shape[:1]:
-            raise UserError(
-                f"critic_score gave {tuple(scores.shape)} for {len(points)} samples: "
-                "it must give one each"
-            )
+    found = gradients(critic_score, points, create_graph=create_graph)
 
-        # the sum's gradient is each point's own; half precision would overflow in the squares
-        with torch.autocast(points.device.type, enabled=False):
-            (gradient,) = torch.autograd.grad(scores.sum(), points, create_graph=create_graph)
-            wide = torch.promote_types(gradient.dtype, torch.float32)
-            return torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=wide)
+    # half precision would overflow in the squares
+    with torch.enable_grad(), torch.autocast(points.device.type, enabled=False):
+        wide = torch.promote_types(found.dtype, torch.float32)
+        return torch.linalg.vector_norm(found.flatten(1), dim=1, dtype=wide)
 
 
 class Penalty(nn.Module):
     """What keeps the critic Lipschitz: a term of its loss, or a constraint on its parameters.
 
     Attributes:
-        last_norm: the largest gradient norm seen in the last call or `observe`, 0-d on the device
-            of the samples, NaN before the first; not part of the state.
+        last_norm: the largest Euclidean gradient norm seen in the last call or `observe`, 0-d on
+            the device of the samples, NaN before the first; not part of the state.
         measures_norm: whether a call sets last_norm, by gradients of single samples; where not, ask
             `observe` now and then. A class with a `forward` of its own says which it is: training
             refuses silence where batch norm in the critic mixes samples.
