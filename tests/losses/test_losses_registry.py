@@ -43,7 +43,27 @@ def test_names_other_programs_rely_on_are_options():
 
 @pytest.mark.parametrize("option", ALL)
 def test_an_option_file_is_the_signature_and_defaults_of_its_target(option):
-    assert fields("loss", option) == defaults("loss", option)
+    wanted = defaults("loss", option)
+    assert fields("loss", option) == wanted, f"conf/loss/{option}.yaml: write {wanted}"
+
+
+@pytest.mark.parametrize("option", SCALAR)
+@pytest.mark.parametrize("t", [30.0, 1e4, 1e8])
+def test_float32_is_right_at_large_logits(option, t):
+    """Against float64 by the same formulas, whatever they are. Where this fails, two large terms
+    cancel, or a function of torch is coarse there: take softplus of gan_lab.losses.adversarial, or
+    rewrite the sum, as its ShiftedRoot does."""
+    made = loss(option)
+    for function in (made.phi, made.varphi, made.psi):
+        for point in (t, -t):
+            found = []
+            for dtype in (torch.float32, torch.float64):
+                x = torch.tensor(point, dtype=dtype, requires_grad=True)
+                (value := function(x)).backward()
+                found.append((value.item(), x.grad.item()))
+            for narrow, wide in zip(*found, strict=True):
+                if abs(wide) < 3e38:  # what float32 holds
+                    assert narrow == pytest.approx(wide, rel=1e-4, abs=1e-37)
 
 
 @pytest.mark.parametrize("option", ALL)

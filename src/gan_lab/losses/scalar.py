@@ -22,8 +22,8 @@ class ScalarLoss(SingleLogit):
         J_D = E_z[phi(f(g(z)))] + E_x[varphi(f(x))]
         J_G = E_z[psi(f(g(z)))]
 
-    A declared True is a promise about the formulas (tests measure it); False means that it is not
-    promised.
+    A declared True is a promise about the formulas. False says of an option that it does not hold
+    (tests measure both), and of a combination that it is not promised.
 
     Args:
         name: the option of the config group, or a formula of such names.
