@@ -15,6 +15,7 @@ from torch import nn
 
 from gan_lab.errors import UserError
 from gan_lab.metrics import PrecisionRecallDensityCoverage
+from gan_lab.metrics.feature_sets import FeatureSets
 from gan_lab.reading.declared_scores import DeclaredScore, declared_scores, facts_in
 from gan_lab.records import ScoreName
 from gan_lab.records.versions import FIELD_DEFAULTS
@@ -665,6 +666,11 @@ def test_what_is_read_of_a_metric_without_importing_it_is_what_it_says(score):
     assert kind.facts.reads in ("logits", "features", "images")
     references = {"features": ("moments", "features"), "logits": (None, "marginal")}
     assert kind.facts.reference in references.get(kind.facts.reads, (None,))
+    if kind.facts.reference == "features":
+        assert issubclass(kind, FeatureSets), (
+            f"{kind.__name__} keeps the features of both sides: inherit from "
+            "gan_lab.metrics.feature_sets.FeatureSets, which brings them together over processes"
+        )
 
 
 class Watched:

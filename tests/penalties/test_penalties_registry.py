@@ -40,7 +40,10 @@ def test_names_other_programs_rely_on_are_options():
 
 @pytest.mark.parametrize("option", ALL)
 def test_an_option_file_is_the_signature_of_its_target(option):
-    assert set(fields("penalty", option)) == set(defaults("penalty", option))
+    wanted = defaults("penalty", option)
+    assert set(fields("penalty", option)) == set(wanted), (
+        f"conf/penalty/{option}.yaml: write every one of {wanted}"
+    )
 
 
 @pytest.mark.parametrize("option", ALL)
