@@ -176,6 +176,22 @@ def clear_abandoned(folder: Path) -> None:
 
 
 @contextmanager
+def writing_cache(folder: Path) -> Iterator[None]:
+    """Inside, something is written below the data cache `folder`.
+
+    Raises:
+        UserError: where it cannot be.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"data_cache={folder} cannot be written ({error.strerror or error}): set "
+            "data_cache=FOLDER"
+        ) from error
+
+
+@contextmanager
 def asked_path(field: str, path: Path) -> Iterator[Path]:
     """`atomic_path` of a path that the user named with `field`: UserError
     where nothing can be written there."""

@@ -31,6 +31,7 @@ from gan_lab.files import (
     read_json,
     sha256_of,
     write_atomically,
+    writing_cache,
     write_with_checksum,
 )
 from gan_lab.reading.schema import misfit
@@ -102,7 +103,7 @@ def classifier_of(
     clear_abandoned(folder)
     record = _record_of(weights, console)
     if record is None:
-        try:
+        with writing_cache(folder.parent):
             _train_once(data, recipe, weights, torch.device(device), console)
         except OSError as error:
             raise UserError(

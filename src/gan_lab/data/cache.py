@@ -12,8 +12,7 @@ from typing import TypedDict
 import numpy as np
 
 from gan_lab.data.source import Decoded, LoadedData, Source, Split
-from gan_lab.errors import UserError
-from gan_lab.files import atomic_path, clear_abandoned
+from gan_lab.files import atomic_path, clear_abandoned, writing_cache
 from gan_lab.reading.arrays import json_of, read_arrays
 from gan_lab.reading.schema import misfit
 from gan_lab.types import DataSpec
@@ -144,14 +143,12 @@ def _write(path: Path, key: str, decoded: Decoded) -> None:
         arrays |= {f"values_{index}": split.values, f"labels_{index}": split.labels}
 
     # all or nothing: another process may be reading
-    try:
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(
-            f"data_cache={path.parent} cannot be written ({reason}): set data_cache=FOLDER"
-        ) from error
+    with (
+        writing_cache(path.parent),
+        atomic_path(path) as temporary,
+        temporary.open("wb") as file,
+    ):
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _digest(splits: Mapping[str, Split]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypedDict
@@ -18,7 +17,7 @@ from torch import Tensor
 from gan_lab.data import LoadedData
 from gan_lab.data.resident import to_uint8
 from gan_lab.errors import UserError
-from gan_lab.files import clear_abandoned, read_json, write_atomically
+from gan_lab.files import clear_abandoned, read_json, write_atomically, writing_cache
 from gan_lab.inference import undisturbed
 from gan_lab.metrics import load_reference, save_reference
 from gan_lab.metrics.feature_moments import read_statistics
@@ -176,7 +175,7 @@ class Evaluator:
         if known is not None:
             return known
         measured = measure_reference(self.real(split), self.extractor, keep_features=keep_features)
-        with _kept_in(cache):
+        with writing_cache(cache):
             save_reference(path, measured.moments, meta | {"marginal": measured.marginal.tolist()})
         return measured
 
@@ -208,7 +207,7 @@ class Evaluator:
         values = metric.compute()
 
         similarity = {"real": values.maximum.item(), "real_per_class": values.per_class.tolist()}
-        with _kept_in(cache):
+        with writing_cache(cache):
             write_atomically(path, json.dumps({"meta": meta, "similarity": similarity}))
         return similarity
 
@@ -224,16 +223,6 @@ def reference_meta(content: str, split: str, extractor: Extractor) -> dict[str, 
         "resize": description.get("resize", "none"),
         "quantisation": "uint8" if extractor.kind == "images" else "none",
     }
-
-
-@contextmanager
-def _kept_in(cache: Path) -> Iterator[None]:
-    """Turn an OSError of a write inside into a UserError that names the data cache."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"data_cache={cache} cannot be written ({reason})") from error
 
 
 def _digest(meta: dict[str, Any]) -> str:
