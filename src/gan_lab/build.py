@@ -26,7 +26,7 @@ from gan_lab.config.schema import plain_config
 from gan_lab.data import LoadedData, load
 from gan_lab.data.labelled import Supervision, class_shares, count_labelled, partly_labelled
 from gan_lab.data.resident import ResidentData, ResidentLoader
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import safe_name
 from gan_lab.losses import CatLoss, GuidedLoss, LabelLoss, Loss, ProjectedLoss, ScalarLoss
 from gan_lab.losses.class_logits import check_classes
@@ -62,7 +62,7 @@ def make(group: str, node: DictConfig, *facts: Any, **named_facts: Any) -> Any:
         cause = error.__cause__ or error
         if isinstance(cause, _OF_A_VALUE):
             where = re.search(r"^full_key: (\S+)$", str(error), re.MULTILINE)  # Hydra's word
-            message = " ".join(str(cause).split())
+            message = one_line(cause)
             raise UserError(_at(group, fields, where[1] if where else "", message)) from None
         raise
 
@@ -233,7 +233,7 @@ def empty_gan(config: DictConfig, spec: DataSpec) -> GAN:
             return gan(config, spec)
     except (RuntimeError, OverflowError) as error:
         raise UserError(
-            f"architecture: such networks cannot be made ({' '.join(str(error).split())[:120]})"
+            f"architecture: such networks cannot be made ({one_line(error)[:120]})"
         ) from None
 
 

@@ -31,5 +31,10 @@ class DamagedFile(UserError):
     on without it, once that is said."""
 
 
+def one_line(error: BaseException) -> str:
+    """An exception's message without line breaks, or its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class Diverged(RuntimeError):
     """A loss, a gradient or a parameter is not finite."""

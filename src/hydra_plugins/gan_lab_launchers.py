@@ -31,7 +31,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, ListConfig
 
 from gan_lab import checks, terminal
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.sweeps import (
     PlannedCell,
     Sweep,
@@ -372,9 +372,7 @@ class SubmititLauncher(CellLauncher):
         try:
             executor.update_parameters(**resources)
         except (NameError, TypeError, ValueError) as error:
-            raise UserError(
-                f"hydra.launcher: submitit refuses it ({' '.join(str(error).split())})"
-            ) from None
+            raise UserError(f"hydra.launcher: submitit refuses it ({one_line(error)})") from None
 
         # from here on the jobs may run on after Ctrl-C, and the report at the end says so
         sent = executor.map_array(_Task(), jobs)

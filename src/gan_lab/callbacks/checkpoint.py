@@ -10,8 +10,7 @@ from typing import Any, TypedDict
 import lightning.pytorch as pl
 import torch
 
-from gan_lab.data.source import one_line
-from gan_lab.errors import Diverged, UserError
+from gan_lab.errors import Diverged, UserError, one_line
 from gan_lab.files import checksum_path, is_intact, write_with_checksum
 from gan_lab.optim import capturable
 from gan_lab.reading.schema import Count, misfit

@@ -20,8 +20,7 @@ from gan_lab.classifier.networks import ResNetClassifier
 from gan_lab.classifier.recipe import VERSION, ClassifierRecipe, described
 from gan_lab.classifier.store import Known, TrainedClassifier, empty_network, read_weights
 from gan_lab.data import LoadedData
-from gan_lab.data.source import one_line
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import asked_path, read_json, sha256_of
 from gan_lab.reading.schema import misfit
 

@@ -22,8 +22,7 @@ from gan_lab.classifier.networks import Classifier
 from gan_lab.classifier.recipe import VERSION, ClassifierRecipe, Network, architecture_of, described
 from gan_lab.classifier.training import Fitted, fit
 from gan_lab.data import LoadedData
-from gan_lab.data.source import one_line
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import (
     checksum_path,
     clear_abandoned,
@@ -31,8 +30,8 @@ from gan_lab.files import (
     read_json,
     sha256_of,
     write_atomically,
-    writing_cache,
     write_with_checksum,
+    writing_cache,
 )
 from gan_lab.reading.schema import misfit
 from gan_lab.records import provenance
@@ -105,10 +104,6 @@ def classifier_of(
     if record is None:
         with writing_cache(folder.parent):
             _train_once(data, recipe, weights, torch.device(device), console)
-        except OSError as error:
-            raise UserError(
-                f"data_cache={folder.parent} cannot be written ({error.strerror or error})"
-            ) from error
         record = _record_of(weights)
         assert record is not None, weights
 

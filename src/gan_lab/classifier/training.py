@@ -17,8 +17,7 @@ from gan_lab import terminal
 from gan_lab.classifier.networks import Classifier, standardise
 from gan_lab.classifier.recipe import PRECISIONS, ClassifierRecipe
 from gan_lab.data import LoadedData
-from gan_lab.data.source import one_line
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import is_intact, write_with_checksum
 from gan_lab.optim import capturable
 from gan_lab.reading.schema import Count, misfit

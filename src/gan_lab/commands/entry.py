@@ -23,7 +23,7 @@ from gan_lab import terminal
 from gan_lab.config import options, trust
 from gan_lab.config.checks import no_such_field, suggestion
 from gan_lab.config.schema import groups
-from gan_lab.errors import Interrupted, UserError
+from gan_lab.errors import Interrupted, UserError, one_line
 from gan_lab.sweeps import callback
 
 # tells the processes of a run that HYDRA_FULL_ERROR is ours, not the user's
@@ -138,7 +138,7 @@ def _of_the_system(error: OSError | MemoryError) -> str:
         return "there is not enough memory: set smaller batches, or fewer samples at once"
 
     # a full disk is the usual case, and what was trained until then is not lost
-    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    reason = error.strerror or one_line(error)
     if error.errno in _NO_PLACE:
         return (
             f"{error.filename or 'a file'} cannot be written ({reason}): make room or choose "
@@ -162,7 +162,7 @@ def _uncomposed(error: Exception, arguments: Sequence[str]) -> str:
     """What is wrong with `penalty=null` or `penalty=1`, or else in a file
     that was named, as Hydra says it."""
     # `-m` and `--cfg` together
-    said = " ".join(str(error).split())
+    said = one_line(error)
     if said.startswith("Only one of"):
         return f"{said}: omit the others"
 

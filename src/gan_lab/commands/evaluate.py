@@ -20,9 +20,8 @@ from gan_lab.commands.rescore import Rescoring, find_runs
 from gan_lab.data import LoadedData
 from gan_lab.data.images import ImageRule
 from gan_lab.data.pictures import save_grid
-from gan_lab.data.source import one_line
 from gan_lab.data.tree import decode_tree, list_files, list_images, passed_over, say_passed_over
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import asked_path, safe_name
 from gan_lab.metrics import Moments, load_reference
 from gan_lab.metrics.feature_moments import read_statistics

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from gan_lab.data.image_folder import UNLABELLED_CLASS, root_folder
 from gan_lab.data.images import ImageRule
-from gan_lab.data.source import one_line, read_bytes
+from gan_lab.data.source import read_bytes
 from gan_lab.data.tree import Tree, TreeSource, list_images
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 
 PARTITION = "list_eval_partition.txt"
 ATTRIBUTES = "list_attr_celeba.txt"

@@ -14,8 +14,7 @@ from http.client import HTTPException
 from pathlib import Path
 from tarfile import TarError
 
-from gan_lab.data.source import one_line
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 
 PROBE_SECONDS = 10.0
 STALL_SECONDS = 30.0

@@ -18,9 +18,9 @@ import numpy as np
 
 from gan_lab.data.image_folder import UNLABELLED_CLASS, folder_name, root_folder
 from gan_lab.data.images import ImageRule, PackedImage
-from gan_lab.data.source import RAW_BYTES, one_line, read_bytes
+from gan_lab.data.source import RAW_BYTES, read_bytes
 from gan_lab.data.tree import Tree, TreeSource, list_folder
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import open_regular, parse_json
 from gan_lab.reading.schema import misfit
 

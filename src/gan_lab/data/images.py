@@ -13,8 +13,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from gan_lab import checks
-from gan_lab.data.source import RAW_BYTES, one_line
-from gan_lab.errors import UserError
+from gan_lab.data.source import RAW_BYTES
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import open_regular
 
 # by content; no other decoder of Pillow's is started

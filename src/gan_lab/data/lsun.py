@@ -14,9 +14,9 @@ from typing import Any
 from gan_lab import checks
 from gan_lab.data.image_folder import UNLABELLED_CLASS, root_folder
 from gan_lab.data.images import ImageRule, PackedImage
-from gan_lab.data.source import RAW_BYTES, Decoded, Source, one_line
+from gan_lab.data.source import RAW_BYTES, Decoded, Source
 from gan_lab.data.tree import Tree, decode_tree, list_folder, tree_key
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import open_regular
 
 FOLDER = "_lmdb"  # after the category

@@ -245,8 +245,3 @@ def _raw(path: Path | str) -> Iterator[BufferedReader]:
         raise UserError(
             f"{path} cannot be read ({error.strerror}): replace or remove it"
         ) from error
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's message without line breaks, or its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__

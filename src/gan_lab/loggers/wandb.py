@@ -14,7 +14,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 
 from gan_lab import checks
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 
 STEP = "generator_step"
 
@@ -112,7 +112,7 @@ class WandbLogger(Logger):
                 remedy = (
                     "logger=csv" if self.about["mode"] == "offline" else "logger.wandb.offline=true"
                 )
-                said = " ".join(str(error).split()) or type(error).__name__
+                said = one_line(error)
                 raise UserError(f"logger.wandb: {said}; to do without, set {remedy}") from None
 
             # the x axis of everything; without it W&B draws over its own count of rows
@@ -167,8 +167,6 @@ def check_login(remedy: str) -> None:
     try:
         logged_in = wandb.login(prompt=False)
     except wandb.Error as error:
-        raise UserError(
-            f"W&B: {' '.join(str(error).split())}; run `wandb login`, or set {remedy}"
-        ) from None
+        raise UserError(f"W&B: {one_line(error)}; run `wandb login`, or set {remedy}") from None
     if not logged_in:
         raise UserError(f"W&B: nobody is logged in; run `wandb login`, or set {remedy}")

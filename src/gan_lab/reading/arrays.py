@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gan_lab.errors import one_line
 from gan_lab.files import JSON_BYTES, open_regular, parse_json
 
 
@@ -40,7 +41,7 @@ def read_arrays(
                 }
         # numpy and zipfile raise half a dozen types for what is no such file
         except Exception as error:
-            raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from None
+            raise ValueError(one_line(error)[:200]) from None
 
 
 def check_members(file: BufferedReader, at_most: int | None) -> None:

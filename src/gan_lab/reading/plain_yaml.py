@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import open_regular
 
 MOST_BYTES = 100_000  # a config.yaml has about 5,000
@@ -144,9 +144,7 @@ def _read(path: Path, loader: type[_Loader], remedy: str) -> Any:
     except UserError:
         raise
     except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = (
-            error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:200]
-        )
+        reason = error.strerror if isinstance(error, OSError) else one_line(error)[:200]
         raise UserError(f"{path} cannot be read ({reason}): {remedy}") from None
 
 
@@ -159,7 +157,7 @@ def parsed(text: str) -> Any:
     try:
         return _value_of(text, _TypedLoader)
     except (ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{text[:80]} is no value ({' '.join(str(error).split())[:200]})") from None
+        raise UserError(f"{text[:80]} is no value ({one_line(error)[:200]})") from None
 
 
 def _value_of(text: str | bytes, kind: type[_Loader]) -> Any:

@@ -14,8 +14,7 @@ from gan_lab import build, records
 from gan_lab import config as configs
 from gan_lab.callbacks import load_newest
 from gan_lab.callbacks.checkpoint import load_checkpoint
-from gan_lab.data.source import one_line
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import is_intact, open_regular
 from gan_lab.records import folder as names
 from gan_lab.scoring.protocol import Protocol

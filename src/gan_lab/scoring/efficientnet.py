@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lab.errors import UserError
+from gan_lab.errors import UserError, one_line
 from gan_lab.files import sha256_of
 from gan_lab.scoring.features import Extractor, Features
 
@@ -146,7 +146,7 @@ def _network(weights: Path) -> nn.Module:
     try:
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise UserError(f"{_NEEDS} efficientnet-lite-pytorch ({reason}): {_REMEDY}") from None
 
     # made without memory and random numbers, then given the tensors of the file

@@ -21,8 +21,7 @@ from gan_lab import build, records, terminal
 from gan_lab.callbacks import list_checkpoints
 from gan_lab.config import config_text, plain_config
 from gan_lab.data import LoadedData
-from gan_lab.data.source import one_line
-from gan_lab.errors import Diverged, Interrupted, UserError
+from gan_lab.errors import Diverged, Interrupted, UserError, one_line
 from gan_lab.files import (
     JSON_BYTES,
     checksum_path,

@@ -11,6 +11,7 @@ from torch import nn
 from gan_lab import parallel
 from gan_lab.architectures import Growing
 from gan_lab.architectures.dcgan import GaussianNoise
+from gan_lab.errors import one_line
 from gan_lab.training.gan import GAN, Draws
 
 WARM_UP = 3  # iterations at least: optimizer states and cuDNN's choices are made in them
@@ -98,7 +99,7 @@ class CapturedIteration:
             with torch.cuda.graph(graph, stream=self.stream):
                 self.gan.iterate(inputs)
         except RuntimeError as error:
-            self._give_up(" ".join(str(error).split())[:200])
+            self._give_up(one_line(error)[:200])
             self.gan.iterate(draws)
         else:
             self.graph, self.inputs = graph, inputs
