@@ -110,13 +110,21 @@ def complaints(source: str) -> list[str]:
     return wrong
 
 
-def test_docstrings_have_the_sections_of_the_style_guide():
+def test_every_docstring_has_the_sections_of_the_style_guide():
     wrong = [
         f"{path.relative_to(ROOT)}: {line}"
         for path in FILES
         for line in complaints(path.read_text())
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_example_of_a_page_has_them_too(page: Path):
+    """Whoever copies one would be refused by the test above."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    wrong = [line for block in blocks for line in complaints(block)]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(
