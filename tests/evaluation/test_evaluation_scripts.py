@@ -3,6 +3,7 @@ for errors."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 from safetensors.torch import save_file
 
-from gan_lab.commands.evaluate import _known_samples
+from gan_lab.commands.evaluate import _known_samples, _print
 from gan_lab.inference import undisturbed
 from gan_lab.metrics import load_reference, save_reference
 from gan_lab.scoring.features import InceptionExtractor
@@ -765,3 +767,14 @@ def test_the_remedy_for_mixed_sizes_works_where_it_is_given(place, capsys):
     assert "dataset." not in refused.err.split("error:")[1]
     told = script(capsys, "evaluate", *asked, found[1], found[2])
     assert told.code == 0, told
+
+
+def test_a_narrow_table_cuts_neither_what_was_scored_nor_a_scores_name():
+    """80 columns, as where the output is no terminal."""
+    name = "msssim_abs_4level_200pairs_classifier_100"
+    entry = {"value": 0.6805, "std": None, "pairs": 200, "pairs_per_class": [3] * 10}
+    text = io.StringIO()
+    _print(Console(file=text, width=80), {"outputs/imgs": {name: entry}})
+    assert name in text.getvalue()
+    assert "outputs/" in text.getvalue()
+    assert "classes)" in text.getvalue()

@@ -488,7 +488,10 @@ def _check_classes_alone(rows: dict[str, Tensor], evaluator: Evaluator) -> None:
 
 def _print(console: Console, rows: dict[str, dict[str, Entry]]) -> None:
     """A table of scores by what was scored."""
-    table = Table("scored", Column("score", no_wrap=True), Column("value", no_wrap=True))
+    # where it is narrow, all but a score's name takes several lines
+    table = Table(
+        Column("scored", overflow="fold", min_width=8), Column("score", no_wrap=True), "value"
+    )
     for row, scores in rows.items():
         for name, entry in scores.items():
             table.add_row(row, name, score_text(entry))
