@@ -181,6 +181,15 @@ def test_an_entry_says_its_extractor_where_its_name_would_be_read_otherwise():
     assert ScoreName.of_entry(str(name), entry) == name
 
 
+@pytest.mark.parametrize("without", ["parts", "reference", "n_samples", "name"])
+def test_an_entry_without_all_fields_is_read_by_its_name(without):
+    """As one of somebody else's record."""
+    name = ScoreName("fid", "inception", 10_000, reference="train")
+    entry = {**name.fields, "extractor": {"name": "inception"}}
+    (entry["extractor"] if without == "name" else entry).pop(without)
+    assert ScoreName.of_entry(str(name), entry) == name
+
+
 def test_a_value_of_a_study_is_no_score_of_samples():
     assert ScoreName.of_entry("theta_adam_beta1_0_9", {"value": 0.1}) is None
 

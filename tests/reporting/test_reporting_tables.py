@@ -315,6 +315,19 @@ def test_every_setting_that_differs_from_the_thesiss_is_named(replaced, words):
     assert table_2_2(found, ["cifar10"]).parts[0].small_scale == words
 
 
+def test_a_score_whose_name_says_nothing_is_by_an_unknown_extractor():
+    """In a record of somebody else: its table is made all the same."""
+    found = as_published()
+    for content in found:
+        scores = content["scores"]
+        content["scores"] = {
+            next(n for n in scores if n.startswith("is")): next(iter(scores.values())),
+            "fid_train": next(e for n, e in scores.items() if n.startswith("fid")),
+        }
+    words = table_2_2(found, ["cifar10"]).parts[0].small_scale
+    assert words == "extractor of FID unknown (thesis: inception)"
+
+
 def test_other_parts_of_as_many_samples_are_named():
     """IS in smaller splits is lower, and one FID of all samples is not the mean of ten."""
     found = as_published()

@@ -49,20 +49,21 @@ class ScoreName:
 
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any]) -> ScoreName | None:
-        """What an entry of a record says in its fields. An older one has not all of them: there
-        they are read from its name, here and nowhere else.
+        """What an entry of a record says in its fields. One that has not all of them, as an older
+        one, is read from its name, here and nowhere else.
 
         Args:
             name: of the entry.
             entry: of `scores` or `history_about`.
 
         Returns:
-            None for what is no score of samples: a value of a study.
+            None for what is no score of samples, as a value of a study, and for an entry whose
+            name is none.
         """
         extractor = entry.get("extractor")
-        if not extractor:
+        if extractor is None:
             return None
-        if "score" in entry:
+        if "name" in extractor and {"score", "n_samples", "parts", "reference"} <= entry.keys():
             own = (entry["score"], extractor["name"], entry["n_samples"])
             return cls(*own, entry["parts"], entry["reference"])
 

@@ -113,10 +113,13 @@ def _scoring(shown: Mapping[Kind, str], runs: Sequence[Record]) -> list[str]:
 
 def _differences(kind: Kind, name: str, runs: Sequence[Record]) -> list[tuple[str, str, str]]:
     """(of what, ours, the thesis's) of one score."""
+    # a record of somebody else may have a score of which nothing is known
+    ours = fields_of(runs, name)
+    if ours is None:
+        return [("extractor", "unknown", str(kind.extractor))]
+
     # another extractor has another network anyway
     differences = []
-    ours = fields_of(runs, name)
-    assert ours is not None, "a score that is shown is some run's"
     network = next((network for record in runs if (network := _network(record, name))), None)
     if kind.extractor is not None and ours.extractor != kind.extractor:
         differences.append(("extractor", ours.extractor, kind.extractor))
